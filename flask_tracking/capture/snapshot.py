@@ -1,0 +1,233 @@
+"""Living objects to plain values, on the thread that owns them.
+
+A ``repr`` of a lazy object may run a query, and a dict may change after it was given to us: so what
+users hand over is copied at once, within bounds, into what MongoDB can hold.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import itertools
+import traceback
+import uuid
+from collections.abc import Iterable, Mapping, Set, Sized
+from typing import Any, NamedTuple
+
+from bson import Decimal128, ObjectId
+
+from ..guard import call_foreign
+from ..record import ExceptionInfo
+
+MAX_DEPTH = 32
+MAX_NODES = 1000
+MAX_BYTES = 65_536
+MAX_REPR = 1000
+"""Characters of a foreign ``repr`` or ``str`` that are kept."""
+
+_INT64 = range(-(2**63), 2**63)
+_UNREADABLE = "<unreadable>"
+
+
+class Snapshot(NamedTuple):
+    """A plain copy of a value."""
+
+    value: Any
+    size: int
+    """About the bytes that it holds."""
+    notes: tuple[str, ...]
+    """What was cut or replaced, each once."""
+    is_plain: bool
+    """False when foreign code was called, so that asking again may give another answer."""
+
+
+def snapshot(value: object) -> Snapshot:
+    """Copy `value` within `MAX_DEPTH`, `MAX_NODES` and `MAX_BYTES`.
+
+    Containers become dicts with str keys and lists; what BSON cannot hold becomes its ``repr``.
+    """
+    exact = type(value)
+    if exact is int and value in _INT64:
+        return Snapshot(value, 8, (), True)
+    if exact is bool or exact is float or value is None:
+        return Snapshot(value, 8, (), True)
+    if exact is str and len(value) < 1000 and value.isascii():  # type: ignore[arg-type, attr-defined]
+        return Snapshot(value, len(value), (), True)  # type: ignore[arg-type]
+    copier = _Copier()
+    copied = copier.copy(value, 0)
+    return Snapshot(copied, copier.size, tuple(copier.notes), copier.is_plain)
+
+
+class _Copier:
+    """One walk over one value."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.nodes = 0
+        self.notes: dict[str, None] = {}
+        self.is_plain = True
+        self._open: set[int] = set()
+
+    def copy(self, value: object, depth: int) -> Any:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            return self._cut("custom data has too many values: the rest was cut", "<cut>")
+        if value is None or value is True or value is False:
+            return value
+        # Even isinstance() may run foreign code: a lazy object's __class__ is a property.
+        return call_foreign("copying custom data", self._copy_value, value, depth, default=_UNREADABLE)
+
+    def _copy_value(self, value: Any, depth: int) -> Any:
+        if isinstance(value, str):
+            return self._text(str.__str__(value))
+        if isinstance(value, int):
+            return self._integer(int(value))
+        if isinstance(value, float):
+            self.size += 8
+            return float(value)
+        if isinstance(value, (bytes, bytearray)):
+            return self._bytes(bytes(value[: MAX_BYTES + 1]))
+        if isinstance(value, (Mapping, list, tuple, Set)):
+            return self._container(value, depth)
+        return self._leaf(value)
+
+    def _cut(self, note: str, instead: Any) -> Any:
+        self.notes[note] = None
+        return instead
+
+    def _room(self) -> int:
+        return max(0, MAX_BYTES - self.size)
+
+    def _text(self, text: str) -> str:
+        room = self._room()
+        if len(text) > room:
+            text = self._cut("custom data is too large: a text was cut", text[:room])
+        if text.isascii():
+            self.size += len(text)
+            return text
+        cleaned = clean_text(text)
+        if cleaned != text:
+            self.notes["lone surrogates in custom data were escaped"] = None
+        encoded = cleaned.encode()
+        if len(encoded) > room:
+            encoded = self._cut("custom data is too large: a text was cut", encoded[:room])
+            cleaned = encoded.decode("utf-8", "ignore")
+        self.size += len(encoded)
+        return cleaned
+
+    def _bytes(self, data: bytes) -> bytes:
+        room = self._room()
+        if len(data) > room:
+            data = self._cut("custom data is too large: bytes were cut", data[:room])
+        self.size += len(data)
+        return data
+
+    def _integer(self, number: int) -> int | str:
+        self.size += 8
+        if number in _INT64:
+            return number
+        # A number of a million digits takes seconds to print, and Python refuses past 4,300.
+        if number.bit_length() > 4096:
+            return str(self._cut("an integer past 4096 bits was cut", "<an integer past 4096 bits>"))
+        self.notes["integers past 64 bits were stored as text"] = None
+        return self._text(str(number))
+
+    def _container(self, value: Any, depth: int) -> Any:
+        if depth >= MAX_DEPTH:
+            return self._cut(f"custom data deeper than {MAX_DEPTH} was cut", "<too deep>")
+        if id(value) in self._open:
+            return self._cut("a cycle in custom data was cut", "<cycle>")
+        self._open.add(id(value))
+        try:
+            if isinstance(value, Mapping):
+                return self._copy_mapping(value, depth)
+            items = self._taken(value, value)
+            return [self.copy(item, depth + 1) for item in items]
+        finally:
+            self._open.discard(id(value))
+
+    def _copy_mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        if type(value) is not dict:
+            self.is_plain = False
+        items = self._taken(value, value.items())
+        return {self._key(key): self.copy(item, depth + 1) for key, item in items}
+
+    def _taken(self, container: Sized, items: Iterable[Any]) -> list[Any]:
+        # islice into a list at once: another thread may be changing the container.
+        room = max(0, MAX_NODES - self.nodes)
+        taken = list(itertools.islice(items, room))
+        if len(container) > len(taken):
+            self.notes["custom data has too many values: the rest was cut"] = None
+        return taken
+
+    def _key(self, key: object) -> str:
+        if isinstance(key, str):
+            text = self._text(str.__str__(key))
+        elif key is None or isinstance(key, (int, float)):
+            text = str(key)
+        else:
+            text = self._leaf_text(key)
+        if "\0" in text:
+            text = text.replace("\0", "\\x00")
+            self.notes["NUL in keys of custom data was escaped"] = None
+        return text
+
+    def _leaf(self, value: object) -> Any:
+        self.size += 16
+        if isinstance(value, dt.datetime):
+            return value.astimezone(dt.timezone.utc) if value.tzinfo else value
+        if isinstance(value, (ObjectId, Decimal128)):
+            return value
+        if isinstance(value, (dt.date, dt.time)):
+            return value.isoformat()
+        if isinstance(value, uuid.UUID):
+            return str(value)
+        if isinstance(value, decimal.Decimal):
+            return _decimal(value)
+        self.notes["objects in custom data were stored as their repr"] = None
+        return self._leaf_text(value)
+
+    def _leaf_text(self, value: object) -> str:
+        self.is_plain = False
+        return self._text(foreign_text(repr, value))
+
+
+def _decimal(value: decimal.Decimal) -> Decimal128 | str:
+    try:
+        return Decimal128(value)
+    except decimal.DecimalException:  # more than the 34 digits that MongoDB holds
+        return str(value)[:MAX_REPR]
+
+
+def foreign_text(convert: Any, value: object) -> str:
+    """Call ``repr``, ``str`` or another foreign conversion; cut at `MAX_REPR`, never raises.
+
+    Returns:
+        The text, or ``<unreadable NameOfTheClass>`` when the conversion raised or gave no text.
+    """
+    name = getattr(convert, "__name__", "a conversion")
+    text = call_foreign(f"{name}() of a user's object", convert, value, default=None)
+    if not isinstance(text, str):
+        return f"<unreadable {type(value).__name__}>"
+    return clean_text(text[:MAX_REPR])
+
+
+def clean_text(text: str) -> str:
+    """Make `text` storable: lone surrogates are escaped, everything else is as it was."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def describe_exception(error: BaseException) -> ExceptionInfo:
+    """Format an exception to text, with its causes; the traceback's oldest frames are cut first."""
+    kind = type(error)
+    name = kind.__qualname__
+    if kind.__module__ not in ("builtins", "__main__"):
+        name = f"{kind.__module__}.{name}"
+    text = call_foreign("formatting a traceback", _format_traceback, error, default=_UNREADABLE)
+    if len(text) > MAX_BYTES:
+        text = "…\n" + text[-MAX_BYTES:]
+    return ExceptionInfo(name, foreign_text(str, error), clean_text(text))
+
+
+def _format_traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=-64))

@@ -1,0 +1,338 @@
+"""The span: the one mutable object of a running request, and what user code touches.
+
+`current_span` finds it. Outside a request it finds `NOOP_SPAN`, which takes everything and keeps
+nothing, so that code which annotates needs no ``if``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from bson import ObjectId
+from flask import has_request_context, request
+
+from ..guard import harmless
+from ..record import ChildTiming, ExceptionInfo, UserRef
+from .snapshot import MAX_BYTES, Snapshot, clean_text, describe_exception, snapshot
+from .trace import (
+    TraceContext,
+    child_of,
+    continue_opentelemetry,
+    new_trace_context,
+    parse_traceparent,
+)
+from .users import describe_user
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+    from flask import Request
+
+    from ..registry import TrackedApp
+
+ENVIRON_KEY = "flask_tracking.span"
+MAX_CHILDREN = 1000
+MAX_KEYS = 1000
+
+running: ContextVar[Span | None] = ContextVar("flask_tracking.span", default=None)
+"""The span whose app is running in this context: the middleware and the tee set and reset it."""
+
+
+class Span:
+    """What is known of a running request: set values on it, and they are stored with the record.
+
+    No method raises, none changes the request. After the request has ended they do nothing.
+
+    .. versionadded:: 2.0
+    """
+
+    # Class attributes are the values of what was not set: most requests set little of it.
+    is_recording = True
+    """False once the request has ended, and on the span outside a request."""
+    keep_reason: str | None = None
+    is_discarded = False
+    user_id: str | None = None
+    user_repr: str | None = None
+    user: UserRef | None = None
+    exception: ExceptionInfo | None = None
+    endpoint: str | None = None
+    url_rule: str | None = None
+    blueprint: str | None = None
+    view_args: dict[str, str] | None = None
+    has_user = False
+    """True once the app has said who asks."""
+    _seen_error: BaseException | None = None
+    _handled: BaseException | None = None
+    _request: Request | None = None
+    _request_data: Snapshot | None = None
+    _seen_data: Any = None
+    _trace: TraceContext | None = None
+    _custom_size = 0
+
+    def __init__(self, owner: TrackedApp, environ: WSGIEnvironment, parent: Span | None) -> None:
+        self.id = ObjectId()
+        """The ObjectId of the record that this request becomes."""
+        self.owner = owner
+        self.arrived_at = time.time()
+        self.started_ns = time.perf_counter_ns()
+        self.environ: WSGIEnvironment | None = environ
+        self.custom: dict[str, tuple[Any, int]] = {}
+        self.notes: dict[str, None] = {}
+        self.children: list[_Child] = []
+        self._parent = parent
+
+    def __repr__(self) -> str:
+        return f"<Span {self.id}>"
+
+    @harmless("setting custom data")
+    def set(self, key: str, value: object) -> None:
+        """Store `value` under ``custom_data.key``.
+
+        The value is copied now: up to 32 levels, 1,000 values, 64 KiB for all keys together. What
+        MongoDB cannot hold is stored as its ``repr``; the record's ``notes`` say what was cut.
+
+        Args:
+            key: any text; a NUL in it is escaped. The same key again replaces the value.
+            value: anything.
+        """
+        if not self.is_recording:
+            return
+        key = clean_text(str(key)[:1000]).replace("\0", "\\x00")
+        if key not in self.custom and len(self.custom) >= MAX_KEYS:
+            self.notes["custom data has too many keys: the rest was cut"] = None
+            return
+        copied = snapshot(value)
+        old = self.custom.get(key)
+        size = self._custom_size + copied.size - (old[1] if old else 0)
+        if size > MAX_BYTES:
+            self.notes["custom data is too large: a value was cut"] = None
+            copied = snapshot("<cut>")
+            size = self._custom_size + copied.size - (old[1] if old else 0)
+        self._custom_size = size
+        self.custom[key] = (copied.value, copied.size)
+        self._note(copied.notes)
+
+    @harmless("setting custom data")
+    def update(self, values: Mapping[str, object]) -> None:
+        """Store each item of `values` as `set` does."""
+        for key, value in values.items():
+            self.set(key, value)
+
+    @harmless("setting the user")
+    def set_user(self, user: object, user_repr: str | None = None) -> None:
+        """Say who asks, for apps without Flask-Login; wins over what would be found otherwise.
+
+        Args:
+            user: an id (text or a number), or a user object: its ``get_id()``, ``id`` or ``pk`` is
+                the id, its ``str`` the text, and a MongoEngine document is referenced.
+            user_repr: the text that people recognise the user by.
+        """
+        if self.is_recording:
+            self.has_user = True
+            self.take_user(user)
+            if user_repr is not None:
+                self.user_repr = clean_text(str(user_repr)[:1000])
+
+    @contextmanager
+    def child(self, name: str) -> Iterator[None]:
+        """Time a part of the request: ``with tracking.span.child("charge card"): ...``.
+
+        Args:
+            name: what is done; the record's ``children`` have it with start, duration and error.
+        """
+        timing = self._start_child(name)
+        try:
+            yield
+        except BaseException as error:
+            if timing is not None:
+                timing.error = type(error).__name__
+            raise
+        finally:
+            if timing is not None:
+                timing.ended_ns = time.perf_counter_ns()
+
+    @harmless("recording an exception")
+    def record_exception(self, error: BaseException) -> None:
+        """Store an exception that the app handled by itself: type, message and traceback as text."""
+        if self.is_recording:
+            self.take_exception(error)
+
+    @harmless("keeping a record")
+    def keep(self, reason: str = "asked for") -> None:
+        """Keep the record whatever the rules say.
+
+        Args:
+            reason: why, for the people who will read it.
+        """
+        if self.is_recording:
+            self.keep_reason = clean_text(str(reason)[:1000])
+            self.is_discarded = False
+
+    def discard(self) -> None:
+        """Store no record of this request. The later of `keep` and `discard` holds."""
+        if self.is_recording:
+            self.is_discarded = True
+            self.keep_reason = None
+
+    @property
+    def trace_id(self) -> str:
+        """The trace's id, 32 hex digits: from ``traceparent``, from OpenTelemetry, or made."""
+        return self.trace.trace_id
+
+    @property
+    def span_id(self) -> str:
+        """The span's id, 16 hex digits."""
+        return self.trace.span_id
+
+    # What follows is for the rest of `capture`.
+
+    @property
+    def trace(self) -> TraceContext:
+        """Where the request stands in its trace; decided when it is first asked for."""
+        if self._trace is None:
+            self._trace = self._find_trace() or new_trace_context()
+        return self._trace
+
+    @harmless("finding the trace")
+    def _find_trace(self) -> TraceContext | None:
+        if self._parent is not None:
+            return child_of(self._parent.trace_id, self._parent.span_id)
+        header = self.environ.get("HTTP_TRACEPARENT") if self.environ is not None else None
+        return (parse_traceparent(header) if header else None) or continue_opentelemetry()
+
+    def settle_trace(self) -> None:
+        """Decide the trace now, while the app's OpenTelemetry span is the active one."""
+        self._trace = self.trace
+
+    @harmless("timing a child span")
+    def _start_child(self, name: str) -> _Child | None:
+        if not self.is_recording:
+            return None
+        if len(self.children) >= MAX_CHILDREN:
+            self.notes["too many child spans: the rest was cut"] = None
+            return None
+        timing = _Child(clean_text(str(name)[:1000]))
+        self.children.append(timing)
+        return timing
+
+    def _note(self, notes: tuple[str, ...]) -> None:
+        for note in notes:
+            self.notes[note] = None
+
+    def timings(self) -> tuple[ChildTiming, ...]:
+        """Return the child spans as plain values."""
+        return tuple(child.timing(self.started_ns) for child in self.children)
+
+    def custom_data(self) -> Any:
+        """Merge what `set` stored with ``request._tracking_data``; None when there is neither."""
+        values = {key: value for key, (value, _) in self.custom.items()}
+        if self._request_data is None:
+            return values or None
+        data = self._request_data.value
+        if isinstance(data, dict):
+            return {**data, **values}
+        return {**values, "_tracking_data": data} if values else data
+
+    def take_request(self, request: Request) -> None:
+        """Note what Flask made of the request; it is let go of in `end`."""
+        self._request = request
+        self.environ = request.environ
+
+    def take_user(self, user: object) -> None:
+        """Note who asks."""
+        self.user_id, self.user_repr, self.user = describe_user(user)
+
+    def take_exception(self, error: BaseException) -> None:
+        """Note an exception, once however often it is met on its way out."""
+        if error is not self._seen_error:
+            self._seen_error = error
+            self.exception = describe_exception(error)
+
+    def take_handled(self, error: BaseException) -> None:
+        """Remember an exception that an errorhandler is about to answer."""
+        if self.is_recording:
+            self._handled = error
+
+    def settle_handled(self, status_code: int) -> None:
+        """Keep the exception that an errorhandler answered if the answer is a 5xx, else forget it."""
+        error, self._handled = self._handled, None
+        if error is not None and status_code >= 500:
+            self.take_exception(error)
+
+    @harmless("copying request._tracking_data")
+    def take_request_data(self) -> None:
+        """Copy ``request._tracking_data``, as it is now."""
+        data = getattr(self._request, "_tracking_data", None)
+        known = self._request_data
+        # The second time, at the end, contexts are gone: a repr would not be what it was.
+        if data is None or (data is self._seen_data and known and not known.is_plain):
+            return
+        self._seen_data = data
+        self._request_data = snapshot(data)
+        self._note(self._request_data.notes)
+
+    def extra_size(self) -> int:
+        """Return about the bytes of memory that custom data, children and an exception take."""
+        size = self._custom_size + 200 * len(self.children)
+        if self._request_data is not None:
+            size += self._request_data.size
+        if self.exception is not None:
+            size += len(self.exception.traceback)
+        return size
+
+    def end(self) -> None:
+        """Let go of everything that is alive; from here on the span takes nothing."""
+        self.is_recording = False
+        self.environ = self._request = self._seen_data = self._parent = None
+        self._handled = self._seen_error = None
+
+
+class _Child:
+    """A child span that is running or has ended."""
+
+    __slots__ = ("ended_ns", "error", "name", "started_ns")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.started_ns = time.perf_counter_ns()
+        self.ended_ns: int | None = None
+        self.error: str | None = None
+
+    def timing(self, request_started_ns: int) -> ChildTiming:
+        duration_ms = None
+        if self.ended_ns is not None:
+            duration_ms = (self.ended_ns - self.started_ns) / 1e6
+        start_ms = (self.started_ns - request_started_ns) / 1e6
+        return ChildTiming(self.name, start_ms, duration_ms, self.error)
+
+
+class NoopSpan(Span):
+    """The span outside a request: takes everything, keeps nothing, and its ids are zeros."""
+
+    is_recording = False
+    id = ObjectId("0" * 24)
+    trace = TraceContext("0" * 32, "0" * 16, None)
+
+    def __init__(self) -> None:
+        """Nothing belongs to it."""
+
+
+NOOP_SPAN = NoopSpan()
+
+
+def current_span() -> Span:
+    """Return the span of the running request; outside a request one that keeps nothing.
+
+    It is found in views, in generators that stream, in threads that run in a copied context
+    (``contextvars.copy_context``) or under ``flask.copy_current_request_context``, and in nested apps,
+    where it is the innermost.
+
+    .. versionadded:: 2.0
+    """
+    span = running.get()
+    if span is None and has_request_context():
+        span = request.environ.get(ENVIRON_KEY)
+    return NOOP_SPAN if span is None else span

@@ -1,0 +1,56 @@
+"""What all commands need: the app's store, and errors as one line."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import click
+from flask import current_app
+
+from ..errors import TrackingError
+from ..exporters.base import Exporter, Reader
+from ..registry import find_tracked
+from ..text import visible
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Make a command end with one line instead of a traceback when a `TrackingError` says why."""
+
+    @functools.wraps(command)
+    def reporting(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except TrackingError as error:
+            raise click.ClickException(visible(str(error))) from None
+
+    return reporting
+
+
+def find_store() -> Exporter:
+    """Return the store of the current app.
+
+    Raises:
+        TrackingError: the app is not tracked.
+    """
+    tracked = find_tracked()
+    if tracked is None:
+        raise TrackingError(f"The app {current_app.name!r} is not tracked: Tracking(app) is missing.")
+    click.get_current_context().call_on_close(tracked.exporter.close)
+    return tracked.exporter
+
+
+def find_reader() -> Reader:
+    """Return the store of the current app, to read from.
+
+    Raises:
+        TrackingError: the app is not tracked, or its store gives nothing back.
+    """
+    store = find_store()
+    if not isinstance(store, Reader):
+        raise TrackingError(f"{type(store).__name__} stores records and cannot be asked for them.")
+    return store

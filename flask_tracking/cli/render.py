@@ -1,0 +1,227 @@
+"""Records as text for a terminal: columns that fit it, and nothing that it would obey."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from ..record import Headers, Record
+from ..text import visible
+
+GAP = "  "
+LEAST_FLEXIBLE = 8
+"""To how many cells a flexible column may shrink."""
+
+
+class Column(NamedTuple):
+    """A column of a table."""
+
+    title: str
+    cells: list[str]
+    is_number: bool = False
+    is_flexible: bool = False
+    """True when it may be cut to make the table fit."""
+
+
+def render_table(records: Sequence[Record], width: int | None) -> str:
+    """Return a table with a line for each record.
+
+    Args:
+        records: at least one.
+        width: the terminal's, in cells; None cuts nothing.
+    """
+    columns = [
+        Column("TIME (UTC)", [f"{record.date_created:%Y-%m-%d %H:%M:%S}" for record in records]),
+        Column("METHOD", [visible(record.method or "-") for record in records]),
+        Column("PATH", [visible(_target(record)) for record in records], is_flexible=True),
+        Column("STATUS", [str(record.status_code or "-") for record in records]),
+        Column("MS", [_milliseconds(record.execution_time) for record in records], is_number=True),
+        Column("USER", [_user(record) for record in records], is_flexible=True),
+        Column("ERROR", [_error(record) for record in records], is_flexible=True),
+        Column("ID", [str(record.id) for record in records]),
+    ]
+    # A column that says nothing would only take room from those that do.
+    columns = [column for column in columns if any(column.cells)]
+    widths = _fit([_natural_width(column) for column in columns], columns, width)
+    lines = [GAP.join(map(_pad, [column.title for column in columns], widths)).rstrip()]
+    for number, record in enumerate(records):
+        cells = [
+            _pad(column.cells[number], cells, right=column.is_number)
+            for column, cells in zip(columns, widths, strict=True)
+        ]
+        line = GAP.join(cells).rstrip()
+        lines.append(click.style(line, fg=color) if (color := _color(record)) else line)
+    return "\n".join(lines)
+
+
+def _target(record: Record) -> str:
+    path = record.path or "-"
+    return f"{path}?{record.query_params}" if record.query_params else path
+
+
+def _user(record: Record) -> str:
+    return visible(record.user_repr or record.user_id or "")
+
+
+def _error(record: Record) -> str:
+    if record.exception is not None:
+        return visible(record.exception.type)
+    return "" if record.outcome == "ok" else visible(record.outcome)
+
+
+def _milliseconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}"
+
+
+def _color(record: Record) -> str | None:
+    status = record.status_code or 0
+    if status >= 500 or record.outcome in ("error", "stream_error"):
+        return "red"
+    return "yellow" if status >= 400 else None
+
+
+def _natural_width(column: Column) -> int:
+    return max(map(cell_width, [column.title, *column.cells]))
+
+
+def _fit(widths: list[int], columns: Sequence[Column], total: int | None) -> list[int]:
+    """Shrink the flexible columns, the widest first, until the table fits or none can shrink."""
+    if total is None:
+        return widths
+    widths = list(widths)
+    while sum(widths) + len(GAP) * (len(widths) - 1) > total:
+        flexible = [
+            number
+            for number, column in enumerate(columns)
+            if column.is_flexible and widths[number] > LEAST_FLEXIBLE
+        ]
+        if not flexible:
+            break
+        widths[max(flexible, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def cell_width(text: str) -> int:
+    """Return how many cells of a terminal `text` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_character_width, text))
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _pad(text: str, width: int, *, right: bool = False) -> str:
+    if cell_width(text) > width:
+        while cell_width(text) > width - 1:
+            text = text[:-1]
+        text += "…"
+    room = " " * (width - cell_width(text))
+    return room + text if right else text + room
+
+
+def render_record(record: Record) -> str:
+    """Return a record at length."""
+    lines = [
+        f"{record.method} {_target(record)} {record.http_version or ''}".rstrip(),
+        "",
+        *_fields(
+            [
+                ("id", record.id),
+                ("arrived", f"{record.date_created:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"),
+                ("status", f"{record.status_code} ({record.outcome})"),
+                ("took", _took(record)),
+                ("route", _route(record)),
+                ("user", _who(record)),
+                ("from", record.ip),
+                ("host", f"{record.scheme}://{record.host}"),
+                ("trace", record.trace_id),
+                ("parent span", record.parent_span_id),
+                ("request id", record.request_id),
+                ("process", record.process),
+                ("version", record.version),
+                ("dropped before", record.dropped_before or None),
+                ("notes", "; ".join(record.notes) or None),
+            ]
+        ),
+    ]
+    lines += _message(
+        "Request", record.request_headers, record.request_body, record.request_body_size,
+        record.request_body_note,
+    )  # fmt: skip
+    lines += _message(
+        "Response", record.response_headers, record.response_body, record.response_body_size,
+        record.response_body_note,
+    )  # fmt: skip
+    if record.children:
+        lines += [
+            "",
+            "Child spans",
+            *_fields((child.name, _child(child)) for child in record.children),
+        ]
+    if record.custom_data is not None:
+        lines += ["", "Custom data", *_indented(_as_json(record.custom_data))]
+    if record.exception is not None:
+        lines += ["", "Exception", *_indented(record.exception.traceback)]
+    return "\n".join(map(visible, lines))
+
+
+def _fields(pairs: Iterable[tuple[str, Any]]) -> list[str]:
+    shown = [(name, str(value)) for name, value in pairs if value is not None]
+    width = max((cell_width(name) for name, _ in shown), default=0)
+    return [f"  {_pad(name, width)}  {value}" for name, value in shown]
+
+
+def _took(record: Record) -> str:
+    first = record.time_to_first_byte
+    took = f"{_milliseconds(record.execution_time)} ms"
+    return took if first is None else f"{took}, first byte after {_milliseconds(first)} ms"
+
+
+def _route(record: Record) -> str | None:
+    return record.url_rule and f"{record.url_rule} ({record.endpoint})"
+
+
+def _who(record: Record) -> str | None:
+    if record.user_repr and record.user_id and record.user_repr != record.user_id:
+        return f"{record.user_repr} ({record.user_id})"
+    return record.user_repr or record.user_id
+
+
+def _child(child: Any) -> str:
+    took = "had not ended" if child.duration_ms is None else f"{child.duration_ms:,.1f} ms"
+    text = f"{took}, from {child.start_ms:,.1f} ms on"
+    return f"{text}, left by {child.error}" if child.error else text
+
+
+def _message(title: str, headers: Headers, body: bytes, size: int, note: str | None) -> list[str]:
+    about = f"{size:,} bytes on the wire" + (f", stored: {len(body):,}, {note}" if note else "")
+    lines = ["", f"{title} ({about})", *_fields(headers)]
+    if body:
+        lines += ["", *_indented(_readable(body))]
+    return lines
+
+
+def _readable(body: bytes) -> str:
+    text = body.decode("utf-8", "replace")
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            return _as_json(json.loads(text))
+        except (ValueError, RecursionError):
+            return text  # cut, or not JSON after all
+    return text
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}" for line in text.rstrip().split("\n")]

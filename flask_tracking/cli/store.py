@@ -1,0 +1,102 @@
+"""``init`` prepares the store, ``serve`` is a store for laptops."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from ..errors import TrackingError
+from .common import find_store, reports_errors
+
+DEFAULT_PORT = 27027
+START_TIMEOUT_S = 15.0
+
+
+@click.command()
+@with_appcontext
+@reports_errors
+def init() -> None:
+    """Create the collection and its indexes, and say what was found."""
+    store = find_store()
+    prepare = getattr(store, "prepare", None)
+    if prepare is None:
+        click.echo(f"{type(store).__name__} needs no preparation.")
+        return
+    state = prepare()
+    click.echo(f"{state.name}: {'created' if state.was_created else 'exists already'}")
+    if state.is_capped:
+        click.echo(f"  capped at {state.size_bytes:,} bytes and {state.max_documents or 0:,} documents")
+    elif state.ttl_s is not None:
+        click.echo(f"  records expire after {state.ttl_s:,} seconds")
+    click.echo(f"  indexes: {', '.join(state.indexes)}")
+    for difference in state.differences:
+        click.secho(f"  {difference}", fg="yellow")
+
+
+@click.command()
+@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--host", default="127.0.0.1", show_default=True)
+@with_appcontext
+@reports_errors
+def serve(host: str, port: int) -> None:
+    """Run SecantusDB, a MongoDB for laptops, with its data in the app's instance folder."""
+    program = _find_program()
+    with contextlib.suppress(OSError), socket.create_connection((host, port), 0.5):
+        raise TrackingError(
+            f"Something answers at {host}:{port} already. Stop it, or choose another --port."
+        )
+    data = Path(current_app.instance_path) / "tracking-db"
+    data.mkdir(parents=True, exist_ok=True)
+    command = [program, "--host", host, "--port", str(port), "--storage-path", str(data)]
+    command += ["--standalone", "--log-level", "ERROR"]
+    # Our own process group: Ctrl-C reaches us, and we end the server in order.
+    process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - found beside Python
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        _wait_until_up(process, host, port)
+        click.echo(f"SecantusDB is running, its data in {data}. Use it by:")
+        click.echo(f"  TRACKING_MONGODB_URI = 'mongodb://{host}:{port}/tracking'")
+        click.echo("Press Ctrl-C to stop it.")
+        raise SystemExit(process.wait())
+    except KeyboardInterrupt:
+        click.echo("Stopping.")
+    finally:
+        process.terminate()
+        process.wait()
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _find_program() -> str:
+    # Beside the interpreter first: a virtual environment need not be active.
+    beside = os.path.join(os.path.dirname(sys.executable), "secantusd-py")
+    program = shutil.which(beside) or shutil.which("secantusd-py")
+    if program is None:
+        raise TrackingError("SecantusDB is not installed. Run: pip install 'flask-tracking[embedded]'")
+    return program
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], host: str, port: int) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection((host, port), 0.2):
+            return
+        time.sleep(0.05)
+    raise TrackingError(f"SecantusDB did not come up at {host}:{port}; what it says stands above.")
+
+
+COMMANDS = (init, serve)

@@ -1,0 +1,408 @@
+"""The settings: read once from ``app.config``, checked there, and never again.
+
+Each setting is one field of `Settings`, which carries everything that is known about it: the key, the
+unit, the default, the check, and the sentence that the reference page prints.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .errors import ConfigError
+
+__all__ = ["Settings"]
+
+PREFIX = "TRACKING_"
+
+TEXT_CONTENT_TYPES = (
+    "text/*",
+    "application/json",
+    "application/*+json",
+    "application/x-ndjson",
+    "application/xml",
+    "application/*+xml",
+    "application/x-www-form-urlencoded",
+    "application/graphql",
+    "application/javascript",
+    "application/yaml",
+)
+"""Bodies of these media types are stored by default: a person can read them."""
+
+
+class _Wrong(ValueError):
+    """What a check says of a value: what the setting wants instead."""
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _Wrong("wants True or False")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise _Wrong("wants a string that is not empty")
+    return value
+
+
+def _optional_text(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _mongodb_uri(value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.startswith(("mongodb://", "mongodb+srv://")):
+        raise _Wrong("wants a URI like 'mongodb://127.0.0.1:27017/tracking'")
+    return value
+
+
+def _collection_name(value: Any) -> str:
+    name = _text(value)
+    if "$" in name or "\0" in name or name.startswith((".", "system.")) or name.endswith("."):
+        raise _Wrong("wants the name of a MongoDB collection, like 'tracking'")
+    return name
+
+
+def _integer(least: int, most: int | None = None) -> Callable[[Any], int]:
+    bounds = f"of {least} or more" if most is None else f"from {least} to {most}"
+
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise _Wrong(f"wants a whole number {bounds}")
+        if most is not None and value > most:
+            raise _Wrong(f"wants a whole number {bounds}")
+        return value
+
+    return check
+
+
+def _number(least: float, *, above: bool = False) -> Callable[[Any], float]:
+    bounds = f"above {least:g}" if above else f"of {least:g} or more"
+
+    def check(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise _Wrong(f"wants a number {bounds}")
+        if not value >= least or (above and value == least) or value == float("inf"):
+            raise _Wrong(f"wants a number {bounds}")
+        return float(value)
+
+    return check
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if value not in choices:
+            raise _Wrong("wants " + " or ".join(repr(choice) for choice in choices))
+        return str(value)
+
+    return check
+
+
+def _items(value: Any, wants: str) -> Iterable[Any]:
+    # A bare string is iterable too: '^/static/' would become nine patterns of one character.
+    if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
+        raise _Wrong(wants)
+    return value
+
+
+def _patterns(value: Any) -> tuple[re.Pattern[str], ...]:
+    wants = "wants a list of regular expressions, like ['^/static/']"
+    patterns = []
+    for item in _items(value, wants):
+        if isinstance(item, re.Pattern) and isinstance(item.pattern, str):
+            patterns.append(item)
+            continue
+        if not isinstance(item, str):
+            raise _Wrong(f"{wants}; {item!r} is not one")
+        try:
+            patterns.append(re.compile(item))
+        except re.error as error:
+            raise _Wrong(f"{wants}; {item!r} does not compile: {error}") from None
+    return tuple(patterns)
+
+
+def _methods(value: Any) -> frozenset[str]:
+    wants = "wants a list of HTTP methods, like ['OPTIONS', 'HEAD']"
+    methods = list(_items(value, wants))
+    if not all(isinstance(item, str) and item.isalpha() for item in methods):
+        raise _Wrong(wants)
+    return frozenset(item.upper() for item in methods)
+
+
+def _status_codes(value: Any) -> frozenset[int]:
+    wants = "wants a list of status codes from 100 to 599, like [304, 404]"
+    codes = list(_items(value, wants))
+    for item in codes:
+        if isinstance(item, bool) or not isinstance(item, int) or not 100 <= item <= 599:
+            raise _Wrong(f"{wants}; {item!r} is not one")
+    return frozenset(codes)
+
+
+def _content_types(value: Any) -> tuple[str, ...]:
+    wants = "wants a list of media types, like ['application/json', 'text/*']"
+    types = list(_items(value, wants))
+    if not all(isinstance(item, str) and "/" in item for item in types):
+        raise _Wrong(wants)
+    return tuple(item.lower() for item in types)
+
+
+def _indexes(value: Any) -> tuple[tuple[tuple[str, int], ...], ...]:
+    wants = "wants a list of index specs, like ['user_id', ['status_code', '-date_created']]"
+    specs = []
+    for item in _items(value, wants):
+        keys = [item] if isinstance(item, str) else list(_items(item, wants))
+        if not keys or not all(isinstance(key, str) and key.lstrip("+-") for key in keys):
+            raise _Wrong(f"{wants}; {item!r} is not one")
+        specs.append(tuple((key.lstrip("+-"), -1 if key[0] == "-" else 1) for key in keys))
+    return tuple(specs)
+
+
+def _setting(key: str, check: Callable[[Any], Any], default: Any, unit: str, meaning: str) -> Any:
+    """Make the field of one setting; `default` is written as a user would write it."""
+    metadata = {
+        "key": PREFIX + key,
+        "check": check,
+        "default": default,
+        "unit": unit,
+        "meaning": meaning,
+    }
+    return dataclasses.field(default=check(default), metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of one app, checked and immutable.
+
+    The fields are named with their units; the keys in ``app.config`` keep the classic names. The
+    reference page lists every key with its unit, default and meaning.
+
+    .. versionadded:: 2.0
+    """
+
+    enabled: bool = _setting(
+        "ENABLED",
+        _boolean,
+        True,
+        "bool",
+        "False records nothing: the commands stay, and `tracking.span` does nothing.",
+    )
+    mongodb_uri: str | None = _setting(
+        "MONGODB_URI",
+        _mongodb_uri,
+        None,
+        "str",
+        "The MongoDB to write to. None takes the settings of the app's own MongoEngine connection. "
+        "Without a database in the URI, it is `tracking`.",
+    )
+    db_alias: str = _setting(
+        "DB_ALIAS",
+        _text,
+        "default",
+        "str",
+        "Which MongoEngine connection to take the settings of, when no URI is given.",
+    )
+    collection: str = _setting(
+        "COLLECTION", _collection_name, "tracking", "str", "The collection's name."
+    )
+    exclude: tuple[re.Pattern[str], ...] = _setting(
+        "EXCLUDE",
+        _patterns,
+        [],
+        "list of regex",
+        "Paths that are not tracked at all; matched with `re.match` on the request's path.",
+    )
+    exclude_body: tuple[re.Pattern[str], ...] = _setting(
+        "EXCLUDE_BODY",
+        _patterns,
+        [],
+        "list of regex",
+        "Paths whose request and response bodies are not copied at all; for paths that receive or "
+        "return sensitive data.",
+    )
+    exclude_methods: frozenset[str] = _setting(
+        "EXCLUDE_METHODS", _methods, [], "list of str", "HTTP methods that are not kept."
+    )
+    exclude_status_codes: frozenset[int] = _setting(
+        "EXCLUDE_STATUS_CODES",
+        _status_codes,
+        [],
+        "list of int",
+        "Status codes that are not kept, unless slower than `TRACKING_MIN_EXECUTION_TIME`.",
+    )
+    min_execution_time_ms: float = _setting(
+        "MIN_EXECUTION_TIME",
+        _number(0),
+        0,
+        "ms",
+        "From here on a request with an excluded status code is kept all the same; 0 = never.",
+    )
+    max_body_bytes: int = _setting(
+        "MAX_BODY_LENGTH",
+        _integer(0, 8 * 1024 * 1024),
+        65_536,
+        "bytes",
+        "How much of each body is stored; 0 = no bodies.",
+    )
+    body_content_types: tuple[str, ...] = _setting(
+        "BODY_CONTENT_TYPES",
+        _content_types,
+        list(TEXT_CONTENT_TYPES),
+        "list of str",
+        "Media types whose bodies are stored, `*` stands for anything; of others only the size is. "
+        "A body without a type is stored.",
+    )
+    load_user: bool = _setting(
+        "LOAD_USER",
+        _boolean,
+        False,
+        "bool",
+        "True loads the Flask-Login user after the response was made, if the view did not; this may "
+        "cost a query for each request.",
+    )
+    retention: str = _setting(
+        "RETENTION",
+        _one_of("capped", "ttl"),
+        "capped",
+        "'capped' or 'ttl'",
+        "`capped` = a collection that never grows past its size; `ttl` = an ordinary, shardable "
+        "collection with an index that expires records.",
+    )
+    table_size_bytes: int = _setting(
+        "TABLE_SIZE",
+        _integer(4096),
+        104_857_600,
+        "bytes",
+        "The size of the capped collection; the default holds about 46,000 typical records.",
+    )
+    max_documents: int = _setting(
+        "MAX_DOCUMENTS",
+        _integer(1, 2**31 - 1),
+        1_000_000,
+        "int",
+        "The number of records the capped collection holds at most; in practice its size binds first.",
+    )
+    ttl_s: int = _setting(
+        "TTL_S",
+        _integer(1, 2**31 - 1),
+        604_800,
+        "s",
+        "How long a record lives, for `ttl`. A change is applied to the existing index.",
+    )
+    indexes: tuple[tuple[tuple[str, int], ...], ...] = _setting(
+        "INDEXES",
+        _indexes,
+        [],
+        "list of index specs",
+        "Indexes beyond those of `date_created` and `date_stored`, each a field or a list of fields, "
+        "`-` for descending. Each costs write speed.",
+    )
+    worker: str = _setting(
+        "WORKER",
+        _one_of("batch", "sync"),
+        "batch",
+        "'batch' or 'sync'",
+        "`batch` stores from a background thread; `sync` stores inside the request, for tests, "
+        "scripts and servers that allow no threads.",
+    )
+    queue_records: int = _setting(
+        "QUEUE_RECORDS",
+        _integer(1),
+        10_000,
+        "int",
+        "How many records may wait in memory; past that the oldest is dropped, and counted.",
+    )
+    queue_bytes: int = _setting(
+        "QUEUE_BYTES",
+        _integer(1024),
+        67_108_864,
+        "bytes",
+        "How much memory the waiting records may take; past that the oldest is dropped, and counted.",
+    )
+    batch_records: int = _setting(
+        "BATCH_RECORDS",
+        _integer(1, 10_000),
+        100,
+        "int",
+        "How many records are sent at once; a full batch wakes the worker.",
+    )
+    flush_interval_s: float = _setting(
+        "FLUSH_INTERVAL_S",
+        _number(0, above=True),
+        1.0,
+        "s",
+        "How long a record waits at most before it is sent.",
+    )
+    export_timeout_s: float = _setting(
+        "EXPORT_TIMEOUT_S",
+        _number(0, above=True),
+        5.0,
+        "s",
+        "Bounds every call to the database; never felt by a request.",
+    )
+    shutdown_timeout_s: float = _setting(
+        "SHUTDOWN_TIMEOUT_S",
+        _number(0),
+        2.0,
+        "s",
+        "How long the exit of the process waits for what is still in memory.",
+    )
+    app_version: str | None = _setting(
+        "APP_VERSION",
+        _optional_text,
+        None,
+        "str",
+        "Stored in each record, so that releases can be compared.",
+    )
+
+    @classmethod
+    def from_mapping(cls, config: Mapping[str, Any]) -> Settings:
+        """Read and check the ``TRACKING_*`` keys of `config`.
+
+        Args:
+            config: ``app.config`` or any mapping. Keys without the prefix are left alone.
+
+        Raises:
+            ConfigError: a value is wrong; names the key, the value seen and what is wanted.
+
+        Warns:
+            UserWarning: a ``TRACKING_*`` key is not known; names the nearest known one.
+        """
+        fields = {field.metadata["key"]: field for field in dataclasses.fields(cls)}
+        values = {}
+        for key, value in config.items():
+            if not key.startswith(PREFIX):
+                continue
+            if key not in fields:
+                _warn_unknown(key, fields)
+                continue
+            field = fields[key]
+            try:
+                values[field.name] = field.metadata["check"](value)
+            except _Wrong as wrong:
+                raise ConfigError(f"{key} is {_shown(key, value)}, but it {wrong}.") from None
+        return cls(**values)
+
+
+def tracking_keys(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``TRACKING_*`` part of `config`, to be compared later."""
+    return {key: value for key, value in config.items() if key.startswith(PREFIX)}
+
+
+def _shown(key: str, value: Any) -> str:
+    # A URI carries a password: what is wrong with it can be said without showing it.
+    if key == "TRACKING_MONGODB_URI":
+        return f"a {type(value).__name__} that is no MongoDB URI"
+    text = repr(value)
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _warn_unknown(key: str, known: Iterable[str]) -> None:
+    nearest = difflib.get_close_matches(key, list(known), n=1)
+    hint = f"Did you mean {nearest[0]}?" if nearest else "The settings page of the docs lists all."
+    warnings.warn(f"{key} is not a setting of flask-tracking. {hint}", UserWarning, stacklevel=5)

@@ -1,0 +1,254 @@
+"""The collection as a MongoEngine document: ``Tracking.objects.filter(execution_time__gte=1000)``.
+
+One class serves every app. Its ``objects`` look up the collection at each query: the current app's,
+else that of the only tracked app of the process, else the collection ``tracking`` of the MongoEngine
+connection ``default``. Documents of the first flask-tracking are read as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import DBRef
+from mongoengine import (
+    BinaryField,
+    DateTimeField,
+    DictField,
+    Document,
+    DynamicField,
+    EmbeddedDocument,
+    EmbeddedDocumentField,
+    EmbeddedDocumentListField,
+    FloatField,
+    GenericReferenceField,
+    IntField,
+    ListField,
+    StringField,
+)
+from mongoengine.connection import get_db
+from mongoengine.errors import DoesNotExist, NotRegistered
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from .errors import TrackingError
+from .registry import find_tracked
+from .text import visible
+
+__all__ = ["ChildTiming", "ExceptionInfo", "Tracking", "UserAgent"]
+
+
+class UserField(GenericReferenceField):
+    """A reference to the user's document; raw where that document or its class is not to be had."""
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        try:
+            return super().__get__(instance, owner)
+        except (NotRegistered, DoesNotExist, KeyError):
+            return instance._data.get(self.name)
+
+
+class CustomDataField(DynamicField):
+    """Anything; a ``_cls`` that means nothing to MongoEngine is data like all the rest."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except NotRegistered:
+            return value
+
+
+class UserAgent(EmbeddedDocument):
+    """What the ``User-Agent`` and ``Accept-Language`` headers say."""
+
+    browser = StringField()
+    version = StringField()
+    platform = StringField()
+    language = StringField()
+    string = StringField()
+
+    meta = {"strict": False, "allow_inheritance": False}
+
+
+class ExceptionInfo(EmbeddedDocument):
+    """An exception as text."""
+
+    type = StringField()
+    message = StringField()
+    traceback = StringField()
+
+    meta = {"strict": False, "allow_inheritance": False}
+
+
+class ChildTiming(EmbeddedDocument):
+    """A named stretch of time inside a request, in milliseconds since it arrived."""
+
+    name = StringField()
+    start_ms = FloatField()
+    duration_ms = FloatField()
+    error = StringField()
+
+    meta = {"strict": False, "allow_inheritance": False}
+
+
+class Tracking(Document):
+    """One HTTP request with its response.
+
+    The fields are those of `flask_tracking.Record`. Durations are in milliseconds, sizes in bytes;
+    times are UTC, naive when they are read.
+
+    .. versionadded:: 2.0
+    """
+
+    kind = StringField()
+    name = StringField()
+    date_created = DateTimeField()
+    date_stored = DateTimeField()
+    method = StringField()
+    scheme = StringField()
+    host = StringField()
+    path = StringField()
+    query_params = StringField()
+    target = StringField()
+    http_version = StringField()
+    ip = StringField()
+    user = UserField()
+    user_id = StringField()
+    user_text = StringField(db_field="user_repr")
+    """The field ``user_repr``; that name is the classic method's."""
+    user_agent = EmbeddedDocumentField(UserAgent)
+    request_headers = ListField()
+    request_body = BinaryField()
+    request_body_size = IntField()
+    request_body_note = StringField()
+    status_code = IntField()
+    response_headers = ListField()
+    response_body = BinaryField()
+    response_body_size = IntField()
+    response_body_note = StringField()
+    execution_time = FloatField()
+    time_to_first_byte = FloatField()
+    outcome = StringField()
+    endpoint = StringField()
+    url_rule = StringField()
+    blueprint = StringField()
+    view_args = DictField()
+    exception = EmbeddedDocumentField(ExceptionInfo)
+    trace_id = StringField()
+    span_id = StringField()
+    parent_span_id = StringField()
+    request_id = StringField()
+    hostname = StringField()
+    process = StringField()
+    app = StringField()
+    version = StringField()
+    custom_data = CustomDataField()
+    children = EmbeddedDocumentListField(ChildTiming)
+    dropped_before = IntField()
+    notes = ListField(StringField())
+
+    # The exporter creates the collection: sizes in `meta` would clash with an existing one.
+    meta = {
+        "collection": "tracking",
+        "strict": False,
+        "allow_inheritance": False,
+        "auto_create_index": False,
+        "auto_create_index_on_save": False,
+        "ordering": ["-date_created"],
+    }
+
+    @classmethod
+    def _get_db(cls) -> Database[dict[str, Any]]:
+        tracked = find_tracked()
+        find_collection = getattr(tracked and tracked.exporter, "collection", None)
+        if find_collection is not None:
+            return find_collection().database  # type: ignore[no-any-return]
+        if tracked is not None:
+            raise TrackingError(
+                f"The app {tracked.name!r} exports to {type(tracked.exporter).__name__}, which is no "
+                "MongoDB collection. Ask the exporter itself."
+            )
+        return get_db()  # type: ignore[no-any-return]
+
+    @classmethod
+    def _get_collection_name(cls) -> str:
+        tracked = find_tracked()
+        return tracked.settings.collection if tracked is not None else "tracking"
+
+    @classmethod
+    def _get_collection(cls) -> Collection[dict[str, Any]]:
+        # MongoEngine keeps the first one that it finds; ours depends on the app.
+        return cls._get_db()[cls._get_collection_name()]
+
+    def user_repr(self) -> str:
+        """Return the user's id, or ``-``; the app's ``Tracking(user_repr=...)`` where there is one.
+
+        The user's document is not loaded.
+        """
+        tracked = find_tracked()
+        if tracked is not None and tracked.user_repr is not None:
+            return tracked.user_repr(self)
+        if self.user_id:
+            return str(self.user_id)
+        user = self._data.get("user")
+        reference = user.get("_ref") if isinstance(user, dict) else user
+        if isinstance(reference, DBRef):
+            return str(reference.id)
+        return str(getattr(reference, "pk", None) or self.user_text or "-")
+
+    def get_header(self, name: str, default: str | None = None) -> str | None:
+        """Return the value of the first request header of that name.
+
+        Args:
+            name: in any case.
+            default: what to return when there is none.
+        """
+        wanted = name.lower()
+        for header, value in self.request_headers:
+            if header.lower() == wanted:
+                return str(value)
+        return default
+
+    def __str__(self) -> str:
+        """Return one line: id, time, method, user, path with query, status, time in ms."""
+        target = f"{self.path}?{self.query_params}" if self.query_params else self.path
+        return visible(
+            f"{self.id} {self.date_created:%Y-%m-%d %H:%M:%S} {self.method} {self.user_repr()} "
+            f"{target} {self.status_code} {round(self.execution_time or 0)}ms"
+        )
+
+    def debug(self) -> None:
+        """Print the record at length: the line, the request and the response with their bodies.
+
+        What strangers wrote is printed with its control characters shown and not sent.
+        """
+        print(describe(self))
+
+
+def describe(document: Tracking) -> str:
+    """Return what `Tracking.debug` prints."""
+    lines = [str(document), "", "Request:"]
+    lines += _describe_message(
+        document.request_headers, document.request_body, document.request_body_note
+    )
+    lines += ["", "Response:"]
+    lines += _describe_message(
+        document.response_headers, document.response_body, document.response_body_note
+    )
+    if document.exception:
+        lines += ["", "Exception:", *_indented(document.exception.traceback or "")]
+    if document.custom_data is not None:
+        lines += ["", f"Custom data: {document.custom_data!r}"]
+    return "\n".join(map(visible, lines))
+
+
+def _describe_message(headers: Any, body: Any, note: str | None) -> list[str]:
+    lines = [f"    {name}: {value}" for name, value in headers or ()]
+    if body:
+        lines += ["", *_indented(bytes(body).decode("utf-8", "replace"))]
+    if note:
+        lines += [f"    (body: {note})"]
+    return lines
+
+
+def _indented(text: str) -> list[str]:
+    return [f"    {line}" for line in text.rstrip().split("\n")]

@@ -1,0 +1,89 @@
+"""What a store of records must do.
+
+`Exporter` takes records, `Reader` gives them back. A store that does both derives from both and
+writes the methods with a leading underscore; what they have in common is done here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import datetime
+
+from bson import ObjectId
+
+from ..filters import Filter
+from ..record import Record
+
+__all__ = ["Exporter", "Reader"]
+
+
+class Exporter(ABC):
+    """Stores batches of records.
+
+    Every method may be called again after it failed, and from any thread.
+
+    .. versionadded:: 2.0
+    """
+
+    def open(self) -> None:  # noqa: B027 - a store without a connection has nothing to open
+        """Connect and prepare the store; called on the worker's thread when it starts.
+
+        Raises:
+            ExportError: the store cannot be reached. The next `export` tries again.
+            NoDatabaseError: none is configured.
+        """
+
+    def export(self, records: Sequence[Record]) -> int:
+        """Store `records`, each exactly once however often the batch is exported.
+
+        Args:
+            records: at most ``TRACKING_BATCH_RECORDS``.
+
+        Returns:
+            How many of them can never be stored and are lost; the others are stored.
+
+        Raises:
+            ExportError: none or not all are stored; the batch may be exported again. Its text is
+                logged, so it quotes nothing of any record.
+            NoDatabaseError: none is configured; the batch is dropped.
+        """
+        return self._store(records) if records else 0
+
+    @abstractmethod
+    def _store(self, records: Sequence[Record]) -> int:
+        """Do what `export` promises, for at least one record."""
+
+    def close(self) -> None:  # noqa: B027 - a store without a connection has nothing to close
+        """Let go of connections. A later call opens them again."""
+
+
+class Reader(ABC):
+    """Finds stored records.
+
+    .. versionadded:: 2.0
+    """
+
+    @abstractmethod
+    def get(self, record_id: ObjectId) -> Record | None:
+        """Return the record with this id, or None."""
+
+    def find(self, wanted: Filter, *, limit: int, since: datetime | None = None) -> list[Record]:
+        """Find records, the newest first; those of one millisecond by descending id.
+
+        Args:
+            wanted: which are meant.
+            limit: how many at most.
+            since: a further lower bound of the arrival, inclusive. A store answers a bounded range
+                from its index of ``date_created``; `flask_tracking.queries.find_newest` asks so.
+        """
+        if since is not None and (wanted.since is None or wanted.since < since):
+            wanted = dataclasses.replace(wanted, since=since)
+        if wanted.since and wanted.until and wanted.since >= wanted.until:
+            return []
+        return self._find(wanted, limit) if limit > 0 else []
+
+    @abstractmethod
+    def _find(self, wanted: Filter, limit: int) -> list[Record]:
+        """Do what `find` promises, for a limit of at least one."""

@@ -1,0 +1,156 @@
+"""Create the collection and its indexes; say what was found instead.
+
+Many processes may start at once: who comes second finds what the first one made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import IndexModel
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import CollectionInvalid, OperationFailure
+
+from ...config import Settings
+
+Document = dict[str, Any]
+
+NAMESPACE_EXISTS = 48
+INDEX_OPTIONS_CONFLICT = 85
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionState:
+    """What `ensure_collection` made or found."""
+
+    name: str
+    was_created: bool
+    is_capped: bool
+    size_bytes: int | None
+    """None when it is not capped."""
+    max_documents: int | None
+    ttl_s: int | None
+    """None when nothing expires."""
+    indexes: tuple[str, ...]
+    """The names, sorted."""
+    differences: tuple[str, ...]
+    """What is not as the settings say, each with the command that mends it."""
+
+
+def ensure_collection(database: Database[Document], settings: Settings) -> CollectionState:
+    """Create what is missing, and change nothing of what is there but the expiry of ``ttl``."""
+    name = settings.collection
+    wants_capped = settings.retention == "capped"
+    was_created = _create(database, settings)
+    options = _read_options(database, name)
+    collection = database[name]
+    _ensure_indexes(collection, settings)
+    indexes = collection.index_information()
+    return CollectionState(
+        name=name,
+        was_created=was_created,
+        is_capped=bool(options.get("capped")),
+        size_bytes=options.get("size"),
+        max_documents=options.get("max"),
+        ttl_s=next(
+            (
+                int(index["expireAfterSeconds"])
+                for index in indexes.values()
+                if "expireAfterSeconds" in index
+            ),
+            None,
+        ),
+        indexes=tuple(sorted(indexes)),
+        differences=_find_differences(options, settings) if wants_capped else _ttl_trouble(options),
+    )
+
+
+def capped_size(settings: Settings) -> int:
+    """Return the size that MongoDB makes of the setting: a multiple of 256 bytes."""
+    return -(-settings.table_size_bytes // 256) * 256
+
+
+def _create(database: Database[Document], settings: Settings) -> bool:
+    options: dict[str, Any] = {}
+    if settings.retention == "capped":
+        options = {"capped": True, "size": capped_size(settings), "max": settings.max_documents}
+    try:
+        database.create_collection(settings.collection, check_exists=False, **options)
+    except NotImplementedError:  # mongomock knows no capped collections
+        return _create_plain(database, settings.collection)
+    except CollectionInvalid:
+        return False
+    except OperationFailure as error:
+        if error.code == NAMESPACE_EXISTS:
+            return False
+        raise
+    return True
+
+
+def _create_plain(database: Database[Document], name: str) -> bool:
+    if name in database.list_collection_names():
+        return False
+    database.create_collection(name)
+    return True
+
+
+def _read_options(database: Database[Document], name: str) -> Document:
+    found = next(iter(database.list_collections(filter={"name": name})), {})
+    options: Document = found.get("options", {})
+    return options
+
+
+def _ensure_indexes(collection: Collection[Document], settings: Settings) -> None:
+    for field in ("date_created", "date_stored"):
+        if field == "date_created" and settings.retention == "ttl":
+            _ensure_expiry(collection, settings.ttl_s)
+        else:
+            collection.create_indexes([IndexModel([(field, 1)])])
+    for keys in settings.indexes:
+        collection.create_indexes([IndexModel(list(keys))])
+
+
+def _ensure_expiry(collection: Collection[Document], ttl_s: int) -> None:
+    try:
+        collection.create_indexes([IndexModel([("date_created", 1)], expireAfterSeconds=ttl_s)])
+    except OperationFailure as error:
+        if error.code != INDEX_OPTIONS_CONFLICT:
+            raise
+        collection.database.command(
+            "collMod",
+            collection.name,
+            index={"keyPattern": {"date_created": 1}, "expireAfterSeconds": ttl_s},
+        )
+
+
+def _find_differences(options: Document, settings: Settings) -> tuple[str, ...]:
+    name, size = settings.collection, capped_size(settings)
+    if not options.get("capped"):
+        return (
+            f"{name} is not capped and grows without bound. To cap it: "
+            f"db.runCommand({{convertToCapped: '{name}', size: {size}}})",
+        )
+    differences = []
+    if options.get("size") != size:
+        differences.append(
+            f"{name} is capped at {options.get('size')} bytes, TRACKING_TABLE_SIZE is {size}. "
+            f"To resize it: db.runCommand({{collMod: '{name}', cappedSize: {size}}})"
+        )
+    if options.get("max") != settings.max_documents:
+        differences.append(
+            f"{name} is capped at {options.get('max')} documents, TRACKING_MAX_DOCUMENTS is "
+            f"{settings.max_documents}. To change it: "
+            f"db.runCommand({{collMod: '{name}', cappedMax: {settings.max_documents}}})"
+        )
+    return tuple(differences)
+
+
+def _ttl_trouble(options: Document) -> tuple[str, ...]:
+    if not options.get("capped"):
+        return ()
+    return (
+        "The collection is capped, and nothing expires from a capped collection. Set "
+        "TRACKING_RETENTION='capped', or name another TRACKING_COLLECTION.",
+    )

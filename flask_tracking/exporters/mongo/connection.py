@@ -1,0 +1,136 @@
+"""A MongoDB client of our own, for each process anew.
+
+The app's client is never shared: one that was opened before a fork must not be used after it, and the
+app may close its own whenever it likes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.driver_info import DriverInfo
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from ...errors import ExportError, NoDatabaseError
+
+Document = dict[str, Any]
+
+DEFAULT_DATABASE = "tracking"
+
+_MENDING = (
+    "Set TRACKING_MONGODB_URI, or call mongoengine.connect(), "
+    "or run `flask tracking serve` and use the URI that it prints."
+)
+_APPS_OWN = frozenset({"name", "event_listeners", "document_class", "type_registry", "connect"})
+"""What of the app's connection settings is about the app's documents and not about the server."""
+_RENAMED = {"authentication_source": "authsource", "authentication_mechanism": "authmechanism"}
+
+_inherited: list[object] = []
+"""Clients of a parent process: never used, never closed, and never collected with a warning."""
+
+
+class Connection:
+    """The database to write to: from a URI, else from the settings of a MongoEngine alias."""
+
+    def __init__(self, uri: str | None, alias: str, timeout_s: float) -> None:
+        self._uri = uri
+        self._alias = alias
+        self._timeout_ms = max(1, int(timeout_s * 1000))
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._client: MongoClient[Document] | None = None
+        self._database = ""
+
+    def open(self) -> Database[Document]:
+        """Return the database, over this process's client. Makes no round trip.
+
+        Raises:
+            NoDatabaseError: none is configured, or not yet.
+            ExportError: the URI's host names cannot be looked up.
+        """
+        client = self._client
+        if client is None or self._pid != os.getpid():
+            with self._lock:
+                client = self._make_client()
+        return client[self._database]
+
+    def close(self) -> None:
+        """Close this process's client, if there is one."""
+        with self._lock:
+            client, self._client = self._client, None
+            if client is not None and self._pid == os.getpid():
+                client.close()
+
+    def after_fork_in_child(self) -> None:
+        """Leave the parent's client alone."""
+        _inherited.append(self._client)
+        self._client = None
+        self._lock = threading.Lock()
+
+    def _make_client(self) -> MongoClient[Document]:
+        if self._client is not None and self._pid == os.getpid():
+            return self._client
+        settings, database = self._find_settings()
+        settings |= {
+            "appname": "flask-tracking",
+            "connecttimeoutms": self._timeout_ms,
+            "serverselectiontimeoutms": self._timeout_ms,
+            "timeoutms": self._timeout_ms,
+            "driver": DriverInfo("flask-tracking"),
+        }
+        make: type[MongoClient[Document]] = settings.pop("mongo_client_class", MongoClient)
+        try:
+            self._client = make(**settings)
+        except PyMongoError as error:
+            raise ExportError(f"no client can be made ({type(error).__name__})") from None
+        self._pid = os.getpid()
+        self._database = database
+        return self._client
+
+    def _find_settings(self) -> tuple[Document, str]:
+        if self._uri is not None:
+            try:
+                database = parse_uri(self._uri)["database"]
+            except PyMongoError as error:
+                raise ExportError(f"the URI cannot be used ({type(error).__name__})") from None
+            return {"host": self._uri}, database or DEFAULT_DATABASE
+        settings = _alias_settings().get(self._alias)
+        if settings is None:
+            raise NoDatabaseError(f"no MongoDB is configured. {_MENDING}")
+        usable = {
+            _RENAMED.get(key, key).lower(): value
+            for key, value in settings.items()
+            if key not in _APPS_OWN and value is not None
+        }
+        return usable, settings["name"]
+
+    def where(self) -> str:
+        """Name the servers, without user and password, for messages."""
+        try:
+            settings, _ = self._find_settings()
+            hosts = settings["host"]
+            hosts = [hosts] if isinstance(hosts, str) else hosts
+            nodes = [
+                node
+                for host in hosts
+                for node in (
+                    parse_uri(host)["nodelist"] if "://" in host else [(host, settings.get("port"))]
+                )
+            ]
+        except (PyMongoError, ExportError, NoDatabaseError, KeyError):
+            return "MongoDB"
+        return "MongoDB at " + ", ".join(f"{host}:{port}" for host, port in nodes)
+
+
+def _alias_settings() -> Mapping[str, Document]:
+    # Looked up and not imported: who never called mongoengine.connect() has no alias.
+    module = sys.modules.get("mongoengine.connection")
+    settings: Mapping[str, Document] = getattr(module, "_connection_settings", {})
+    return settings

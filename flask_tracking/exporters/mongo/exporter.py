@@ -1,0 +1,178 @@
+"""Store batches in MongoDB, each record once, and find them again."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from bson import ObjectId
+from pymongo import WriteConcern
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
+
+from ...config import Settings
+from ...errors import ExportError
+from ...filters import Filter
+from ...guard import warn_rarely
+from ...record import Record
+from ..base import Exporter, Reader
+from .codec import CODEC, UNENCODABLE, from_document, make_storable, to_document, utc_now
+from .collection import CollectionState, ensure_collection
+from .connection import Connection
+from .query import NEWEST_FIRST, to_query
+
+__all__ = ["MongoExporter"]
+
+Document = dict[str, Any]
+
+DUPLICATE_KEY = 11000
+LOGIN_CODES = frozenset({11, 13, 18, 8000})
+READ_ONLY_CODES = frozenset({10107, 13435, 20})
+TRANSIENT_CODES = frozenset(
+    {6, 7, 24, 50, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031}
+)
+"""Errors of one document that are the server's and not the document's: it is sent again."""
+
+
+class MongoExporter(Exporter, Reader):
+    """Writes to the collection of one app's settings, over a client of its own.
+
+    Batches are inserted unordered with ids made by us and are acknowledged when they are in the
+    journal. After a failure the same batch is inserted again, and what had arrived is left as it is.
+
+    .. versionadded:: 2.0
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare; the first round trip is made by `open`, `export` or a query.
+
+        Args:
+            settings: ``mongodb_uri`` or ``db_alias`` say where, ``collection`` and the retention
+                settings what is created there, ``export_timeout_s`` bounds every call.
+        """
+        self._settings = settings
+        self._connection = Connection(
+            settings.mongodb_uri, settings.db_alias, settings.export_timeout_s
+        )
+        self._is_prepared = False
+        _exporters.add(self)
+
+    def collection(self) -> Collection[Document]:
+        """Return the collection for reading, by this process's client.
+
+        Raises:
+            NoDatabaseError: no MongoDB is configured.
+        """
+        return self._connection.open()[self._settings.collection]
+
+    def prepare(self) -> CollectionState:
+        """Create the collection and its indexes where they are missing.
+
+        Returns:
+            What was made or found, with what differs from the settings.
+
+        Raises:
+            ExportError: the server cannot be reached, or forbids it.
+            NoDatabaseError: none is configured.
+        """
+        try:
+            return ensure_collection(self._connection.open(), self._settings)
+        except PyMongoError as error:
+            raise self._explain(error) from None
+
+    def open(self) -> None:
+        """Connect, and create what is missing; what differs is logged, once."""
+        for difference in self.prepare().differences:
+            warn_rarely(f"difference {difference}", "%s", difference)
+        self._is_prepared = True
+
+    def close(self) -> None:
+        """Close the client. A later call makes a new one."""
+        self._connection.close()
+
+    def after_fork_in_child(self) -> None:
+        """Leave the parent's client alone."""
+        self._connection.after_fork_in_child()
+        self._is_prepared = False
+
+    def _store(self, records: Sequence[Record]) -> int:
+        if not self._is_prepared:
+            self.open()
+        collection = self.collection().with_options(CODEC, write_concern=WriteConcern(j=True))
+        date_stored = utc_now()
+        documents = [to_document(record, date_stored) for record in records]
+        try:
+            try:
+                return self._insert(collection, documents)
+            except UNENCODABLE:
+                # Nothing tells which one it was. What was sent before it is not stored twice.
+                storable = [make_storable(document) for document in documents]
+                kept = [document for document in storable if document is not None]
+                rejected = self._insert(collection, kept) if kept else 0
+                return rejected + len(documents) - len(kept)
+        except PyMongoError as error:
+            raise self._explain(error) from None
+
+    def _insert(self, collection: Collection[Document], documents: list[Document]) -> int:
+        try:
+            collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            errors = [one for one in error.details["writeErrors"] if one["code"] != DUPLICATE_KEY]
+            codes = sorted({one["code"] for one in errors})
+            if error.details["writeConcernErrors"]:
+                raise ExportError("the server could not confirm the write") from None
+            if TRANSIENT_CODES.intersection(codes):
+                raise ExportError(f"the server could not write (code {codes[0]})") from None
+            if errors:
+                warn_rarely(
+                    "rejected", "MongoDB refused %d records for good (code %s)", len(errors), codes
+                )
+            return len(errors)
+        return 0
+
+    def _explain(self, error: PyMongoError) -> ExportError:
+        """Say what happened; the error's own text may quote a document."""
+        where = self._connection.where()
+        if isinstance(error, OperationFailure):
+            code = error.code
+            if code in LOGIN_CODES:
+                return ExportError(f"{where} refuses the login or the right to write (code {code})")
+            if code in READ_ONLY_CODES:
+                return ExportError(f"{where} cannot be written to (code {code})")
+            return ExportError(f"{where} answers with an error (code {code})")
+        seconds = self._settings.export_timeout_s
+        name = type(error).__name__
+        if isinstance(error, ConnectionFailure) or error.timeout:
+            return ExportError(f"{where} does not answer within {seconds:g} s ({name})")
+        return ExportError(f"{where} cannot be used ({name})")
+
+    # Reading
+
+    def get(self, record_id: ObjectId) -> Record | None:
+        """Return the record with this id, or None."""
+        try:
+            document = self.collection().with_options(CODEC).find_one({"_id": record_id})
+        except PyMongoError as error:
+            raise self._explain(error) from None
+        return None if document is None else from_document(document)
+
+    def _find(self, wanted: Filter, limit: int) -> list[Record]:
+        collection = self.collection().with_options(CODEC)
+        try:
+            cursor = collection.find(to_query(wanted)).sort(NEWEST_FIRST).limit(limit)
+            return [from_document(document) for document in cursor]
+        except PyMongoError as error:
+            raise self._explain(error) from None
+
+
+_exporters: weakref.WeakSet[MongoExporter] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for exporter in list(_exporters):
+        exporter.after_fork_in_child()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

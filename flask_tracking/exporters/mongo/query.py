@@ -1,0 +1,33 @@
+"""`Filter` to a MongoDB query. Every query is a range of ``date_created``, which is indexed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from ...filters import Filter
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+NEWEST_FIRST = [("date_created", -1), ("_id", -1)]
+
+
+def to_query(wanted: Filter) -> dict[str, Any]:
+    """Return the query document of `wanted`."""
+    arrived: dict[str, Any] = {"$gte": wanted.since or EPOCH}
+    if wanted.until is not None:
+        arrived["$lt"] = wanted.until
+    query: dict[str, Any] = {"date_created": arrived}
+    if wanted.status is not None:
+        query["status_code"] = {"$gte": wanted.status[0], "$lte": wanted.status[1]}
+    if wanted.method is not None:
+        query["method"] = wanted.method
+    if wanted.path is not None:
+        # "s" lets a dot match a newline, which a path may hold.
+        query["path"] = (
+            {"$regex": wanted.path_regex(), "$options": "s"} if "*" in wanted.path else wanted.path
+        )
+    if wanted.slower_than_ms is not None:
+        query["execution_time"] = {"$gte": wanted.slower_than_ms}
+    if wanted.user is not None:
+        query["$or"] = [{"user_id": wanted.user}, {"user_repr": wanted.user}]
+    return query

@@ -1,0 +1,167 @@
+"""`Tracking`: wires the stretches of a request's way together, for one app or many."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from . import cli
+from .capture import signals
+from .capture.middleware import TrackingMiddleware
+from .capture.span import Span, current_span
+from .config import Settings, tracking_keys
+from .errors import TrackingError
+from .exporters.base import Exporter
+from .pipeline.worker import BatchWorker, Stats, SyncWorker
+from .registry import TrackedApp, find_tracked, register
+
+if TYPE_CHECKING:
+    from .documents import Tracking as TrackingDocument
+
+__all__ = ["Tracking"]
+
+
+class Tracking:
+    """Records the requests of an app: ``Tracking(app)``.
+
+    ::
+
+        tracking = Tracking()
+
+        def create_app():
+            app = Flask(__name__)
+            tracking.init_app(app)
+            return app
+
+    One instance may serve many apps; each has its own settings, queue and store. All that belongs to an
+    app is kept in ``app.extensions["tracking"]``, nothing here keeps the app.
+
+    .. versionadded:: 2.0
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        exporter: Exporter | None = None,
+        user_repr: Callable[[TrackingDocument], str] | None = None,
+        user_loader: Callable[[], Any] | None = None,
+    ) -> None:
+        """Take the parts that are not the default, and track `app` if it is given.
+
+        Args:
+            app: the app; without it call `init_app` later.
+            exporter: where records go, by default a `MongoExporter` with the app's settings.
+            user_repr: replaces the method of that name on ``documents.Tracking``: takes the document
+                and returns the text for its user.
+            user_loader: called without arguments in the request's context when the response is made;
+                returns the user (an object or an id) or None. For apps without Flask-Login.
+
+        Raises:
+            ConfigError: a setting is wrong, or the app is tracked already.
+        """
+        self._exporter = exporter
+        self._user_repr = user_repr
+        self._user_loader = user_loader
+        self._tracked: weakref.WeakSet[TrackedApp] = weakref.WeakSet()
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Track `app`. Its ``TRACKING_*`` settings are read now, and never again.
+
+        Call it before other extensions that wrap ``app.wsgi_app``; what wraps it later is outside of
+        what is recorded.
+
+        Raises:
+            ConfigError: a setting is wrong, or the app is tracked already.
+        """
+        settings = Settings.from_mapping(app.config)
+        exporter = self._exporter or _make_mongo_exporter(settings)
+        tracked = TrackedApp(app.name, settings, tracking_keys(app.config), exporter)
+        tracked.user_repr = self._user_repr
+        tracked.user_loader = self._user_loader
+        register(app, tracked)
+        self._tracked.add(tracked)
+        cli.register(app)
+        if not settings.enabled:
+            _when_collected(app, exporter.close)
+            return
+        tracked.worker = _make_worker(settings, exporter)
+        app.wsgi_app = TrackingMiddleware(  # type: ignore[method-assign]
+            app.wsgi_app, tracked, tracked.worker.submit
+        )
+        signals.connect(app)
+        _when_collected(app, tracked.worker.stop)
+
+    @property
+    def span(self) -> Span:
+        """The span of the running request; outside a request one that keeps nothing."""
+        return current_span()
+
+    @property
+    def stats(self) -> Stats:
+        """What was recorded and dropped: of the current app, else of the only one.
+
+        Raises:
+            TrackingError: it is not clear which app is meant, or the app is not tracked.
+        """
+        tracked = find_tracked()
+        if tracked is None or tracked not in self._tracked:
+            if len(self._tracked) != 1:
+                raise TrackingError(
+                    f"{len(self._tracked)} apps are tracked by this object, so it is not clear whose "
+                    "stats are meant. Ask inside `with app.app_context():`."
+                )
+            tracked = next(iter(self._tracked))
+        if tracked.worker is None:
+            raise TrackingError(f"The app {tracked.name!r} has TRACKING_ENABLED = False.")
+        return tracked.worker.stats
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that ended before is stored or dropped, for every app of this object.
+
+        Args:
+            timeout_s: how long to wait at most, for each app.
+
+        Returns:
+            False when time ran out.
+        """
+        workers = [tracked.worker for tracked in self._tracked if tracked.worker is not None]
+        in_time = [worker.flush(timeout_s) for worker in workers]
+        return all(in_time)
+
+    def close(self, timeout_s: float) -> bool:
+        """Store what is queued and close the exporters; later requests are not recorded.
+
+        Called by itself when the process ends.
+
+        Args:
+            timeout_s: how long to wait at most, for each app.
+
+        Returns:
+            False when time ran out; what was not stored is counted as dropped.
+        """
+        workers = [tracked.worker for tracked in self._tracked if tracked.worker is not None]
+        in_time = [worker.close(timeout_s) for worker in workers]
+        return all(in_time)
+
+
+def _make_mongo_exporter(settings: Settings) -> Exporter:
+    from .exporters.mongo import MongoExporter
+
+    return MongoExporter(settings)
+
+
+def _make_worker(settings: Settings, exporter: Exporter) -> BatchWorker | SyncWorker:
+    worker = SyncWorker if settings.worker == "sync" else BatchWorker
+    return worker(settings, exporter)
+
+
+def _when_collected(app: Flask, close: Callable[[], None]) -> None:
+    """Call `close` when the app is collected, so that no thread and no client outlive it."""
+    finalizer = weakref.finalize(app, close)
+    finalizer.atexit = False  # the worker sees to the end of the process itself, and waits there

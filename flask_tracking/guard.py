@@ -1,0 +1,108 @@
+"""Keep what is ours away from what is the app's.
+
+`harmless` stands around everything of ours that runs inside a request, `call_foreign` around every
+callback, ``repr`` and decoder that somebody else wrote. Both count, and log at most one line a
+minute for each kind of failure. A log line never quotes a value, and neither do the tracebacks
+beneath it: where it happened is shown, the foreign message is not.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+D = TypeVar("D")
+
+logger = logging.getLogger("flask_tracking")
+"""All that this package has to say is said here."""
+
+LOG_INTERVAL_S = 60.0
+"""The shortest time between two log lines of one kind."""
+
+failures: Counter[str] = Counter()
+"""How often each kind of failure happened in this process."""
+
+_last_logged: dict[str, float] = {}
+
+
+class HiddenMessageError(Exception):
+    """Stands in for a foreign exception in our log, so that its message is not quoted there."""
+
+
+def harmless(doing: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
+    """Make a function return None where it would have raised.
+
+    Only ``Exception`` is caught: ``SystemExit``, ``KeyboardInterrupt`` and ``GreenletExit`` belong
+    to the app and its server and pass through.
+
+    Args:
+        doing: what the function does, for the log: "while ...". Also the key of the rate limit.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R | None]:
+        @functools.wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
+            try:
+                return function(*args, **kwargs)
+            except Exception as error:
+                report_failure(doing, error)
+                return None
+
+        return guarded
+
+    return decorate
+
+
+def call_foreign(what: str, function: Callable[..., R], *args: object, default: D) -> R | D:
+    """Call what somebody else wrote; when it raises, log, count and return `default`.
+
+    Args:
+        what: what is called, for the log. Also the key of the rate limit.
+        function: the callable.
+        *args: its arguments.
+        default: what is returned when it raises an ``Exception``.
+    """
+    try:
+        return function(*args)
+    except Exception as error:
+        report_failure(what, error)
+        return default
+
+
+def report_failure(what: str, error: BaseException) -> None:
+    """Count a failure and log it, with the stack and the type of `error` but without its message."""
+    failures[what] += 1
+    warn_rarely(what, "%s failed with %s", what, type(error).__name__, trace=error.__traceback__)
+
+
+def warn_rarely(
+    key: str,
+    message: str,
+    *args: object,
+    level: int = logging.WARNING,
+    trace: TracebackType | None = None,
+) -> None:
+    """Log one line, unless one of this `key` was logged within the last minute.
+
+    Never raises, not even when a log handler does: this runs inside requests.
+    """
+    now = time.monotonic()
+    last = _last_logged.get(key)
+    if last is not None and now - last < LOG_INTERVAL_S:
+        return
+    _last_logged[key] = now
+    exc_info = None
+    if trace is not None:
+        hidden = HiddenMessageError("(the message may quote a value, so it is not shown)")
+        exc_info = (HiddenMessageError, hidden, trace)
+    try:
+        logger.log(level, message, *args, exc_info=exc_info)
+    except Exception:
+        failures["a log handler"] += 1

@@ -1,0 +1,207 @@
+"""`Capture` to `Record`: decode, parse and name what the request thread only copied."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from functools import lru_cache
+
+from ua_parser import parse_os, parse_user_agent
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
+from werkzeug.sansio.utils import get_host
+
+from ..config import Settings
+from ..record import Capture, Headers, Record, UserAgent
+from .decoding import decode_body
+
+HIDDEN = "[redacted]"
+_SECRET_HEADERS = frozenset({"Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+/=@-]{0,127}")
+MAX_AGENT = 1000
+"""Characters of a user agent that are parsed: no browser's is longer, and parsing is not free."""
+
+
+class Assembler:
+    """Makes records of captures, in one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pid = 0
+        self._hostname = socket.gethostname()
+        self._process = ""
+
+    @property
+    def process(self) -> str:
+        """This process, as ``host:pid:random``; new after a fork."""
+        pid = os.getpid()
+        if pid != self._pid:
+            self._pid = pid
+            self._process = f"{self._hostname}:{pid}:{os.urandom(8).hex()}"
+        return self._process
+
+    def warm_up(self) -> None:
+        """Load the tables of the user agent parser, which takes a fifth of a second."""
+        parse_agent("Mozilla/5.0")
+
+    def assemble(self, capture: Capture, dropped_before: int = 0) -> Record:
+        """Make the record of `capture`.
+
+        Args:
+            capture: what the request thread handed over.
+            dropped_before: how many captures were dropped since the previous record.
+        """
+        environ = dict(capture.environ)
+        request_headers = _request_headers(capture.environ)
+        headers = dict(request_headers)
+        response_headers = _response_headers(capture.response_headers)
+        limit = self._settings.max_body_bytes
+        request_body, request_note = decode_body(
+            capture.request_chunks, headers.get("Content-Encoding", ""), limit
+        )
+        response_body, response_note = decode_body(
+            capture.response_chunks, _find_header(response_headers, "content-encoding"), limit
+        )
+        first_byte_ns = capture.first_byte_ns
+        return Record(
+            id=capture.id,
+            kind=capture.kind,
+            date_created=_from_timestamp(capture.arrived_at),
+            method=environ.get("REQUEST_METHOD"),
+            scheme=environ.get("wsgi.url_scheme"),
+            host=_find_host(environ),
+            path="/" + _as_utf8(environ.get("PATH_INFO", "")).lstrip("/"),
+            query_params=_as_utf8(environ.get("QUERY_STRING", "")),
+            target=environ.get("RAW_URI") or environ.get("REQUEST_URI"),
+            http_version=environ.get("SERVER_PROTOCOL"),
+            ip=environ.get("REMOTE_ADDR"),
+            user=capture.user,
+            user_id=capture.user_id,
+            user_repr=capture.user_repr,
+            user_agent=parse_agent(headers.get("User-Agent"), headers.get("Accept-Language")),
+            request_headers=request_headers,
+            request_body=request_body,
+            request_body_size=capture.request_size,
+            request_body_note=_body_note(
+                capture.request_note, request_note, capture.request_chunks, capture.request_size
+            ),
+            status_code=_status_code(capture.status),
+            response_headers=response_headers,
+            response_body=response_body,
+            response_body_size=capture.response_size,
+            response_body_note=_body_note(
+                capture.response_note, response_note, capture.response_chunks, capture.response_size
+            ),
+            execution_time=capture.duration_ns / 1e6,
+            time_to_first_byte=None if first_byte_ns is None else first_byte_ns / 1e6,
+            outcome=capture.outcome,
+            endpoint=capture.endpoint,
+            url_rule=capture.url_rule,
+            blueprint=capture.blueprint,
+            view_args=capture.view_args,
+            exception=capture.exception,
+            trace_id=capture.trace_id,
+            span_id=capture.span_id,
+            parent_span_id=capture.parent_span_id,
+            request_id=_request_id(headers.get("X-Request-Id"), capture),
+            hostname=self._hostname,
+            process=self.process,
+            app=capture.app,
+            version=self._settings.app_version,
+            custom_data=capture.custom_data,
+            children=capture.children,
+            dropped_before=dropped_before,
+            notes=capture.notes,
+        )
+
+
+def _from_timestamp(seconds: float) -> datetime:
+    # Whole milliseconds, rounded down as MongoDB does: every store gives the same time back.
+    milliseconds = int(seconds * 1000)
+    whole = datetime.fromtimestamp(milliseconds // 1000, timezone.utc)
+    return whole.replace(microsecond=milliseconds % 1000 * 1000)
+
+
+@lru_cache(maxsize=1024)
+def _header_name(key: str) -> str:
+    return key.removeprefix("HTTP_").replace("_", "-").title()
+
+
+def _request_headers(environ: Headers) -> Headers:
+    return tuple(
+        (name, HIDDEN if name in _SECRET_HEADERS else value)
+        for name, value in (
+            (_header_name(key), value)
+            for key, value in environ
+            if key.startswith("HTTP_") or (value and key in ("CONTENT_TYPE", "CONTENT_LENGTH"))
+        )
+    )
+
+
+def _response_headers(headers: Headers) -> Headers:
+    return tuple(
+        (name, HIDDEN if name.title() in _SECRET_HEADERS else value) for name, value in headers
+    )
+
+
+def _find_header(headers: Headers, wanted: str) -> str:
+    return next((value for name, value in headers if name.lower() == wanted), "")
+
+
+def _as_utf8(text: str) -> str:
+    # WSGI hands bytes over as Latin-1 text (PEP 3333).
+    return text if text.isascii() else text.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _find_host(environ: dict[str, str]) -> str:
+    port = environ.get("SERVER_PORT", "")
+    server = (environ.get("SERVER_NAME", ""), int(port) if port.isdecimal() else None)
+    return get_host(environ.get("wsgi.url_scheme", "http"), environ.get("HTTP_HOST"), server)
+
+
+def _status_code(status: str | None) -> int:
+    # An exception that escapes before an answer began is a 500 for the client.
+    return int(status[:3]) if status and status[:3].isdecimal() else 500
+
+
+def _request_id(header: str | None, capture: Capture) -> str:
+    return header if header and _REQUEST_ID.fullmatch(header) else str(capture.id)
+
+
+def _body_note(
+    captured: str | None, decoded: str | None, chunks: Iterable[bytes], size: int
+) -> str | None:
+    """Say why a body is not whole: the first reason on its way is the one that counts."""
+    if captured is not None:
+        return captured
+    if decoded is not None:
+        return decoded
+    return "truncated" if sum(map(len, chunks)) < size else None
+
+
+def parse_agent(string: str | None, accept_language: str | None = None) -> UserAgent | None:
+    """Read a ``User-Agent`` header, and the preferred language of ``Accept-Language``."""
+    if string is None:
+        return None
+    browser, version, platform = _parse_browser(string[:MAX_AGENT])
+    language = _parse_language(accept_language[:MAX_AGENT]) if accept_language else None
+    return UserAgent(browser, version, platform, language, string)
+
+
+@lru_cache(maxsize=1024)
+def _parse_browser(string: str) -> tuple[str | None, str | None, str | None]:
+    browser, system = parse_user_agent(string), parse_os(string)
+    platform = system.family if system else None
+    if browser is None:
+        return None, None, platform
+    parts = (browser.major, browser.minor, browser.patch)
+    return browser.family, ".".join(part for part in parts if part) or None, platform
+
+
+@lru_cache(maxsize=1024)
+def _parse_language(accept_language: str) -> str | None:
+    best = parse_accept_header(accept_language, LanguageAccept).best
+    return None if best == "*" else best

@@ -1,0 +1,137 @@
+"""Undo a body's ``Content-Encoding``, never holding more than the limit plus one chunk.
+
+A bomb of a few hundred bytes may inflate to gigabytes: every decoder here is asked for a bounded piece
+of output at a time, and one that wants a larger window than ours is refused.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
+
+from ..guard import call_foreign
+
+PIECE = 16_384
+"""How many bytes a decoder is asked for at a time."""
+MAX_WINDOW = 8 * 1024 * 1024
+"""The largest window a decoder may take; 8 MiB is what HTTP clients have to accept (RFC 9659)."""
+MAX_CODINGS = 3
+"""How many codings one upon the other are undone."""
+
+Decoder = Callable[[bytes], Iterator[bytes]]
+
+
+def decode_body(chunks: Sequence[bytes], content_encoding: str, limit: int) -> tuple[bytes, str | None]:
+    """Join `chunks`, undo their coding and cut at `limit`.
+
+    Args:
+        chunks: the beginning of the body as it was on the wire.
+        content_encoding: the header's value.
+        limit: how many bytes are returned at most.
+
+    Returns:
+        The body and a note: ``truncated`` when the decoded body is longer than `limit`,
+        ``undecodable`` with the bytes as they came when they cannot be decoded, else None.
+    """
+    body = b"".join(chunks)
+    codings = [coding.strip().lower() for coding in content_encoding.split(",")]
+    codings = [coding for coding in codings if coding not in ("", "identity")]
+    if not codings or not body:
+        return body[:limit], "truncated" if len(body) > limit else None
+    decoded = call_foreign("decoding a body", _decode, body, codings, limit, default=None)
+    if decoded is None:
+        return body[:limit], "undecodable"
+    return decoded[:limit], "truncated" if len(decoded) > limit else None
+
+
+def _decode(body: bytes, codings: Sequence[str], limit: int) -> bytes | None:
+    if len(codings) > MAX_CODINGS:
+        return None
+    for coding in reversed(codings):
+        decoder = _find_decoder(coding)
+        if decoder is None:
+            return None
+        body = _take(decoder(body), limit)
+    return body
+
+
+def _take(pieces: Iterator[bytes], limit: int) -> bytes:
+    """Join pieces until there are more than `limit` bytes: one piece past it shows that it was cut."""
+    taken: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        taken.append(piece)
+        size += len(piece)
+        if size > limit:
+            break
+    return b"".join(taken)
+
+
+def _find_decoder(coding: str) -> Decoder | None:
+    if coding in ("gzip", "x-gzip"):
+        return _gunzip
+    if coding == "deflate":
+        return _inflate
+    if coding == "br":
+        return _find_brotli()
+    if coding == "zstd":
+        return _find_zstd()
+    return None
+
+
+def _gunzip(body: bytes) -> Iterator[bytes]:
+    return _inflate_with(body, zlib.MAX_WBITS | 16)
+
+
+def _inflate(body: bytes) -> Iterator[bytes]:
+    # "deflate" means zlib (RFC 9110), and some senders leave zlib's two bytes out.
+    is_zlib = len(body) >= 2 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
+    return _inflate_with(body, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
+
+
+def _inflate_with(body: bytes, wbits: int) -> Iterator[bytes]:
+    while body:
+        decoder = zlib.decompressobj(wbits)
+        while body and not decoder.eof:
+            piece = decoder.decompress(body, PIECE)
+            body = decoder.unconsumed_tail
+            if piece:
+                yield piece
+        if not decoder.eof:
+            return  # the copy was cut in the middle of the stream
+        # gzip allows several members one after the other; other bytes behind the end are ignored.
+        rest = decoder.unused_data
+        body = rest if wbits > zlib.MAX_WBITS and rest.startswith(b"\x1f\x8b") else b""
+
+
+def _find_brotli() -> Decoder | None:
+    try:
+        import brotli
+    except ImportError:
+        return None
+    if not hasattr(brotli.Decompressor, "can_accept_more_data"):
+        return None  # before 1.2 its output had no bound
+
+    def decode(body: bytes) -> Iterator[bytes]:
+        decoder = brotli.Decompressor()
+        yield decoder.process(body, output_buffer_limit=PIECE)
+        while not decoder.can_accept_more_data():
+            yield decoder.process(b"", output_buffer_limit=PIECE)
+
+    return decode
+
+
+def _find_zstd() -> Decoder | None:
+    try:
+        import zstandard
+    except ImportError:
+        return None
+
+    def decode(body: bytes) -> Iterator[bytes]:
+        decoder = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+        with decoder.stream_reader(BytesIO(body), read_across_frames=True) as reader:
+            while piece := reader.read(PIECE):
+                yield piece
+
+    return decode

@@ -1,0 +1,420 @@
+"""The queue between the request threads and the exporter, and the thread that empties it.
+
+`BatchWorker` is what production uses: the request thread appends, one background thread does the rest.
+`SyncWorker` does the same work inside the request.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import sys
+import threading
+import time
+import weakref
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .. import guard
+from ..config import Settings
+from ..errors import ExportError, NoDatabaseError
+from ..exporters.base import Exporter
+from ..record import Capture, Record
+from .assemble import Assembler
+from .rules import Rules
+
+__all__ = ["BatchWorker", "Stats", "SyncWorker", "Worker"]
+
+CHUNK = 32
+"""Captures that are assembled before the interpreter is given to a request thread."""
+FIRST_RETRY_S = 0.25
+LAST_RETRY_S = 5.0
+"""A batch that could not be stored is tried again after these pauses, doubling between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What one process has recorded since it began, or since the fork.
+
+    .. versionadded:: 2.0
+    """
+
+    received: int
+    """Requests that ended and were handed over."""
+    kept: int
+    """Records that the rules kept."""
+    exported: int
+    """Records that are stored."""
+    dropped: dict[str, int]
+    """Records that were lost, by reason: ``queue_full``, ``not_configured``, ``rejected``,
+    ``export_failed``, ``assembly_failed``, ``no_threads``, ``closed``, ``shutdown``."""
+    failed: int
+    """Exports that failed, retries included, and errors of ours or of callbacks, in this process."""
+    queue_records: int
+    """Records in memory that are neither stored nor dropped yet."""
+    queue_bytes: int
+    """About the memory that they take."""
+    last_export_age_s: float | None
+    """Seconds since the last export that succeeded; None before the first."""
+
+
+class Worker(ABC):
+    """Makes records of captures and gives the kept ones to an exporter."""
+
+    def __init__(self, settings: Settings, exporter: Exporter) -> None:
+        self._settings = settings
+        self._exporter = exporter
+        self._assembler = Assembler(settings)
+        self._rules = Rules(settings)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._received = self._kept = self._exported = self._failed = 0
+        self._dropped: Counter[str] = Counter()
+        self._dropped_before = 0
+        self._last_export: float | None = None
+
+    @abstractmethod
+    def submit(self, capture: Capture) -> None:
+        """Take a capture."""
+
+    @abstractmethod
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until what was submitted before is stored or dropped; False when time ran out."""
+
+    @abstractmethod
+    def close(self, timeout_s: float) -> bool:
+        """Flush, then close the exporter; False when time ran out. Later captures are dropped."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Begin to close, and do not wait."""
+
+    @property
+    def stats(self) -> Stats:
+        """What has been done so far."""
+        with self._lock:
+            return Stats(
+                received=self._received,
+                kept=self._kept,
+                exported=self._exported,
+                dropped=dict(self._dropped),
+                failed=self._failed + guard.failures.total(),
+                queue_records=self._queue_records(),
+                queue_bytes=self._queue_bytes(),
+                last_export_age_s=(
+                    None if self._last_export is None else time.monotonic() - self._last_export
+                ),
+            )
+
+    def _queue_records(self) -> int:
+        return 0
+
+    def _queue_bytes(self) -> int:
+        return 0
+
+    def _drop(self, reason: str, count: int = 1) -> None:
+        """Count records that are lost; the lock must be held."""
+        self._dropped[reason] += count
+        self._dropped_before += count
+
+    def _make_records(self, captures: Sequence[Capture]) -> list[Record]:
+        records: list[Record] = []
+        for capture in captures:
+            made = guard.call_foreign("assembling a record", self._make_record, capture, default=None)
+            if made is None:
+                with self._lock:
+                    self._drop("assembly_failed")
+            else:
+                records += made
+        return records
+
+    def _make_record(self, capture: Capture) -> Sequence[Record]:
+        """Return the one record of `capture`, or none where the rules do not keep it."""
+        dropped_before = self._dropped_before
+        record = self._assembler.assemble(capture, dropped_before)
+        if not self._rules.is_kept(record, capture):
+            return ()
+        with self._lock:
+            self._dropped_before -= dropped_before
+            self._kept += 1
+        if record.notes:
+            notes = "; ".join(record.notes)
+            guard.warn_rarely("notes", "Record %s was stored with a note: %s", record.id, notes)
+        return [record]
+
+    def _try_export(self, records: Sequence[Record]) -> str | None:
+        """Export once; return why it failed, as the reason to drop it by, or None."""
+        try:
+            rejected = self._exporter.export(records)
+        except NoDatabaseError as error:
+            guard.warn_rarely("no database", "Nothing is recorded: %s", error)
+            return "not_configured"
+        except ExportError as error:
+            # Its text is made for this line: it says what happened and quotes nothing.
+            guard.warn_rarely("export", "Records cannot be stored: %s", error)
+        except Exception as error:
+            guard.report_failure("exporting records", error)
+        else:
+            with self._lock:
+                self._exported += len(records) - rejected
+                self._last_export = time.monotonic()
+                if rejected:
+                    self._drop("rejected", rejected)
+            return None
+        with self._lock:
+            self._failed += 1
+        return "export_failed"
+
+
+class SyncWorker(Worker):
+    """Stores each record before the server gets the end of the response; retries nothing."""
+
+    def submit(self, capture: Capture) -> None:
+        """Store the record of `capture` now, or drop it."""
+        with self._lock:
+            self._received += 1
+        records = self._make_records([capture])
+        reason = self._try_export(records) if records else None
+        if reason is not None:
+            with self._lock:
+                self._drop(reason)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Return True: nothing waits."""
+        return True
+
+    def close(self, timeout_s: float) -> bool:
+        """Close the exporter."""
+        self.stop()
+        return True
+
+    def stop(self) -> None:
+        """Close the exporter."""
+        guard.call_foreign("closing the exporter", self._exporter.close, default=None)
+
+
+class BatchWorker(Worker):
+    """A bounded queue and one thread that empties it in batches.
+
+    The thread starts with the first capture, so that a process that is forked later has its own. It
+    wakes for a full batch, or when the flush interval has passed: every wake costs the request threads
+    as much time as the work does.
+    """
+
+    def __init__(self, settings: Settings, exporter: Exporter) -> None:
+        super().__init__(settings, exporter)
+        _batch_workers.add(self)
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._pid = os.getpid()
+        self._queue: deque[Capture] = deque()
+        self._bytes = 0
+        self._in_hand = 0
+        self._done = threading.Condition(self._lock)
+        self._settled = 0  # how many of the received are stored, dropped or not kept
+        self._wake = threading.Event()
+        self._closing = threading.Event()
+        self._is_flushing = False
+        self._thread: threading.Thread | None = None
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew: the thread did not survive, and the parent sends what it had queued."""
+        self._reset()
+
+    def submit(self, capture: Capture) -> None:
+        """Append `capture`; what exceeds the bounds is dropped, the oldest first."""
+        settings = self._settings
+        with self._lock:
+            self._received += 1
+            if self._closing.is_set():
+                self._settle_dropped("closed")
+                return
+            queue = self._queue
+            queue.append(capture)
+            self._bytes += capture.size
+            while queue and (len(queue) > settings.queue_records or self._bytes > settings.queue_bytes):
+                self._bytes -= queue.popleft().size
+                self._settle_dropped("queue_full")
+            is_full_batch = len(queue) >= settings.batch_records
+            must_start = self._thread is None
+        if must_start:
+            self._start()
+        if is_full_batch and not self._wake.is_set():
+            self._wake.set()
+
+    def _settle_dropped(self, reason: str, count: int = 1) -> None:
+        self._drop(reason, count)
+        self._settled += count
+        self._done.notify_all()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._run, name="flask-tracking worker", daemon=True)
+            thread = self._thread
+        try:
+            if not _threads_can_run():
+                raise RuntimeError("uWSGI runs without threads")
+            thread.start()
+        except RuntimeError:
+            with self._lock:
+                self._thread = None
+                self._settle_dropped("no_threads", len(self._queue))
+                self._queue.clear()
+                self._bytes = 0
+            guard.warn_rarely(
+                "no threads",
+                "Nothing is recorded: no thread can be started here. Run uWSGI with "
+                "--enable-threads, or set TRACKING_WORKER='sync' to store inside the request.",
+                level=logging.ERROR,
+            )
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until what was submitted before is stored or dropped.
+
+        Args:
+            timeout_s: how long to wait at most.
+
+        Returns:
+            False when time ran out.
+        """
+        with self._lock:
+            target = self._received
+            self._is_flushing = True
+            self._wake.set()
+            return self._done.wait_for(lambda: self._settled >= target, timeout_s)
+
+    def close(self, timeout_s: float) -> bool:
+        """Store what is queued, end the thread and close the exporter.
+
+        What cannot be stored within `timeout_s` is counted as dropped and said in the log. Closing
+        twice is harmless; a capture that comes later is dropped.
+        """
+        self.stop()
+        thread = self._thread
+        if thread is None:
+            return True
+        if thread is not threading.current_thread():
+            thread.join(timeout_s)
+        with self._lock:
+            left = self._received - self._settled
+        if left:
+            guard.logger.warning("%d records were not stored before the process ended.", left)
+        return not thread.is_alive()
+
+    def stop(self) -> None:
+        """Ask the thread to store what is queued and to end; do not wait for it."""
+        self._closing.set()
+        self._wake.set()
+        if self._thread is None:  # else the thread closes it, as the last thing that it does
+            guard.call_foreign("closing the exporter", self._exporter.close, default=None)
+
+    @property
+    def shutdown_timeout_s(self) -> float:
+        """How long the exit of the process waits, in seconds."""
+        return self._settings.shutdown_timeout_s
+
+    def _queue_records(self) -> int:
+        return len(self._queue) + self._in_hand
+
+    def _queue_bytes(self) -> int:
+        return self._bytes
+
+    # The thread
+
+    def _run(self) -> None:
+        # The connection is opened here: a first one made while the interpreter exits may fail.
+        guard.call_foreign("opening the exporter", self._open, default=None)
+        next_flush = time.monotonic() + self._settings.flush_interval_s
+        while not (self._closing.is_set() and not self._queue):
+            self._wake.wait(max(0.0, next_flush - time.monotonic()))
+            self._wake.clear()
+            is_due = time.monotonic() >= next_flush or self._is_flushing or self._closing.is_set()
+            if is_due:
+                self._is_flushing = False
+                next_flush = time.monotonic() + self._settings.flush_interval_s
+            self._empty_queue(down_to=1 if is_due else self._settings.batch_records)
+        guard.call_foreign("closing the exporter", self._exporter.close, default=None)
+
+    def _open(self) -> None:
+        self._assembler.warm_up()
+        # The first export meets the same trouble again, and says it.
+        with contextlib.suppress(ExportError, NoDatabaseError):
+            self._exporter.open()
+
+    def _empty_queue(self, down_to: int) -> None:
+        """Work while at least `down_to` captures wait."""
+        while len(self._queue) >= down_to:
+            with self._lock:
+                count = min(self._settings.batch_records, len(self._queue))
+                captures = [self._queue.popleft() for _ in range(count)]
+                self._in_hand = count
+            try:
+                self._work(captures)
+            except Exception as error:  # what is not foreseen costs a batch and not the thread
+                guard.report_failure("working on a batch", error)
+            with self._lock:
+                self._bytes -= sum(capture.size for capture in captures)
+                self._in_hand = 0
+                self._settled += count
+                self._done.notify_all()
+
+    def _work(self, captures: Sequence[Capture]) -> None:
+        records: list[Record] = []
+        for start in range(0, len(captures), CHUNK):
+            records += self._make_records(captures[start : start + CHUNK])
+            time.sleep(0)  # whoever waits for the interpreter gets it now, not in 5 ms
+        pause_s = FIRST_RETRY_S
+        while records:
+            is_last_try = self._closing.is_set()
+            reason = self._try_export(records)
+            if reason is None:
+                return
+            if reason == "not_configured" or is_last_try:
+                self._give_up(len(records), "shutdown" if is_last_try else reason)
+                return
+            # Meanwhile the queue fills up, and past its bounds drops its oldest.
+            self._closing.wait(pause_s)
+            pause_s = min(pause_s * 2, LAST_RETRY_S)
+
+    def _give_up(self, count: int, reason: str) -> None:
+        with self._lock:
+            self._drop(reason, count)
+            if self._closing.is_set():
+                self._settle_dropped(reason, len(self._queue))
+                self._bytes -= sum(capture.size for capture in self._queue)
+                self._queue.clear()
+
+
+def _threads_can_run() -> bool:
+    # uWSGI does not give its interpreter lock away unless it was told to.
+    uwsgi = sys.modules.get("uwsgi")
+    if uwsgi is None:
+        return True
+    options = {str(key, "ascii") if isinstance(key, bytes) else key for key in uwsgi.opt}
+    return bool(options & {"enable-threads", "threads"})
+
+
+_batch_workers: weakref.WeakSet[BatchWorker] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for worker in list(_batch_workers):
+        worker.after_fork_in_child()
+
+
+def _at_exit() -> None:
+    for worker in list(_batch_workers):
+        worker.close(worker.shutdown_timeout_s)
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+atexit.register(_at_exit)

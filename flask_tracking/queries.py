@@ -1,0 +1,45 @@
+"""The read side, whatever the store: ask for small, indexed ranges, never for everything."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime, timedelta, timezone
+
+from .exporters.base import Reader
+from .filters import Filter
+from .record import Record
+
+__all__ = ["find_newest"]
+
+WINDOWS = tuple(
+    timedelta(minutes=minutes) for minutes in (1, 10, 2 * 60, 24 * 60, 14 * 24 * 60, 365 * 24 * 60)
+)
+"""How far back "the newest" is looked for, step by step; past the last one everything is."""
+
+
+def find_newest(
+    reader: Reader, wanted: Filter, limit: int, *, now: datetime | None = None
+) -> list[Record]:
+    """Find the newest `limit` records, the newest first.
+
+    Each step asks for one range of arrival times that no step before has asked for, and the first
+    step that fills the list is the last one: how many records there are does not matter, only how far
+    back the wanted ones are.
+
+    Args:
+        reader: where to look.
+        wanted: which are meant.
+        limit: how many at most.
+        now: from where to look back; the present by default.
+    """
+    end = wanted.until or now or datetime.now(timezone.utc)
+    found: list[Record] = []
+    # A record may be younger than our clock: the first step is open at its younger end.
+    step = wanted
+    for window in WINDOWS:
+        since = end - window
+        found += reader.find(step, limit=limit - len(found), since=since)
+        if len(found) >= limit or (wanted.since is not None and wanted.since >= since):
+            return found
+        step = dataclasses.replace(wanted, until=since)
+    return found + reader.find(step, limit=limit - len(found))

@@ -1,0 +1,185 @@
+"""The two values of the way: `Capture`, which leaves the request thread, and `Record`, its result.
+
+Both are plain: numbers, text, bytes, ids, times and containers of them. Nothing in them is alive, so
+they can wait in a queue, cross a thread and be stored without asking the app anything again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from bson import ObjectId
+
+__all__ = ["Capture", "ChildTiming", "ExceptionInfo", "Record", "UserAgent", "UserRef"]
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class UserRef(NamedTuple):
+    """Names a MongoEngine document that is the user."""
+
+    class_name: str
+    """MongoEngine's name of the document's class."""
+    collection: str
+    id: Any
+    """The primary key as MongoDB stores it."""
+
+
+class ExceptionInfo(NamedTuple):
+    """An exception as text."""
+
+    type: str
+    """The qualified name, like ``ValueError`` or ``shop.models.OutOfStock``."""
+    message: str
+    traceback: str
+
+
+class ChildTiming(NamedTuple):
+    """A named stretch of time inside a request."""
+
+    name: str
+    start_ms: float
+    """Since the request arrived."""
+    duration_ms: float | None
+    """None when it had not ended when the request did."""
+    error: str | None
+    """The name of the exception's class that left it, if one did."""
+
+
+class UserAgent(NamedTuple):
+    """What the ``User-Agent`` and ``Accept-Language`` headers say. Unknown parts are None."""
+
+    browser: str | None
+    version: str | None
+    platform: str | None
+    language: str | None
+    string: str
+
+
+class Capture(NamedTuple):
+    """The raw material of one record, as the request thread hands it over."""
+
+    id: ObjectId
+    size: int
+    """About the bytes of memory that it takes."""
+    kind: str
+    app: str
+    arrived_at: float
+    """Unix time, in seconds."""
+    duration_ns: int
+    first_byte_ns: int | None
+    """Since the arrival; None when no byte was produced."""
+    environ: Headers
+    """The environ's request line and ``HTTP_*`` keys, as the app saw them."""
+    request_chunks: tuple[bytes, ...]
+    request_size: int
+    request_note: str | None
+    status: str | None
+    """The status line's text, None when no answer had begun."""
+    response_headers: Headers
+    response_chunks: tuple[bytes, ...]
+    response_size: int
+    response_note: str | None
+    outcome: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    endpoint: str | None
+    url_rule: str | None
+    blueprint: str | None
+    view_args: dict[str, str] | None
+    user_id: str | None
+    user_repr: str | None
+    user: UserRef | None
+    exception: ExceptionInfo | None
+    custom_data: Any
+    children: tuple[ChildTiming, ...]
+    keep_reason: str | None
+    discarded: bool
+    notes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Record:
+    """One HTTP request with its response; the fields are the document's fields.
+
+    All times are aware UTC with millisecond precision, as MongoDB stores them; all durations are in
+    milliseconds, all sizes in bytes. Text of unknown origin is kept as it came: print it with care.
+
+    .. versionadded:: 2.0
+    """
+
+    id: ObjectId
+    """Made when the request arrived; ``_id`` in the collection, ``tracking.span.id`` in the app."""
+    kind: str = "request"
+    name: str | None = None
+    date_created: datetime
+    """When the request arrived."""
+    method: str | None = None
+    scheme: str | None = None
+    host: str | None = None
+    path: str | None = None
+    query_params: str | None = None
+    """The query string, without ``?``."""
+    target: str | None = None
+    """The raw request target, where the server gives it."""
+    http_version: str | None = None
+    """Like ``HTTP/1.1``."""
+    ip: str | None = None
+    user: UserRef | None = None
+    """When the user is a MongoEngine document."""
+    user_id: str | None = None
+    user_repr: str | None = None
+    user_agent: UserAgent | None = None
+    request_headers: tuple[tuple[str, str], ...] = ()
+    """Names in Title-Case, as the server joined them."""
+    request_body: bytes = b""
+    """Decoded, then cut at ``TRACKING_MAX_BODY_LENGTH``."""
+    request_body_size: int = 0
+    """On the wire."""
+    request_body_note: str | None = None
+    """Why it is not whole: ``truncated``, ``excluded``, ``binary``, ``undecodable``, ``not read``."""
+    status_code: int | None = None
+    """500 when an exception escaped before an answer began."""
+    response_headers: tuple[tuple[str, str], ...] = ()
+    """In order, repeats preserved."""
+    response_body: bytes = b""
+    response_body_size: int = 0
+    response_body_note: str | None = None
+    """As for the request, and ``file`` where the server sends a file by itself."""
+    execution_time: float | None = None
+    """From the arrival to the last body byte produced."""
+    time_to_first_byte: float | None = None
+    outcome: str = "ok"
+    """``ok``, ``error``, ``stream_error``, ``disconnected`` or ``unread``."""
+    endpoint: str | None = None
+    url_rule: str | None = None
+    """The low-cardinality key, like ``/orders/<int:id>``."""
+    blueprint: str | None = None
+    view_args: dict[str, str] | None = None
+    exception: ExceptionInfo | None = None
+    trace_id: str | None = None
+    """32 hex digits."""
+    span_id: str | None = None
+    """16 hex digits."""
+    parent_span_id: str | None = None
+    request_id: str | None = None
+    """``X-Request-ID`` when well-formed, else the record's id."""
+    hostname: str | None = None
+    process: str | None = None
+    """host:pid:random, new in every process."""
+    app: str | None = None
+    version: str | None = None
+    """``TRACKING_APP_VERSION``."""
+    custom_data: Any = None
+    children: tuple[ChildTiming, ...] = ()
+    dropped_before: int = 0
+    """How many records this process dropped since its previous one."""
+    notes: tuple[str, ...] = ()
+    """What was cut, replaced or shed outside the bodies."""
+
+    def __repr__(self) -> str:
+        """Name the record without quoting what strangers wrote."""
+        return f"<Record {self.id} {self.kind} {self.status_code}>"

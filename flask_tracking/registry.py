@@ -1,0 +1,82 @@
+"""Which apps of this process are tracked, and by what.
+
+Everything of one app hangs on one `TrackedApp`, kept in ``app.extensions["tracking"]``. The registry
+holds them weakly: an app that is gone is not tracked any more.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, current_app
+
+from .config import Settings
+from .errors import ConfigError, TrackingError
+
+if TYPE_CHECKING:
+    from .exporters.base import Exporter
+    from .pipeline.worker import Worker
+
+EXTENSION_KEY = "tracking"
+
+
+@dataclass(eq=False)
+class TrackedApp:
+    """What belongs to one tracked app."""
+
+    name: str
+    settings: Settings
+    config: dict[str, Any]
+    """The ``TRACKING_*`` keys as they were when the settings were read."""
+    exporter: Exporter
+    worker: Worker | None = None
+    """None when ``TRACKING_ENABLED`` is False."""
+    user_repr: Callable[[Any], str] | None = None
+    user_loader: Callable[[], Any] | None = None
+    is_config_checked: bool = False
+    """True once a request has compared `config` with the app's."""
+
+
+_tracked: weakref.WeakSet[TrackedApp] = weakref.WeakSet()
+
+
+def register(app: Flask, tracked: TrackedApp) -> None:
+    """Attach `tracked` to `app`.
+
+    Raises:
+        ConfigError: the app is tracked already.
+    """
+    if EXTENSION_KEY in app.extensions:
+        raise ConfigError(
+            f"The app {app.name!r} is tracked already. "
+            "Call Tracking(app) or init_app(app) once for each app."
+        )
+    app.extensions[EXTENSION_KEY] = tracked
+    _tracked.add(tracked)
+
+
+def find_tracked(app: Flask | None = None) -> TrackedApp | None:
+    """Find what tracks `app`: by default the current app, else the only tracked app of the process.
+
+    Returns:
+        None when there is no such app.
+
+    Raises:
+        TrackingError: two or more apps are tracked and none of them is current.
+    """
+    if app is None and current_app:
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+    if app is not None and EXTENSION_KEY in app.extensions:
+        found: TrackedApp = app.extensions[EXTENSION_KEY]
+        return found
+    tracked = list(_tracked)
+    if len(tracked) > 1:
+        names = ", ".join(sorted(one.name for one in tracked))
+        raise TrackingError(
+            f"{len(tracked)} apps are tracked in this process ({names}), so it is not clear whose "
+            "records are meant. Ask inside `with app.app_context():`."
+        )
+    return tracked[0] if tracked else None
