@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, current_app
 
 from . import cli
 from .capture import signals
@@ -16,7 +16,7 @@ from .config import Settings, tracking_keys
 from .errors import TrackingError
 from .exporters.base import Exporter
 from .pipeline.worker import BatchWorker, Stats, SyncWorker
-from .registry import TrackedApp, find_tracked, register
+from .registry import EXTENSION_KEY, TrackedApp, register
 
 if TYPE_CHECKING:
     from .documents import Tracking as TrackingDocument
@@ -109,7 +109,9 @@ class Tracking:
         Raises:
             TrackingError: it is not clear which app is meant, or the app is not tracked.
         """
-        tracked = find_tracked()
+        tracked: TrackedApp | None = None
+        if current_app:
+            tracked = current_app.extensions.get(EXTENSION_KEY)
         if tracked is None or tracked not in self._tracked:
             if len(self._tracked) != 1:
                 raise TrackingError(

@@ -6,6 +6,7 @@ holds them weakly: an app that is gone is not tracked any more.
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,6 +74,11 @@ def find_tracked(app: Flask | None = None) -> TrackedApp | None:
         found: TrackedApp = app.extensions[EXTENSION_KEY]
         return found
     tracked = list(_tracked)
+    if len(tracked) > 1:
+        # An app is part of a cycle: one that nobody holds any more is there until it is collected.
+        del tracked
+        gc.collect()
+        tracked = list(_tracked)
     if len(tracked) > 1:
         names = ", ".join(sorted(one.name for one in tracked))
         raise TrackingError(

@@ -81,8 +81,10 @@ def _find_id(user: Any) -> str | None:
 def _has_own_text(user: Any) -> bool:
     """Tell whether the user's class says more of it than ``<User object at 0x7f…>``."""
     kind: Any = type(user)
-    base: Any = getattr(sys.modules.get("mongoengine.base"), "BaseDocument", object)
-    return kind.__str__ not in (object.__str__, base.__str__) or kind.__repr__ is not object.__repr__
+    if kind.__str__ is object.__str__:
+        return kind.__repr__ is not object.__repr__
+    document: Any = getattr(sys.modules.get("mongoengine.base"), "BaseDocument", None)
+    return document is None or kind.__str__ is not document.__str__
 
 
 def _refer_to(user: Any) -> UserRef | None:

@@ -18,7 +18,8 @@ from ...config import Settings
 Document = dict[str, Any]
 
 NAMESPACE_EXISTS = 48
-INDEX_OPTIONS_CONFLICT = 85
+INDEX_CONFLICTS = frozenset({85, 86})
+"""The same keys stand there with other options, under another name or the same one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,10 @@ def ensure_collection(database: Database[Document], settings: Settings) -> Colle
     """Create what is missing, and change nothing of what is there but the expiry of ``ttl``."""
     name = settings.collection
     wants_capped = settings.retention == "capped"
-    was_created = _create(database, settings)
     options = _read_options(database, name)
+    was_created = options is None and _create(database, settings)
+    if options is None:
+        options = _read_options(database, name) or {}
     collection = database[name]
     _ensure_indexes(collection, settings)
     indexes = collection.index_information()
@@ -79,7 +82,7 @@ def _create(database: Database[Document], settings: Settings) -> bool:
     try:
         database.create_collection(settings.collection, check_exists=False, **options)
     except NotImplementedError:  # mongomock knows no capped collections
-        return _create_plain(database, settings.collection)
+        database.create_collection(settings.collection)
     except CollectionInvalid:
         return False
     except OperationFailure as error:
@@ -89,40 +92,40 @@ def _create(database: Database[Document], settings: Settings) -> bool:
     return True
 
 
-def _create_plain(database: Database[Document], name: str) -> bool:
-    if name in database.list_collection_names():
-        return False
-    database.create_collection(name)
-    return True
-
-
-def _read_options(database: Database[Document], name: str) -> Document:
-    found = next(iter(database.list_collections(filter={"name": name})), {})
-    options: Document = found.get("options", {})
-    return options
+def _read_options(database: Database[Document], name: str) -> Document | None:
+    """Return the options of a collection, None when there is none of that name."""
+    found = next(iter(database.list_collections(filter={"name": name})), None)
+    return None if found is None else found.get("options", {})
 
 
 def _ensure_indexes(collection: Collection[Document], settings: Settings) -> None:
-    for field in ("date_created", "date_stored"):
-        if field == "date_created" and settings.retention == "ttl":
-            _ensure_expiry(collection, settings.ttl_s)
-        else:
-            collection.create_indexes([IndexModel([(field, 1)])])
+    _create_index(collection, [("date_stored", 1)])
+    if settings.retention == "ttl":
+        _ensure_expiry(collection, settings.ttl_s)
+    else:
+        _create_index(collection, [("date_created", 1)])
     for keys in settings.indexes:
-        collection.create_indexes([IndexModel(list(keys))])
+        _create_index(collection, list(keys))
+
+
+def _create_index(
+    collection: Collection[Document], keys: list[tuple[str, int]], **options: Any
+) -> bool:
+    """Create an index; False when the same keys are indexed already, with other options."""
+    try:
+        collection.create_indexes([IndexModel(keys, **options)])
+    except OperationFailure as error:
+        if error.code in INDEX_CONFLICTS:
+            return False
+        raise
+    return True
 
 
 def _ensure_expiry(collection: Collection[Document], ttl_s: int) -> None:
-    try:
-        collection.create_indexes([IndexModel([("date_created", 1)], expireAfterSeconds=ttl_s)])
-    except OperationFailure as error:
-        if error.code != INDEX_OPTIONS_CONFLICT:
-            raise
-        collection.database.command(
-            "collMod",
-            collection.name,
-            index={"keyPattern": {"date_created": 1}, "expireAfterSeconds": ttl_s},
-        )
+    keys = [("date_created", 1)]
+    if not _create_index(collection, keys, expireAfterSeconds=ttl_s):
+        index = {"keyPattern": dict(keys), "expireAfterSeconds": ttl_s}
+        collection.database.command("collMod", collection.name, index=index)
 
 
 def _find_differences(options: Document, settings: Settings) -> tuple[str, ...]:

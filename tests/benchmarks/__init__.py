@@ -1,0 +1,1 @@
+"""What recording costs, as ratios within one run: nothing here is collected as a test."""

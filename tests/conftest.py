@@ -1,0 +1,112 @@
+"""Fixtures: a fresh app for each test, and a real MongoDB for those that want one."""
+
+from __future__ import annotations
+
+import gc
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from flask_tracking import MemoryExporter, Record, Tracking, guard
+
+from .servers import MongoServer, mongo_server
+
+Document = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def fresh_guard() -> None:
+    """Let every test see its own log lines and count its own failures."""
+    guard.failures.clear()
+    guard._last_logged.clear()
+
+
+@pytest.fixture(autouse=True)
+def _push_request_context() -> None:
+    """Push no context around a test, as pytest-flask would: requests would share its ``g``."""
+
+
+@pytest.fixture
+def memory() -> MemoryExporter:
+    """Where the records of `app` go."""
+    return MemoryExporter()
+
+
+@pytest.fixture
+def app() -> Flask:
+    """A bare app that is not tracked yet; records are stored inside the request."""
+    app = Flask("shop")
+    app.config["TRACKING_WORKER"] = "sync"
+    app.secret_key = "not a secret"
+    return app
+
+
+@pytest.fixture
+def tracking(app: Flask, memory: MemoryExporter) -> Tracking:
+    """Track `app`, with its settings as they are now, into `memory`."""
+    return Tracking(app, exporter=memory)
+
+
+@pytest.fixture
+def only_record(memory: MemoryExporter) -> Callable[[], Record]:
+    """Return the one record of the test."""
+
+    def only() -> Record:
+        (record,) = memory.records
+        return record
+
+    return only
+
+
+@pytest.fixture(scope="session")
+def mongodb() -> Iterator[str]:
+    """The URI of a running MongoDB, without a database.
+
+    ``TRACKING_TEST_MONGODB_URI`` if it is set, else a ``mongod`` on the PATH, else SecantusDB.
+    """
+    uri = os.environ.get("TRACKING_TEST_MONGODB_URI")
+    if uri:
+        yield uri.rstrip("/") + "/"
+        return
+    if MongoServer.kind() is None:
+        reason = "no MongoDB: set TRACKING_TEST_MONGODB_URI or pip install 'flask-tracking[embedded]'"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with mongo_server("--enable-test-commands") as server:
+        yield server.uri
+
+
+@pytest.fixture
+def database(mongodb: str) -> Iterator[Database[Document]]:
+    """An empty database of the test's own."""
+    client: MongoClient[Document] = MongoClient(mongodb, tz_aware=True)
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    try:
+        yield client[name]
+    finally:
+        client.drop_database(name)
+        client.close()
+
+
+@pytest.fixture
+def database_uri(mongodb: str, database: Database[Document]) -> str:
+    """The URI of `database`."""
+    return f"{mongodb}{database.name}"
+
+
+@pytest.fixture
+def collect() -> Callable[[], None]:
+    """Collect garbage now, so that what nobody holds is gone."""
+
+    def collect() -> None:
+        for _ in range(3):
+            gc.collect()
+
+    return collect

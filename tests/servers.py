@@ -1,0 +1,132 @@
+"""Real servers for tests, each a process of its own: a MongoDB and gunicorn."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+START_TIMEOUT_S = 30.0
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
+    """Return when `port` answers; fail when `process` ends before."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"nothing listens at port {port} after {START_TIMEOUT_S:g} s")
+
+
+def program(name: str) -> str | None:
+    """Find a program beside this interpreter, or on the PATH."""
+    beside = os.path.join(os.path.dirname(sys.executable), name)
+    return shutil.which(beside) or shutil.which(name)
+
+
+class MongoServer:
+    """A MongoDB server: ``mongod`` where there is one, else SecantusDB."""
+
+    def __init__(self, data: Path, *options: str) -> None:
+        self.data = data
+        self.port = free_port()
+        self.options = options
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        """The server's URI, without a database."""
+        return f"mongodb://127.0.0.1:{self.port}/"
+
+    @staticmethod
+    def kind() -> str | None:
+        """Which server would be started, None when there is none."""
+        return next((name for name in ("mongod", "secantusd-py") if program(name)), None)
+
+    def start(self) -> MongoServer:
+        """Start it on its data; returns when it answers."""
+        kind = self.kind()
+        found = kind and program(kind)
+        if not found:
+            raise RuntimeError("no MongoDB server is installed: pip install 'flask-tracking[embedded]'")
+        port = str(self.port)
+        if kind == "mongod":
+            command = [found, "--bind_ip", "127.0.0.1", "--port", port, "--dbpath", str(self.data)]
+        else:
+            command = [found, "--host", "127.0.0.1", "--port", port, "--storage-path", str(self.data)]
+            command += ["--standalone", "--log-level", "ERROR", *self.options]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_until_listening(self.process, self.port)
+        return self
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it in order."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(START_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def mongo_server(*options: str) -> Iterator[MongoServer]:
+    """Run a server of one's own, with a data folder that goes with it."""
+    with tempfile.TemporaryDirectory(prefix="flask-tracking-") as data:
+        server = MongoServer(Path(data), *options)
+        try:
+            yield server.start()
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def gunicorn(
+    app: str, *options: str, env: Mapping[str, str] | None = None, python: Sequence[str] = ()
+) -> Iterator[str]:
+    """Run an app, named like ``module:app``, under gunicorn; yields its URL.
+
+    Args:
+        app: what gunicorn is to serve; importable from the repository's root.
+        *options: gunicorn's.
+        env: more environment variables.
+        python: options of the interpreter.
+    """
+    port = free_port()
+    command = [sys.executable, *python, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"]
+    command += ["--log-level", "warning", "--no-control-socket", *options, app]
+    root = Path(__file__).parent.parent
+    environ = {**os.environ, "PYTHONPATH": str(root), **(env or {})}
+    process = subprocess.Popen(command, cwd=root, env=environ, start_new_session=True)
+    try:
+        wait_until_listening(process, port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(START_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
