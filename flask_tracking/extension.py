@@ -15,6 +15,7 @@ from .capture.span import Span, current_span
 from .config import Settings, tracking_keys
 from .errors import TrackingError
 from .exporters.base import Exporter
+from .pipeline.agents import load_tables
 from .pipeline.worker import BatchWorker, Stats, SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
 
@@ -95,6 +96,8 @@ class Tracking:
             app.wsgi_app, tracked, tracked.worker.submit
         )
         signals.connect(app)
+        if not cli.is_command_running():
+            load_tables()
         _when_collected(app, tracked.worker.stop)
 
     @property

@@ -12,7 +12,7 @@ from .record import Record
 __all__ = ["find_newest"]
 
 WINDOWS = tuple(
-    timedelta(minutes=minutes) for minutes in (1, 10, 2 * 60, 24 * 60, 14 * 24 * 60, 365 * 24 * 60)
+    timedelta(minutes=minutes) for minutes in (0.1, 1, 10, 2 * 60, 24 * 60, 14 * 24 * 60, 365 * 24 * 60)
 )
 """How far back "the newest" is looked for, step by step; past the last one everything is."""
 

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, g
+from werkzeug.local import LocalProxy
 
 from ..guard import call_foreign
 from ..record import UserRef
@@ -27,6 +28,8 @@ def describe_user(user: Any) -> UserDescription:
     Args:
         user: None, an id (text or number), or an object with ``get_id()``, ``id`` or ``pk``.
     """
+    if isinstance(user, LocalProxy):  # Flask-Login's current_user
+        user = user._get_current_object()
     if user is None:
         return None, None, None
     if isinstance(user, (str, int)):

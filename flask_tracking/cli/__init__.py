@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import click
 from flask import Flask
-from flask.cli import AppGroup
+from flask.cli import AppGroup, FlaskGroup
 
 from . import records, store
 
-__all__ = ["register"]
+__all__ = ["is_command_running", "register"]
 
 
 def register(app: Flask) -> None:
@@ -16,3 +17,11 @@ def register(app: Flask) -> None:
     for command in (*store.COMMANDS, *records.COMMANDS):
         group.add_command(command)
     app.cli.add_command(group)
+
+
+def is_command_running() -> bool:
+    """Tell whether the app is being made for a ``flask`` command, and not to serve requests."""
+    context = click.get_current_context(silent=True)
+    if context is None or context.info_name == "run":
+        return False
+    return isinstance(context.find_root().command, FlaskGroup)

@@ -37,7 +37,8 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ("user", "USER", "The user's id or name."),
         ]
     ):
-        command = click.option(f"--{name}", name, metavar=metavar, help=text)(command)
+        parameter = name.replace("-", "_")
+        command = click.option(f"--{name}", parameter, metavar=metavar, help=text)(command)
     return command
 
 
@@ -50,7 +51,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @reports_errors
 def list_records(limit: int, **options: str | None) -> None:
     """List recorded requests, the newest first."""
-    wanted = Filter.from_options(options)
+    wanted = Filter.from_options({name.replace("_", "-"): text for name, text in options.items()})
     records = find_newest(find_reader(), wanted, limit)
     if not records:
         click.echo("No record is like that.", err=True)

@@ -21,6 +21,8 @@ from .common import find_store, reports_errors
 
 DEFAULT_PORT = 27027
 START_TIMEOUT_S = 15.0
+_ENDING = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (signal.SIGTERM,)
+"""What ends the command besides Ctrl-C: the server must not outlive it."""
 
 
 @click.command()
@@ -60,9 +62,10 @@ def serve(host: str, port: int) -> None:
     data.mkdir(parents=True, exist_ok=True)
     command = [program, "--host", host, "--port", str(port), "--storage-path", str(data)]
     command += ["--standalone", "--log-level", "ERROR"]
-    # Our own process group: Ctrl-C reaches us, and we end the server in order.
+    for number in _ENDING:
+        signal.signal(number, _interrupt)
+    # A session of its own: Ctrl-C reaches us alone, and we end the server in order.
     process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - found beside Python
-    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         _wait_until_up(process, host, port)
         click.echo(f"SecantusDB is running, its data in {data}. Use it by:")
@@ -74,7 +77,6 @@ def serve(host: str, port: int) -> None:
     finally:
         process.terminate()
         process.wait()
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _interrupt(*_: object) -> None:

@@ -9,20 +9,16 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from functools import lru_cache
 
-from ua_parser import parse_os, parse_user_agent
-from werkzeug.datastructures import LanguageAccept
-from werkzeug.http import parse_accept_header
 from werkzeug.sansio.utils import get_host
 
 from ..config import Settings
-from ..record import Capture, Headers, Record, UserAgent
+from ..record import Capture, Headers, Record
+from .agents import parse_agent
 from .decoding import decode_body
 
 HIDDEN = "[redacted]"
 _SECRET_HEADERS = frozenset({"Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+/=@-]{0,127}")
-MAX_AGENT = 1000
-"""Characters of a user agent that are parsed: no browser's is longer, and parsing is not free."""
 
 
 class Assembler:
@@ -42,10 +38,6 @@ class Assembler:
             self._pid = pid
             self._process = f"{self._hostname}:{pid}:{os.urandom(8).hex()}"
         return self._process
-
-    def warm_up(self) -> None:
-        """Load the tables of the user agent parser, which takes a fifth of a second."""
-        parse_agent("Mozilla/5.0")
 
     def assemble(self, capture: Capture, dropped_before: int = 0) -> Record:
         """Make the record of `capture`.
@@ -180,28 +172,3 @@ def _body_note(
     if decoded is not None:
         return decoded
     return "truncated" if sum(map(len, chunks)) < size else None
-
-
-def parse_agent(string: str | None, accept_language: str | None = None) -> UserAgent | None:
-    """Read a ``User-Agent`` header, and the preferred language of ``Accept-Language``."""
-    if string is None:
-        return None
-    browser, version, platform = _parse_browser(string[:MAX_AGENT])
-    language = _parse_language(accept_language[:MAX_AGENT]) if accept_language else None
-    return UserAgent(browser, version, platform, language, string)
-
-
-@lru_cache(maxsize=1024)
-def _parse_browser(string: str) -> tuple[str | None, str | None, str | None]:
-    browser, system = parse_user_agent(string), parse_os(string)
-    platform = system.family if system else None
-    if browser is None:
-        return None, None, platform
-    parts = (browser.major, browser.minor, browser.patch)
-    return browser.family, ".".join(part for part in parts if part) or None, platform
-
-
-@lru_cache(maxsize=1024)
-def _parse_language(accept_language: str) -> str | None:
-    best = parse_accept_header(accept_language, LanguageAccept).best
-    return None if best == "*" else best

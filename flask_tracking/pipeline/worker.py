@@ -24,6 +24,7 @@ from ..config import Settings
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
 from ..record import Capture, Record
+from .agents import load_tables
 from .assemble import Assembler
 from .rules import Rules
 
@@ -51,7 +52,8 @@ class Stats:
     """Records that are stored."""
     dropped: dict[str, int]
     """Records that were lost, by reason: ``queue_full``, ``not_configured``, ``rejected``,
-    ``export_failed``, ``assembly_failed``, ``no_threads``, ``closed``, ``shutdown``."""
+    ``export_failed``, ``assembly_failed``, ``worker_failed``, ``no_threads``, ``closed``,
+    ``shutdown``."""
     failed: int
     """Exports that failed, retries included, and errors of ours or of callbacks, in this process."""
     queue_records: int
@@ -345,7 +347,7 @@ class BatchWorker(Worker):
         guard.call_foreign("closing the exporter", self._exporter.close, default=None)
 
     def _open(self) -> None:
-        self._assembler.warm_up()
+        load_tables()
         # The first export meets the same trouble again, and says it.
         with contextlib.suppress(ExportError, NoDatabaseError):
             self._exporter.open()
@@ -361,6 +363,8 @@ class BatchWorker(Worker):
                 self._work(captures)
             except Exception as error:  # what is not foreseen costs a batch and not the thread
                 guard.report_failure("working on a batch", error)
+                with self._lock:
+                    self._drop("worker_failed", count)
             with self._lock:
                 self._bytes -= sum(capture.size for capture in captures)
                 self._in_hand = 0

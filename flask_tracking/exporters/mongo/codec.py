@@ -15,11 +15,7 @@ from ...record import ChildTiming, ExceptionInfo, Headers, Record, UserAgent, Us
 
 Document = dict[str, Any]
 
-CODEC: CodecOptions[Document] = CodecOptions(
-    tz_aware=True,
-    uuid_representation=bson.binary.UuidRepresentation.STANDARD,
-    datetime_conversion=bson.codec_options.DatetimeConversion.DATETIME_AUTO,
-)
+CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True)
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 """What MongoDB stores at most."""
 UNENCODABLE = (BSONError, OverflowError, UnicodeError, ValueError, TypeError)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import IndexModel
+from pymongo import IndexModel, MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import CollectionInvalid, OperationFailure
@@ -17,6 +17,8 @@ from ...config import Settings
 
 Document = dict[str, Any]
 
+FIRST_FAILURE = 500
+"""From this status code on a record is in the index of failures."""
 NAMESPACE_EXISTS = 48
 INDEX_CONFLICTS = frozenset({85, 86})
 """The same keys stand there with other options, under another name or the same one."""
@@ -40,9 +42,25 @@ class CollectionState:
     """What is not as the settings say, each with the command that mends it."""
 
 
+_STAND_IN = CollectionState(
+    name="a stand-in for MongoDB",
+    was_created=False,
+    is_capped=False,
+    size_bytes=None,
+    max_documents=None,
+    ttl_s=None,
+    indexes=(),
+    differences=(),
+)
+"""What an app's tests have, mongomock for example: it knows no capped collections."""
+
+
 def ensure_collection(database: Database[Document], settings: Settings) -> CollectionState:
     """Create what is missing, and change nothing of what is there but the expiry of ``ttl``."""
     name = settings.collection
+    client: object = database.client
+    if not isinstance(client, MongoClient):
+        return _STAND_IN
     wants_capped = settings.retention == "capped"
     options = _read_options(database, name)
     was_created = options is None and _create(database, settings)
@@ -81,8 +99,6 @@ def _create(database: Database[Document], settings: Settings) -> bool:
         options = {"capped": True, "size": capped_size(settings), "max": settings.max_documents}
     try:
         database.create_collection(settings.collection, check_exists=False, **options)
-    except NotImplementedError:  # mongomock knows no capped collections
-        database.create_collection(settings.collection)
     except CollectionInvalid:
         return False
     except OperationFailure as error:
@@ -94,12 +110,19 @@ def _create(database: Database[Document], settings: Settings) -> bool:
 
 def _read_options(database: Database[Document], name: str) -> Document | None:
     """Return the options of a collection, None when there is none of that name."""
-    found = next(iter(database.list_collections(filter={"name": name})), None)
-    return None if found is None else found.get("options", {})
+    return dict(database[name].options()) if name in database.list_collection_names() else None
 
 
 def _ensure_indexes(collection: Collection[Document], settings: Settings) -> None:
     _create_index(collection, [("date_stored", 1)])
+    # Of failures only, so that other records pay nothing for it.
+    failures = [("status_code", 1), ("date_created", 1)]
+    _create_index(
+        collection,
+        failures,
+        name="failures",
+        partialFilterExpression={"status_code": {"$gte": FIRST_FAILURE}},
+    )
     if settings.retention == "ttl":
         _ensure_expiry(collection, settings.ttl_s)
     else:

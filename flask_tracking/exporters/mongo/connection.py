@@ -18,7 +18,7 @@ from pymongo.driver_info import DriverInfo
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from ...errors import ExportError, NoDatabaseError
+from ...errors import ConfigError, ExportError, NoDatabaseError
 
 Document = dict[str, Any]
 
@@ -40,6 +40,8 @@ class Connection:
     """The database to write to: from a URI, else from the settings of a MongoEngine alias."""
 
     def __init__(self, uri: str | None, alias: str, timeout_s: float) -> None:
+        if uri is not None and uri.startswith("mongodb://"):  # mongodb+srv asks the network
+            _check(uri)
         self._uri = uri
         self._alias = alias
         self._timeout_ms = max(1, int(timeout_s * 1000))
@@ -99,7 +101,9 @@ class Connection:
             try:
                 database = parse_uri(self._uri)["database"]
             except PyMongoError as error:
-                raise ExportError(f"the URI cannot be used ({type(error).__name__})") from None
+                raise ExportError(
+                    f"the URI's host cannot be looked up ({type(error).__name__})"
+                ) from None
             return {"host": self._uri}, database or DEFAULT_DATABASE
         settings = _alias_settings().get(self._alias)
         if settings is None:
@@ -127,6 +131,17 @@ class Connection:
         except (PyMongoError, ExportError, NoDatabaseError, KeyError):
             return "MongoDB"
         return "MongoDB at " + ", ".join(f"{host}:{port}" for host, port in nodes)
+
+
+def _check(uri: str) -> None:
+    try:
+        parse_uri(uri)
+    except (PyMongoError, ValueError) as error:
+        # Its message may quote the password.
+        raise ConfigError(
+            f"TRACKING_MONGODB_URI is no valid MongoDB URI ({type(error).__name__}). Write "
+            "mongodb://user:password@host:port/database, with user and password percent-encoded."
+        ) from None
 
 
 def _alias_settings() -> Mapping[str, Document]:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
 from pymongo import WriteConcern
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    NotPrimaryError,
+    OperationFailure,
+    PyMongoError,
+)
 
 from ...config import Settings
 from ...errors import ExportError
@@ -105,38 +111,44 @@ class MongoExporter(Exporter, Reader):
         documents = [to_document(record, date_stored) for record in records]
         try:
             try:
-                return self._insert(collection, documents)
+                refused = self._insert(collection, documents)
             except UNENCODABLE:
-                # Nothing tells which one it was. What was sent before it is not stored twice.
-                storable = [make_storable(document) for document in documents]
-                kept = [document for document in storable if document is not None]
-                rejected = self._insert(collection, kept) if kept else 0
-                return rejected + len(documents) - len(kept)
+                refused = documents  # nothing tells which of them it was
+            if not refused:
+                return 0
+            # As BSON can hold it, or without its bodies, a document may do after all. What was
+            # stored by the first attempt is not stored twice.
+            storable = [make_storable(document) for document in refused]
+            again = [document for document in storable if document is not None]
+            hopeless = len(refused) - len(again) + len(self._insert(collection, again))
         except PyMongoError as error:
             raise self._explain(error) from None
+        if hopeless:
+            warn_rarely("rejected", "MongoDB refuses %d records for good", hopeless)
+        return hopeless
 
-    def _insert(self, collection: Collection[Document], documents: list[Document]) -> int:
+    def _insert(self, collection: Collection[Document], documents: list[Document]) -> list[Document]:
+        """Insert what is not there yet; return the documents that the server refuses."""
+        if not documents:
+            return []
         try:
             collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            errors = [one for one in error.details["writeErrors"] if one["code"] != DUPLICATE_KEY]
-            codes = sorted({one["code"] for one in errors})
-            if error.details["writeConcernErrors"]:
+            details = error.details
+            if details.get("writeConcernErrors"):
                 raise ExportError("the server could not confirm the write") from None
-            if TRANSIENT_CODES.intersection(codes):
-                raise ExportError(f"the server could not write (code {codes[0]})") from None
-            if errors:
-                warn_rarely(
-                    "rejected", "MongoDB refused %d records for good (code %s)", len(errors), codes
-                )
-            return len(errors)
-        return 0
+            refused = [one for one in details["writeErrors"] if one["code"] != DUPLICATE_KEY]
+            for one in refused:
+                if one["code"] in TRANSIENT_CODES:
+                    raise ExportError(f"the server could not write (code {one['code']})") from None
+            return [documents[one["index"]] for one in refused]
+        return []
 
     def _explain(self, error: PyMongoError) -> ExportError:
         """Say what happened; the error's own text may quote a document."""
         where = self._connection.where()
-        if isinstance(error, OperationFailure):
-            code = error.code
+        if isinstance(error, (OperationFailure, NotPrimaryError)):
+            code = error.code if isinstance(error, OperationFailure) else _code_of(error)
             if code in LOGIN_CODES:
                 return ExportError(f"{where} refuses the login or the right to write (code {code})")
             if code in READ_ONLY_CODES:
@@ -165,6 +177,10 @@ class MongoExporter(Exporter, Reader):
             return [from_document(document) for document in cursor]
         except PyMongoError as error:
             raise self._explain(error) from None
+
+
+def _code_of(error: NotPrimaryError) -> int | None:
+    return error.details.get("code") if isinstance(error.details, Mapping) else None
 
 
 _exporters: weakref.WeakSet[MongoExporter] = weakref.WeakSet()

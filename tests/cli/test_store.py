@@ -1,0 +1,149 @@
+"""``init`` and ``serve``, against real servers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from flask_tracking import MemoryExporter, Tracking
+from flask_tracking.cli import store as store_module
+
+from ..servers import free_port, program
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+def stored(app: Flask, database_uri: str) -> Iterator[Flask]:
+    """An app that stores into a real database."""
+    app.config.update(TRACKING_MONGODB_URI=database_uri, TRACKING_TABLE_SIZE=1_048_576)
+    tracking = Tracking(app)
+    yield app
+    tracking.close(5)
+
+
+def test_init(stored: Flask, database: Database[Document]) -> None:
+    """init creates the collection and says so; the second time it says what is there."""
+    invoke = stored.test_cli_runner().invoke
+    assert invoke(args=["tracking", "init"]).output.splitlines() == [
+        "tracking: created",
+        "  capped at 1,048,576 bytes and 1,000,000 documents",
+        "  indexes: _id_, date_created_1, date_stored_1, failures",
+    ]
+    assert database["tracking"].options()["capped"] is True
+    assert invoke(args=["tracking", "init"]).output.startswith("tracking: exists already\n")
+
+
+def test_init_says_what_differs(stored: Flask, database: Database[Document]) -> None:
+    """A collection of another size is kept, and the command that mends it is printed."""
+    database.create_collection("tracking", capped=True, size=8192, max=1_000_000)
+    output = stored.test_cli_runner().invoke(args=["tracking", "init"]).output
+    assert "db.runCommand({collMod: 'tracking', cappedSize: 1048576})" in output
+
+
+def test_init_of_ttl(app: Flask, database_uri: str) -> None:
+    """With ttl it says when records expire."""
+    app.config.update(TRACKING_MONGODB_URI=database_uri, TRACKING_RETENTION="ttl", TRACKING_TTL_S=3600)
+    tracking = Tracking(app)
+    output = app.test_cli_runner().invoke(args=["tracking", "init"]).output
+    assert "records expire after 3,600 seconds" in output
+    tracking.close(5)
+
+
+def test_init_of_a_store_without_collections(app: Flask, memory: MemoryExporter) -> None:
+    """A store that needs no preparation says so."""
+    Tracking(app, exporter=memory)
+    output = app.test_cli_runner().invoke(args=["tracking", "init"]).output
+    assert output == "MemoryExporter needs no preparation.\n"
+
+
+def test_init_without_a_database(app: Flask) -> None:
+    """Without a database the fix is named, in one line."""
+    app.config["TRACKING_DB_ALIAS"] = "nowhere"
+    Tracking(app)
+    result = app.test_cli_runner().invoke(args=["tracking", "init"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: no MongoDB is configured. Set TRACKING_MONGODB_URI")
+
+
+@pytest.mark.skipif(program("secantusd-py") is None, reason="SecantusDB is not installed")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_serve(tmp_path: Path, ending: signal.Signals) -> None:
+    """serve runs a database in the instance folder, prints its URI, and ends it with itself."""
+    (tmp_path / "shop.py").write_text(
+        "from flask import Flask\n"
+        "from flask_tracking import Tracking\n"
+        f"app = Flask(__name__, instance_path={str(tmp_path / 'instance')!r})\n"
+        "Tracking(app)\n"
+    )
+    port = free_port()
+    command = [sys.executable, "-m", "flask", "--app", "shop", "tracking", "serve", "--port", str(port)]
+    root = Path(__file__).parent.parent.parent
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines = [process.stdout.readline().strip() for _ in range(3)]
+    uri = f"mongodb://127.0.0.1:{port}/tracking"
+    assert lines[1] == f"TRACKING_MONGODB_URI = '{uri}'"
+    assert str(tmp_path / "instance" / "tracking-db") in lines[0]
+    client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=5000)
+    client["tracking"]["x"].insert_one({})
+    client.close()
+    second = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+    )
+    assert second.returncode == 1
+    assert f"Something answers at 127.0.0.1:{port} already." in second.stderr
+    process.send_signal(ending)
+    assert process.wait(30) == 0
+    process.stdout.close()
+    assert not is_listening(port)
+
+
+def is_listening(port: int) -> bool:
+    """Tell whether something answers at `port`."""
+    import socket
+
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_serve_without_secantus(
+    app: Flask, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where SecantusDB is missing the command that installs it is named."""
+    monkeypatch.setattr(store_module.shutil, "which", lambda _: None)
+    result = app.test_cli_runner().invoke(args=["tracking", "serve"])
+    assert result.exit_code == 1
+    assert "pip install 'flask-tracking[embedded]'" in result.stderr
+
+
+def test_serve_that_does_not_come_up(
+    app: Flask, tracking: Tracking, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A server that ends at once is said not to have come up."""
+    app.instance_path = str(tmp_path)
+    monkeypatch.setattr(store_module, "_find_program", lambda: "false")
+    result = app.test_cli_runner().invoke(args=["tracking", "serve", "--port", str(free_port())])
+    assert result.exit_code == 1
+    assert "SecantusDB did not come up" in result.stderr

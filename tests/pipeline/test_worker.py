@@ -1,0 +1,487 @@
+"""The queue and its thread: bounded, fork-safe, and closed in time."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Record, Settings
+from flask_tracking.pipeline import worker as worker_module
+from flask_tracking.pipeline.worker import BatchWorker, SyncWorker
+from flask_tracking.record import Capture
+
+from ..captures import make_capture
+
+TIMEOUT_S = 20.0
+"""How long a test waits for what must happen: only a failing test waits so long."""
+
+
+class Gate(MemoryExporter):
+    """An exporter that waits at a gate, and fails as often as it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.arrived = threading.Event()
+        self.failures: list[Exception] = []
+        self.batches: list[int] = []
+        self.calls: list[str] = []
+
+    def open(self) -> None:
+        self.calls.append(f"open in {threading.current_thread().name}")
+
+    def _store(self, records: Sequence[Record]) -> int:
+        self.arrived.set()
+        assert self.gate.wait(TIMEOUT_S)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.batches.append(len(records))
+        return super()._store(records)
+
+    def close(self) -> None:
+        self.calls.append(f"close in {threading.current_thread().name}")
+
+
+@pytest.fixture
+def exporter() -> Gate:
+    return Gate()
+
+
+MakeWorker = Callable[..., BatchWorker]
+
+
+@pytest.fixture
+def make_worker(exporter: Gate) -> Iterator[MakeWorker]:
+    """Make workers that end with the test."""
+    made: list[BatchWorker] = []
+
+    def make(**settings: Any) -> BatchWorker:
+        made.append(BatchWorker(Settings(**settings), exporter))
+        return made[-1]
+
+    yield make
+    exporter.gate.set()
+    for worker in made:
+        assert worker.close(TIMEOUT_S)
+
+
+def test_thread_starts_with_the_first_capture(make_worker: MakeWorker, exporter: Gate) -> None:
+    """No thread runs before there is work; the connection is opened and closed on it."""
+    worker = make_worker()
+    assert worker._thread is None
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert worker.close(TIMEOUT_S)
+    name = "flask-tracking worker"
+    assert exporter.calls == [f"open in {name}", f"close in {name}"]
+
+
+def test_full_batch_is_sent_at_once(make_worker: MakeWorker, exporter: Gate) -> None:
+    """A full batch does not wait for the flush interval, a part of one does."""
+    worker = make_worker(batch_records=10, flush_interval_s=3600.0)
+    for _ in range(10):
+        worker.submit(make_capture())
+    assert exporter.arrived.wait(TIMEOUT_S)
+    for _ in range(3):
+        worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert exporter.batches == [10, 3]
+
+
+def test_flush_interval_sends_a_part_of_a_batch(make_worker: MakeWorker, exporter: Gate) -> None:
+    """A single capture is sent when the flush interval has passed."""
+    make_worker(flush_interval_s=0.01).submit(make_capture())
+    assert exporter.arrived.wait(TIMEOUT_S)
+
+
+def test_flush_has_nothing_to_wait_for(make_worker: MakeWorker) -> None:
+    """Flushing an idle worker returns at once and starts no thread."""
+    worker = make_worker()
+    assert worker.flush(0)
+    assert worker._thread is None
+
+
+def test_flush_honours_its_timeout(make_worker: MakeWorker, exporter: Gate) -> None:
+    """flush returns False when the store does not answer in time, and True when it does later."""
+    worker = make_worker()
+    exporter.gate.clear()
+    worker.submit(make_capture())
+    assert worker.flush(0.01) is False
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S) is True
+
+
+def fill(worker: BatchWorker, exporter: Gate, captures: list[Capture]) -> None:
+    """Let the worker take the first capture in hand and wait, then queue the others behind it."""
+    exporter.gate.clear()
+    worker.submit(captures[0])
+    worker._is_flushing = True
+    worker._wake.set()
+    assert exporter.arrived.wait(TIMEOUT_S)
+    for capture in captures[1:]:
+        worker.submit(capture)
+
+
+def test_oldest_is_dropped_when_the_queue_is_full(make_worker: MakeWorker, exporter: Gate) -> None:
+    """Past the bound of records the oldest waiting ones make room and are counted."""
+    worker = make_worker(queue_records=5)
+    captures = [make_capture() for _ in range(10)]
+    fill(worker, exporter, captures)
+    stats = worker.stats
+    assert (stats.received, stats.dropped, stats.queue_records) == (10, {"queue_full": 4}, 6)
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    assert [record.id for record in exporter.records] == [
+        capture.id for capture in (captures[0], *captures[5:])
+    ]
+
+
+def test_queue_is_bounded_by_bytes(make_worker: MakeWorker, exporter: Gate) -> None:
+    """The memory that waiting captures take is bounded too; one that is too large alone is dropped."""
+    worker = make_worker(queue_bytes=10_000)
+    captures = [make_capture(size=4000) for _ in range(5)]
+    fill(worker, exporter, captures)
+    stats = worker.stats
+    assert stats.dropped == {"queue_full": 3}
+    assert stats.queue_bytes == 8000
+    worker.submit(make_capture(size=20_000))
+    assert worker.stats.dropped == {"queue_full": 5}
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    assert worker.stats.queue_bytes == 0
+
+
+def test_gap_is_visible_in_the_data(make_worker: MakeWorker, exporter: Gate) -> None:
+    """The next record after a loss says how many were lost before it, and the one after it none."""
+    worker = make_worker(queue_records=2)
+    fill(worker, exporter, [make_capture() for _ in range(6)])
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    assert [record.dropped_before for record in exporter.records] == [0, 3, 0]
+
+
+def test_gap_survives_a_record_that_is_not_kept(make_worker: MakeWorker, exporter: Gate) -> None:
+    """A loss is told by the next record that is kept."""
+    worker = make_worker(queue_records=2, exclude_methods=frozenset({"HEAD"}))
+    captures = [make_capture() for _ in range(4)]
+    captures += [make_capture(method="HEAD"), make_capture()]
+    fill(worker, exporter, captures)
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    assert [record.dropped_before for record in exporter.records] == [0, 3]
+    assert worker.stats.kept == 2
+
+
+def test_failed_batch_is_sent_again(
+    make_worker: MakeWorker,
+    exporter: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A batch that could not be stored is tried again until it is; one log line says so."""
+    monkeypatch.setattr(worker_module, "FIRST_RETRY_S", 0.001)
+    worker = make_worker()
+    exporter.failures = [ExportError("the store is away"), OSError(17), ExportError("still")]
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert exporter.batches == [1]
+    stats = worker.stats
+    assert (stats.exported, stats.dropped, stats.failed) == (1, {}, 4)  # the OSError counts as ours too
+    assert stats.last_export_age_s is not None and stats.last_export_age_s >= 0
+    assert [record.getMessage() for record in caplog.records] == [
+        "Records cannot be stored: the store is away",
+        "exporting records failed with OSError",
+    ]
+    assert "(the message may quote a value, so it is not shown)" in caplog.text
+
+
+def test_pauses_between_tries_double(
+    make_worker: MakeWorker, exporter: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is away is asked less and less often."""
+    pauses: list[float] = []
+    worker = make_worker()
+    monkeypatch.setattr(worker._closing, "wait", pauses.append)
+    exporter.failures = [ExportError("away")] * 7
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert pauses == [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
+
+
+def test_no_database_drops_and_says_so_once(
+    make_worker: MakeWorker, exporter: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a database records are dropped, not queued, and one line names the fix."""
+    worker = make_worker()
+    for _ in range(2):
+        exporter.failures = [NoDatabaseError("no MongoDB is configured. Set it.")]
+        worker.submit(make_capture())
+        assert worker.flush(TIMEOUT_S)
+    assert worker.stats.dropped == {"not_configured": 2}
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == ["Nothing is recorded: no MongoDB is configured. Set it."]
+
+
+def test_rejected_records_are_counted(make_worker: MakeWorker, exporter: Gate) -> None:
+    """What a store refuses for good is dropped, its neighbours are stored."""
+    worker = make_worker()
+    exporter.export = lambda records: 1  # type: ignore[method-assign]
+    worker.submit(make_capture())
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert (worker.stats.exported, worker.stats.dropped) == (1, {"rejected": 1})
+
+
+def test_record_that_cannot_be_assembled(make_worker: MakeWorker, exporter: Gate) -> None:
+    """A capture that nothing can be made of is counted and costs no other."""
+    worker = make_worker()
+    worker.submit(make_capture(arrived_at="yesterday"))
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert worker.stats.dropped == {"assembly_failed": 1}
+    assert len(exporter.records) == 1
+
+
+def test_what_is_not_foreseen_costs_a_batch(
+    make_worker: MakeWorker, exporter: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread survives an error in its own loop, MemoryError too."""
+    worker = make_worker(batch_records=1)
+    failing = iter([MemoryError()])
+    work = worker._work
+
+    def fail_once(captures: Sequence[Capture]) -> None:
+        for error in failing:
+            raise error
+        work(captures)
+
+    monkeypatch.setattr(worker, "_work", fail_once)
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert len(exporter.records) == 1
+    assert worker.stats.dropped == {"worker_failed": 1}
+
+
+def test_close_stores_what_is_queued(make_worker: MakeWorker, exporter: Gate) -> None:
+    """close sends the rest; what comes later is dropped and counted; closing twice is harmless."""
+    worker = make_worker(flush_interval_s=3600.0)
+    for _ in range(3):
+        worker.submit(make_capture())
+    assert worker.close(TIMEOUT_S)
+    assert exporter.batches == [3]
+    worker.submit(make_capture())
+    assert worker.stats.dropped == {"closed": 1}
+    assert worker.close(TIMEOUT_S)
+
+
+def test_close_without_a_thread_closes_the_exporter(make_worker: MakeWorker, exporter: Gate) -> None:
+    """A worker that never had work closes its exporter all the same."""
+    assert make_worker().close(0)
+    assert exporter.calls == ["close in MainThread"]
+
+
+def test_close_honours_its_timeout(
+    make_worker: MakeWorker, exporter: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    """close returns when time is up, and the log says how many were not stored."""
+    worker = make_worker()
+    fill(worker, exporter, [make_capture() for _ in range(3)])
+    assert worker.close(0.01) is False
+    assert [record.getMessage() for record in caplog.records] == [
+        "3 records were not stored before the process ended."
+    ]
+
+
+def test_close_gives_up_on_a_store_that_is_away(make_worker: MakeWorker, exporter: Gate) -> None:
+    """While closing each failure is the last: what is left is counted as dropped."""
+    worker = make_worker(batch_records=2)
+    captures = [make_capture() for _ in range(7)]
+    fill(worker, exporter, captures)
+    exporter.failures = [ExportError("away")] * 10
+    worker.stop()
+    exporter.gate.set()
+    assert worker.close(TIMEOUT_S)
+    assert worker.stats.dropped == {"shutdown": 7}
+    assert worker.stats.queue_records == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"master": b"1"}, {b"socket": b":0"}])
+def test_uwsgi_without_threads(
+    make_worker: MakeWorker,
+    exporter: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    options: Any,
+) -> None:
+    """Under uWSGI without threads nothing is queued for ever: it is said loudly, once."""
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))  # type: ignore[arg-type]
+    worker = make_worker()
+    worker.submit(make_capture())
+    worker.submit(make_capture())
+    assert worker.stats.dropped == {"no_threads": 2}
+    assert worker.stats.queue_records == 0
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert "--enable-threads" in record.getMessage()
+
+
+@pytest.mark.parametrize("options", [{"enable-threads": True}, {b"threads": b"2"}])
+def test_uwsgi_with_threads(
+    make_worker: MakeWorker, exporter: Gate, monkeypatch: pytest.MonkeyPatch, options: Any
+) -> None:
+    """Under uWSGI with threads the worker runs as anywhere."""
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))  # type: ignore[arg-type]
+    worker = make_worker()
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert len(exporter.records) == 1
+
+
+def test_no_thread_can_be_started(
+    make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the system gives no thread, records are dropped and counted, not queued for ever."""
+
+    def fail(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    worker = make_worker()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        worker.submit(make_capture())
+    assert worker.stats.dropped == {"no_threads": 1}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_fork_begins_anew() -> None:
+    """A child has its own thread and counts from zero; what the parent had queued it sends itself."""
+    script = """
+        import os, sys
+        from flask_tracking import MemoryExporter, Settings
+        from flask_tracking.pipeline.worker import BatchWorker
+        from tests.captures import make_capture
+
+        exporter = MemoryExporter()
+        worker = BatchWorker(Settings(flush_interval_s=3600.0), exporter)
+        worker.submit(make_capture())
+        worker.submit(make_capture())
+        worker._lock.acquire()  # another thread may hold it when the process forks
+        child = os.fork()
+        if child == 0:
+            worker.submit(make_capture())
+            assert worker.flush(20)
+            stats = worker.stats
+            assert (stats.received, stats.exported, len(exporter.records)) == (1, 1, 1), stats
+            assert worker.close(20)
+            os._exit(17)
+        worker._lock.release()
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 17
+        assert worker.flush(20)
+        assert worker.stats.exported == len(exporter.records) == 2
+    """
+    run_script(script)
+
+
+def run_script(script: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process of its own; fails when that does."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], check=True, text=True, capture_output=True
+    )
+
+
+def test_exit_of_the_process_stores_what_is_queued() -> None:
+    """At the end of the process the rest is sent, without anybody closing anything."""
+    script = """
+        import os
+        from flask_tracking import MemoryExporter, Settings
+        from flask_tracking.pipeline.worker import BatchWorker
+        from tests.captures import make_capture
+
+        class Loud(MemoryExporter):
+            def _store(self, records):
+                os.write(1, b"stored %d" % len(records))
+                return 0
+
+        worker = BatchWorker(Settings(flush_interval_s=3600.0), Loud())
+        worker.submit(make_capture())
+        worker.submit(make_capture())
+    """
+    assert run_script(script).stdout == "stored 2"
+
+
+def test_exit_is_not_held_up_by_a_store_that_hangs() -> None:
+    """The end of the process waits no longer than the shutdown timeout, and says what is lost."""
+    script = """
+        import logging, threading
+        from flask_tracking import MemoryExporter, Settings
+        from flask_tracking.pipeline.worker import BatchWorker
+        from tests.captures import make_capture
+
+        logging.basicConfig()
+
+        class Hanging(MemoryExporter):
+            def _store(self, records):
+                threading.Event().wait()
+
+        worker = BatchWorker(Settings(shutdown_timeout_s=0.05), Hanging())
+        worker.submit(make_capture())
+    """
+    assert "1 records were not stored before the process ended." in run_script(script).stderr
+
+
+def test_sync_worker_stores_at_once(exporter: Gate) -> None:
+    """SyncWorker stores inside submit, and has nothing to flush."""
+    worker = SyncWorker(Settings(), exporter)
+    capture = make_capture()
+    worker.submit(capture)
+    assert [record.id for record in exporter.records] == [capture.id]
+    assert worker.flush(0)
+    assert (worker.stats.received, worker.stats.queue_records, worker.stats.queue_bytes) == (1, 0, 0)
+    assert worker.close(0)
+    assert exporter.calls == ["close in MainThread"]
+
+
+def test_sync_worker_drops_what_cannot_be_stored(exporter: Gate) -> None:
+    """SyncWorker tries once, and counts what it lost."""
+    worker = SyncWorker(Settings(exclude_methods=frozenset({"HEAD"})), exporter)
+    exporter.failures = [ExportError("away"), NoDatabaseError("none")]
+    worker.submit(make_capture())
+    worker.submit(make_capture())
+    worker.submit(make_capture(method="HEAD"))
+    assert worker.stats.dropped == {"export_failed": 1, "not_configured": 1}
+
+
+def test_notes_are_logged_once(exporter: Gate, caplog: pytest.LogCaptureFixture) -> None:
+    """A record that is stored with a note is said in one line a minute."""
+    worker = SyncWorker(Settings(), exporter)
+    first = make_capture(notes=("a cycle in custom data was cut",))
+    worker.submit(first)
+    worker.submit(make_capture(notes=("another",)))
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Record {first.id} was stored with a note: a cycle in custom data was cut"
+    ]
+
+
+def test_stats_cannot_be_changed(exporter: Gate) -> None:
+    """Stats are a value: what is read stays as it was read."""
+    worker = SyncWorker(Settings(), exporter)
+    before = worker.stats
+    worker.submit(make_capture(id=ObjectId()))
+    assert (before.received, worker.stats.received) == (0, 1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        before.received = 5  # type: ignore[misc]

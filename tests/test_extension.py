@@ -1,0 +1,136 @@
+"""`Tracking`: set-up, many apps, and letting go of them."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask, current_app
+
+from flask_tracking import ConfigError, MemoryExporter, Tracking, TrackingError, current_span
+from flask_tracking.capture.middleware import TrackingMiddleware
+
+
+class Closing(MemoryExporter):
+    """Notes that it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = threading.Event()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def make_app(**config: Any) -> Flask:
+    app = Flask("shop")
+    app.config.update(config)
+    app.add_url_rule("/", "index", lambda: current_app.name)
+    return app
+
+
+def test_init_app_later(memory: MemoryExporter) -> None:
+    """One object serves many apps, each with settings of its own."""
+    tracking = Tracking(exporter=memory)
+    first = make_app(TRACKING_WORKER="sync")
+    second = make_app(TRACKING_WORKER="sync", TRACKING_EXCLUDE=["/"])
+    tracking.init_app(first)
+    tracking.init_app(second)
+    for app in (first, second):
+        assert app.test_client().get("/").text == "shop"
+    assert len(memory.records) == 1
+
+
+def test_twice_is_an_error(app: Flask, tracking: Tracking) -> None:
+    """An app that is tracked already is said to be."""
+    with pytest.raises(ConfigError, match="^The app 'shop' is tracked already"):
+        Tracking(app)
+
+
+def test_wrong_setting_changes_nothing(memory: MemoryExporter) -> None:
+    """A wrong setting is an error in init_app, and leaves the app as it was."""
+    app = make_app(TRACKING_MAX_BODY_LENGTH="64k")
+    with pytest.raises(ConfigError, match="TRACKING_MAX_BODY_LENGTH is '64k'"):
+        Tracking(app, exporter=memory)
+    assert "tracking" not in app.extensions
+    assert not isinstance(app.wsgi_app, TrackingMiddleware)
+
+
+def test_disabled(memory: MemoryExporter) -> None:
+    """TRACKING_ENABLED = False keeps the commands and the no-op span, and nothing else."""
+    app = make_app(TRACKING_ENABLED=False)
+    tracking = Tracking(app, exporter=memory)
+
+    @app.get("/span")
+    def span() -> str:
+        tracking.span.set("a", 1)
+        return str(tracking.span.is_recording)
+
+    assert app.test_client().get("/span").text == "False"
+    assert not isinstance(app.wsgi_app, TrackingMiddleware)
+    assert "tracking" in app.cli.commands
+    assert memory.records == []
+    assert tracking.flush(0) and tracking.close(0)
+    with pytest.raises(TrackingError, match="TRACKING_ENABLED = False"):
+        tracking.stats  # noqa: B018 - asking for it is what raises
+
+
+def test_background_worker_is_the_default(memory: MemoryExporter) -> None:
+    """Records are stored by a thread; flush waits for it, close ends it."""
+    app = make_app()
+    tracking = Tracking(app, exporter=memory)
+    assert app.test_client().get("/").text == "shop"
+    assert tracking.flush(20)
+    assert len(memory.records) == 1
+    assert tracking.stats.exported == 1
+    assert tracking.close(20)
+    app.test_client().get("/")
+    assert tracking.stats.dropped == {"closed": 1}
+
+
+def test_stats_of_many_apps(memory: MemoryExporter) -> None:
+    """The current app's stats are meant, else those of the only app."""
+    tracking = Tracking(exporter=memory)
+    with pytest.raises(TrackingError, match="0 apps are tracked by this object"):
+        tracking.stats  # noqa: B018 - asking for it is what raises
+    first, second = make_app(TRACKING_WORKER="sync"), make_app(TRACKING_WORKER="sync")
+    tracking.init_app(first)
+    first.test_client().get("/")
+    assert tracking.stats.received == 1
+    tracking.init_app(second)
+    with second.app_context():
+        assert tracking.stats.received == 0
+    with pytest.raises(TrackingError, match="2 apps are tracked by this object"):
+        tracking.stats  # noqa: B018 - asking for it is what raises
+
+
+def test_span_is_the_current_one(app: Flask, tracking: Tracking) -> None:
+    """tracking.span is current_span()."""
+    assert tracking.span is current_span()
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"TRACKING_WORKER": "sync"}, {"TRACKING_ENABLED": False}], ids=str
+)
+def test_app_that_is_gone_is_let_go(config: Any, collect: Callable[[], None]) -> None:
+    """When the app is collected its thread ends and its exporter is closed."""
+    exporter = Closing()
+    app = make_app(**config)
+    Tracking(app, exporter=exporter)
+    app.test_client().get("/")
+    gone = weakref.ref(app)
+    del app
+    collect()
+    assert gone() is None
+    assert exporter.closed.wait(20)
+
+
+def test_nothing_is_said_by_a_default_install(recwarn: pytest.WarningsRecorder) -> None:
+    """A default install warns of nothing and opens no connection before the first request."""
+    app = make_app()
+    Tracking(app)
+    assert len(recwarn) == 0
+    assert app.extensions["tracking"].worker._thread is None

@@ -1,0 +1,249 @@
+"""`find_newest` asks small ranges, the newest first, and stops as soon as it can."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from flask_tracking import Filter, MemoryExporter, Record
+from flask_tracking.queries import WINDOWS, find_newest
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+AGES = [
+    timedelta(0),
+    timedelta(milliseconds=1),
+    *(window + change for window in WINDOWS for change in (-DAY / 10**6, timedelta(0), DAY / 10**6)),
+    timedelta(days=3650),
+]
+"""Around every border of a window, and beyond the last."""
+
+
+class RecordingReader(MemoryExporter):
+    """A store in memory that notes what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[datetime | None, datetime | None, int]] = []
+
+    def _find(self, wanted: Filter, limit: int) -> list[Record]:
+        self.asked.append((wanted.since, wanted.until, limit))
+        return super()._find(wanted, limit)
+
+
+@pytest.fixture
+def reader() -> RecordingReader:
+    """An empty store."""
+    return RecordingReader()
+
+
+def make_record(age: timedelta, **changes: Any) -> Record:
+    """Make a record that arrived `age` ago."""
+    return Record(**{"id": ObjectId(), "date_created": NOW - age, **changes})
+
+
+def store(reader: RecordingReader, *ages: timedelta) -> list[Record]:
+    """Store a record of each age; return them as they were given."""
+    records = [make_record(age) for age in ages]
+    reader.export(records)
+    return records
+
+
+def test_newest_come_first(reader: RecordingReader) -> None:
+    """Records are found from the newest to the oldest, whatever their order in the store."""
+    records = store(reader, DAY, timedelta(0), 400 * DAY, 5 * MINUTE)
+
+    found = find_newest(reader, Filter(), 10, now=NOW)
+
+    assert found == sorted(records, key=lambda record: record.date_created, reverse=True)
+
+
+def test_records_of_one_moment_come_by_id(reader: RecordingReader) -> None:
+    """Records of one millisecond are found by descending id, so that the order is always the same."""
+    records = store(reader, *[MINUTE] * 5)
+
+    found = find_newest(reader, Filter(), 3, now=NOW)
+
+    assert found == sorted(records, key=lambda record: record.id, reverse=True)[:3]
+
+
+def test_every_record_is_found_once(reader: RecordingReader) -> None:
+    """However old records are, at the border of a window too, each is found exactly once."""
+    records = store(reader, *AGES)
+
+    found = find_newest(reader, Filter(), len(AGES) + 10, now=NOW)
+
+    assert found == sorted(records, key=lambda record: (record.date_created, record.id), reverse=True)
+
+
+@pytest.mark.parametrize("limit", range(1, len(AGES) + 1))
+def test_limit(reader: RecordingReader, limit: int) -> None:
+    """As many of the newest are found as were asked for, no more."""
+    records = store(reader, *AGES)
+
+    found = find_newest(reader, Filter(), limit, now=NOW)
+
+    newest = sorted(records, key=lambda record: (record.date_created, record.id), reverse=True)
+    assert found == newest[:limit]
+
+
+def test_windows_do_not_overlap(reader: RecordingReader) -> None:
+    """Each step begins where the one before ended: together they are all of time, each part once."""
+    find_newest(reader, Filter(), 1, now=NOW)
+
+    ranges = [(since, until) for since, until, _ in reader.asked]
+    assert ranges[0] == (NOW - MINUTE, None)
+    assert ranges[-1][0] is None
+    assert len(ranges) == len(WINDOWS) + 1
+    for (since, _), (_, next_until) in zip(ranges, ranges[1:], strict=False):
+        assert since is not None
+        assert next_until == since
+    widths = [until - since for since, until in ranges if since and until]
+    assert widths == sorted(widths)
+
+
+def test_stops_when_the_list_is_full(reader: RecordingReader) -> None:
+    """The step that fills the list is the last one: older records are not asked for."""
+    store(reader, timedelta(0), 5 * MINUTE, 6 * MINUTE, DAY)
+
+    found = find_newest(reader, Filter(), 3, now=NOW)
+
+    assert len(found) == 3
+    assert reader.asked == [
+        (NOW - MINUTE, None, 3),
+        (NOW - 10 * MINUTE, NOW - MINUTE, 2),
+    ]
+
+
+def test_asks_nothing_for_no_records(reader: RecordingReader) -> None:
+    """A limit of nothing finds nothing and asks the store nothing."""
+    store(reader, timedelta(0))
+
+    assert find_newest(reader, Filter(), 0, now=NOW) == []
+    assert reader.asked == []
+
+
+def test_since_is_honoured(reader: RecordingReader) -> None:
+    """Nothing older than `since` is found, and no range that begins before it is asked for."""
+    store(reader, timedelta(0), 30 * MINUTE, 31 * MINUTE, DAY)
+    since = NOW - 30 * MINUTE
+
+    found = find_newest(reader, Filter(since=since), 10, now=NOW)
+
+    assert [NOW - record.date_created for record in found] == [timedelta(0), 30 * MINUTE]
+    assert [asked_since for asked_since, _, _ in reader.asked] == [
+        NOW - MINUTE, NOW - 10 * MINUTE, since,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_since_at_the_border_of_a_window(reader: RecordingReader, window: timedelta) -> None:
+    """A `since` where a window ends is the last thing asked for, and includes its own moment."""
+    (at_border, _) = store(reader, window, window + timedelta(milliseconds=1))
+
+    found = find_newest(reader, Filter(since=NOW - window), 10, now=NOW)
+
+    assert found == [at_border]
+    assert reader.asked[-1][0] == NOW - window
+    assert len(reader.asked) == WINDOWS.index(window) + 1
+
+
+def test_since_past_the_last_window(reader: RecordingReader) -> None:
+    """A `since` of years ago is honoured in the last step."""
+    store(reader, 500 * DAY, 501 * DAY, 502 * DAY)
+
+    found = find_newest(reader, Filter(since=NOW - 501 * DAY), 10, now=NOW)
+
+    assert [NOW - record.date_created for record in found] == [500 * DAY, 501 * DAY]
+    assert reader.asked[-1] == (NOW - 501 * DAY, NOW - 365 * DAY, 10)
+
+
+def test_until_is_where_the_steps_begin(reader: RecordingReader) -> None:
+    """With an `until` the first step ends there, and the record of that very moment is not meant."""
+    store(reader, timedelta(0), 3 * DAY, 3 * DAY + MINUTE / 2, 4 * DAY)
+    until = NOW - 3 * DAY
+
+    found = find_newest(reader, Filter(until=until), 1, now=NOW)
+
+    assert [NOW - record.date_created for record in found] == [3 * DAY + MINUTE / 2]
+    assert reader.asked == [(until - MINUTE, until, 1)]
+
+
+def test_since_and_until_together(reader: RecordingReader) -> None:
+    """Between `since` and `until` everything is found, and nothing outside is asked for."""
+    store(reader, timedelta(0), DAY, 2 * DAY, 3 * DAY)
+    since, until = NOW - 2 * DAY, NOW - DAY + MINUTE
+
+    found = find_newest(reader, Filter(since=since, until=until), 10, now=NOW)
+
+    assert [NOW - record.date_created for record in found] == [DAY, 2 * DAY]
+    for asked_since, asked_until, _ in reader.asked:
+        assert asked_since is not None and asked_since >= since
+        assert asked_until is not None and asked_until <= until
+
+
+def test_since_after_until_finds_nothing(reader: RecordingReader) -> None:
+    """A range that is empty finds nothing and asks the store nothing."""
+    store(reader, timedelta(0), MINUTE)
+
+    assert find_newest(reader, Filter(since=NOW, until=NOW - MINUTE), 10, now=NOW) == []
+    assert reader.asked == []
+
+
+@pytest.mark.parametrize("ahead", [timedelta(milliseconds=1), MINUTE, DAY, 4000 * DAY])
+def test_records_of_a_clock_that_is_ahead_are_found(reader: RecordingReader, ahead: timedelta) -> None:
+    """A record of a machine whose clock is ahead of ours is among the newest, in the first step."""
+    _present, early = store(reader, timedelta(0), -ahead)
+
+    assert find_newest(reader, Filter(), 1, now=NOW) == [early]
+    assert len(reader.asked) == 1
+
+
+def test_since_in_the_future(reader: RecordingReader) -> None:
+    """A `since` that has not come yet finds what is dated after it, in one step."""
+    _present, early = store(reader, timedelta(0), -DAY)
+
+    assert find_newest(reader, Filter(since=NOW + MINUTE), 10, now=NOW) == [early]
+    assert reader.asked == [(NOW + MINUTE, None, 10)]
+
+
+def test_until_at_the_beginning_of_time(reader: RecordingReader) -> None:
+    """An `until` with no year before it is a question like any other: nothing is that old."""
+    store(reader, timedelta(0))
+    until = datetime(1, 1, 2, tzinfo=timezone.utc)
+
+    assert find_newest(reader, Filter(until=until), 10, now=NOW) == []
+
+
+def test_other_parts_of_the_filter_hold(reader: RecordingReader) -> None:
+    """What else the filter demands holds in every step."""
+    wanted = [make_record(age, status_code=500) for age in AGES]
+    others = [make_record(age, status_code=200) for age in AGES]
+    reader.export(wanted + others)
+
+    found = find_newest(reader, Filter.parse("status=5xx"), 1000, now=NOW)
+
+    assert {record.id for record in found} == {record.id for record in wanted}
+    assert len(found) == len(wanted)
+
+
+def test_present_is_the_default(reader: RecordingReader) -> None:
+    """Without a "now" the steps go back from the clock."""
+    before = datetime.now(timezone.utc)
+    find_newest(reader, Filter(), 1)
+    after = datetime.now(timezone.utc)
+
+    (first, until, _), *_ = reader.asked
+    assert until is None
+    assert first is not None
+    assert before <= first + WINDOWS[0] <= after
+
+
+def test_empty_store(reader: RecordingReader) -> None:
+    """An empty store has no newest records."""
+    assert find_newest(reader, Filter(), 10, now=NOW) == []

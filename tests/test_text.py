@@ -1,0 +1,65 @@
+"""What strangers wrote is shown, never obeyed."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from flask_tracking.text import visible
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "GET /orders/17?a=1&b=%20",
+        "back\\slash 'quoted' \"twice\"",
+        "Ünïcödé",
+        "日本語",
+        "👩🚀",
+        "e\u0301",
+    ],
+)
+def test_printable_text_is_as_it_was(text: str) -> None:
+    """Text that can be printed is not touched."""
+    assert visible(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2Jgone", r"\x1b[2Jgone"),
+        ("\x9b31m", r"\x9b31m"),
+        ("\x1b]0;title\x07", r"\x1b]0;title\x07"),
+        ("two\nlines", r"two\nlines"),
+        ("back\rto the start", r"back\rto the start"),
+        ("a\tb", r"a\tb"),
+        ("nul\0", r"nul\x00"),
+        ("\x08\x7f", r"\x08\x7f"),
+        ("line\u2028paragraph\u2029", r"line\u2028paragraph\u2029"),
+        ("next\x85line", r"next\x85line"),
+        ("abc\u202edcba", r"abc\u202edcba"),
+        ("\u2066isolated\u2069", r"\u2066isolated\u2069"),
+        ("zero\u200bwidth\ufeff", r"zero\u200bwidth\ufeff"),
+        ("no\xa0break", r"no\xa0break"),
+        ("half a pair: \ud83d", r"half a pair: \ud83d"),
+        ("tag \U000e0041", r"tag \U000e0041"),
+        ("ü\x1b", "ü" + r"\x1b"),
+    ],
+)
+def test_what_a_terminal_obeys_is_escaped(text: str, shown: str) -> None:
+    """Control, escape, line end, reordering and invisible characters become escapes."""
+    assert visible(text) == shown
+
+
+def test_no_character_slips_through() -> None:
+    """Of all of Unicode nothing gets through that cannot be printed on one line and encoded."""
+    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+
+    shown = visible(everything)
+
+    assert shown.isprintable()
+    assert shown.isascii() is False
+    assert len(shown.splitlines()) == 1
+    assert shown.encode().decode() == shown
