@@ -18,6 +18,9 @@ from .errors import ConfigError
 __all__ = ["Settings"]
 
 PREFIX = "TRACKING_"
+MAX_NUMBER = 1e15
+"""No time in seconds or milliseconds is larger: it would be thousands of years."""
+METHOD = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
 
 TEXT_CONTENT_TYPES = (
     "text/*",
@@ -88,7 +91,7 @@ def _number(least: float, *, above: bool = False) -> Callable[[Any], float]:
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise _Wrong(f"wants a number {bounds}")
-        if not value >= least or (above and value == least) or value == float("inf"):
+        if not least <= value <= MAX_NUMBER or (above and value == least):
             raise _Wrong(f"wants a number {bounds}")
         return float(value)
 
@@ -122,7 +125,7 @@ def _patterns(value: Any) -> tuple[re.Pattern[str], ...]:
             raise _Wrong(f"{wants}; {item!r} is not one")
         try:
             patterns.append(re.compile(item))
-        except re.error as error:
+        except (re.error, OverflowError) as error:
             raise _Wrong(f"{wants}; {item!r} does not compile: {error}") from None
     return tuple(patterns)
 
@@ -130,7 +133,7 @@ def _patterns(value: Any) -> tuple[re.Pattern[str], ...]:
 def _methods(value: Any) -> frozenset[str]:
     wants = "wants a list of HTTP methods, like ['OPTIONS', 'HEAD']"
     methods = list(_items(value, wants))
-    if not all(isinstance(item, str) and item.isalpha() for item in methods):
+    if not all(isinstance(item, str) and METHOD.fullmatch(item) for item in methods):
         raise _Wrong(wants)
     return frozenset(item.upper() for item in methods)
 
@@ -398,11 +401,19 @@ def _shown(key: str, value: Any) -> str:
     # A URI carries a password: what is wrong with it can be said without showing it.
     if key == "TRACKING_MONGODB_URI":
         return f"a {type(value).__name__} that is no MongoDB URI"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python prints no integer of more than 4,300 digits
+        return f"a {type(value).__name__} without end"
     return text if len(text) <= 200 else text[:200] + "…"
 
 
 def _warn_unknown(key: str, known: Iterable[str]) -> None:
-    nearest = difflib.get_close_matches(key, list(known), n=1)
-    hint = f"Did you mean {nearest[0]}?" if nearest else "The settings page of the docs lists all."
+    # Without the prefix, which makes all keys look alike.
+    names, name = [one.removeprefix(PREFIX) for one in known], key.removeprefix(PREFIX)
+    nearest = difflib.get_close_matches(name, names, n=1)
+    nearest = nearest or [one for one in names if one.endswith(f"_{name}")]
+    hint = (
+        f"Did you mean {PREFIX}{nearest[0]}?" if nearest else "The settings page of the docs lists all."
+    )
     warnings.warn(f"{key} is not a setting of flask-tracking. {hint}", UserWarning, stacklevel=5)

@@ -10,6 +10,7 @@ shell would: ``path="/a b"``.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import shlex
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Filter"]
 
+FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
+"""Nothing is older."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -36,7 +39,8 @@ def parse_time(text: str, *, now: datetime | None = None) -> datetime:
     age = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
     if age:
         now = now or datetime.now(timezone.utc)
-        return now - timedelta(seconds=int(age[1]) * _UNITS_S[age[2]])
+        with contextlib.suppress(OverflowError):
+            return now - timedelta(seconds=int(age[1]) * _UNITS_S[age[2]])
     try:
         time = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
@@ -72,7 +76,7 @@ def parse_duration(text: str) -> float:
 
 
 def _parse_method(text: str) -> str:
-    if not text.isalpha():
+    if not re.fullmatch(r"[A-Za-z][A-Za-z_-]*", text):
         raise FilterError(f"{text!r} is no HTTP method. Write one like POST.")
     return text.upper()
 
@@ -179,8 +183,9 @@ class Filter:
 
 
 def _matches_path(pattern: str, path: str | None) -> bool:
-    regex = Filter(path=pattern).path_regex()
-    return path is not None and regex is not None and re.search(regex, path, re.DOTALL) is not None
+    # By fullmatch: "$" would also match before a line end at the end.
+    regex = ".*".join(re.escape(part) for part in pattern.split("*"))
+    return path is not None and re.fullmatch(regex, path, re.DOTALL) is not None
 
 
 _KEYS: dict[str, tuple[str, Callable[[str], Any]]] = {

@@ -6,7 +6,7 @@ import dataclasses
 from datetime import datetime, timedelta, timezone
 
 from .exporters.base import Reader
-from .filters import Filter
+from .filters import FIRST, Filter
 from .record import Record
 
 __all__ = ["find_newest"]
@@ -37,7 +37,7 @@ def find_newest(
     # A record may be younger than our clock: the first step is open at its younger end.
     step = wanted
     for window in WINDOWS:
-        since = end - window
+        since = max(end, FIRST + window) - window
         found += reader.find(step, limit=limit - len(found), since=since)
         if len(found) >= limit or (wanted.since is not None and wanted.since >= since):
             return found

@@ -100,6 +100,10 @@ class Capture(NamedTuple):
     discarded: bool
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """Name the capture without quoting what strangers wrote."""
+        return f"<Capture {self.id} {self.kind}>"
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Record:

@@ -59,8 +59,8 @@ def register(app: Flask, tracked: TrackedApp) -> None:
     _tracked.add(tracked)
 
 
-def find_tracked(app: Flask | None = None) -> TrackedApp | None:
-    """Find what tracks `app`: by default the current app, else the only tracked app of the process.
+def find_tracked() -> TrackedApp | None:
+    """Find what tracks the current app, else the only tracked app of the process.
 
     Returns:
         None when there is no such app.
@@ -68,10 +68,8 @@ def find_tracked(app: Flask | None = None) -> TrackedApp | None:
     Raises:
         TrackingError: two or more apps are tracked and none of them is current.
     """
-    if app is None and current_app:
-        app = current_app._get_current_object()  # type: ignore[attr-defined]
-    if app is not None and EXTENSION_KEY in app.extensions:
-        found: TrackedApp = app.extensions[EXTENSION_KEY]
+    if current_app and EXTENSION_KEY in current_app.extensions:
+        found: TrackedApp = current_app.extensions[EXTENSION_KEY]
         return found
     tracked = list(_tracked)
     if len(tracked) > 1:

@@ -56,7 +56,7 @@ def store(reader: RecordingReader, *ages: timedelta) -> list[Record]:
 
 def test_newest_come_first(reader: RecordingReader) -> None:
     """Records are found from the newest to the oldest, whatever their order in the store."""
-    records = store(reader, DAY, timedelta(0), 400 * DAY, 5 * MINUTE)
+    records = store(reader, DAY, timedelta(0), 4000 * DAY, 5 * MINUTE)
 
     found = find_newest(reader, Filter(), 10, now=NOW)
 
@@ -97,7 +97,7 @@ def test_windows_do_not_overlap(reader: RecordingReader) -> None:
     find_newest(reader, Filter(), 1, now=NOW)
 
     ranges = [(since, until) for since, until, _ in reader.asked]
-    assert ranges[0] == (NOW - MINUTE, None)
+    assert ranges[0] == (NOW - WINDOWS[0], None)
     assert ranges[-1][0] is None
     assert len(ranges) == len(WINDOWS) + 1
     for (since, _), (_, next_until) in zip(ranges, ranges[1:], strict=False):
@@ -109,15 +109,13 @@ def test_windows_do_not_overlap(reader: RecordingReader) -> None:
 
 def test_stops_when_the_list_is_full(reader: RecordingReader) -> None:
     """The step that fills the list is the last one: older records are not asked for."""
-    store(reader, timedelta(0), 5 * MINUTE, 6 * MINUTE, DAY)
+    first, second, third, *_ = WINDOWS
+    store(reader, timedelta(0), second, second, third)
 
     found = find_newest(reader, Filter(), 3, now=NOW)
 
     assert len(found) == 3
-    assert reader.asked == [
-        (NOW - MINUTE, None, 3),
-        (NOW - 10 * MINUTE, NOW - MINUTE, 2),
-    ]
+    assert reader.asked == [(NOW - first, None, 3), (NOW - second, NOW - first, 2)]
 
 
 def test_asks_nothing_for_no_records(reader: RecordingReader) -> None:
@@ -137,8 +135,9 @@ def test_since_is_honoured(reader: RecordingReader) -> None:
 
     assert [NOW - record.date_created for record in found] == [timedelta(0), 30 * MINUTE]
     assert [asked_since for asked_since, _, _ in reader.asked] == [
-        NOW - MINUTE, NOW - 10 * MINUTE, since,
-    ]  # fmt: skip
+        *[NOW - window for window in WINDOWS if window < 30 * MINUTE],
+        since,
+    ]
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -155,23 +154,25 @@ def test_since_at_the_border_of_a_window(reader: RecordingReader, window: timede
 
 def test_since_past_the_last_window(reader: RecordingReader) -> None:
     """A `since` of years ago is honoured in the last step."""
-    store(reader, 500 * DAY, 501 * DAY, 502 * DAY)
+    last = WINDOWS[-1]
+    store(reader, last + DAY, last + 2 * DAY, last + 3 * DAY)
 
-    found = find_newest(reader, Filter(since=NOW - 501 * DAY), 10, now=NOW)
+    found = find_newest(reader, Filter(since=NOW - last - 2 * DAY), 10, now=NOW)
 
-    assert [NOW - record.date_created for record in found] == [500 * DAY, 501 * DAY]
-    assert reader.asked[-1] == (NOW - 501 * DAY, NOW - 365 * DAY, 10)
+    assert [NOW - record.date_created for record in found] == [last + DAY, last + 2 * DAY]
+    assert reader.asked[-1] == (NOW - last - 2 * DAY, NOW - last, 10)
 
 
 def test_until_is_where_the_steps_begin(reader: RecordingReader) -> None:
     """With an `until` the first step ends there, and the record of that very moment is not meant."""
-    store(reader, timedelta(0), 3 * DAY, 3 * DAY + MINUTE / 2, 4 * DAY)
+    just_before = 3 * DAY + WINDOWS[0] / 2
+    store(reader, timedelta(0), 3 * DAY, just_before, 4 * DAY)
     until = NOW - 3 * DAY
 
     found = find_newest(reader, Filter(until=until), 1, now=NOW)
 
-    assert [NOW - record.date_created for record in found] == [3 * DAY + MINUTE / 2]
-    assert reader.asked == [(until - MINUTE, until, 1)]
+    assert [NOW - record.date_created for record in found] == [just_before]
+    assert reader.asked == [(until - WINDOWS[0], until, 1)]
 
 
 def test_since_and_until_together(reader: RecordingReader) -> None:

@@ -58,7 +58,6 @@ def test_second_registration_is_refused() -> None:
 def test_none_is_found_where_none_is_tracked() -> None:
     """A process that tracks no app has none to find, inside a context or out of it."""
     assert find_tracked() is None
-    assert find_tracked(Flask("shop")) is None
     with Flask("shop").app_context():
         assert find_tracked() is None
 
@@ -80,15 +79,6 @@ def test_current_app_is_found() -> None:
         with blog.app_context():
             assert find_tracked() is tracked_blog
         assert find_tracked() is tracked_shop
-
-
-def test_named_app_wins_over_the_current_one() -> None:
-    """An app that is asked for is meant, whichever is current."""
-    shop, _tracked_shop = track("shop")
-    blog, tracked_blog = track("blog")
-
-    with shop.app_context():
-        assert find_tracked(blog) is tracked_blog
 
 
 def test_only_tracked_app_is_found_inside_another_app() -> None:
@@ -119,8 +109,9 @@ def test_apps_of_one_name_stay_apart() -> None:
     one, tracked_one = track("shop")
     two, tracked_two = track("shop")
 
-    assert find_tracked(one) is tracked_one
-    assert find_tracked(two) is tracked_two
+    for app, tracked in ((one, tracked_one), (two, tracked_two)):
+        with app.app_context():
+            assert find_tracked() is tracked
     with pytest.raises(TrackingError, match=r"\(shop, shop\)"):
         find_tracked()
 
@@ -135,4 +126,4 @@ def test_app_that_is_gone_is_not_tracked() -> None:
 
     assert find_tracked() is tracked_kept
     assert [reference() for reference in watched] == [None, None]
-    assert find_tracked(kept) is tracked_kept
+    assert kept.extensions["tracking"] is tracked_kept

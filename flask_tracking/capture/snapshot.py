@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Set, Sized
 from typing import Any, NamedTuple
 
 from bson import Decimal128, ObjectId
+from werkzeug.local import LocalProxy
 
 from ..guard import call_foreign
 from ..record import ExceptionInfo
@@ -27,6 +28,9 @@ MAX_REPR = 1000
 
 _INT64 = range(-(2**63), 2**63)
 _UNREADABLE = "<unreadable>"
+_FAILED = object()
+_PLAIN_CONTAINERS = (dict, list, tuple, set, frozenset)
+"""Walking these runs no code of anybody else's."""
 
 
 class Snapshot(NamedTuple):
@@ -74,20 +78,29 @@ class _Copier:
             return self._cut("custom data has too many values: the rest was cut", "<cut>")
         if value is None or value is True or value is False:
             return value
-        # Even isinstance() may run foreign code: a lazy object's __class__ is a property.
-        return call_foreign("copying custom data", self._copy_value, value, depth, default=_UNREADABLE)
+        # Even looking at it may run foreign code: a __len__, an items(), a conversion.
+        copied = call_foreign("copying custom data", self._copy_value, value, depth, default=_FAILED)
+        if copied is _FAILED:
+            self.is_plain = False
+            return self._cut("values that cannot be read were replaced", _UNREADABLE)
+        return copied
 
     def _copy_value(self, value: Any, depth: int) -> Any:
-        if isinstance(value, str):
+        # By type() and not isinstance(): a proxy or a mock only says that it is a str.
+        kind = type(value)
+        if issubclass(kind, LocalProxy):
+            self.is_plain = False
+            return self._copy_value(value._get_current_object(), depth)
+        if issubclass(kind, str):
             return self._text(str.__str__(value))
-        if isinstance(value, int):
+        if issubclass(kind, int):
             return self._integer(int(value))
-        if isinstance(value, float):
+        if issubclass(kind, float):
             self.size += 8
             return float(value)
-        if isinstance(value, (bytes, bytearray)):
+        if issubclass(kind, (bytes, bytearray)):
             return self._bytes(bytes(value[: MAX_BYTES + 1]))
-        if isinstance(value, (Mapping, list, tuple, Set)):
+        if issubclass(kind, (Mapping, list, tuple, Set)):
             return self._container(value, depth)
         return self._leaf(value)
 
@@ -137,6 +150,8 @@ class _Copier:
             return self._cut(f"custom data deeper than {MAX_DEPTH} was cut", "<too deep>")
         if id(value) in self._open:
             return self._cut("a cycle in custom data was cut", "<cycle>")
+        if type(value) not in _PLAIN_CONTAINERS:
+            self.is_plain = False
         self._open.add(id(value))
         try:
             if isinstance(value, Mapping):
@@ -147,8 +162,6 @@ class _Copier:
             self._open.discard(id(value))
 
     def _copy_mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        if type(value) is not dict:
-            self.is_plain = False
         items = self._taken(value, value.items())
         return {self._key(key): self.copy(item, depth + 1) for key, item in items}
 
@@ -163,7 +176,9 @@ class _Copier:
     def _key(self, key: object) -> str:
         if isinstance(key, str):
             text = self._text(str.__str__(key))
-        elif key is None or isinstance(key, (int, float)):
+        elif type(key) is int:
+            text = str(self._integer(key))
+        elif key is None or isinstance(key, (bool, float)):
             text = str(key)
         else:
             text = self._leaf_text(key)
@@ -172,31 +187,42 @@ class _Copier:
             self.notes["NUL in keys of custom data was escaped"] = None
         return text
 
-    def _leaf(self, value: object) -> Any:
+    def _leaf(self, value: Any) -> Any:
         self.size += 16
-        if isinstance(value, dt.datetime):
-            return value.astimezone(dt.timezone.utc) if value.tzinfo else value
-        if isinstance(value, (ObjectId, Decimal128)):
+        kind = type(value)
+        if issubclass(kind, dt.datetime):
+            return _plain_time(value)
+        if issubclass(kind, ObjectId):
+            return ObjectId(value.binary)
+        if kind is Decimal128:
             return value
-        if isinstance(value, (dt.date, dt.time)):
+        if issubclass(kind, (dt.date, dt.time)):
             return value.isoformat()
-        if isinstance(value, uuid.UUID):
+        if issubclass(kind, uuid.UUID):
             return str(value)
-        if isinstance(value, decimal.Decimal):
-            return _decimal(value)
+        if issubclass(kind, decimal.Decimal):
+            return self._decimal(value)
         self.notes["objects in custom data were stored as their repr"] = None
         return self._leaf_text(value)
+
+    def _decimal(self, value: decimal.Decimal) -> Decimal128 | str:
+        try:
+            return Decimal128(value)
+        except decimal.DecimalException:
+            self.notes["decimals past 34 digits were stored as text"] = None
+            return self._text(str(value))
 
     def _leaf_text(self, value: object) -> str:
         self.is_plain = False
         return self._text(foreign_text(repr, value))
 
 
-def _decimal(value: decimal.Decimal) -> Decimal128 | str:
-    try:
-        return Decimal128(value)
-    except decimal.DecimalException:  # more than the 34 digits that MongoDB holds
-        return str(value)[:MAX_REPR]
+def _plain_time(value: dt.datetime) -> dt.datetime:
+    zone = None
+    if value.tzinfo is not None:
+        value, zone = value.astimezone(dt.timezone.utc), dt.timezone.utc
+    day, time = (value.year, value.month, value.day), (value.hour, value.minute, value.second)
+    return dt.datetime(*day, *time, value.microsecond, zone)
 
 
 def foreign_text(convert: Any, value: object) -> str:

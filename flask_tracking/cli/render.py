@@ -13,8 +13,6 @@ from ..record import Headers, Record
 from ..text import visible
 
 GAP = "  "
-LEAST_FLEXIBLE = 8
-"""To how many cells a flexible column may shrink."""
 
 
 class Column(NamedTuple):
@@ -23,8 +21,10 @@ class Column(NamedTuple):
     title: str
     cells: list[str]
     is_number: bool = False
-    is_flexible: bool = False
-    """True when it may be cut to make the table fit."""
+    least: int | None = None
+    """To how many cells it may shrink; None when it may not."""
+    may_go: bool = False
+    """True when a narrow table does without it."""
 
 
 def render_table(records: Sequence[Record], width: int | None) -> str:
@@ -32,20 +32,22 @@ def render_table(records: Sequence[Record], width: int | None) -> str:
 
     Args:
         records: at least one.
-        width: the terminal's, in cells; None cuts nothing.
+        width: the terminal's, in cells; None cuts nothing and leaves nothing out.
     """
     columns = [
-        Column("TIME (UTC)", [f"{record.date_created:%Y-%m-%d %H:%M:%S}" for record in records]),
-        Column("METHOD", [visible(record.method or "-") for record in records]),
-        Column("PATH", [visible(_target(record)) for record in records], is_flexible=True),
+        _time_column(records),
+        Column("METHOD", [visible(record.method or "-") for record in records], least=6),
+        Column("PATH", [visible(_target(record)) for record in records], least=16),
         Column("STATUS", [str(record.status_code or "-") for record in records]),
         Column("MS", [_milliseconds(record.execution_time) for record in records], is_number=True),
-        Column("USER", [_user(record) for record in records], is_flexible=True),
-        Column("ERROR", [_error(record) for record in records], is_flexible=True),
+        Column("USER", [_user(record) for record in records], least=6, may_go=True),
+        Column("ERROR", [_error(record) for record in records], least=8, may_go=True),
         Column("ID", [str(record.id) for record in records]),
     ]
     # A column that says nothing would only take room from those that do.
     columns = [column for column in columns if any(column.cells)]
+    if width is not None:
+        columns = _leave_out(columns, width)
     widths = _fit([_natural_width(column) for column in columns], columns, width)
     lines = [GAP.join(map(_pad, [column.title for column in columns], widths)).rstrip()]
     for number, record in enumerate(records):
@@ -56,6 +58,24 @@ def render_table(records: Sequence[Record], width: int | None) -> str:
         line = GAP.join(cells).rstrip()
         lines.append(click.style(line, fg=color) if (color := _color(record)) else line)
     return "\n".join(lines)
+
+
+def _time_column(records: Sequence[Record]) -> Column:
+    """Show the day once, where all records are of one."""
+    days = {record.date_created.date() for record in records}
+    if len(days) == 1:
+        return Column(f"{days.pop()}", [f"{record.date_created:%H:%M:%SZ}" for record in records])
+    return Column("TIME (UTC)", [f"{record.date_created:%Y-%m-%d %H:%M:%S}" for record in records])
+
+
+def _leave_out(columns: list[Column], width: int) -> list[Column]:
+    """Leave columns out, the last first, until the others fit at their narrowest."""
+    for column in [column for column in reversed(columns) if column.may_go]:
+        least = [min(_natural_width(one), one.least or width) for one in columns]
+        if sum(least) + len(GAP) * (len(least) - 1) <= width:
+            break
+        columns = [one for one in columns if one is not column]
+    return columns
 
 
 def _target(record: Record) -> str:
@@ -89,19 +109,19 @@ def _natural_width(column: Column) -> int:
 
 
 def _fit(widths: list[int], columns: Sequence[Column], total: int | None) -> list[int]:
-    """Shrink the flexible columns, the widest first, until the table fits or none can shrink."""
+    """Shrink columns, the widest first, until the table fits or none can shrink."""
     if total is None:
         return widths
     widths = list(widths)
     while sum(widths) + len(GAP) * (len(widths) - 1) > total:
-        flexible = [
+        shrinkable = [
             number
             for number, column in enumerate(columns)
-            if column.is_flexible and widths[number] > LEAST_FLEXIBLE
+            if column.least is not None and widths[number] > column.least
         ]
-        if not flexible:
+        if not shrinkable:
             break
-        widths[max(flexible, key=widths.__getitem__)] -= 1
+        widths[max(shrinkable, key=widths.__getitem__)] -= 1
     return widths
 
 
@@ -130,18 +150,18 @@ def _pad(text: str, width: int, *, right: bool = False) -> str:
 def render_record(record: Record) -> str:
     """Return a record at length."""
     lines = [
-        f"{record.method} {_target(record)} {record.http_version or ''}".rstrip(),
+        " ".join(filter(None, (record.method, _target(record), record.http_version))),
         "",
         *_fields(
             [
                 ("id", record.id),
                 ("arrived", f"{record.date_created:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"),
-                ("status", f"{record.status_code} ({record.outcome})"),
+                ("status", _status(record)),
                 ("took", _took(record)),
                 ("route", _route(record)),
                 ("user", _who(record)),
                 ("from", record.ip),
-                ("host", f"{record.scheme}://{record.host}"),
+                ("host", record.host and f"{record.scheme or 'http'}://{record.host}"),
                 ("trace", record.trace_id),
                 ("parent span", record.parent_span_id),
                 ("request id", record.request_id),
@@ -187,6 +207,12 @@ def _took(record: Record) -> str:
 
 def _route(record: Record) -> str | None:
     return record.url_rule and f"{record.url_rule} ({record.endpoint})"
+
+
+def _status(record: Record) -> str | None:
+    if record.outcome == "ok":
+        return record.status_code and str(record.status_code)
+    return f"{record.status_code or '-'} ({record.outcome})"
 
 
 def _who(record: Record) -> str | None:

@@ -13,6 +13,7 @@ from ua_parser.loaders import load_builtins, load_lazy_builtins
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
+from ..guard import call_foreign
 from ..record import UserAgent
 
 MAX_LENGTH = 1000
@@ -31,7 +32,9 @@ def parse_agent(string: str | None, accept_language: str | None = None) -> UserA
     """Read a ``User-Agent`` header, and the preferred language of ``Accept-Language``."""
     if string is None:
         return None
-    browser, version, platform = _parse_browser(string[:MAX_LENGTH])
+    browser, version, platform = call_foreign(
+        "parsing a user agent", _parse_browser, string[:MAX_LENGTH], default=(None, None, None)
+    )
     language = _parse_language(accept_language[:MAX_LENGTH]) if accept_language else None
     return UserAgent(browser, version, platform, language, string)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from functools import lru_cache
 
+from werkzeug.exceptions import SecurityError
 from werkzeug.sansio.utils import get_host
 
 from ..config import Settings
@@ -62,7 +63,7 @@ class Assembler:
             id=capture.id,
             kind=capture.kind,
             date_created=_from_timestamp(capture.arrived_at),
-            method=environ.get("REQUEST_METHOD"),
+            method=environ.get("REQUEST_METHOD", "").upper() or None,
             scheme=environ.get("wsgi.url_scheme"),
             host=_find_host(environ),
             path="/" + _as_utf8(environ.get("PATH_INFO", "")).lstrip("/"),
@@ -151,7 +152,10 @@ def _as_utf8(text: str) -> str:
 def _find_host(environ: dict[str, str]) -> str:
     port = environ.get("SERVER_PORT", "")
     server = (environ.get("SERVER_NAME", ""), int(port) if port.isdecimal() else None)
-    return get_host(environ.get("wsgi.url_scheme", "http"), environ.get("HTTP_HOST"), server)
+    try:
+        return get_host(environ.get("wsgi.url_scheme", "http"), environ.get("HTTP_HOST"), server)
+    except SecurityError:  # some versions of Werkzeug raise where others return nothing
+        return ""
 
 
 def _status_code(status: str | None) -> int:

@@ -1,7 +1,8 @@
 """Undo a body's ``Content-Encoding``, never holding more than the limit plus one chunk.
 
 A bomb of a few hundred bytes may inflate to gigabytes: every decoder here is asked for a bounded piece
-of output at a time, and one that wants a larger window than ours is refused.
+of output at a time. The window that a decoder keeps besides is 32 KiB for gzip and deflate, at most
+16 MiB for brotli (its format allows no more), and zstd's is refused past `MAX_WINDOW`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from ..guard import call_foreign
 PIECE = 16_384
 """How many bytes a decoder is asked for at a time."""
 MAX_WINDOW = 8 * 1024 * 1024
-"""The largest window a decoder may take; 8 MiB is what HTTP clients have to accept (RFC 9659)."""
+"""The largest window of zstd: what HTTP clients have to accept (RFC 9659)."""
+GZIP_MAGIC = b"\x1f\x8b"
 MAX_CODINGS = 3
 """How many codings one upon the other are undone."""
 
@@ -42,30 +44,32 @@ def decode_body(chunks: Sequence[bytes], content_encoding: str, limit: int) -> t
     decoded = call_foreign("decoding a body", _decode, body, codings, limit, default=None)
     if decoded is None:
         return body[:limit], "undecodable"
-    return decoded[:limit], "truncated" if len(decoded) > limit else None
+    body, was_cut = decoded
+    return body, "truncated" if was_cut else None
 
 
-def _decode(body: bytes, codings: Sequence[str], limit: int) -> bytes | None:
+def _decode(body: bytes, codings: Sequence[str], limit: int) -> tuple[bytes, bool] | None:
     if len(codings) > MAX_CODINGS:
         return None
+    was_cut = False
     for coding in reversed(codings):
         decoder = _find_decoder(coding)
         if decoder is None:
             return None
-        body = _take(decoder(body), limit)
-    return body
+        body, is_longer = _take(decoder(body), limit)
+        was_cut = was_cut or is_longer
+    return body, was_cut
 
 
-def _take(pieces: Iterator[bytes], limit: int) -> bytes:
-    """Join pieces until there are more than `limit` bytes: one piece past it shows that it was cut."""
-    taken: list[bytes] = []
-    size = 0
+def _take(pieces: Iterator[bytes], limit: int) -> tuple[bytes, bool]:
+    """Join pieces up to `limit` bytes, and tell whether there were more."""
+    taken = BytesIO()  # gives its buffer away without a copy: the body stands in memory once
     for piece in pieces:
-        taken.append(piece)
-        size += len(piece)
-        if size > limit:
-            break
-    return b"".join(taken)
+        room = limit - taken.tell()
+        taken.write(piece[:room])
+        if len(piece) > room:
+            return taken.getvalue(), True
+    return taken.getvalue(), False
 
 
 def _find_decoder(coding: str) -> Decoder | None:
@@ -91,18 +95,28 @@ def _inflate(body: bytes) -> Iterator[bytes]:
 
 
 def _inflate_with(body: bytes, wbits: int) -> Iterator[bytes]:
-    while body:
-        decoder = zlib.decompressobj(wbits)
-        while body and not decoder.eof:
-            piece = decoder.decompress(body, PIECE)
-            body = decoder.unconsumed_tail
-            if piece:
-                yield piece
-        if not decoder.eof:
+    may_go_on = wbits > zlib.MAX_WBITS  # gzip allows several members, one after the other
+    decoder = zlib.decompressobj(wbits)
+    given, position = b"", 0
+    while True:
+        if len(given) < len(GZIP_MAGIC):  # slice by slice: what zlib leaves over it copies
+            given += body[position : position + PIECE]
+            position += PIECE
+        piece = decoder.decompress(given, PIECE)
+        if piece:
+            yield piece
+        if decoder.eof:
+            given = decoder.unused_data
+            if len(given) < len(GZIP_MAGIC):
+                given += body[position : position + PIECE]
+                position += PIECE
+            if not may_go_on or not given.startswith(GZIP_MAGIC):
+                return  # other bytes behind the end are ignored
+            decoder = zlib.decompressobj(wbits)
+            continue
+        given = decoder.unconsumed_tail
+        if not piece and not given and position >= len(body):
             return  # the copy was cut in the middle of the stream
-        # gzip allows several members one after the other; other bytes behind the end are ignored.
-        rest = decoder.unused_data
-        body = rest if wbits > zlib.MAX_WBITS and rest.startswith(b"\x1f\x8b") else b""
 
 
 def _find_brotli() -> Decoder | None:
@@ -115,9 +129,11 @@ def _find_brotli() -> Decoder | None:
 
     def decode(body: bytes) -> Iterator[bytes]:
         decoder = brotli.Decompressor()
-        yield decoder.process(body, output_buffer_limit=PIECE)
-        while not decoder.can_accept_more_data():
-            yield decoder.process(b"", output_buffer_limit=PIECE)
+        piece = decoder.process(body, output_buffer_limit=PIECE)
+        # What it says of accepting more does not tell whether all was given: an empty piece does.
+        while piece:
+            yield piece
+            piece = b"" if decoder.is_finished() else decoder.process(b"", output_buffer_limit=PIECE)
 
     return decode
 

@@ -170,7 +170,7 @@ class Liar:
 class Row(Mapping[str, Any]):
     """A mapping that loads its values when they are asked for, until its connection breaks."""
 
-    def __init__(self, working: int) -> None:
+    def __init__(self, working: int = 2) -> None:
         self.left = working
 
     def __getitem__(self, key: str) -> Any:
@@ -265,6 +265,15 @@ def test_what_is_nearly_plain_becomes_plain(value: object, stored: object) -> No
     assert type(taken.value) is type(stored)
 
 
+def test_truth_stays_truth() -> None:
+    """True, False and None inside of something do not become numbers."""
+    taken = take({"yes": [True], "no": (False,), "none": {None}})
+
+    assert taken.value["yes"][0] is True
+    assert taken.value["no"][0] is False
+    assert taken.value["none"][0] is None
+
+
 def test_times_are_utc() -> None:
     """A time with a zone is stored in UTC: the moment is the same, the zone is not kept."""
     taken = take(dt.datetime(2026, 11, 24, 17, 30, tzinfo=EAST))
@@ -341,6 +350,7 @@ def test_long_repr_is_cut() -> None:
         (2**80, "1208925819614629174706176"),
         (Odd(2**64), "18446744073709551616"),
         (10**1000, "1" + "0" * 1000),
+        (2**4095, str(2**4095)),
     ],
     ids=short,
 )
@@ -441,6 +451,11 @@ def test_long_keys_count() -> None:
     assert TOO_LARGE in taken.notes
 
 
+def test_bounds_are_the_documented_ones() -> None:
+    """The bounds are 32 levels, 1,000 values, 64 KiB, and 1,000 characters of a ``repr``."""
+    assert (MAX_DEPTH, MAX_NODES, MAX_BYTES, MAX_REPR) == (32, 1000, 64 * 1024, 1000)
+
+
 def test_cycle_in_a_dict() -> None:
     """A dict that holds itself is cut where it comes round, and a note says so."""
     data: dict[str, Any] = {"a": 1}
@@ -471,17 +486,18 @@ def test_what_occurs_twice_is_no_cycle() -> None:
     assert taken.notes == ()
 
 
-def test_depth_is_bounded() -> None:
+@pytest.mark.parametrize("wrap", [lambda item: [item], lambda item: (item,), lambda item: {"in": item}])
+def test_depth_is_bounded(wrap: Callable[[Any], Any]) -> None:
     """What is nested deeper than 32 is cut there, and a note says so."""
     data: Any = "bottom"
     for _ in range(5000):
-        data = [data]
+        data = wrap(data)
 
     taken = take(data)
 
     value, depth = taken.value, 0
-    while isinstance(value, list):
-        (value,) = value
+    while isinstance(value, (list, dict)):
+        (value,) = value.values() if isinstance(value, dict) else value
         depth += 1
     assert (value, depth) == ("<too deep>", MAX_DEPTH)
     assert taken.notes == (f"custom data deeper than {MAX_DEPTH} was cut",)
@@ -583,7 +599,7 @@ def test_surrogates_escape_within_the_room() -> None:
     assert taken.size <= MAX_BYTES
 
 
-@pytest.mark.parametrize("make", [Broken, Liar, Detached, lambda: Row(2)], ids=short)
+@pytest.mark.parametrize("make", [Broken, Liar, Detached, Row], ids=lambda kind: str(kind.__name__))
 def test_object_that_raises_costs_itself_only(
     caplog: pytest.LogCaptureFixture, make: Callable[[], object]
 ) -> None:
@@ -681,7 +697,9 @@ class LazySet(collections.abc.Set[int]):
         return 2
 
 
-@pytest.mark.parametrize("value", [LazyList([0, 0]), LazySet(), [LazySet()]], ids=short)
+@pytest.mark.parametrize(
+    "value", [LazyList([0, 0]), LazySet(), [LazySet()]], ids=["list", "set", "inner set"]
+)
 def test_foreign_containers_are_not_plain(value: object) -> None:
     """A container that runs code of its own when it is walked is not to be asked again."""
     taken = take(value)
@@ -701,6 +719,8 @@ def test_foreign_containers_are_not_plain(value: object) -> None:
         (b"12345", 5),
         (["ab", "cd"], 4),
         ({"k": "v"}, 2),
+        ([1, 0.5, 2**80], 16 + 8 + 25),
+        ([AN_ID, A_UUID], 32),
     ],
     ids=short,
 )

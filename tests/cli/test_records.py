@@ -68,7 +68,7 @@ def paths(result: Result) -> list[str]:
         (["--slower-than", "850ms"], "9"),
         (["--user", "0"], "9630"),
         (["--since", "150m"], "98"),
-        (["--until", "8h"], "10"),
+        (["--until", "510m"], "10"),
     ],
 )
 def test_list(invoke: Invoke, records: list[Record], options: list[str], numbers: str) -> None:

@@ -1,0 +1,1 @@
+"""What users get, seen from outside: by the clients' own list and by PyMongo."""

@@ -312,7 +312,7 @@ def test_server_that_is_away() -> None:
         exporter.prepare,
     ):
         with pytest.raises(ExportError, match=wanted) as caught:
-            call()  # type: ignore[operator]
+            call()
         assert caught.value.__cause__ is None and caught.value.__suppress_context__
     exporter.close()
 

@@ -328,7 +328,7 @@ def test_uwsgi_without_threads(
     options: Any,
 ) -> None:
     """Under uWSGI without threads nothing is queued for ever: it is said loudly, once."""
-    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
     worker = make_worker()
     worker.submit(make_capture())
     worker.submit(make_capture())
@@ -344,7 +344,7 @@ def test_uwsgi_with_threads(
     make_worker: MakeWorker, exporter: Gate, monkeypatch: pytest.MonkeyPatch, options: Any
 ) -> None:
     """Under uWSGI with threads the worker runs as anywhere."""
-    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt=options))
     worker = make_worker()
     worker.submit(make_capture())
     assert worker.flush(TIMEOUT_S)

@@ -5,18 +5,16 @@ Failures, which are rare and much asked for, have a small index of their own.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Any
 
-from ...filters import Filter
+from ...filters import FIRST, Filter
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 NEWEST_FIRST = [("date_created", -1), ("_id", -1)]
 
 
 def to_query(wanted: Filter) -> dict[str, Any]:
     """Return the query document of `wanted`."""
-    arrived: dict[str, Any] = {"$gte": wanted.since or EPOCH}
+    arrived: dict[str, Any] = {"$gte": wanted.since or FIRST}
     if wanted.until is not None:
         arrived["$lt"] = wanted.until
     query: dict[str, Any] = {}

@@ -1,0 +1,70 @@
+# Every command makes the virtual environment that it needs, says what it does, and may be repeated.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+export PYTHONDEVMODE = 1
+
+.PHONY: help demo test compat lint types layers docs package bench clean
+
+help:
+	@echo "make demo     a tea shop under gunicorn, a stream of requests, and what was recorded"
+	@echo "make test     all tests, with coverage"
+	@echo "make compat   the tests on Python 3.10 and 3.13, and with the lowest declared versions"
+	@echo "make lint     style and errors (ruff)"
+	@echo "make types    types (mypy --strict)"
+	@echo "make layers   who may import whom (import-linter)"
+	@echo "make docs     the documentation, warnings are errors (sphinx)"
+	@echo "make package  build sdist and wheel, and use the wheel in an empty environment"
+	@echo "make bench    what recording costs, beside a bare app and OpenTelemetry"
+	@echo "make clean    remove all that these made"
+
+$(INSTALLED): pyproject.toml
+	@echo "Making the virtual environment $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "flask-tracking needs Python 3.10 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
+	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	@PYTHONDEVMODE= $(BIN)/python docs/examples/shop/demo.py $(ARGS)
+
+test: $(INSTALLED)
+	@echo "Running all tests ..."
+	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@PYTHONDEVMODE= $(BIN)/python -m coverage report
+
+compat: $(INSTALLED)
+	@PYTHONDEVMODE= $(BIN)/python .ci/compat.py $(ARGS)
+
+lint: $(INSTALLED)
+	@echo "Checking style ..."
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	@echo "Checking types ..."
+	@PYTHONDEVMODE= $(BIN)/mypy
+
+layers: $(INSTALLED)
+	@echo "Checking layers ..."
+	@PYTHONDEVMODE= $(BIN)/lint-imports
+
+docs: $(INSTALLED)
+	@echo "Building the documentation ..."
+	@PYTHONDEVMODE= $(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "Read it: docs/_build/html/index.html"
+
+package: $(INSTALLED)
+	@PYTHONDEVMODE= $(BIN)/python .ci/package.py
+
+bench: $(INSTALLED)
+	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/overhead.py $(ARGS)
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/memory.py
+
+clean:
+	rm -rf .venv .venv-* dist docs/_build .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,278 @@
+"""What README.md and docs/ say is true: the examples run, and nothing public is left out."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import doctest
+import importlib.util
+import re
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mongoengine
+import pytest
+from mongoengine.queryset.base import BaseQuerySet
+
+from flask_tracking import Record, Settings, registry
+from flask_tracking.cli.records import list_records
+from flask_tracking.documents import Tracking as TrackingDocument
+from flask_tracking.pipeline.worker import Stats
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = [README, *sorted(DOCS.glob("*.md"))]
+OPERATIONS = DOCS / "operations.md"
+EXAMPLE_URI = "mongodb://127.0.0.1:27027/tracking"
+"""What the pages write where the test's own database is meant."""
+DOCTEST_OPTIONS = doctest.ELLIPSIS | doctest.REPORT_ONLY_FIRST_FAILURE
+
+RunPage = Callable[[Path], dict[str, Any]]
+
+
+class Example(NamedTuple):
+    """A fenced block that is meant to run; a fragment has another info string."""
+
+    language: str
+    code: str
+    line: int
+    """Of the page, where the code begins."""
+
+
+def read_examples(page: Path) -> list[Example]:
+    """Return the blocks of ``python``, and of ``pycon``, which shows what is printed."""
+    text = page.read_text()
+    blocks = re.finditer(r"^```(python|pycon)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [Example(block[1], block[2], text.count("\n", 0, block.start(2))) for block in blocks]
+
+
+def run_python(example: Example, page: Path, namespace: dict[str, Any]) -> None:
+    """Run statements; a query that stands for itself is asked."""
+    module = ast.increment_lineno(ast.parse(example.code), example.line)
+    for statement in module.body:
+        if isinstance(statement, ast.Expr):
+            code = compile(ast.Expression(statement.value), page, "eval")
+            value = eval(code, namespace)  # noqa: S307 - the code is ours
+            if isinstance(value, BaseQuerySet):
+                list(value)
+        else:
+            exec(compile(ast.Module([statement], []), page, "exec"), namespace)  # noqa: S102 - as above
+
+
+def run_session(example: Example, page: Path, namespace: dict[str, Any]) -> None:
+    """Run a session of the interpreter, and compare what it prints."""
+    test = doctest.DocTestParser().get_doctest(
+        example.code, namespace, page.name, str(page), example.line
+    )
+    report: list[str] = []
+    runner = doctest.DocTestRunner(verbose=False, optionflags=DOCTEST_OPTIONS)
+    failed = runner.run(test, out=report.append, clear_globs=False).failed
+    assert not failed, "".join(report)
+    namespace.update(test.globs)
+
+
+@pytest.fixture
+def run_page(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunPage]:
+    """Run all examples of a page in one namespace, which is returned."""
+    monkeypatch.chdir(tmp_path)
+    before = weakref.WeakSet(registry._tracked)
+    namespace: dict[str, Any] = {"__name__": "shop"}
+
+    def run(page: Path) -> dict[str, Any]:
+        for example in read_examples(page):
+            if EXAMPLE_URI in example.code:
+                uri = request.getfixturevalue("database_uri")
+                example = example._replace(code=example.code.replace(EXAMPLE_URI, uri))
+            run_example = run_python if example.language == "python" else run_session
+            run_example(example, page, namespace)
+        return namespace
+
+    yield run
+    for tracked in registry._tracked - before:
+        if tracked.worker is not None:
+            tracked.worker.close(20)
+    mongoengine.disconnect_all()
+    namespace.clear()  # an exporter of a class that is defined here holds it, and so its app
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_run(page: Path, run_page: RunPage) -> None:
+    """The Python examples of a page run from its top to its bottom, and print what they say."""
+    run_page(page)
+
+
+def test_readme_example_is_recorded(run_page: RunPage) -> None:
+    """The view in the README answers, and the queries there find its record."""
+    namespace = run_page(README)
+    assert namespace["app"].test_client().post("/orders").json == {"id": 17}
+    assert namespace["tracking"].flush(20)
+    (record,) = TrackingDocument.objects.filter(custom_data__order_id=17)
+    assert record.user_id == "acme:42"
+    assert [child.name for child in record.children] == ["charge card"]
+
+
+def test_tests_of_the_testing_page_pass(tmp_path: Path) -> None:
+    """The tests that the testing page proposes pass under pytest."""
+    code = [example.code for example in read_examples(DOCS / "testing.md") if "pytest" in example.code]
+    (tmp_path / "test_shop.py").write_text("\n".join(code))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
+
+
+def test_readme_is_short() -> None:
+    """The README has under 100 lines."""
+    assert len(README.read_text().splitlines()) < 100
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Links to files lead to files that are there."""
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).is_file()] == []
+
+
+# The reference of the settings
+
+
+def load_extension(name: str) -> Any:
+    """Import a module of docs/_ext."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / "_ext" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def settings_page() -> str:
+    """The page of the settings with the reference in it."""
+    pytest.importorskip("sphinx")
+    page = (DOCS / "settings.md").read_text()
+    assert "```{tracking-settings}\n```" in page
+    return page + str(load_extension("settings_reference").render_settings())
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda field: field.name)
+def test_setting_is_on_the_settings_page(field: dataclasses.Field[Any], settings_page: str) -> None:
+    """A setting is in the table, and stands below it with unit, default and meaning."""
+    key, default = field.metadata["key"], field.metadata["default"]
+    assert f"| {{confval}}`{key}` |" in settings_page
+    _, _, entry = settings_page.partition(f"```{{confval}} {key}\n")
+    entry, _, _ = entry.partition("\n```\n")
+    assert f":default: `{default!r}`" in entry
+    words = re.sub(r"\{confval\}|`", "", entry).split()
+    for text in (field.metadata["unit"], field.metadata["meaning"]):
+        said = text.replace("`", "").split()
+        assert any(words[start : start + len(said)] == said for start in range(len(words)))
+
+
+def test_settings_that_are_mentioned_exist() -> None:
+    """Every ``TRACKING_`` key on any page is one of the settings."""
+    known = {field.metadata["key"] for field in dataclasses.fields(Settings)}
+    mentioned = {
+        key
+        for page in [*PAGES, ROOT / "CHANGELOG.md"]
+        for key in re.findall(r"(?<![A-Z])TRACKING_[A-Z_]*[A-Z]", page.read_text())
+    }
+    assert mentioned - known == set()
+
+
+# Records, numbers and commands
+
+
+def test_fields_are_described() -> None:
+    """Every field of a record, and no other, is in a table of the recording page."""
+    page = (DOCS / "recording.md").read_text()
+    fields, _, _ = page.partition("## Bodies")
+    cells = re.findall(r"^\| (`[^|]*) \|", fields, re.MULTILINE)
+    described = [name for cell in cells for name in re.findall(r"`([a-z_]+)`", cell)]
+    stored = {field.name for field in dataclasses.fields(Record)} - {"id"} | {"_id", "date_stored"}
+    assert sorted(described) == sorted(stored)
+
+
+def test_stats_are_described() -> None:
+    """Every number of the stats, and every reason to drop a record, is on the operations page."""
+    page = OPERATIONS.read_text()
+    for field in dataclasses.fields(Stats):
+        assert re.search(rf"^\| .*`{field.name}`", page, re.MULTILINE), field.name
+    source = (ROOT / "flask_tracking/pipeline/worker.py").read_text()
+    (listed,) = re.findall(r'dropped: dict\[str, int\]\n    """(.*?)"""', source, re.DOTALL)
+    for reason in re.findall(r"``(\w+)``", listed):
+        assert re.search(rf"^(`\w+`, )*`{reason}`.*\n: ", page, re.MULTILINE), reason
+
+
+def test_commands_are_described() -> None:
+    """Every option of ``flask tracking list`` is on the page of the queries."""
+    page = (DOCS / "queries.md").read_text()
+    for parameter in list_records.params:
+        name = parameter.opts[0].removeprefix("--")
+        assert f"`{name}`" in page or f"--{name}" in page, name
+
+
+# Messages
+
+
+SAYS: dict[str, int] = {
+    "ConfigError": 0,
+    "ExportError": 0,
+    "FilterError": 0,
+    "NoDatabaseError": 0,
+    "TrackingError": 0,
+    "warn": 0,
+    "warning": 0,
+    "warn_rarely": 1,
+}
+"""Which argument of what is called is a message."""
+
+
+def read_template(node: ast.expr) -> str:
+    """Return a text with ``…`` for what is filled in."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return re.sub("%[sd]", "…", node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(read_template, node.values))
+    return "…"
+
+
+def parse_sources() -> Iterator[ast.AST]:
+    """Yield every node of the package's code."""
+    for path in (ROOT / "flask_tracking").rglob("*.py"):
+        yield from ast.walk(ast.parse(path.read_text()))
+
+
+def read_messages() -> set[str]:
+    """Return all that the package says in its log and in its errors."""
+    messages = set()
+    for node in parse_sources():
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in SAYS and len(node.args) > SAYS[name]:
+                messages.add(read_template(node.args[SAYS[name]]))
+    return messages - {"…"}
+
+
+def read_documented_messages() -> list[str]:
+    """Return the messages that the operations page quotes, each with a definition."""
+    _, _, page = OPERATIONS.read_text().partition("## The log")
+    terms = re.findall(r"^(`.*`)\n: ", page, re.MULTILINE)
+    return [text for term in terms for _, text in re.findall(r"(`+) ?(.+?) ?\1(?:, |$)", term)]
+
+
+def test_documented_messages_exist() -> None:
+    """Every message on the operations page is a text of the package."""
+    texts = {read_template(node) for node in parse_sources() if isinstance(node, ast.expr)}
+    assert [message for message in read_documented_messages() if message not in texts] == []
+
+
+def test_messages_are_documented() -> None:
+    """Every message that the package says is on the operations page, with what to do about it."""
+    assert sorted(read_messages() - set(read_documented_messages())) == []
