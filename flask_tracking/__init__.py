@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .exporters.memory import MemoryExporter
     from .extension import Tracking
     from .filters import Filter
+    from .pipeline.worker import Stats
     from .record import Record
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Record",
     "Settings",
     "Span",
+    "Stats",
     "Tracking",
     "TrackingError",
     "current_span",
@@ -44,6 +46,7 @@ _MODULES = {
     "Record": "record",
     "Settings": "config",
     "Span": "capture.span",
+    "Stats": "pipeline.worker",
     "Tracking": "extension",
     "TrackingError": "errors",
     "current_span": "capture.span",

@@ -346,7 +346,7 @@ class Settings:
         _number(0, above=True),
         5.0,
         "s",
-        "Bounds every call to the database; never felt by a request.",
+        "Bounds every call to the database. With the `batch` worker no request feels it.",
     )
     shutdown_timeout_s: float = _setting(
         "SHUTDOWN_TIMEOUT_S",

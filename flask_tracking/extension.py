@@ -74,8 +74,7 @@ class Tracking:
     def init_app(self, app: Flask) -> None:
         """Track `app`. Its ``TRACKING_*`` settings are read now, and never again.
 
-        Call it before other extensions that wrap ``app.wsgi_app``; what wraps it later is outside of
-        what is recorded.
+        Middleware that wraps ``app.wsgi_app`` later stands outside: what it does is not recorded.
 
         Raises:
             ConfigError: a setting is wrong, or the app is tracked already.

@@ -11,10 +11,12 @@ from .record import Record
 
 __all__ = ["find_newest"]
 
-WINDOWS = tuple(
-    timedelta(minutes=minutes) for minutes in (0.1, 1, 10, 2 * 60, 24 * 60, 14 * 24 * 60, 365 * 24 * 60)
-)
-"""How far back "the newest" is looked for, step by step; past the last one everything is."""
+WINDOWS = tuple(timedelta(seconds=4**step) for step in range(14))
+"""How far back "the newest" is looked for, step by step: from a second to two years, then everything.
+
+Each step is four times the one before, so that a range holds at most about four times what is wanted
+of it, and looking through an idle year takes a dozen short questions.
+"""
 
 
 def find_newest(

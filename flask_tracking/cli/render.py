@@ -49,7 +49,11 @@ def render_table(records: Sequence[Record], width: int | None) -> str:
     if width is not None:
         columns = _leave_out(columns, width)
     widths = _fit([_natural_width(column) for column in columns], columns, width)
-    lines = [GAP.join(map(_pad, [column.title for column in columns], widths)).rstrip()]
+    titles = [
+        _pad(column.title, cells, right=column.is_number)
+        for column, cells in zip(columns, widths, strict=True)
+    ]
+    lines = [GAP.join(titles).rstrip()]
     for number, record in enumerate(records):
         cells = [
             _pad(column.cells[number], cells, right=column.is_number)
@@ -89,7 +93,7 @@ def _user(record: Record) -> str:
 
 def _error(record: Record) -> str:
     if record.exception is not None:
-        return visible(record.exception.type)
+        return visible(record.exception.type.rpartition(".")[2])
     return "" if record.outcome == "ok" else visible(record.outcome)
 
 
@@ -211,7 +215,7 @@ def _route(record: Record) -> str | None:
 
 def _status(record: Record) -> str | None:
     if record.outcome == "ok":
-        return record.status_code and str(record.status_code)
+        return str(record.status_code) if record.status_code else None
     return f"{record.status_code or '-'} ({record.outcome})"
 
 

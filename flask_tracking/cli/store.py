@@ -38,10 +38,12 @@ def init() -> None:
     state = prepare()
     click.echo(f"{state.name}: {'created' if state.was_created else 'exists already'}")
     if state.is_capped:
-        click.echo(f"  capped at {state.size_bytes:,} bytes and {state.max_documents or 0:,} documents")
+        most = f" and {state.max_documents:,} documents" if state.max_documents else ""
+        click.echo(f"  capped at {state.size_bytes:,} bytes{most}")
     elif state.ttl_s is not None:
         click.echo(f"  records expire after {state.ttl_s:,} seconds")
-    click.echo(f"  indexes: {', '.join(state.indexes)}")
+    if state.indexes:
+        click.echo(f"  indexes: {', '.join(state.indexes)}")
     for difference in state.differences:
         click.secho(f"  {difference}", fg="yellow")
 

@@ -7,14 +7,16 @@ The parser's tables take a fifth of a second to load, most of it without giving 
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-from ua_parser import BestAvailableResolver, Parser, Re2Resolver, RegexResolver
-from ua_parser.loaders import load_builtins, load_lazy_builtins
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from ..guard import call_foreign
 from ..record import UserAgent
+
+if TYPE_CHECKING:
+    from ua_parser import Parser
 
 MAX_LENGTH = 1000
 """Characters that are parsed: no browser's agent is longer, and parsing is not free."""
@@ -23,6 +25,10 @@ MAX_LENGTH = 1000
 @cache
 def load_tables() -> Parser:
     """Load the parser, once: the native one where the extra ``fast`` is installed."""
+    # Imported here: a command that shows records does without it, and it is not light.
+    from ua_parser import BestAvailableResolver, Parser, Re2Resolver, RegexResolver
+    from ua_parser.loaders import load_builtins, load_lazy_builtins
+
     # Not ua_parser's own parser and cache: they have locks, which a fork may find taken for ever.
     is_native = RegexResolver is not None or Re2Resolver is not None
     return Parser(BestAvailableResolver(load_lazy_builtins() if is_native else load_builtins()))

@@ -73,6 +73,7 @@ class Worker(ABC):
         self._assembler = Assembler(settings)
         self._rules = Rules(settings)
         self._reset()
+        _workers.add(self)
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
@@ -80,6 +81,17 @@ class Worker(ABC):
         self._dropped: Counter[str] = Counter()
         self._dropped_before = 0
         self._last_export: float | None = None
+        self._is_failing = False
+        self._is_abandoned = False  # what was left when time ran out is counted as dropped
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew: the parent sends what it had queued, and no thread of its survived."""
+        self._reset()
+
+    @property
+    def shutdown_timeout_s(self) -> float:
+        """How long the exit of the process waits, in seconds."""
+        return self._settings.shutdown_timeout_s
 
     @abstractmethod
     def submit(self, capture: Capture) -> None:
@@ -164,11 +176,15 @@ class Worker(ABC):
             guard.report_failure("exporting records", error)
         else:
             with self._lock:
-                self._exported += len(records) - rejected
+                self._exported += 0 if self._is_abandoned else len(records) - rejected
                 self._last_export = time.monotonic()
                 if rejected:
                     self._drop("rejected", rejected)
+            if self._is_failing:
+                self._is_failing = False
+                guard.warn_rarely("recovered", "Records are stored again.", level=logging.INFO)
             return None
+        self._is_failing = True
         with self._lock:
             self._failed += 1
         return "export_failed"
@@ -211,7 +227,6 @@ class BatchWorker(Worker):
 
     def __init__(self, settings: Settings, exporter: Exporter) -> None:
         super().__init__(settings, exporter)
-        _batch_workers.add(self)
 
     def _reset(self) -> None:
         super()._reset()
@@ -225,10 +240,6 @@ class BatchWorker(Worker):
         self._closing = threading.Event()
         self._is_flushing = False
         self._thread: threading.Thread | None = None
-
-    def after_fork_in_child(self) -> None:
-        """Begin anew: the thread did not survive, and the parent sends what it had queued."""
-        self._reset()
 
     def submit(self, capture: Capture) -> None:
         """Append `capture`; what exceeds the bounds is dropped, the oldest first."""
@@ -308,8 +319,11 @@ class BatchWorker(Worker):
             thread.join(timeout_s)
         with self._lock:
             left = self._received - self._settled
+            if left:
+                self._is_abandoned = True
+                self._settle_dropped("shutdown", left)
         if left:
-            guard.logger.warning("%d records were not stored before the process ended.", left)
+            guard.logger.warning("Records that were not stored in time and are lost: %d.", left)
         return not thread.is_alive()
 
     def stop(self) -> None:
@@ -318,11 +332,6 @@ class BatchWorker(Worker):
         self._wake.set()
         if self._thread is None:  # else the thread closes it, as the last thing that it does
             guard.call_foreign("closing the exporter", self._exporter.close, default=None)
-
-    @property
-    def shutdown_timeout_s(self) -> float:
-        """How long the exit of the process waits, in seconds."""
-        return self._settings.shutdown_timeout_s
 
     def _queue_records(self) -> int:
         return len(self._queue) + self._in_hand
@@ -336,7 +345,7 @@ class BatchWorker(Worker):
         # The connection is opened here: a first one made while the interpreter exits may fail.
         guard.call_foreign("opening the exporter", self._open, default=None)
         next_flush = time.monotonic() + self._settings.flush_interval_s
-        while not (self._closing.is_set() and not self._queue):
+        while not (self._closing.is_set() and (self._is_abandoned or not self._queue)):
             self._wake.wait(max(0.0, next_flush - time.monotonic()))
             self._wake.clear()
             is_due = time.monotonic() >= next_flush or self._is_flushing or self._closing.is_set()
@@ -354,7 +363,7 @@ class BatchWorker(Worker):
 
     def _empty_queue(self, down_to: int) -> None:
         """Work while at least `down_to` captures wait."""
-        while len(self._queue) >= down_to:
+        while len(self._queue) >= down_to and not self._is_abandoned:
             with self._lock:
                 count = min(self._settings.batch_records, len(self._queue))
                 captures = [self._queue.popleft() for _ in range(count)]
@@ -368,8 +377,9 @@ class BatchWorker(Worker):
             with self._lock:
                 self._bytes -= sum(capture.size for capture in captures)
                 self._in_hand = 0
-                self._settled += count
-                self._done.notify_all()
+                if not self._is_abandoned:
+                    self._settled += count
+                    self._done.notify_all()
 
     def _work(self, captures: Sequence[Capture]) -> None:
         records: list[Record] = []
@@ -377,7 +387,7 @@ class BatchWorker(Worker):
             records += self._make_records(captures[start : start + CHUNK])
             time.sleep(0)  # whoever waits for the interpreter gets it now, not in 5 ms
         pause_s = FIRST_RETRY_S
-        while records:
+        while records and not self._is_abandoned:
             is_last_try = self._closing.is_set()
             reason = self._try_export(records)
             if reason is None:
@@ -407,16 +417,16 @@ def _threads_can_run() -> bool:
     return bool(options & {"enable-threads", "threads"})
 
 
-_batch_workers: weakref.WeakSet[BatchWorker] = weakref.WeakSet()
+_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
 def _after_fork_in_child() -> None:
-    for worker in list(_batch_workers):
+    for worker in list(_workers):
         worker.after_fork_in_child()
 
 
 def _at_exit() -> None:
-    for worker in list(_batch_workers):
+    for worker in list(_workers):
         worker.close(worker.shutdown_timeout_s)
 
 

@@ -132,7 +132,7 @@ def test_serve_without_secantus(
     app: Flask, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where SecantusDB is missing the command that installs it is named."""
-    monkeypatch.setattr(store_module.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     result = app.test_cli_runner().invoke(args=["tracking", "serve"])
     assert result.exit_code == 1
     assert "pip install 'flask-tracking[embedded]'" in result.stderr

@@ -116,6 +116,22 @@ def test_ttl(make: Make, database: Database[Document]) -> None:
     assert database["tracking"].index_information()["date_created_1"]["expireAfterSeconds"] == 60
 
 
+def test_ttl_that_may_not_be_changed(make: Make, fail_command: Callable[..., None]) -> None:
+    """Where the role forbids changing an index the old expiry stands, and the command is named."""
+    make(retention="ttl", ttl_s=3600).prepare()
+    fail_command("collMod", errorCode=13)
+    (difference,) = make(retention="ttl", ttl_s=60).prepare().differences
+    assert difference.startswith("Records of tracking expire after 3600 s, TRACKING_TTL_S is 60.")
+    assert "db.runCommand({collMod: 'tracking'" in difference
+
+
+def test_capped_without_a_bound_of_documents(make: Make, database: Database[Document]) -> None:
+    """A capped collection without a bound of documents is as good: its size binds."""
+    database.create_collection("tracking", capped=True, size=8192)
+    state = make(table_size_bytes=8192).prepare()
+    assert (state.max_documents, state.differences) == (None, ())
+
+
 def test_ttl_on_a_capped_collection(make: Make) -> None:
     """Nothing expires from a capped collection, and that is said."""
     make().prepare()

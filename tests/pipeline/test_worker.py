@@ -301,8 +301,13 @@ def test_close_honours_its_timeout(
     worker = make_worker()
     fill(worker, exporter, [make_capture() for _ in range(3)])
     assert worker.close(0.01) is False
+    assert worker.stats.dropped == {"shutdown": 3}
+    exporter.gate.set()
+    assert worker.close(TIMEOUT_S) is True
+    stats = worker.stats
+    assert (stats.received, stats.exported, stats.dropped) == (3, 0, {"shutdown": 3})
     assert [record.getMessage() for record in caplog.records] == [
-        "3 records were not stored before the process ended."
+        "Records that were not stored in time and are lost: 3."
     ]
 
 
@@ -441,7 +446,44 @@ def test_exit_is_not_held_up_by_a_store_that_hangs() -> None:
         worker = BatchWorker(Settings(shutdown_timeout_s=0.05), Hanging())
         worker.submit(make_capture())
     """
-    assert "1 records were not stored before the process ended." in run_script(script).stderr
+    assert "Records that were not stored in time and are lost: 1." in run_script(script).stderr
+
+
+def test_exit_closes_the_exporter_of_a_sync_worker() -> None:
+    """A worker without a thread lets go of its connection at the end of the process, too."""
+    script = """
+        import os
+        from flask_tracking import MemoryExporter, Settings
+        from flask_tracking.pipeline.worker import SyncWorker
+
+        class Loud(MemoryExporter):
+            def close(self):
+                os.write(1, b"closed")
+
+        worker = SyncWorker(Settings(), Loud())
+    """
+    assert run_script(script).stdout == "closed"
+
+
+def test_recovery_is_said_once(
+    make_worker: MakeWorker,
+    exporter: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """When a store answers again the log says so."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(worker_module, "FIRST_RETRY_S", 0.001)
+    worker = make_worker()
+    exporter.failures = [ExportError("away")]
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Records cannot be stored: away",
+        "Records are stored again.",
+    ]
 
 
 def test_sync_worker_stores_at_once(exporter: Gate) -> None:

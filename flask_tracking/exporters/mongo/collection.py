@@ -5,6 +5,7 @@ Many processes may start at once: who comes second finds what the first one made
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,22 +70,23 @@ def ensure_collection(database: Database[Document], settings: Settings) -> Colle
     collection = database[name]
     _ensure_indexes(collection, settings)
     indexes = collection.index_information()
+    expiries = [
+        int(index["expireAfterSeconds"]) for index in indexes.values() if "expireAfterSeconds" in index
+    ]
+    ttl_s = min(expiries, default=None)
     return CollectionState(
         name=name,
         was_created=was_created,
         is_capped=bool(options.get("capped")),
         size_bytes=options.get("size"),
         max_documents=options.get("max"),
-        ttl_s=next(
-            (
-                int(index["expireAfterSeconds"])
-                for index in indexes.values()
-                if "expireAfterSeconds" in index
-            ),
-            None,
-        ),
+        ttl_s=ttl_s,
         indexes=tuple(sorted(indexes)),
-        differences=_find_differences(options, settings) if wants_capped else _ttl_trouble(options),
+        differences=(
+            _find_differences(options, settings)
+            if wants_capped
+            else _find_ttl_differences(options, settings, ttl_s)
+        ),
     )
 
 
@@ -148,7 +150,9 @@ def _ensure_expiry(collection: Collection[Document], ttl_s: int) -> None:
     keys = [("date_created", 1)]
     if not _create_index(collection, keys, expireAfterSeconds=ttl_s):
         index = {"keyPattern": dict(keys), "expireAfterSeconds": ttl_s}
-        collection.database.command("collMod", collection.name, index=index)
+        # Not every role may change an index: then the old expiry stands, and is said to.
+        with contextlib.suppress(OperationFailure):
+            collection.database.command("collMod", collection.name, index=index)
 
 
 def _find_differences(options: Document, settings: Settings) -> tuple[str, ...]:
@@ -164,7 +168,7 @@ def _find_differences(options: Document, settings: Settings) -> tuple[str, ...]:
             f"{name} is capped at {options.get('size')} bytes, TRACKING_TABLE_SIZE is {size}. "
             f"To resize it: db.runCommand({{collMod: '{name}', cappedSize: {size}}})"
         )
-    if options.get("max") != settings.max_documents:
+    if options.get("max", settings.max_documents) != settings.max_documents:
         differences.append(
             f"{name} is capped at {options.get('max')} documents, TRACKING_MAX_DOCUMENTS is "
             f"{settings.max_documents}. To change it: "
@@ -173,10 +177,16 @@ def _find_differences(options: Document, settings: Settings) -> tuple[str, ...]:
     return tuple(differences)
 
 
-def _ttl_trouble(options: Document) -> tuple[str, ...]:
-    if not options.get("capped"):
+def _find_ttl_differences(options: Document, settings: Settings, ttl_s: int | None) -> tuple[str, ...]:
+    if options.get("capped"):
+        return (
+            "The collection is capped, and nothing expires from a capped collection. Set "
+            "TRACKING_RETENTION='capped', or name another TRACKING_COLLECTION.",
+        )
+    if ttl_s == settings.ttl_s:
         return ()
     return (
-        "The collection is capped, and nothing expires from a capped collection. Set "
-        "TRACKING_RETENTION='capped', or name another TRACKING_COLLECTION.",
+        f"Records of {settings.collection} expire after {ttl_s} s, TRACKING_TTL_S is {settings.ttl_s}. "
+        f"To change it: db.runCommand({{collMod: '{settings.collection}', index: {{keyPattern: "
+        f"{{date_created: 1}}, expireAfterSeconds: {settings.ttl_s}}}}})",
     )
