@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +19,11 @@ from flask_tracking import MemoryExporter, Record, Tracking, guard
 from .servers import MongoServer, mongo_server
 
 Document = dict[str, Any]
+
+# A shell starts jobs in the background with Ctrl-C ignored, and programs inherit that: what tests start
+# is to be interrupted all the same.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,40 +90,31 @@ def test_serve(tmp_path: Path, ending: signal.Signals) -> None:
     port = free_port()
     command = [sys.executable, "-m", "flask", "--app", "shop", "tracking", "serve", "--port", str(port)]
     root = Path(__file__).parent.parent.parent
-    process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    lines = [process.stdout.readline().strip() for _ in range(3)]
+    environ = {**os.environ, "PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1"}
     uri = f"mongodb://127.0.0.1:{port}/tracking"
-    assert lines[1] == f"TRACKING_MONGODB_URI = '{uri}'"
-    assert str(tmp_path / "instance" / "tracking-db") in lines[0]
-    client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=5000)
-    client["tracking"]["x"].insert_one({})
-    client.close()
-    second = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-    )
-    assert second.returncode == 1
-    assert f"Something answers at 127.0.0.1:{port} already." in second.stderr
-    process.send_signal(ending)
-    assert process.wait(30) == 0
-    process.stdout.close()
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environ, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline().strip() for _ in range(3)]
+            assert lines[1] == f"TRACKING_MONGODB_URI = '{uri}'"
+            assert str(tmp_path / "instance" / "tracking-db") in lines[0]
+            client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=5000)
+            client["tracking"]["x"].insert_one({})
+            client.close()
+            second = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+            assert second.returncode == 1
+            assert f"Something answers at 127.0.0.1:{port} already." in second.stderr
+            process.send_signal(ending)
+            assert process.wait(30) == 0
+        finally:
+            process.terminate()
     assert not is_listening(port)
 
 
 def is_listening(port: int) -> bool:
     """Tell whether something answers at `port`."""
-    import socket
-
     with socket.socket() as client:
         client.settimeout(1)
         return client.connect_ex(("127.0.0.1", port)) == 0
