@@ -78,7 +78,8 @@ class TrackingMiddleware:
         finally:
             running.reset(token)
             exchange.leave(environ, outer)
-        return exchange.tee(iterable) or iterable
+        teed = exchange.tee(iterable)
+        return iterable if teed is None else teed
 
     @harmless("opening a span")
     def _open(self, environ: WSGIEnvironment, start_response: StartResponse) -> Exchange | None:
@@ -187,9 +188,10 @@ class Exchange:
                 self._expected_size = int(value)
             elif len(name) == 12 and name.lower() == "content-type":
                 content_type = value
-        if self._room and not is_stored_type(content_type, self._stored_types):
-            self._response.note = "binary"
-            self._response.room = 0
+        if self._room and not self._response.chunks:
+            is_stored = is_stored_type(content_type, self._stored_types)
+            self._response.room = self._room if is_stored else 0
+            self._response.note = None if is_stored else "binary"
 
     def _write(self, data: bytes) -> object:
         __traceback_hide__ = True
@@ -282,11 +284,11 @@ class Exchange:
         )
 
     def _request_size(self, environ: WSGIEnvironment) -> int:
-        declared = environ.get("CONTENT_LENGTH") or ""
+        declared = str(environ.get("CONTENT_LENGTH") or "")
         declared_size = int(declared) if declared.isdecimal() else 0
-        if self._input is None or not (self._input.reached_end or not declared_size):
-            return max(declared_size, self._request.size)
-        return self._request.size
+        if self._input is not None and (self._input.reached_end or not declared_size):
+            return self._request.size
+        return max(declared_size, self._request.size)
 
     def _request_note(self, size: int) -> str | None:
         if self._request.note is not None or self._input is None or self._input.reached_end:
@@ -307,7 +309,8 @@ class Exchange:
             [
                 item
                 for item in environ.items()
-                if item[0].startswith("HTTP_") or item[0] in _REQUEST_KEYS
+                if (item[0].startswith("HTTP_") or item[0] in _REQUEST_KEYS)
+                and isinstance(item[1], str)
             ]
         )
         return Capture(

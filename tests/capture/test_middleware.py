@@ -469,6 +469,31 @@ def test_length_of_the_iterable_is_kept(app: Flask, tracking: Tracking) -> None:
     assert not hasattr(middleware(environ, note_start([])), "__len__")
 
 
+def test_empty_list(app: Flask, tracking: Tracking) -> None:
+    """A response that is an empty list ends like any other."""
+
+    def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("204 No Content", [])
+        return []
+
+    middleware, captures, environ = make_middleware(app, wsgi_app)
+    assert run(middleware, environ)[0] == b""
+    assert [capture.outcome for capture in captures] == ["ok"]
+
+
+def test_environ_with_odd_values(app: Flask, tracking: Tracking) -> None:
+    """A harness that puts numbers where text belongs is recorded as far as it goes."""
+
+    def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [environ["wsgi.input"].read()]
+
+    middleware, captures, environ = make_middleware(app, wsgi_app)
+    environ |= {"CONTENT_LENGTH": 3, "SERVER_PORT": 80, "wsgi.input": io.BytesIO(b"abc")}
+    assert run(middleware, environ)[0] == b"abc"
+    assert (captures[0].request_chunks, captures[0].request_size) == ((b"abc",), 3)
+
+
 class FileWrapper:
     """A server's own way to send a file, as gunicorn has it."""
 
