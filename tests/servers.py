@@ -116,17 +116,19 @@ def gunicorn(
     """
     port = free_port()
     command = [sys.executable, *python, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"]
-    command += ["--log-level", "warning", "--no-control-socket", *options, app]
+    command += ["--log-level", "warning", *options, app]
     root = Path(__file__).parent.parent
-    environ = {**os.environ, "PYTHONPATH": str(root), **(env or {})}
-    process = subprocess.Popen(command, cwd=root, env=environ, start_new_session=True)
-    try:
-        wait_until_listening(process, port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
+    with tempfile.TemporaryDirectory(prefix="flask-tracking-") as runtime:
+        # Newer versions put a control socket there, else into the home folder.
+        environ = {**os.environ, "PYTHONPATH": str(root), "XDG_RUNTIME_DIR": runtime, **(env or {})}
+        process = subprocess.Popen(command, cwd=root, env=environ, start_new_session=True)
         try:
-            process.wait(START_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
+            wait_until_listening(process, port)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(START_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
