@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..guard import harmless
 from .span import running
 
 if TYPE_CHECKING:
-    from .middleware import Exchange
+    from .exchange import Exchange
 
-__all__ = ["BodyCopy", "InputTee", "OutputTee", "SizedOutputTee"]
+__all__ = ["BodyCopy", "InputTee", "OutputTee", "SizedOutputTee", "StoredTypes"]
 
 
 class BodyCopy:
@@ -44,11 +43,20 @@ class BodyCopy:
             self.kept += len(kept)
 
 
-@lru_cache(maxsize=1024)
-def is_stored_type(content_type: str, patterns: tuple[str, ...]) -> bool:
-    """Tell whether bodies of this ``Content-Type`` are stored; without a type they are."""
-    media_type = content_type.partition(";")[0].strip().lower()
-    return not media_type or any(fnmatchcase(media_type, pattern) for pattern in patterns)
+class StoredTypes(dict[str, bool]):
+    """Tells by ``Content-Type`` whether bodies are stored, and remembers; without a type they are."""
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        """Store bodies whose media type is like one of `patterns`."""
+        super().__init__()
+        self._patterns = patterns
+
+    def __missing__(self, content_type: str) -> bool:
+        media_type = content_type.partition(";")[0].strip().lower()
+        is_stored = not media_type or any(fnmatchcase(media_type, one) for one in self._patterns)
+        if len(self) < 1000:  # strangers choose the type of a request
+            self[content_type] = is_stored
+        return is_stored
 
 
 class InputTee:
@@ -143,14 +151,16 @@ class OutputTee:
         try:
             chunk = (self._next or self._first_next)()
         except StopIteration:
-            exchange.end("ok")
+            if not exchange.has_ended:
+                exchange.end("ok")
             raise
         except BaseException as error:
             exchange.fail(error)
             raise
         finally:
             running.reset(token)
-        exchange.note_chunk(chunk)
+        if not exchange.has_ended:
+            exchange.note_chunk(chunk)
         return chunk
 
     def _first_next(self) -> bytes:
@@ -169,11 +179,13 @@ class OutputTee:
             raise
         finally:
             running.reset(token)
-            exchange.end("disconnected")
+            if not exchange.has_ended:
+                exchange.end("disconnected")
 
     def __del__(self) -> None:
         # A test client that neither read nor closed a stream: no server does that.
-        self._exchange.end("unread")
+        if not self._exchange.has_ended:
+            self._exchange.end("unread")
 
 
 class SizedOutputTee(OutputTee):

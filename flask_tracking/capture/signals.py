@@ -112,12 +112,13 @@ def _on_request_finished(app: Flask, response: Response, **_: Any) -> None:
 
 
 def _take_user(app: Flask, span: Span, *, may_load: bool) -> None:
-    if span.has_user:
+    tracked = span.owner
+    if span.has_user or (tracked.user_loader is None and not hasattr(app, "login_manager")):
         return
     # Past the `session` proxy, which would mark the session as accessed and add `Vary: Cookie`.
     context = vars(request_ctx._get_current_object())  # type: ignore[attr-defined]
     session = context.get("_session", context.get("session"))
-    user = find_user(app, span.owner, session, may_load=may_load)
+    user = find_user(tracked, session, may_load=may_load)
     if user is not None:
         span.take_user(user)
 

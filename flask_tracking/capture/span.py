@@ -224,10 +224,14 @@ class Span:
 
     def timings(self) -> tuple[ChildTiming, ...]:
         """Return the child spans as plain values."""
-        return tuple(child.timing(self.started_ns) for child in self.children)
+        if not self.children:
+            return ()
+        return tuple([child.timing(self.started_ns) for child in self.children])
 
     def custom_data(self) -> Any:
         """Merge what `set` stored with ``request._tracking_data``; None when there is neither."""
+        if not self.custom and self._request_data is None:
+            return None
         values = {key: value for key, (value, _) in self.custom.items()}
         if self._request_data is None:
             return values or None

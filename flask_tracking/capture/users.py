@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, g
+from flask import g
 from werkzeug.local import LocalProxy
 
 from ..guard import call_foreign
@@ -45,11 +45,10 @@ def describe_user(user: Any) -> UserDescription:
     return user_id, text, reference
 
 
-def find_user(app: Flask, tracked: TrackedApp, session: Any, *, may_load: bool) -> Any:
+def find_user(tracked: TrackedApp, session: Any, *, may_load: bool) -> Any:
     """Find the user of the running request: an object, an id, or None.
 
     Args:
-        app: the app that is handling the request.
         tracked: what tracks it.
         session: the request's session object, reached past the proxy that marks it as accessed.
         may_load: True once the response is made: from here on a query changes nothing in it.
@@ -58,8 +57,6 @@ def find_user(app: Flask, tracked: TrackedApp, session: Any, *, may_load: bool) 
         if not may_load:
             return None
         return call_foreign("user_loader", tracked.user_loader, default=None)
-    if not hasattr(app, "login_manager"):
-        return None
     user = g.get("_login_user")
     if user is not None:
         return user

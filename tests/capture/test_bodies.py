@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_tracking import guard
-from flask_tracking.capture.bodies import BodyCopy, InputTee, is_stored_type
+from flask_tracking.capture.bodies import BodyCopy, InputTee, StoredTypes
 
 BODY = b"first line\nsecond line\nthird"
 
@@ -137,4 +137,14 @@ def test_copy_is_bounded_and_copies_whole_chunks_by_reference() -> None:
 )
 def test_stored_types(content_type: str, stored: bool) -> None:
     """Media types are matched whatever their case and parameters; no type counts as text."""
-    assert is_stored_type(content_type, ("text/*", "application/json", "application/*+json")) is stored
+    stored_types = StoredTypes(("text/*", "application/json", "application/*+json"))
+    for _ in range(2):
+        assert stored_types[content_type] is stored
+
+
+def test_remembered_types_are_bounded() -> None:
+    """Strangers who make up types make nothing grow without bound."""
+    stored_types = StoredTypes(("text/*",))
+    for number in range(2000):
+        assert stored_types[f"text/{number}"]
+    assert len(stored_types) == 1000

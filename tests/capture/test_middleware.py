@@ -655,11 +655,11 @@ def test_failure_of_ours_harms_nothing(
     client = app.test_client()
     for name in ("copy_bodies", "_make_capture"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"flask_tracking.capture.middleware.Exchange.{name}", fail)
+            patch.setattr(f"flask_tracking.capture.exchange.Exchange.{name}", fail)
             assert client.post("/", data="hello", content_type="text/plain").text == "hello"
     with monkeypatch.context() as patch:
-        patch.setattr("flask_tracking.capture.middleware.SizedOutputTee", fail)
-        patch.setattr("flask_tracking.capture.middleware.OutputTee", fail)
+        patch.setattr("flask_tracking.capture.exchange.SizedOutputTee", fail)
+        patch.setattr("flask_tracking.capture.exchange.OutputTee", fail)
         assert client.post("/", data="hello", content_type="text/plain").text == "hello"
     assert memory.records == []
     assert guard.failures == {"opening a span": 1, "ending a span": 1, "wrapping the response": 1}

@@ -1,0 +1,311 @@
+"""One request and its response: what is copied of them, and their end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..guard import call_foreign, harmless
+from ..record import Capture, Headers
+from .bodies import BodyCopy, InputTee, OutputTee, SizedOutputTee, StoredTypes
+from .span import ENVIRON_KEY, Span
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+Submit = Callable[[Capture], None]
+
+_REQUEST_KEYS = frozenset(
+    {
+        "CONTENT_LENGTH",
+        "CONTENT_TYPE",
+        "PATH_INFO",
+        "QUERY_STRING",
+        "RAW_URI",
+        "REMOTE_ADDR",
+        "REQUEST_METHOD",
+        "REQUEST_URI",
+        "SERVER_NAME",
+        "SERVER_PORT",
+        "SERVER_PROTOCOL",
+        "wsgi.url_scheme",
+    }
+)
+_BASE_SIZE = 1500
+"""Bytes of memory that a capture takes without its headers, bodies and custom data."""
+_HEADER_SIZE = 180
+"""Bytes of memory that a header takes beyond its value: two strings, a name and a tuple."""
+
+
+class _KeptKeys(dict[str, bool]):
+    """Which keys of an environ are copied, remembered: strangers make some of them up."""
+
+    def __missing__(self, key: str) -> bool:
+        is_kept = key.startswith("HTTP_") or key in _REQUEST_KEYS
+        if len(self) < 1000:
+            self[key] = is_kept
+        return is_kept
+
+
+_is_kept = _KeptKeys().__getitem__
+
+
+class Exchange:
+    """What is copied of one request and its response while they pass."""
+
+    # Class attributes are the values of what does not happen: most exchanges are plain ones.
+    has_ended = False
+    _request: BodyCopy | None = None
+    _input: InputTee | None = None
+    _room = 0
+    _stored_types: StoredTypes | None = None
+    _status: str | None = None
+    _headers: Headers = ()
+    _expected_size: int | None = None
+    _first_byte_ns: int | None = None
+    _server_write: Callable[[bytes], object] | None = None
+    _server_wrap_file: Callable[..., Any] | None = None
+    _file: Any = None
+
+    def __init__(self, span: Span, start_response: StartResponse, submit: Submit) -> None:
+        self.span = span
+        self._server_start_response = start_response
+        self._submit = submit
+        self._response = BodyCopy(0)
+
+    # The request
+
+    def exclude_bodies(self) -> None:
+        """Copy no bodies, and say so."""
+        self._request = BodyCopy(0, "excluded")
+        self._response.note = "excluded"
+
+    def copy_bodies(self, environ: WSGIEnvironment, room: int, stored_types: StoredTypes) -> None:
+        """Copy up to `room` bytes of each body, as far as its type is to be stored."""
+        self._room = self._response.room = room
+        self._stored_types = stored_types
+        length = environ.get("CONTENT_LENGTH")
+        has_body = (length and length != "0") or "HTTP_TRANSFER_ENCODING" in environ
+        # An upgrade takes the socket out of the environ: its input is left alone.
+        if not has_body or "HTTP_UPGRADE" in environ or "wsgi.input" not in environ:
+            return
+        if stored_types[environ.get("CONTENT_TYPE", "")]:
+            self._request = BodyCopy(room)
+        else:
+            self._request = BodyCopy(0, "binary")
+        self._input = InputTee(environ["wsgi.input"], self._request)
+
+    def enter(self, environ: WSGIEnvironment) -> None:
+        """Put what is ours into the environ."""
+        environ[ENVIRON_KEY] = self.span
+        if self._input is not None:
+            environ["wsgi.input"] = self._input
+        wrap_file = environ.get("wsgi.file_wrapper")
+        if wrap_file is not None:
+            self._server_wrap_file = wrap_file
+            environ["wsgi.file_wrapper"] = self._wrap_file
+
+    def give_back(self, environ: WSGIEnvironment) -> None:
+        """Put the server's file wrapper back: it looks for that class after the call."""
+        if self._server_wrap_file is not None:
+            environ["wsgi.file_wrapper"] = self._server_wrap_file
+            self._server_wrap_file = None
+
+    def _wrap_file(self, file: Any, *args: Any) -> Any:
+        assert self._server_wrap_file is not None  # noqa: S101 - it is set while the app runs
+        self._file = self._server_wrap_file(file, *args)
+        return self._file
+
+    # The response
+
+    def start_response(self, status: str, headers: Any, *exc_info: Any) -> Any:
+        """Stand in for the server's ``start_response``."""
+        __traceback_hide__ = True
+        write = self._server_start_response(status, headers, *exc_info)
+        self._note_start(status, headers)
+        self._server_write = write
+        return self._write
+
+    @harmless("reading the response's headers")
+    def _note_start(self, status: str, headers: Any) -> None:
+        self._status = status
+        self._headers = tuple(headers)
+        self._expected_size = None
+        content_type = ""
+        for name, value in self._headers:
+            if len(name) == 14 and name.lower() == "content-length" and value.isdecimal():
+                self._expected_size = int(value)
+            elif len(name) == 12 and name.lower() == "content-type":
+                content_type = value
+        if self._room and not self._response.chunks:
+            is_stored = self._stored_types is None or self._stored_types[content_type]
+            self._response.room = self._room if is_stored else 0
+            self._response.note = None if is_stored else "binary"
+
+    def _write(self, data: bytes) -> object:
+        __traceback_hide__ = True
+        assert self._server_write is not None  # noqa: S101 - only start_response hands this out
+        result = self._server_write(data)
+        if not self.has_ended:
+            self.note_chunk(data)
+        return result
+
+    @harmless("wrapping the response")
+    def tee(self, iterable: Iterable[bytes]) -> Iterable[bytes]:
+        """Return the iterable to hand to the server."""
+        is_file = self._file is not None and iterable is self._file
+        if is_file and self._hook_close(self._file):
+            return iterable
+        has_length = hasattr(iterable, "__len__")
+        return SizedOutputTee(iterable, self) if has_length else OutputTee(iterable, self)
+
+    def _hook_close(self, file: Any) -> bool:
+        """Let a file that the server sends by itself end the span when it is closed."""
+        close = getattr(file, "close", None)
+
+        def close_and_end() -> None:
+            try:
+                if close is not None:
+                    close()
+            finally:
+                self._end_file()
+
+        # A wrapper without attributes of its own is teed, and loses the server's own way.
+        return call_foreign("hooking a file response", _set_close, file, close_and_end, default=False)
+
+    @harmless("ending a file response")
+    def _end_file(self) -> None:
+        if self._response.note != "excluded":
+            self._response.note = "file"
+        self._response.size = self._expected_size or 0
+        self._first_byte_ns = self._first_byte_ns or time.perf_counter_ns()
+        self.end("ok")
+
+    @harmless("copying a response body")
+    def note_chunk(self, chunk: bytes) -> None:
+        """Count and copy what has just been produced; the last expected byte is the end."""
+        response = self._response
+        response.add(chunk)
+        if self._first_byte_ns is None and response.size:
+            self._first_byte_ns = time.perf_counter_ns()
+        if self._expected_size is not None and response.size >= self._expected_size:
+            self.end("ok")
+
+    # The end
+
+    @harmless("recording an escaped exception")
+    def fail(self, error: BaseException) -> None:
+        """Record an exception that is escaping, and end."""
+        if self.has_ended:
+            return
+        self.span.take_exception(error)
+        if self._response.size:
+            self.end("stream_error")
+            return
+        # The server has sent no byte of the answer that had begun: what the client gets is a 500.
+        self._status = None
+        self.end("error")
+
+    @harmless("ending a span")
+    def end(self, outcome: str) -> None:
+        """End the span and submit the capture; ending twice is harmless."""
+        if self.has_ended:
+            return
+        ended_ns = time.perf_counter_ns()
+        self.has_ended = True
+        span = self.span
+        try:
+            span.take_request_data()
+            if outcome == "disconnected" and self._expects_no_body():
+                outcome = "ok"
+            capture = self._make_capture(ended_ns, outcome)
+        finally:
+            span.end()
+        self._submit(capture)
+
+    def _expects_no_body(self) -> bool:
+        environ = self.span.environ or {}
+        return (
+            environ.get("REQUEST_METHOD") == "HEAD"
+            or (self._status or "")[:3] in ("204", "304")
+            or self._expected_size == 0
+        )
+
+    def _describe_request_body(self, environ: WSGIEnvironment) -> tuple[int, str | None]:
+        """Return the size of the request's body on the wire, and why it is not whole."""
+        declared = str(environ.get("CONTENT_LENGTH") or "")
+        declared_size = int(declared) if declared.isdecimal() else 0
+        copy, tee = self._request, self._input
+        if copy is None or tee is None:
+            return declared_size, copy.note if copy else None
+        if tee.reached_end:
+            return copy.size, copy.note
+        size = max(declared_size, copy.size)
+        # A chunked body has no size that could tell: what was not read to its end was not read.
+        is_whole = 0 < size <= copy.size and "HTTP_TRANSFER_ENCODING" not in environ
+        return size, copy.note or (None if is_whole else "not read")
+
+    def _make_capture(self, ended_ns: int, outcome: str) -> Capture:
+        span, response = self.span, self._response
+        environ = span.environ or {}
+        first_byte_ns = self._first_byte_ns
+        trace = span.trace
+        keys = list(filter(_is_kept, environ))
+        kept_environ = tuple(zip(keys, map(environ.__getitem__, keys), strict=True))
+        request_size, request_note = self._describe_request_body(environ)
+        try:
+            size = self._memory_size(kept_environ)
+        except TypeError:  # a test's own environ has numbers where text belongs
+            kept_environ = tuple((key, str(value)) for key, value in kept_environ)
+            size = self._memory_size(kept_environ)
+        return Capture(
+            id=span.id,
+            size=size,
+            kind="request",
+            app=span.owner.name,
+            arrived_at=span.arrived_at,
+            duration_ns=ended_ns - span.started_ns,
+            first_byte_ns=None if first_byte_ns is None else first_byte_ns - span.started_ns,
+            environ=kept_environ,
+            request_chunks=tuple(self._request.chunks) if self._request else (),
+            request_size=request_size,
+            request_note=request_note,
+            status=self._status,
+            response_headers=self._headers,
+            response_chunks=tuple(response.chunks),
+            response_size=response.size,
+            response_note=response.note,
+            outcome=outcome,
+            trace_id=trace.trace_id,
+            span_id=trace.span_id,
+            parent_span_id=trace.parent_span_id,
+            endpoint=span.endpoint,
+            url_rule=span.url_rule,
+            blueprint=span.blueprint,
+            view_args=span.view_args,
+            user_id=span.user_id,
+            user_repr=span.user_repr,
+            user=span.user,
+            exception=span.exception,
+            custom_data=span.custom_data(),
+            children=span.timings(),
+            keep_reason=span.keep_reason,
+            discarded=span.is_discarded,
+            notes=tuple(span.notes),
+        )
+
+    def _memory_size(self, environ: Headers) -> int:
+        size = _BASE_SIZE + self._response.kept + self.span.extra_size()
+        if self._request is not None:
+            size += self._request.kept
+        for headers in (environ, self._headers):
+            size += _HEADER_SIZE * len(headers)
+            for _, value in headers:
+                size += len(value)
+        return size
+
+
+def _set_close(file: Any, close: Callable[[], None]) -> bool:
+    file.close = close
+    return True
