@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
-import os
 import sys
 import threading
 import time
@@ -23,6 +22,7 @@ from .. import guard
 from ..config import Settings
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
+from ..forks import after_fork_in_child
 from ..record import Capture, Record
 from .agents import load_tables
 from .assemble import Assembler
@@ -230,7 +230,6 @@ class BatchWorker(Worker):
 
     def _reset(self) -> None:
         super()._reset()
-        self._pid = os.getpid()
         self._queue: deque[Capture] = deque()
         self._bytes = 0
         self._in_hand = 0
@@ -430,5 +429,5 @@ def _at_exit() -> None:
         worker.close(worker.shutdown_timeout_s)
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)
 atexit.register(_at_exit)

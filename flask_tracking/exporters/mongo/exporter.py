@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +20,7 @@ from pymongo.errors import (
 from ...config import Settings
 from ...errors import ExportError
 from ...filters import Filter
+from ...forks import after_fork_in_child
 from ...guard import warn_rarely
 from ...record import Record
 from ..base import Exporter, Reader
@@ -191,4 +191,4 @@ def _after_fork_in_child() -> None:
         exporter.after_fork_in_child()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+after_fork_in_child(_after_fork_in_child)
