@@ -32,23 +32,26 @@ _REQUEST_KEYS = frozenset(
         "wsgi.url_scheme",
     }
 )
-_BASE_SIZE = 1500
+_BASE_SIZE = 1900
 """Bytes of memory that a capture takes without its headers, bodies and custom data."""
-_HEADER_SIZE = 180
-"""Bytes of memory that a header takes beyond its value: two strings, a name and a tuple."""
+_HEADER_SIZE = 120
+"""Bytes of memory that a header takes beyond its value's characters: a string and a tuple."""
 
 
-class _KeptKeys(dict[str, bool]):
-    """Which keys of an environ are copied, remembered: strangers make some of them up."""
+class _KeptKeys(dict[str, str]):
+    """Each key of an environ that is copied, to itself, and every other to nothing.
 
-    def __missing__(self, key: str) -> bool:
-        is_kept = key.startswith("HTTP_") or key in _REQUEST_KEYS
+    Remembered, so that all captures share their keys' strings; bounded, for strangers make some up.
+    """
+
+    def __missing__(self, key: str) -> str:
+        kept = key if key.startswith("HTTP_") or key in _REQUEST_KEYS else ""
         if len(self) < 1000:
-            self[key] = is_kept
-        return is_kept
+            self[key] = kept
+        return kept
 
 
-_is_kept = _KeptKeys().__getitem__
+_kept_key = _KeptKeys().__getitem__
 
 
 class Exchange:
@@ -251,8 +254,9 @@ class Exchange:
         environ = span.environ or {}
         first_byte_ns = self._first_byte_ns
         trace = span.trace
-        keys = list(filter(_is_kept, environ))
-        kept_environ = tuple(zip(keys, map(environ.__getitem__, keys), strict=True))
+        kept_environ = tuple(
+            [(kept, value) for key, value in environ.items() if (kept := _kept_key(key))]
+        )
         request_size, request_note = self._describe_request_body(environ)
         try:
             size = self._memory_size(kept_environ)
