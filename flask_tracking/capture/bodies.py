@@ -74,15 +74,13 @@ class InputTee:
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._stream, name)
+        # Not kept for the next time: a tee that holds itself, and the body, waits for the collector.
         if name in ("read", "read1", "readline"):
-            attribute = self._tee_reader(attribute)
-        elif name == "readlines":
-            attribute = self._tee_readlines(attribute)
-        elif name == "readinto":
-            attribute = self._tee_readinto(attribute)
-        else:
-            return attribute
-        setattr(self, name, attribute)
+            return self._tee_reader(attribute)
+        if name == "readlines":
+            return self._tee_readlines(attribute)
+        if name == "readinto":
+            return self._tee_readinto(attribute)
         return attribute
 
     def __iter__(self) -> InputTee:

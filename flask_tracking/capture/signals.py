@@ -79,7 +79,7 @@ def _on_request_started(app: Flask, **_: Any) -> None:
         span.blueprint = request_object.blueprint
         if request_object.view_args:
             span.view_args = {
-                name: value if type(value) is str else foreign_text(str, value)
+                name: str(value) if type(value) in (str, int) else foreign_text(str, value)
                 for name, value in request_object.view_args.items()
             }
     if not span.owner.is_config_checked:

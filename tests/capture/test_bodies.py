@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -86,6 +88,19 @@ def test_tee_has_what_the_stream_has() -> None:
         assert not hasattr(tee, missing)
     with pytest.raises(TypeError):
         iter(tee)
+
+
+def test_tee_waits_for_no_collector() -> None:
+    """A tee that was read from is gone with its last reference, and the body with it."""
+    gc.disable()
+    try:
+        tee = InputTee(io.BytesIO(BODY), BodyCopy(1000))
+        tee.read()
+        gone = weakref.ref(tee)
+        del tee
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_stream_that_fails() -> None:
