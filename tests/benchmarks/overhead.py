@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # for those who ru
 from pymongo import MongoClient
 
 from tests.benchmarks import stages
-from tests.benchmarks.report import format_table, format_verdict, make_rows
+from tests.benchmarks.report import format_load, format_table, format_verdict, make_rows
 from tests.benchmarks.sink import span_sink, take_span_count
 from tests.benchmarks.subject import Cost, Result
 from tests.servers import MongoServer, mongo_server
@@ -129,6 +129,7 @@ def compare(options: argparse.Namespace) -> int:
     )
     print(f"{os.cpu_count()} CPUs, records into {server}; all that was sent was found there.\n")
     print("\n".join(format_table(rows)))
+    print("\n" + "\n".join(format_load(rounds)))
     print("\n" + format_verdict(rows))
     return 1 if options.check and not all(row.is_met for row in rows) else 0
 

@@ -87,6 +87,16 @@ def format_table(rows: Sequence[Row]) -> Iterator[str]:
         yield f"{row.kind:5}{row.name:24}{columns}{ratios}{target}"
 
 
+def format_load(rounds: Sequence[Round]) -> Iterator[str]:
+    """Say how busy each variant is at half of bare's rate: past 100 % its requests queue up."""
+    for kind in KINDS:
+        shares = []
+        for variant in ("ours", "otel"):
+            loads = [one[variant][kind].cpu_us / (2 * one["bare"][kind].wall_us) for one in rounds]
+            shares.append(f"{variant} {statistics.median(loads):.0%}")
+        yield f"{kind} at 1/2 of bare's rate: {', '.join(shares)} of what one interpreter can do."
+
+
 def format_verdict(rows: Sequence[Row]) -> str:
     """Say which targets are met."""
     aimed = [row for row in rows if row.target is not None]
