@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from bson import ObjectId
 
+from .ids import TraceContext, make_record_id
+
 __all__ = ["Capture", "ChildTiming", "ExceptionInfo", "Record", "UserAgent", "UserRef"]
 
 Headers = tuple[tuple[str, str], ...]
@@ -61,18 +63,20 @@ class UserAgent(NamedTuple):
 class Capture(NamedTuple):
     """The raw material of one record, as the request thread hands it over."""
 
-    id: ObjectId
-    size: int
-    """About the bytes of memory that it takes."""
-    kind: str
-    app: str
+    number: int
+    """What `ids.next_number` gave the request."""
     arrived_at: float
     """Unix time, in seconds."""
+    size: int
+    """About the bytes of memory that it takes."""
+    app: str
     duration_ns: int
     first_byte_ns: int | None
     """Since the arrival; None when no byte was produced."""
-    environ: Headers
-    """The environ's request line and ``HTTP_*`` keys, as the app saw them."""
+    environ_keys: tuple[str, ...]
+    """The environ's keys that are kept: the request line's and ``HTTP_*``."""
+    environ_values: tuple[str, ...]
+    """Their values, as the app saw them."""
     request_chunks: tuple[bytes, ...]
     request_size: int
     request_note: str | None
@@ -83,9 +87,8 @@ class Capture(NamedTuple):
     response_size: int
     response_note: str | None
     outcome: str
-    trace_id: str
-    span_id: str
-    parent_span_id: str | None
+    trace: TraceContext | None
+    """None where nothing but the ``traceparent`` header decides."""
     endpoint: str | None
     url_rule: str | None
     blueprint: str | None
@@ -99,13 +102,19 @@ class Capture(NamedTuple):
     keep_reason: str | None
     discarded: bool
     notes: tuple[str, ...]
+    kind: str = "request"
+
+    @property
+    def id(self) -> ObjectId:
+        """The id of the record."""
+        return make_record_id(self.arrived_at, self.number)
 
     def __repr__(self) -> str:
         """Name the capture without quoting what strangers wrote."""
         return f"<Capture {self.id} {self.kind}>"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Record:
     """One HTTP request with its response; the fields are the document's fields.
 
@@ -187,3 +196,13 @@ class Record:
     def __repr__(self) -> str:
         """Name the record without quoting what strangers wrote."""
         return f"<Record {self.id} {self.kind} {self.status_code}>"
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> Record:
+        """Return the record of `values`, which must have every field, and which it keeps.
+
+        As ``Record(**values)`` does it, a record takes as long as all the rest of its making.
+        """
+        record = object.__new__(cls)
+        object.__setattr__(record, "__dict__", values)
+        return record

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from bson import ObjectId
-
 from flask_tracking import Record, Settings
+from flask_tracking.ids import TraceContext, next_number
 from flask_tracking.pipeline.assemble import Assembler
 from flask_tracking.record import Capture
 
@@ -38,14 +37,14 @@ def make_capture(
         **(environ or {}),
     }
     fields: dict[str, Any] = {
-        "id": ObjectId(),
-        "size": 3000,
-        "kind": "request",
-        "app": "shop",
+        "number": next_number(),
         "arrived_at": time.time(),
+        "size": 3000,
+        "app": "shop",
         "duration_ns": 2_500_000,
         "first_byte_ns": 2_000_000,
-        "environ": tuple(keys.items()),
+        "environ_keys": tuple(keys),
+        "environ_values": tuple(keys.values()),
         "request_chunks": (),
         "request_size": 0,
         "request_note": None,
@@ -55,9 +54,7 @@ def make_capture(
         "response_size": 5,
         "response_note": None,
         "outcome": "ok",
-        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
-        "span_id": "00f067aa0ba902b7",
-        "parent_span_id": None,
+        "trace": TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", None),
         "endpoint": "order",
         "url_rule": "/orders/<int:number>",
         "blueprint": None,

@@ -5,17 +5,27 @@ Nothing is read that the app does not read, nothing is produced that the server 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from fnmatch import fnmatchcase
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ..guard import harmless
+from ..memo import Memo
 from .span import running
 
 if TYPE_CHECKING:
     from .exchange import Exchange
 
-__all__ = ["BodyCopy", "InputTee", "OutputTee", "SizedOutputTee", "StoredTypes"]
+__all__ = [
+    "BodyCopy",
+    "InputTee",
+    "OutputTee",
+    "SizedOutputTee",
+    "stored_types",
+    "tee_input",
+    "tee_output",
+]
 
 
 class BodyCopy:
@@ -43,27 +53,25 @@ class BodyCopy:
             self.kept += len(kept)
 
 
-class StoredTypes(dict[str, bool]):
-    """Tells by ``Content-Type`` whether bodies are stored, and remembers; without a type they are."""
+def stored_types(patterns: tuple[str, ...]) -> Memo[str, bool]:
+    """Tell by ``Content-Type`` whether bodies are stored; without a type they are.
 
-    def __init__(self, patterns: tuple[str, ...]) -> None:
-        """Store bodies whose media type is like one of `patterns`."""
-        super().__init__()
-        self._patterns = patterns
+    Args:
+        patterns: the media types, like ``text/*``.
+    """
 
-    def __missing__(self, content_type: str) -> bool:
+    def is_stored(content_type: str) -> bool:
         media_type = content_type.partition(";")[0].strip().lower()
-        is_stored = not media_type or any(fnmatchcase(media_type, one) for one in self._patterns)
-        if len(self) < 1000:  # strangers choose the type of a request
-            self[content_type] = is_stored
-        return is_stored
+        return not media_type or any(fnmatchcase(media_type, one) for one in patterns)
+
+    return Memo(is_stored, size_of=len)
 
 
 class InputTee:
     """``wsgi.input`` that copies what the app reads.
 
     It has the methods that the server's object has, no more, and each returns exactly what that one
-    returns.
+    returns. Made by `tee_input`.
     """
 
     def __init__(self, stream: Any, copy: BodyCopy) -> None:
@@ -74,14 +82,8 @@ class InputTee:
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._stream, name)
-        # Not kept for the next time: a tee that holds itself, and the body, waits for the collector.
-        if name in ("read", "read1", "readline"):
-            return self._tee_reader(attribute)
-        if name == "readlines":
-            return self._tee_readlines(attribute)
-        if name == "readinto":
-            return self._tee_readinto(attribute)
-        return attribute
+        # A stream that finds its methods itself has readers that its class does not show.
+        return partial(_READERS[name], self) if name in _READERS else attribute
 
     def __iter__(self) -> InputTee:
         self._lines = iter(self._stream)
@@ -92,30 +94,6 @@ class InputTee:
         self._note(line, (1,))
         return line
 
-    def _tee_reader(self, read: Callable[..., Any]) -> Callable[..., Any]:
-        def reader(*args: Any, **kwargs: Any) -> Any:
-            data = read(*args, **kwargs)
-            self._note(data, args or tuple(kwargs.values()))
-            return data
-
-        return reader
-
-    def _tee_readlines(self, readlines: Callable[..., Any]) -> Callable[..., Any]:
-        def reader(*args: Any, **kwargs: Any) -> Any:
-            lines = readlines(*args, **kwargs)
-            self._note(b"".join(lines), args)
-            return lines
-
-        return reader
-
-    def _tee_readinto(self, readinto: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def reader(buffer: Any) -> Any:
-            count = readinto(buffer)
-            self._note(memoryview(buffer)[: count or 0], (len(buffer),))
-            return count
-
-        return reader
-
     @harmless("copying a request body")
     def _note(self, data: Any, size: tuple[Any, ...]) -> None:
         self._copy.add(data)
@@ -124,8 +102,59 @@ class InputTee:
             self.reached_end = True
 
 
+def _read(self: InputTee, *args: Any, **kwargs: Any) -> Any:
+    data = self._stream.read(*args, **kwargs)
+    self._note(data, args or tuple(kwargs.values()))
+    return data
+
+
+def _read1(self: InputTee, *args: Any, **kwargs: Any) -> Any:
+    data = self._stream.read1(*args, **kwargs)
+    self._note(data, args or tuple(kwargs.values()))
+    return data
+
+
+def _readline(self: InputTee, *args: Any, **kwargs: Any) -> Any:
+    line = self._stream.readline(*args, **kwargs)
+    self._note(line, args or tuple(kwargs.values()))
+    return line
+
+
+def _readlines(self: InputTee, *args: Any, **kwargs: Any) -> Any:
+    lines = self._stream.readlines(*args, **kwargs)
+    self._note(b"".join(lines), args)
+    return lines
+
+
+def _readinto(self: InputTee, buffer: Any) -> Any:
+    count = self._stream.readinto(buffer)
+    self._note(memoryview(buffer)[: count or 0], (len(buffer),))
+    return count
+
+
+_READERS: dict[str, Callable[..., Any]] = {
+    "read": _read,
+    "read1": _read1,
+    "readline": _readline,
+    "readlines": _readlines,
+    "readinto": _readinto,
+}
+
+
+@lru_cache(maxsize=32)
+def _input_tee_class(stream_class: Hashable) -> type[InputTee]:
+    """Return the class of tees for streams of a class: with those readers that it has."""
+    readers = {name: reader for name, reader in _READERS.items() if hasattr(stream_class, name)}
+    return type("InputTee", (InputTee,), readers)
+
+
+def tee_input(stream: Any, copy: BodyCopy) -> InputTee:
+    """Return what stands in for the server's ``wsgi.input`` and tells `copy` what is read."""
+    return _input_tee_class(type(stream))(stream, copy)  # type: ignore[arg-type] # a class has a hash
+
+
 class OutputTee:
-    """The response iterable that tells an `Exchange` what passes.
+    """The response iterable that tells an `Exchange` what passes. Made by `tee_output`.
 
     The span is the current one while the app's iterable runs, so that a bare generator finds it.
     """
@@ -193,3 +222,13 @@ class SizedOutputTee(OutputTee):
 
     def __len__(self) -> int:
         return len(self._iterable)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=32)
+def _output_tee_class(iterable_class: Hashable) -> type[OutputTee]:
+    return SizedOutputTee if hasattr(iterable_class, "__len__") else OutputTee
+
+
+def tee_output(iterable: Iterable[bytes], exchange: Exchange) -> OutputTee:
+    """Return what is handed to the server in place of the app's response iterable."""
+    return _output_tee_class(type(iterable))(iterable, exchange)

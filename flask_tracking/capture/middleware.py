@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..guard import harmless
-from .bodies import StoredTypes
+from .bodies import stored_types
 from .exchange import Exchange, Submit
 from .span import ENVIRON_KEY, Span, running
 
@@ -34,7 +34,7 @@ class TrackingMiddleware:
         self.wsgi_app = wsgi_app
         self._tracked = tracked
         self._submit = submit
-        self._stored_types = StoredTypes(tracked.settings.body_content_types)
+        self._stored_types = stored_types(tracked.settings.body_content_types)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # Werkzeug's debugger leaves out frames with this name; other tracebacks show one frame.

@@ -108,7 +108,7 @@ def _on_request_finished(app: Flask, response: Response, **_: Any) -> None:
     span.settle_handled(response.status_code)
     span.take_request_data()
     _take_user(app, span, may_load=True)
-    span.settle_trace()
+    span.settled_trace()
 
 
 def _take_user(app: Flask, span: Span, *, may_load: bool) -> None:

@@ -16,15 +16,17 @@ from bson import ObjectId
 from flask import has_request_context, request
 
 from ..guard import harmless
-from ..record import ChildTiming, ExceptionInfo, UserRef
-from .snapshot import MAX_BYTES, Snapshot, clean_text, describe_exception, snapshot
-from .trace import (
+from ..ids import (
     TraceContext,
+    begin_trace,
     child_of,
-    continue_opentelemetry,
-    new_trace_context,
+    make_record_id,
+    next_number,
     parse_traceparent,
 )
+from ..record import ChildTiming, ExceptionInfo, UserRef
+from .snapshot import MAX_BYTES, Snapshot, clean_text, describe_exception, snapshot
+from .trace import continue_opentelemetry, has_opentelemetry
 from .users import describe_user
 
 if TYPE_CHECKING:
@@ -73,9 +75,8 @@ class Span:
     _custom_size = 0
 
     def __init__(self, owner: TrackedApp, environ: WSGIEnvironment, parent: Span | None) -> None:
-        self.id = ObjectId()
-        """The ObjectId of the record that this request becomes."""
         self.owner = owner
+        self.number = next_number()
         self.arrived_at = time.time()
         self.started_ns = time.perf_counter_ns()
         self.environ: WSGIEnvironment | None = environ
@@ -178,6 +179,11 @@ class Span:
             self.keep_reason = None
 
     @property
+    def id(self) -> ObjectId:
+        """The ObjectId of the record that this request becomes."""
+        return make_record_id(self.arrived_at, self.number)
+
+    @property
     def trace_id(self) -> str:
         """The trace's id, 32 hex digits: from ``traceparent``, from OpenTelemetry, or made."""
         return self.trace.trace_id
@@ -193,7 +199,7 @@ class Span:
     def trace(self) -> TraceContext:
         """Where the request stands in its trace; decided when it is first asked for."""
         if self._trace is None:
-            self._trace = self._find_trace() or new_trace_context()
+            self._trace = self._find_trace() or begin_trace(None)
         return self._trace
 
     @harmless("finding the trace")
@@ -203,9 +209,15 @@ class Span:
         header = self.environ.get("HTTP_TRACEPARENT") if self.environ is not None else None
         return (parse_traceparent(header) if header else None) or continue_opentelemetry()
 
-    def settle_trace(self) -> None:
-        """Decide the trace now, while the app's OpenTelemetry span is the active one."""
-        self._trace = self.trace
+    def settled_trace(self) -> TraceContext | None:
+        """Decide the trace as far as it has to be now, while its parent is running.
+
+        Returns:
+            None where only the ``traceparent`` header counts, which can be read later.
+        """
+        if self._trace is None and (self._parent is not None or has_opentelemetry()):
+            return self.trace
+        return self._trace
 
     @harmless("timing a child span")
     def _start_child(self, name: str) -> _Child | None:

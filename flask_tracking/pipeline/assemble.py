@@ -6,39 +6,34 @@ import os
 import re
 import socket
 from collections.abc import Iterable
-from datetime import datetime, timezone
-from functools import lru_cache
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
+from bson import ObjectId
 from werkzeug.exceptions import SecurityError
 from werkzeug.sansio.utils import get_host
 
 from ..config import Settings
+from ..ids import begin_trace
+from ..memo import Memo
 from ..record import Capture, Headers, Record
 from .agents import parse_agent
 from .decoding import decode_body
 
 HIDDEN = "[redacted]"
 _SECRET_HEADERS = frozenset({"Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+/=@-]{0,127}")
 
 
 class Assembler:
-    """Makes records of captures, in one process."""
+    """Makes records of captures, in one process: after a fork a new one is needed."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._pid = 0
         self._hostname = socket.gethostname()
-        self._process = ""
-
-    @property
-    def process(self) -> str:
-        """This process, as ``host:pid:random``; new after a fork."""
-        pid = os.getpid()
-        if pid != self._pid:
-            self._pid = pid
-            self._process = f"{self._hostname}:{pid}:{os.urandom(8).hex()}"
-        return self._process
+        self.process = f"{self._hostname}:{os.getpid()}:{os.urandom(8).hex()}"
+        """This process, as ``host:pid:random``."""
 
     def assemble(self, capture: Capture, dropped_before: int = 0) -> Record:
         """Make the record of `capture`.
@@ -47,8 +42,8 @@ class Assembler:
             capture: what the request thread handed over.
             dropped_before: how many captures were dropped since the previous record.
         """
-        environ = dict(capture.environ)
-        request_headers = _request_headers(capture.environ)
+        environ = dict(zip(capture.environ_keys, capture.environ_values, strict=True))
+        request_headers = _request_headers(capture.environ_keys, capture.environ_values)
         headers = dict(request_headers)
         response_headers = _response_headers(capture.response_headers)
         limit = self._settings.max_body_bytes
@@ -59,84 +54,94 @@ class Assembler:
             capture.response_chunks, _find_header(response_headers, "content-encoding"), limit
         )
         first_byte_ns = capture.first_byte_ns
-        return Record(
-            id=capture.id,
-            kind=capture.kind,
-            date_created=_from_timestamp(capture.arrived_at),
-            method=environ.get("REQUEST_METHOD", "").upper() or None,
-            scheme=environ.get("wsgi.url_scheme"),
-            host=_find_host(environ),
-            path="/" + _as_utf8(environ.get("PATH_INFO", "")).lstrip("/"),
-            query_params=_as_utf8(environ.get("QUERY_STRING", "")),
-            target=environ.get("RAW_URI") or environ.get("REQUEST_URI"),
-            http_version=environ.get("SERVER_PROTOCOL"),
-            ip=environ.get("REMOTE_ADDR"),
-            user=capture.user,
-            user_id=capture.user_id,
-            user_repr=capture.user_repr,
-            user_agent=parse_agent(headers.get("User-Agent"), headers.get("Accept-Language")),
-            request_headers=request_headers,
-            request_body=request_body,
-            request_body_size=capture.request_size,
-            request_body_note=_body_note(
+        record_id = capture.id
+        trace = capture.trace or begin_trace(environ.get("HTTP_TRACEPARENT"))
+        values: dict[str, Any] = {
+            "id": record_id,
+            "kind": capture.kind,
+            "name": None,
+            "date_created": _from_timestamp(capture.arrived_at),
+            "method": environ.get("REQUEST_METHOD", "").upper() or None,
+            "scheme": environ.get("wsgi.url_scheme"),
+            "host": _find_host(environ),
+            "path": "/" + _as_utf8(environ.get("PATH_INFO", "")).lstrip("/"),
+            "query_params": _as_utf8(environ.get("QUERY_STRING", "")),
+            "target": environ.get("RAW_URI") or environ.get("REQUEST_URI"),
+            "http_version": environ.get("SERVER_PROTOCOL"),
+            "ip": environ.get("REMOTE_ADDR"),
+            "user": capture.user,
+            "user_id": capture.user_id,
+            "user_repr": capture.user_repr,
+            "user_agent": parse_agent(headers.get("User-Agent"), headers.get("Accept-Language")),
+            "request_headers": request_headers,
+            "request_body": request_body,
+            "request_body_size": capture.request_size,
+            "request_body_note": _body_note(
                 capture.request_note, request_note, capture.request_chunks, capture.request_size
             ),
-            status_code=_status_code(capture.status),
-            response_headers=response_headers,
-            response_body=response_body,
-            response_body_size=capture.response_size,
-            response_body_note=_body_note(
+            "status_code": _status_code(capture.status),
+            "response_headers": response_headers,
+            "response_body": response_body,
+            "response_body_size": capture.response_size,
+            "response_body_note": _body_note(
                 capture.response_note, response_note, capture.response_chunks, capture.response_size
             ),
-            execution_time=capture.duration_ns / 1e6,
-            time_to_first_byte=None if first_byte_ns is None else first_byte_ns / 1e6,
-            outcome=capture.outcome,
-            endpoint=capture.endpoint,
-            url_rule=capture.url_rule,
-            blueprint=capture.blueprint,
-            view_args=capture.view_args,
-            exception=capture.exception,
-            trace_id=capture.trace_id,
-            span_id=capture.span_id,
-            parent_span_id=capture.parent_span_id,
-            request_id=_request_id(headers.get("X-Request-Id"), capture),
-            hostname=self._hostname,
-            process=self.process,
-            app=capture.app,
-            version=self._settings.app_version,
-            custom_data=capture.custom_data,
-            children=capture.children,
-            dropped_before=dropped_before,
-            notes=capture.notes,
-        )
+            "execution_time": capture.duration_ns / 1e6,
+            "time_to_first_byte": None if first_byte_ns is None else first_byte_ns / 1e6,
+            "outcome": capture.outcome,
+            "endpoint": capture.endpoint,
+            "url_rule": capture.url_rule,
+            "blueprint": capture.blueprint,
+            "view_args": capture.view_args,
+            "exception": capture.exception,
+            "trace_id": trace.trace_id,
+            "span_id": trace.span_id,
+            "parent_span_id": trace.parent_span_id,
+            "request_id": _request_id(headers.get("X-Request-Id"), record_id),
+            "hostname": self._hostname,
+            "process": self.process,
+            "app": capture.app,
+            "version": self._settings.app_version,
+            "custom_data": capture.custom_data,
+            "children": capture.children,
+            "dropped_before": dropped_before,
+            "notes": capture.notes,
+        }
+        return Record.from_values(values)
 
 
 def _from_timestamp(seconds: float) -> datetime:
     # Whole milliseconds, rounded down as MongoDB does: every store gives the same time back.
-    milliseconds = int(seconds * 1000)
-    whole = datetime.fromtimestamp(milliseconds // 1000, timezone.utc)
-    return whole.replace(microsecond=milliseconds % 1000 * 1000)
+    return _EPOCH + timedelta(milliseconds=int(seconds * 1000))
 
 
-@lru_cache(maxsize=1024)
-def _header_name(key: str) -> str:
-    return key.removeprefix("HTTP_").replace("_", "-").title()
-
-
-def _request_headers(environ: Headers) -> Headers:
+def _make_names(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the header's name for each key of an environ, nothing for what is no header."""
     return tuple(
-        (name, HIDDEN if name in _SECRET_HEADERS else value)
-        for name, value in (
-            (_header_name(key), value)
-            for key, value in environ
-            if key.startswith("HTTP_") or (value and key in ("CONTENT_TYPE", "CONTENT_LENGTH"))
-        )
+        key.removeprefix("HTTP_").replace("_", "-").title()
+        if key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH")
+        else ""
+        for key in keys
+    )
+
+
+_names = Memo(_make_names, size_of=lambda keys: len("".join(keys)))
+
+
+def _request_headers(keys: tuple[str, ...], values: tuple[str, ...]) -> Headers:
+    return tuple(
+        [
+            (name, HIDDEN if name in _SECRET_HEADERS else value)
+            for name, value in zip(_names[keys], values, strict=True)
+            # PEP 3333 allows these two to be there and empty, where they were not sent.
+            if name and (value or name not in ("Content-Type", "Content-Length"))
+        ]
     )
 
 
 def _response_headers(headers: Headers) -> Headers:
     return tuple(
-        (name, HIDDEN if name.title() in _SECRET_HEADERS else value) for name, value in headers
+        [(name, HIDDEN if name.title() in _SECRET_HEADERS else value) for name, value in headers]
     )
 
 
@@ -163,8 +168,8 @@ def _status_code(status: str | None) -> int:
     return int(status[:3]) if status and status[:3].isdecimal() else 500
 
 
-def _request_id(header: str | None, capture: Capture) -> str:
-    return header if header and _REQUEST_ID.fullmatch(header) else str(capture.id)
+def _request_id(header: str | None, record_id: ObjectId) -> str:
+    return header if header and _REQUEST_ID.fullmatch(header) else str(record_id)
 
 
 def _body_note(
@@ -175,4 +180,4 @@ def _body_note(
         return captured
     if decoded is not None:
         return decoded
-    return "truncated" if sum(map(len, chunks)) < size else None
+    return "truncated" if size and sum(map(len, chunks)) < size else None

@@ -37,6 +37,8 @@ def decode_body(chunks: Sequence[bytes], content_encoding: str, limit: int) -> t
         ``undecodable`` with the bytes as they came when they cannot be decoded, else None.
     """
     body = b"".join(chunks)
+    if not content_encoding:
+        return body[:limit], "truncated" if len(body) > limit else None
     codings = [coding.strip().lower() for coding in content_encoding.split(",")]
     codings = [coding for coding in codings if coding not in ("", "identity")]
     if not codings or not body:

@@ -70,12 +70,12 @@ class Worker(ABC):
     def __init__(self, settings: Settings, exporter: Exporter) -> None:
         self._settings = settings
         self._exporter = exporter
-        self._assembler = Assembler(settings)
         self._rules = Rules(settings)
         self._reset()
         _workers.add(self)
 
     def _reset(self) -> None:
+        self._assembler = Assembler(self._settings)
         self._lock = threading.Lock()
         self._received = self._kept = self._exported = self._failed = 0
         self._dropped: Counter[str] = Counter()
@@ -146,6 +146,8 @@ class Worker(ABC):
                     self._drop("assembly_failed")
             else:
                 records += made
+        with self._lock:
+            self._kept += len(records)
         return records
 
     def _make_record(self, capture: Capture) -> Sequence[Record]:
@@ -154,9 +156,9 @@ class Worker(ABC):
         record = self._assembler.assemble(capture, dropped_before)
         if not self._rules.is_kept(record, capture):
             return ()
-        with self._lock:
-            self._dropped_before -= dropped_before
-            self._kept += 1
+        if dropped_before:
+            with self._lock:
+                self._dropped_before -= dropped_before
         if record.notes:
             notes = "; ".join(record.notes)
             guard.warn_rarely("notes", "Record %s was stored with a note: %s", record.id, notes)

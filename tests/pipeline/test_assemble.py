@@ -14,6 +14,7 @@ from bson import ObjectId
 from werkzeug.exceptions import SecurityError
 
 from flask_tracking import Settings
+from flask_tracking.ids import TraceContext, make_record_id
 from flask_tracking.pipeline import assemble as assemble_module
 from flask_tracking.pipeline.agents import MAX_LENGTH
 from flask_tracking.pipeline.assemble import Assembler
@@ -36,11 +37,11 @@ def capture(environ: dict[str, str | None] | None = None, **parts: Any) -> Captu
         environ: keys of the environ that differ; None takes a key away.
         **parts: fields of the capture that differ.
     """
-    made = make_capture(**{"id": AN_ID, "response_chunks": (), "response_size": 0, **parts})
-    keys = {**dict(made.environ), "HTTP_USER_AGENT": None, "RAW_URI": None, **(environ or {})}
-    return made._replace(
-        environ=tuple((key, value) for key, value in keys.items() if value is not None)
-    )
+    made = make_capture(**{"response_chunks": (), "response_size": 0, **parts})
+    keys = dict(zip(made.environ_keys, made.environ_values, strict=True))
+    changed = {**keys, "HTTP_USER_AGENT": None, "RAW_URI": None, **(environ or {})}
+    kept = {key: value for key, value in changed.items() if value is not None}
+    return made._replace(environ_keys=tuple(kept), environ_values=tuple(kept.values()))
 
 
 def assemble(environ: dict[str, str | None] | None = None, **parts: Any) -> Record:
@@ -71,7 +72,11 @@ def test_request_line() -> None:
     assert (record.host, record.path) == ("shop.example.com", "/orders/17")
     assert (record.query_params, record.ip) == ("a=1&b=%20", "203.0.113.7")
     assert record.kind == "request"
-    assert record.id == AN_ID
+
+
+def test_id_is_the_spans() -> None:
+    """The record has the id that the span told the app."""
+    assert assemble(arrived_at=1e9, number=17).id == make_record_id(1e9, 17)
 
 
 def test_method_is_as_the_app_saw_it() -> None:
@@ -404,7 +409,9 @@ def test_well_formed_request_id_is_taken(header: str) -> None:
 )  # fmt: skip
 def test_other_request_id_is_made(header: str | None) -> None:
     """Without a request id, or with one that is none, the record's own id is it."""
-    assert assemble({"HTTP_X_REQUEST_ID": header}).request_id == str(AN_ID)
+    record = assemble({"HTTP_X_REQUEST_ID": header})
+
+    assert record.request_id == str(record.id)
 
 
 def test_user_agent_is_parsed() -> None:
@@ -517,13 +524,9 @@ def test_answer_without_a_byte_has_no_first_one() -> None:
 def test_what_the_request_thread_said_is_kept() -> None:
     """What the request thread says in its own words is taken over as it is."""
     said: dict[str, Any] = {
-        "id": ObjectId(),
         "kind": "task",
         "app": "blog",
         "outcome": "stream_error",
-        "trace_id": "1" * 32,
-        "span_id": "2" * 16,
-        "parent_span_id": "3" * 16,
         "endpoint": "orders.show",
         "url_rule": "/orders/<int:id>",
         "blueprint": "orders",
@@ -540,6 +543,34 @@ def test_what_the_request_thread_said_is_kept() -> None:
     record = assemble(**said)
 
     assert {name: getattr(record, name) for name in said} == said
+
+
+def test_decided_trace_is_kept() -> None:
+    """A trace that was decided during the request is the record's, whatever the header says."""
+    trace = TraceContext("1" * 32, "2" * 16, "3" * 16)
+    record = assemble({"HTTP_TRACEPARENT": f"00-{'4' * 32}-{'5' * 16}-01"}, trace=trace)
+
+    assert (record.trace_id, record.span_id, record.parent_span_id) == trace
+
+
+def test_undecided_trace_is_the_headers() -> None:
+    """Without a decision the header's trace is continued, and without a header one is begun."""
+    continued = assemble({"HTTP_TRACEPARENT": f"00-{'4' * 32}-{'5' * 16}-01"}, trace=None)
+    begun = assemble(trace=None)
+
+    assert (continued.trace_id, continued.parent_span_id) == ("4" * 32, "5" * 16)
+    assert re.fullmatch(r"[0-9a-f]{32}", begun.trace_id or "")
+    assert re.fullmatch(r"[0-9a-f]{16}", begun.span_id or "")
+    assert begun.parent_span_id is None
+
+
+def test_record_has_every_field() -> None:
+    """A record is made of a value for every field, in their order, and is like one made by name."""
+    record = assemble()
+    fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(Record)}
+
+    assert list(vars(record)) == list(fields)
+    assert record == Record(**fields)
 
 
 def test_version_is_the_setting() -> None:
@@ -569,15 +600,6 @@ def test_process_is_host_pid_and_chance() -> None:
     assert re.fullmatch(pattern, assembler.process)
 
 
-def test_process_is_new_after_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child has a name of its own, and so has a later child that is given the same pid again."""
-    assembler = Assembler(Settings())
-    names = []
-    for pid in (100, 200, 100):
-        monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
-        names.append((assembler.process, assembler.assemble(capture()).process))
-
-    assert all(one == other for one, other in names)
-    processes = [one for one, _ in names]
-    assert [process.split(":")[-2] for process in processes] == ["100", "200", "100"]
-    assert len(set(processes)) == 3
+def test_each_assembler_names_a_process_of_its_own() -> None:
+    """A child that is given the pid of one before it has another name all the same."""
+    assert Assembler(Settings()).process != Assembler(Settings()).process

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from bson import ObjectId
 
 from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Record, Settings
 from flask_tracking.pipeline import worker as worker_module
@@ -391,6 +390,7 @@ def test_fork_begins_anew() -> None:
             assert worker.flush(20)
             stats = worker.stats
             assert (stats.received, stats.exported, len(exporter.records)) == (1, 1, 1), stats
+            assert f":{os.getpid()}:" in exporter.records[0].process
             assert worker.close(20)
             os._exit(17)
         worker._lock.release()
@@ -523,7 +523,7 @@ def test_stats_cannot_be_changed(exporter: Gate) -> None:
     """Stats are a value: what is read stays as it was read."""
     worker = SyncWorker(Settings(), exporter)
     before = worker.stats
-    worker.submit(make_capture(id=ObjectId()))
+    worker.submit(make_capture())
     assert (before.received, worker.stats.received) == (0, 1)
     with pytest.raises(dataclasses.FrozenInstanceError):
         before.received = 5  # type: ignore[misc]

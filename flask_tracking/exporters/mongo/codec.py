@@ -24,66 +24,27 @@ UNENCODABLE = (BSONError, OverflowError, UnicodeError, ValueError, TypeError)
 
 def to_document(record: Record, date_stored: datetime) -> Document:
     """Return the document of `record`. What is None is left out, as MongoEngine does."""
-    document = {
-        "_id": record.id,
-        "kind": record.kind,
-        "name": record.name,
-        "date_created": record.date_created,
-        "date_stored": date_stored,
-        "method": record.method,
-        "scheme": record.scheme,
-        "host": record.host,
-        "path": record.path,
-        "query_params": record.query_params,
-        "target": record.target,
-        "http_version": record.http_version,
-        "ip": record.ip,
-        "user": _write_user(record.user),
-        "user_id": record.user_id,
-        "user_repr": record.user_repr,
-        "user_agent": _without_none(record.user_agent),
-        "request_headers": record.request_headers,
-        "request_body": record.request_body,
-        "request_body_size": record.request_body_size,
-        "request_body_note": record.request_body_note,
-        "status_code": record.status_code,
-        "response_headers": record.response_headers,
-        "response_body": record.response_body,
-        "response_body_size": record.response_body_size,
-        "response_body_note": record.response_body_note,
-        "execution_time": record.execution_time,
-        "time_to_first_byte": record.time_to_first_byte,
-        "outcome": record.outcome,
-        "endpoint": record.endpoint,
-        "url_rule": record.url_rule,
-        "blueprint": record.blueprint,
-        "view_args": record.view_args,
-        "exception": _without_none(record.exception),
-        "trace_id": record.trace_id,
-        "span_id": record.span_id,
-        "parent_span_id": record.parent_span_id,
-        "request_id": record.request_id,
-        "hostname": record.hostname,
-        "process": record.process,
-        "app": record.app,
-        "version": record.version,
-        "custom_data": record.custom_data,
-        "children": [_without_none(child) for child in record.children] or None,
-        "dropped_before": record.dropped_before,
-        "notes": record.notes or None,
-    }
-    return {key: value for key, value in document.items() if value is not None}
+    document = {name: value for name, value in vars(record).items() if value is not None}
+    document["_id"] = document.pop("id")
+    document["date_stored"] = date_stored
+    if record.user is not None:
+        # The order matters: MongoDB compares whole subdocuments by it, and MongoEngine asks like this.
+        reference = DBRef(record.user.collection, record.user.id)
+        document["user"] = {"_cls": record.user.class_name, "_ref": reference}
+    if record.user_agent is not None:
+        document["user_agent"] = _without_none(record.user_agent)
+    if record.exception is not None:
+        document["exception"] = _without_none(record.exception)
+    for name in ("children", "notes"):
+        if not document[name]:
+            del document[name]
+    if record.children:
+        document["children"] = [_without_none(child) for child in record.children]
+    return document
 
 
-def _without_none(value: UserAgent | ExceptionInfo | ChildTiming | None) -> Document | None:
-    if value is None:
-        return None
+def _without_none(value: UserAgent | ExceptionInfo | ChildTiming) -> Document:
     return {name: item for name, item in zip(value._fields, value, strict=True) if item is not None}
-
-
-def _write_user(user: UserRef | None) -> Document | None:
-    # The order matters: MongoDB compares whole subdocuments by it, and MongoEngine asks like this.
-    return user and {"_cls": user.class_name, "_ref": DBRef(user.collection, user.id)}
 
 
 def from_document(document: Mapping[str, Any]) -> Record:

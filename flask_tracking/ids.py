@@ -1,0 +1,87 @@
+"""Ids of records and of traces, made without a system call, which would slow what comes after it too.
+
+An id that nobody asked for during the request is made later, from a number that was drawn then.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import re
+from typing import NamedTuple
+
+from bson import ObjectId
+
+from .forks import after_fork_in_child
+
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
+)
+
+
+class TraceContext(NamedTuple):
+    """The ids of one span."""
+
+    trace_id: str
+    """32 hex digits."""
+    span_id: str
+    """16 hex digits."""
+    parent_span_id: str | None
+
+
+# Our own generator: an app may seed that of `random`, and its workers would all make the same ids.
+_random = random.Random()  # noqa: S311 - ids are no secrets
+_numbers = itertools.count(_random.getrandbits(24))
+_process = os.urandom(5)
+
+
+def _begin_process() -> None:
+    global _process
+    _random.seed()
+    _process = os.urandom(5)
+
+
+after_fork_in_child(_begin_process)
+
+
+def next_number() -> int:
+    """Draw the number of a request: 24 bits, which count up."""
+    return next(_numbers) & 0xFFFFFF
+
+
+def make_record_id(arrived_at: float, number: int) -> ObjectId:
+    """Return the id of the record of a request; for the same request of one process the same one.
+
+    Args:
+        arrived_at: Unix time, in seconds.
+        number: what `next_number` gave the request.
+    """
+    seconds = int(arrived_at) & 0xFFFFFFFF
+    return ObjectId(seconds.to_bytes(4, "big") + _process + number.to_bytes(3, "big"))
+
+
+def begin_trace(traceparent: str | None) -> TraceContext:
+    """Continue the trace of a ``traceparent`` header, or begin one where there is no valid header."""
+    continued = parse_traceparent(traceparent) if traceparent else None
+    if continued is not None:
+        return continued
+    ids = f"{_random.getrandbits(192) or 1:048x}"
+    return TraceContext(ids[:32], ids[32:], None)
+
+
+def child_of(trace_id: str, parent_span_id: str) -> TraceContext:
+    """Continue a trace below one of its spans."""
+    return TraceContext(trace_id, f"{_random.getrandbits(64) or 1:016x}", parent_span_id)
+
+
+def parse_traceparent(header: str) -> TraceContext | None:
+    """Continue the trace of a ``traceparent`` header; None when the header is not valid.
+
+    As the specification demands, a version that is not known is read as far as version 00 goes, and
+    version 00 with anything behind it is not valid.
+    """
+    match = _TRACEPARENT.fullmatch(header)
+    if match is None or (match[3] and header.startswith("00")):
+        return None
+    return child_of(match[1], match[2])

@@ -1,0 +1,44 @@
+"""What is remembered, and that strangers cannot make it grow."""
+
+from __future__ import annotations
+
+from flask_tracking.memo import MAX_KEYS, MAX_SIZE, Memo
+
+
+def counted() -> tuple[Memo[str, int], list[str]]:
+    """Make a memo of the lengths of texts, and the list of those that it had to count."""
+    asked: list[str] = []
+
+    def count(text: str) -> int:
+        asked.append(text)
+        return len(text)
+
+    return Memo(count, size_of=len), asked
+
+
+def test_made_once() -> None:
+    """A value is made when it is asked for first, and remembered."""
+    memo, asked = counted()
+
+    assert [memo["ab"], memo["ab"], memo["abc"]] == [2, 2, 3]
+    assert asked == ["ab", "abc"]
+
+
+def test_bounded_in_keys() -> None:
+    """When it is full it begins anew."""
+    memo, asked = counted()
+
+    for number in range(MAX_KEYS + 1):
+        assert memo[f"{number:05}"] == 5
+    assert list(memo) == [f"{MAX_KEYS:05}"]
+    assert memo["00000"] == 5
+    assert asked.count("00000") == 2
+
+
+def test_bounded_in_size() -> None:
+    """What is too large is made each time, and what is remembered stays."""
+    memo, asked = counted()
+    small, large = "x" * MAX_SIZE, "x" * (MAX_SIZE + 1)
+
+    assert [memo[small], memo[large], memo[large], memo[small]] == [4000, 4001, 4001, 4000]
+    assert asked == [small, large, large]
