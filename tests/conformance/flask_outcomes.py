@@ -150,6 +150,7 @@ def make_table(results: Mapping[Suite, Mapping[str, Run]]) -> str:
                     *(tracking.get(column, "") for column in ("apps", "requests", "records")),
                 )
             )
-    return "\n".join(
+    lines = (
         f"{row[0]!s:<24}{row[1]!s:<10}" + "".join(f"{cell!s:>10}" for cell in row[2:]) for row in rows
     )
+    return "\n".join(line.rstrip() for line in lines)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import platform
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ MODES = ("off", "sync", "batch")
 SETTINGS: dict[str, Any] = {"TRACKING_BODY_CONTENT_TYPES": ["*/*"]}
 """Besides the defaults, so that all that can be recorded is."""
 CLOSE_TIMEOUT_S = 10.0
+PACKAGES = ("flask", "werkzeug", "flask-login", "pytest")
+"""Whose versions are reported."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -137,9 +140,8 @@ class Reporter:
         report = {
             "outcomes": dict.fromkeys(self._collected, "not run") | self._outcomes,
             "reasons": self._reasons,
-            "versions": {
-                name: version(name) for name in ("flask", "flask-login", "werkzeug", "pytest")
-            },
+            "versions": {"Python": platform.python_version()}
+            | {name: version(name) for name in PACKAGES},
             "tracking": None if self._tracked is None else close_and_count(self._tracked),
         }
         self._path.write_text(json.dumps(report))

@@ -74,6 +74,10 @@ def run_everything(folder: Path, harm: str | None) -> dict[Suite, dict[str, Run]
 def show(results: dict[Suite, dict[str, Run]]) -> int:
     """Print the counts and what is wrong; return the exit status."""
     print(f"\n{make_table(results)}\n")
+    versions = {
+        name: number for runs in results.values() for name, number in runs["off"].versions.items()
+    }
+    print("With " + ", ".join(f"{name} {number}" for name, number in versions.items()) + ".")
     problems = [problem for suite, runs in results.items() for problem in find_problems(suite, runs)]
     if problems:
         print("\n".join(problems), f"\n{len(problems)} problems.", sep="\n")
