@@ -6,12 +6,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 export PYTHONDEVMODE = 1
 
-.PHONY: help demo test compat lint types layers docs package bench clean
+.PHONY: help demo test compat conformance-flask lint types layers docs package bench clean
 
 help:
 	@echo "make demo     a tea shop under gunicorn, a stream of requests, and what was recorded"
 	@echo "make test     all tests, with coverage"
 	@echo "make compat   the tests on Python 3.10 and 3.13, and with the lowest declared versions"
+	@echo "make conformance-flask"
+	@echo "              the tests of Flask, Flask-Login and Flask's tutorial app, with tracking off and on"
 	@echo "make lint     style and errors (ruff)"
 	@echo "make types    types (mypy --strict)"
 	@echo "make layers   who may import whom (import-linter)"
@@ -38,6 +40,9 @@ test: $(INSTALLED)
 
 compat: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python .ci/compat.py $(ARGS)
+
+conformance-flask: $(INSTALLED)
+	@PYTHONDEVMODE= $(BIN)/python -m tests.conformance.flask_suites $(ARGS)
 
 lint: $(INSTALLED)
 	@echo "Checking style ..."
