@@ -1,0 +1,1 @@
+"""Prove on your own app that tracking changes nothing."""

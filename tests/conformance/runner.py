@@ -1,0 +1,113 @@
+"""Plays every scene on a server, and keeps all that was seen."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from unittest import mock
+
+from flask_tracking.testing.observation import Observation
+from flask_tracking.testing.watch import freeze_signatures
+
+from . import gates, journal
+from .apps import FACTORIES
+from .client import Client
+from .exchange import Scene
+from .inprocess import TestClient
+from .servers import Server
+from .site import Site, journalled_log
+from .tracks import make_track
+
+_one_at_a_time = threading.Lock()
+"""The journal and the log of this process are one."""
+
+
+@dataclass
+class Run:
+    """All that was seen of one server in one variant."""
+
+    seen: dict[str, Observation] = field(default_factory=dict)
+    """By scene."""
+    output: tuple[str, ...] = ()
+    """What the server printed, entry by entry, sorted: who prints first is chance."""
+    called: Counter[str] = field(default_factory=Counter)
+    """How often tracked apps were called, by path."""
+    said: tuple[str, ...] = ()
+    """What flask_tracking itself logged."""
+
+
+def playable(server: str, scenes: Iterable[Scene]) -> list[Scene]:
+    """Return the scenes that can be played on a server."""
+    return [scene for scene in scenes if scene.reason_against(server) is None]
+
+
+def play_on(server: Server, variant: str, uri: str, scenes: list[Scene]) -> Run:
+    """Start a server, play all scenes in their order, and end it."""
+    with tempfile.TemporaryDirectory(prefix="conformance-") as name:
+        folder = Path(name)
+        written = folder / "journal"
+        (folder / "gates").mkdir()
+        environ = {
+            "CONFORMANCE_VARIANT": variant,
+            "CONFORMANCE_URI": uri,
+            "CONFORMANCE_JOURNAL": str(written),
+            "CONFORMANCE_GATES": str(folder / "gates"),
+            "WERKZEUG_DEBUG_PIN": "off",
+        }
+        run = Run()
+        with server.run(environ, folder) as port:
+            for scene in scenes:
+                release = _opener(scene, folder / "gates")
+                answers, fate = Client(port, scene, release).play()
+                run.seen[scene.name] = Observation(answers, fate)
+        # Now that the server has ended, the journal is whole.
+        _add_journal(run, journal.read(written))
+        printed = (folder / "output").read_text(errors="replace").replace(name, "<folder>")
+        run.output = tuple(sorted(split_entries(printed)))
+        return run
+
+
+def play_in_process(variant: str, uri: str, scenes: list[Scene]) -> Run:
+    """Play all scenes through the test client."""
+    notes = journal.Journal()
+    run = Run()
+    with _one_at_a_time, tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        environ = {"CONFORMANCE_URI": uri, "CONFORMANCE_GATES": folder}
+        with mock.patch.dict(os.environ, environ), freeze_signatures():
+            with journalled_log(), journal.used(notes):
+                track = make_track(variant)
+                site = Site(FACTORIES, track)
+                for scene in scenes:
+                    release = _opener(scene, Path(folder))
+                    run.seen[scene.name] = TestClient(site, scene, release).play()
+                journal.current_scene.set("")
+                close = getattr(track, "close", None)
+                if close is not None:
+                    close()
+    _add_journal(run, notes.entries)
+    return run
+
+
+def _opener(scene: Scene, folder: Path) -> Callable[[], None]:
+    return lambda: gates.open_gate(folder, scene.name)
+
+
+def split_entries(output: str) -> list[str]:
+    """Split what a server printed into entries; a traceback belongs to the line before it."""
+    return re.split(
+        r"\n(?=\S)(?!Traceback|\w+(?:\.\w+)*(?:Error|Exception|Exit|Interrupt)\b)", output.strip("\n")
+    )
+
+
+def _add_journal(run: Run, entries: list[journal.Entry]) -> None:
+    noted, logged = journal.by_scene(entries, "journal"), journal.by_scene(entries, "log")
+    for scene, seen in run.seen.items():
+        run.seen[scene] = replace(seen, journal=noted.get(scene, ()), log=logged.get(scene, ()))
+    run.called.update(entry.text for entry in entries if entry.kind == "call")
+    run.said = tuple(entry.text for entry in entries if entry.kind == "own")
