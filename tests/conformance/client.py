@@ -10,9 +10,22 @@ from typing import NamedTuple
 
 from flask_tracking.testing.observation import Answer
 
-from .exchange import PROBE, Body, HangUp, Head, Pause, Raw, Release, Request, Scene, Take, get
+from .exchange import (
+    PROBE,
+    Body,
+    EndInput,
+    HangUp,
+    Head,
+    Pause,
+    Raw,
+    Release,
+    Request,
+    Scene,
+    Take,
+    get,
+)
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 20.0
 MAX_READ = 1 << 20
 
 
@@ -146,10 +159,10 @@ class AnswerReader:
             self.is_whole = True
         elif (self._header("transfer-encoding") or "").lower() == "chunked":
             self._read_frames(pieces)
+        elif length is not None:
+            self._read_sized(int(length), pieces)
         elif pieces is not None:
             self.chunks.append(self._wire.exactly(pieces))
-        elif length is not None:
-            self._read_sized(int(length))
         else:
             self.chunks.append(self._wire.until_end())
             self.is_whole = self._wire.end == "closed"
@@ -159,14 +172,15 @@ class AnswerReader:
             self.chunks.append(self._wire.until_end())
             self.is_whole = True
 
-    def _read_sized(self, length: int) -> None:
+    def _read_sized(self, length: int, pieces: int | None) -> None:
         left = length - sum(map(len, self.chunks))
+        wanted = left if pieces is None else pieces
         try:
-            self.chunks.append(self._wire.exactly(left))
+            self.chunks.append(self._wire.exactly(wanted))
         except Ended:
             self.chunks.append(self._wire.rest())
             raise
-        self.is_whole = True
+        self.is_whole = wanted == left
 
     def _read_frames(self, count: int | None) -> None:
         while count is None or count > 0:
@@ -223,6 +237,8 @@ class Client:
                 self._read(pieces)
             case Release():
                 self._release()
+            case EndInput():
+                self._socket.shutdown(socket.SHUT_WR)
             case HangUp(reset):
                 self._hang_up(reset)
 

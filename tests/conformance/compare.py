@@ -56,7 +56,7 @@ def compare_records(verdict: Verdict, run: Run, recorded: Counter[str], *, is_fa
     Args:
         verdict: of the server.
         run: the run with tracking on.
-        recorded: the records by path.
+        recorded: the records by scene.
         is_faulty: True where records are to be missing: else the fault was none.
     """
     missing, surplus = run.called - recorded, recorded - run.called

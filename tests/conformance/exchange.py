@@ -93,13 +93,18 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class EndInput:
+    """Say that nothing more will be sent, and go on reading."""
+
+
+@dataclass(frozen=True, slots=True)
 class HangUp:
     """Leave: end the connection in order, or with a reset."""
 
     reset: bool = False
 
 
-Step = Request | Head | Body | Raw | Pause | Take | Release | HangUp
+Step = Request | Head | Body | Raw | Pause | Take | Release | EndInput | HangUp
 
 
 @dataclass(frozen=True, slots=True)

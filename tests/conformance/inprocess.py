@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -30,6 +29,7 @@ class TestClient:
         self._scene = scene
         self._release = release
         self._watches: list[Watch] = []
+        self._errors: list[io.StringIO] = []
         self._body: Iterable[bytes] = ()
         self._chunks: Iterator[bytes] = iter(())
 
@@ -40,7 +40,9 @@ class TestClient:
             self._guard(self._take_step, step)
         self._guard(self._read_to_the_end)
         answers = tuple(answer for watch in self._watches for answer in watch.answers)
-        return Observation(answers, "; ".join(watch.fate for watch in self._watches))
+        fate = "; ".join(watch.fate for watch in self._watches)
+        printed = tuple(text for errors in self._errors if (text := errors.getvalue()))
+        return Observation(answers, fate, log=printed)
 
     def _guard(self, function: Callable[..., None], *args: Any) -> None:
         # What comes out of the app is kept by the watch; a server goes on, whatever it was.
@@ -68,6 +70,8 @@ class TestClient:
         watch = Watch(self._site, journal.note)
         self._watches.append(watch)
         environ = make_environ(request, self._scene)
+        if "wsgi.errors" in environ:
+            self._errors.append(environ["wsgi.errors"])
         self._body, _, _ = run_wsgi_app(watch, environ)
         self._chunks = iter(self._body)
 
@@ -101,7 +105,7 @@ def make_environ(request: Request, scene: Scene) -> dict[str, Any]:
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
+        "wsgi.errors": io.StringIO(),
         "wsgi.multithread": False,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,

@@ -35,11 +35,14 @@ def play(server: str, variant: str, uri: str, scenes: Iterable[Scene] = SCENES) 
 
 
 def count_records(uri: str) -> Counter[str]:
-    """Return how many records there are of each path."""
-    client: MongoClient[dict[str, str]] = MongoClient(uri, serverSelectionTimeoutMS=2000)
+    """Return how many records there are of each scene."""
+    client: MongoClient[dict[str, Any]] = MongoClient(uri, serverSelectionTimeoutMS=2000)
     try:
         collection = client.get_default_database()["tracking"]
-        return Counter(record["path"] for record in collection.find({}, {"path": True}))
+        return Counter(
+            dict(record["request_headers"]).get("X-Scene", "")
+            for record in collection.find({}, {"request_headers": True})
+        )
     finally:
         client.close()
 

@@ -37,7 +37,7 @@ class Run:
     output: tuple[str, ...] = ()
     """What the server printed, entry by entry, sorted: who prints first is chance."""
     called: Counter[str] = field(default_factory=Counter)
-    """How often tracked apps were called, by path."""
+    """How often tracked apps were called, by scene."""
     said: tuple[str, ...] = ()
     """What flask_tracking itself logged."""
 
@@ -108,6 +108,8 @@ def split_entries(output: str) -> list[str]:
 def _add_journal(run: Run, entries: list[journal.Entry]) -> None:
     noted, logged = journal.by_scene(entries, "journal"), journal.by_scene(entries, "log")
     for scene, seen in run.seen.items():
-        run.seen[scene] = replace(seen, journal=noted.get(scene, ()), log=logged.get(scene, ()))
-    run.called.update(entry.text for entry in entries if entry.kind == "call")
+        run.seen[scene] = replace(
+            seen, journal=noted.get(scene, ()), log=(*seen.log, *logged.get(scene, ()))
+        )
+    run.called.update(entry.scene for entry in entries if entry.kind == "call")
     run.said = tuple(entry.text for entry in entries if entry.kind == "own")

@@ -74,7 +74,16 @@ def _gunicorn(kind: str, *options: str) -> Server:
     def command(port: int) -> list[str]:
         return [
             *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", kind),
-            *("--timeout", str(WORKER_TIMEOUT_S), "--access-logfile", "-", *options, APPLICATION),
+            *(
+                "--timeout",
+                str(WORKER_TIMEOUT_S),
+                "--keep-alive",
+                "1",
+                "--access-logfile",
+                "-",
+                *options,
+                APPLICATION,
+            ),
         ]
 
     needs = ("gunicorn", "gevent") if kind == "gevent" else ("gunicorn",)

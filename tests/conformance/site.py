@@ -55,8 +55,7 @@ class Site:
             tracked_app = app.wsgi_app
 
             def count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-                path = str(environ.get("PATH_INFO", ""))
-                journal.add("call", path.encode("latin-1").decode("utf-8", "replace"))
+                journal.add("call", app.name)
                 return tracked_app(environ, start_response)
 
             app.wsgi_app = count  # type: ignore[method-assign]
@@ -64,7 +63,7 @@ class Site:
         return track_and_count
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        journal.current_scene.set(environ.pop("HTTP_X_SCENE", ""))
+        journal.current_scene.set(environ.get("HTTP_X_SCENE", ""))
         app = self._apps.get(environ.pop("HTTP_X_APP", ""))
         if app is not None and environ.get("PATH_INFO") != PROBE:
             return app(environ, start_response)

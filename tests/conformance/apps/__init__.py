@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ..exchange import Scene
-from . import output
+from . import connections, errors, extensions, files, inputs, output, raw, streams, structures
 from ._base import Factory
 
 __all__ = ["FACTORIES", "SCENES", "Factory"]
 
-_MODULES = (output,)
+# Errors come last, for some of them end workers.
+_MODULES = (output, streams, files, inputs, connections, structures, extensions, raw, errors)
 
 FACTORIES: dict[str, Factory] = {
     name: factory for module in _MODULES for name, factory in module.FACTORIES.items()
