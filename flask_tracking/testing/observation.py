@@ -58,24 +58,27 @@ def _rule(name: str, place: str, pattern: str, mask: str) -> Rule:
     return Rule(name, place, re.compile(pattern, re.MULTILINE), mask)
 
 
-_FRAME_OF_OURS = r'^ +File "[^"\n]*[/\\]flask_tracking[/\\][^"\n]*", line \d+.*\n(?:    [^\n]*(?:\n|\Z))*?(?= +File |\S|\Z)'
+_FRAME_OF_OURS = (
+    r'^ +File "[^"\n]*[/\\]flask_tracking[/\\][^"\n]*", line \d+.*\n'
+    r"(?:    [^\n]*(?:\n|\Z))*?(?= +File |\S|\Z)"
+)
 
 RULES: tuple[Rule, ...] = (
     _rule("the date", "header", r"^(Date: ).*", r"\1<date>"),
     _rule("when a cookie expires", "header", r"^(Set-Cookie: .*?; Expires=)[^;]*", r"\1<date>"),
     _rule("the debugger's secret", "body", r'(SECRET = "|[?&;]s=)[A-Za-z0-9]{20}', r"\1<secret>"),
-    _rule(
-        "the debugger's ids of frames", "body", r'(frame-|tb-|TRACEBACK = |"frame-)-?\d{6,}', r"\1<id>"
-    ),
+    _rule("the debugger's ids of frames", "body", r"(frame-|tb-|TRACEBACK = )-?\d{6,}", r"\1<id>"),
     _rule("frames of flask_tracking", "log", _FRAME_OF_OURS, ""),
     _rule("times", "log", r"\[?\b\d\d/\w{3}/\d{4}[: ]\d\d:\d\d:\d\d( [+-]\d{4})?\]?", "<time>"),
     _rule("times", "log", r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?Z?( ?[+-]\d{4})?", "<time>"),
     _rule("times", "log", r"\b\w{3} \w{3} +\d+ \d\d:\d\d:\d\d \d{4}", "<time>"),
-    _rule("durations", "log", r"\bin \d+ (msecs|micros|secs|seconds)\b", r"in <n> \1"),
+    _rule("durations", "log", r"\b(in|after) \d+ (msecs|micros|seconds)\b", r"\1 <n> \2"),
+    _rule("uWSGI's switches", "log", r"\(\d+ switches on core \d+\)", "(<n> switches)"),
     _rule("process ids", "log", r"(?i)(\bpids?\b[:= ]*)\d+", r"\1<pid>"),
     _rule("process ids", "log", r"(?i)(\b(?:server )?process \[)\d+", r"\1<pid>"),
     _rule("process ids", "log", r"^((?:<time>|\S+) )?\[\d+\] ", r"\1[<pid>] "),
     _rule("ports", "log", r"(\b127\.0\.0\.1(?::|', ?))\d+", r"\1<port>"),
+    _rule("process ids", "log", r"(127\.0\.0\.1:<port> \()\d+(?=\)$)", r"\1<pid>"),
     _rule("addresses in memory", "log", r"\b0x[0-9a-f]{6,}", "<address>"),
 )
 """What may differ, in the order in which it is masked."""

@@ -60,11 +60,18 @@ class Watch:
             write = start_response(status, headers, *exc_info)
             self._starts.append((status, tuple(headers)))
             self._note(f"server: start_response({status!r})")
-            return lambda data: self._keep(data) or write(data)
+            return self._keeping(write) if callable(write) else write
 
         with self._keep_escaping():
             iterable = self.wsgi_app(environ, start)
         return _WatchedIterable(iterable, self)
+
+    def _keeping(self, write: Callable[[bytes], object]) -> Callable[[bytes], object]:
+        def keep_and_write(data: bytes) -> object:
+            self._keep(data)
+            return write(data)
+
+        return keep_and_write
 
     def _keep(self, chunk: bytes) -> None:
         self._chunks.append(bytes(chunk))
@@ -131,8 +138,15 @@ def note_signals(app: Flask, note: Callable[[str], object]) -> None:
 
     for name in SIGNALS:
         listen(name)
-    app.teardown_request(lambda error: note(f"{app.name}: teardown_request {error!r}"))
-    app.teardown_appcontext(lambda error: note(f"{app.name}: teardown_appcontext {error!r}"))
+
+    def note_teardown(name: str) -> Callable[[BaseException | None], None]:
+        def teardown(error: BaseException | None) -> None:
+            note(f"{app.name}: {name} {error!r}")
+
+        return teardown
+
+    app.teardown_request(note_teardown("teardown_request"))
+    app.teardown_appcontext(note_teardown("teardown_appcontext"))
 
 
 class _Entries(logging.Handler):

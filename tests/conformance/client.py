@@ -93,6 +93,17 @@ class Wire:
         data, self._buffer = self._buffer, b""
         return data
 
+    def until_answer(self) -> tuple[bytes, bool]:
+        """Skip to the next answer; return what was skipped, and whether there is one."""
+        try:
+            while b"HTTP/1." not in self._buffer:
+                self._more()
+        except Ended:
+            return self.rest(), False
+        surplus, mark, rest = self._buffer.partition(b"HTTP/1.")
+        self._buffer = mark + rest
+        return surplus, True
+
     def until_end(self) -> bytes:
         """Read all there is before the server ends the connection."""
         pieces = [self.rest()]
@@ -154,7 +165,7 @@ class AnswerReader:
         code = self.status.split(" ")[1]
         length = self._header("content-length")
         if self.is_upgrade:
-            self._read_upgraded(pieces)
+            self._read_messages(pieces)
         elif self.method == "HEAD" or code[:1] == "1" or code in ("204", "304"):
             self.is_whole = True
         elif (self._header("transfer-encoding") or "").lower() == "chunked":
@@ -167,10 +178,15 @@ class AnswerReader:
             self.chunks.append(self._wire.until_end())
             self.is_whole = self._wire.end == "closed"
 
-    def _read_upgraded(self, pieces: int | None) -> None:
-        if pieces is None:
-            self.chunks.append(self._wire.until_end())
-            self.is_whole = True
+    def _read_messages(self, count: int | None) -> None:
+        """Read frames of a WebSocket, up to the one that closes it."""
+        while count is None or count > 0:
+            head = self._wire.exactly(2)
+            self.chunks.append(head + self._wire.exactly(head[1]))
+            if head[0] & 0x0F == 8:
+                self.is_whole = True
+                return
+            count = None if count is None else count - 1
 
     def _read_sized(self, length: int, pieces: int | None) -> None:
         left = length - sum(map(len, self.chunks))
@@ -252,6 +268,7 @@ class Client:
     def _hang_up(self, reset: bool) -> None:
         if reset:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
         self._has_left = "left by the client"
 
     def _read(self, pieces: int | None = None) -> None:
@@ -271,14 +288,16 @@ class Client:
 
     def _probe(self) -> str:
         """Ask for more on the same connection: only one that was kept open answers."""
-        if rest := self._wire.rest():
-            return f"kept open, with {rest!r} after the answer"
-        if self._readers[-1].announces_end:
-            return "closed" if not self._wire.until_end() else "closed, with more after the answer"
-        self._send(get(PROBE).head(self._scene.app, self._scene.name))
-        reader = AnswerReader(self._wire, "GET")
-        try:
+        last = self._readers[-1]
+        if not last.announces_end and not last.is_upgrade:
+            self._send(get(PROBE).head(self._scene.app, self._scene.name))
+        surplus, follows = self._wire.until_answer()
+        if follows:
+            reader = AnswerReader(self._wire, "GET")
             reader.read()
-        except Ended:
-            return "closed"  # or reset: the same once the answer is whole
-        return "kept open"
+            if last.is_upgrade or last.announces_end:
+                self._readers.append(reader)
+                follows = False
+        # Closed or reset is the same once the answer is whole.
+        fate = "kept open" if follows else "closed"
+        return fate + (f", with {surplus!r} after the answer" if surplus else "")

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from flask_tracking.testing.observation import Observation, first_difference
+from flask_tracking.testing.observation import Observation, first_difference, normalise
 
 from .runner import Run
 
 OUTPUT = "what the server printed"
 RECORDS = "what was recorded"
+PLAYED = "what was played"
+
+
+MAY_BE_SAID = (
+    "flask_tracking WARNING: decoding a body failed",
+    "flask_tracking WARNING: copying a response body failed",
+)
+"""What flask_tracking says of a gzip body that is none, and of an app that returns text for bytes."""
 
 
 @dataclass
@@ -18,10 +27,22 @@ class Verdict:
     """How one server did."""
 
     server: str
+    fault: str = ""
     played: set[str] = field(default_factory=set)
     """Scenes whose runs were compared."""
     differences: dict[str, str] = field(default_factory=dict)
-    """By scene, or by `OUTPUT` and `RECORDS`: what differs, readably."""
+    """By scene, or by `OUTPUT`, `RECORDS` and `PLAYED`: what differs, readably."""
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        return f"{self.server}, {self.fault}" if self.fault else self.server
+
+    def check_complete(self, scenes: Iterable[str]) -> None:
+        """Add that scenes were not played which should have been."""
+        missing = sorted(set(scenes) - self.played)
+        if missing:
+            self.differences[PLAYED] = f"not played: {missing}"
 
 
 def compare(verdict: Verdict, off: Run, on: Run, what: str) -> None:
@@ -40,29 +61,31 @@ def compare(verdict: Verdict, off: Run, on: Run, what: str) -> None:
         difference = first_difference(left or missing, right or missing)
         if difference is not None:
             verdict.differences.setdefault(scene, f"{what}: {difference}")
-    # Entries that no scene owns; as one observation they are masked as all logs are.
-    difference = first_difference(_printed(off), _printed(on))
-    if difference is not None:
-        verdict.differences.setdefault(OUTPUT, f"{what}: {difference}")
+    left_entries, right_entries = _printed(off), _printed(on)
+    if left_entries != right_entries:
+        fewer, more = left_entries - right_entries, right_entries - left_entries
+        verdict.differences.setdefault(OUTPUT, f"{what}:\n  off  {dict(fewer)}\n  on   {dict(more)}")
 
 
-def _printed(run: Run) -> Observation:
-    return Observation(log=run.output)
+def _printed(run: Run) -> Counter[str]:
+    """Return the entries with their numbers: who prints first is chance."""
+    return Counter(normalise(Observation(log=run.output)).log)
 
 
-def compare_records(verdict: Verdict, run: Run, recorded: Counter[str], *, is_faulty: bool) -> None:
+def compare_records(verdict: Verdict, run: Run, recorded: Counter[str]) -> None:
     """Add to `verdict` whether tracking was really on: a record for every call of a tracked app.
 
     Args:
-        verdict: of the server.
+        verdict: of the column; with a fault records must be missing, else the fault was none.
         run: the run with tracking on.
         recorded: the records by scene.
-        is_faulty: True where records are to be missing: else the fault was none.
     """
     missing, surplus = run.called - recorded, recorded - run.called
-    if is_faulty and not missing:
-        verdict.differences[RECORDS] = "the fault was planted, and yet everything was recorded"
-    elif not is_faulty and (missing or surplus):
+    said = [text for text in run.said if not text.startswith(MAY_BE_SAID)]
+    if verdict.fault:
+        if not missing:
+            verdict.differences[RECORDS] = "the fault was planted, and yet everything was recorded"
+    elif missing or surplus:
         verdict.differences[RECORDS] = f"missing {dict(missing)}, too many {dict(surplus)}"
-    elif not is_faulty and run.said:
-        verdict.differences[RECORDS] = f"flask_tracking logged: {run.said[0]}"
+    elif said:
+        verdict.differences[RECORDS] = f"flask_tracking logged: {said[0]}"

@@ -31,9 +31,8 @@ class Request:
             del headers[0]
         if self.pieces:
             headers.append(("Transfer-Encoding", "chunked"))
-        elif self.body or self.method in ("POST", "PUT"):
-            if not any(name == "Content-Length" for name, _ in headers):
-                headers.append(("Content-Length", str(len(self.body))))
+        elif self.body or self.method == "POST":
+            headers.append(("Content-Length", str(len(self.body))))
         lines = [f"{self.method} {self.target} HTTP/{self.version}"]
         lines += [f"{name}: {value}" for name, value in headers]
         return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
 
 from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
 from ..servers import mongo_server
 from .apps import SCENES
 from .compare import Verdict, compare, compare_records
 from .exchange import Scene
+from .faults import FAULTS
 from .inprocess import NAME as TEST_CLIENT
-from .runner import Run, play_in_process, play_on, playable
+from .mutants import MUTANTS
+from .runner import Run, play_in_process, play_on
 from .servers import SERVERS
 
-AT_A_TIME = 4
+AT_A_TIME = 5
 BY_NAME = {server.name: server for server in SERVERS}
 ALL_SERVERS = (TEST_CLIENT, *BY_NAME)
 
@@ -26,52 +31,97 @@ def is_installed(name: str) -> bool:
     return name == TEST_CLIENT or BY_NAME[name].is_installed
 
 
-def play(server: str, variant: str, uri: str, scenes: Iterable[Scene] = SCENES) -> Run:
+def playable(server: str, scenes: Iterable[Scene] = SCENES) -> list[Scene]:
+    """Return the scenes that can be played on a server."""
+    return [scene for scene in scenes if scene.reason_against(server) is None]
+
+
+def play(server: str, variant: str, uri: str) -> Run:
     """Play all that can be played on a server."""
-    wanted = playable(server, scenes)
     if server == TEST_CLIENT:
-        return play_in_process(variant, uri, wanted)
-    return play_on(BY_NAME[server], variant, uri, wanted)
+        return play_in_process(variant, uri, playable(server))
+    return play_on(BY_NAME[server], variant, uri, playable(server))
 
 
 def count_records(uri: str) -> Counter[str]:
-    """Return how many records there are of each scene."""
-    client: MongoClient[dict[str, Any]] = MongoClient(uri, serverSelectionTimeoutMS=2000)
+    """Return how many records there are of each scene; none where there is no database."""
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        uri, serverSelectionTimeoutMS=1000, timeoutMS=5000, connectTimeoutMS=1000
+    )
     try:
         collection = client.get_default_database()["tracking"]
         return Counter(
             dict(record["request_headers"]).get("X-Scene", "")
             for record in collection.find({}, {"request_headers": True})
         )
+    except PyMongoError:
+        return Counter()
     finally:
         client.close()
 
 
 class Matrix:
-    """Runs servers, with and without faults, and keeps a verdict on each."""
+    """Runs servers, with and without faults; one verdict for each column."""
 
-    def __init__(self, servers: Iterable[str]) -> None:
-        """Take the names of the servers; one that is not installed is left out and named."""
-        self.missing = [name for name in servers if not is_installed(name)]
-        self.servers = [name for name in servers if name not in self.missing]
+    def __init__(
+        self, servers: Sequence[str], faults: Sequence[str] = (), faulty_servers: Sequence[str] = ()
+    ) -> None:
+        """Take what is to be run; a server that is not installed is left out and kept as missing.
+
+        Args:
+            servers: names of servers.
+            faults: names of faults.
+            faulty_servers: where the faults are planted.
+        """
+        wanted = [*servers, *(name for name in faulty_servers if faults and name not in servers)]
+        self.missing = [name for name in wanted if not is_installed(name)]
+        self.servers = [name for name in wanted if name not in self.missing]
+        self._faults = faults
+        self._faulty_servers = [name for name in faulty_servers if name not in self.missing]
+        self._stack = ExitStack()
 
     def run(self) -> list[Verdict]:
-        """Play off, off again and on, and compare."""
-        with mongo_server() as database, ThreadPoolExecutor(AT_A_TIME) as pool:
-            runs: dict[str, tuple[Future[Run], ...]] = {}
-            for server in self.servers:
-                uri = f"{database.uri}{server.replace(' ', '_')}"
-                runs[server] = tuple(
-                    pool.submit(play, server, variant, uri) for variant in ("off", "off again", "on")
-                )
-            return [self._judge(server, *runs[server], database.uri) for server in self.servers]
+        """Play everything, and compare."""
+        with self._stack, mongo_server() as database, ThreadPoolExecutor(AT_A_TIME) as pool:
+            off = {name: [pool.submit(play, name, "off", "") for _ in "ab"] for name in self.servers}
+            columns = [(name, "", f"{database.uri}{name.replace(' ', '_')}") for name in self.servers]
+            for fault in self._faults:
+                for name in self._faulty_servers:
+                    columns.append((name, fault, self._stack.enter_context(FAULTS[fault]())))
+            on = [
+                pool.submit(play, name, f"on+{fault}" if fault else "on", uri)
+                for name, fault, uri in columns
+            ]
+            return [
+                judge(Verdict(name, fault), off[name], run, uri)
+                for (name, fault, uri), run in zip(columns, on, strict=True)
+            ]
 
-    def _judge(
-        self, server: str, off: Future[Run], again: Future[Run], on: Future[Run], uri: str
-    ) -> Verdict:
-        verdict = Verdict(server)
-        compare(verdict, off.result(), again.result(), "not deterministic, off against off")
-        compare(verdict, off.result(), on.result(), "off against on")
-        recorded = count_records(f"{uri}{server.replace(' ', '_')}")
-        compare_records(verdict, on.result(), recorded, is_faulty=False)
-        return verdict
+
+def judge(verdict: Verdict, off: list[Future[Run]], on: Future[Run], uri: str) -> Verdict:
+    """Compare the runs of one column, off against off first."""
+    first, again = (run.result() for run in off)
+    if not verdict.fault:
+        compare(verdict, first, again, "not deterministic, off against off")
+    compare(verdict, first, on.result(), "off against on")
+    compare_records(verdict, on.result(), count_records(uri))
+    verdict.check_complete(scene.name for scene in playable(verdict.server))
+    return verdict
+
+
+def find_mutants(names: Iterable[str] = tuple(MUTANTS)) -> dict[str, dict[str, str]]:
+    """Plant each harm, and return by its name what was found: scenes and differences.
+
+    The scenes are played through the test client, and those that it cannot show on Werkzeug's server.
+    """
+    found: dict[str, dict[str, str]] = {}
+    off = play(TEST_CLIENT, "off", "")
+    for name in names:
+        verdict = Verdict(TEST_CLIENT)
+        compare(verdict, off, play(TEST_CLIENT, name, ""), "off against the harm")
+        found[name] = {
+            scene.name: verdict.differences[scene.name]
+            for scene in SCENES
+            if scene.name in verdict.differences
+        }
+    return found

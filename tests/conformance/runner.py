@@ -7,7 +7,7 @@ import re
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
@@ -18,7 +18,7 @@ from flask_tracking.testing.watch import freeze_signatures
 from . import gates, journal
 from .apps import FACTORIES
 from .client import Client
-from .exchange import Scene
+from .exchange import PROBE, Scene, get
 from .inprocess import TestClient
 from .servers import Server
 from .site import Site, journalled_log
@@ -35,16 +35,11 @@ class Run:
     seen: dict[str, Observation] = field(default_factory=dict)
     """By scene."""
     output: tuple[str, ...] = ()
-    """What the server printed, entry by entry, sorted: who prints first is chance."""
+    """What the server printed, entry by entry."""
     called: Counter[str] = field(default_factory=Counter)
     """How often tracked apps were called, by scene."""
     said: tuple[str, ...] = ()
     """What flask_tracking itself logged."""
-
-
-def playable(server: str, scenes: Iterable[Scene]) -> list[Scene]:
-    """Return the scenes that can be played on a server."""
-    return [scene for scene in scenes if scene.reason_against(server) is None]
 
 
 def play_on(server: Server, variant: str, uri: str, scenes: list[Scene]) -> Run:
@@ -66,10 +61,12 @@ def play_on(server: Server, variant: str, uri: str, scenes: list[Scene]) -> Run:
                 release = _opener(scene, folder / "gates")
                 answers, fate = Client(port, scene, release).play()
                 run.seen[scene.name] = Observation(answers, fate)
+            # A worker that was ended is replaced before the server is asked to end.
+            Client(port, LAST, lambda: None).play()
         # Now that the server has ended, the journal is whole.
         _add_journal(run, journal.read(written))
         printed = (folder / "output").read_text(errors="replace").replace(name, "<folder>")
-        run.output = tuple(sorted(split_entries(printed)))
+        run.output = tuple(split_entries(printed))
         return run
 
 
@@ -94,22 +91,25 @@ def play_in_process(variant: str, uri: str, scenes: list[Scene]) -> Run:
     return run
 
 
+LAST = Scene("", "", (get(PROBE),))
+
+
 def _opener(scene: Scene, folder: Path) -> Callable[[], None]:
     return lambda: gates.open_gate(folder, scene.name)
 
 
 def split_entries(output: str) -> list[str]:
     """Split what a server printed into entries; a traceback belongs to the line before it."""
-    return re.split(
-        r"\n(?=\S)(?!Traceback|\w+(?:\.\w+)*(?:Error|Exception|Exit|Interrupt)\b)", output.strip("\n")
-    )
+    # Exceptions stand at the beginning of a line, and belong to their traceback.
+    ends = r"Traceback|\w+(?:\.\w+)*(?:Error|Exception|Exit|Interrupt)\b"
+    entries = re.split(rf"\n(?=\S)(?!{ends})", output.strip("\n"))
+    return [entry for entry in entries if PROBE not in entry]  # the suite's own requests
 
 
 def _add_journal(run: Run, entries: list[journal.Entry]) -> None:
     noted, logged = journal.by_scene(entries, "journal"), journal.by_scene(entries, "log")
     for scene, seen in run.seen.items():
-        run.seen[scene] = replace(
-            seen, journal=noted.get(scene, ()), log=(*seen.log, *logged.get(scene, ()))
-        )
+        log = tuple(text for text in logged.get(scene, ()) if PROBE not in text)
+        run.seen[scene] = replace(seen, journal=noted.get(scene, ()), log=seen.log + log)
     run.called.update(entry.scene for entry in entries if entry.kind == "call")
     run.said = tuple(entry.text for entry in entries if entry.kind == "own")

@@ -1,7 +1,8 @@
-"""Run the site under a server that has no command of its own: ``python -m tests.conformance.serve NAME PORT``."""
+"""``python -m tests.conformance.serve NAME PORT``: for servers without a command of their own."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import sys
 from types import FrameType
@@ -26,10 +27,14 @@ def serve_waitress(port: int) -> None:
 
 def serve_asgi(port: int) -> None:
     """Run it under an ASGI server, through asgiref."""
-    import uvicorn
     from asgiref.wsgi import WsgiToAsgi
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
 
-    uvicorn.run(WsgiToAsgi(application), host="127.0.0.1", port=port, lifespan="off")
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.accesslog = config.errorlog = "-"
+    asyncio.run(serve(WsgiToAsgi(application), config))
 
 
 def end_in_order(signal_number: int, frame: FrameType | None) -> None:
@@ -41,6 +46,6 @@ application = make_application()
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, end_in_order)
-    {"werkzeug": serve_werkzeug, "waitress": serve_waitress, "uvicorn": serve_asgi}[sys.argv[1]](
+    {"werkzeug": serve_werkzeug, "waitress": serve_waitress, "hypercorn": serve_asgi}[sys.argv[1]](
         int(sys.argv[2])
     )

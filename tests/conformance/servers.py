@@ -74,16 +74,8 @@ def _gunicorn(kind: str, *options: str) -> Server:
     def command(port: int) -> list[str]:
         return [
             *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", kind),
-            *(
-                "--timeout",
-                str(WORKER_TIMEOUT_S),
-                "--keep-alive",
-                "1",
-                "--access-logfile",
-                "-",
-                *options,
-                APPLICATION,
-            ),
+            *("--timeout", str(WORKER_TIMEOUT_S), "--keep-alive", "1", "--access-logfile", "-"),
+            *(*options, APPLICATION),
         ]
 
     needs = ("gunicorn", "gevent") if kind == "gevent" else ("gunicorn",)
@@ -102,7 +94,7 @@ def _uwsgi(port: int) -> list[str]:
     return [
         *(program("uwsgi") or "uwsgi", "--http-socket", f"127.0.0.1:{port}", "--enable-threads"),
         *("--master", "--processes", "1", "--need-app", "--die-on-term", "--lazy-apps"),
-        *("--wsgi", APPLICATION, "--http-keepalive", "--http-chunked-input"),
+        *("--wsgi", APPLICATION, "--ignore-sigpipe", "--ignore-write-errors"),
     ]
 
 
@@ -116,6 +108,6 @@ SERVERS = (
     _gunicorn("gevent", "--preload"),
     _own("waitress"),
     Server("uwsgi", ("uwsgi",), _uwsgi),
-    _own("uvicorn", "asgiref"),
+    _own("hypercorn", "asgiref"),
 )
 """Beside the test client, which is no process of its own."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Track = Callable[[Flask], None]
 
 
-LOGGERS = ("", "gunicorn.error", "gunicorn.access", "uvicorn", "uvicorn.access")
+LOGGERS = ("", "gunicorn.error", "gunicorn.access", "hypercorn.error", "hypercorn.access")
 """The root, and those that do not propagate to it."""
 
 FOR_GOOD = contextlib.ExitStack()

@@ -1,4 +1,4 @@
-"""What stands where an app says ``Tracking(app)``: nothing, tracking, tracking with a fault, or a harm."""
+"""What stands where an app says ``Tracking(app)``: nothing, tracking, a fault or a harm."""
 
 from __future__ import annotations
 
@@ -30,6 +30,17 @@ class RaisingExporter(Exporter):
         raise RuntimeError("planted in export()")
 
 
+class SharedExporter(MongoExporter):
+    """One client for all apps: the first that ends does not close it for the others."""
+
+    def close(self) -> None:
+        """Leave it open."""
+
+    def close_for_good(self) -> None:
+        """Close it when all apps have ended."""
+        super().close()
+
+
 def do_not_track(app: Flask) -> None:
     """Leave `app` as it is."""
 
@@ -59,11 +70,9 @@ class TrackInto:
             self._config["TRACKING_QUEUE_RECORDS"] = 1
         if fault == "out of memory":
             mock.patch.object(Assembler, "assemble", side_effect=MemoryError).start()
-        # One exporter for all apps: they share a client.
-        exporter: Exporter = MongoExporter(Settings.from_mapping(self._config))
-        if fault == "raising exporter":
-            exporter = RaisingExporter()
-        self._tracking = Tracking(exporter=exporter)
+        self._exporter = SharedExporter(Settings.from_mapping(self._config))
+        is_raising = fault == "raising exporter"
+        self._tracking = Tracking(exporter=RaisingExporter() if is_raising else self._exporter)
 
     def __call__(self, app: Flask) -> None:
         """Do what an app does with ``Tracking(app)``."""
@@ -73,3 +82,4 @@ class TrackInto:
     def close(self) -> None:
         """Store what is queued."""
         assert self._tracking.close(20)
+        self._exporter.close_for_good()

@@ -194,7 +194,10 @@ SCENES = [
     *scenes(
         "exits",
         {"GreenletExit": get("/greenlet-exit"), "sys.exit": get("/exit")},
-        not_on={"waitress": "one of its threads dies, and the client waits for ever"},
+        not_on={
+            "waitress": "one of its threads dies, and the client waits for ever",
+            "hypercorn": "the exit reaches its event loop and ends the server",
+        },
     ),
     *scenes(
         "exits",

@@ -157,7 +157,7 @@ def make_sock_app(track: Track) -> WSGIApplication:
     track(app)
     sock = Sock(app)
 
-    @sock.route("/echo")  # type: ignore[untyped-decorator]
+    @sock.route("/echo")
     def echo(ws: Any) -> None:
         word = ws.receive()
         note(f"heard {word}")
@@ -260,13 +260,13 @@ SCENES = [
         "sock",
         {
             "WebSocket upgrade": (
-                *(UPGRADE, Take(0), Raw(frame(1, b"hello"))),
+                *(UPGRADE, Take(0), Raw(frame(1, b"hello")), Take(1)),
                 Raw(frame(8, b"\x03\xe8")),
             ),
             "WebSocket without an upgrade": get("/echo"),
         },
         not_on=dict.fromkeys(
-            ("test client", "waitress", "uwsgi", "uvicorn"),
+            ("test client", "waitress", "uwsgi", "hypercorn"),
             "simple-websocket cannot take the socket from this server",
         ),
     ),

@@ -62,7 +62,7 @@ def make_app(track: Track) -> WSGIApplication:
     def watched() -> Response:
         file = WatchedFile(str(FOLDER / PAGE))
         size = (FOLDER / PAGE).stat().st_size
-        body = wrap_file(request.environ, file)  # type: ignore[arg-type]
+        body = wrap_file(request.environ, file)
         return Response(body, headers={"Content-Length": str(size)}, direct_passthrough=True)
 
     return app

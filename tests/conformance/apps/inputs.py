@@ -12,6 +12,7 @@ from werkzeug.exceptions import ClientDisconnected
 from ..exchange import Body, EndInput, HangUp, Head, Pause, Request, get, post, scenes
 from ..journal import note
 from ._base import Factory, Track, new_app
+from .connections import ONE_PER_CONNECTION
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -199,9 +200,15 @@ SCENES = [
             "stream read beyond its end": post("/stream/500", LINES),
             "stream not read": post("/ignored", LINES),
             "no body": post("/data"),
+        },
+    ),
+    *scenes(
+        "inputs",
+        {
             "input not read, then another request": (post("/ignored", LINES), get("/nowhere")),
             "input read partly, then another request": (post("/stream/5", LINES), get("/nowhere")),
         },
+        not_on=ONE_PER_CONNECTION,
     ),
     *scenes(
         "inputs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ def wait_for_the_client(*, for_ever: bool) -> Iterator[str]:
         wait_at_gate()
         yield "data: 2\n\n"
         while for_ever:
+            time.sleep(0.001)  # as endless streams do: none is made of nothing else
             yield "data: more\n\n"
     finally:
         note("stream closed")
@@ -183,10 +185,10 @@ SCENES = [
         "streams",
         {
             "endless stream that the client leaves": (
-                *(get("/endless"), Take(1), Release(), Take(1)),
-                HangUp(reset=True),
+                *(get("/endless"), Take(1)),
+                *(HangUp(reset=True), Release()),
             ),
         },
-        not_on={"uvicorn": "asgiref goes on for ever when the client has left"},
+        not_on={"hypercorn": "asgiref goes on for ever when the client has left"},
     ),
 ]

@@ -43,7 +43,7 @@ def make_blueprints_app(track: Track) -> WSGIApplication:
         return "the blueprint's own answer", 404
 
     class Page(View):
-        def dispatch_request(self, number: int) -> str:
+        def dispatch_request(self, number: int) -> str:  # type: ignore[override]
             return f"page {number} at {request.endpoint}"
 
     class Items(MethodView):
@@ -197,7 +197,7 @@ SCENES = [
             "async view": get("/async"),
             "async view that raises": get("/async/raise"),
         },
-        not_on={"uvicorn": "asgiref runs no second event loop in the thread of the first"},
+        not_on={"hypercorn": "asgiref runs no second event loop in the thread of the first"},
     ),
     *scenes(
         "contexts",
