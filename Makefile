@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 export PYTHONDEVMODE = 1
 
-.PHONY: help demo test compat lint types layers docs package bench clean
+.PHONY: help demo test conformance compat lint types layers docs package bench clean
 
 help:
 	@echo "make demo     a tea shop under gunicorn, a stream of requests, and what was recorded"
 	@echo "make test     all tests, with coverage"
+	@echo "make conformance  every kind of view on every server, with tracking off and on: no difference"
 	@echo "make compat   the tests on Python 3.10 and 3.13, and with the lowest declared versions"
 	@echo "make lint     style and errors (ruff)"
 	@echo "make types    types (mypy --strict)"
@@ -35,6 +36,18 @@ test: $(INSTALLED)
 	@echo "Running all tests ..."
 	@$(BIN)/python -m coverage run -m pytest $(ARGS)
 	@PYTHONDEVMODE= $(BIN)/python -m coverage report
+
+$(VENV)/servers: $(INSTALLED)
+	@echo "Installing servers ..."
+	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,servers]'
+	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[uwsgi]' \
+		|| echo "uWSGI could not be built (it needs a C compiler): its column will be missing."
+	@touch $@
+
+conformance: $(VENV)/servers
+	@echo "Comparing every view on every server, with tracking off and on ..."
+	@PYTHONDEVMODE= $(BIN)/python -m tests.conformance --faults all $(ARGS)
+	@PYTHONDEVMODE= $(BIN)/python -m tests.conformance --mutants
 
 compat: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python .ci/compat.py $(ARGS)

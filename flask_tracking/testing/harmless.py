@@ -9,7 +9,6 @@ from unittest import mock
 
 from flask import Flask
 
-from ..errors import TrackingError
 from ..exporters.memory import MemoryExporter
 from ..extension import Tracking
 from ..registry import EXTENSION_KEY
@@ -38,16 +37,16 @@ def assert_harmless(app_factory: Callable[[], Flask], requests: Iterable[Asked])
     Raises:
         AssertionError: something differs. The message says what the first difference is; also when the
             app already differs from itself with tracking off.
-        TrackingError: the factory returned one app twice, or no request was given.
+        ValueError: the factory returned one app twice, or no request was given.
 
     .. versionadded:: 2.0
     """
     asked = [{"path": one} if isinstance(one, str) else dict(one) for one in requests]
     if not asked:
-        raise TrackingError("assert_harmless() was given no requests, so it would prove nothing.")
+        raise ValueError("assert_harmless() was given no requests, so it would prove nothing.")
     off, again, on = Trial(app_factory, False), Trial(app_factory, False), Trial(app_factory, True)
     if off.app is again.app or again.app is on.app:
-        raise TrackingError("app_factory returned one app twice: it must make a new one at each call.")
+        raise ValueError("app_factory returned one app twice: it must make a new one at each call.")
     for number, arguments in enumerate(asked, 1):
         seen = off.send(arguments)
         what = f"request {number} ({arguments.get('method', 'GET')} {arguments.get('path', '/')})"

@@ -127,12 +127,15 @@ class _WatchedIterable:
 def note_signals(app: Flask, note: Callable[[str], object]) -> None:
     """Note every signal that `app` sends, and every call of its teardown functions."""
 
+    # Not the app itself: blinker would hold it for ever.
+    app_name = app.name
+
     def listen(name: str) -> None:
         def receiver(_: Flask, **sent: Any) -> None:
             detail = sent.get("exception", sent.get("exc"))
             if "response" in sent:
                 detail = sent["response"].status
-            note(f"{app.name}: {name} {detail!r}")
+            note(f"{app_name}: {name} {detail!r}")
 
         getattr(flask, name).connect(receiver, app, weak=False)
 
@@ -141,7 +144,7 @@ def note_signals(app: Flask, note: Callable[[str], object]) -> None:
 
     def note_teardown(name: str) -> Callable[[BaseException | None], None]:
         def teardown(error: BaseException | None) -> None:
-            note(f"{app.name}: {name} {error!r}")
+            note(f"{app_name}: {name} {error!r}")
 
         return teardown
 

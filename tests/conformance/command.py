@@ -10,7 +10,7 @@ import warnings
 
 from .apps import SCENES
 from .faults import FAULTS
-from .matrix import ALL_SERVERS, Matrix, find_mutants
+from .matrix import ALL_SERVERS, NO_HARM, Matrix, find_mutants
 from .table import print_mutants, print_verdicts
 
 FAULTY_SERVERS = ("werkzeug", "gunicorn gthread", "gunicorn gevent")
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.mutants:
         found = find_mutants()
         print_mutants(found)
-        return int(not all(found.values()))
+        return int(any(bool(found[name]) == (name == NO_HARM) for name in found))
     faults = list(FAULTS) if options.faults == ["all"] else options.faults
     matrix = Matrix(options.servers, faults, options.faulty_servers)
     verdicts = matrix.run()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from .compare import Verdict
 from .exchange import Scene
+from .matrix import NO_HARM
 
 EQUAL, DIFFERENT, NOT_PLAYED = "✓", "✗", "–"
 
@@ -40,9 +41,13 @@ def _cell(scene: Scene, verdict: Verdict) -> str:
 def print_mutants(found: Mapping[str, Mapping[str, str]]) -> None:
     """Print for each harm the scenes that found it, and the first difference."""
     for harm, differences in found.items():
-        if not differences:
+        if harm == NO_HARM:
+            print(
+                f"{DIFFERENT if differences else EQUAL} {harm}: {dict(differences) or 'nothing found'}"
+            )
+        elif not differences:
             print(f"{DIFFERENT} {harm}: NOT FOUND")
-            continue
-        scene, difference = next(iter(differences.items()))
-        print(f"{EQUAL} {harm}: found by {len(differences)} scenes, first by {scene!r}:")
-        print("    " + difference.replace("\n", "\n    "))
+        else:
+            scene, difference = next(iter(differences.items()))
+            print(f"{EQUAL} {harm}: found by {len(differences)} scenes, first by {scene!r}:")
+            print("    " + difference.replace("\n", "\n    "))
