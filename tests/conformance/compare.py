@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from flask_tracking.testing.observation import Observation, first_difference, normalise
 
+from .exchange import Scene
 from .runner import Run
 
 OUTPUT = "what the server printed"
@@ -37,6 +38,14 @@ class Verdict:
     def name(self) -> str:
         """The column's name."""
         return f"{self.server}, {self.fault}" if self.fault else self.server
+
+    def check_never_noted(self, scenes: Iterable[Scene], run: Run) -> None:
+        """Add scenes whose journal holds what it must not, as a file that was read by a program."""
+        for scene in scenes:
+            for server, text in scene.never_noted.items():
+                seen = run.seen.get(scene.name)
+                if seen and self.server.startswith(server) and text in seen.journal:
+                    self.differences.setdefault(scene.name, f"the app noted: {text}")
 
     def check_complete(self, scenes: Iterable[str]) -> None:
         """Add that scenes were not played which should have been."""

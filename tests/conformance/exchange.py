@@ -119,6 +119,8 @@ class Scene:
     """Servers, by the beginning of their name, where it cannot be played; each with the reason."""
     only_on: tuple[str, ...] = ()
     why_only: str = ""
+    never_noted: Mapping[str, str] = field(default_factory=dict)
+    """What must not be in the journal, on servers by the beginning of their name."""
 
     def reason_against(self, server: str) -> str | None:
         """Return why it cannot be played on `server`, or None."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request_finished, session
 
+from .inprocess import NAME as TEST_CLIENT
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -24,6 +26,10 @@ class Mutant:
     """What it does, in words."""
     track: Callable[[Flask], None]
     """What is called in the place of ``Tracking(app)``."""
+    server: str = TEST_CLIENT
+    """Where it is planted. The test client sees most: every chunk, and when it was made."""
+    app: str = ""
+    """The app whose scenes are played, "" for all."""
 
 
 class Passing:
@@ -210,6 +216,14 @@ MUTANTS: dict[str, Mutant] = {
     "chunk made too early": Mutant("is one chunk ahead", changing_body(read_ahead)),
     "raising receiver": Mutant("fails in a signal", raise_in_a_signal),
     "line in the app's log": Mutant("logs to the app's logger", log_a_line),
-    "lost length": Mutant("hides the length of lists and files", around(lose_the_file)),
+    "lost sendfile": Mutant(
+        "wraps the file that the server would send",
+        around(lose_the_file),
+        server="gunicorn gthread",
+        app="files",
+    ),
+    "delayed event": Mutant(
+        "holds events back", changing_body(hold_back), server="gunicorn gthread", app="streams"
+    ),
 }
 """By name."""

@@ -105,6 +105,16 @@ def test_tracking_was_on(
     assert (RECORDS not in verdict.differences) is passes
 
 
+def test_file_that_was_read() -> None:
+    """On a server with sendfile, a file that a program read is a difference."""
+    scene = next(scene for scene in SCENES if scene.never_noted)
+    run = Run({scene.name: Observation(journal=("read by a program", "file closed"))})
+    verdicts = [Verdict(server) for server in ("gunicorn sync --preload", "uwsgi", "waitress")]
+    for verdict in verdicts:
+        verdict.check_never_noted([scene], run)
+    assert [len(verdict.differences) for verdict in verdicts] == [1, 1, 0]
+
+
 def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     """The table shows equal, different and not played, and below it what differs."""
     verdict = Verdict("werkzeug", played={scene.name for scene in playable("werkzeug")})

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[3] / "docs"
 PAGE = "storage.md"
+READ_BY_A_PROGRAM = "read by a program"
+"""Where a server offers sendfile, this is never noted."""
 
 
 class WatchedFile(io.FileIO):
@@ -25,7 +27,7 @@ class WatchedFile(io.FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read, and note that it was not the operating system who did."""
-        note("read by a program")
+        note(READ_BY_A_PROGRAM)
         return super().read(-1 if size is None else size) or b""
 
     def close(self) -> None:
@@ -70,24 +72,34 @@ def make_app(track: Track) -> WSGIApplication:
 
 FACTORIES: dict[str, Factory] = {"files": make_app}
 
-SCENES = scenes(
-    "files",
-    {
-        "send_file": get("/file"),
-        "HEAD of send_file": send("HEAD", "/file"),
-        "send_file, a range": get("/file", {"Range": "bytes=10-19"}),
-        "send_file, the last bytes": get("/file", {"Range": "bytes=-5"}),
-        "send_file, a range beyond": get("/file", {"Range": "bytes=9999999-"}),
-        "send_file, not modified": get("/file", {"If-Modified-Since": "Tue, 01 Jan 2999 00:00:00 GMT"}),
-        "send_file, another ETag": get("/file", {"If-None-Match": '"other"'}),
-        "send_file, If-Range": get("/file", {"Range": "bytes=0-4", "If-Range": '"other"'}),
-        "send_file as attachment": get("/attachment"),
-        "send_file from memory": get("/memory"),
-        "send_from_directory": get(f"/folder/{PAGE}"),
-        "send_from_directory, outside": get("/folder/../../pyproject.toml"),
-        "send_from_directory, missing": get("/folder/nothing.md"),
-        "static file": get("/static/custom.css"),
-        "file that the server sends by itself": get("/watched"),
-        "file for HTTP/1.0": get("/watched", version="1.0"),
-    },
-)
+SCENES = [
+    *scenes(
+        "files",
+        {
+            "send_file": get("/file"),
+            "HEAD of send_file": send("HEAD", "/file"),
+            "send_file, a range": get("/file", {"Range": "bytes=10-19"}),
+            "send_file, the last bytes": get("/file", {"Range": "bytes=-5"}),
+            "send_file, a range beyond": get("/file", {"Range": "bytes=9999999-"}),
+            "send_file, not modified": get(
+                "/file", {"If-Modified-Since": "Tue, 01 Jan 2999 00:00:00 GMT"}
+            ),
+            "send_file, another ETag": get("/file", {"If-None-Match": '"other"'}),
+            "send_file, If-Range": get("/file", {"Range": "bytes=0-4", "If-Range": '"other"'}),
+            "send_file as attachment": get("/attachment"),
+            "send_file from memory": get("/memory"),
+            "send_from_directory": get(f"/folder/{PAGE}"),
+            "send_from_directory, outside": get("/folder/../../pyproject.toml"),
+            "send_from_directory, missing": get("/folder/nothing.md"),
+            "static file": get("/static/custom.css"),
+        },
+    ),
+    *scenes(
+        "files",
+        {
+            "file that the server sends by itself": get("/watched"),
+            "file for HTTP/1.0": get("/watched", version="1.0"),
+        },
+        never_noted=dict.fromkeys(("gunicorn sync", "gunicorn gthread", "uwsgi"), READ_BY_A_PROGRAM),
+    ),
+]
