@@ -17,6 +17,8 @@ from ..servers import START_TIMEOUT_S, free_port, program, wait_until_listening
 ROOT = Path(__file__).parents[2]
 APPLICATION = "tests.conformance.serve:application"
 WORKER_TIMEOUT_S = 3
+QUIET = {"PYTHONDEVMODE": "", "PYTHONWARNINGS": ""}
+"""Warnings of files that an app left open come when the collector does, which is chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Server:
         with output.open("wb") as log:
             # Sets of methods become headers: their order hangs on the seed.
             always = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "XDG_RUNTIME_DIR": str(folder)}
-            full = {**os.environ, **always, **environ}
+            full = {**os.environ, **QUIET, **always, **environ}
             process = subprocess.Popen(
                 self.command(port), cwd=ROOT, env=full, stdout=log, stderr=log, start_new_session=True
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -19,7 +20,7 @@ from .inprocess import NAME as TEST_CLIENT
 from .matrix import ALL_SERVERS, playable
 from .mutants import MUTANTS
 from .runner import Run, split_entries
-from .servers import ROOT
+from .servers import QUIET, ROOT
 from .table import print_mutants, print_verdicts
 
 FAST = (TEST_CLIENT, "werkzeug", "gunicorn gthread")
@@ -139,7 +140,8 @@ def test_command_line() -> None:
 def run_suite(*arguments: str) -> str:
     """Run the suite in a process of its own, for some apps leave files open; return what it prints."""
     command = [sys.executable, "-m", "tests.conformance", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    environ = {**os.environ, **QUIET}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -31,14 +31,15 @@ class RaisingExporter(Exporter):
 
 
 class SharedExporter(MongoExporter):
-    """One client for all apps: the first that ends does not close it for the others."""
+    """One client for all apps: the last that ends closes it."""
+
+    users = 0
 
     def close(self) -> None:
-        """Leave it open."""
-
-    def close_for_good(self) -> None:
         """Close it when all apps have ended."""
-        super().close()
+        self.users -= 1
+        if self.users == 0:
+            super().close()
 
 
 def do_not_track(app: Flask) -> None:
@@ -65,7 +66,7 @@ class TrackInto:
         """Take the database's URI, and what is to go wrong in this process: "" for nothing."""
         self._config: dict[str, Any] = {"TRACKING_MONGODB_URI": uri}
         if fault:
-            self._config |= {"TRACKING_SHUTDOWN_TIMEOUT_S": 1.0, "TRACKING_EXPORT_TIMEOUT_S": 1.0}
+            self._config |= {"TRACKING_SHUTDOWN_TIMEOUT_S": 0.2, "TRACKING_EXPORT_TIMEOUT_S": 1.0}
         if fault == "queue full":
             self._config["TRACKING_QUEUE_RECORDS"] = 1
         if fault == "out of memory":
@@ -76,10 +77,10 @@ class TrackInto:
 
     def __call__(self, app: Flask) -> None:
         """Do what an app does with ``Tracking(app)``."""
+        self._exporter.users += 1
         app.config.update(self._config)
         self._tracking.init_app(app)
 
     def close(self) -> None:
         """Store what is queued."""
         assert self._tracking.close(20)
-        self._exporter.close_for_good()

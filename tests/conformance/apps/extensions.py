@@ -260,7 +260,7 @@ SCENES = [
         "sock",
         {
             "WebSocket upgrade": (
-                *(UPGRADE, Take(0), Raw(frame(1, b"hello")), Take(1)),
+                *(UPGRADE, Take(0), Raw(frame(1, b"hello")), Take(2)),
                 Raw(frame(8, b"\x03\xe8")),
             ),
             "WebSocket without an upgrade": get("/echo"),
