@@ -92,8 +92,8 @@ def play_in_process(variant: str, uri: str, scenes: list[Scene]) -> Run:
 
 
 LEFT_OUT = (PROBE, "was sent SIGKILL!")
-"""The suite's own requests; and that gunicorn lost patience with a worker that it had aborted. Such a
-worker stores what it holds before it ends, and has a second for it: on a busy machine that is chance."""
+"""The suite's own requests; and that gunicorn killed a worker which it had aborted before. Such a
+worker stores what it holds before it ends and has a second for it: on a busy machine that is chance."""
 
 LAST = Scene("", "", (get(PROBE),))
 
