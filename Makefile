@@ -6,21 +6,21 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 export PYTHONDEVMODE = 1
 
-.PHONY: help demo test compat conformance-flask lint types layers docs package bench clean
+.PHONY: help demo test conformance conformance-flask compat lint types layers docs package bench clean
 
 help:
-	@echo "make demo     a tea shop under gunicorn, a stream of requests, and what was recorded"
-	@echo "make test     all tests, with coverage"
-	@echo "make compat   the tests on Python 3.10 and 3.13, and with the lowest declared versions"
-	@echo "make conformance-flask"
-	@echo "              the tests of Flask, Flask-Login and Flask's tutorial app, with tracking off and on"
-	@echo "make lint     style and errors (ruff)"
-	@echo "make types    types (mypy --strict)"
-	@echo "make layers   who may import whom (import-linter)"
-	@echo "make docs     the documentation, warnings are errors (sphinx)"
-	@echo "make package  build sdist and wheel, and use the wheel in an empty environment"
-	@echo "make bench    what recording costs, beside a bare app and OpenTelemetry"
-	@echo "make clean    remove all that these made"
+	@echo "make demo               a tea shop under gunicorn, a stream of requests, and what was recorded"
+	@echo "make test               all tests, with coverage"
+	@echo "make conformance        every kind of view on every server, with tracking off and on"
+	@echo "make conformance-flask  the tests of Flask, Flask-Login and Flask's tutorial, with tracking off and on"
+	@echo "make compat             the tests on Python 3.10 and 3.13, and with the lowest declared versions"
+	@echo "make lint               style and errors (ruff)"
+	@echo "make types              types (mypy --strict)"
+	@echo "make layers             who may import whom (import-linter)"
+	@echo "make docs               the documentation, warnings are errors (sphinx)"
+	@echo "make package            build sdist and wheel, and use the wheel in an empty environment"
+	@echo "make bench              what recording costs, beside a bare app and OpenTelemetry"
+	@echo "make clean              remove all that these made"
 
 $(INSTALLED): pyproject.toml
 	@echo "Making the virtual environment $(VENV) ..."
@@ -37,6 +37,18 @@ test: $(INSTALLED)
 	@echo "Running all tests ..."
 	@$(BIN)/python -m coverage run -m pytest $(ARGS)
 	@PYTHONDEVMODE= $(BIN)/python -m coverage report
+
+$(VENV)/servers: $(INSTALLED)
+	@echo "Installing servers ..."
+	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,servers]'
+	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[uwsgi]' \
+		|| echo "uWSGI could not be built (it needs a C compiler): its column will be missing."
+	@touch $@
+
+conformance: $(VENV)/servers
+	@echo "Comparing every view on every server, with tracking off and on ..."
+	@PYTHONDEVMODE= $(BIN)/python -m tests.conformance --faults all $(ARGS)
+	@PYTHONDEVMODE= $(BIN)/python -m tests.conformance --mutants
 
 compat: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python .ci/compat.py $(ARGS)

@@ -13,7 +13,12 @@ RUNS = {
     "3.10": ("3.10", ()),
     "3.13": ("3.13", ()),
 }
-TESTS = ("--ignore=tests/test_demo.py", "--ignore=tests/test_docs.py", "-q")
+TESTS = (
+    "--ignore=tests/test_demo.py",
+    "--ignore=tests/test_docs.py",
+    "--ignore=tests/conformance",
+    "-q",
+)
 """What tells nothing new on another Python."""
 
 

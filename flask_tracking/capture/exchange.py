@@ -127,10 +127,10 @@ class Exchange:
     def start_response(self, status: str, headers: Any, *exc_info: Any) -> Any:
         """Stand in for the server's ``start_response``."""
         __traceback_hide__ = True
-        write = self._server_start_response(status, headers, *exc_info)
+        write: Any = self._server_start_response(status, headers, *exc_info)
         self._note_start(status, headers)
         self._server_write = write
-        return self._write
+        return self._write if callable(write) else write  # asgiref has none to give
 
     @harmless("reading the response's headers")
     def _note_start(self, status: str, headers: Any) -> None:
@@ -210,6 +210,12 @@ class Exchange:
         # The server has sent no byte of the answer that had begun: what the client gets is a 500.
         self._status = None
         self.end("error")
+
+    @harmless("recording an upgrade")
+    def end_upgraded(self) -> None:
+        """End where the client was answered in another protocol, past the server."""
+        self._status = "101 Switching Protocols"
+        self.end("ok")
 
     @harmless("ending a span")
     def end(self, outcome: str) -> None:

@@ -47,7 +47,11 @@ class TrackingMiddleware:
         try:
             iterable = self.wsgi_app(environ, exchange.start_response)
         except BaseException as error:
-            exchange.fail(error)
+            # StopIteration is how a handler of gunicorn says that it took the socket over.
+            if isinstance(error, StopIteration) and "HTTP_UPGRADE" in environ:
+                exchange.end_upgraded()
+            else:
+                exchange.fail(error)
             raise
         finally:
             running.reset(token)
@@ -62,7 +66,7 @@ class TrackingMiddleware:
         settings = self._tracked.settings
         path = environ.get("PATH_INFO", "")
         if not path.isascii():
-            path = path.encode("latin-1").decode("utf-8", "replace")
+            path = path.encode("latin-1", "replace").decode("utf-8", "replace")
         for pattern in settings.exclude:
             if pattern.match(path):
                 return None

@@ -329,6 +329,8 @@ class BatchWorker(Worker):
 
     def stop(self) -> None:
         """Ask the thread to store what is queued and to end; do not wait for it."""
+        if self._closing.is_set():
+            return
         self._closing.set()
         self._wake.set()
         if self._thread is None:  # else the thread closes it, as the last thing that it does
@@ -427,8 +429,15 @@ def _after_fork_in_child() -> None:
 
 
 def _at_exit() -> None:
-    for worker in list(_workers):
-        worker.close(worker.shutdown_timeout_s)
+    workers = list(_workers)
+    for worker in workers:
+        if isinstance(worker, BatchWorker):
+            worker.stop()
+    # All end at once: a process with many apps does not wait for one after the other.
+    started = time.monotonic()
+    for worker in workers:
+        waited_s = time.monotonic() - started
+        worker.close(max(0.0, worker.shutdown_timeout_s - waited_s))
 
 
 after_fork_in_child(_after_fork_in_child)

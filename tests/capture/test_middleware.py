@@ -437,6 +437,20 @@ def test_write_callable(app: Flask, tracking: Tracking) -> None:
     assert captures[0].response_size == 16
 
 
+def test_server_without_a_write_callable(app: Flask, tracking: Tracking) -> None:
+    """A start_response that returns nothing, as asgiref's, returns nothing to the app either."""
+    returned: list[object] = []
+
+    def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
+        returned.append(start_response("200 OK", []))
+        return []
+
+    middleware, captures, environ = make_middleware(app, wsgi_app)
+    assert list(middleware(environ, lambda *_: None)) == []  # type: ignore[arg-type]
+    assert returned == [None]
+    assert captures[0].status == "200 OK"
+
+
 def test_second_start_response_counts(app: Flask, tracking: Tracking) -> None:
     """An app may start again with exc_info; the last status and headers are recorded."""
 
@@ -679,6 +693,18 @@ def test_environ_that_lacks_what_it_must_have(app: Flask, tracking: Tracking) ->
     assert captures[0].environ_keys == captures[0].environ_values == ()
 
 
+def test_path_that_is_not_latin_1(app: Flask, tracking: Tracking) -> None:
+    """A server that hands over a path that WSGI forbids: the app answers as ever, a record is made."""
+
+    def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"fine"]
+
+    middleware, captures, environ = make_middleware(app, wsgi_app)
+    assert run(middleware, {**environ, "PATH_INFO": "/\u20ac"})[0] == b"fine"
+    assert dict(captures[0].environ)["PATH_INFO"] == "/\u20ac"
+
+
 def test_chunks_that_are_not_bytes(app: Flask, tracking: Tracking) -> None:
     """A chunk that is no bytes object is the server's to refuse: it passes as it is."""
 
@@ -703,6 +729,23 @@ def test_upgrade_keeps_the_servers_input(app: Flask, tracking: Tracking) -> None
     environ |= {"HTTP_UPGRADE": "websocket", "CONTENT_LENGTH": "3", "wsgi.input": io.BytesIO(b"abc")}
     assert run(middleware, environ)[0] == b"BytesIO"
     assert captures[0].status == "101 Switching Protocols"
+
+
+def test_upgrade_that_takes_the_socket_over(app: Flask, tracking: Tracking) -> None:
+    """An upgrade that ends with StopIteration, as flask-sock's on gunicorn, is a 101 and no error."""
+
+    def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
+        raise StopIteration
+
+    middleware, captures, environ = make_middleware(app, wsgi_app)
+    with pytest.raises(StopIteration):
+        middleware({**environ, "HTTP_UPGRADE": "websocket"}, None)  # type: ignore[arg-type]
+    with pytest.raises(StopIteration):
+        middleware(dict(environ), None)  # type: ignore[arg-type]
+    upgraded, failed = captures
+    assert (upgraded.status, upgraded.outcome) == ("101 Switching Protocols", "ok")
+    assert upgraded.exception is None
+    assert (failed.status, failed.outcome) == (None, "error")
 
 
 def test_redirect_is_recorded(app: Flask, tracking: Tracking, only_record: Only) -> None:

@@ -449,6 +449,36 @@ def test_exit_is_not_held_up_by_a_store_that_hangs() -> None:
     assert "Records that were not stored in time and are lost: 1." in run_script(script).stderr
 
 
+def test_exit_waits_once_for_all_apps() -> None:
+    """Twenty apps whose store hangs hold the process up as long as one does."""
+    script = """
+        import atexit, threading, time
+        from flask_tracking import MemoryExporter, Settings
+
+        waited_s = []
+        join = threading.Thread.join
+
+        def count(thread, timeout=None):
+            if timeout is not None:
+                waited_s.append(timeout)
+            join(thread, timeout)
+
+        atexit.register(lambda: print(sum(waited_s)))  # runs last
+        threading.Thread.join = count
+        from flask_tracking.pipeline.worker import BatchWorker
+        from tests.captures import make_capture
+
+        class Hanging(MemoryExporter):
+            def _store(self, records):
+                threading.Event().wait()
+
+        workers = [BatchWorker(Settings(shutdown_timeout_s=0.2), Hanging()) for _ in range(20)]
+        for worker in workers:
+            worker.submit(make_capture())
+    """
+    assert float(run_script(script).stdout) <= 0.4
+
+
 def test_exit_closes_the_exporter_of_a_sync_worker() -> None:
     """A worker without a thread lets go of its connection at the end of the process, too."""
     script = """

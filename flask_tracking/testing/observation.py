@@ -1,0 +1,155 @@
+"""What a request showed from outside, what of it may differ from run to run, and the first difference.
+
+`normalise` is the whole list of what may differ between two runs of one request, and nothing else may.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+__all__ = ["RULES", "Answer", "Observation", "Rule", "first_difference", "normalise"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One response as it reached the client."""
+
+    status: str
+    """The status line."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Every header in its order, names as they were written."""
+    chunks: tuple[bytes, ...] = ()
+    """The body, in the pieces that can be told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """All that one exchange showed to the client, to the app and to whoever reads the log."""
+
+    answers: tuple[Answer, ...] = ()
+    fate: str = ""
+    """How it ended: of the connection, or the exception that came out of the app."""
+    journal: tuple[str, ...] = ()
+    """What the app noted, in its order: signals, teardowns, what it read, what was closed."""
+    log: tuple[str, ...] = ()
+    """What was logged meanwhile, with tracebacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that may differ from run to run."""
+
+    name: str
+    place: str
+    """``header`` (the whole line), ``body`` (a chunk, read as Latin-1) or ``log`` (an entry)."""
+    pattern: re.Pattern[str]
+    mask: str | Callable[[re.Match[str]], str]
+
+    def apply(self, text: str) -> str:
+        """Put the mask where the pattern matches."""
+        return self.pattern.sub(self.mask, text)
+
+
+def _rule(name: str, place: str, pattern: str, mask: str) -> Rule:
+    return Rule(name, place, re.compile(pattern, re.MULTILINE), mask)
+
+
+_FRAME_OF_OURS = (
+    r'^ +File "[^"\n]*[/\\]flask_tracking[/\\][^"\n]*", line \d+.*\n'
+    r"(?:    [^\n]*(?:\n|\Z))*?(?= +File |\S|\Z)"
+)
+
+RULES: tuple[Rule, ...] = (
+    _rule("the date", "header", r"^(Date: ).*", r"\1<date>"),
+    _rule("when a cookie expires", "header", r"^(Set-Cookie: .*?; Expires=)[^;]*", r"\1<date>"),
+    _rule("the debugger's secret", "body", r'(SECRET = "|[?&;]s=)[A-Za-z0-9]{20}', r"\1<secret>"),
+    _rule("the debugger's ids of frames", "body", r"(frame-|tb-|TRACEBACK = )-?\d{6,}", r"\1<id>"),
+    _rule("frames of flask_tracking", "log", _FRAME_OF_OURS, ""),
+    _rule("times", "log", r"\[?\b\d\d/\w{3}/\d{4}[: ]\d\d:\d\d:\d\d( [+-]\d{4})?\]?", "<time>"),
+    _rule("times", "log", r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d([.,]\d+)?Z?( ?[+-]\d{4})?", "<time>"),
+    _rule("times", "log", r"\b\w{3} \w{3} +\d+ \d\d:\d\d:\d\d \d{4}", "<time>"),
+    _rule("durations", "log", r"\b(in|after) \d+ (msecs|micros|seconds)\b", r"\1 <n> \2"),
+    _rule("uWSGI's switches", "log", r"\(\d+ switches on core \d+\)", "(<n> switches)"),
+    _rule("process ids", "log", r"(?i)(\bpids?\b[:= ]*)\d+", r"\1<pid>"),
+    _rule("process ids", "log", r"(?i)(\b(?:server )?process \[)\d+", r"\1<pid>"),
+    _rule("process ids", "log", r"^((?:<time>|\S+) )?\[\d+\] ", r"\1[<pid>] "),
+    _rule("ports", "log", r"(\b127\.0\.0\.1(?::|', ?))\d+", r"\1<port>"),
+    _rule("process ids", "log", r"(127\.0\.0\.1:<port> \()\d+(?=\)$)", r"\1<pid>"),
+    _rule("addresses in memory", "log", r"\b0x[0-9a-f]{6,}", "<address>"),
+)
+"""What may differ, in the order in which it is masked."""
+
+
+def _mask(place: str, text: str) -> str:
+    for rule in RULES:
+        if rule.place == place:
+            text = rule.apply(text)
+    return text
+
+
+def _mask_header(name: str, value: str) -> tuple[str, str]:
+    masked = _mask("header", f"{name.title()}: {value}").partition(": ")[2]
+    return name, masked
+
+
+def normalise(observation: Observation) -> Observation:
+    """Mask all that may differ between two runs of one request; nothing else may."""
+    answers = [
+        Answer(
+            answer.status,
+            tuple(_mask_header(*header) for header in answer.headers),
+            tuple(_mask("body", chunk.decode("latin-1")).encode("latin-1") for chunk in answer.chunks),
+        )
+        for answer in observation.answers
+    ]
+    log = tuple(_mask("log", entry) for entry in observation.log)
+    return dataclasses.replace(observation, answers=tuple(answers), log=log)
+
+
+def first_difference(off: Observation, on: Observation) -> str | None:
+    """Say readably where two observations first differ, after `normalise`; None when they are equal.
+
+    Args:
+        off: what was seen without tracking.
+        on: what was seen with it.
+    """
+    pairs = zip_longest(_lines(normalise(off)), _lines(normalise(on)), fillvalue=("nothing more", ""))
+    for (place, left), (other_place, right) in pairs:
+        if (place, left) != (other_place, right):
+            where = place if place == other_place else f"{place} | {other_place}"
+            return f"{where}\n  off  {_abridge(left, right)}\n  on   {_abridge(right, left)}"
+    return None
+
+
+def _lines(observation: Observation) -> Iterator[tuple[str, str]]:
+    """Yield all that was observed, each with the name of its place."""
+    for number, answer in enumerate(observation.answers, 1):
+        yield f"status of answer {number}", answer.status
+        for position, (name, value) in enumerate(answer.headers, 1):
+            yield f"header {position} of answer {number}", f"{name}: {value}"
+        body = b"".join(answer.chunks)
+        yield f"body of answer {number}", f"{len(body)} bytes: {body!r}"
+        for position, chunk in enumerate(answer.chunks, 1):
+            yield f"chunk {position} of answer {number}", f"{len(chunk)} bytes: {chunk!r}"
+    yield "fate", observation.fate
+    yield from _numbered("journal", observation.journal)
+    yield from _numbered("log", observation.log)
+
+
+def _numbered(place: str, entries: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for number, entry in enumerate(entries, 1):
+        yield f"{place}, entry {number}", entry
+
+
+def _abridge(text: str, other: str, room: int = 300) -> str:
+    """Cut `text` to what is around its first difference from `other`."""
+    if len(text) <= room:
+        return text or "(nothing)"
+    pairs = enumerate(zip_longest(text, other))
+    differs_at = next((at for at, (one, two) in pairs if one != two), 0)
+    start = max(0, differs_at - room // 2)
+    return ("..." if start else "") + text[start : start + room] + "..."

@@ -1,0 +1,100 @@
+"""What two runs have in common, and where they first differ."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from flask_tracking.testing.observation import Observation, first_difference, normalise
+
+from .exchange import Scene
+from .runner import Run
+
+OUTPUT = "what the server printed"
+RECORDS = "what was recorded"
+PLAYED = "what was played"
+
+
+MAY_BE_SAID = (
+    "flask_tracking WARNING: decoding a body failed",
+    "flask_tracking WARNING: copying a response body failed",
+)
+"""What flask_tracking says of a gzip body that is none, and of an app that returns text for bytes."""
+
+
+@dataclass
+class Verdict:
+    """How one server did."""
+
+    server: str
+    fault: str = ""
+    played: set[str] = field(default_factory=set)
+    """Scenes whose runs were compared."""
+    differences: dict[str, str] = field(default_factory=dict)
+    """By scene, or by `OUTPUT`, `RECORDS` and `PLAYED`: what differs, readably."""
+
+    @property
+    def name(self) -> str:
+        """The column's name."""
+        return f"{self.server}, {self.fault}" if self.fault else self.server
+
+    def check_never_noted(self, scenes: Iterable[Scene], run: Run) -> None:
+        """Add scenes whose journal holds what it must not, as a file that was read by a program."""
+        for scene in scenes:
+            for server, text in scene.never_noted.items():
+                seen = run.seen.get(scene.name)
+                if seen and self.server.startswith(server) and text in seen.journal:
+                    self.differences.setdefault(scene.name, f"the app noted: {text}")
+
+    def check_complete(self, scenes: Iterable[str]) -> None:
+        """Add that scenes were not played which should have been."""
+        missing = sorted(set(scenes) - self.played)
+        if missing:
+            self.differences[PLAYED] = f"not played: {missing}"
+
+
+def compare(verdict: Verdict, off: Run, on: Run, what: str) -> None:
+    """Add to `verdict` where two runs differ, each scene once.
+
+    Args:
+        verdict: of their server.
+        off: the run without tracking.
+        on: the run that is to be equal.
+        what: what the second one was, for whoever reads it.
+    """
+    for scene in off.seen.keys() | on.seen.keys():
+        verdict.played.add(scene)
+        left, right = off.seen.get(scene), on.seen.get(scene)
+        missing = Observation(fate="not played")
+        difference = first_difference(left or missing, right or missing)
+        if difference is not None:
+            verdict.differences.setdefault(scene, f"{what}: {difference}")
+    left_entries, right_entries = _printed(off), _printed(on)
+    if left_entries != right_entries:
+        fewer, more = left_entries - right_entries, right_entries - left_entries
+        verdict.differences.setdefault(OUTPUT, f"{what}:\n  off  {dict(fewer)}\n  on   {dict(more)}")
+
+
+def _printed(run: Run) -> Counter[str]:
+    """Return the entries with their numbers: who prints first is chance."""
+    return Counter(normalise(Observation(log=run.output)).log)
+
+
+def compare_records(verdict: Verdict, run: Run, recorded: Counter[str]) -> None:
+    """Add to `verdict` whether tracking was really on: a record for every call of a tracked app.
+
+    Args:
+        verdict: of the column; with a fault records must be missing, else the fault was none.
+        run: the run with tracking on.
+        recorded: the records by scene.
+    """
+    missing, surplus = run.called - recorded, recorded - run.called
+    said = [text for text in run.said if not text.startswith(MAY_BE_SAID)]
+    if verdict.fault:
+        if not missing:
+            verdict.differences[RECORDS] = "the fault was planted, and yet everything was recorded"
+    elif missing or surplus:
+        verdict.differences[RECORDS] = f"missing {dict(missing)}, too many {dict(surplus)}"
+    elif said:
+        verdict.differences[RECORDS] = f"flask_tracking logged: {said[0]}"

@@ -1,0 +1,134 @@
+"""The runs of the matrix, a few at a time, and what came of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from ..servers import mongo_server
+from .apps import SCENES
+from .compare import Verdict, compare, compare_records
+from .exchange import Scene
+from .faults import FAULTS
+from .inprocess import NAME as TEST_CLIENT
+from .mutants import MUTANTS, Mutant
+from .runner import Run, play_in_process, play_on
+from .servers import SERVERS
+
+NO_HARM = "no harm"
+AT_A_TIME = 5
+BY_NAME = {server.name: server for server in SERVERS}
+ALL_SERVERS = (TEST_CLIENT, *BY_NAME)
+
+
+def is_installed(name: str) -> bool:
+    """Whether a column can be filled here."""
+    return name == TEST_CLIENT or BY_NAME[name].is_installed
+
+
+def playable(server: str, scenes: Iterable[Scene] = SCENES) -> list[Scene]:
+    """Return the scenes that can be played on a server."""
+    return [scene for scene in scenes if scene.reason_against(server) is None]
+
+
+def play(server: str, variant: str, uri: str, app: str = "") -> Run:
+    """Play all that can be played on a server, or with one app only."""
+    wanted = [scene for scene in playable(server) if app in ("", scene.app)]
+    if server == TEST_CLIENT:
+        return play_in_process(variant, uri, wanted)
+    return play_on(BY_NAME[server], variant, uri, wanted)
+
+
+def count_records(uri: str) -> Counter[str]:
+    """Return how many records there are of each scene; none where there is no database."""
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        uri, serverSelectionTimeoutMS=1000, timeoutMS=5000, connectTimeoutMS=1000
+    )
+    try:
+        collection = client.get_default_database()["tracking"]
+        return Counter(
+            dict(record["request_headers"]).get("X-Scene", "")
+            for record in collection.find({}, {"request_headers": True})
+        )
+    except PyMongoError:
+        return Counter()
+    finally:
+        client.close()
+
+
+class Matrix:
+    """Runs servers, with and without faults; one verdict for each column."""
+
+    def __init__(
+        self, servers: Sequence[str], faults: Sequence[str] = (), faulty_servers: Sequence[str] = ()
+    ) -> None:
+        """Take what is to be run; a server that is not installed is left out and kept as missing.
+
+        Args:
+            servers: names of servers.
+            faults: names of faults.
+            faulty_servers: where the faults are planted.
+        """
+        wanted = [*servers, *(name for name in faulty_servers if faults and name not in servers)]
+        self.missing = [name for name in wanted if not is_installed(name)]
+        self.servers = [name for name in wanted if name not in self.missing]
+        self._faults = faults
+        self._faulty_servers = [name for name in faulty_servers if name not in self.missing]
+        self._stack = ExitStack()
+
+    def run(self) -> list[Verdict]:
+        """Play everything, and compare."""
+        with self._stack, mongo_server() as database, ThreadPoolExecutor(AT_A_TIME) as pool:
+            off = {name: [pool.submit(play, name, "off", "") for _ in "ab"] for name in self.servers}
+            columns = [(name, "", f"{database.uri}{name.replace(' ', '_')}") for name in self.servers]
+            for fault in self._faults:
+                for name in self._faulty_servers:
+                    columns.append((name, fault, self._stack.enter_context(FAULTS[fault]())))
+            on = [
+                pool.submit(play, name, f"on+{fault}" if fault else "on", uri)
+                for name, fault, uri in columns
+            ]
+            return [
+                judge(Verdict(name, fault), off[name], run, uri)
+                for (name, fault, uri), run in zip(columns, on, strict=True)
+            ]
+
+
+def judge(verdict: Verdict, off: list[Future[Run]], on: Future[Run], uri: str) -> Verdict:
+    """Compare the runs of one column, off against off first."""
+    first, again = (run.result() for run in off)
+    if not verdict.fault:
+        compare(verdict, first, again, "not deterministic, off against off")
+    compare(verdict, first, on.result(), "off against on")
+    verdict.check_never_noted(playable(verdict.server), on.result())
+    compare_records(verdict, on.result(), count_records(uri))
+    verdict.check_complete(scene.name for scene in playable(verdict.server))
+    return verdict
+
+
+def find_mutants() -> dict[str, dict[str, str]]:
+    """Plant each harm, and return by its name what was found: scenes and differences.
+
+    Among the names is `NO_HARM`, for which nothing is to be found.
+    """
+    found: dict[str, dict[str, str]] = {}
+    off: dict[tuple[str, str], Run] = {}
+    for name, mutant in {NO_HARM: Mutant("does nothing", lambda app: None), **MUTANTS}.items():
+        place = mutant.server, mutant.app
+        if place not in off:
+            off[place] = play(mutant.server, "off", "", mutant.app)
+        verdict = Verdict(mutant.server)
+        variant = "off" if name == NO_HARM else name
+        compare(verdict, off[place], play(mutant.server, variant, "", mutant.app), mutant.harm)
+        found[name] = {
+            scene.name: verdict.differences[scene.name]
+            for scene in SCENES
+            if scene.name in verdict.differences
+        }
+    return found

@@ -1,0 +1,115 @@
+"""The servers that people use, each run in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..servers import START_TIMEOUT_S, free_port, program, wait_until_listening
+
+ROOT = Path(__file__).parents[2]
+APPLICATION = "tests.conformance.serve:application"
+WORKER_TIMEOUT_S = 3
+QUIET = {"PYTHONDEVMODE": "", "PYTHONWARNINGS": ""}
+"""Warnings of files that an app left open come when the collector does, which is chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One column of the table."""
+
+    name: str
+    needs: tuple[str, ...]
+    """Packages to be installed."""
+    command: Callable[[int], list[str]]
+    """What to run, for a port."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it can be run here."""
+        return all(importlib.util.find_spec(name) or program(name) for name in self.needs)
+
+    @contextlib.contextmanager
+    def run(self, environ: dict[str, str], folder: Path) -> Iterator[int]:
+        """Run it; yields its port.
+
+        Args:
+            environ: more environment variables.
+            folder: of its own; all that it prints goes to the file ``output`` there.
+        """
+        port = free_port()
+        output = folder / "output"
+        with output.open("wb") as log:
+            # Sets of methods become headers: their order hangs on the seed.
+            always = {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "XDG_RUNTIME_DIR": str(folder)}
+            full = {**os.environ, **QUIET, **always, **environ}
+            process = subprocess.Popen(
+                self.command(port), cwd=ROOT, env=full, stdout=log, stderr=log, start_new_session=True
+            )
+            try:
+                wait_until_listening(process, port)
+                yield port
+            except RuntimeError as error:
+                raise RuntimeError(f"{self.name}: {error}\n{output.read_text()}") from error
+            finally:
+                end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Let a server finish what it does, and end."""
+    process.terminate()
+    try:
+        process.wait(START_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+
+def _gunicorn(kind: str, *options: str) -> Server:
+    def command(port: int) -> list[str]:
+        return [
+            *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", kind),
+            *("--timeout", str(WORKER_TIMEOUT_S), "--keep-alive", "1", "--access-logfile", "-"),
+            *(*options, APPLICATION),
+        ]
+
+    needs = ("gunicorn", "gevent") if kind == "gevent" else ("gunicorn",)
+    name = " ".join(["gunicorn", kind, *(option for option in options if option == "--preload")])
+    return Server(name, needs, command)
+
+
+def _own(name: str, *needs: str) -> Server:
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-m", "tests.conformance.serve", name, str(port)]
+
+    return Server(name, (name, *needs), command)
+
+
+def _uwsgi(port: int) -> list[str]:
+    return [
+        *(program("uwsgi") or "uwsgi", "--http-socket", f"127.0.0.1:{port}", "--enable-threads"),
+        *("--master", "--processes", "1", "--need-app", "--die-on-term", "--lazy-apps"),
+        *("--wsgi", APPLICATION, "--ignore-sigpipe", "--ignore-write-errors"),
+    ]
+
+
+SERVERS = (
+    _own("werkzeug"),
+    _gunicorn("sync"),
+    _gunicorn("sync", "--preload"),
+    _gunicorn("gthread", "--threads", "4"),
+    _gunicorn("gthread", "--threads", "4", "--preload"),
+    _gunicorn("gevent"),
+    _gunicorn("gevent", "--preload"),
+    _own("waitress"),
+    Server("uwsgi", ("uwsgi",), _uwsgi),
+    _own("hypercorn", "asgiref"),
+)
+"""Beside the test client, which is no process of its own."""

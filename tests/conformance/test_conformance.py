@@ -1,0 +1,166 @@
+"""The fast part of the matrix: in process and on two servers, and every harm that is planted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from flask_tracking.testing.observation import Answer, Observation
+
+from ..servers import MongoServer
+from .apps import FACTORIES, SCENES
+from .command import make_parser
+from .compare import OUTPUT, PLAYED, RECORDS, Verdict, compare, compare_records
+from .exchange import get, post
+from .inprocess import NAME as TEST_CLIENT
+from .matrix import ALL_SERVERS, playable
+from .mutants import MUTANTS
+from .runner import Run, split_entries
+from .servers import QUIET, ROOT
+from .table import print_mutants, print_verdicts
+
+FAST = (TEST_CLIENT, "werkzeug", "gunicorn gthread")
+
+
+def test_scenes_have_names_of_their_own() -> None:
+    """There are as many rows as scenes, each goes to an app that exists, and no app is without one."""
+    names = Counter(scene.name for scene in SCENES)
+    assert [name for name, count in names.items() if count > 1] == []
+    assert {scene.app for scene in SCENES} == set(FACTORIES)
+    assert len(SCENES) >= 270
+
+
+def test_every_scene_is_played_somewhere() -> None:
+    """No scene is declared impossible on every server."""
+    played = {scene.name for server in ALL_SERVERS for scene in playable(server)}
+    assert {scene.name for scene in SCENES} == played
+
+
+def test_bytes_of_requests() -> None:
+    """A request becomes the bytes that a client would send."""
+    head = get("/a?b=c", {"Accept": "*/*"}).head("output", "plain text")
+    assert head == (
+        b"GET /a?b=c HTTP/1.1\r\nHost: shop.example\r\nAccept: */*\r\n"
+        b"X-App: output\r\nX-Scene: plain text\r\n\r\n"
+    )
+    assert post("/", b"abcde", pieces=(2, 3)).encoded_body() == b"2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"
+
+
+def test_printed_tracebacks_stay_with_their_line() -> None:
+    """What a server prints is split into entries, and the suite's own requests are left out."""
+    printed = (
+        "first\nError on request:\nTraceback (most recent call last):\n  File x\nValueError: no\nlast"
+    )
+    assert split_entries(printed) == [
+        "first",
+        "Error on request:\nTraceback (most recent call last):\n  File x\nValueError: no",
+        "last",
+    ]
+    assert split_entries('a\n"GET /-probe HTTP/1.1" 200') == ["a"]
+
+
+SEEN = {"plain text": Observation((Answer("200 OK"),), "closed")}
+
+
+def test_difference_of_one_scene() -> None:
+    """A scene that differs, is missing or was printed otherwise is a difference of the column."""
+    verdict = Verdict("werkzeug")
+    other = Run({"plain text": Observation((Answer("500 No"),), "closed")}, ("one more",))
+    compare(verdict, Run(SEEN), other, "off against on")
+    assert set(verdict.differences) == {"plain text", OUTPUT}
+    assert "status of answer 1" in verdict.differences["plain text"]
+    missing = Verdict("werkzeug")
+    compare(missing, Run(SEEN), Run({}), "off against on")
+    assert "not played" in missing.differences["plain text"]
+
+
+def test_scenes_that_were_not_played_are_a_difference() -> None:
+    """A column that played fewer scenes than declared does not pass."""
+    verdict = Verdict("werkzeug", played={"plain text"})
+    verdict.check_complete(["plain text", "JSON"])
+    assert verdict.differences == {PLAYED: "not played: ['JSON']"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "called", "recorded", "said", "passes"),
+    [
+        ("", 2, 2, (), True),
+        ("", 2, 1, (), False),
+        ("", 1, 2, (), False),
+        ("", 2, 2, ("flask_tracking WARNING: Records cannot be stored",), False),
+        ("database down", 2, 0, ("flask_tracking WARNING: Records cannot be stored",), True),
+        ("database down", 2, 2, (), False),
+    ],
+)
+def test_tracking_was_on(
+    fault: str, called: int, recorded: int, said: tuple[str, ...], passes: bool
+) -> None:
+    """Every call has its record and nothing is logged; with a fault records are missing."""
+    verdict = Verdict("werkzeug", fault)
+    run = Run(called=Counter({"plain text": called}), said=said)
+    compare_records(verdict, run, Counter({"plain text": recorded}))
+    assert (RECORDS not in verdict.differences) is passes
+
+
+def test_file_that_was_read() -> None:
+    """On a server with sendfile, a file that a program read is a difference."""
+    scene = next(scene for scene in SCENES if scene.never_noted)
+    run = Run({scene.name: Observation(journal=("read by a program", "file closed"))})
+    verdicts = [Verdict(server) for server in ("gunicorn sync --preload", "uwsgi", "waitress")]
+    for verdict in verdicts:
+        verdict.check_never_noted([scene], run)
+    assert [len(verdict.differences) for verdict in verdicts] == [1, 1, 0]
+
+
+def test_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """The table shows equal, different and not played, and below it what differs."""
+    verdict = Verdict("werkzeug", played={scene.name for scene in playable("werkzeug")})
+    verdict.differences["plain text"] = "off against on: status"
+    print_verdicts([verdict], SCENES, ["uwsgi"])
+    print_mutants({"lost byte": {"1 MiB": "body"}, "nothing": {}})
+    printed = capsys.readouterr().out
+    assert "  ✗  plain text\n" in printed and "  ✓  JSON\n" in printed
+    assert "  –  worker timeout\n" in printed
+    assert "not installed: uwsgi" in printed
+    assert "✗ plain text, on werkzeug: off against on: status" in printed
+    assert "✗ nothing: NOT FOUND" in printed and "first by '1 MiB'" in printed
+
+
+def test_command_line() -> None:
+    """Servers and faults are given by name, with commas between them."""
+    options = make_parser().parse_args(["--servers", "werkzeug, gunicorn sync", "--faults", "all"])
+    assert options.servers == ["werkzeug", "gunicorn sync"]
+    assert options.faults == ["all"]
+
+
+def run_suite(*arguments: str) -> str:
+    """Run the suite in a process of its own, for some apps leave files open; return what it prints."""
+    command = [sys.executable, "-m", "tests.conformance", *arguments]
+    environ = {**os.environ, **QUIET}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(MongoServer.kind() is None, reason="no database server to start")
+def test_tracking_changes_nothing() -> None:
+    """Every scene that can be played in process and on two servers is equal, and is recorded."""
+    faults = ("--faults", "raising exporter", "--faulty-servers", "werkzeug")
+    printed = run_suite("--servers", ",".join(FAST), *faults)
+    played = 2 * len(playable("werkzeug")) + sum(
+        len(playable(name)) for name in FAST if name != "werkzeug"
+    )
+    assert f"{len(SCENES)} scenes, 4 columns: {played} comparisons, 0 differences" in printed
+
+
+def test_every_harm_is_found() -> None:
+    """Each planted harm makes a scene fail, and no harm makes none fail."""
+    printed = run_suite("--mutants")
+    assert len(MUTANTS) >= 10
+    for harm in MUTANTS:
+        assert f"✓ {harm}: found by " in printed
+    assert "✓ no harm: nothing found" in printed
