@@ -29,7 +29,9 @@ from . import timing_app
 from .timing_app import CHUNK, FILE_BYTES, PAGE, PAUSE_S
 
 TOLERANCE_MS = 50.0
-ATTEMPTS = 5
+ATTEMPTS = 10
+LAST_BYTES = 5 * 1024 * 1024
+"""More than all buffers between the server and a client that does not read."""
 TIMEOUT_S = 30.0
 PAUSE_MS = PAUSE_S * 1000
 MODULE = timing_app.__name__
@@ -115,7 +117,7 @@ def server(
         kind, _, workers = request.param.partition(" ")
         options = ("-c", f"python:{MODULE}", "-k", workers, "--log-level", "critical")
         running = (
-            gunicorn(f"{MODULE}:application", *options, env=env, python=("-W", "error"))
+            gunicorn(f"{MODULE}:make_application()", *options, env=env, python=("-W", "error"))
             if kind == "gunicorn"
             else werkzeug_server(env)
         )
@@ -165,8 +167,8 @@ def pause(seen: Exchange) -> None:
 def reset(connection: socket.socket, seen: Exchange) -> None:
     """Go away as a client does that is killed."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
     seen.paused_until_ns = time.perf_counter_ns()
+    connection.close()
 
 
 def plainly(request: bytes) -> Callable[[socket.socket, Exchange], None]:
@@ -181,11 +183,13 @@ def plainly(request: bytes) -> Callable[[socket.socket, Exchange], None]:
 
 
 def slowly(request: bytes) -> Callable[[socket.socket, Exchange], None]:
-    """Read the first bytes, and the rest after a while."""
+    """Read until so much is left that the server cannot be through yet, and the rest after a while."""
 
     def client(connection: socket.socket, seen: Exchange) -> None:
         connection.sendall(request)
         read_head(connection, seen)
+        while seen.body_size < FILE_BYTES - LAST_BYTES:
+            seen.body_size += len(connection.recv(65536))
         pause(seen)
         read_rest(connection, seen)
 

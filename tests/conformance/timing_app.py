@@ -7,6 +7,7 @@ for gunicorn it is both the app and the configuration.
 
 from __future__ import annotations
 
+import atexit
 import functools
 import io
 import os
@@ -24,20 +25,21 @@ from werkzeug.serving import WSGIRequestHandler, run_simple
 from flask_tracking import Exporter, Record, Tracking
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PAUSE_S = 0.15
 CHUNK = b"a chunk of a stream\n"
 TICK_S = 0.01
 """The pause between two chunks of the stream that never ends."""
-FILE_BYTES = 16 * 1024 * 1024
-"""More than all buffers between the server and a client that does not read."""
+FILE_BYTES = 8 * 1024 * 1024
 PAGE = b"0123456789" * 20
 
 
 @functools.cache
 def _socket() -> tuple[socket.socket, tuple[str, int]]:
-    return socket.socket(type=socket.SOCK_DGRAM), ("127.0.0.1", int(os.environ["TEST_REPORTS"]))
+    sender = socket.socket(type=socket.SOCK_DGRAM)
+    atexit.register(sender.close)
+    return sender, ("127.0.0.1", int(os.environ["TEST_REPORTS"]))
 
 
 def report(what: str, value: object) -> None:
@@ -157,15 +159,17 @@ def endless_chunks() -> Iterator[bytes]:
         mark("last")
 
 
-_app = make_app(propagates=False)
-_propagating = make_app(propagates=True)
+def make_application() -> WSGIApplication:
+    """Make the application that the servers run."""
+    app, propagating = make_app(propagates=False), make_app(propagates=True)
 
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # Outside of all that is tracked.
+        mark("arrived")
+        is_escaping = environ["QUERY_STRING"] == "escapes"
+        return (propagating if is_escaping else app)(environ, start_response)
 
-def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Tell when the request comes, outside of all that is tracked."""
-    mark("arrived")
-    is_escaping = environ["QUERY_STRING"] == "escapes"
-    return (_propagating if is_escaping else _app)(environ, start_response)
+    return application
 
 
 def post_request(worker: object, req: object, environ: object, resp: object) -> None:
@@ -188,4 +192,5 @@ class Handler(WSGIRequestHandler):
 
 
 if __name__ == "__main__":
-    run_simple("127.0.0.1", int(sys.argv[1]), application, threaded=True, request_handler=Handler)
+    port, application = int(sys.argv[1]), make_application()
+    run_simple("127.0.0.1", port, application, threaded=True, request_handler=Handler)
