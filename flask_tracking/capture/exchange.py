@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ..guard import call_foreign, harmless
 from ..memo import Memo
 from ..record import Capture, Headers
+from . import clock
 from .bodies import BodyCopy, InputTee, tee_input, tee_output
+from .files import Delivery, SentFile
 from .span import ENVIRON_KEY, Span
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class Exchange:
     _server_write: Callable[[bytes], object] | None = None
     _server_wrap_file: Callable[..., Any] | None = None
     _file: Any = None
+    """What the server's file wrapper made of `_file_source`."""
+    _file_source: Any = None
 
     def __init__(self, span: Span, start_response: StartResponse, submit: Submit) -> None:
         self.span = span
@@ -119,6 +122,7 @@ class Exchange:
 
     def _wrap_file(self, file: Any, *args: Any) -> Any:
         assert self._server_wrap_file is not None  # noqa: S101 - it is set while the app runs
+        self._file_source = file
         self._file = self._server_wrap_file(file, *args)
         return self._file
 
@@ -151,8 +155,11 @@ class Exchange:
     def _write(self, data: bytes) -> object:
         __traceback_hide__ = True
         assert self._server_write is not None  # noqa: S101 - only start_response hands this out
+        produced_ns = clock.now_ns()
         result = self._server_write(data)
         if not self.has_ended:
+            if self._first_byte_ns is None and data:
+                self._first_byte_ns = produced_ns
             self.note_chunk(data)
         return result
 
@@ -167,24 +174,35 @@ class Exchange:
     def _hook_close(self, file: Any) -> bool:
         """Let a file that the server sends by itself end the span when it is closed."""
         close = getattr(file, "close", None)
+        sent = SentFile(self._file_source)
 
         def close_and_end() -> None:
+            delivery = sent.describe(self._expected_size)
             try:
                 if close is not None:
                     close()
             finally:
-                self._end_file()
+                self._end_file(delivery)
 
         # A wrapper without attributes of its own is teed, and loses the server's own way.
-        return call_foreign("hooking a file response", _set_close, file, close_and_end, default=False)
+        is_hooked = call_foreign(
+            "hooking a file response", _set_close, file, close_and_end, default=False
+        )
+        if is_hooked:
+            self._first_byte_ns = clock.now_ns()  # from here on the server sends, unseen by us
+        return is_hooked
 
     @harmless("ending a file response")
-    def _end_file(self) -> None:
-        if self._response.note != "excluded":
-            self._response.note = "file"
-        self._response.size = self._expected_size or 0
-        self._first_byte_ns = self._first_byte_ns or time.perf_counter_ns()
-        self.end("ok")
+    def _end_file(self, delivery: Delivery) -> None:
+        response = self._response
+        if response.note != "excluded":
+            response.note = "file"
+        response.size = delivery.size
+        if not response.size:
+            self._first_byte_ns = None
+        if delivery.error is not None:
+            self.fail(delivery.error)
+        self.end("ok" if delivery.is_whole else "disconnected")
 
     @harmless("copying a response body")
     def note_chunk(self, chunk: bytes) -> None:
@@ -192,7 +210,7 @@ class Exchange:
         response = self._response
         response.add(chunk)
         if self._first_byte_ns is None and response.size:
-            self._first_byte_ns = time.perf_counter_ns()
+            self._first_byte_ns = clock.now_ns()
         if self._expected_size is not None and response.size >= self._expected_size:
             self.end("ok")
 
@@ -222,7 +240,7 @@ class Exchange:
         """End the span and submit the capture; ending twice is harmless."""
         if self.has_ended:
             return
-        ended_ns = time.perf_counter_ns()
+        ended_ns = clock.now_ns()
         self.has_ended = True
         span = self.span
         try:

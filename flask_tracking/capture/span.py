@@ -6,7 +6,6 @@ nothing, so that code which annotates needs no ``if``.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,6 +24,7 @@ from ..ids import (
     parse_traceparent,
 )
 from ..record import ChildTiming, ExceptionInfo, UserRef
+from . import clock
 from .snapshot import MAX_BYTES, Snapshot, clean_text, describe_exception, snapshot
 from .trace import continue_opentelemetry, has_opentelemetry
 from .users import describe_user
@@ -77,8 +77,8 @@ class Span:
     def __init__(self, owner: TrackedApp, environ: WSGIEnvironment, parent: Span | None) -> None:
         self.owner = owner
         self.number = next_number()
-        self.arrived_at = time.time()
-        self.started_ns = time.perf_counter_ns()
+        self.arrived_at = clock.now()
+        self.started_ns = clock.now_ns()
         self.environ: WSGIEnvironment | None = environ
         self.custom: dict[str, tuple[Any, int]] = {}
         self.notes: dict[str, None] = {}
@@ -153,7 +153,7 @@ class Span:
             raise
         finally:
             if timing is not None:
-                timing.ended_ns = time.perf_counter_ns()
+                timing.ended_ns = clock.now_ns()
 
     @harmless("recording an exception")
     def record_exception(self, error: BaseException) -> None:
@@ -313,7 +313,7 @@ class _Child:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.started_ns = time.perf_counter_ns()
+        self.started_ns = clock.now_ns()
         self.ended_ns: int | None = None
         self.error: str | None = None
 

@@ -58,6 +58,12 @@ class Exporter(ABC):
     def close(self) -> None:  # noqa: B027 - a store without a connection has nothing to close
         """Let go of connections. A later call opens them again."""
 
+    def abandon(self) -> None:  # noqa: B027 - a store without threads keeps no process from ending
+        """Let go of what would keep the process from ending, without a round trip.
+
+        Called at the end of the process, when the time to close has passed or `close` is through.
+        """
+
 
 class Reader(ABC):
     """Finds stored records.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bson import ObjectId
 
 from ..filters import Filter
+from ..forks import watch_forks
 from ..record import Record
 from .base import Exporter, Reader
 
@@ -24,6 +25,11 @@ class MemoryExporter(Exporter, Reader):
         """Keep at most `max_records`; the oldest make room."""
         self._max_records = max_records
         self._records: dict[ObjectId, Record] = {}
+        self._lock = threading.Lock()
+        watch_forks(self)
+
+    def after_fork_in_child(self) -> None:
+        """Have a lock that no thread of the parent holds; what is stored is the child's too."""
         self._lock = threading.Lock()
 
     @property

@@ -22,7 +22,7 @@ from .. import guard
 from ..config import Settings
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
-from ..forks import after_fork_in_child
+from ..forks import watch_forks
 from ..record import Capture, Record
 from .agents import load_tables
 from .assemble import Assembler
@@ -73,6 +73,10 @@ class Worker(ABC):
         self._rules = Rules(settings)
         self._reset()
         _workers.add(self)
+        watch_forks(self)
+        # Whoever registers last comes first: before PyMongo ends what the last export needs.
+        atexit.unregister(_at_exit)
+        atexit.register(_at_exit)
 
     def _reset(self) -> None:
         self._assembler = Assembler(self._settings)
@@ -101,13 +105,29 @@ class Worker(ABC):
     def flush(self, timeout_s: float) -> bool:
         """Wait until what was submitted before is stored or dropped; False when time ran out."""
 
-    @abstractmethod
     def close(self, timeout_s: float) -> bool:
-        """Flush, then close the exporter; False when time ran out. Later captures are dropped."""
+        """Store what is queued, then close the exporter.
+
+        What cannot be stored within `timeout_s` is counted as dropped and said in the log. Closing
+        twice is harmless; a capture that comes later is dropped.
+
+        Returns:
+            False when time ran out.
+        """
+        self.stop()
+        return self.join(timeout_s)
 
     @abstractmethod
     def stop(self) -> None:
         """Begin to close, and do not wait."""
+
+    @abstractmethod
+    def join(self, timeout_s: float) -> bool:
+        """Wait until all is closed; False when time ran out, and what was left is dropped."""
+
+    def abandon(self) -> None:
+        """Let go of what would keep the process from ending."""
+        guard.call_foreign("abandoning the exporter", self._exporter.abandon, default=None)
 
     @property
     def stats(self) -> Stats:
@@ -168,24 +188,31 @@ class Worker(ABC):
         """Export once; return why it failed, as the reason to drop it by, or None."""
         try:
             rejected = self._exporter.export(records)
-        except NoDatabaseError as error:
+        except Exception as error:
+            return self._note_failed_export(error)
+        with self._lock:
+            self._exported += 0 if self._is_abandoned else len(records) - rejected
+            self._last_export = time.monotonic()
+            if rejected:
+                self._drop("rejected", rejected)
+        if self._is_failing:
+            self._is_failing = False
+            guard.warn_rarely("recovered", "Records are stored again.", level=logging.INFO)
+        return None
+
+    def _note_failed_export(self, error: Exception) -> str:
+        """Say and count what happened; return the reason to drop by."""
+        if self._is_abandoned:
+            # The process may be ending: a thread that holds a log's lock then takes it down.
+            return "shutdown"
+        if isinstance(error, NoDatabaseError):
             guard.warn_rarely("no database", "Nothing is recorded: %s", error)
             return "not_configured"
-        except ExportError as error:
+        if isinstance(error, ExportError):
             # Its text is made for this line: it says what happened and quotes nothing.
             guard.warn_rarely("export", "Records cannot be stored: %s", error)
-        except Exception as error:
-            guard.report_failure("exporting records", error)
         else:
-            with self._lock:
-                self._exported += 0 if self._is_abandoned else len(records) - rejected
-                self._last_export = time.monotonic()
-                if rejected:
-                    self._drop("rejected", rejected)
-            if self._is_failing:
-                self._is_failing = False
-                guard.warn_rarely("recovered", "Records are stored again.", level=logging.INFO)
-            return None
+            guard.report_failure("exporting records", error)
         self._is_failing = True
         with self._lock:
             self._failed += 1
@@ -209,14 +236,13 @@ class SyncWorker(Worker):
         """Return True: nothing waits."""
         return True
 
-    def close(self, timeout_s: float) -> bool:
-        """Close the exporter."""
-        self.stop()
-        return True
-
     def stop(self) -> None:
         """Close the exporter."""
         guard.call_foreign("closing the exporter", self._exporter.close, default=None)
+
+    def join(self, timeout_s: float) -> bool:
+        """Return True: nothing waits."""
+        return True
 
 
 class BatchWorker(Worker):
@@ -228,7 +254,14 @@ class BatchWorker(Worker):
     """
 
     def __init__(self, settings: Settings, exporter: Exporter) -> None:
+        self._parents: deque[Capture] = deque()
         super().__init__(settings, exporter)
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew, and let the thread free what the parent had queued: that takes its time."""
+        parents = self._queue
+        super().after_fork_in_child()
+        self._parents = self._parents or parents
 
     def _reset(self) -> None:
         super()._reset()
@@ -303,20 +336,17 @@ class BatchWorker(Worker):
         with self._lock:
             target = self._received
             self._is_flushing = True
-            self._wake.set()
+            must_start = self._thread is None and bool(self._queue)
+        if must_start:
+            self._start()
+        self._wake.set()
+        with self._lock:
             return self._done.wait_for(lambda: self._settled >= target, timeout_s)
 
-    def close(self, timeout_s: float) -> bool:
-        """Store what is queued, end the thread and close the exporter.
-
-        What cannot be stored within `timeout_s` is counted as dropped and said in the log. Closing
-        twice is harmless; a capture that comes later is dropped.
-        """
-        self.stop()
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread to end; what it has not stored in time is dropped."""
         thread = self._thread
-        if thread is None:
-            return True
-        if thread is not threading.current_thread():
+        if thread is not None and thread is not threading.current_thread():
             thread.join(timeout_s)
         with self._lock:
             left = self._received - self._settled
@@ -325,7 +355,7 @@ class BatchWorker(Worker):
                 self._settle_dropped("shutdown", left)
         if left:
             guard.logger.warning("Records that were not stored in time and are lost: %d.", left)
-        return not thread.is_alive()
+        return thread is None or not thread.is_alive()
 
     def stop(self) -> None:
         """Ask the thread to store what is queued and to end; do not wait for it."""
@@ -345,6 +375,21 @@ class BatchWorker(Worker):
     # The thread
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        except BaseException as error:  # it costs what was in hand, and the next capture a new thread
+            self._note_death()
+            guard.report_failure("the worker's thread", error)
+
+    def _note_death(self) -> None:
+        with self._lock:
+            self._thread = None
+            self._in_hand = 0
+            self._bytes = sum(capture.size for capture in self._queue)
+            lost = self._received - self._settled - len(self._queue)
+            self._settle_dropped("worker_failed", lost)
+
+    def _serve(self) -> None:
         # The connection is opened here: a first one made while the interpreter exits may fail.
         guard.call_foreign("opening the exporter", self._open, default=None)
         next_flush = time.monotonic() + self._settings.flush_interval_s
@@ -359,6 +404,10 @@ class BatchWorker(Worker):
         guard.call_foreign("closing the exporter", self._exporter.close, default=None)
 
     def _open(self) -> None:
+        while self._parents:
+            for _ in range(min(CHUNK, len(self._parents))):
+                self._parents.popleft()
+            time.sleep(0)
         load_tables()
         # The first export meets the same trouble again, and says it.
         with contextlib.suppress(ExportError, NoDatabaseError):
@@ -423,22 +472,12 @@ def _threads_can_run() -> bool:
 _workers: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
-def _after_fork_in_child() -> None:
-    for worker in list(_workers):
-        worker.after_fork_in_child()
-
-
 def _at_exit() -> None:
     workers = list(_workers)
     for worker in workers:
-        if isinstance(worker, BatchWorker):
-            worker.stop()
-    # All end at once: a process with many apps does not wait for one after the other.
-    started = time.monotonic()
+        worker.stop()
+    began = time.monotonic()
+    for worker in workers:  # all at once: two apps take no longer than one
+        worker.join(max(0.0, began + worker.shutdown_timeout_s - time.monotonic()))
     for worker in workers:
-        waited_s = time.monotonic() - started
-        worker.close(max(0.0, worker.shutdown_timeout_s - waited_s))
-
-
-after_fork_in_child(_after_fork_in_child)
-atexit.register(_at_exit)
+        worker.abandon()

@@ -702,7 +702,7 @@ def test_path_that_is_not_latin_1(app: Flask, tracking: Tracking) -> None:
 
     middleware, captures, environ = make_middleware(app, wsgi_app)
     assert run(middleware, {**environ, "PATH_INFO": "/\u20ac"})[0] == b"fine"
-    assert dict(captures[0].environ)["PATH_INFO"] == "/\u20ac"
+    assert "/\u20ac" in captures[0].environ_values
 
 
 def test_chunks_that_are_not_bytes(app: Flask, tracking: Tracking) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 import mongoengine
 import pytest
 from bson import DBRef, ObjectId
-from pymongo import MongoClient, monitoring
+from pymongo import MongoClient, _csot, monitoring
 from pymongo.database import Database
 
 from flask_tracking import ConfigError, ExportError, Filter, NoDatabaseError, Settings
-from flask_tracking.exporters.mongo import MongoExporter
+from flask_tracking.exporters.mongo import MongoExporter, connection
 from flask_tracking.exporters.mongo.codec import from_document
 from flask_tracking.exporters.mongo.query import NEWEST_FIRST, to_query
 from flask_tracking.queries import find_newest
@@ -488,6 +488,44 @@ def test_client_is_made_after_the_fork(make: Make, database: Database[Document])
     assert exporter.collection().database.client is client
     assert exporter.export([make_record()]) == 0
     assert database["tracking"].count_documents({}) == 3
+
+
+def test_threads_of_a_closed_client_are_not_waited_for(
+    make: Make, database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyMongo, which waits for each thread of a client at the end, waits for none of ours."""
+    exporter = make()
+    assert exporter.export([make_record()]) == 0
+    joined: list[object] = []
+    executors = list(connection._executors(exporter.collection().database.client))
+    kind = type(executors[0])
+    monkeypatch.setattr(kind, "join", lambda self, timeout=None: joined.append(self))
+    assert len(executors) >= 2  # of the client, and of the server's monitor
+    exporter.close()
+    for executor in executors:
+        executor.join(1)
+    assert joined == []
+
+
+def test_abandoned_exporter_makes_no_client(make: Make, database: Database[Document]) -> None:
+    """When the process ends no further client is made, and the one there is holds nothing up."""
+    exporter = make()
+    exporter.abandon()
+    with pytest.raises(ExportError, match="the process is ending"):
+        exporter.export([make_record()])
+
+
+def test_goodbye_to_a_database_that_hangs(
+    make: Make, database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing a client ends its sessions within a bound: a server that hangs is not waited for."""
+    exporter = make()
+    assert exporter.export([make_record()]) == 0
+    bounds: list[float | None] = []
+    client = exporter.collection().database.client
+    monkeypatch.setattr(client, "_end_sessions", lambda _: bounds.append(_csot.get_timeout()))
+    exporter.close()
+    assert bounds == [connection.GOODBYE_S]
 
 
 # Reading never scans

@@ -275,6 +275,120 @@ def test_what_is_not_foreseen_costs_a_batch(
     assert worker.stats.dropped == {"worker_failed": 1}
 
 
+@pytest.mark.parametrize("kind", [MemoryError, SystemExit, RuntimeError])
+def test_thread_that_dies_is_replaced(
+    make_worker: MakeWorker, exporter: Gate, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    """Whatever ends the thread costs what it had in hand; the next capture starts another."""
+    worker = make_worker(batch_records=1)
+    failing: list[BaseException] = [kind(), kind()]
+    empty = worker._empty_queue
+
+    def fail_first(down_to: int) -> None:
+        if failing and worker._queue:
+            with worker._lock:
+                worker._bytes -= worker._queue.popleft().size  # what was taken is lost
+            raise failing.pop()
+        empty(down_to)
+
+    monkeypatch.setattr(worker, "_empty_queue", fail_first)
+    for lost in (1, 2):
+        worker.submit(make_capture())
+        assert worker.flush(TIMEOUT_S)
+        assert worker.stats.dropped == {"worker_failed": lost}
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    stats = worker.stats
+    assert (len(exporter.records), stats.exported, stats.queue_records, stats.queue_bytes) == (
+        1,
+        1,
+        0,
+        0,
+    )
+
+
+def test_flush_replaces_a_thread_that_died(make_worker: MakeWorker, exporter: Gate) -> None:
+    """What waited when the thread died is stored by the next flush."""
+    worker = make_worker()
+    worker._queue.append(make_capture())
+    worker._received += 1
+    assert worker.flush(TIMEOUT_S)
+    assert len(exporter.records) == 1
+
+
+def test_close_counts_what_a_dead_thread_left(make_worker: MakeWorker) -> None:
+    """Without a thread what waits is dropped and counted, not forgotten."""
+    worker = make_worker()
+    worker._queue.append(make_capture())
+    worker._received += 1
+    assert worker.close(0)
+    assert worker.stats.dropped == {"shutdown": 1}
+
+
+@pytest.mark.parametrize("part", ["_assembler.assemble", "_rules.is_kept", "_exporter.export"])
+def test_memory_that_runs_out_in_the_thread(
+    make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """MemoryError costs the record or another try, wherever it comes up, and never the thread."""
+    monkeypatch.setattr(worker_module, "FIRST_RETRY_S", 0.001)
+    worker = make_worker()
+    owner, name = part.split(".")
+    with monkeypatch.context() as patch:
+        failing = iter([MemoryError()])
+        kind = type(getattr(worker, owner))
+        whole = getattr(kind, name)
+
+        def fail_once(*args: Any) -> Any:
+            for error in failing:
+                raise error
+            return whole(*args)
+
+        patch.setattr(kind, name, fail_once)
+        worker.submit(make_capture())
+        assert worker.flush(TIMEOUT_S)
+    thread = worker._thread
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert worker._thread is thread
+    stats = worker.stats
+    expected = {} if part == "_exporter.export" else {"assembly_failed": 1}
+    assert (stats.received, stats.dropped) == (2, expected)
+    assert stats.exported == 2 - sum(expected.values())
+
+
+def test_abandoned_worker_says_nothing_more(
+    make_worker: MakeWorker, exporter: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When time has run out at the end of the process, the thread stays away from the log."""
+    worker = make_worker()
+    fill(worker, exporter, [make_capture()])
+    exporter.failures = [ExportError("too late")]
+    assert worker.close(0.01) is False
+    caplog.clear()
+    exporter.gate.set()
+    assert worker.close(TIMEOUT_S) is True
+    assert caplog.records == []
+    assert worker.stats.dropped == {"shutdown": 1}
+
+
+def test_end_of_the_process_closes_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every worker is asked to stop before one is waited for; each exporter is abandoned at last."""
+    calls: list[str] = []
+
+    class Listening(MemoryExporter):
+        def close(self) -> None:
+            calls.append("close")
+
+        def abandon(self) -> None:
+            calls.append("abandon")
+            raise ValueError("never mind")
+
+    workers = [SyncWorker(Settings(), Listening()) for _ in range(2)]
+    monkeypatch.setattr(worker_module, "_workers", workers)
+    worker_module._at_exit()
+    assert calls == ["close", "close", "abandon", "abandon"]
+
+
 def test_close_stores_what_is_queued(make_worker: MakeWorker, exporter: Gate) -> None:
     """close sends the rest; what comes later is dropped and counted; closing twice is harmless."""
     worker = make_worker(flush_interval_s=3600.0)

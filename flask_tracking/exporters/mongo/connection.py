@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pymongo
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.driver_info import DriverInfo
@@ -32,6 +33,11 @@ _APPS_OWN = frozenset({"name", "event_listeners", "document_class", "type_regist
 """What of the app's connection settings is about the app's documents and not about the server."""
 _RENAMED = {"authentication_source": "authsource", "authentication_mechanism": "authmechanism"}
 
+GOODBYE_S = 0.1
+"""How long closing a client may take: sessions are ended as a courtesy, they expire by themselves."""
+LOCK_S = 0.1
+"""How long the end of the process waits for a client that is being made."""
+
 _inherited: list[object] = []
 """Clients of a parent process: never used, never closed, and never collected with a warning."""
 
@@ -47,6 +53,7 @@ class Connection:
         self._timeout_ms = max(1, int(timeout_s * 1000))
         self._lock = threading.Lock()
         self._pid = 0
+        self._is_abandoned = False
         self._client: MongoClient[Document] | None = None
         self._database = ""
 
@@ -68,17 +75,36 @@ class Connection:
         with self._lock:
             client, self._client = self._client, None
             if client is not None and self._pid == os.getpid():
-                client.close()
+                with pymongo.timeout(GOODBYE_S):
+                    client.close()
+                _leave_threads(client)
+
+    def abandon(self) -> None:
+        """Let the process end without the client's threads, and make no client any more.
+
+        PyMongo waits for its threads at the end of the process, a second for each that hangs in a call.
+        """
+        self._is_abandoned = True
+        # Whoever makes a client now holds the lock, and starts threads.
+        is_locked = self._lock.acquire(timeout=LOCK_S)
+        client = self._client
+        if client is not None and self._pid == os.getpid():
+            _leave_threads(client)
+        if is_locked:
+            self._lock.release()
 
     def after_fork_in_child(self) -> None:
         """Leave the parent's client alone."""
         _inherited.append(self._client)
         self._client = None
+        self._is_abandoned = False
         self._lock = threading.Lock()
 
     def _make_client(self) -> MongoClient[Document]:
         if self._client is not None and self._pid == os.getpid():
             return self._client
+        if self._is_abandoned:
+            raise ExportError("the process is ending")
         settings, database = self._find_settings()
         settings |= {
             "appname": "flask-tracking",
@@ -131,6 +157,28 @@ class Connection:
         except (PyMongoError, ExportError, NoDatabaseError, KeyError):
             return "MongoDB"
         return "MongoDB at " + ", ".join(f"{host}:{port}" for host, port in nodes)
+
+
+def _leave_threads(client: MongoClient[Document]) -> None:
+    """Keep PyMongo from waiting for the threads of `client`; they end by themselves, or with us."""
+    for executor in _executors(client):
+        executor.join = _join_nothing
+
+
+def _executors(client: Any) -> Iterator[Any]:
+    # None of this is public: what a version of PyMongo does not have is left out.
+    topology = getattr(client, "_topology", None)
+    servers = list(getattr(topology, "_servers", {}).values())
+    monitors = [getattr(server, "_monitor", None) for server in servers]
+    monitors += [getattr(monitor, "_rtt_monitor", None) for monitor in monitors]
+    monitors.append(getattr(topology, "_srv_monitor", None))
+    executors = [getattr(monitor, "_executor", None) for monitor in monitors]
+    executors.append(getattr(client, "_kill_cursors_executor", None))
+    return (executor for executor in executors if executor is not None)
+
+
+def _join_nothing(timeout: float | None = None) -> None:
+    """Stand in for the `join` of an executor."""
 
 
 def _check(uri: str) -> None:

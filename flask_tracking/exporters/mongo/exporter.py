@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ from pymongo.errors import (
 from ...config import Settings
 from ...errors import ExportError
 from ...filters import Filter
-from ...forks import after_fork_in_child
+from ...forks import watch_forks
 from ...guard import warn_rarely
 from ...record import Record
 from ..base import Exporter, Reader
@@ -63,7 +62,7 @@ class MongoExporter(Exporter, Reader):
             settings.mongodb_uri, settings.db_alias, settings.export_timeout_s
         )
         self._is_prepared = False
-        _exporters.add(self)
+        watch_forks(self)
 
     def collection(self) -> Collection[Document]:
         """Return the collection for reading, by this process's client.
@@ -97,6 +96,10 @@ class MongoExporter(Exporter, Reader):
     def close(self) -> None:
         """Close the client. A later call makes a new one."""
         self._connection.close()
+
+    def abandon(self) -> None:
+        """Let the process end without the client's threads, and make no client any more."""
+        self._connection.abandon()
 
     def after_fork_in_child(self) -> None:
         """Leave the parent's client alone."""
@@ -181,14 +184,3 @@ class MongoExporter(Exporter, Reader):
 
 def _code_of(error: NotPrimaryError) -> int | None:
     return error.details.get("code") if isinstance(error.details, Mapping) else None
-
-
-_exporters: weakref.WeakSet[MongoExporter] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for exporter in list(_exporters):
-        exporter.after_fork_in_child()
-
-
-after_fork_in_child(_after_fork_in_child)
