@@ -91,9 +91,6 @@ def play_in_process(variant: str, uri: str, scenes: list[Scene]) -> Run:
     return run
 
 
-LEFT_OUT = (PROBE, "was sent SIGKILL!")
-"""The suite's own requests; and that gunicorn killed a worker which it had aborted before. Such a
-worker stores what it holds before it ends and has a second for it: on a busy machine that is chance."""
 
 LAST = Scene("", "", (get(PROBE),))
 
@@ -107,7 +104,7 @@ def split_entries(output: str) -> list[str]:
     # Exceptions stand at the beginning of a line, and belong to their traceback.
     ends = r"Traceback|\w+(?:\.\w+)*(?:Error|Exception|Exit|Interrupt)\b"
     entries = re.split(rf"\n(?=\S)(?!{ends})", output.strip("\n"))
-    return [entry for entry in entries if not any(text in entry for text in LEFT_OUT)]
+    return [entry for entry in entries if PROBE not in entry]
 
 
 def _add_journal(run: Run, entries: list[journal.Entry]) -> None:
