@@ -32,7 +32,6 @@ class TraceContext(NamedTuple):
 
 # Our own generator: an app may seed that of `random`, and its workers would all make the same ids.
 _random = random.Random()  # noqa: S311 - ids are no secrets
-_numbers = itertools.count(_random.getrandbits(24))
 _process = os.urandom(5)
 
 
@@ -45,9 +44,8 @@ def _begin_process() -> None:
 after_fork_in_child(_begin_process)
 
 
-def next_number() -> int:
-    """Draw the number of a request: 24 bits, which count up."""
-    return next(_numbers) & 0xFFFFFF
+next_number = itertools.count(_random.getrandbits(24)).__next__
+"""Draws the number of a request: they count up."""
 
 
 def make_record_id(arrived_at: float, number: int) -> ObjectId:
@@ -55,10 +53,10 @@ def make_record_id(arrived_at: float, number: int) -> ObjectId:
 
     Args:
         arrived_at: Unix time, in seconds.
-        number: what `next_number` gave the request.
+        number: what `next_number` gave the request; an id has room for its lower 24 bits.
     """
-    seconds = int(arrived_at) & 0xFFFFFFFF
-    return ObjectId(seconds.to_bytes(4, "big") + _process + number.to_bytes(3, "big"))
+    seconds, count = int(arrived_at) & 0xFFFFFFFF, number & 0xFFFFFF
+    return ObjectId(seconds.to_bytes(4, "big") + _process + count.to_bytes(3, "big"))
 
 
 def begin_trace(traceparent: str | None) -> TraceContext:

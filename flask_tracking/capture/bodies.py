@@ -24,7 +24,6 @@ __all__ = [
     "SizedOutputTee",
     "stored_types",
     "tee_input",
-    "tee_output",
 ]
 
 
@@ -154,7 +153,7 @@ def tee_input(stream: Any, copy: BodyCopy) -> InputTee:
 
 
 class OutputTee:
-    """The response iterable that tells an `Exchange` what passes. Made by `tee_output`.
+    """The response iterable that tells an `Exchange` what passes. Its class is `output_tee_class`.
 
     The span is the current one while the app's iterable runs, so that a bare generator finds it.
     """
@@ -225,10 +224,6 @@ class SizedOutputTee(OutputTee):
 
 
 @lru_cache(maxsize=32)
-def _output_tee_class(iterable_class: Hashable) -> type[OutputTee]:
+def output_tee_class(iterable_class: Hashable) -> type[OutputTee]:
+    """Return the class of tees for iterables of a class: with a length where they have one."""
     return SizedOutputTee if hasattr(iterable_class, "__len__") else OutputTee
-
-
-def tee_output(iterable: Iterable[bytes], exchange: Exchange) -> OutputTee:
-    """Return what is handed to the server in place of the app's response iterable."""
-    return _output_tee_class(type(iterable))(iterable, exchange)

@@ -10,7 +10,7 @@ from ..guard import call_foreign, harmless
 from ..memo import Memo
 from ..record import Capture, Headers
 from . import clock
-from .bodies import BodyCopy, InputTee, tee_input, tee_output
+from .bodies import BodyCopy, InputTee, output_tee_class, tee_input
 from .files import Delivery, SentFile
 from .span import ENVIRON_KEY, Span
 
@@ -169,7 +169,7 @@ class Exchange:
         is_file = self._file is not None and iterable is self._file
         if is_file and self._hook_close(self._file):
             return iterable
-        return tee_output(iterable, self)
+        return output_tee_class(type(iterable))(iterable, self)
 
     def _hook_close(self, file: Any) -> bool:
         """Let a file that the server sends by itself end the span when it is closed."""
@@ -244,7 +244,8 @@ class Exchange:
         self.has_ended = True
         span = self.span
         try:
-            span.take_request_data()
+            if hasattr(span.request, "_tracking_data"):
+                span.take_request_data()
             if outcome == "disconnected" and self._expects_no_body():
                 outcome = "ok"
             capture = self._make_capture(ended_ns, outcome)
@@ -284,7 +285,9 @@ class Exchange:
         except TypeError:  # a test's own environ has numbers where text belongs
             values = tuple(map(str, values))
             size = self._memory_size(values)
-        request_size, request_note = self._describe_request_body(environ)
+        request_size, request_note = 0, None
+        if request is not None or environ.get("CONTENT_LENGTH"):
+            request_size, request_note = self._describe_request_body(environ)
         first_byte_ns = self._first_byte_ns
         # By position: with names it takes twice as long.
         return Capture(
@@ -314,15 +317,17 @@ class Exchange:
             span.user_repr,
             span.user,
             span.exception,
-            span.custom_data(),
-            span.timings(),
+            span.custom_data() if span.is_annotated else None,
+            span.timings() if span.children else (),
             span.keep_reason,
             span.is_discarded,
             tuple(span.notes),
         )
 
     def _memory_size(self, environ_values: tuple[str, ...]) -> int:
-        size = _BASE_SIZE + self._response.kept + self.span.extra_size()
+        size = _BASE_SIZE + self._response.kept
+        if self.span.is_annotated:
+            size += self.span.annotations_size()
         if self._request is not None:
             size += self._request.kept
         size += _TEXT_SIZE * len(environ_values) + len("".join(environ_values))

@@ -71,12 +71,14 @@ def _on_request_started(app: Flask, **_: Any) -> None:
     span = _find_span(app, request_object)
     if span is None:
         return
-    span.take_request(request_object)
+    span.request = request_object
+    span.environ = request_object.environ
     rule = request_object.url_rule
     if rule is not None:
         span.endpoint = rule.endpoint
         span.url_rule = rule.rule
-        span.blueprint = request_object.blueprint
+        if "." in rule.endpoint:
+            span.blueprint = request_object.blueprint
         if request_object.view_args:
             span.view_args = {
                 name: str(value) if type(value) in (str, int) else foreign_text(str, value)
@@ -102,12 +104,17 @@ def _on_got_request_exception(app: Flask, exception: BaseException, **_: Any) ->
 
 @harmless("reading the user and custom data")
 def _on_request_finished(app: Flask, response: Response, **_: Any) -> None:
-    span = _find_span(app, request._get_current_object())  # type: ignore[attr-defined]
+    request_object = request._get_current_object()  # type: ignore[attr-defined]
+    span = _find_span(app, request_object)
     if span is None:
         return
-    span.settle_handled(response.status_code)
-    span.take_request_data()
-    _take_user(app, span, may_load=True)
+    # Asked before each call: in most requests there is none of these.
+    if span.handled is not None:
+        span.settle_handled(response.status_code)
+    if hasattr(request_object, "_tracking_data"):
+        span.take_request_data()
+    if hasattr(app, "login_manager") or span.owner.user_loader is not None:
+        _take_user(app, span, may_load=True)
     span.settled_trace()
 
 

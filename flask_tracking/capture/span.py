@@ -66,9 +66,13 @@ class Span:
     view_args: dict[str, str] | None = None
     has_user = False
     """True once the app has said who asks."""
+    is_annotated = False
+    """True once there is custom data, a child span or an exception."""
+    request: Request | None = None
+    """Flask's, once it has begun; let go of at the end."""
+    handled: BaseException | None = None
+    """An exception that an errorhandler is about to answer."""
     _seen_error: BaseException | None = None
-    _handled: BaseException | None = None
-    _request: Request | None = None
     _request_data: Snapshot | None = None
     _seen_data: Any = None
     _trace: TraceContext | None = None
@@ -113,6 +117,7 @@ class Span:
             copied = snapshot("<cut>")
             size = self._custom_size + copied.size - (old[1] if old else 0)
         self._custom_size = size
+        self.is_annotated = True
         self.custom[key] = (copied.value, copied.size)
         self._note(copied.notes)
 
@@ -227,6 +232,7 @@ class Span:
             self.notes["too many child spans: the rest was cut"] = None
             return None
         timing = _Child(clean_text(str(name)[:1000]))
+        self.is_annotated = True
         self.children.append(timing)
         return timing
 
@@ -236,14 +242,10 @@ class Span:
 
     def timings(self) -> tuple[ChildTiming, ...]:
         """Return the child spans as plain values."""
-        if not self.children:
-            return ()
         return tuple([child.timing(self.started_ns) for child in self.children])
 
     def custom_data(self) -> Any:
         """Merge what `set` stored with ``request._tracking_data``; None when there is neither."""
-        if not self.custom and self._request_data is None:
-            return None
         values = {key: value for key, (value, _) in self.custom.items()}
         if self._request_data is None:
             return values or None
@@ -251,11 +253,6 @@ class Span:
         if isinstance(data, dict):
             return {**data, **values}
         return {**values, "_tracking_data": data} if values else data
-
-    def take_request(self, request: Request) -> None:
-        """Note what Flask made of the request; it is let go of in `end`."""
-        self._request = request
-        self.environ = request.environ
 
     def take_user(self, user: object) -> None:
         """Note who asks."""
@@ -265,32 +262,34 @@ class Span:
         """Note an exception, once however often it is met on its way out."""
         if error is not self._seen_error:
             self._seen_error = error
+            self.is_annotated = True
             self.exception = describe_exception(error)
 
     def take_handled(self, error: BaseException) -> None:
         """Remember an exception that an errorhandler is about to answer."""
         if self.is_recording:
-            self._handled = error
+            self.handled = error
 
     def settle_handled(self, status_code: int) -> None:
         """Keep the exception that an errorhandler answered if the answer is a 5xx, else forget it."""
-        error, self._handled = self._handled, None
+        error, self.handled = self.handled, None
         if error is not None and status_code >= 500:
             self.take_exception(error)
 
     @harmless("copying request._tracking_data")
     def take_request_data(self) -> None:
         """Copy ``request._tracking_data``, as it is now."""
-        data = getattr(self._request, "_tracking_data", None)
+        data = getattr(self.request, "_tracking_data", None)
         known = self._request_data
         # The second time, at the end, contexts are gone: a repr would not be what it was.
         if data is None or (data is self._seen_data and known and not known.is_plain):
             return
         self._seen_data = data
+        self.is_annotated = True
         self._request_data = snapshot(data)
         self._note(self._request_data.notes)
 
-    def extra_size(self) -> int:
+    def annotations_size(self) -> int:
         """Return about the bytes of memory that custom data, children and an exception take."""
         size = self._custom_size + 200 * len(self.children)
         if self._request_data is not None:
@@ -302,8 +301,8 @@ class Span:
     def end(self) -> None:
         """Let go of everything that is alive; from here on the span takes nothing."""
         self.is_recording = False
-        self.environ = self._request = self._seen_data = self._parent = None
-        self._handled = self._seen_error = None
+        self.environ = self.request = self._seen_data = self._parent = None
+        self.handled = self._seen_error = None
 
 
 class _Child:

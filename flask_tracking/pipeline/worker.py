@@ -272,6 +272,7 @@ class BatchWorker(Worker):
         self._settled = 0  # how many of the received are stored, dropped or not kept
         self._wake = threading.Event()
         self._closing = threading.Event()
+        self._is_closing = False  # the same, for those who only look
         self._is_flushing = False
         self._thread: threading.Thread | None = None
 
@@ -280,7 +281,7 @@ class BatchWorker(Worker):
         settings = self._settings
         with self._lock:
             self._received += 1
-            if self._closing.is_set():
+            if self._is_closing:
                 self._settle_dropped("closed")
                 return
             queue = self._queue
@@ -359,8 +360,9 @@ class BatchWorker(Worker):
 
     def stop(self) -> None:
         """Ask the thread to store what is queued and to end; do not wait for it."""
-        if self._closing.is_set():
+        if self._is_closing:
             return
+        self._is_closing = True
         self._closing.set()
         self._wake.set()
         if self._thread is None:  # else the thread closes it, as the last thing that it does

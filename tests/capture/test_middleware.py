@@ -672,7 +672,7 @@ def test_failure_of_ours_harms_nothing(
             patch.setattr(f"flask_tracking.capture.exchange.Exchange.{name}", fail)
             assert client.post("/", data="hello", content_type="text/plain").text == "hello"
     with monkeypatch.context() as patch:
-        patch.setattr("flask_tracking.capture.exchange.tee_output", fail)
+        patch.setattr("flask_tracking.capture.exchange.output_tee_class", fail)
         assert client.post("/", data="hello", content_type="text/plain").text == "hello"
     assert memory.records == []
     assert guard.failures == {"opening a span": 1, "ending a span": 1, "wrapping the response": 1}

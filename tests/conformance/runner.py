@@ -91,7 +91,6 @@ def play_in_process(variant: str, uri: str, scenes: list[Scene]) -> Run:
     return run
 
 
-
 LAST = Scene("", "", (get(PROBE),))
 
 
