@@ -79,8 +79,18 @@ package: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@echo "A request, beside OpenTelemetry (six minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/overhead.py $(ARGS)
+	@echo "Where our part of it goes ..."
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/overhead.py --profile
+	@echo "Files, streams, uploads, excluded paths ..."
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/shapes.py
+	@echo "Under gunicorn, bare, with the database up and down (twelve minutes) ..."
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/served.py
+	@echo "Memory, forks and ends of processes (three minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/memory.py
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/fork.py
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/exits.py
 
 clean:
 	rm -rf .venv .venv-* dist docs/_build .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

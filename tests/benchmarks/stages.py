@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import logging
 import statistics
 import time
 from collections import defaultdict
@@ -135,6 +136,7 @@ def show(uri: str, requests: int) -> None:
         uri: an empty database.
         requests: how many of each kind; at most as many as the queue takes.
     """
+    logging.getLogger("flask_tracking").setLevel(logging.CRITICAL)  # what is queued here is not stored
     with mock.patch.object(worker.BatchWorker, "_start", lambda self: None):
         added_us = {kind: _measure_added_us(kind, uri) for kind in KINDS}
         spent_us = {kind: _measure_stages_us(kind, uri, requests) for kind in KINDS}

@@ -159,8 +159,10 @@ class MongoExporter(Exporter, Reader):
             return ExportError(f"{where} answers with an error (code {code})")
         seconds = self._settings.export_timeout_s
         name = type(error).__name__
-        if isinstance(error, ConnectionFailure) or error.timeout:
+        if error.timeout:
             return ExportError(f"{where} does not answer within {seconds:g} s ({name})")
+        if isinstance(error, ConnectionFailure):
+            return ExportError(f"{where} cannot be reached, or broke off ({name})")
         return ExportError(f"{where} cannot be used ({name})")
 
     # Reading
