@@ -67,6 +67,8 @@ class Stats:
 class Worker(ABC):
     """Makes records of captures and gives the kept ones to an exporter."""
 
+    _uses_exporter = True
+
     def __init__(self, settings: Settings, exporter: Exporter) -> None:
         self._settings = settings
         self._exporter = exporter
@@ -124,6 +126,13 @@ class Worker(ABC):
     @abstractmethod
     def join(self, timeout_s: float) -> bool:
         """Wait until all is closed; False when time ran out, and what was left is dropped."""
+
+    def _close_exporter(self) -> None:
+        """Close it, unless another app's worker still uses it: that one closes it then."""
+        self._uses_exporter = False
+        others = [worker for worker in list(_workers) if worker._exporter is self._exporter]
+        if not any(worker._uses_exporter for worker in others):
+            guard.call_foreign("closing the exporter", self._exporter.close, default=None)
 
     def abandon(self) -> None:
         """Let go of what would keep the process from ending."""
@@ -238,7 +247,7 @@ class SyncWorker(Worker):
 
     def stop(self) -> None:
         """Close the exporter."""
-        guard.call_foreign("closing the exporter", self._exporter.close, default=None)
+        self._close_exporter()
 
     def join(self, timeout_s: float) -> bool:
         """Return True: nothing waits."""
@@ -366,7 +375,7 @@ class BatchWorker(Worker):
         self._closing.set()
         self._wake.set()
         if self._thread is None:  # else the thread closes it, as the last thing that it does
-            guard.call_foreign("closing the exporter", self._exporter.close, default=None)
+            self._close_exporter()
 
     def _queue_records(self) -> int:
         return len(self._queue) + self._in_hand
@@ -403,7 +412,7 @@ class BatchWorker(Worker):
                 self._is_flushing = False
                 next_flush = time.monotonic() + self._settings.flush_interval_s
             self._empty_queue(down_to=1 if is_due else self._settings.batch_records)
-        guard.call_foreign("closing the exporter", self._exporter.close, default=None)
+        self._close_exporter()
 
     def _open(self) -> None:
         while self._parents:

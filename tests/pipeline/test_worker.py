@@ -401,6 +401,18 @@ def test_close_stores_what_is_queued(make_worker: MakeWorker, exporter: Gate) ->
     assert worker.close(TIMEOUT_S)
 
 
+def test_shared_exporter_is_closed_by_its_last_user(make_worker: MakeWorker, exporter: Gate) -> None:
+    """Where two apps share an exporter, the end of one does not cut the other off."""
+    first, second = make_worker(flush_interval_s=3600.0), make_worker(flush_interval_s=3600.0)
+    for worker in (first, second):
+        worker.submit(make_capture())
+    assert first.close(TIMEOUT_S)
+    assert not any(call.startswith("close") for call in exporter.calls)
+    assert second.close(TIMEOUT_S)
+    assert exporter.batches == [1, 1]
+    assert exporter.calls[-1] == "close in flask-tracking worker"
+
+
 def test_close_without_a_thread_closes_the_exporter(make_worker: MakeWorker, exporter: Gate) -> None:
     """A worker that never had work closes its exporter all the same."""
     assert make_worker().close(0)
