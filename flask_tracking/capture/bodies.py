@@ -5,7 +5,7 @@ Nothing is read that the app does not read, nothing is produced that the server 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
@@ -158,39 +158,47 @@ class OutputTee:
     The span is the current one while the app's iterable runs, so that a bare generator finds it.
     """
 
-    __slots__ = ("__weakref__", "_exchange", "_iterable", "_next")
+    __slots__ = ("__weakref__", "_exchange", "_iterable", "_iterator")
 
     def __init__(self, iterable: Iterable[bytes], exchange: Exchange) -> None:
         self._iterable = iterable
         self._exchange = exchange
-        # An iterable that is no iterator is first asked for one when the server asks.
-        self._next: Callable[[], bytes] | None = getattr(iterable, "__next__", None)
+        self._iterator: Iterator[bytes] | None = None
 
-    def __iter__(self) -> OutputTee:
-        self._next = iter(self._iterable).__next__
-        return self
+    def __iter__(self) -> Iterator[bytes]:
+        # A generator: a stream of many chunks resumes it in a third of the time of a method.
+        return self._pass_on(iter(self._iterable).__next__)
 
     def __next__(self) -> bytes:
+        # For who takes the iterable of PEP 3333 for an iterator, which Werkzeug's is.
+        __traceback_hide__ = True
+        if self._iterator is None:
+            self._iterator = iter(self)
+        return next(self._iterator)
+
+    def _pass_on(self, produce: Callable[[], bytes]) -> Iterator[bytes]:
         __traceback_hide__ = True
         exchange = self._exchange
-        token = running.set(exchange.span)
-        try:
-            chunk = (self._next or self._first_next)()
-        except StopIteration:
-            if not exchange.has_ended:
-                exchange.end("ok")
-            raise
-        except BaseException as error:
-            exchange.fail(error)
-            raise
-        finally:
-            running.reset(token)
+        span, copy = exchange.span, exchange.response
+        is_only_counted: bool | None = False
+        while True:
+            token = running.set(span)
+            try:
+                chunk = produce()
+            except StopIteration:
+                break
+            except BaseException as error:
+                exchange.fail(error)
+                raise
+            finally:
+                running.reset(token)
+            if is_only_counted and type(chunk) is bytes:
+                copy.size += len(chunk)
+            elif not exchange.has_ended:
+                is_only_counted = exchange.note_chunk(chunk)
+            yield chunk
         if not exchange.has_ended:
-            exchange.note_chunk(chunk)
-        return chunk
-
-    def _first_next(self) -> bytes:
-        return next(iter(self))
+            exchange.end("ok")
 
     def close(self) -> None:
         __traceback_hide__ = True

@@ -80,18 +80,19 @@ class Exchange:
         self.span = span
         self._server_start_response = start_response
         self._submit = submit
-        self._response = BodyCopy(0)
+        self.response = BodyCopy(0)
+        """The copy of the response's body."""
 
     # The request
 
     def exclude_bodies(self) -> None:
         """Copy no bodies, and say so."""
         self._request = BodyCopy(0, "excluded")
-        self._response.note = "excluded"
+        self.response.note = "excluded"
 
     def copy_bodies(self, environ: WSGIEnvironment, room: int, stored_types: Memo[str, bool]) -> None:
         """Copy up to `room` bytes of each body, as far as its type is to be stored."""
-        self._room = self._response.room = room
+        self._room = self.response.room = room
         self._stored_types = stored_types
         length = environ.get("CONTENT_LENGTH")
         has_body = (length and length != "0") or "HTTP_TRANSFER_ENCODING" in environ
@@ -147,10 +148,10 @@ class Exchange:
                 self._expected_size = int(value)
             elif len(name) == 12 and name.lower() == "content-type":
                 content_type = value
-        if self._room and not self._response.chunks:
+        if self._room and not self.response.chunks:
             is_stored = self._stored_types is None or self._stored_types[content_type]
-            self._response.room = self._room if is_stored else 0
-            self._response.note = None if is_stored else "binary"
+            self.response.room = self._room if is_stored else 0
+            self.response.note = None if is_stored else "binary"
 
     def _write(self, data: bytes) -> object:
         __traceback_hide__ = True
@@ -194,7 +195,7 @@ class Exchange:
 
     @harmless("ending a file response")
     def _end_file(self, delivery: Delivery) -> None:
-        response = self._response
+        response = self.response
         if response.note != "excluded":
             response.note = "file"
         response.size = delivery.size
@@ -205,14 +206,21 @@ class Exchange:
         self.end("ok" if delivery.is_whole else "disconnected")
 
     @harmless("copying a response body")
-    def note_chunk(self, chunk: bytes) -> None:
-        """Count and copy what has just been produced; the last expected byte is the end."""
-        response = self._response
+    def note_chunk(self, chunk: bytes) -> bool:
+        """Count and copy what has just been produced; the last expected byte is the end.
+
+        Returns:
+            True when nothing but the size of later chunks matters.
+        """
+        response = self.response
         response.add(chunk)
         if self._first_byte_ns is None and response.size:
             self._first_byte_ns = clock.now_ns()
-        if self._expected_size is not None and response.size >= self._expected_size:
+        if self._expected_size is None:
+            return not response.room and self._first_byte_ns is not None
+        if response.size >= self._expected_size:
             self.end("ok")
+        return False
 
     # The end
 
@@ -222,7 +230,7 @@ class Exchange:
         if self.has_ended:
             return
         self.span.take_exception(error)
-        if self._response.size:
+        if self.response.size:
             self.end("stream_error")
             return
         # The server has sent no byte of the answer that had begun: what the client gets is a 500.
@@ -276,7 +284,7 @@ class Exchange:
         return size, copy.note or (None if is_whole else "not read")
 
     def _make_capture(self, ended_ns: int, outcome: str) -> Capture:
-        span, request, response = self.span, self._request, self._response
+        span, request, response = self.span, self._request, self.response
         environ = span.environ or {}
         keys, pick = _picks[tuple(environ)]
         values = pick(environ)
@@ -325,7 +333,7 @@ class Exchange:
         )
 
     def _memory_size(self, environ_values: tuple[str, ...]) -> int:
-        size = _BASE_SIZE + self._response.kept
+        size = _BASE_SIZE + self.response.kept
         if self.span.is_annotated:
             size += self.span.annotations_size()
         if self._request is not None:

@@ -54,7 +54,7 @@ REQUEST_STAGES = (
     Stage("span: find the trace", span.Span, "settled_trace"),
     Stage("start_response", exchange.Exchange, "start_response"),
     Stage("output: make the tee", exchange.Exchange, "tee"),
-    Stage("output: next", bodies.OutputTee, "__next__"),
+    Stage("output: pass on", bodies.OutputTee, "__iter__"),
     Stage("output: note a chunk", exchange.Exchange, "note_chunk"),
     Stage("output: close", bodies.OutputTee, "close"),
     Stage("input: note", bodies.InputTee, "_note"),

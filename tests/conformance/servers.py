@@ -17,8 +17,9 @@ from ..servers import START_TIMEOUT_S, free_port, program, wait_until_listening
 ROOT = Path(__file__).parents[2]
 APPLICATION = "tests.conformance.serve:application"
 WORKER_TIMEOUT_S = 3
-QUIET = {"PYTHONDEVMODE": "", "PYTHONWARNINGS": ""}
-"""Warnings of files that an app left open come when the collector does, which is chance."""
+QUIET = {"PYTHONDEVMODE": "", "PYTHONWARNINGS": "", "PYTHONUNBUFFERED": "1"}
+"""Warnings of files that an app left open come when the collector does, which is chance; and a buffer
+cuts long tracebacks in two, with what another thread prints between them."""
 
 
 @dataclass(frozen=True, slots=True)
