@@ -99,9 +99,10 @@ def _opener(scene: Scene, folder: Path) -> Callable[[], None]:
 
 
 def split_entries(output: str) -> list[str]:
-    """Split what a server printed into entries; a traceback belongs to the line before it."""
-    # Exceptions stand at the beginning of a line, and belong to their traceback.
-    ends = r"Traceback|\w+(?:\.\w+)*(?:Error|Exception|Exit|Interrupt)\b"
+    """Split what a server printed into entries; a traceback is one of its own."""
+    # Between a traceback and the line that announces it, another thread may print. The exception
+    # stands at the beginning of a line, and belongs to its traceback.
+    ends = r"\w+(?:\.\w+)*(?:Error|Exception|Exit|Interrupt)\b"
     entries = re.split(rf"\n(?=\S)(?!{ends})", output.strip("\n"))
     return [entry for entry in entries if PROBE not in entry]
 

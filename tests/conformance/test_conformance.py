@@ -57,7 +57,8 @@ def test_printed_tracebacks_stay_with_their_line() -> None:
     )
     assert split_entries(printed) == [
         "first",
-        "Error on request:\nTraceback (most recent call last):\n  File x\nValueError: no",
+        "Error on request:",
+        "Traceback (most recent call last):\n  File x\nValueError: no",
         "last",
     ]
     assert split_entries('a\n"GET /-probe HTTP/1.1" 200') == ["a"]
