@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-K = TypeVar("K")
+K = TypeVar("K", bound=str | tuple[str, ...])
 V = TypeVar("V")
 
 MAX_KEYS = 256
@@ -19,20 +19,14 @@ class Memo(dict[K, V]):
     sends a new key with each request costs time and no memory.
     """
 
-    def __init__(self, make: Callable[[K], V], size_of: Callable[[K], int]) -> None:
-        """Remember what `make` returns.
-
-        Args:
-            make: takes a key; what it returns must depend on nothing else.
-            size_of: takes a key and returns how many characters it has.
-        """
+    def __init__(self, make: Callable[[K], V]) -> None:
+        """Remember what `make` returns: it takes a key, and must depend on nothing else."""
         super().__init__()
         self._make = make
-        self._size_of = size_of
 
     def __missing__(self, key: K) -> V:
         value = self._make(key)
-        if self._size_of(key) <= MAX_SIZE:
+        if len("".join(key)) <= MAX_SIZE:  # of a text it is the same text
             if len(self) >= MAX_KEYS:
                 self.clear()
             self[key] = value

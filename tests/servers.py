@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 30.0
 
 
@@ -41,6 +42,28 @@ def program(name: str) -> str | None:
     """Find a program beside this interpreter, or on the PATH."""
     beside = os.path.join(os.path.dirname(sys.executable), name)
     return shutil.which(beside) or shutil.which(name)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Let a server that leads a session finish what it does, and end."""
+    process.terminate()
+    try:
+        process.wait(START_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+
+
+@contextlib.contextmanager
+def port_of(module: str) -> Iterator[int]:
+    """Run a server of ours, a module that prints its port first; yields the port."""
+    command = [sys.executable, "-m", module]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
 
 
 class MongoServer:
@@ -117,18 +140,12 @@ def gunicorn(
     port = free_port()
     command = [sys.executable, *python, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"]
     command += ["--log-level", "warning", *options, app]
-    root = Path(__file__).parent.parent
     with tempfile.TemporaryDirectory(prefix="flask-tracking-") as runtime:
         # Newer versions put a control socket there, else into the home folder.
-        environ = {**os.environ, "PYTHONPATH": str(root), "XDG_RUNTIME_DIR": runtime, **(env or {})}
-        process = subprocess.Popen(command, cwd=root, env=environ, start_new_session=True)
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_RUNTIME_DIR": runtime, **(env or {})}
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, start_new_session=True)
         try:
             wait_until_listening(process, port)
             yield f"http://127.0.0.1:{port}"
         finally:
-            process.terminate()
-            try:
-                process.wait(START_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
+            end(process)

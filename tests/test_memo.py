@@ -13,7 +13,7 @@ def counted() -> tuple[Memo[str, int], list[str]]:
         asked.append(text)
         return len(text)
 
-    return Memo(count, size_of=len), asked
+    return Memo(count), asked
 
 
 def test_made_once() -> None:

@@ -21,7 +21,7 @@ __all__ = [
     "BodyCopy",
     "InputTee",
     "OutputTee",
-    "SizedOutputTee",
+    "output_tee_class",
     "stored_types",
     "tee_input",
 ]
@@ -63,7 +63,7 @@ def stored_types(patterns: tuple[str, ...]) -> Memo[str, bool]:
         media_type = content_type.partition(";")[0].strip().lower()
         return not media_type or any(fnmatchcase(media_type, one) for one in patterns)
 
-    return Memo(is_stored, size_of=len)
+    return Memo(is_stored)
 
 
 class InputTee:
@@ -101,22 +101,15 @@ class InputTee:
             self.reached_end = True
 
 
-def _read(self: InputTee, *args: Any, **kwargs: Any) -> Any:
-    data = self._stream.read(*args, **kwargs)
-    self._note(data, args or tuple(kwargs.values()))
-    return data
+def _make_reader(name: str) -> Callable[..., Any]:
+    """Make the tee's method for a reader that returns bytes."""
 
+    def reader(self: InputTee, *args: Any, **kwargs: Any) -> Any:
+        data = getattr(self._stream, name)(*args, **kwargs)
+        self._note(data, args or tuple(kwargs.values()))
+        return data
 
-def _read1(self: InputTee, *args: Any, **kwargs: Any) -> Any:
-    data = self._stream.read1(*args, **kwargs)
-    self._note(data, args or tuple(kwargs.values()))
-    return data
-
-
-def _readline(self: InputTee, *args: Any, **kwargs: Any) -> Any:
-    line = self._stream.readline(*args, **kwargs)
-    self._note(line, args or tuple(kwargs.values()))
-    return line
+    return reader
 
 
 def _readlines(self: InputTee, *args: Any, **kwargs: Any) -> Any:
@@ -132,9 +125,7 @@ def _readinto(self: InputTee, buffer: Any) -> Any:
 
 
 _READERS: dict[str, Callable[..., Any]] = {
-    "read": _read,
-    "read1": _read1,
-    "readline": _readline,
+    **{name: _make_reader(name) for name in ("read", "read1", "readline")},
     "readlines": _readlines,
     "readinto": _readinto,
 }

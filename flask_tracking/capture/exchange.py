@@ -54,7 +54,7 @@ def _make_pick(keys: tuple[str, ...]) -> tuple[tuple[str, ...], Pick]:
 
 
 # The clients of an app send few sets of headers. All captures of one share the tuple of its keys.
-_picks = Memo(_make_pick, size_of=lambda keys: len("".join(keys)))
+_picks = Memo(_make_pick)
 
 
 class Exchange:

@@ -108,13 +108,12 @@ def _on_request_finished(app: Flask, response: Response, **_: Any) -> None:
     span = _find_span(app, request_object)
     if span is None:
         return
-    # Asked before each call: in most requests there is none of these.
+    # Asked before the calls: in most requests there is neither.
     if span.handled is not None:
         span.settle_handled(response.status_code)
     if hasattr(request_object, "_tracking_data"):
         span.take_request_data()
-    if hasattr(app, "login_manager") or span.owner.user_loader is not None:
-        _take_user(app, span, may_load=True)
+    _take_user(app, span, may_load=True)
     span.settled_trace()
 
 

@@ -125,7 +125,7 @@ def _make_names(keys: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-_names = Memo(_make_names, size_of=lambda keys: len("".join(keys)))
+_names = Memo(_make_names)
 
 
 def _request_headers(keys: tuple[str, ...], values: tuple[str, ...]) -> Headers:

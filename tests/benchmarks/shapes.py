@@ -27,7 +27,7 @@ from flask import Flask, Response, request, send_file
 import flask_tracking
 from flask_tracking import Tracking
 from tests.benchmarks.overhead import new_database, running_mongodb
-from tests.benchmarks.traffic import make_environ
+from tests.benchmarks.traffic import call, make_environ
 
 CHUNKS = 10_000
 CHUNK = b"x" * 1000
@@ -108,23 +108,13 @@ def make_app(folder: Path) -> Flask:
 def make_send(app: Flask, shape: Shape) -> Send:
     """Return a function that makes one request, consumes the answer and returns its size."""
 
-    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
-        if not status.startswith("200"):
-            raise RuntimeError(f"{shape.path} was answered {status}")
-
     def send() -> int:
         environ = make_environ(shape.method, 0)
         environ |= {"PATH_INFO": shape.path, "QUERY_STRING": "", "wsgi.file_wrapper": FileWrapper}
         if shape.body:
             environ |= {"CONTENT_LENGTH": str(len(shape.body)), "CONTENT_TYPE": "application/json"}
             environ["wsgi.input"] = io.BytesIO(shape.body)
-        iterable = app(environ, start_response)
-        try:
-            return sum(map(len, iterable))
-        finally:
-            close = getattr(iterable, "close", None)
-            if close is not None:
-                close()
+        return call(app, environ)
 
     return send
 

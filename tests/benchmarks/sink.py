@@ -7,11 +7,11 @@ They are decoded only then, so that counting takes no time from what is measured
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.servers import port_of
 
 BATCHES: list[bytes] = []
 
@@ -51,12 +51,8 @@ class Handler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def span_sink() -> Iterator[str]:
     """Run the sink; yields its URL."""
-    with subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        finally:
-            process.terminate()
+    with port_of(__name__) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def take_span_count(url: str) -> int:

@@ -107,27 +107,37 @@ class Client:
         Raises:
             ClientError: the answer is no 200, or its body has not `expected_size` bytes.
         """
-        statuses: list[str] = []
-
-        def start_response(
-            status: str, headers: Any, exc_info: Any = None
-        ) -> Callable[[bytes], object]:
-            statuses.append(status)
-            return _write
-
-        size = 0
-        iterable: Iterable[bytes] = self._app(make_environ(kind, self.sent, body), start_response)
-        try:
-            for chunk in iterable:
-                size += len(chunk)
-        finally:
-            close = getattr(iterable, "close", None)
-            if close is not None:
-                close()
-        if statuses != ["200 OK"] or (expected_size is not None and size != expected_size):
-            raise ClientError(f"a {kind} was answered {statuses} with {size} bytes")
+        size = call(self._app, make_environ(kind, self.sent, body))
+        if expected_size is not None and size != expected_size:
+            raise ClientError(f"a {kind} was answered with {size} bytes")
         self.sent += 1
         return size
+
+
+def call(app: WSGIApplication, environ: dict[str, Any]) -> int:
+    """Call `app`, consume the response, close it, and return the size of its body.
+
+    Raises:
+        ClientError: the answer is no 200.
+    """
+    statuses: list[str] = []
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], object]:
+        statuses.append(status)
+        return _write
+
+    size = 0
+    iterable: Iterable[bytes] = app(environ, start_response)
+    try:
+        for chunk in iterable:
+            size += len(chunk)
+    finally:
+        close = getattr(iterable, "close", None)
+        if close is not None:
+            close()
+    if statuses != ["200 OK"]:
+        raise ClientError(f"{environ['PATH_INFO']} was answered {statuses}")
+    return size
 
 
 def _write(data: bytes) -> object:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 from pymongo import MongoClient
 
 from ..servers import free_port, mongo_server
+from .hanging import hanging_database
 
 ALWAYS = "alwaysOn"
 
@@ -17,13 +17,6 @@ ALWAYS = "alwaysOn"
 @contextlib.contextmanager
 def _refusing() -> Iterator[str]:
     yield f"mongodb://127.0.0.1:{free_port()}/faulty"
-
-
-@contextlib.contextmanager
-def _hanging() -> Iterator[str]:
-    """A database that accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
-        yield f"mongodb://127.0.0.1:{listener.getsockname()[1]}/faulty"
 
 
 @contextlib.contextmanager
@@ -57,7 +50,7 @@ def _working() -> Iterator[str]:
 FAULTS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "database down": _dying,
     "database refusing": _refusing,
-    "database hanging": _hanging,
+    "database hanging": hanging_database,
     "connections dropped": lambda: _failing_inserts({"closeConnection": True}),
     "errors answered": lambda: _failing_inserts({"errorCode": 11600}),
     "queue full": _working,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
+
+from tests.servers import port_of
 
 
 def serve() -> None:
@@ -37,12 +37,8 @@ def _take(selector: selectors.BaseSelector, connection: object) -> None:
 @contextlib.contextmanager
 def hanging_database() -> Iterator[str]:
     """Run the server in a process of its own; yields its URI, with a database."""
-    with subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"mongodb://127.0.0.1:{int(process.stdout.readline())}/shop"
-        finally:
-            process.kill()
+    with port_of(__name__) as port:
+        yield f"mongodb://127.0.0.1:{port}/shop"
 
 
 if __name__ == "__main__":

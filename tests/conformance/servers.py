@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..servers import START_TIMEOUT_S, free_port, program, wait_until_listening
+from ..servers import ROOT, end, free_port, program, wait_until_listening
 
-ROOT = Path(__file__).parents[2]
 APPLICATION = "tests.conformance.serve:application"
 WORKER_TIMEOUT_S = 3
 QUIET = {"PYTHONDEVMODE": "", "PYTHONWARNINGS": "", "PYTHONUNBUFFERED": "1"}
@@ -61,16 +59,6 @@ class Server:
                 raise RuntimeError(f"{self.name}: {error}\n{output.read_text()}") from error
             finally:
                 end(process)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Let a server finish what it does, and end."""
-    process.terminate()
-    try:
-        process.wait(START_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        raise
 
 
 def _gunicorn(kind: str, *options: str) -> Server:

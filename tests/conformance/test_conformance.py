@@ -11,7 +11,7 @@ import pytest
 
 from flask_tracking.testing.observation import Answer, Observation
 
-from ..servers import MongoServer
+from ..servers import ROOT, MongoServer
 from .apps import FACTORIES, SCENES
 from .command import make_parser
 from .compare import OUTPUT, PLAYED, RECORDS, Verdict, compare, compare_records
@@ -20,7 +20,7 @@ from .inprocess import NAME as TEST_CLIENT
 from .matrix import ALL_SERVERS, playable
 from .mutants import MUTANTS
 from .runner import Run, split_entries
-from .servers import QUIET, ROOT
+from .servers import QUIET
 from .table import print_mutants, print_verdicts
 
 FAST = (TEST_CLIENT, "werkzeug", "gunicorn gthread")

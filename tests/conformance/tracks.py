@@ -30,18 +30,6 @@ class RaisingExporter(Exporter):
         raise RuntimeError("planted in export()")
 
 
-class SharedExporter(MongoExporter):
-    """One client for all apps: the last that ends closes it."""
-
-    users = 0
-
-    def close(self) -> None:
-        """Close it when all apps have ended."""
-        self.users -= 1
-        if self.users == 0:
-            super().close()
-
-
 def do_not_track(app: Flask) -> None:
     """Leave `app` as it is."""
 
@@ -71,13 +59,13 @@ class TrackInto:
             self._config["TRACKING_QUEUE_RECORDS"] = 1
         if fault == "out of memory":
             mock.patch.object(Assembler, "assemble", side_effect=MemoryError).start()
-        self._exporter = SharedExporter(Settings.from_mapping(self._config))
         is_raising = fault == "raising exporter"
-        self._tracking = Tracking(exporter=RaisingExporter() if is_raising else self._exporter)
+        # One client for all apps.
+        settings = Settings.from_mapping(self._config)
+        self._tracking = Tracking(exporter=RaisingExporter() if is_raising else MongoExporter(settings))
 
     def __call__(self, app: Flask) -> None:
         """Do what an app does with ``Tracking(app)``."""
-        self._exporter.users += 1
         app.config.update(self._config)
         self._tracking.init_app(app)
 
