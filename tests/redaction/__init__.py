@@ -1,0 +1,1 @@
+"""Tests of redaction: what is never stored, and what stays as it came."""
