@@ -155,6 +155,15 @@ def _content_types(value: Any) -> tuple[str, ...]:
     return tuple(item.lower() for item in types)
 
 
+def _names(value: Any) -> tuple[str, ...]:
+    wants = "wants a list of names, like ['tax_id']"
+    names = list(_items(value, wants))
+    # A name without a letter or a digit would be part of every name.
+    if not all(isinstance(item, str) and any(map(str.isalnum, item)) for item in names):
+        raise _Wrong(wants)
+    return tuple(names)
+
+
 def _indexes(value: Any) -> tuple[tuple[tuple[str, int], ...], ...]:
     wants = "wants a list of index specs, like ['user_id', ['status_code', '-date_created']]"
     specs = []
@@ -259,6 +268,37 @@ class Settings:
         "list of str",
         "Media types whose bodies are stored, `*` stands for anything; of others only the size is. "
         "A body without a type is stored.",
+    )
+    redact: bool = _setting(
+        "REDACT",
+        _boolean,
+        True,
+        "bool",
+        "False stores secrets as they came, all but the values of `Authorization`, "
+        "`Proxy-Authorization`, `Cookie` and `Set-Cookie`.",
+    )
+    redact_names: tuple[str, ...] = _setting(
+        "REDACT_NAMES",
+        _names,
+        [],
+        "list of str",
+        "Names of your own whose values are secrets, like `tax id`. Matched word by word, whatever the "
+        "case, `-`, `_` or camelCase.",
+    )
+    redact_allow: tuple[str, ...] = _setting(
+        "REDACT_ALLOW",
+        _names,
+        [],
+        "list of str",
+        "Names to leave alone, each the whole name, like `session_id`. What looks like a secret by "
+        "itself is removed all the same.",
+    )
+    redact_off: tuple[str, ...] = _setting(
+        "REDACT_OFF",
+        _names,
+        [],
+        "list of str",
+        "Rules that are switched off, by their ids, like `card`.",
     )
     load_user: bool = _setting(
         "LOAD_USER",

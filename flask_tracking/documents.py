@@ -34,7 +34,7 @@ from .errors import TrackingError
 from .registry import find_tracked
 from .text import visible
 
-__all__ = ["ChildTiming", "ExceptionInfo", "Tracking", "UserAgent"]
+__all__ = ["ChildTiming", "ExceptionInfo", "Remark", "Tracking", "UserAgent"]
 
 
 class UserField(GenericReferenceField):
@@ -86,6 +86,17 @@ class ChildTiming(EmbeddedDocument):
     start_ms = FloatField()
     duration_ms = FloatField()
     error = StringField()
+
+    meta = {"strict": False, "allow_inheritance": False}
+
+
+class Remark(EmbeddedDocument):
+    """Where a secret was removed from the record, and why."""
+
+    path = StringField()
+    rule = StringField()
+    offset = IntField()
+    length = IntField()
 
     meta = {"strict": False, "allow_inheritance": False}
 
@@ -145,6 +156,8 @@ class Tracking(Document):
     children = EmbeddedDocumentListField(ChildTiming)
     dropped_before = IntField()
     notes = ListField(StringField())
+    redacted = EmbeddedDocumentListField(Remark)
+    rules_version = StringField()
 
     # The exporter creates the collection: sizes in `meta` would clash with an existing one.
     meta = {

@@ -90,7 +90,7 @@ class Tracking:
         if not settings.enabled:
             _when_collected(app, exporter.close)
             return
-        tracked.worker = _make_worker(settings, exporter)
+        tracked.worker = _make_worker(settings, exporter, app)
         app.wsgi_app = TrackingMiddleware(  # type: ignore[method-assign]
             app.wsgi_app, tracked, tracked.worker.submit
         )
@@ -160,9 +160,21 @@ def _make_mongo_exporter(settings: Settings) -> Exporter:
     return MongoExporter(settings)
 
 
-def _make_worker(settings: Settings, exporter: Exporter) -> BatchWorker | SyncWorker:
+def _make_worker(settings: Settings, exporter: Exporter, app: Flask) -> BatchWorker | SyncWorker:
     worker = SyncWorker if settings.worker == "sync" else BatchWorker
-    return worker(settings, exporter)
+    reference = weakref.ref(app)
+
+    def find_literals() -> list[str]:
+        # Asked for each time: the key may be set after the app was tracked, and it may be changed.
+        alive = reference()
+        return [] if alive is None else _secret_keys(alive)
+
+    return worker(settings, exporter, find_literals)
+
+
+def _secret_keys(app: Flask) -> list[str]:
+    keys = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or ())]
+    return [key if isinstance(key, str) else key.decode("latin-1") for key in keys if key]
 
 
 def _when_collected(app: Flask, close: Callable[[], None]) -> None:

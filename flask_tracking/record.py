@@ -14,7 +14,7 @@ from bson import ObjectId
 
 from .ids import TraceContext, make_record_id
 
-__all__ = ["Capture", "ChildTiming", "ExceptionInfo", "Record", "UserAgent", "UserRef"]
+__all__ = ["Capture", "ChildTiming", "ExceptionInfo", "Record", "Remark", "UserAgent", "UserRef"]
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -48,6 +48,19 @@ class ChildTiming(NamedTuple):
     """None when it had not ended when the request did."""
     error: str | None
     """The name of the exception's class that left it, if one did."""
+
+
+class Remark(NamedTuple):
+    """Says where a secret was removed from a record, and why: never what it was."""
+
+    path: str
+    """The field, and what is known of the place in it, like ``request_headers.X-Api-Key``."""
+    rule: str
+    """The id of the rule, or ``name``, ``header``, ``number``, ``file``, ``base64``, ``unreadable``."""
+    offset: int
+    """Where it began in the value at `path`, in bytes of UTF-8."""
+    length: int
+    """How long it was, in bytes of UTF-8."""
 
 
 class UserAgent(NamedTuple):
@@ -153,7 +166,8 @@ class Record:
     request_body_size: int = 0
     """On the wire."""
     request_body_note: str | None = None
-    """Why it is not whole: ``truncated``, ``excluded``, ``binary``, ``undecodable``, ``not read``."""
+    """Why it is not whole: ``truncated``, ``excluded``, ``binary``, ``undecodable``, ``not read``,
+    ``redacted whole``."""
     status_code: int | None = None
     """500 when an exception escaped before an answer began."""
     response_headers: tuple[tuple[str, str], ...] = ()
@@ -192,6 +206,10 @@ class Record:
     """How many records this process dropped since its previous one."""
     notes: tuple[str, ...] = ()
     """What was cut, replaced or shed outside the bodies."""
+    redacted: tuple[Remark, ...] = ()
+    """One remark for each secret that was removed."""
+    rules_version: str | None = None
+    """Of the redaction rules that it went through; None when it went through none."""
 
     def __repr__(self) -> str:
         """Name the record without quoting what strangers wrote."""

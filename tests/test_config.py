@@ -37,6 +37,10 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "TRACKING_MIN_EXECUTION_TIME": ("min_execution_time_ms", 0.0),
     "TRACKING_MAX_BODY_LENGTH": ("max_body_bytes", 65_536),
     "TRACKING_BODY_CONTENT_TYPES": ("body_content_types", TEXT_CONTENT_TYPES),
+    "TRACKING_REDACT": ("redact", True),
+    "TRACKING_REDACT_NAMES": ("redact_names", ()),
+    "TRACKING_REDACT_ALLOW": ("redact_allow", ()),
+    "TRACKING_REDACT_OFF": ("redact_off", ()),
     "TRACKING_LOAD_USER": ("load_user", False),
     "TRACKING_RETENTION": ("retention", "capped"),
     "TRACKING_TABLE_SIZE": ("table_size_bytes", 104_857_600),
@@ -79,6 +83,10 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("TRACKING_MAX_BODY_LENGTH", 8_388_608, 8_388_608),
     ("TRACKING_BODY_CONTENT_TYPES", ["Application/JSON", "*/*"], ("application/json", "*/*")),
     ("TRACKING_BODY_CONTENT_TYPES", [], ()),
+    ("TRACKING_REDACT", False, False),
+    ("TRACKING_REDACT_NAMES", ["tax id", "PIN2"], ("tax id", "PIN2")),
+    ("TRACKING_REDACT_ALLOW", ("session_id",), ("session_id",)),
+    ("TRACKING_REDACT_OFF", ["card"], ("card",)),
     ("TRACKING_LOAD_USER", True, True),
     ("TRACKING_RETENTION", "ttl", "ttl"),
     ("TRACKING_TABLE_SIZE", 4096, 4096),
@@ -106,6 +114,12 @@ GOOD: list[tuple[str, Any, Any]] = [
 WRONG: list[tuple[str, Any, str]] = [
     # A truth is a bool: "false" from an environment variable would be true.
     *[("TRACKING_ENABLED", value, TRUTH) for value in (None, 0, 1, "false", "", ["yes"])],
+    *[("TRACKING_REDACT", value, TRUTH) for value in (None, 0, "no")],
+    *[
+        (f"TRACKING_REDACT_{key}", value, "wants a list of names, like ['tax_id']")
+        for key in ("NAMES", "ALLOW", "OFF")
+        for value in (None, "tax_id", [""], ["--"], [1])
+    ],
     *[("TRACKING_LOAD_USER", value, TRUTH) for value in (None, 1, "yes")],
     *[("TRACKING_DB_ALIAS", value, TEXT) for value in (None, "", 7, b"default", ["default"])],
     *[("TRACKING_APP_VERSION", value, TEXT) for value in ("", 2, 2.0, b"1")],

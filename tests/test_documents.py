@@ -17,7 +17,7 @@ from pymongo.database import Database
 from flask_tracking import MemoryExporter, Record, Tracking, TrackingError
 from flask_tracking.documents import Tracking as TrackingDocument
 from flask_tracking.exporters.mongo.codec import to_document, utc_now
-from flask_tracking.record import ChildTiming, ExceptionInfo, UserAgent, UserRef
+from flask_tracking.record import ChildTiming, ExceptionInfo, Remark, UserAgent, UserRef
 
 from .captures import make_record
 
@@ -73,6 +73,8 @@ FULL = dataclasses.replace(
     parent_span_id="00f067aa0ba902b7",
     version="1.2",
     notes=("one",),
+    redacted=(Remark("request_body", "name", 3, 7),),
+    rules_version="1",
 )
 
 

@@ -119,6 +119,7 @@ def test_defaults() -> None:
         "children": (),
         "dropped_before": 0,
         "notes": (),
+        "redacted": (),
     }
 
 

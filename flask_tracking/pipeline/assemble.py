@@ -16,12 +16,11 @@ from werkzeug.sansio.utils import get_host
 from ..config import Settings
 from ..ids import begin_trace
 from ..memo import Memo
-from ..record import Capture, Headers, Record
+from ..record import Capture, Headers, Record, Remark
 from .agents import parse_agent
 from .decoding import decode_body
+from .redaction.headers import SECRET_HEADERS, hide_header, remark_header
 
-HIDDEN = "[redacted]"
-_SECRET_HEADERS = frozenset({"Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+/=@-]{0,127}")
 
@@ -43,9 +42,10 @@ class Assembler:
             dropped_before: how many captures were dropped since the previous record.
         """
         environ = dict(zip(capture.environ_keys, capture.environ_values, strict=True))
-        request_headers = _request_headers(capture.environ_keys, capture.environ_values)
+        remarks: list[Remark] = []
+        request_headers = _request_headers(capture.environ_keys, capture.environ_values, remarks)
         headers = dict(request_headers)
-        response_headers = _response_headers(capture.response_headers)
+        response_headers = _response_headers(capture.response_headers, remarks)
         limit = self._settings.max_body_bytes
         request_body, request_note = decode_body(
             capture.request_chunks, headers.get("Content-Encoding", ""), limit
@@ -106,6 +106,8 @@ class Assembler:
             "children": capture.children,
             "dropped_before": dropped_before,
             "notes": capture.notes,
+            "redacted": tuple(remarks),
+            "rules_version": None,
         }
         return Record.from_values(values)
 
@@ -128,10 +130,10 @@ def _make_names(keys: tuple[str, ...]) -> tuple[str, ...]:
 _names = Memo(_make_names)
 
 
-def _request_headers(keys: tuple[str, ...], values: tuple[str, ...]) -> Headers:
+def _request_headers(keys: tuple[str, ...], values: tuple[str, ...], remarks: list[Remark]) -> Headers:
     return tuple(
         [
-            (name, HIDDEN if name in _SECRET_HEADERS else value)
+            (name, _hide("request_headers", name, value, remarks) if name in SECRET_HEADERS else value)
             for name, value in zip(_names[keys], values, strict=True)
             # PEP 3333 allows these two to be there and empty, where they were not sent.
             if name and (value or name not in ("Content-Type", "Content-Length"))
@@ -139,10 +141,23 @@ def _request_headers(keys: tuple[str, ...], values: tuple[str, ...]) -> Headers:
     )
 
 
-def _response_headers(headers: Headers) -> Headers:
+def _response_headers(headers: Headers, remarks: list[Remark]) -> Headers:
     return tuple(
-        [(name, HIDDEN if name.title() in _SECRET_HEADERS else value) for name, value in headers]
+        [
+            (
+                name,
+                _hide("response_headers", title, value, remarks)
+                if (title := name.title()) in SECRET_HEADERS
+                else value,
+            )
+            for name, value in headers
+        ]
     )
+
+
+def _hide(headers: str, name: str, value: str, remarks: list[Remark]) -> str:
+    remarks.append(remark_header(headers, name, value))
+    return hide_header(name, value)
 
 
 def _find_header(headers: Headers, wanted: str) -> str:

@@ -15,7 +15,7 @@ import time
 import weakref
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from .. import guard
@@ -26,6 +26,7 @@ from ..forks import watch_forks
 from ..record import Capture, Record
 from .agents import load_tables
 from .assemble import Assembler
+from .redaction.redactor import Redactor
 from .rules import Rules
 
 __all__ = ["BatchWorker", "Stats", "SyncWorker", "Worker"]
@@ -69,9 +70,16 @@ class Worker(ABC):
 
     _uses_exporter = True
 
-    def __init__(self, settings: Settings, exporter: Exporter) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        exporter: Exporter,
+        find_literals: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        """Take what is wanted; `find_literals` returns secrets that the redactor is to know."""
         self._settings = settings
         self._exporter = exporter
+        self._find_literals = find_literals
         self._rules = Rules(settings)
         self._reset()
         _workers.add(self)
@@ -82,6 +90,7 @@ class Worker(ABC):
 
     def _reset(self) -> None:
         self._assembler = Assembler(self._settings)
+        self._redactor = Redactor(self._settings, self._find_literals)
         self._lock = threading.Lock()
         self._received = self._kept = self._exported = self._failed = 0
         self._dropped: Counter[str] = Counter()
@@ -175,6 +184,7 @@ class Worker(ABC):
                     self._drop("assembly_failed")
             else:
                 records += made
+        records = self._redactor.redact(records)
         with self._lock:
             self._kept += len(records)
         return records
@@ -262,9 +272,15 @@ class BatchWorker(Worker):
     as much time as the work does.
     """
 
-    def __init__(self, settings: Settings, exporter: Exporter) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        exporter: Exporter,
+        find_literals: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        """Take what is wanted; `find_literals` returns secrets that the redactor is to know."""
         self._parents: deque[Capture] = deque()
-        super().__init__(settings, exporter)
+        super().__init__(settings, exporter, find_literals)
 
     def after_fork_in_child(self) -> None:
         """Begin anew, and let the thread free what the parent had queued: that takes its time."""

@@ -15,7 +15,7 @@ from bson import Decimal128, ObjectId
 
 from flask_tracking import Exporter, Filter, MemoryExporter, Reader, Record, Settings
 from flask_tracking.exporters.mongo import MongoExporter
-from flask_tracking.record import ChildTiming, ExceptionInfo, UserAgent, UserRef
+from flask_tracking.record import ChildTiming, ExceptionInfo, Remark, UserAgent, UserRef
 
 from ..captures import make_record
 
@@ -69,6 +69,8 @@ FULL = dataclasses.replace(
     parent_span_id="00f067aa0ba902b7",
     version="1.2",
     notes=("one", "two"),
+    redacted=(Remark("request_body", "name", 3, 7),),
+    rules_version="1",
 )
 
 

@@ -246,9 +246,9 @@ def test_secrets_in_request_headers_are_hidden() -> None:
     )
 
     assert record.request_headers[1:] == (
-        ("Authorization", "[redacted]"),
-        ("Proxy-Authorization", "[redacted]"),
-        ("Cookie", "[redacted]"),
+        ("Authorization", "Basic [redacted]"),
+        ("Proxy-Authorization", "Bearer [redacted]"),
+        ("Cookie", "session=[redacted]"),
         ("X-Cookie-Consent", "yes"),
     )
     assert "hunter2" not in str(dataclasses.astuple(record))
@@ -271,11 +271,11 @@ def test_secrets_in_response_headers_are_hidden() -> None:
 
     assert record.response_headers == (
         ("Content-Type", "text/plain"),
-        ("Set-Cookie", "[redacted]"),
+        ("Set-Cookie", "session=[redacted]; HttpOnly"),
         ("X-One", "1"),
-        ("set-cookie", "[redacted]"),
+        ("set-cookie", "remember=[redacted]"),
         ("X-One", "2"),
-        ("SET-COOKIE", "[redacted]"),
+        ("SET-COOKIE", "third=[redacted]"),
         ("Vary", "Cookie"),
         ("proxy-authorization", "[redacted]"),
     )

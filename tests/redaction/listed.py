@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import random
+from collections.abc import Callable
 
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
@@ -32,7 +33,7 @@ slack-user          xox|p-           {d11}-{d12}-{d12}-{h32}     GL slack-user-t
 slack-app           xa|pp-           1-{u11}-{d13}-{h64}         GL slack-app-token
 slack-webhook       https://hooks.|slack.com/services/  {u9}/{u11}/{a24}         GL slack-webhook-url
 discord-webhook     https://discord|.com/api/webhooks/  {d18}/{w68}              TH discordwebhook
-teams-webhook       https://acme.webhook|.office.com/webhookb2/  {h8}-{h4}-{h4}-{h4}-{h12}@{h8}-{h4}-{h4}-{h4}-{h12}/IncomingWebhook/{h32}/{h8}-{h4}-{h4}-{h4}-{h12}  GL microsoft-teams-webhook
+teams-webhook       https://acme.webhook|.office.com/webhookb2/  {h8}-{h4}-{h4}-{h4}-{h12}@{h8}-{h4}-{h4}-{h4}-{h12}/In/{h32}/{h8}-{h4}-{h4}-{h4}-{h12}  GL microsoft-teams-webhook
 discord-bot         -                M{a23}.X{w5}.{w38}          TH discordbottoken
 telegram            -                {d10}:AA{w33}               GL telegram-bot-api-token
 stripe-live         sk|_live_        {a24}                       GL stripe-access-token
@@ -70,7 +71,7 @@ doppler             dp|.pt.          {a43}                       GL doppler-api-
 onepassword         ops|_eyJ         {b250}                      GL 1password-service-account-token
 age                 AGE-SECRET|-KEY-1  {u58}                     GL age-secret-key
 bcrypt              $2|b$            12${a53}                    Werkzeug's and passlib's pages
-argon2              $ar|gon2id$      v=19$m=65536,t=3,p=4${b22}${b43}    argon2-cffi's page
+argon2              $ar|gon2id$v=19$m=65536,t=3,p=4$  {b22}${b43}              argon2-cffi
 scrypt              scr|ypt:         32768:8:1${a16}${h128}      werkzeug.security
 pbkdf2              pbk|df2:sha256:  600000${a16}${h64}          werkzeug.security
 basic               Basic|           {b40}                       RL bearer and basic
@@ -211,12 +212,19 @@ AROUND: dict[str, tuple[str, str, str, Maker]] = {
 }
 """Formats where what stands around makes the secret: name, then source, before, behind, and maker."""
 
+PUBLIC_PART: dict[str, Callable[[str], str]] = {
+    "remember": lambda text: text.partition("|")[2],
+    "pem": lambda text: text.split("-----")[2],
+    "pem-cut": lambda text: text.split("-----")[2],
+}
+"""What is secret of those that begin with something public."""
+
 
 def make_listed(name: str, random_: random.Random) -> Secret:
     """Make one secret of a listed format."""
     if name in MADE:
         text = MADE[name][1](random_)
-        return Secret(name, text, text)
+        return Secret(name, text, PUBLIC_PART[name](text) if name in PUBLIC_PART else text)
     if name in AROUND:
         _, before, behind, maker = AROUND[name]
         secret = maker(random_)

@@ -11,7 +11,7 @@ from bson import DBRef
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 
-from ...record import ChildTiming, ExceptionInfo, Headers, Record, UserAgent, UserRef
+from ...record import ChildTiming, ExceptionInfo, Headers, Record, Remark, UserAgent, UserRef
 
 Document = dict[str, Any]
 
@@ -35,11 +35,13 @@ def to_document(record: Record, date_stored: datetime) -> Document:
         document["user_agent"] = _without_none(record.user_agent)
     if record.exception is not None:
         document["exception"] = _without_none(record.exception)
-    for name in ("children", "notes"):
+    for name in ("children", "notes", "redacted"):
         if not document[name]:
             del document[name]
     if record.children:
         document["children"] = [_without_none(child) for child in record.children]
+    if record.redacted:
+        document["redacted"] = [remark._asdict() for remark in record.redacted]
     return document
 
 
@@ -70,6 +72,10 @@ def from_document(document: Mapping[str, Any]) -> Record:
             for child in document.get("children") or ()
         ),
         notes=tuple(document.get("notes") or ()),
+        redacted=tuple(
+            Remark(*(remark.get(name) for name in Remark._fields))
+            for remark in document.get("redacted") or ()
+        ),
     )
 
 
@@ -80,6 +86,7 @@ _PLAIN_FIELDS = frozenset(Record.__dataclass_fields__) - {
     "exception",
     "children",
     "notes",
+    "redacted",
 }
 
 

@@ -1,0 +1,238 @@
+"""Redact bodies by what they are: JSON, forms, multipart, text. What cannot be read is not stored."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from .jsons import JsonWalk, MalformedError
+from .names import Names
+from .text import find_in_text, replace
+from .values import MARKS, Finder, Finding, Spans, merge
+
+WHOLE = "redacted whole"
+"""The note of a body that was dropped because it could not be read."""
+_CUT_GROUPS = re.compile(rb"(?:\b[0-9A-Z]{1,6}[ -]){1,16}\Z")
+_CUT_URL = re.compile(rb"[A-Za-z][0-9A-Za-z+.-]*:(?:\\?/){2}[^\s\"<>]*\Z")
+CUT_WINDOW = 4096
+_BASE64 = re.compile(rb"[0-9A-Za-z+/_-]{12,}={0,2}")
+_FILE_MARK = re.compile(rb"\[file, [0-9]+ bytes\]")
+_FILE_NAME = re.compile(rb"filename\*?\s*=", re.I)
+_FIELD_NAME = re.compile(rb"""\bname\s*=\s*(?:"([^"]*)"|([^\s;]+))""", re.I)
+_JSON_START = (b"{", b"[")
+
+
+class Redacted(NamedTuple):
+    """What may be stored of a body, and what was removed."""
+
+    body: bytes
+    found: list[Finding]
+    note: str | None
+
+
+class Readers:
+    """Reads bodies and texts with one finder and one set of names."""
+
+    def __init__(self, finder: Finder, names: Names) -> None:
+        self.finder = finder
+        self.names = names
+
+    def find_text(self, data: bytes, *, is_inner: bool = False) -> list[Finding]:
+        """Find the secrets in a text; it may itself be JSON, or base64 of a text."""
+        if not is_inner:
+            inner = self._find_wrapped(data)
+            if inner is not None:
+                return inner
+        return find_in_text(data, self.finder, self.names)
+
+    def _find_wrapped(self, data: bytes) -> list[Finding] | None:
+        """Undo JSON or base64 in a string, one level; None when it is neither."""
+        if data.lstrip()[:1] in _JSON_START:
+            try:
+                return self.find_json(data, None, is_inner=True)
+            except MalformedError:
+                return None
+        if _BASE64.fullmatch(data):
+            found = self.finder.find(data)
+            decoded = _decode_base64(data)
+            if found or not decoded or b"\0" in decoded:
+                return found
+            return [Finding(0, len(data), "base64")] if self.find_text_in(decoded) else []
+        return None
+
+    def find_text_in(self, decoded: bytes) -> bool:
+        """Tell whether a decoded text holds a secret."""
+        if decoded.lstrip()[:1] in _JSON_START:
+            try:
+                return bool(self.find_json(decoded, None, is_inner=True))
+            except MalformedError:
+                pass
+        return bool(self.find_text(decoded, is_inner=True))
+
+    def find_json(self, data: bytes, spans: Spans | None, *, is_inner: bool = False) -> list[Finding]:
+        """Find the secrets in JSON.
+
+        Raises:
+            MalformedError: it is none.
+        """
+
+        def find(text: bytes) -> list[Finding]:
+            return self.find_text(text, is_inner=is_inner)
+
+        return JsonWalk(data, self.finder, self.names, spans, find).find()
+
+    def find_form(self, data: bytes) -> list[Finding]:
+        """Find the secrets in ``name=value&name=value``, percent-encoded or not."""
+        found: list[Finding] = []
+        at = 0
+        for part in data.split(b"&"):
+            found += self._find_field(part, at)
+            at += len(part) + 1
+        return merge(found)
+
+    def _find_field(self, part: bytes, at: int) -> Iterable[Finding]:
+        # Some read ";" as "&": a name behind one is a name.
+        start = at
+        for piece in part.split(b";"):
+            name, equals, value = piece.partition(b"=")
+            decoded = unquote_to_bytes(name.replace(b"+", b" ")).decode("utf-8", "replace")
+            if equals and value and self.names.is_sensitive(decoded):
+                end = at + len(part)
+                begin = start + len(name) + 1
+                if not MARKS.fullmatch(value):
+                    yield Finding(begin, end, "name")
+                return
+            start += len(piece) + 1
+        name, equals, value = part.partition(b"=")
+        if equals:
+            yield from self._find_encoded(name, at)
+            yield from self._find_encoded(value, at + len(name) + 1)
+        else:
+            yield from self._find_encoded(part, at)
+
+    def _find_encoded(self, value: bytes, at: int) -> Iterable[Finding]:
+        decoded = unquote_to_bytes(value.replace(b"+", b" "))
+        if not self.finder.scan(decoded):
+            return []
+        found = self.find_text(decoded)
+        if decoded == value:
+            return [one._replace(start=at + one.start, end=at + one.end) for one in found]
+        return [Finding(at, at + len(value), found[0].rule)] if found else []
+
+    def redact_body(self, data: bytes, content_type: str, is_cut: bool) -> Redacted:
+        """Redact a body.
+
+        Args:
+            data: what was captured of it, decoded.
+            content_type: the header's value.
+            is_cut: whether it went on: then what may be the beginning of a secret is removed, too.
+        """
+        kind = content_type.partition(";")[0].strip().lower()
+        if is_cut:
+            data = trim_cut(data)
+        is_multipart = kind.startswith("multipart/")
+        spans = self.finder.scan(data)
+        if b"\0" in data:
+            return self._redact_wide(data)
+        if not spans and not is_multipart:
+            return Redacted(data, [], None)
+        try:
+            found = self._find_by_kind(data, kind, content_type, Spans(spans))
+        except MalformedError:
+            return Redacted(b"", [Finding(0, len(data), "unreadable")], WHOLE)
+        return Redacted(replace(data, found), found, None)
+
+    def _redact_wide(self, data: bytes) -> Redacted:
+        # UTF-16, UTF-32, or no text at all: letters with NULs between them are still letters.
+        bare = data.replace(b"\0", b"")
+        if not self.finder.scan(bare):
+            return Redacted(data, [], None)
+        return Redacted(b"", [Finding(0, len(data), "unreadable")], WHOLE)
+
+    def _find_by_kind(self, data: bytes, kind: str, content_type: str, spans: Spans) -> list[Finding]:
+        if kind.startswith("multipart/"):
+            return self._find_multipart(data, content_type)
+        if "json" in kind:
+            return self.find_json(data, spans)
+        if kind == "application/x-www-form-urlencoded":
+            return self.find_form(data)
+        if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in _JSON_START:
+            try:
+                return self.find_json(data, spans)
+            except MalformedError:
+                pass
+        if not kind and _looks_like_form(data):
+            return merge([*self.find_form(data), *self.find_text(data)])
+        return self.find_text(data)
+
+    def _find_multipart(self, data: bytes, content_type: str) -> list[Finding]:
+        boundary = re.search(r"""boundary\s*=\s*(?:"([^"]+)"|([^\s;]+))""", content_type, re.I)
+        if boundary is None:
+            raise MalformedError
+        delimiter = b"--" + (boundary[1] or boundary[2]).encode("latin-1", "replace")
+        if delimiter not in data:
+            raise MalformedError
+        found: list[Finding] = []
+        at = data.find(delimiter)
+        found += self._find_moved(data[:at], 0)
+        while at >= 0:
+            start = at + len(delimiter)
+            following = data.find(b"\n" + delimiter, start)
+            found += self._find_part(data, start, len(data) if following < 0 else following)
+            at = -1 if following < 0 else following + 1
+        return merge(found)
+
+    def _find_part(self, data: bytes, start: int, end: int) -> Iterable[Finding]:
+        gap = re.compile(rb"\r?\n\r?\n").search(data, start, end)
+        if gap is None:
+            return self._find_moved(data[start:end], start)
+        headers = data[start : gap.start()]
+        begin = gap.end()
+        end = max(begin, end - data.startswith(b"\r", end - 1))
+        content = data[begin:end]
+        if _FILE_NAME.search(headers):
+            size = b"[file, %d bytes]" % len(content)
+            file = [] if _FILE_MARK.fullmatch(content) else [Finding(begin, end, "file", size)]
+            return [*self._find_moved(headers, start), *file]
+        name = _FIELD_NAME.search(headers)
+        decoded = (name[1] or name[2] or b"").decode("utf-8", "replace") if name else ""
+        if self.names.is_sensitive(decoded) or "\ufffd" in decoded:
+            hidden = not content or MARKS.fullmatch(content)
+            return [] if hidden else [Finding(begin, end, "name")]
+        return [*self._find_moved(headers, start), *self._find_moved(content, begin)]
+
+    def _find_moved(self, part: bytes, at: int) -> list[Finding]:
+        return [one._replace(start=at + one.start, end=at + one.end) for one in self.find_text(part)]
+
+
+def trim_cut(data: bytes) -> bytes:
+    """Remove what may be the beginning of a secret from the end of a text that was cut."""
+    tail_at = max(0, len(data) - CUT_WINDOW)
+    url = _CUT_URL.search(data, tail_at)
+    if url is not None:
+        return data[: url.start()]
+    at = len(data)
+    while at > 0 and data[at - 1] not in b" \t\r\n\"'<>&;,(){}[]":
+        at -= 1
+    groups = _CUT_GROUPS.search(data, max(0, at - 100), at)
+    return data[: groups.start() if groups else at]
+
+
+def _looks_like_form(data: bytes) -> bool:
+    return b"=" in data[:200] and not re.search(rb"[\s<>]", data[:200])
+
+
+def _decode_base64(data: bytes) -> bytes:
+    text = data.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
+    text = text[: len(text) - (len(text) % 4 == 1)]
+    try:
+        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+__all__ = ["WHOLE", "Readers", "Redacted", "trim_cut"]

@@ -1,0 +1,105 @@
+"""The regular expressions' engine: google-re2 where it is installed, else Python's ``re``.
+
+Both work on bytes and on the same patterns. RE2 looks for all of them at once, in one pass; ``re``
+would take a hundred times as long, and first asks for each whether a literal of it is there at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, Protocol
+
+Span = tuple[int, int]
+
+
+class Pattern(Protocol):
+    """A compiled pattern over bytes, of either engine."""
+
+    def finditer(self, string: bytes, /) -> Iterable[Any]:
+        """Find all matches from left to right."""
+
+
+class Look(NamedTuple):
+    """One thing that a scan looks for."""
+
+    pattern: str
+    hints: tuple[str, ...]
+    """Literals, one of which is in every match; without any the pattern is always tried."""
+    any_case: bool = False
+    """Whether pattern and hints are lower case, and match any."""
+    tail: str = ""
+    """What must follow to make it worth a look. Only RE2 asks: for ``re`` it would not be linear."""
+
+
+class ReEngine:
+    """Python's own."""
+
+    name = "re"
+
+    def compile(self, pattern: str) -> Pattern:
+        """Compile one pattern."""
+        return re.compile(pattern.encode())
+
+    def make_scan(self, looks: Iterable[Look]) -> Callable[[bytes], list[Span]]:
+        """Return what finds where any of `looks` is."""
+        compiled = [
+            (re.compile(look.pattern.encode()), [hint.encode() for hint in look.hints], look.any_case)
+            for look in looks
+        ]
+
+        def scan(data: bytes) -> list[Span]:
+            lowered = data.lower()
+            spans: list[Span] = []
+            for pattern, hints, any_case in compiled:
+                text = lowered if any_case else data
+                if not hints or any(hint in text for hint in hints):
+                    spans += [match.span() for match in pattern.finditer(text)]
+            return sorted(spans)
+
+        return scan
+
+
+class Re2Engine:
+    """google-re2."""
+
+    name = "re2"
+
+    def __init__(self) -> None:
+        """Raises: ImportError: google-re2 is not installed."""
+        import re2
+
+        self._re2 = re2
+        self._options = re2.Options()
+        self._options.encoding = re2.Options.Encoding.LATIN1
+        self._options.log_errors = False  # its messages go to standard error, and quote the pattern
+        self._options.max_mem = 64 << 20
+
+    def compile(self, pattern: str) -> Pattern:
+        """Compile one pattern."""
+        compiled: Pattern = self._re2.compile(pattern.encode(), self._options)
+        return compiled
+
+    def make_scan(self, looks: Iterable[Look]) -> Callable[[bytes], list[Span]]:
+        """Return what finds where any of `looks` is."""
+        parts = [
+            f"(?i:{look.pattern}{look.tail})" if look.any_case else f"(?:{look.pattern}{look.tail})"
+            for look in looks
+        ]
+        pattern = self.compile("|".join(parts))
+
+        def scan(data: bytes) -> list[Span]:
+            return [match.span() for match in pattern.finditer(data)]
+
+        return scan
+
+
+Engine = ReEngine | Re2Engine
+
+
+def best_engine() -> Engine:
+    """Return RE2 where it is installed."""
+    try:
+        return Re2Engine()
+    except ImportError:
+        return ReEngine()

@@ -1,0 +1,165 @@
+"""Find secrets by what they look like: the rules, compiled for one engine."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+from urllib.parse import quote
+
+from .checks import CHECKS
+from .engine import Engine, Look, Pattern, Span
+from .names import Names, trigger_patterns
+from .rules import RULES, Rule
+
+MARKER = "[redacted]"
+"""What stands where a secret was; always the same, so that it tells nothing."""
+MARKER_BYTES = MARKER.encode()
+MARKS = re.compile(
+    rb"\[(?:redacted|filtered|removed|scrubbed|hidden|masked|secret)\]|<(?:redacted|filtered|masked)>|\*{3,}",
+    re.I,
+)
+"""Our marker and those of other tools: they are no secrets."""
+MIN_LITERAL, MIN_DISTINCT = 16, 10
+"""A literal with fewer characters, or fewer different ones, would blank ordinary words."""
+NAME_END = r"""[^"':=><&\n\r]*[\s"'\\\]]*(?:[:=>]|%3[ad]|&quot;|&#)"""
+_STOP = r"""\"':=><&\n\r"""
+AUTH_END = (
+    f"(?:(?:[^o{_STOP}]|o[^r{_STOP}]|or[^is_{_STOP}-]|ori[^t{_STOP}])[^{_STOP}]*|o?)"
+    r"""[\s"'\\\]]*(?:[:=>]|%3[ad]|&quot;|&#)"""
+)
+"""The same behind ``auth``, without ``author`` and ``authority``, which are everywhere."""
+ESCAPED = (
+    Look(r"\\u00[2-7ad]|\\u20[06]|\\u(?:feff|ff)", ("\\u",), True),
+    Look(r"\\/", ("\\/",)),
+    Look(r"%[0-9a-f]{2}", ("%",), True),
+    Look(
+        r"\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xaf])|\xef(?:\xbb\xbf|\xbc|\xbd)|\xc2\xad|\xcd\x8f",
+        (),
+    ),
+    Look(r"(?:eyJ|eyI|eyA|ewo|ewk|ew0|W3s|WyJ)[0-9A-Za-z+/_-]{8}", ("ey", "ew", "W3s", "WyJ")),
+)
+"""What may hide a name or a token from the scan; it is undone where it is found."""
+
+
+class Finding(NamedTuple):
+    """Where a secret is, and why it is taken for one."""
+
+    start: int
+    end: int
+    rule: str
+    instead: bytes | None = None
+    """What to put there; None is the marker."""
+
+
+class Finder:
+    """Finds secrets in bytes, with one engine."""
+
+    def __init__(
+        self, engine: Engine, names: Names, off: Iterable[str] = (), literals: Iterable[str] = ()
+    ) -> None:
+        """Compile the rules that are not `off`; `literals` are secrets that are known."""
+        self.engine = engine
+        switched_off = frozenset(off)
+        rules = [rule for rule in RULES if rule.id not in switched_off]
+        self._rules = [_compile(rule, engine) for rule in rules]
+        self._literals = tuple(dict.fromkeys(way for one in literals for way in _ways_to_write(one)))
+        looks = [Look(_without_group(rule.before + rule.pattern), rule.hints) for rule in rules]
+        looks += [
+            Look(pattern, (hint,), True, AUTH_END if hint == "auth" else NAME_END)
+            for hint, pattern in trigger_patterns(names)
+        ]
+        looks += [Look(re.escape(one.decode("latin-1")), ()) for one in self._literals if one.isascii()]
+        self._scan = engine.make_scan([*looks, *ESCAPED])
+        self._other_literals = [one for one in self._literals if not one.isascii()]
+
+    def scan(self, data: bytes) -> list[Span]:
+        """Find where there may be a secret: nothing outside these spans is one."""
+        spans = self._scan(data)
+        for literal in self._other_literals:
+            spans += [match.span() for match in re.finditer(re.escape(literal), data)]
+        return spans
+
+    def find(self, data: bytes) -> list[Finding]:
+        """Find the secrets that look like one, from left to right and none within another."""
+        found = [
+            Finding(match.start(), match.end(), "literal")
+            for literal in self._literals
+            if literal in data
+            for match in re.finditer(re.escape(literal), data)
+        ]
+        for rule, pattern, hints in self._rules:
+            if not hints or any(hint in data for hint in hints):
+                found += _find_rule(rule, pattern, data)
+        return merge(found)
+
+
+def merge(found: Iterable[Finding]) -> list[Finding]:
+    """Join findings that overlap; the first names the rule."""
+    merged: list[Finding] = []
+    for one in sorted(found, key=lambda one: one[:2]):
+        if merged and one.start < merged[-1].end:
+            merged[-1] = merged[-1]._replace(end=max(one.end, merged[-1].end), instead=None)
+        elif one.end > one.start:
+            merged.append(one)
+    return merged
+
+
+class Spans:
+    """Tells quickly whether a part of a text touches one of the spans of its scan."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        ordered = sorted(spans)
+        self._starts = [start for start, _ in ordered]
+        self._ends: list[int] = []
+        furthest = 0
+        for _, end in ordered:
+            furthest = max(furthest, end)
+            self._ends.append(furthest)
+
+    def touch(self, start: int, end: int) -> bool:
+        """Tell whether ``[start, end)`` and a span have something in common."""
+        at = bisect_right(self._starts, end)
+        return at > 0 and self._ends[at - 1] >= start
+
+
+def is_strong(literal: str) -> bool:
+    """Tell whether a literal is long and varied enough to be looked for."""
+    return len(literal) >= MIN_LITERAL and len(set(literal)) >= MIN_DISTINCT
+
+
+_Compiled = tuple[Rule, Pattern, list[bytes]]
+_ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*")
+
+
+def _without_group(pattern: str) -> str:
+    return pattern.replace("(?P<s>", "(?:")
+
+
+def _compile(rule: Rule, engine: Engine) -> _Compiled:
+    pattern = rule.pattern if "(?P<s>" in rule.pattern else f"(?P<s>{rule.pattern})"
+    hints = [hint.encode() for hint in rule.hints]
+    return rule, engine.compile(rule.before + pattern), hints
+
+
+def _find_rule(rule: Rule, pattern: Pattern, data: bytes) -> Iterable[Finding]:
+    check: Callable[[bytes], int] = CHECKS.get(rule.check, len)
+    for match in pattern.finditer(data):
+        start, end = match.span(1)
+        end = start + check(data[start:end])
+        if end == start or MARKS.fullmatch(data, start, end):
+            continue
+        if not rule.check:
+            # An escape in the middle of a token ends the match, and not the token.
+            while escape := _ESCAPE.match(data, end):
+                end = escape.end()
+        yield Finding(start, end, rule.id)
+
+
+def _ways_to_write(literal: str) -> Iterable[bytes]:
+    import json
+
+    yield literal.encode("utf-8", "surrogatepass")
+    yield json.dumps(literal)[1:-1].encode()
+    yield quote(literal, safe="").encode()

@@ -1,0 +1,246 @@
+"""Redaction as a whole: what is planted in a record is not in what may be stored."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from typing import Any
+
+import pytest
+from flask import Flask, request
+
+from flask_tracking import ConfigError, MemoryExporter, Record, Settings, Tracking, guard
+from flask_tracking.pipeline.redaction.engine import Engine, Re2Engine, ReEngine
+from flask_tracking.pipeline.redaction.names import Names
+from flask_tracking.pipeline.redaction.places import RecordRedaction
+from flask_tracking.pipeline.redaction.redactor import Redactor
+from flask_tracking.pipeline.redaction.rules import RULES
+from flask_tracking.pipeline.redaction.values import MARKER, Finder
+
+from .corpora import (
+    HARMLESS_NAMES,
+    SENSITIVE_NAMES,
+    harmless_values,
+    listed_secrets,
+    published_secrets,
+)
+from .planting import find_leak, make_record, plant, plant_bodies
+
+pytest.importorskip("re2")
+ENGINES = [Re2Engine(), ReEngine()]
+each_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+
+
+def redact(record: Record, engine: Engine | None = None, **settings: Any) -> Record:
+    """Redact one record, and see that a second pass changes nothing."""
+    redactor = Redactor(Settings(**settings), engine=engine)
+    (redacted,) = redactor.redact([record])
+    assert redactor.redact([redacted]) == [redacted]
+    return redacted
+
+
+@each_engine
+def test_values_of_sensitive_names_are_gone_everywhere(engine: Engine) -> None:
+    """What stands under a sensitive name is in no part of the record, and a remark says that it was."""
+    redactor, random_ = Redactor(Settings(), engine=engine), random.Random(1)
+    for name in SENSITIVE_NAMES:
+        secret = "".join(random_.choice("QXZJKVWY79") for _ in range(14))
+        for place, record in plant(name, secret):
+            (redacted,) = redactor.redact([record])
+            assert (place, name, find_leak(redacted, secret)) == (place, name, None)
+            assert redacted.redacted, (place, name)
+            assert redactor.redact([redacted]) == [redacted], (place, name)
+
+
+@each_engine
+def test_listed_formats_are_gone_everywhere(engine: Engine) -> None:
+    """A secret of a listed format is in no part of the record, under whatever name it stands."""
+    redactor = Redactor(Settings(), engine=engine)
+    for secret in listed_secrets(1):
+        for place, record in plant("note", secret.text):
+            (redacted,) = redactor.redact([record])
+            assert (place, secret.shape, find_leak(redacted, secret.secret)) == (
+                place,
+                secret.shape,
+                None,
+            )
+            assert redactor.redact([redacted]) == [redacted], (place, secret.shape)
+
+
+def test_cut_bodies_leak_nothing() -> None:
+    """Wherever a body was cut, what is left of a secret at its end is gone."""
+    redactor = Redactor(Settings())
+    cases = [("password", "QXZJKVWY79QXZKJWVY97", "QXZJKVWY79QXZKJWVY97")]
+    cases += [("note", one.text, one.secret) for one in listed_secrets(1) if len(one.text) < 60]
+    for name, text, secret in cases:
+        for place, body, kind in plant_bodies(name, text):
+            for end in range(0, len(body), 1 if name == "password" else 7):
+                record = make_record(
+                    request_body=body[:end],
+                    request_headers=(("Content-Type", kind),),
+                    request_body_note="truncated",
+                )
+                (redacted,) = redactor.redact([record])
+                assert (place, end, find_leak(redacted, secret)) == (place, end, None)
+
+
+@each_engine
+def test_harmless_values_and_names_stay(engine: Engine) -> None:
+    """What is no secret is stored as it came, with no remark."""
+    redactor = Redactor(Settings(), engine=engine)
+    records = [record for _, value in harmless_values(3) for _, record in plant("note", value)]
+    records += [record for name in HARMLESS_NAMES for _, record in plant(name, "some value 17")]
+    for record in records:
+        (redacted,) = redactor.redact([record])
+        assert redacted == dataclasses.replace(record, rules_version=redactor.version)
+
+
+def test_most_of_the_second_corpus_is_found() -> None:
+    """At least 95 % of the secrets of published shapes are found."""
+    finder = Finder(Re2Engine(), Names())
+    secrets = published_secrets()
+    found = [secret for secret in secrets if finder.find(f"x {secret.text} y".encode())]
+    assert len(found) / len(secrets) >= 0.95
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_rule_has_hits_and_misses(rule: Any) -> None:
+    """Every rule finds three secrets of its own in the corpora, and none in their beginnings."""
+    others = [one.id for one in RULES if one.id != rule.id]
+    finder = Finder(ReEngine(), Names(), off=others)
+    texts = [one.text for one in [*listed_secrets(), *published_secrets()]]
+    hits = [text for text in texts if finder.find(text.encode())]
+    assert len(hits) >= 3
+    assert not any(finder.find(text[: 5 + at].encode()) for at, text in enumerate(hits[:3]))
+
+
+def test_settings_add_free_and_switch_off() -> None:
+    """A name of the app's own is redacted, one that is freed is not, and a rule can be off."""
+    data = {"taxId": "4711-x", "session_id": "abc", "card": "4111 1111 1111 1111"}
+    record = make_record(custom_data=data)
+
+    redacted = redact(
+        record, redact_names=("tax id",), redact_allow=("session_id",), redact_off=("card",)
+    )
+
+    assert redacted.custom_data == {**data, "taxId": MARKER}
+    assert redacted.rules_version != redact(record).rules_version
+    with pytest.raises(ConfigError, match="TRACKING_REDACT_OFF"):
+        Redactor(Settings(redact_off=("no such rule",)))
+
+
+def test_secret_key_is_found_wherever_it_stands(app: Flask, memory: MemoryExporter) -> None:
+    """The app's own key is removed when it is strong, also when it is set late; a weak one is left."""
+    Tracking(app, exporter=memory)
+
+    @app.get("/")
+    def index() -> str:
+        return f"key={app.secret_key!s} or device"
+
+    app.secret_key = "Zq8wLr3nVt5yXc7k"
+    assert app.test_client().get("/").text == "key=Zq8wLr3nVt5yXc7k or device"
+    app.secret_key = "dev"
+    assert app.test_client().get("/").text == "key=dev or device"
+
+    assert [bytes(record.response_body) for record in memory.records] == [
+        b"key=[redacted] or device",
+        b"key=dev or device",
+    ]
+
+
+def test_headers_are_hidden_with_redaction_off(app: Flask, memory: MemoryExporter) -> None:
+    """Without redaction bodies are stored as they came, and four headers are hidden all the same."""
+    app.config["TRACKING_REDACT"] = False
+    Tracking(app, exporter=memory)
+
+    @app.post("/")
+    def index() -> str:
+        return "ok" if request.get_json() else ""
+
+    headers = {"Authorization": "Bearer abcdefgh12345678", "Cookie": "a=hunter2"}
+    client = app.test_client(use_cookies=False)
+    assert client.post("/", json={"password": "hunter2"}, headers=headers).text == "ok"
+
+    (record,) = memory.records
+    assert record.rules_version is None
+    assert b"hunter2" in record.request_body
+    stored = dict(record.request_headers)
+    assert (stored["Authorization"], stored["Cookie"]) == ("Bearer [redacted]", "a=[redacted]")
+
+
+def test_failure_stores_nothing_of_strangers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A redactor that fails stores the record without what it could not look at, and says so."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("hunter2")
+
+    monkeypatch.setattr(RecordRedaction, "redact", fail)
+    for _, record in plant("password", "hunter2hunter2"):
+        (redacted,) = Redactor(Settings()).redact([record])
+        assert find_leak(redacted, "hunter2hunter2") is None
+        assert "redaction failed" in redacted.notes
+    assert guard.failures["redacting a record"] > 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"password": "hunter2" /* no JSON */ }',
+        b'{"a": "x" y", "password": "hunter2"}',
+        b"[" * 10_000 + b'{"password": "hunter2"}',
+        '{"password": "hunter2"}'.encode("utf-16"),
+        '{"password": "hunter2"}'.encode("utf-32-be"),
+    ],
+)
+def test_what_cannot_be_read_is_not_stored(body: bytes) -> None:
+    """A body that should parse and does not is dropped whole when there may be a secret in it."""
+    record = make_record(request_body=body, request_headers=(("Content-Type", "application/json"),))
+
+    redacted = redact(record)
+
+    assert (redacted.request_body, redacted.request_body_note) == (b"", "redacted whole")
+
+
+@pytest.mark.parametrize(
+    ("body", "stored"),
+    [
+        (b'\xef\xbb\xbf{"password": "hunter2"}', b'\xef\xbb\xbf{"password": "[redacted]"}'),
+        (b'{"pass\\u0077ord": "hunter2"}', b'{"pass\\u0077ord": "[redacted]"}'),
+        ('{"pass\u200bword": "hunter2"}'.encode(), '{"pass\u200bword": "[redacted]"}'.encode()),
+        (
+            b'{"password": 1, "password": "hunter2"}',
+            b'{"password": "[redacted]", "password": "[redacted]"}',
+        ),
+        (b'{"password": {"old": ["hunter2"]}, "a": NaN}', b'{"password": "[redacted]", "a": NaN}'),
+        (b'{"password": null, "pin": true, "otp": ""}', b'{"password": null, "pin": true, "otp": ""}'),
+        (
+            b'{"url": "https:\\/\\/ada:hunter2@example.org"}',
+            b'{"url": "https://[redacted]@example.org"}',
+        ),
+        (b'{"password": "hunt\xff\xc0er2"}', b'{"password": "[redacted]"}'),
+        (b'{"a": "4111 1111 1111 1111"}', b'{"a": "[redacted]"}'),
+        (b'{"a": 4111111111111111}', b'{"a": "[redacted]"}'),
+    ],
+)
+def test_odd_json_is_redacted_where_it_stands(body: bytes, stored: bytes) -> None:
+    """Escapes, byte order marks, duplicate keys and wrong bytes hide nothing, and all else stays."""
+    record = make_record(request_body=body, request_headers=(("Content-Type", "application/json"),))
+
+    assert redact(record).request_body == stored
+
+
+def test_files_and_headers() -> None:
+    """An upload is replaced by its size; undecodable bytes go; a header that says true stays."""
+    part = b'--b\r\nContent-Disposition: form-data; name="f"; filename="a.txt"\r\n\r\nhunter2\r\n--b--'
+    record = make_record(
+        request_body=part,
+        request_headers=(("Content-Type", 'multipart/form-data; boundary="b"'), ("X-Token", "true")),
+        response_body=b"\x1f\x8bhunter2",
+        response_body_note="undecodable",
+    )
+
+    redacted = redact(record)
+
+    assert b"[file, 7 bytes]" in redacted.request_body
+    assert redacted.response_body == b""
+    assert dict(redacted.request_headers)["X-Token"] == "true"
