@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 export PYTHONDEVMODE = 1
 
-.PHONY: help demo test conformance conformance-flask compat lint types layers docs package bench clean
+.PHONY: help demo test redaction-report conformance conformance-flask compat lint types layers docs package bench clean
 
 help:
 	@echo "make demo               a tea shop under gunicorn, a stream of requests, and what was recorded"
@@ -20,6 +20,7 @@ help:
 	@echo "make docs               the documentation, warnings are errors (sphinx)"
 	@echo "make package            build sdist and wheel, and use the wheel in an empty environment"
 	@echo "make bench              what recording costs, beside a bare app and OpenTelemetry"
+	@echo "make redaction-report   how many secrets of two corpora are found, and which are not"
 	@echo "make clean              remove all that these made"
 
 $(INSTALLED): pyproject.toml
@@ -37,6 +38,9 @@ test: $(INSTALLED)
 	@echo "Running all tests ..."
 	@$(BIN)/python -m coverage run -m pytest $(ARGS)
 	@PYTHONDEVMODE= $(BIN)/python -m coverage report
+
+redaction-report: $(INSTALLED)
+	@PYTHONDEVMODE= $(BIN)/python -m tests.redaction.report
 
 $(VENV)/servers: $(INSTALLED)
 	@echo "Installing servers ..."

@@ -29,7 +29,7 @@ class Look(NamedTuple):
     any_case: bool = False
     """Whether pattern and hints are lower case, and match any."""
     tail: str = ""
-    """What must follow to make it worth a look. Only RE2 asks: for ``re`` it would not be linear."""
+    """What must follow to make it worth a look."""
 
 
 class ReEngine:
@@ -44,7 +44,7 @@ class ReEngine:
     def make_scan(self, looks: Iterable[Look]) -> Callable[[bytes], list[Span]]:
         """Return what finds where any of `looks` is."""
         compiled = [
-            (re.compile(look.pattern.encode()), [hint.encode() for hint in look.hints], look.any_case)
+            (re.compile(_bounded(look).encode()), [hint.encode() for hint in look.hints], look.any_case)
             for look in looks
         ]
 
@@ -58,6 +58,13 @@ class ReEngine:
             return sorted(spans)
 
         return scan
+
+
+def _bounded(look: Look) -> str:
+    # An open repeat behind each of many literals is not linear in `re`: what is long is worth a look.
+    if not look.tail:
+        return look.pattern
+    return f"{look.pattern}(?:{look.tail.replace(']*', ']{0,200}')}|[^=:>]{{200}})"
 
 
 class Re2Engine:
