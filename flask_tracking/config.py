@@ -254,6 +254,13 @@ class Settings:
         "ms",
         "From here on a request with an excluded status code is kept all the same; 0 = never.",
     )
+    slow_ms: float = _setting(
+        "SLOW_MS",
+        _number(0, above=True),
+        1000,
+        "ms",
+        "From here on a request is slow: it is kept longer than routine ones.",
+    )
     max_body_bytes: int = _setting(
         "MAX_BODY_LENGTH",
         _integer(0, 8 * 1024 * 1024),

@@ -12,6 +12,7 @@ from typing import Any
 from bson import DBRef
 from mongoengine import (
     BinaryField,
+    BooleanField,
     DateTimeField,
     DictField,
     Document,
@@ -156,6 +157,8 @@ class Tracking(Document):
     children = EmbeddedDocumentListField(ChildTiming)
     dropped_before = IntField()
     notes = ListField(StringField())
+    kept = BooleanField()
+    kept_reason = StringField()
     redacted = EmbeddedDocumentListField(Remark)
     rules_version = StringField()
 

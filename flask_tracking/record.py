@@ -202,6 +202,10 @@ class Record:
     """``TRACKING_APP_VERSION``."""
     custom_data: Any = None
     children: tuple[ChildTiming, ...] = ()
+    kept: bool = False
+    """Copied to the kept collection, which routine traffic cannot push out."""
+    kept_reason: str | None = None
+    """``error``, ``slow``, or what the code that asked for it said."""
     dropped_before: int = 0
     """How many records this process dropped since its previous one."""
     notes: tuple[str, ...] = ()

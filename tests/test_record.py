@@ -117,6 +117,7 @@ def test_defaults() -> None:
         "response_body_size": 0,
         "outcome": "ok",
         "children": (),
+        "kept": False,
         "dropped_before": 0,
         "notes": (),
         "redacted": (),

@@ -104,6 +104,8 @@ class Assembler:
             "version": self._settings.app_version,
             "custom_data": capture.custom_data,
             "children": capture.children,
+            "kept": False,
+            "kept_reason": None,
             "dropped_before": dropped_before,
             "notes": capture.notes,
             "redacted": tuple(remarks),

@@ -1,13 +1,27 @@
-"""Which records are kept. What was asked for in code wins over what the settings say."""
+"""Which records are kept, and which longest. What was asked for in code wins over the settings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..config import Settings
 from ..record import Capture, Record
 
-__all__ = ["Rules"]
+__all__ = ["Rules", "Verdict"]
+
+
+class Verdict(NamedTuple):
+    """What becomes of a record."""
+
+    is_kept: bool
+    """False drops it."""
+    kept_reason: str | None = None
+    """Why it is copied to the kept collection, which routine traffic cannot push out; else None."""
+
+
+DROP = Verdict(False)
+KEEP = Verdict(True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +30,7 @@ class Rules:
 
     settings: Settings
 
-    def is_kept(self, record: Record, capture: Capture) -> bool:
+    def judge(self, record: Record, capture: Capture) -> Verdict:
         """Decide on one record.
 
         Args:
@@ -25,14 +39,23 @@ class Rules:
                 ``span.discard``.
         """
         if capture.discarded:
-            return False
+            return DROP
         if capture.keep_reason is not None:
-            return True
+            return Verdict(True, capture.keep_reason)
+        if self._is_excluded(record):
+            return DROP
+        if (record.status_code or 0) >= 500 or record.outcome in ("error", "stream_error"):
+            return Verdict(True, "error")
+        if (record.execution_time or 0) >= self.settings.slow_ms:
+            return Verdict(True, "slow")
+        return KEEP
+
+    def _is_excluded(self, record: Record) -> bool:
         settings = self.settings
         if record.method in settings.exclude_methods:
+            return True
+        if record.status_code not in settings.exclude_status_codes:
             return False
-        if record.status_code in settings.exclude_status_codes:
-            # A slow one is worth a look whatever its status.
-            threshold_ms = settings.min_execution_time_ms
-            return bool(threshold_ms) and (record.execution_time or 0) >= threshold_ms
-        return True
+        # A slow one is worth a look whatever its status.
+        threshold_ms = settings.min_execution_time_ms
+        return not threshold_ms or (record.execution_time or 0) < threshold_ms

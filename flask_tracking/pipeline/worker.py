@@ -193,8 +193,12 @@ class Worker(ABC):
         """Return the one record of `capture`, or none where the rules do not keep it."""
         dropped_before = self._dropped_before
         record = self._assembler.assemble(capture, dropped_before)
-        if not self._rules.is_kept(record, capture):
+        verdict = self._rules.judge(record, capture)
+        if not verdict.is_kept:
             return ()
+        if verdict.kept_reason is not None:
+            reason = {"kept": True, "kept_reason": verdict.kept_reason}
+            record = Record.from_values({**vars(record), **reason})
         if dropped_before:
             with self._lock:
                 self._dropped_before -= dropped_before

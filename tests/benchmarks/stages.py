@@ -72,7 +72,7 @@ WORKER_STAGES = (
     Stage("assemble: host", assemble, "_find_host"),
     Stage("assemble: bodies", assemble, "decode_body"),
     Stage("assemble: user agent", assemble, "parse_agent"),
-    Stage("rules", rules.Rules, "is_kept"),
+    Stage("rules", rules.Rules, "judge"),
     Stage("mongo: store", mongo.MongoExporter, "_store"),
     Stage("mongo: documents", mongo, "to_document"),
     Stage("mongo: insert_many, BSON and sending", mongo.MongoExporter, "_insert"),

@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 
 from flask_tracking import Record, Settings
-from flask_tracking.pipeline.rules import Rules
+from flask_tracking.pipeline.rules import Rules, Verdict
 from flask_tracking.record import Capture
 
 from ..captures import make_capture
@@ -17,7 +17,7 @@ from ..captures import make_capture
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 
 
-def is_kept(config: dict[str, Any], capture: Capture | None = None, **changes: Any) -> bool:
+def judge(config: dict[str, Any], capture: Capture | None = None, **changes: Any) -> Verdict:
     """Ask the rules of these settings about a record."""
     parts: dict[str, Any] = {
         "id": ObjectId(),
@@ -27,7 +27,38 @@ def is_kept(config: dict[str, Any], capture: Capture | None = None, **changes: A
         "execution_time": 10.0,
     }
     rules = Rules(Settings.from_mapping(config))
-    return rules.is_kept(Record(**parts | changes), capture or make_capture())
+    return rules.judge(Record(**parts | changes), capture or make_capture())
+
+
+def is_kept(config: dict[str, Any], capture: Capture | None = None, **changes: Any) -> bool:
+    """Ask only whether it is kept."""
+    return judge(config, capture, **changes).is_kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, None),
+        ({"status_code": 404}, None),
+        ({"status_code": 500}, "error"),
+        ({"status_code": 599, "execution_time": 60_000.0}, "error"),
+        ({"outcome": "error"}, "error"),
+        ({"outcome": "stream_error"}, "error"),
+        ({"outcome": "disconnected"}, None),
+        ({"execution_time": 199.9}, None),
+        ({"execution_time": 200.0}, "slow"),
+        ({"execution_time": None}, None),
+    ],
+)
+def test_failures_and_slow_ones_are_kept_longest(changes: dict[str, Any], reason: str | None) -> None:
+    """A failure and a slow answer say why they are kept longer than routine traffic."""
+    assert judge({"TRACKING_SLOW_MS": 200}, **changes) == Verdict(True, reason)
+
+
+def test_code_says_why_a_record_is_kept() -> None:
+    """What the app gave as its reason wins over ours."""
+    capture = make_capture(keep_reason="vip customer")
+    assert judge({}, capture, status_code=500) == Verdict(True, "vip customer")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "PROPFIND", None])

@@ -325,7 +325,7 @@ def test_close_counts_what_a_dead_thread_left(make_worker: MakeWorker) -> None:
     assert worker.stats.dropped == {"shutdown": 1}
 
 
-@pytest.mark.parametrize("part", ["_assembler.assemble", "_rules.is_kept", "_exporter.export"])
+@pytest.mark.parametrize("part", ["_assembler.assemble", "_rules.judge", "_exporter.export"])
 def test_memory_that_runs_out_in_the_thread(
     make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:

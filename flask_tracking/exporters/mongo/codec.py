@@ -35,7 +35,7 @@ def to_document(record: Record, date_stored: datetime) -> Document:
         document["user_agent"] = _without_none(record.user_agent)
     if record.exception is not None:
         document["exception"] = _without_none(record.exception)
-    for name in ("children", "notes", "redacted"):
+    for name in ("children", "notes", "redacted", "kept"):
         if not document[name]:
             del document[name]
     if record.children:

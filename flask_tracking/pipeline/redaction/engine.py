@@ -6,9 +6,13 @@ would take a hundred times as long, and first asks for each whether a literal of
 
 from __future__ import annotations
 
+import atexit
 import re
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
+
+from ...forks import after_fork_in_child
 
 Span = tuple[int, int]
 
@@ -67,6 +71,50 @@ def _bounded(look: Look) -> str:
     return f"{look.pattern}(?:{look.tail.replace(']*', ']{0,200}')}|[^=:>]{{200}})"
 
 
+LAST_SCAN_S = 1.0
+"""How long the end of the process waits for a scan that is under way: they take a fraction of it."""
+
+
+class ClosedError(Exception):
+    """The process ends, and nothing is looked for any more."""
+
+
+class _Gate:
+    """Lets one thread at a time into RE2, and none once the process ends.
+
+    RE2 lets other threads run while it works. A thread that comes back from it when the interpreter is
+    gone takes the process down with it: SIGABRT instead of the exit code.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_closed = False
+        after_fork_in_child(self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        # Another thread may have had it when the process was forked, and is not here.
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if self._is_closed:
+            if threading.current_thread().daemon:
+                threading.Event().wait()  # until the process is gone
+            raise ClosedError
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def close(self) -> None:
+        """Wait for who is in, and let nobody in any more."""
+        self._is_closed = True
+        self._lock.acquire(timeout=LAST_SCAN_S)
+
+
+gate = _Gate()
+atexit.register(gate.close)  # before the worker registers, and so after it has ended
+
+
 class Re2Engine:
     """google-re2."""
 
@@ -84,8 +132,11 @@ class Re2Engine:
 
     def compile(self, pattern: str) -> Pattern:
         """Compile one pattern."""
-        compiled: Pattern = self._re2.compile(pattern.encode(), self._options)
-        return compiled
+        return _GatedPattern(self._compile(pattern))
+
+    def _compile(self, pattern: str) -> Any:
+        with gate:
+            return self._re2.compile(pattern.encode(), self._options)
 
     def make_scan(self, looks: Iterable[Look]) -> Callable[[bytes], list[Span]]:
         """Return what finds where any of `looks` is."""
@@ -93,12 +144,25 @@ class Re2Engine:
             f"(?i:{look.pattern}{look.tail})" if look.any_case else f"(?:{look.pattern}{look.tail})"
             for look in looks
         ]
-        pattern = self.compile("|".join(parts))
+        pattern = self._compile("|".join(parts))
 
         def scan(data: bytes) -> list[Span]:
-            return [match.span() for match in pattern.finditer(data)]
+            with gate:
+                return [match.span() for match in pattern.finditer(data)]
 
         return scan
+
+
+class _GatedPattern:
+    """A pattern of RE2's."""
+
+    def __init__(self, pattern: Any) -> None:
+        self._pattern = pattern
+
+    def finditer(self, string: bytes, /) -> list[Any]:
+        """Find all matches from left to right."""
+        with gate:
+            return list(self._pattern.finditer(string))
 
 
 Engine = ReEngine | Re2Engine

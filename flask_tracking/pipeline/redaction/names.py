@@ -338,7 +338,7 @@ class Names:
         """Take the names of ``TRACKING_REDACT_NAMES`` and ``TRACKING_REDACT_ALLOW``."""
         self.more = tuple(words for words in map(split_words, more) if words)
         self._allowed = frozenset("".join(split_words(name)) for name in allowed)
-        self._verdicts = Memo(self._decide, size_of=len)
+        self._verdicts = Memo(self._decide)
 
     def is_sensitive(self, name: str) -> bool:
         """Tell whether what `name` names is a secret; an endless name is taken for one."""

@@ -1,0 +1,38 @@
+"""The engines: what they find, and that they leave the process alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SCANNING = """
+import sys, threading
+from flask_tracking.pipeline.redaction.engine import Re2Engine
+from flask_tracking.pipeline import worker
+from flask_tracking import MemoryExporter, Settings
+
+keep = worker.BatchWorker(Settings(), MemoryExporter())
+pattern = Re2Engine().compile("abc[0-9]+x")
+data, began = b"abc1" * 500_000, threading.Event()
+
+def scan():
+    while True:
+        pattern.finditer(data)
+        began.set()
+
+threading.Thread(target=scan, daemon=True).start()
+began.wait()
+sys.exit(7)
+"""
+
+
+def test_a_scan_at_the_end_of_the_process_does_not_take_it_down() -> None:
+    """The exit code is the app's, also where a thread is inside RE2 when the process ends."""
+    pytest.importorskip("re2")
+    for _ in range(5):
+        done = subprocess.run(
+            [sys.executable, "-c", SCANNING], capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, done.stderr) == (7, "")
