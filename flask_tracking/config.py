@@ -20,6 +20,8 @@ __all__ = ["Settings"]
 PREFIX = "TRACKING_"
 MAX_NUMBER = 1e15
 """No time in seconds or milliseconds is larger: it would be thousands of years."""
+REDACTION_MARGIN = 4096
+"""Bytes of a body that the redactor sees beyond what is stored."""
 METHOD = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
 
 TEXT_CONTENT_TYPES = (
@@ -175,6 +177,44 @@ def _indexes(value: Any) -> tuple[tuple[tuple[str, int], ...], ...]:
     return tuple(specs)
 
 
+def _literals(value: Any) -> tuple[str, ...]:
+    wants = "wants a list of strings of 16 characters or more, 10 of them different"
+    literals = list(_items(value, wants))
+    if not all(isinstance(item, str) for item in literals):
+        raise _Wrong(wants)
+    return tuple(literals)
+
+
+def _mapping(value: Any, wants: str) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, Mapping):
+        raise _Wrong(wants)
+    if not all(isinstance(item, str) and item for pair in value.items() for item in pair):
+        raise _Wrong(wants)
+    return tuple(value.items())
+
+
+def _redact_patterns(value: Any) -> tuple[tuple[str, str], ...]:
+    return _mapping(value, "wants a dict of regular expressions by id, like {'badge': 'B-[0-9]{8}'}")
+
+
+def _redact_actions(value: Any) -> tuple[tuple[str, str], ...]:
+    wants = "wants a dict of 'remove', 'tail' or 'hash' by the id of a rule, like {'card': 'tail'}"
+    actions = _mapping(value, wants)
+    if not {action for _, action in actions} <= {"remove", "tail", "hash"}:
+        raise _Wrong(wants)
+    return actions
+
+
+def _hash_key(value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or len(value) < 16):
+        raise _Wrong("wants a string of 16 characters or more")
+    return value
+
+
+SECRET_KEYS = frozenset({"MONGODB_URI", "REDACT_LITERALS", "REDACT_HASH_KEY"})
+"""Settings that are secrets, or have some: nothing prints them."""
+
+
 def _setting(key: str, check: Callable[[Any], Any], default: Any, unit: str, meaning: str) -> Any:
     """Make the field of one setting; `default` is written as a user would write it."""
     metadata = {
@@ -184,7 +224,7 @@ def _setting(key: str, check: Callable[[Any], Any], default: Any, unit: str, mea
         "unit": unit,
         "meaning": meaning,
     }
-    return dataclasses.field(default=check(default), metadata=metadata)
+    return dataclasses.field(default=check(default), repr=key not in SECRET_KEYS, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +347,47 @@ class Settings:
         "list of str",
         "Rules that are switched off, by their ids, like `card`.",
     )
+    redact_patterns: tuple[tuple[str, str], ...] = _setting(
+        "REDACT_PATTERNS",
+        _redact_patterns,
+        {},
+        "dict of regex by id",
+        "Rules of your own: what matches is removed, or its group `s` if it has one. Only what both "
+        "`re` and RE2 know.",
+    )
+    redact_literals: tuple[str, ...] = _setting(
+        "REDACT_LITERALS",
+        _literals,
+        [],
+        "list of str",
+        "Secrets that are known, removed wherever they stand; the app's `SECRET_KEY` is one by itself. "
+        "Each has 16 characters or more, 10 of them different.",
+    )
+    redact_cards: str = _setting(
+        "REDACT_CARDS",
+        _one_of("checked", "strict"),
+        "checked",
+        "'checked' or 'strict'",
+        "`checked` takes for a card what has an issuer, a length and a checksum of one; `strict` wants "
+        "a word like `card` near it as well.",
+    )
+    redact_actions: tuple[tuple[str, str], ...] = _setting(
+        "REDACT_ACTIONS",
+        _redact_actions,
+        {},
+        "dict of str by rule",
+        "What is done with the secrets of a rule, `name` for those with a sensitive name and `*` for "
+        "the rest: `remove`, `tail` (keeps the last 4 characters) or `hash` (the same secret gives the "
+        "same 8 characters).",
+    )
+    redact_hash_key: str | None = _setting(
+        "REDACT_HASH_KEY",
+        _hash_key,
+        None,
+        "str",
+        "The key of this installation for `hash`, a secret of 16 characters or more. Without it "
+        "nothing is hashed, but removed.",
+    )
     load_user: bool = _setting(
         "LOAD_USER",
         _boolean,
@@ -410,6 +491,15 @@ class Settings:
         "Stored in each record, so that releases can be compared.",
     )
 
+    @property
+    def copied_body_bytes(self) -> int:
+        """How much of each body is copied while it passes.
+
+        With redaction it is more than is stored: what is cut in two shows its nature only by what is
+        behind the cut.
+        """
+        return self.max_body_bytes + REDACTION_MARGIN * (self.redact and self.max_body_bytes > 0)
+
     @classmethod
     def from_mapping(cls, config: Mapping[str, Any]) -> Settings:
         """Read and check the ``TRACKING_*`` keys of `config`.
@@ -448,6 +538,8 @@ def _shown(key: str, value: Any) -> str:
     # A URI carries a password: what is wrong with it can be said without showing it.
     if key == "TRACKING_MONGODB_URI":
         return f"a {type(value).__name__} that is no MongoDB URI"
+    if key.removeprefix(PREFIX) in SECRET_KEYS:
+        return f"a wrong {type(value).__name__}"
     try:
         text = repr(value)
     except ValueError:  # Python prints no integer of more than 4,300 digits

@@ -16,6 +16,7 @@ from .config import Settings, tracking_keys
 from .errors import TrackingError
 from .exporters.base import Exporter
 from .pipeline.agents import load_tables
+from .pipeline.redaction.actions import Redact
 from .pipeline.worker import BatchWorker, Stats, SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
 
@@ -50,6 +51,7 @@ class Tracking:
         exporter: Exporter | None = None,
         user_repr: Callable[[TrackingDocument], str] | None = None,
         user_loader: Callable[[], Any] | None = None,
+        redact: Redact | None = None,
     ) -> None:
         """Take the parts that are not the default, and track `app` if it is given.
 
@@ -60,6 +62,10 @@ class Tracking:
                 and returns the text for its user.
             user_loader: called without arguments in the request's context when the response is made;
                 returns the user (an object or an id) or None. For apps without Flask-Login.
+            redact: called on the worker's thread as ``redact(path, value, rule)`` for each secret that
+                is to be removed: the field it stands in, the secret, the id of the rule. Returns what
+                stands in its place, `value` itself to let it stand, or None for the marker. When it
+                raises, that is logged, and the secret is removed.
 
         Raises:
             ConfigError: a setting is wrong, or the app is tracked already.
@@ -67,6 +73,7 @@ class Tracking:
         self._exporter = exporter
         self._user_repr = user_repr
         self._user_loader = user_loader
+        self._redact = redact
         self._tracked: weakref.WeakSet[TrackedApp] = weakref.WeakSet()
         if app is not None:
             self.init_app(app)
@@ -90,7 +97,7 @@ class Tracking:
         if not settings.enabled:
             _when_collected(app, exporter.close)
             return
-        tracked.worker = _make_worker(settings, exporter, app)
+        tracked.worker = _make_worker(settings, exporter, app, self._redact)
         app.wsgi_app = TrackingMiddleware(  # type: ignore[method-assign]
             app.wsgi_app, tracked, tracked.worker.submit
         )
@@ -160,7 +167,9 @@ def _make_mongo_exporter(settings: Settings) -> Exporter:
     return MongoExporter(settings)
 
 
-def _make_worker(settings: Settings, exporter: Exporter, app: Flask) -> BatchWorker | SyncWorker:
+def _make_worker(
+    settings: Settings, exporter: Exporter, app: Flask, redact: Redact | None
+) -> BatchWorker | SyncWorker:
     worker = SyncWorker if settings.worker == "sync" else BatchWorker
     reference = weakref.ref(app)
 
@@ -169,7 +178,7 @@ def _make_worker(settings: Settings, exporter: Exporter, app: Flask) -> BatchWor
         alive = reference()
         return [] if alive is None else _secret_keys(alive)
 
-    return worker(settings, exporter, find_literals)
+    return worker(settings, exporter, find_literals, redact)
 
 
 def _secret_keys(app: Flask) -> list[str]:

@@ -22,6 +22,10 @@ METHODS = "wants a list of HTTP methods, like ['OPTIONS', 'HEAD']"
 CODES = "wants a list of status codes from 100 to 599, like [304, 404]"
 TYPES = "wants a list of media types, like ['application/json', 'text/*']"
 INDEXES = "wants a list of index specs, like ['user_id', ['status_code', '-date_created']]"
+ACTIONS = "wants a dict of 'remove', 'tail' or 'hash' by the id of a rule, like {'card': 'tail'}"
+OWN_PATTERNS = "wants a dict of regular expressions by id, like {'badge': 'B-[0-9]{8}'}"
+LITERALS = "wants a list of strings of 16 characters or more, 10 of them different"
+SECRET = ("TRACKING_REDACT_LITERALS", "TRACKING_REDACT_HASH_KEY")
 NOT_NEGATIVE = "wants a number of 0 or more"
 POSITIVE = "wants a number above 0"
 
@@ -35,12 +39,18 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "TRACKING_EXCLUDE_METHODS": ("exclude_methods", frozenset()),
     "TRACKING_EXCLUDE_STATUS_CODES": ("exclude_status_codes", frozenset()),
     "TRACKING_MIN_EXECUTION_TIME": ("min_execution_time_ms", 0.0),
+    "TRACKING_SLOW_MS": ("slow_ms", 1000.0),
     "TRACKING_MAX_BODY_LENGTH": ("max_body_bytes", 65_536),
     "TRACKING_BODY_CONTENT_TYPES": ("body_content_types", TEXT_CONTENT_TYPES),
     "TRACKING_REDACT": ("redact", True),
     "TRACKING_REDACT_NAMES": ("redact_names", ()),
     "TRACKING_REDACT_ALLOW": ("redact_allow", ()),
     "TRACKING_REDACT_OFF": ("redact_off", ()),
+    "TRACKING_REDACT_PATTERNS": ("redact_patterns", ()),
+    "TRACKING_REDACT_LITERALS": ("redact_literals", ()),
+    "TRACKING_REDACT_CARDS": ("redact_cards", "checked"),
+    "TRACKING_REDACT_ACTIONS": ("redact_actions", ()),
+    "TRACKING_REDACT_HASH_KEY": ("redact_hash_key", None),
     "TRACKING_LOAD_USER": ("load_user", False),
     "TRACKING_RETENTION": ("retention", "capped"),
     "TRACKING_TABLE_SIZE": ("table_size_bytes", 104_857_600),
@@ -79,6 +89,7 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("TRACKING_EXCLUDE_STATUS_CODES", range(100, 600), frozenset(range(100, 600))),
     ("TRACKING_MIN_EXECUTION_TIME", 1000, 1000.0),
     ("TRACKING_MIN_EXECUTION_TIME", 0.5, 0.5),
+    ("TRACKING_SLOW_MS", 200, 200.0),
     ("TRACKING_MAX_BODY_LENGTH", 0, 0),
     ("TRACKING_MAX_BODY_LENGTH", 8_388_608, 8_388_608),
     ("TRACKING_BODY_CONTENT_TYPES", ["Application/JSON", "*/*"], ("application/json", "*/*")),
@@ -87,6 +98,12 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("TRACKING_REDACT_NAMES", ["tax id", "PIN2"], ("tax id", "PIN2")),
     ("TRACKING_REDACT_ALLOW", ("session_id",), ("session_id",)),
     ("TRACKING_REDACT_OFF", ["card"], ("card",)),
+    ("TRACKING_REDACT_PATTERNS", {"badge": "B-[0-9]{8}"}, (("badge", "B-[0-9]{8}"),)),
+    ("TRACKING_REDACT_LITERALS", ["a secret of ours, 17"], ("a secret of ours, 17",)),
+    ("TRACKING_REDACT_CARDS", "strict", "strict"),
+    ("TRACKING_REDACT_ACTIONS", {"card": "tail", "*": "hash"}, (("card", "tail"), ("*", "hash"))),
+    ("TRACKING_REDACT_HASH_KEY", "0123456789abcdef", "0123456789abcdef"),
+    ("TRACKING_REDACT_HASH_KEY", None, None),
     ("TRACKING_LOAD_USER", True, True),
     ("TRACKING_RETENTION", "ttl", "ttl"),
     ("TRACKING_TABLE_SIZE", 4096, 4096),
@@ -120,6 +137,31 @@ WRONG: list[tuple[str, Any, str]] = [
         for key in ("NAMES", "ALLOW", "OFF")
         for value in (None, "tax_id", [""], ["--"], [1])
     ],
+    *[
+        (
+            "TRACKING_REDACT_PATTERNS",
+            value,
+            "wants a dict of regular expressions by id, like {'badge': 'B-[0-9]{8}'}",
+        )
+        for value in (None, ["B-[0-9]{8}"], {"badge": ""}, {"": "a"}, {"badge": 1})
+    ],
+    *[
+        ("TRACKING_REDACT_LITERALS", value, LITERALS)
+        for value in (None, "a secret of ours, 17", [1], [b"a secret of ours, 17"])
+    ],
+    *[
+        ("TRACKING_REDACT_CARDS", value, "wants 'checked' or 'strict'")
+        for value in (None, True, "loose")
+    ],
+    *[
+        ("TRACKING_REDACT_ACTIONS", value, ACTIONS)
+        for value in (None, "hash", {"card": "keep"}, {"card": None})
+    ],
+    *[
+        ("TRACKING_REDACT_HASH_KEY", value, "wants a string of 16 characters or more")
+        for value in ("", "0123456789abcde", b"0123456789abcdef", 7)
+    ],
+    *[("TRACKING_SLOW_MS", value, POSITIVE) for value in (None, "200", True, 0, -1)],
     *[("TRACKING_LOAD_USER", value, TRUTH) for value in (None, 1, "yes")],
     *[("TRACKING_DB_ALIAS", value, TEXT) for value in (None, "", 7, b"default", ["default"])],
     *[("TRACKING_APP_VERSION", value, TEXT) for value in ("", 2, 2.0, b"1")],
@@ -254,11 +296,11 @@ def test_good_value(key: str, value: object, stored: object) -> None:
 
 @pytest.mark.parametrize(("key", "value", "wants"), WRONG)
 def test_wrong_value(key: str, value: object, wants: str) -> None:
-    """A wrong value is an error that names the key, shows the value and says what is wanted."""
+    """A wrong value is an error that names the key, shows it unless secret, and says what is wanted."""
     with pytest.raises(ConfigError) as caught:
         Settings.from_mapping({key: value})
 
-    shown = repr(value)
+    shown = f"a wrong {type(value).__name__}" if key in SECRET else repr(value)
     if len(shown) > 200:
         shown = shown[:200] + "…"
     assert str(caught.value) == f"{key} is {shown}, but it {wants}."
@@ -444,3 +486,16 @@ def test_tracking_keys_are_ours_as_they_were() -> None:
     config["TRACKING_ENABLED"] = False
 
     assert ours == {"TRACKING_ENABLED": True, "TRACKING_TYPO": 1}
+
+
+def test_secret_settings_are_not_shown() -> None:
+    """What is secret of the settings is not in their repr."""
+    settings = Settings.from_mapping(
+        {
+            "TRACKING_MONGODB_URI": "mongodb://ada:hunter2@db.example.com/shop",
+            "TRACKING_REDACT_LITERALS": ["hunter2 is not a good one"],
+            "TRACKING_REDACT_HASH_KEY": "hunter2 is not a good one",
+        }
+    )
+
+    assert "hunter2" not in repr(settings)

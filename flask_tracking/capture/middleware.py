@@ -34,6 +34,7 @@ class TrackingMiddleware:
         self.wsgi_app = wsgi_app
         self._tracked = tracked
         self._submit = submit
+        self._room = tracked.settings.copied_body_bytes
         self._stored_types = stored_types(tracked.settings.body_content_types)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -74,8 +75,8 @@ class TrackingMiddleware:
         exchange = Exchange(span, start_response, self._submit)
         if settings.exclude_body and any(pattern.match(path) for pattern in settings.exclude_body):
             exchange.exclude_bodies()
-        elif settings.max_body_bytes:
-            exchange.copy_bodies(environ, settings.max_body_bytes, self._stored_types)
+        elif self._room:
+            exchange.copy_bodies(environ, self._room, self._stored_types)
         # From here on nothing fails: the app finds all that is ours in the environ, or nothing.
         exchange.enter(environ)
         return exchange

@@ -19,6 +19,7 @@ from ..memo import Memo
 from ..record import Capture, Headers, Record, Remark
 from .agents import parse_agent
 from .decoding import decode_body
+from .redaction.actions import Actions
 from .redaction.headers import SECRET_HEADERS, hide_header, remark_header
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -30,6 +31,7 @@ class Assembler:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._actions = Actions(dict(settings.redact_actions), settings.redact_hash_key)
         self._hostname = socket.gethostname()
         self.process = f"{self._hostname}:{os.getpid()}:{os.urandom(8).hex()}"
         """This process, as ``host:pid:random``."""
@@ -43,10 +45,10 @@ class Assembler:
         """
         environ = dict(zip(capture.environ_keys, capture.environ_values, strict=True))
         remarks: list[Remark] = []
-        request_headers = _request_headers(capture.environ_keys, capture.environ_values, remarks)
+        request_headers = self._request_headers(capture.environ_keys, capture.environ_values, remarks)
         headers = dict(request_headers)
-        response_headers = _response_headers(capture.response_headers, remarks)
-        limit = self._settings.max_body_bytes
+        response_headers = self._response_headers(capture.response_headers, remarks)
+        limit = self._settings.copied_body_bytes
         request_body, request_note = decode_body(
             capture.request_chunks, headers.get("Content-Encoding", ""), limit
         )
@@ -113,6 +115,40 @@ class Assembler:
         }
         return Record.from_values(values)
 
+    def _request_headers(
+        self, keys: tuple[str, ...], values: tuple[str, ...], remarks: list[Remark]
+    ) -> Headers:
+        return tuple(
+            [
+                (
+                    name,
+                    self._hide("request_headers", name, value, remarks)
+                    if name in SECRET_HEADERS
+                    else value,
+                )
+                for name, value in zip(_names[keys], values, strict=True)
+                # PEP 3333 allows these two to be there and empty, where they were not sent.
+                if name and (value or name not in ("Content-Type", "Content-Length"))
+            ]
+        )
+
+    def _response_headers(self, headers: Headers, remarks: list[Remark]) -> Headers:
+        return tuple(
+            [
+                (
+                    name,
+                    self._hide("response_headers", title, value, remarks)
+                    if (title := name.title()) in SECRET_HEADERS
+                    else value,
+                )
+                for name, value in headers
+            ]
+        )
+
+    def _hide(self, headers: str, name: str, value: str, remarks: list[Remark]) -> str:
+        remarks.append(remark_header(headers, name, value))
+        return hide_header(name, value, self._actions)
+
 
 def _from_timestamp(seconds: float) -> datetime:
     # Whole milliseconds, rounded down as MongoDB does: every store gives the same time back.
@@ -130,36 +166,6 @@ def _make_names(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _names = Memo(_make_names)
-
-
-def _request_headers(keys: tuple[str, ...], values: tuple[str, ...], remarks: list[Remark]) -> Headers:
-    return tuple(
-        [
-            (name, _hide("request_headers", name, value, remarks) if name in SECRET_HEADERS else value)
-            for name, value in zip(_names[keys], values, strict=True)
-            # PEP 3333 allows these two to be there and empty, where they were not sent.
-            if name and (value or name not in ("Content-Type", "Content-Length"))
-        ]
-    )
-
-
-def _response_headers(headers: Headers, remarks: list[Remark]) -> Headers:
-    return tuple(
-        [
-            (
-                name,
-                _hide("response_headers", title, value, remarks)
-                if (title := name.title()) in SECRET_HEADERS
-                else value,
-            )
-            for name, value in headers
-        ]
-    )
-
-
-def _hide(headers: str, name: str, value: str, remarks: list[Remark]) -> str:
-    remarks.append(remark_header(headers, name, value))
-    return hide_header(name, value)
 
 
 def _find_header(headers: Headers, wanted: str) -> str:

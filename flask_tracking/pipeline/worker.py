@@ -26,6 +26,7 @@ from ..forks import watch_forks
 from ..record import Capture, Record
 from .agents import load_tables
 from .assemble import Assembler
+from .redaction.actions import Redact
 from .redaction.redactor import Redactor
 from .rules import Rules
 
@@ -75,10 +76,19 @@ class Worker(ABC):
         settings: Settings,
         exporter: Exporter,
         find_literals: Callable[[], Iterable[str]] = tuple,
+        redact: Redact | None = None,
     ) -> None:
-        """Take what is wanted; `find_literals` returns secrets that the redactor is to know."""
+        """Take what is wanted.
+
+        Args:
+            settings: of the app.
+            exporter: where records go.
+            find_literals: returns secrets that the redactor is to know.
+            redact: the app's own, asked for each value that is to be removed.
+        """
         self._settings = settings
         self._exporter = exporter
+        self._redact = redact
         self._find_literals = find_literals
         self._rules = Rules(settings)
         self._reset()
@@ -90,7 +100,7 @@ class Worker(ABC):
 
     def _reset(self) -> None:
         self._assembler = Assembler(self._settings)
-        self._redactor = Redactor(self._settings, self._find_literals)
+        self._redactor = Redactor(self._settings, self._find_literals, callback=self._redact)
         self._lock = threading.Lock()
         self._received = self._kept = self._exported = self._failed = 0
         self._dropped: Counter[str] = Counter()
@@ -281,10 +291,11 @@ class BatchWorker(Worker):
         settings: Settings,
         exporter: Exporter,
         find_literals: Callable[[], Iterable[str]] = tuple,
+        redact: Redact | None = None,
     ) -> None:
-        """Take what is wanted; `find_literals` returns secrets that the redactor is to know."""
+        """Take what a worker wants."""
         self._parents: deque[Capture] = deque()
-        super().__init__(settings, exporter, find_literals)
+        super().__init__(settings, exporter, find_literals, redact)
 
     def after_fork_in_child(self) -> None:
         """Begin anew, and let the thread free what the parent had queued: that takes its time."""

@@ -366,7 +366,7 @@ def test_body_notes(
         response_note=note,
     )
 
-    record = Assembler(Settings(max_body_bytes=limit)).assemble(made)
+    record = Assembler(Settings(max_body_bytes=limit, redact=False)).assemble(made)
 
     assert (record.request_body_note, record.response_body_note) == (stored, stored)
     assert len(record.request_body) <= limit

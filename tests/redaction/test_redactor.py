@@ -187,7 +187,6 @@ def test_failure_stores_nothing_of_strangers(monkeypatch: pytest.MonkeyPatch) ->
     [
         b'{"password": "hunter2" /* no JSON */ }',
         b'{"a": "x" y", "password": "hunter2"}',
-        b"[" * 10_000 + b'{"password": "hunter2"}',
         '{"password": "hunter2"}'.encode("utf-16"),
         '{"password": "hunter2"}'.encode("utf-32-be"),
     ],
@@ -218,6 +217,10 @@ def test_what_cannot_be_read_is_not_stored(body: bytes) -> None:
             b'{"url": "https://[redacted]@example.org"}',
         ),
         (b'{"password": "hunt\xff\xc0er2"}', b'{"password": "[redacted]"}'),
+        (
+            b"[" * 10_000 + b'{"password": "hunter2"}',
+            b"[" * 10_000 + b'{"password": "[redacted]"}',
+        ),
         (b'{"a": "4111 1111 1111 1111"}', b'{"a": "[redacted]"}'),
         (b'{"a": 4111111111111111}', b'{"a": "[redacted]"}'),
     ],

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from .jsons import JsonWalk, MalformedError
+from .actions import Actions
+from .engine import Span
+from .jsons import JsonReader, MalformedError
 from .names import Names
 from .text import find_in_text, replace
 from .values import MARKS, Finder, Finding, Spans, merge
@@ -23,7 +25,31 @@ _BASE64 = re.compile(rb"[0-9A-Za-z+/_-]{12,}={0,2}")
 _FILE_MARK = re.compile(rb"\[file, [0-9]+ bytes\]")
 _FILE_NAME = re.compile(rb"filename\*?\s*=", re.I)
 _FIELD_NAME = re.compile(rb"""\bname\s*=\s*(?:"([^"]*)"|([^\s;]+))""", re.I)
+WORK_FOR_BYTE, WORK_OF_CALL, MIN_WORK = 16, 64, 1 << 21
+"""Work is counted in bytes that are read, and each reading as some more."""
 _JSON_START = (b"{", b"[")
+
+
+class TooLongError(Exception):
+    """It takes more work to read than it is worth. Its text quotes nothing."""
+
+
+class Budget:
+    """Bounds the work on one record: so much for each byte of it, whatever is in it."""
+
+    def __init__(self, size: int) -> None:
+        """Allow the work on a record of `size` bytes."""
+        self._left = MIN_WORK + WORK_FOR_BYTE * size
+
+    def spend(self, data: bytes) -> None:
+        """Count one reading of `data`.
+
+        Raises:
+            TooLongError: nothing is left.
+        """
+        self._left -= len(data) + WORK_OF_CALL
+        if self._left < 0:
+            raise TooLongError
 
 
 class Redacted(NamedTuple):
@@ -37,12 +63,28 @@ class Redacted(NamedTuple):
 class Readers:
     """Reads bodies and texts with one finder and one set of names."""
 
-    def __init__(self, finder: Finder, names: Names) -> None:
+    def __init__(self, finder: Finder, names: Names, actions: Actions, budget: Budget) -> None:
         self.finder = finder
         self.names = names
+        self._actions = actions
+        self.are_plain = actions.are_plain
+        self._budget = budget
+        self.path = ""
+        """Of what is read at the moment, for the actions."""
+
+    def settle(self, data: bytes, found: list[Finding]) -> list[Finding]:
+        """Say of each finding what is put in its place."""
+        if self._actions.are_plain or not found:
+            return found
+        return self._actions.settle(self.path, data, found)
+
+    def fill(self, data: bytes, found: Iterable[Finding]) -> bytes:
+        """Put the marker, or what the actions say, where the findings are."""
+        return replace(data, self.settle(data, list(found)))
 
     def find_text(self, data: bytes, *, is_inner: bool = False) -> list[Finding]:
         """Find the secrets in a text; it may itself be JSON, or base64 of a text."""
+        self._budget.spend(data)
         if not is_inner:
             inner = self._find_wrapped(data)
             if inner is not None:
@@ -73,7 +115,9 @@ class Readers:
                 pass
         return bool(self.find_text(decoded, is_inner=True))
 
-    def find_json(self, data: bytes, spans: Spans | None, *, is_inner: bool = False) -> list[Finding]:
+    def find_json(
+        self, data: bytes, spans: Sequence[Span] | None, *, is_inner: bool = False
+    ) -> list[Finding]:
         """Find the secrets in JSON.
 
         Raises:
@@ -83,18 +127,26 @@ class Readers:
         def find(text: bytes) -> list[Finding]:
             return self.find_text(text, is_inner=is_inner)
 
-        return JsonWalk(data, self.finder, self.names, spans, find).find()
+        if spans is None:
+            spans = self.finder.scan(data)
+        return JsonReader(data, spans, self.names, find, self.fill).find()
 
     def find_form(self, data: bytes) -> list[Finding]:
         """Find the secrets in ``name=value&name=value``, percent-encoded or not."""
         found: list[Finding] = []
-        at = 0
-        for part in data.split(b"&"):
-            found += self._find_field(part, at)
+        at, decoded_at = 0, 0
+        parts = data.split(b"&")
+        decoded = [_decode_field(part) for part in parts]
+        spans = Spans(self.finder.scan(b"\n".join(decoded)))
+        for part, text in zip(parts, decoded, strict=True):
+            if spans.touch(decoded_at, decoded_at + len(text)):
+                found += self._find_field(part, at)
             at += len(part) + 1
+            decoded_at += len(text) + 1
         return merge(found)
 
     def _find_field(self, part: bytes, at: int) -> Iterable[Finding]:
+        self._budget.spend(part)
         # Some read ";" as "&": a name behind one is a name.
         start = at
         for piece in part.split(b";"):
@@ -115,7 +167,7 @@ class Readers:
             yield from self._find_encoded(part, at)
 
     def _find_encoded(self, value: bytes, at: int) -> Iterable[Finding]:
-        decoded = unquote_to_bytes(value.replace(b"+", b" "))
+        decoded = _decode_field(value)
         if not self.finder.scan(decoded):
             return []
         found = self.find_text(decoded)
@@ -123,27 +175,36 @@ class Readers:
             return [one._replace(start=at + one.start, end=at + one.end) for one in found]
         return [Finding(at, at + len(value), found[0].rule)] if found else []
 
-    def redact_body(self, data: bytes, content_type: str, is_cut: bool) -> Redacted:
+    def redact_body(
+        self, data: bytes, content_type: str, is_cut: bool, spans: Sequence[Span] | None = None
+    ) -> Redacted:
         """Redact a body.
 
         Args:
             data: what was captured of it, decoded.
             content_type: the header's value.
             is_cut: whether it went on: then what may be the beginning of a secret is removed, too.
+            spans: what the scan of `data` saw; None scans it.
         """
+        try:
+            return self._redact_body(data, content_type, is_cut, spans)
+        except (MalformedError, TooLongError):
+            return Redacted(b"", [Finding(0, len(data), "unreadable")], WHOLE)
+
+    def _redact_body(
+        self, data: bytes, content_type: str, is_cut: bool, spans: Sequence[Span] | None
+    ) -> Redacted:
         kind = content_type.partition(";")[0].strip().lower()
         if is_cut:
-            data = trim_cut(data)
+            data, spans = trim_cut(data), None
         is_multipart = kind.startswith("multipart/")
-        spans = self.finder.scan(data)
+        if spans is None:
+            spans = self.finder.scan(data)
         if b"\0" in data:
             return self._redact_wide(data)
         if not spans and not is_multipart:
             return Redacted(data, [], None)
-        try:
-            found = self._find_by_kind(data, kind, content_type, Spans(spans))
-        except MalformedError:
-            return Redacted(b"", [Finding(0, len(data), "unreadable")], WHOLE)
+        found = self.settle(data, self._find_by_kind(data, kind, content_type, spans))
         return Redacted(replace(data, found), found, None)
 
     def _redact_wide(self, data: bytes) -> Redacted:
@@ -153,7 +214,9 @@ class Readers:
             return Redacted(data, [], None)
         return Redacted(b"", [Finding(0, len(data), "unreadable")], WHOLE)
 
-    def _find_by_kind(self, data: bytes, kind: str, content_type: str, spans: Spans) -> list[Finding]:
+    def _find_by_kind(
+        self, data: bytes, kind: str, content_type: str, spans: Sequence[Span]
+    ) -> list[Finding]:
         if kind.startswith("multipart/"):
             return self._find_multipart(data, content_type)
         if "json" in kind:
@@ -207,6 +270,10 @@ class Readers:
 
     def _find_moved(self, part: bytes, at: int) -> list[Finding]:
         return [one._replace(start=at + one.start, end=at + one.end) for one in self.find_text(part)]
+
+
+def _decode_field(field: bytes) -> bytes:
+    return unquote_to_bytes(field.replace(b"+", b" ")) if b"%" in field else field.replace(b"+", b" ")
 
 
 def trim_cut(data: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """Checks for shapes that are made of digits or words, where an outline alone finds too much.
 
-Each takes what was matched and returns how many of its bytes are the secret; 0 when none are.
+Each takes a text and where in it the match is, and returns how many bytes of it are the secret; 0 when
+none are.
 """
 
 from __future__ import annotations
@@ -17,28 +18,42 @@ IBAN_LENGTHS = dict(
         "SO23ST25SV28TL23TN24TR26UA29VA22VG24XK20YE30",
     )
 )
+NEAR = 60
+"""How many bytes before and behind a number a word is looked for."""
+_CARD_WORD = re.compile(
+    rb"card|(?<![a-z])(?:cc|pan|visa|amex|maestro|credit|debit|payment|karte)|mastercard|american express",
+    re.I,
+)
 _GROUPS = re.compile(rb"[0-9]+")
 _CARD_GROUPS = re.compile(
     rb"[0-9]{12,19}|(?:[0-9]{4}[ -]){3}[0-9]{1,7}(?:[ -][0-9]{1,3})?|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}"
 )
 
 
-def has_digit(found: bytes) -> int:
+def has_digit(data: bytes, start: int, end: int) -> int:
     """Tell words from tokens: a token has a digit."""
+    found = data[start:end]
     return len(found) if any(48 <= byte <= 57 for byte in found) else 0
 
 
-def card(found: bytes) -> int:
+def card(data: bytes, start: int, end: int) -> int:
     """Tell a card by issuer, length, Luhn's checksum and the way it is printed."""
+    found = data[start:end]
     ends = {match.end() for match in _GROUPS.finditer(found)}
-    for end in sorted(ends, reverse=True):
-        text = found[:end]
+    for length in sorted(ends, reverse=True):
+        text = found[:length]
         digits = text.translate(None, b" -")
         separators = set(text.translate(None, b"0123456789"))
         is_printed = len(separators) <= 1 and _CARD_GROUPS.fullmatch(text)
         if is_printed and _is_issued(digits.decode()) and _passes_luhn(digits):
-            return end
+            return length
     return 0
+
+
+def strict_card(data: bytes, start: int, end: int) -> int:
+    """Tell a card as `card` does, and only where a word near it says that it is one."""
+    is_named = _CARD_WORD.search(data, max(0, start - NEAR), min(len(data), end + NEAR))
+    return card(data, start, end) if is_named else 0
 
 
 def _is_issued(digits: str) -> bool:
@@ -64,21 +79,26 @@ def _passes_luhn(digits: bytes) -> bool:
     return total % 10 == 0
 
 
-def iban(found: bytes) -> int:
+def iban(data: bytes, start: int, end: int) -> int:
     """Tell an IBAN by its country's length and its checksum."""
+    found = data[start:end]
     length = IBAN_LENGTHS.get(found[:2].decode())
     if length is None:
         return 0
-    taken = end = 0
+    taken = size = 0
     for at, byte in enumerate(found, 1):
-        end = at
+        size = at
         taken += byte not in b" -"
         if taken == int(length):
             break
-    text = found[:end].translate(None, b" -").decode()
+    text = found[:size].translate(None, b" -").decode()
     if len(text) != int(length):
         return 0
-    return end if int("".join(str(int(one, 36)) for one in text[4:] + text[:4])) % 97 == 1 else 0
+    return size if int("".join(str(int(one, 36)) for one in text[4:] + text[:4])) % 97 == 1 else 0
 
 
-CHECKS: dict[str, Callable[[bytes], int]] = {"has_digit": has_digit, "card": card, "iban": iban}
+CHECKS: dict[str, Callable[[bytes, int, int], int]] = {
+    "has_digit": has_digit,
+    "card": card,
+    "iban": iban,
+}

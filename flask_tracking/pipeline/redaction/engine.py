@@ -9,12 +9,13 @@ from __future__ import annotations
 import atexit
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ...forks import after_fork_in_child
 
 Span = tuple[int, int]
+Choose = Callable[[bytes], Iterable[int]]
 
 
 class Pattern(Protocol):
@@ -62,6 +63,19 @@ class ReEngine:
             return sorted(spans)
 
         return scan
+
+    def make_choice(self, patterns: Sequence[tuple[str, tuple[str, ...]]]) -> Choose:
+        """Return what tells which of `patterns`, each with its hints, may be in a text, by number."""
+        hinted = [[hint.encode() for hint in hints] for _, hints in patterns]
+
+        def choose(data: bytes) -> Iterable[int]:
+            return [
+                at
+                for at, hints in enumerate(hinted)
+                if not hints or any(hint in data for hint in hints)
+            ]
+
+        return choose
 
 
 def _bounded(look: Look) -> str:
@@ -151,6 +165,20 @@ class Re2Engine:
                 return [match.span() for match in pattern.finditer(data)]
 
         return scan
+
+    def make_choice(self, patterns: Sequence[tuple[str, tuple[str, ...]]]) -> Choose:
+        """Return what tells which of `patterns`, each with its hints, are in a text, by number."""
+        chosen = self._re2.Set.SearchSet(self._options)
+        for pattern, _ in patterns:
+            chosen.Add(pattern.encode())
+        with gate:
+            chosen.Compile()
+
+        def choose(data: bytes) -> Iterable[int]:
+            with gate:
+                return sorted(chosen.Match(data) or ())
+
+        return choose
 
 
 class _GatedPattern:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 
 from ...record import Remark
+from .actions import Actions
 from .values import MARKER
 
 SECRET_HEADERS = frozenset({"Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie"})
 """In Title-Case, as WSGI's keys become."""
 RULE = "header"
+PLAIN_ACTIONS = Actions({}, None)
 _SCHEMES = frozenset(
     [
         "apikey",
@@ -53,17 +55,25 @@ _ATTRIBUTES = frozenset(
 _ATTRIBUTE_VALUE = re.compile(r"[0-9A-Za-z ,:./_-]{0,100}")
 
 
-def hide_header(name: str, value: str) -> str:
-    """Return what is stored of the value of one of `SECRET_HEADERS`: nothing where it is unclear."""
+def hide_header(name: str, value: str, actions: Actions = PLAIN_ACTIONS) -> str:
+    """Return what is stored of the value of one of `SECRET_HEADERS`: nothing where it is unclear.
+
+    Args:
+        name: in Title-Case.
+        value: as it came.
+        actions: what stands where a secret was.
+    """
     if '"' in value or not value:
         return MARKER
     if name == "Cookie":
-        return "; ".join(_hide_pair(pair) for pair in value.split(";"))
+        return "; ".join(_hide_pair(pair, actions) for pair in value.split(";"))
     if name == "Set-Cookie":
         pair, *attributes = value.split(";")
-        return "; ".join([_hide_pair(pair), *map(_hide_attribute, attributes)])
-    scheme, space, _ = value.partition(" ")
-    return f"{scheme} {MARKER}" if space and scheme.lower() in _SCHEMES else MARKER
+        return "; ".join([_hide_pair(pair, actions), *map(_hide_attribute, attributes)])
+    scheme, space, secret = value.partition(" ")
+    if space and scheme.lower() in _SCHEMES:
+        return f"{scheme} {actions.mark(RULE, secret.encode('utf-8', 'surrogatepass'))}"
+    return actions.mark(RULE, value.encode("utf-8", "surrogatepass"))
 
 
 def remark_header(headers: str, name: str, value: str) -> Remark:
@@ -71,9 +81,11 @@ def remark_header(headers: str, name: str, value: str) -> Remark:
     return Remark(f"{headers}.{name}", RULE, 0, len(value))
 
 
-def _hide_pair(pair: str) -> str:
-    name, equals, _ = pair.strip().partition("=")
-    return f"{name}={MARKER}" if equals and is_cookie_name(name) else MARKER
+def _hide_pair(pair: str, actions: Actions) -> str:
+    name, equals, value = pair.strip().partition("=")
+    if equals and is_cookie_name(name):
+        return f"{name}={actions.mark(RULE, value.encode('utf-8', 'surrogatepass'))}"
+    return MARKER
 
 
 def is_cookie_name(name: str) -> bool:

@@ -1,184 +1,183 @@
-"""Redact JSON where it stands: one value after the other, and all bytes around them as they were.
+"""Redact JSON where it stands, and only at the spans of its scan: all bytes around them stay.
 
-Nothing is parsed into objects and written anew, so duplicate keys, spaces, numbers and a body that was
-cut stay what they were. What breaks the grammar raises `MalformedError`.
+The number of quotes before a place tells whether it is in a string. So one needs no walk to find the
+string that holds a secret, or the value behind a sensitive key; duplicate keys, spaces and numbers stay
+as they are, and a body that was cut can be read as well. What is around a span has to follow the
+grammar; where it does not, `MalformedError` says that nothing can be told.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 
+from .actions import QUOTED_MARKER
+from .engine import Span
 from .names import Names
-from .text import replace
-from .values import MARKER_BYTES, MARKS, Finder, Finding, Spans, merge
+from .values import MARKS, Finding, merge
 
-MAX_DEPTH = 200
-QUOTED_MARKER = b'"' + MARKER_BYTES + b'"'
-_TOKEN = re.compile(
-    rb"""[ \t\r\n]*(?:("[^"\\]*(?:\\.[^"\\]*)*(?:\\?\Z|"))|([{}\[\],:])|([^\s{}\[\],:"]+)|\Z)""", re.S
-)
-_PLAIN = frozenset([b"true", b"false", b"null"])
-_OPENING = {b"{": b"}", b"[": b"]"}
+_WORDS = rb"true|false|null|undefined|NaN|-?Infinity"
+_HARMLESS = re.compile(_WORDS)
+_BARE_VALUE = re.compile(rb"-?[0-9][0-9.eE+-]*|\xef\xbb\xbf|" + _WORDS)
+_BARE = re.compile(rb'[^\s,:\[\]{}"]+')
+_NOT_BARE = b' \t\r\n,:[]{}"'
+_ESCAPE = re.compile(rb"\\.", re.S)
+_ASCII_ESCAPE = re.compile(rb"\\u00([2-7][0-9A-Fa-f])|\\/")
+_TOO_SHORT = re.compile(rb"[\w .-]{0,11}")
+"""No token is as short, and without a separator it is no pair of name and value."""
+_COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
+_BRACKET = re.compile(rb'"[^"]*"?|([\[{])|[\]}]')
+_BLANKS = b" \t\r"
+_BEFORE, _BEHIND = b"{[,:\n\xbf\x1e", b",:}]\n\x1e"
+"""What may stand beside a string; a line feed also between two texts, 0xBF at the end of a BOM."""
+
 FindText = Callable[[bytes], Iterable[Finding]]
+Fill = Callable[[bytes, Iterable[Finding]], bytes]
 
 
 class MalformedError(Exception):
-    """It is no JSON. Its text quotes nothing."""
+    """It is no JSON, where it matters. Its text quotes nothing."""
 
 
-class JsonWalk:
-    """One walk over one JSON text, or over several, one after the other."""
+class JsonReader:
+    """Finds what is to be removed from one JSON text, or from several, one after the other."""
 
     def __init__(
-        self, data: bytes, finder: Finder, names: Names, spans: Spans | None, find_text: FindText
+        self, data: bytes, spans: Sequence[Span], names: Names, find_text: FindText, fill: Fill
     ) -> None:
-        """Walk over `data`; strings are looked at where they touch `spans`, or all of them."""
+        """Take a text.
+
+        Args:
+            data: the text, in UTF-8.
+            spans: where its scan saw something.
+            names: tells which keys are sensitive.
+            find_text: finds secrets in a string, its escapes undone.
+            fill: puts something in their place.
+        """
         self._data = data
-        self._finder = finder
-        self._names = names
         self._spans = spans
+        self._names = names
         self._find_text = find_text
-        self._tokens = self._read_tokens()
-        self._open: list[bytes] = []
-        self._found: list[Finding] = []
+        self._fill = fill
+        # Without escapes every quote that is left begins or ends a string; places stay what they are.
+        self._quotes = _ESCAPE.sub(b"__", data) if b"\\" in data else data
+        self._counted = self._parity = 0
+        self._done = 0
 
     def find(self) -> list[Finding]:
         """Return what is to be removed.
 
         Raises:
-            MalformedError: the grammar is broken, or too many levels are open.
+            MalformedError: the grammar is broken at a span.
         """
-        state, is_secret = "value", False
-        for kind, start, end in self._tokens:
-            if state == "key":
-                state = self._take_key(kind, start, end)
-                is_secret = kind == "string" and self._is_secret_key(start, end)
-            elif state == "colon":
-                state = self._expect(kind, b":", "value")
-            elif state in ("value", "first") and kind not in "]},:":
-                state = self._take_value(kind, start, end, is_secret)
-                is_secret = False
-            else:
-                state = self._take_end(kind, state)
-        return merge(self._found)
+        found: list[Finding] = []
+        for start, end in sorted(self._spans):
+            at = max(start, self._done)
+            while at < end:
+                if self._is_in_string(at):
+                    at = self._quotes.rfind(b'"', 0, at)
+                found += self._read_string(at) if self._data[at] == 0x22 else self._read_bare(at, end)
+                at = self._done
+        return merge(found)
 
-    def _read_tokens(self) -> Iterator[tuple[str, int, int]]:
-        data, at = self._data, 3 if self._data.startswith(b"\xef\xbb\xbf") else 0
-        while at < len(data):
-            match = _TOKEN.match(data, at)
-            if match is None:
-                raise MalformedError
-            group, at = match.lastindex, match.end()
-            if group is not None:
-                kind = "string" if group == 1 else "bare" if group == 3 else chr(data[at - 1])
-                yield kind, match.start(group), at
+    def _is_in_string(self, at: int) -> bool:
+        self._parity ^= self._quotes.count(b'"', self._counted, at) & 1
+        self._counted = at
+        return bool(self._parity)
 
-    def _expect(self, kind: str, wanted: bytes, then: str) -> str:
-        if kind.encode() != wanted:
+    def _read_string(self, start: int) -> list[Finding]:
+        end = self._end_string(start)
+        found = self._look(start + 1, end)
+        colon = _COLON.match(self._data, self._done)
+        if colon is not None and self._names.is_sensitive(_read_key(self._data[start + 1 : end])):
+            found += self._remove_value(colon.end())
+        return found
+
+    def _end_string(self, start: int) -> int:
+        """Go on behind the string that begins at `start`; return where its text ends."""
+        end = self._quotes.find(b'"', start + 1)
+        self._done = end + 1 or len(self._data)
+        before = self._data[:start].rstrip(_BLANKS)[-1:] if start else b""
+        behind = self._data[self._done : self._done + 1]
+        if behind in (b" ", b"\t", b"\r"):
+            behind = self._data[self._done :].lstrip(_BLANKS)[:1]
+        if before not in _BEFORE or behind not in _BEHIND:
             raise MalformedError
-        return then
+        return end if end >= 0 else len(self._data)
 
-    def _after_value(self) -> str:
-        return "next" if self._open else "value"
-
-    def _take_key(self, kind: str, start: int, end: int) -> str:
-        if kind == "}" and self._open:
-            self._open.pop()
-            return self._after_value()
-        if kind != "string":
-            raise MalformedError
-        self._look(start, end)
-        return "colon"
-
-    def _take_end(self, kind: str, state: str) -> str:
-        """Take what ends a value or a container."""
-        if not self._open:
-            raise MalformedError
-        closing = self._open[-1]
-        if kind == "," and state == "next":
-            return "key" if closing == b"}" else "value"
-        if kind.encode() != closing or state not in ("next", "first"):
-            raise MalformedError
-        self._open.pop()
-        return self._after_value()
-
-    def _take_value(self, kind: str, start: int, end: int, is_secret: bool) -> str:
-        if kind in "{[":
-            if is_secret:
-                return self._take_secret_container(kind, start)
-            self._open.append(_OPENING[kind.encode()])
-            if len(self._open) > MAX_DEPTH:
-                raise MalformedError
-            return "key" if kind == "{" else "first"
-        if is_secret:
-            self._take_secret(kind, start, end)
-        elif kind == "string":
-            self._look(start, end)
-        elif self._touches(start, end) and self._finder.find(self._data[start:end]):
-            self._found.append(Finding(start, end, "number", QUOTED_MARKER))
-        return self._after_value()
-
-    def _take_secret(self, kind: str, start: int, end: int) -> None:
-        data = self._data
-        if kind == "bare":
-            if data[start:end] not in _PLAIN:
-                self._found.append(Finding(start, end, "name", QUOTED_MARKER))
-            return
-        is_whole = end - start >= 2 and data[end - 1] == 0x22
-        inner = data[start + 1 : end - is_whole]
-        if inner and not _is_hidden(inner):
-            self._found.append(Finding(start + 1, end - is_whole, "name"))
-
-    def _take_secret_container(self, kind: str, start: int) -> str:
-        depth, end, is_empty = 1, start + 1, True
-        for inner, _, inner_end in self._tokens:
-            end = inner_end
-            depth += (inner in "{[") - (inner in "}]")
-            if not depth:
-                break
-            is_empty = False
-        if not is_empty:
-            self._found.append(Finding(start, end, "name", QUOTED_MARKER))
-        return self._after_value()
-
-    def _is_secret_key(self, start: int, end: int) -> bool:
-        return self._names.is_sensitive(
-            _unescape(self._data[start + 1 : end - 1]).decode("utf-8", "replace")
-        )
-
-    def _touches(self, start: int, end: int) -> bool:
-        return self._spans is None or self._spans.touch(start, end)
-
-    def _look(self, start: int, end: int) -> None:
-        """Look for secrets in a string, and undo its escapes for that."""
-        if not self._touches(start, end):
-            return
-        is_whole = end - start >= 2 and self._data[end - 1] == 0x22
-        start, end = start + 1, end - is_whole
+    def _look(self, start: int, end: int) -> list[Finding]:
+        """Look for secrets in a string, escapes undone."""
         raw = self._data[start:end]
+        if _TOO_SHORT.fullmatch(raw):
+            return []
         text = _unescape(raw)
-        if not self._finder.scan(text):
-            return
         found = list(self._find_text(text))
         if text == raw:
-            self._found += [one._replace(start=start + one.start, end=start + one.end) for one in found]
-        elif found:
-            escaped = json.dumps(
-                replace(text, found).decode("utf-8", "surrogatepass"), ensure_ascii=False
-            )
-            instead = escaped[1:-1].encode("utf-8", "surrogatepass")
-            self._found.append(Finding(start, end, found[0].rule, instead))
+            return [one._replace(start=start + one.start, end=start + one.end) for one in found]
+        if not found:
+            return []
+        filled = self._fill(text, found).decode("utf-8", "surrogatepass")
+        instead = json.dumps(filled, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
+        return [Finding(start, end, found[0].rule, instead)]
+
+    def _remove_value(self, start: int) -> list[Finding]:
+        first = self._data[start : start + 1]
+        if first == b'"':
+            end = self._end_string(start)
+            is_kept = start + 1 == end or is_hidden(self._data[start + 1 : end])
+            return [] if is_kept else [Finding(start + 1, end, "name")]
+        if first in (b"{", b"["):
+            self._done = self._find_end(start)
+            is_empty = not self._data[start + 1 : self._done - 1].strip()
+            return [] if is_empty else [Finding(start, self._done, "name", QUOTED_MARKER)]
+        bare = _BARE.match(self._data, start)
+        if bare is None:
+            return []
+        self._done = bare.end()
+        if not _BARE_VALUE.fullmatch(bare[0]):
+            raise MalformedError
+        return [] if _HARMLESS.fullmatch(bare[0]) else [Finding(*bare.span(), "name", QUOTED_MARKER)]
+
+    def _find_end(self, start: int) -> int:
+        depth = 0
+        for token in _BRACKET.finditer(self._quotes, start):
+            if token[1]:
+                depth += 1
+            elif token[0][0] != 0x22:
+                depth -= 1
+                if not depth:
+                    return token.end()
+        return len(self._data)
+
+    def _read_bare(self, at: int, end: int) -> list[Finding]:
+        """Read what is between two strings: numbers, and brackets."""
+        data, quote = self._data, self._quotes.find(b'"', at, end)
+        self._done = stop = end if quote < 0 else quote
+        while at > 0 and data[at] not in _NOT_BARE and data[at - 1] not in _NOT_BARE:
+            at -= 1
+        found = []
+        while (bare := _BARE.search(data, at)) is not None and bare.start() < stop:
+            at = bare.end()
+            self._done = max(stop, at)
+            if not _BARE_VALUE.fullmatch(bare[0]):
+                raise MalformedError
+            if list(self._find_text(bare[0])):
+                found.append(Finding(bare.start(), at, "number", QUOTED_MARKER))
+        return found
 
 
-def _is_hidden(inner: bytes) -> bool:
+def is_hidden(inner: bytes) -> bool:
+    """Tell whether a value is a marker already, or a scheme and a marker."""
+    if inner[-1:] not in b"]>*":
+        return False
     scheme, space, rest = inner.partition(b" ")
     hidden = MARKS.fullmatch(inner) or (space and scheme.isalnum() and MARKS.fullmatch(rest))
     return bool(hidden)
 
 
-_ASCII_ESCAPE = re.compile(rb"\\u00([2-7][0-9A-Fa-f])|\\/")
+def _read_key(raw: bytes) -> str:
+    return _unescape(raw).decode("utf-8", "replace")
 
 
 def _unescape(raw: bytes) -> bytes:

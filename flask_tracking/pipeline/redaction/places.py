@@ -3,66 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 from ...record import Headers, Record, Remark
-from .bodies import WHOLE, Readers
+from .bodies import WHOLE, Readers, Redacted, TooLongError
+from .engine import Span
 from .headers import SECRET_HEADERS
-from .names import Names
+from .look import CUT, TEXT_FIELDS, UNDECODABLE, Sight
 from .text import replace
 from .values import MARKER, MARKS, Finding
 
+LONGEST_MARK = 40
+"""At least the bytes of any marker, also of other tools'."""
 MAX_REMARKS = 200
 """Remarks that are kept for each record; the values are removed all the same."""
-UNDECODABLE = "undecodable"
-_TEXT_FIELDS = ("host", "path", "request_id", "user_id", "user_repr", "http_version", "method")
 _SAFE_KEY = re.compile(r"[A-Za-z_][0-9A-Za-z_-]{0,39}")
 _HARMLESS_VALUES = frozenset({"", "true", "false", "True", "False", "None", "null", "*", "?0", "?1"})
 _LINE_ENDS = str.maketrans("\r\n", "  ")
-
-
-def gather(record: Record, names: Names) -> bytes | None:
-    """Return all text of a record in which there may be a secret; None where one is by its name."""
-    for headers in (record.request_headers, record.response_headers):
-        if any(names.is_sensitive(name) and name.title() not in SECRET_HEADERS for name, _ in headers):
-            return None
-    notes = (record.request_body_note, record.response_body_note)
-    if UNDECODABLE in notes or ("truncated" in notes and record.rules_version is None):
-        return None
-    texts = [value for name in _TEXT_FIELDS if (value := getattr(record, name))]
-    for headers in (record.request_headers, record.response_headers):
-        # What is left of these are names of cookies and schemes.
-        texts += [value for name, value in headers if name.title() not in SECRET_HEADERS]
-    texts += filter(None, (record.query_params, record.target))
-    texts += [f"{key}={value}" for key, value in (record.view_args or {}).items()]
-    if record.exception is not None:
-        texts += record.exception
-    if record.custom_data is not None:
-        texts += _flatten(record.custom_data)
-    texts += [f"{child.name}\n{child.error}" for child in record.children]
-    text = "\n".join(texts).encode("utf-8", "surrogatepass")
-    if (
-        "multipart/" in text[:10_000].decode("latin-1")
-        or b"\0" in record.request_body + record.response_body
-    ):
-        return None
-    return b"\n".join((text, record.request_body, record.response_body))
-
-
-def _flatten(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield f"{key}="
-            yield from _flatten(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _flatten(item)
-    elif isinstance(value, bytes):
-        yield value.decode("latin-1")
-    elif value is not None:
-        yield str(value)
 
 
 def safe_key(key: str, readers: Readers) -> str:
@@ -74,18 +33,33 @@ def safe_key(key: str, readers: Readers) -> str:
 class RecordRedaction:
     """Goes through one record."""
 
-    def __init__(self, record: Record, readers: Readers, version: str) -> None:
-        self._record = record
+    def __init__(self, record: Record, readers: Readers, version: str, max_body_bytes: int) -> None:
         self._readers = readers
         self._values = dict(vars(record))
         self._values["rules_version"] = version
         self._remarks: list[Remark] = list(record.redacted)
         self._is_first = record.rules_version is None
+        self._max_body_bytes = max_body_bytes
+        self._last_read: tuple[tuple[Any, ...], Redacted] | None = None
 
-    def redact(self) -> Record:
-        """Return the record without its secrets, and with a remark for each."""
+    def redact(self, sight: Sight) -> Record:
+        """Return the record without its secrets, and with a remark for each.
+
+        Args:
+            sight: which parts of it are worth reading.
+        """
+        if sight.head:
+            self._head()
+        for side in ("request", "response"):
+            spans = getattr(sight, f"{side}_body")
+            if spans is None or spans:
+                self._body(side, spans)
+        self._values["redacted"] = tuple(self._remarks[:MAX_REMARKS])
+        return Record.from_values(self._values)
+
+    def _head(self) -> None:
         values = self._values
-        for name in _TEXT_FIELDS:
+        for name in TEXT_FIELDS:
             values[name] = self._text(name, values[name])
         for name in ("request_headers", "response_headers"):
             values[name] = self._headers(name, values[name])
@@ -101,10 +75,6 @@ class RecordRedaction:
             )
             for child in values["children"]
         )
-        for side in ("request", "response"):
-            self._body(side)
-        values["redacted"] = tuple(self._remarks[:MAX_REMARKS])
-        return Record.from_values(values)
 
     def _remark(self, path: str, found: list[Finding]) -> None:
         self._remarks += [Remark(path, one.rule, one.start, one.end - one.start) for one in found]
@@ -115,11 +85,17 @@ class RecordRedaction:
         data = text.encode("utf-8", "surrogatepass")
         if not self._readers.finder.scan(data):
             return text
-        return self._replaced(path, text, data, self._readers.find_text(data))
+        try:
+            found = self._readers.find_text(data)
+        except TooLongError:
+            found = [Finding(0, len(data), "unreadable")]
+        return self._replaced(path, text, data, found)
 
     def _replaced(self, path: str, text: str, data: bytes, found: list[Finding]) -> str:
         if not found:
             return text
+        self._readers.path = path
+        found = self._readers.settle(data, found)
         self._remark(path, found)
         return replace(data, found).decode("utf-8", "replace")
 
@@ -127,7 +103,11 @@ class RecordRedaction:
         if not text:
             return text
         data = text.encode("utf-8", "surrogatepass")
-        return self._replaced(path, text, data, self._readers.find_form(data))
+        try:
+            found = self._readers.find_form(data)
+        except TooLongError:
+            found = [Finding(0, len(data), "unreadable")]
+        return self._replaced(path, text, data, found)
 
     def _target(self, target: str | None) -> str | None:
         if not target:
@@ -136,10 +116,10 @@ class RecordRedaction:
         return f"{self._form('target', path)}{mark}{self._form('target', query) or ''}"
 
     def _hide(self, path: str, value: str) -> str:
-        if value in _HARMLESS_VALUES or MARKS.fullmatch(value.encode("utf-8", "surrogatepass")):
+        data = value.encode("utf-8", "surrogatepass")
+        if value in _HARMLESS_VALUES or MARKS.fullmatch(data):
             return value
-        self._remarks.append(Remark(path, "name", 0, len(value)))
-        return MARKER
+        return self._replaced(path, value, data, [Finding(0, len(data), "name")])
 
     def _headers(self, headers: str, pairs: Headers) -> Headers:
         redacted = []
@@ -196,6 +176,7 @@ class RecordRedaction:
         if isinstance(value, str):
             return self._text(path, value)
         if isinstance(value, bytes):
+            self._readers.path = path
             redacted = self._readers.redact_body(value, "", False)
             self._remark(path, redacted.found)
             return redacted.body
@@ -216,24 +197,45 @@ class RecordRedaction:
             return self._walk(path, item)
         return self._hide(path, item if isinstance(item, str) else repr(item))
 
-    def _body(self, side: str) -> None:
+    def _read_body(self, name: str, *read: Any) -> Redacted:
+        """Read a body once where the response is what was sent."""
+        if self._last_read is None or self._last_read[0] != read or not self._readers.are_plain:
+            self._readers.path = name
+            self._last_read = (read, self._readers.redact_body(*read))
+        return self._last_read[1]
+
+    def _body(self, side: str, spans: Sequence[Span] | None) -> None:
         values = self._values
         name, note = f"{side}_body", f"{side}_body_note"
-        body = values[name]
-        if not body:
-            return
         if values[note] == UNDECODABLE:
-            self._remarks.append(Remark(name, "unreadable", 0, len(body)))
+            self._remarks.append(Remark(name, "unreadable", 0, len(values[name])))
             values[name] = b""
             return
-        headers = values[f"{side}_headers"]
-        kind = next((value for key, value in headers if key.lower() == "content-type"), "")
-        is_cut = self._is_first and values[note] in ("truncated", "not read")
-        redacted = self._readers.redact_body(body, kind, is_cut)
-        values[name] = redacted.body
+        is_cut = self._is_first and values[note] in CUT
+        kind = _find_content_type(values[f"{side}_headers"])
+        redacted = self._read_body(name, values[name], kind, is_cut, spans)
         self._remark(name, redacted.found)
+        values[name] = cut_body(redacted.body, self._max_body_bytes)
         if redacted.note == WHOLE:
             values[note] = WHOLE
+        elif len(values[name]) < len(redacted.body):
+            values[note] = values[note] or "truncated"
+
+
+def _find_content_type(headers: Headers) -> str:
+    for name, value in headers:
+        if len(name) == 12 and name.lower() == "content-type":
+            return value
+    return ""
+
+
+def cut_body(body: bytes, limit: int) -> bytes:
+    """Cut a redacted body, and no marker in two."""
+    if len(body) <= limit:
+        return body
+    around = max(0, limit - LONGEST_MARK)
+    split = next((mark for mark in MARKS.finditer(body, around) if mark.end() > limit), None)
+    return body[: limit if split is None else min(limit, split.start())]
 
 
 def _without_segment(path: str | None, value: str) -> str | None:

@@ -6,20 +6,27 @@ looked at place by place. Where anything of it fails, what could not be looked a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any
 
 from ...config import Settings
 from ...errors import ConfigError
 from ...guard import call_foreign
 from ...record import Record
-from .bodies import WHOLE, Readers
+from .actions import Actions, Redact
+from .bodies import WHOLE, Budget, Readers
 from .engine import Engine, best_engine
+from .look import CLEAN, Looker, Sight
 from .names import Names
-from .places import RecordRedaction, gather
+from .patterns import own_rules
+from .places import RecordRedaction
 from .rules import RULES, VERSION
-from .values import MARKER, Finder, Spans, is_strong
+from .values import MARKER, MIN_DISTINCT, MIN_LITERAL, Finder, is_strong
 
+READ_ALL = Sight(True, None, None)
+NAMED_RULES = frozenset({"*", "name", "header", "number", "literal"})
+"""What actions may be given for, beside the rules of formats."""
 FAILED = "redaction failed"
 """The note of a record that was stored without what could not be redacted."""
 
@@ -32,6 +39,7 @@ class Redactor:
         settings: Settings,
         find_literals: Callable[[], Iterable[str]] = tuple,
         engine: Engine | None = None,
+        callback: Redact | None = None,
     ) -> None:
         """Check the settings; patterns are compiled with the first record.
 
@@ -49,50 +57,63 @@ class Redactor:
         self._engine = engine
         self._names = Names(settings.redact_names, settings.redact_allow)
         self._literals: tuple[str, ...] = ()
-        self._readers: Readers | None = None
+        self._finder: Finder | None = None
+        self._looker: Looker | None = None
+        self._actions = Actions(dict(settings.redact_actions), settings.redact_hash_key, callback)
         self.version = _name_version(settings)
         """What is stored as ``rules_version``."""
-        _check_off(settings.redact_off)
+        ids = {rule.id for rule in (*RULES, *own_rules(dict(settings.redact_patterns)))}
+        _check_ids("TRACKING_REDACT_OFF", settings.redact_off, ids)
+        _check_ids("TRACKING_REDACT_ACTIONS", dict(settings.redact_actions), ids | NAMED_RULES)
+        _check_literals(settings.redact_literals)
 
     def redact(self, records: Sequence[Record]) -> list[Record]:
         """Return `records` without their secrets, in their order."""
         if not self._settings.redact:
             return list(records)
-        touched = call_foreign("scanning records for secrets", self._scan, records, default=None)
+        sights = call_foreign("scanning records for secrets", self._look, records, default=None)
         redacted = []
-        for at, record in enumerate(records):
-            if touched is not None and not touched[at]:
-                values = {**vars(record), "rules_version": self.version}
-                redacted.append(Record.from_values(values))
+        for record, sight in zip(records, sights or [READ_ALL] * len(records), strict=True):
+            if sight is CLEAN:
+                redacted.append(Record.from_values({**vars(record), "rules_version": self.version}))
                 continue
-            done = call_foreign("redacting a record", self._redact, record, default=None)
+            done = call_foreign("redacting a record", self._redact, record, sight, default=None)
             redacted.append(strip(record, self.version) if done is None else done)
         return redacted
 
-    def _scan(self, records: Sequence[Record]) -> list[bool]:
-        """Tell of each record whether it has to be looked at."""
-        readers = self._find_readers()
-        texts = [gather(record, self._names) for record in records]
-        spans = readers.finder.scan(b"\n".join(text for text in texts if text is not None))
-        touched, at, ordered = [], 0, Spans(spans)
-        for text in texts:
-            if text is None:
-                touched.append(True)
-                continue
-            touched.append(bool(spans) and ordered.touch(at, at + len(text)))
-            at += len(text) + 1
-        return touched
+    def _look(self, records: Sequence[Record]) -> list[Sight]:
+        self._prepare()
+        assert self._looker is not None  # noqa: S101 - it is made with the finder
+        return self._looker.look(records)
 
-    def _redact(self, record: Record) -> Record:
-        return RecordRedaction(record, self._find_readers(), self.version).redact()
+    def _redact(self, record: Record, sight: Sight) -> Record:
+        finder = self._prepare()
+        limit = self._settings.max_body_bytes
+        readers = Readers(finder, self._names, self._actions, Budget(_size(record)))
+        return RecordRedaction(record, readers, self.version, limit).redact(sight)
 
-    def _find_readers(self) -> Readers:
-        literals = tuple(one for one in self._find_literals() if is_strong(one))
-        if self._readers is None or literals != self._literals:
+    def _prepare(self) -> Finder:
+        """Return the finder, compiled anew where the literals have changed."""
+        known = [one for one in self._find_literals() if is_strong(one)]
+        literals = (*self._settings.redact_literals, *known)
+        if self._finder is None or literals != self._literals:
             self._engine = self._engine or best_engine()
-            finder = Finder(self._engine, self._names, self._settings.redact_off, literals)
-            self._readers, self._literals = Readers(finder, self._names), literals
-        return self._readers
+            settings = self._settings
+            self._finder = Finder(
+                self._engine,
+                self._names,
+                own_rules(dict(settings.redact_patterns)),
+                settings.redact_off,
+                literals,
+                cards=settings.redact_cards,
+            )
+            self._looker = Looker(self._finder, self._names, settings.max_body_bytes)
+            self._literals = literals
+        return self._finder
+
+
+def _size(record: Record) -> int:
+    return len(record.request_body) + len(record.response_body)
 
 
 def strip(record: Record, version: str) -> Record:
@@ -123,19 +144,31 @@ def strip(record: Record, version: str) -> Record:
 
 def _name_version(settings: Settings) -> str:
     # What the app adds, frees and switches off makes other rules of them.
-    own = (sorted(settings.redact_names), sorted(settings.redact_allow), sorted(settings.redact_off))
+    own = (
+        sorted(settings.redact_names),
+        sorted(settings.redact_allow),
+        sorted(settings.redact_off),
+        sorted(settings.redact_patterns),
+        [hashlib.sha256(one.encode()).hexdigest() for one in settings.redact_literals],
+        [] if settings.redact_cards == "checked" else [settings.redact_cards],
+    )
     if not any(own):
         return VERSION
-    import hashlib
-
     return f"{VERSION}-{hashlib.sha256(repr(own).encode()).hexdigest()[:8]}"
 
 
-def _check_off(off: Iterable[str]) -> None:
-    known = {rule.id for rule in RULES}
-    for rule_id in off:
+def _check_ids(key: str, ids: Iterable[str], known: Set[str]) -> None:
+    for rule_id in ids:
         if rule_id not in known:
             raise ConfigError(
-                f"TRACKING_REDACT_OFF has {rule_id!r}, which is no rule. The rules are: "
-                f"{', '.join(sorted(known))}."
+                f"{key} has {rule_id!r}, which is no rule. The rules are: {', '.join(sorted(known))}."
+            )
+
+
+def _check_literals(literals: Iterable[str]) -> None:
+    for at, literal in enumerate(literals):
+        if not is_strong(literal):
+            raise ConfigError(
+                f"TRACKING_REDACT_LITERALS[{at}] is too weak: it would blank ordinary text. It wants "
+                f"{MIN_LITERAL} characters or more, {MIN_DISTINCT} of them different."
             )

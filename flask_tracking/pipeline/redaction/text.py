@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from .names import Names
-from .values import MARKER_BYTES, MARKS, Finder, Finding, merge
+from .values import MARKER_BYTES, MARKS, Finder, Finding, Spans, merge
 
 MAX_NAME_BYTES = 200
 """How far to the left of a separator its name is looked for."""
@@ -21,8 +22,10 @@ _SEPARATOR = re.compile(rb"[:=>]|%3[AaDd]")
 _NOT_A_NAME = re.compile(rb"""[^0-9A-Za-z_.$%\[\]\-\\\x80-\xff]+""")
 _GAP = re.compile(rb"[>=]?(?:[ \t]|%20|\+(?=[^&]))*")
 _QUOTE = re.compile(rb"""\\*(?:["'`]|&quot;|&#34;|&#39;|%22|%27)""")
-_NEXT_PAIR = re.compile(rb"""[,;\s&][ \t]*\\*["']?[0-9A-Za-z_.\-\[\]]{1,60}\\*["']?[ \t]*[:=](?!=)""")
-_LINE_END = re.compile(rb"[\r\n]|\\[rn]|%0[AaDd]")
+_VALUE_END = re.compile(
+    rb"""[\r\n&]|\\[rn]|%0[AaDd]|[,;\s][ \t]*\\*["']?[0-9A-Za-z_.\-\[\]]{1,60}\\*["']?[ \t]*[:=](?!=)"""
+)
+"""The end of the line, or the next pair."""
 _TAG = re.compile(rb"<([0-9A-Za-z_.:\x80-\xff-]{1,200})(?:\s[^<>]*)?$")
 _KEPT = frozenset([b"", b"true", b"false", b"null", b"None", b"True", b"False", b"undefined"])
 _INPUT = re.compile(rb"""<(?:input|meta)\b[^<>]{0,2000}>""", re.I)
@@ -104,13 +107,8 @@ def _value_after(data: bytes, after: int) -> tuple[int, int]:
         return start, end
     if data[start : start + 1] in (b"{", b"[", b"(") and not MARKS.match(data, start):
         return start, _find_bracket(data, start)
-    line = _LINE_END.search(data, start)
-    end = line.start() if line else len(data)
-    pair = _NEXT_PAIR.search(data, start, end)
-    if pair is not None:
-        end = pair.start()
-    ampersand = data.find(b"&", start, end)
-    return start, end if ampersand < 0 else ampersand
+    following = _VALUE_END.search(data, start)
+    return start, len(data) if following is None else following.start()
 
 
 def _find_quote(data: bytes, quote: bytes, start: int) -> int:
@@ -170,14 +168,27 @@ _RUN = re.compile(rb"""[^\s"'<>&;,]+""")
 
 def _find_escaped(data: bytes, finder: Finder, names: Names) -> Iterable[Finding]:
     """Look into percent-escapes, one level: what is found in a run takes the run as a whole."""
-    for run in _RUN.finditer(data):
-        if _ESCAPED.search(run[0]) is None:
-            continue
-        start = run.start()
-        name, equals, value = run[0].partition(b"=")
-        if equals and _ESCAPED.search(value) and not _ESCAPED.search(name):
-            start += len(name) + 1
-        decoded = unquote_to_bytes(data[start : run.end()].replace(b"+", b" "))
-        inner = finder.find(decoded) + list(_find_pairs(decoded, names))
-        if inner:
-            yield Finding(start, run.end(), inner[0].rule)
+    runs = [_decode_run(run) for run in _RUN.finditer(data) if _ESCAPED.search(run[0])]
+    spans = Spans(finder.scan(b"\n".join([run.decoded for run in runs])))
+    at = 0
+    for start, end, decoded in runs:
+        if spans.touch(at, at + len(decoded)):
+            inner = finder.find(decoded) + list(_find_pairs(decoded, names))
+            if inner:
+                yield Finding(start, end, inner[0].rule)
+        at += len(decoded) + 1
+
+
+class _Run(NamedTuple):
+    start: int
+    end: int
+    decoded: bytes
+
+
+def _decode_run(run: re.Match[bytes]) -> _Run:
+    start = run.start()
+    name, equals, value = run[0].partition(b"=")
+    if equals and _ESCAPED.search(value) and not _ESCAPED.search(name):
+        start += len(name) + 1
+        return _Run(start, run.end(), unquote_to_bytes(value.replace(b"+", b" ")))
+    return _Run(start, run.end(), unquote_to_bytes(run[0].replace(b"+", b" ")))

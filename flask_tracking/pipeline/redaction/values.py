@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
-from .checks import CHECKS
+from .checks import CHECKS, strict_card
 from .engine import Engine, Look, Pattern, Span
 from .names import Names, trigger_patterns
 from .rules import RULES, Rule
@@ -17,6 +17,7 @@ MARKER = "[redacted]"
 """What stands where a secret was; always the same, so that it tells nothing."""
 MARKER_BYTES = MARKER.encode()
 MARKS = re.compile(
+    rb"\[redacted (?:#[0-9a-f]{8}|\.\.\.[0-9A-Za-z]{0,4})\]|"
     rb"\[(?:redacted|filtered|removed|scrubbed|hidden|masked|secret)\]|<(?:redacted|filtered|masked)>|\*{3,}",
     re.I,
 )
@@ -57,15 +58,34 @@ class Finder:
     """Finds secrets in bytes, with one engine."""
 
     def __init__(
-        self, engine: Engine, names: Names, off: Iterable[str] = (), literals: Iterable[str] = ()
+        self,
+        engine: Engine,
+        names: Names,
+        own: Iterable[Rule] = (),
+        off: Iterable[str] = (),
+        literals: Iterable[str] = (),
+        *,
+        cards: str = "checked",
     ) -> None:
-        """Compile the rules that are not `off`; `literals` are secrets that are known."""
+        """Compile the rules that are not `off`.
+
+        Args:
+            engine: compiles and runs them.
+            names: the sensitive names.
+            own: more rules than ours.
+            off: the ids of rules that are left out.
+            literals: secrets that are known.
+            cards: ``checked`` or ``strict``.
+        """
         self.engine = engine
+        self._checks = CHECKS if cards == "checked" else {**CHECKS, "card": strict_card}
         switched_off = frozenset(off)
-        rules = [rule for rule in RULES if rule.id not in switched_off]
+        rules = [rule for rule in (*RULES, *own) if rule.id not in switched_off]
         self._rules = [_compile(rule, engine) for rule in rules]
+        whole = [(_without_group(rule.before + rule.pattern), rule.hints) for rule in rules]
+        self._choose = engine.make_choice(whole)
         self._literals = tuple(dict.fromkeys(way for one in literals for way in _ways_to_write(one)))
-        looks = [Look(_without_group(rule.before + rule.pattern), rule.hints) for rule in rules]
+        looks = [Look(pattern, hints) for pattern, hints in whole]
         looks += [
             Look(pattern, (hint,), True, AUTH_END if hint == "auth" else NAME_END)
             for hint, pattern in trigger_patterns(names)
@@ -89,10 +109,26 @@ class Finder:
             if literal in data
             for match in re.finditer(re.escape(literal), data)
         ]
-        for rule, pattern, hints in self._rules:
-            if not hints or any(hint in data for hint in hints):
-                found += _find_rule(rule, pattern, data)
+        for at in self._choose(data):
+            found += self._find_rule(*self._rules[at], data)
         return merge(found)
+
+    def _find_rule(self, rule: Rule, pattern: Pattern, group: int, data: bytes) -> Iterable[Finding]:
+        check = self._checks.get(rule.check, _take_all)
+        for match in pattern.finditer(data):
+            start, end = match.span(group)
+            end = start + check(data, start, end)
+            if end == start or MARKS.fullmatch(data, start, end):
+                continue
+            if not rule.check:
+                # An escape in the middle of a token ends the match, and not the token.
+                while escape := _ESCAPE.match(data, end):
+                    end = escape.end()
+            yield Finding(start, end, rule.id)
+
+
+def _take_all(data: bytes, start: int, end: int) -> int:
+    return end - start
 
 
 def merge(found: Iterable[Finding]) -> list[Finding]:
@@ -129,7 +165,6 @@ def is_strong(literal: str) -> bool:
     return len(literal) >= MIN_LITERAL and len(set(literal)) >= MIN_DISTINCT
 
 
-_Compiled = tuple[Rule, Pattern, list[bytes]]
 _ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*")
 
 
@@ -137,24 +172,10 @@ def _without_group(pattern: str) -> str:
     return pattern.replace("(?P<s>", "(?:")
 
 
-def _compile(rule: Rule, engine: Engine) -> _Compiled:
-    pattern = rule.pattern if "(?P<s>" in rule.pattern else f"(?P<s>{rule.pattern})"
-    hints = [hint.encode() for hint in rule.hints]
-    return rule, engine.compile(rule.before + pattern), hints
-
-
-def _find_rule(rule: Rule, pattern: Pattern, data: bytes) -> Iterable[Finding]:
-    check: Callable[[bytes], int] = CHECKS.get(rule.check, len)
-    for match in pattern.finditer(data):
-        start, end = match.span(1)
-        end = start + check(data[start:end])
-        if end == start or MARKS.fullmatch(data, start, end):
-            continue
-        if not rule.check:
-            # An escape in the middle of a token ends the match, and not the token.
-            while escape := _ESCAPE.match(data, end):
-                end = escape.end()
-        yield Finding(start, end, rule.id)
+def _compile(rule: Rule, engine: Engine) -> tuple[Rule, Pattern, int]:
+    """Return a rule, its pattern, and the number of the group that is the secret."""
+    pattern = rule.before + (rule.pattern if "(?P<s>" in rule.pattern else f"(?P<s>{rule.pattern})")
+    return rule, engine.compile(pattern), re.compile(pattern).groupindex["s"]
 
 
 def _ways_to_write(literal: str) -> Iterable[bytes]:

@@ -1,0 +1,119 @@
+"""Patterns, literals and ids of the app's own: what is taken, and what is refused with which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flask_tracking import ConfigError, Settings
+from flask_tracking.pipeline.redaction.engine import Engine, Re2Engine, ReEngine
+from flask_tracking.pipeline.redaction.redactor import Redactor
+
+from .planting import make_record
+
+
+def make_redactor(engine: Engine | None = None, **settings: Any) -> Redactor:
+    """Make a redactor with these settings."""
+    return Redactor(Settings.from_mapping(settings), engine=engine)
+
+
+@pytest.fixture(params=["re", "re2"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each of the engines."""
+    if request.param == "re":
+        return ReEngine()
+    pytest.importorskip("re2")
+    return Re2Engine()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "stored"),
+    [
+        (r"\bB-[0-9]{8}\b", "badge B-12345678.", "badge [redacted]."),
+        (r"(?:^|[^0-9])(?P<s>[0-9]{3}-[0-9]{2}-[0-9]{4})", "no 123-45-6789", "no [redacted]"),
+        (r"(?i:emp)(?P<number>[0-9]+?)x{2,3}", "EMP17xxx EMP17x", "[redacted] EMP17x"),
+        (r"[]a-z\]]{5}\.", "xx]yz.", "[redacted]"),
+        (r"(ab|cd)e+\(", "cdee(", "[redacted]"),
+        (r"\x51{3,}", "QQQQ Q", "[redacted] Q"),
+    ],
+)
+def test_own_patterns_work_on_both_engines(
+    engine: Engine, pattern: str, text: str, stored: str
+) -> None:
+    """What a pattern matches is removed, or its group `s`; the remark names its id."""
+    redactor = make_redactor(engine, TRACKING_REDACT_PATTERNS={"badge": pattern})
+
+    (redacted,) = redactor.redact([make_record(custom_data={"note": text})])
+
+    assert redacted.custom_data == {"note": stored}
+    assert {remark.rule for remark in redacted.redacted} == {"badge"}
+    assert redactor.version != make_redactor().version
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("(?=a)b", "look-around"),
+        ("(?!a)b", "look-around"),
+        ("(?<=a)b", "look-around"),
+        ("(?<!a)b", "look-around"),
+        ("(?P<a>b)(?P=a)", "back reference"),
+        (r"(a)\1", "not every engine knows"),
+        (r"a\Z", "not every engine knows"),
+        ("(?>a)", "look-around"),
+        ("a++", "possessive"),
+        ("a{2}+", "possessive"),
+        ("a{1,1001}", "RE2 counts to 1000"),
+        ("(a+)+b", "open repeat inside a repeat"),
+        ("(?:a*b){2,}", "open repeat inside a repeat"),
+        ("((a+)b)*c", "open repeat inside a repeat"),
+        ("(a", "does not compile"),
+        ("a**", "does not compile"),
+        ("a*", "matches an empty text"),
+        ("^", "matches an empty text"),
+    ],
+)
+def test_patterns_that_one_engine_lacks_are_refused(pattern: str, reason: str) -> None:
+    """A pattern outside of the common subset is a ConfigError that names it and says why."""
+    with pytest.raises(ConfigError, match=r"TRACKING_REDACT_PATTERNS\['badge'\]") as raised:
+        make_redactor(TRACKING_REDACT_PATTERNS={"badge": pattern})
+
+    assert reason in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"TRACKING_REDACT_PATTERNS": {"card": "abc"}}, "has the id of a rule of ours"),
+        ({"TRACKING_REDACT_OFF": ["kard"]}, "TRACKING_REDACT_OFF has 'kard', which is no rule"),
+        ({"TRACKING_REDACT_OFF": ["name"]}, "TRACKING_REDACT_OFF has 'name', which is no rule"),
+        ({"TRACKING_REDACT_ACTIONS": {"kard": "hash"}}, "TRACKING_REDACT_ACTIONS has 'kard'"),
+        ({"TRACKING_REDACT_LITERALS": ["", "x"]}, r"TRACKING_REDACT_LITERALS\[0\] is too weak"),
+        (
+            {"TRACKING_REDACT_LITERALS": ["a good one of 20 characters", "abababababababababab"]},
+            r"TRACKING_REDACT_LITERALS\[1\] is too weak",
+        ),
+    ],
+)
+def test_wrong_rules_are_refused(settings: dict[str, Any], message: str) -> None:
+    """A wrong id and a weak literal are a ConfigError, and the literal is not quoted."""
+    with pytest.raises(ConfigError, match=message) as raised:
+        make_redactor(**settings)
+
+    assert "abab" not in str(raised.value)
+
+
+def test_own_rule_can_be_given_an_action_and_switched_off() -> None:
+    """A rule of the app's own has an id like ours."""
+    settings: dict[str, Any] = {"TRACKING_REDACT_PATTERNS": {"badge": "B-[0-9]{9,}"}}
+    record = make_record(custom_data={"note": "B-123456789012"})
+    stored = [
+        make_redactor(**settings, **more).redact([record])[0].custom_data["note"]
+        for more in (
+            {"TRACKING_REDACT_ACTIONS": {"badge": "tail"}},
+            {"TRACKING_REDACT_OFF": ["badge"]},
+        )
+    ]
+
+    assert stored == ["[redacted ...9012]", "B-123456789012"]
