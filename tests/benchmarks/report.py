@@ -24,7 +24,7 @@ class Metric(NamedTuple):
 
 
 METRICS = (
-    Metric("process CPU", lambda cost: cost.cpu_us, {"GET": 0.25, "POST": 0.35}),
+    Metric("process CPU", lambda cost: cost.cpu_us, {"GET": 0.30, "POST": 0.40}),
     Metric("  of it request thread", lambda cost: cost.thread_us, {"GET": 0.15, "POST": 0.20}),
     Metric("  of it other threads", lambda cost: cost.cpu_us - cost.thread_us, {}),
     Metric("open loop 1/2, median", lambda cost: cost.half_median_us, {"GET": 0.15, "POST": 0.20}),

@@ -21,7 +21,7 @@ UNDECODABLE = "undecodable"
 CUT = frozenset({"truncated", "not read"})
 """Notes of a body that goes on where its copy ends."""
 TEXT_FIELDS = ("host", "path", "request_id", "user_id", "user_repr", "http_version", "method")
-_PLAIN, _HIDDEN, _SENSITIVE = range(3)
+_PLAIN, _HIDDEN = "", None
 
 
 class Sight(NamedTuple):
@@ -45,39 +45,37 @@ class Looker:
         """Bodies of more than `max_body_bytes` are read, whatever is in them: they have to be cut."""
         self._finder = finder
         self._max_body_bytes = max_body_bytes
-        self._header_kinds: Memo[str, int] = Memo(lambda name: _header_kind(name, finder, names))
+        self._header_kinds: Memo[str, str | None] = Memo(lambda name: _header_kind(name, finder, names))
 
     def look(self, records: Sequence[Record]) -> list[Sight]:
         """Return what there is to see in each record."""
         texts: list[bytes] = []
-        suspects = []
+        to_read = []
         for record in records:
-            head, is_suspect = self._gather_head(record)
-            read_request = self._must_read(record, head, "request")
-            read_response = self._must_read(record, head, "response")
+            head = self._gather_head(record)
+            read_request = bool(record.request_body) and self._must_read(record, head, "request")
+            read_response = bool(record.response_body) and self._must_read(record, head, "response")
             texts += (
                 head,
                 b"" if read_request else record.request_body,
                 # What was sent is often what comes back: it is looked at once.
                 b"" if read_response or _is_echo(record) else record.response_body,
             )
-            suspects.append((is_suspect, read_request, read_response))
+            to_read.append((read_request, read_response))
         spans = self._finder.scan(b"\n".join(texts))
-        if not spans and not any(map(any, suspects)):
+        if not spans and not any(map(any, to_read)):
             return [CLEAN] * len(records)
         seen = _spread(spans, texts)
         return [
-            _judge(record, suspect, *parts)
-            for record, suspect, *parts in zip(
-                records, suspects, seen[::3], seen[1::3], seen[2::3], strict=True
+            _judge(record, must_read, *parts)
+            for record, must_read, *parts in zip(
+                records, to_read, seen[::3], seen[1::3], seen[2::3], strict=True
             )
         ]
 
     def _must_read(self, record: Record, head: bytes, side: str) -> bool:
         values = vars(record)
         body = values[f"{side}_body"]
-        if not body:
-            return False
         note = values[f"{side}_body_note"]
         return (
             (note is not None and (note == UNDECODABLE or (note in CUT and not record.rules_version)))
@@ -86,23 +84,23 @@ class Looker:
             or b"multipart/" in head
         )
 
-    def _gather_head(self, record: Record) -> tuple[bytes, bool]:
-        """Return the text of all but the bodies, and whether a header is a secret by its name."""
+    def _gather_head(self, record: Record) -> bytes:
+        """Return the text of all but the bodies."""
         values = vars(record)
-        texts = [values[name] for name in TEXT_FIELDS if values[name]]
-        is_suspect = False
         kinds = self._header_kinds
+        # One string of those that are always there: they are few, and mostly short.
+        first = (
+            f"{values['host']}\n{values['path']}\n{values['query_params']}\n{values['target']}\n"
+            f"{values['request_id']}\n{values['user_id']}\n{values['user_repr']}\n"
+            f"{values['http_version']}\n{values['method']}"
+        )
+        texts = [first]
         for headers in (values["request_headers"], values["response_headers"]):
-            for name, value in headers:
-                kind = kinds[name]
-                if kind == _PLAIN:
-                    texts.append(value)
-                elif kind == _SENSITIVE:
-                    is_suspect = True
-        if values["query_params"]:
-            texts.append(values["query_params"])
-        if values["target"]:
-            texts.append(values["target"])
+            texts += [
+                value if kind == _PLAIN else f"{kind}{value}"
+                for name, value in headers
+                if (kind := kinds[name]) is not _HIDDEN
+            ]
         if values["view_args"]:
             texts += [f"{key}={value}" for key, value in values["view_args"].items()]
         if values["exception"] is not None:
@@ -111,14 +109,16 @@ class Looker:
             texts += _flatten(values["custom_data"])
         if values["children"]:
             texts += [f"{child.name}\n{child.error}" for child in values["children"]]
-        return "\n".join(texts).encode("utf-8", "surrogatepass"), is_suspect
+        return "\n".join(texts).encode("utf-8", "surrogatepass")
 
 
-def _header_kind(name: str, finder: Finder, names: Names) -> int:
+def _header_kind(name: str, finder: Finder, names: Names) -> str | None:
+    """Return what is put before a header's value: something to be seen where its name is sensitive."""
     if name.title() in SECRET_HEADERS:
         return _HIDDEN  # only schemes and the names of cookies are left of them
-    is_sensitive = names.is_sensitive(name) or finder.scan(name.encode("utf-8", "surrogatepass"))
-    return _SENSITIVE if is_sensitive else _PLAIN
+    if names.is_sensitive(name) or finder.scan(name.encode("utf-8", "surrogatepass")):
+        return "password: "
+    return _PLAIN
 
 
 def _flatten(value: Any) -> Iterator[str]:
@@ -141,21 +141,21 @@ def _is_echo(record: Record) -> bool:
 
 def _judge(
     record: Record,
-    suspect: tuple[bool, bool, bool],
+    must_read: tuple[bool, bool],
     head: Sequence[Span],
     request: Sequence[Span] | None,
     response: Sequence[Span] | None,
 ) -> Sight:
-    is_suspect, read_request, read_response = suspect
+    read_request, read_response = must_read
     if read_request:
         request = None
     if read_response:
         response = None
     elif request and not response and _is_echo(record):
         response = request
-    elif not (head or request or response or is_suspect or read_request):
+    elif not (head or request or response or read_request):
         return CLEAN
-    return Sight(is_suspect or bool(head), request, response)
+    return Sight(bool(head), request, response)
 
 
 def _spread(spans: Iterable[Span], texts: Sequence[bytes]) -> list[Sequence[Span]]:
