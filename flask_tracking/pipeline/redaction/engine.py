@@ -6,13 +6,12 @@ would take a hundred times as long, and first asks for each whether a literal of
 
 from __future__ import annotations
 
-import atexit
 import re
-import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from ...forks import after_fork_in_child
+from .gate import gate
 
 Span = tuple[int, int]
 Choose = Callable[[bytes], Iterable[int]]
@@ -26,19 +25,33 @@ class Pattern(Protocol):
 
 
 class Look(NamedTuple):
-    """One thing that a scan looks for."""
+    """One thing that is looked for."""
 
     pattern: str
     hints: tuple[str, ...]
     """Literals, one of which is in every match; without any the pattern is always tried."""
-    any_case: bool = False
-    """Whether pattern and hints are lower case, and match any."""
+    before: str = ""
+    """What must stand before the pattern."""
     tail: str = ""
     """What must follow to make it worth a look."""
+    any_case: bool = False
+    """Whether pattern and hints are lower case, and match any."""
+    is_token: bool = False
+    """Whether a `TOKEN_RUN` is in every match."""
+
+    @property
+    def whole(self) -> str:
+        """All of it as one pattern."""
+        whole = self.before + self.pattern + self.tail
+        return f"(?i:{whole})" if self.any_case else f"(?:{whole})"
+
+
+TOKEN_RUN = re.compile(rb"[0-9A-Za-z_.+/=~-]{15,}")
+"""What is in every token: names and words are shorter, or have spaces between them."""
 
 
 class ReEngine:
-    """Python's own."""
+    """Python's own: it looks for one pattern after the other, and for few of them if it can."""
 
     name = "re"
 
@@ -46,87 +59,84 @@ class ReEngine:
         """Compile one pattern."""
         return re.compile(pattern.encode())
 
-    def make_scan(self, looks: Iterable[Look]) -> Callable[[bytes], list[Span]]:
+    def make_scan(self, looks: Sequence[Look]) -> Callable[[bytes], list[Span]]:
         """Return what finds where any of `looks` is."""
-        compiled = [
-            (re.compile(_bounded(look).encode()), [hint.encode() for hint in look.hints], look.any_case)
-            for look in looks
-        ]
+        compiled = [re.compile(_shortened(look).encode()) for look in looks]
+        is_any_case = [look.any_case for look in looks]
+        choose = self.make_choice(looks)
 
         def scan(data: bytes) -> list[Span]:
             lowered = data.lower()
             spans: list[Span] = []
-            for pattern, hints, any_case in compiled:
-                text = lowered if any_case else data
-                if not hints or any(hint in text for hint in hints):
-                    spans += [match.span() for match in pattern.finditer(text)]
+            for at in choose(data):
+                text = lowered if is_any_case[at] else data
+                spans += [match.span() for match in compiled[at].finditer(text)]
             return sorted(spans)
 
         return scan
 
-    def make_choice(self, patterns: Sequence[tuple[str, tuple[str, ...]]]) -> Choose:
-        """Return what tells which of `patterns`, each with its hints, may be in a text, by number."""
-        hinted = [[hint.encode() for hint in hints] for _, hints in patterns]
+    def make_choice(self, looks: Sequence[Look]) -> Choose:
+        """Return what tells which of `looks` may be in a text, by number."""
+        groups = _group_hints(looks)
 
         def choose(data: bytes) -> Iterable[int]:
-            return [
-                at
-                for at, hints in enumerate(hinted)
-                if not hints or any(hint in data for hint in hints)
-            ]
+            chosen: list[int] = []
+            texts = (data, data.lower())
+            has_token = TOKEN_RUN.search(data) is not None
+            for (any_case, is_token), hinted in groups.items():
+                if is_token and not has_token:
+                    continue
+                text = texts[any_case]
+                for part, members in hinted.items():
+                    if part in text:
+                        chosen += [at for at, hint in members if hint in text]
+            return sorted(set(chosen))
 
         return choose
 
 
-def _bounded(look: Look) -> str:
-    # An open repeat behind each of many literals is not linear in `re`: what is long is worth a look.
+_Hinted = dict[bytes, list[tuple[int, bytes]]]
+
+
+def _group_hints(looks: Sequence[Look]) -> dict[tuple[bool, bool], _Hinted]:
+    """Group hints by what they have in common: of most groups nothing is in a text.
+
+    Returns:
+        By case and kind: a part of hints, and the numbers of the looks with these hints.
+    """
+    groups: dict[tuple[bool, bool], _Hinted] = {}
+    for kind in {(look.any_case, look.is_token) for look in looks}:
+        hints = [
+            (at, hint.encode())
+            for at, look in enumerate(looks)
+            if (look.any_case, look.is_token) == kind
+            for hint in look.hints or ("",)
+        ]
+        groups[kind] = hinted = {}
+        while hints:
+            counts = Counter(part for _, hint in hints for part in set(_parts(hint)))
+            part = max(counts, key=lambda part: (counts[part], len(part)))
+            hinted[part] = [(at, hint) for at, hint in hints if part in hint]
+            hints = [(at, hint) for at, hint in hints if part not in hint]
+    return groups
+
+
+def _parts(hint: bytes) -> Iterable[bytes]:
+    if len(hint) <= PART:
+        return [hint]
+    return [hint[at : at + PART] for at in range(len(hint) - PART + 1)]
+
+
+PART = 3
+"""Bytes that hints have in common: of two, most are in any text."""
+
+
+def _shortened(look: Look) -> str:
+    # Without what stands before, `re` skips to where the pattern may begin; more is found than is
+    # there, and then read. An open repeat behind each of many literals is not linear in `re`.
     if not look.tail:
         return look.pattern
     return f"{look.pattern}(?:{look.tail.replace(']*', ']{0,200}')}|[^=:>]{{200}})"
-
-
-LAST_SCAN_S = 1.0
-"""How long the end of the process waits for a scan that is under way: they take a fraction of it."""
-
-
-class ClosedError(Exception):
-    """The process ends, and nothing is looked for any more."""
-
-
-class _Gate:
-    """Lets one thread at a time into RE2, and none once the process ends.
-
-    RE2 lets other threads run while it works. A thread that comes back from it when the interpreter is
-    gone takes the process down with it: SIGABRT instead of the exit code.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._is_closed = False
-        after_fork_in_child(self._begin_anew)
-
-    def _begin_anew(self) -> None:
-        # Another thread may have had it when the process was forked, and is not here.
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        if self._is_closed:
-            if threading.current_thread().daemon:
-                threading.Event().wait()  # until the process is gone
-            raise ClosedError
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-    def close(self) -> None:
-        """Wait for who is in, and let nobody in any more."""
-        self._is_closed = True
-        self._lock.acquire(timeout=LAST_SCAN_S)
-
-
-gate = _Gate()
-atexit.register(gate.close)  # before the worker registers, and so after it has ended
 
 
 class Re2Engine:
@@ -152,13 +162,9 @@ class Re2Engine:
         with gate:
             return self._re2.compile(pattern.encode(), self._options)
 
-    def make_scan(self, looks: Iterable[Look]) -> Callable[[bytes], list[Span]]:
+    def make_scan(self, looks: Sequence[Look]) -> Callable[[bytes], list[Span]]:
         """Return what finds where any of `looks` is."""
-        parts = [
-            f"(?i:{look.pattern}{look.tail})" if look.any_case else f"(?:{look.pattern}{look.tail})"
-            for look in looks
-        ]
-        pattern = self._compile("|".join(parts))
+        pattern = self._compile("|".join(look.whole for look in looks))
 
         def scan(data: bytes) -> list[Span]:
             with gate:
@@ -166,11 +172,11 @@ class Re2Engine:
 
         return scan
 
-    def make_choice(self, patterns: Sequence[tuple[str, tuple[str, ...]]]) -> Choose:
-        """Return what tells which of `patterns`, each with its hints, are in a text, by number."""
+    def make_choice(self, looks: Sequence[Look]) -> Choose:
+        """Return what tells which of `looks` are in a text, by number."""
         chosen = self._re2.Set.SearchSet(self._options)
-        for pattern, _ in patterns:
-            chosen.Add(pattern.encode())
+        for look in looks:
+            chosen.Add(look.whole.encode())
         with gate:
             chosen.Compile()
 

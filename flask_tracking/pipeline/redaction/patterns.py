@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from ...errors import ConfigError
-from .rules import ANYWHERE, RULES, Rule
+from .rules import ANYWHERE, OWN, RULES, Rule
 
 MAX_REPEAT = 1000
 """RE2 counts no further."""
@@ -41,7 +41,7 @@ def own_rules(patterns: Mapping[str, str]) -> tuple[Rule, ...]:
             _check(pattern)
         except _Wrong as wrong:
             raise ConfigError(f"{where} {wrong}.") from None
-        rules.append(Rule(rule_id, pattern, (), "TRACKING_REDACT_PATTERNS", ANYWHERE))
+        rules.append(Rule(rule_id, pattern, (), OWN, ANYWHERE))
     return tuple(rules)
 
 

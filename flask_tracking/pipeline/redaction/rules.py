@@ -19,6 +19,8 @@ LONE = r"(?:^|[^0-9A-Za-z_-]|\\[bfnrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2})"
 UNSIGNED = r"(?:^|[^0-9A-Za-z.+-]|\\[bfnrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2})"
 """The same for numbers: what follows a point or a sign is no card."""
 ANYWHERE = ""
+OWN = "TRACKING_REDACT_PATTERNS"
+"""The source of the app's own rules."""
 
 
 class Rule(NamedTuple):

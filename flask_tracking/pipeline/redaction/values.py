@@ -11,7 +11,7 @@ from urllib.parse import quote
 from .checks import CHECKS, strict_card
 from .engine import Engine, Look, Pattern, Span
 from .names import Names, trigger_patterns
-from .rules import RULES, Rule
+from .rules import OWN, RULES, Rule
 
 MARKER = "[redacted]"
 """What stands where a secret was; always the same, so that it tells nothing."""
@@ -32,9 +32,9 @@ AUTH_END = (
 )
 """The same behind ``auth``, without ``author`` and ``authority``, which are everywhere."""
 ESCAPED = (
-    Look(r"\\u00[2-7ad]|\\u20[06]|\\u(?:feff|ff)", ("\\u",), True),
+    Look(r"\\u00[2-7ad]|\\u20[06]|\\u(?:feff|ff)", ("\\u",), any_case=True),
     Look(r"\\/", ("\\/",)),
-    Look(r"%[0-9a-f]{2}", ("%",), True),
+    Look(r"%[0-9a-f]{2}", ("%",), any_case=True),
     Look(
         r"\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xaf])|\xef(?:\xbb\xbf|\xbc|\xbd)|\xc2\xad|\xcd\x8f",
         (),
@@ -42,6 +42,10 @@ ESCAPED = (
     Look(r"(?:eyJ|eyI|eyA|ewo|ewk|ew0|W3s|WyJ)[0-9A-Za-z+/_-]{8}", ("ey", "ew", "W3s", "WyJ")),
 )
 """What may hide a name or a token from the scan; it is undone where it is found."""
+
+
+SPACED = frozenset({"bearer", "card", "iban", "password-hash", "private-key", "url-credentials"})
+"""Rules of what is no single run of token characters."""
 
 
 class Finding(NamedTuple):
@@ -82,12 +86,11 @@ class Finder:
         switched_off = frozenset(off)
         rules = [rule for rule in (*RULES, *own) if rule.id not in switched_off]
         self._rules = [_compile(rule, engine) for rule in rules]
-        whole = [(_without_group(rule.before + rule.pattern), rule.hints) for rule in rules]
-        self._choose = engine.make_choice(whole)
+        looks = [_make_look(rule) for rule in rules]
+        self._choose = engine.make_choice(looks)
         self._literals = tuple(dict.fromkeys(way for one in literals for way in _ways_to_write(one)))
-        looks = [Look(pattern, hints) for pattern, hints in whole]
         looks += [
-            Look(pattern, (hint,), True, AUTH_END if hint == "auth" else NAME_END)
+            Look(pattern, (hint,), tail=AUTH_END if hint == "auth" else NAME_END, any_case=True)
             for hint, pattern in trigger_patterns(names)
         ]
         looks += [Look(re.escape(one.decode("latin-1")), ()) for one in self._literals if one.isascii()]
@@ -166,6 +169,13 @@ def is_strong(literal: str) -> bool:
 
 
 _ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*")
+
+
+def _make_look(rule: Rule) -> Look:
+    is_token = rule.id not in SPACED and rule.sources != OWN
+    return Look(
+        _without_group(rule.pattern), rule.hints, _without_group(rule.before), is_token=is_token
+    )
 
 
 def _without_group(pattern: str) -> str:

@@ -1,0 +1,51 @@
+"""The door to RE2: who is in it must be out again before the interpreter is gone."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+
+from ...forks import after_fork_in_child
+
+LAST_SCAN_S = 1.0
+"""How long the end of the process waits for a scan that is under way: they take a fraction of it."""
+
+
+class ClosedError(Exception):
+    """The process ends, and nothing is looked for any more."""
+
+
+class Gate:
+    """Lets one thread at a time into RE2, and none once the process ends.
+
+    RE2 lets other threads run while it works. A thread that comes back from it when the interpreter is
+    gone takes the process down with it: SIGABRT instead of the exit code.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_closed = False
+        after_fork_in_child(self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        # Another thread may have had it when the process was forked, and is not here.
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if self._is_closed:
+            if threading.current_thread().daemon:
+                threading.Event().wait()  # until the process is gone
+            raise ClosedError
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def close(self) -> None:
+        """Wait for who is in, and let nobody in any more."""
+        self._is_closed = True
+        self._lock.acquire(timeout=LAST_SCAN_S)
+
+
+gate = Gate()
+atexit.register(gate.close)  # before the worker registers, and so after it has ended
