@@ -72,10 +72,14 @@ def _collection_name(value: Any) -> str:
     return name
 
 
-def _integer(least: int, most: int | None = None) -> Callable[[Any], int]:
+def _integer(least: int, most: int | None = None, *, or_zero: bool = False) -> Callable[[Any], int]:
     bounds = f"of {least} or more" if most is None else f"from {least} to {most}"
+    if or_zero:
+        bounds += ", or 0"
 
     def check(value: Any) -> int:
+        if or_zero and value == 0 and isinstance(value, int) and not isinstance(value, bool):
+            return 0
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise _Wrong(f"wants a whole number {bounds}")
         if most is not None and value > most:
@@ -220,7 +224,11 @@ class Settings:
         "Which MongoEngine connection to take the settings of, when no URI is given.",
     )
     collection: str = _setting(
-        "COLLECTION", _collection_name, "tracking", "str", "The collection's name."
+        "COLLECTION",
+        _collection_name,
+        "tracking",
+        "str",
+        "The collection's name; with `_kept` appended, that of the kept records.",
     )
     exclude: tuple[re.Pattern[str], ...] = _setting(
         "EXCLUDE",
@@ -337,6 +345,14 @@ class Settings:
         "int",
         "The number of records the capped collection holds at most; in practice its size binds first.",
     )
+    kept_size_bytes: int = _setting(
+        "KEPT_SIZE",
+        _integer(4096, or_zero=True),
+        20_971_520,
+        "bytes",
+        "The size of the second capped collection, which holds a copy of each record that errored, was "
+        "slow or was kept by code; the default holds about 9,000 typical records. 0 = none.",
+    )
     ttl_s: int = _setting(
         "TTL_S",
         _integer(1, 2**31 - 1),
@@ -409,6 +425,11 @@ class Settings:
         "str",
         "Stored in each record, so that releases can be compared.",
     )
+
+    @property
+    def kept_collection(self) -> str:
+        """The name of the collection of kept records."""
+        return f"{self.collection}_kept"
 
     @classmethod
     def from_mapping(cls, config: Mapping[str, Any]) -> Settings:

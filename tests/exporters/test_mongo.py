@@ -48,11 +48,11 @@ def make(database_uri: str) -> Iterator[Make]:
 def test_creates_a_capped_collection(make: Make, database: Database[Document]) -> None:
     """The collection is created capped, with its indexes, and what is there is found."""
     exporter = make(table_size_bytes=1_000_000, max_documents=5000, indexes=((("user_id", 1),),))
-    state = exporter.prepare()
+    state, _ = exporter.prepare()
     assert (state.was_created, state.is_capped, state.differences) == (True, True, ())
     assert database["tracking"].options() == {"capped": True, "size": 1_000_192, "max": 5000}
     assert state.indexes == ("_id_", "date_created_1", "date_stored_1", "failures", "user_id_1")
-    again = exporter.prepare()
+    again, _ = exporter.prepare()
     assert (again.was_created, again.size_bytes, again.max_documents) == (False, 1_000_192, 5000)
 
 
@@ -100,7 +100,7 @@ def test_existing_collection_is_used_as_it_is(
 def test_existing_collection_that_is_not_capped(make: Make, database: Database[Document]) -> None:
     """A plain collection of that name is used, and said to grow without bound."""
     database.create_collection("tracking")
-    (difference,) = make(table_size_bytes=16_384).prepare().differences
+    (difference,) = make(table_size_bytes=16_384).prepare()[0].differences
     assert difference == (
         "tracking is not capped and grows without bound. To cap it: "
         "db.runCommand({convertToCapped: 'tracking', size: 16384})"
@@ -109,10 +109,10 @@ def test_existing_collection_that_is_not_capped(make: Make, database: Database[D
 
 def test_ttl(make: Make, database: Database[Document]) -> None:
     """ttl makes an ordinary collection whose index expires records; a change is applied."""
-    state = make(retention="ttl", ttl_s=3600).prepare()
+    state = make(retention="ttl", ttl_s=3600).prepare()[0]
     assert (state.is_capped, state.ttl_s, state.differences) == (False, 3600, ())
     assert database["tracking"].options() == {}
-    assert make(retention="ttl", ttl_s=60).prepare().ttl_s == 60
+    assert make(retention="ttl", ttl_s=60).prepare()[0].ttl_s == 60
     assert database["tracking"].index_information()["date_created_1"]["expireAfterSeconds"] == 60
 
 
@@ -120,7 +120,7 @@ def test_ttl_that_may_not_be_changed(make: Make, fail_command: Callable[..., Non
     """Where the role forbids changing an index the old expiry stands, and the command is named."""
     make(retention="ttl", ttl_s=3600).prepare()
     fail_command("collMod", errorCode=13)
-    (difference,) = make(retention="ttl", ttl_s=60).prepare().differences
+    (difference,) = make(retention="ttl", ttl_s=60).prepare()[0].differences
     assert difference.startswith("Records of tracking expire after 3600 s, TRACKING_TTL_S is 60.")
     assert "db.runCommand({collMod: 'tracking'" in difference
 
@@ -128,21 +128,21 @@ def test_ttl_that_may_not_be_changed(make: Make, fail_command: Callable[..., Non
 def test_capped_without_a_bound_of_documents(make: Make, database: Database[Document]) -> None:
     """A capped collection without a bound of documents is as good: its size binds."""
     database.create_collection("tracking", capped=True, size=8192)
-    state = make(table_size_bytes=8192).prepare()
+    state = make(table_size_bytes=8192).prepare()[0]
     assert (state.max_documents, state.differences) == (None, ())
 
 
 def test_ttl_on_a_capped_collection(make: Make) -> None:
     """Nothing expires from a capped collection, and that is said."""
     make().prepare()
-    (difference,) = make(retention="ttl").prepare().differences
+    (difference,) = make(retention="ttl").prepare()[0].differences
     assert difference.startswith("The collection is capped, and nothing expires from a capped")
 
 
 def test_capped_on_an_index_that_expires(make: Make, database: Database[Document]) -> None:
     """An index of the same keys with other options serves as well."""
     database["tracking"].create_index("date_created", expireAfterSeconds=60)
-    assert make().prepare().ttl_s == 60
+    assert make().prepare()[0].ttl_s == 60
 
 
 def test_documents(make: Make, database: Database[Document]) -> None:
@@ -420,6 +420,8 @@ def test_batch_that_arrived_before_the_connection_broke(
 
 class BulkFailure:
     """Stands in for a collection whose server refuses some documents."""
+
+    name = "tracking"
 
     def __init__(self, *codes: int, concern: bool = False) -> None:
         self.codes, self.concern = codes, concern
