@@ -6,9 +6,8 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import TrackingError
-from ..exporters.base import Exporter, Reader
 from ..text import visible
-from .common import find_reader, get_record, read_id, reports_errors
+from .common import find_reader, find_store, get_record, read_id, reports_errors
 from .render import render_line
 
 
@@ -20,7 +19,7 @@ from .render import render_line
 def keep(record_id: str, reason: str) -> None:
     """Keep a record: routine traffic will not push it out."""
     wanted = read_id(record_id)
-    reader, store = _find_both()
+    reader, store = find_reader(), find_store()
     record = get_record(reader, wanted)
     if record.kept:
         click.echo(f"Kept already ({visible(record.kept_reason or '-')}): {render_line(record)}")
@@ -37,7 +36,7 @@ def keep(record_id: str, reason: str) -> None:
 def forget(record_id: str) -> None:
     """Take back that a record is kept."""
     wanted = read_id(record_id)
-    reader, store = _find_both()
+    reader, store = find_reader(), find_store()
     record = get_record(reader, wanted)
     if not store.forget(wanted):
         raise TrackingError(f"The record {wanted} is not kept. `list --kept` shows those that are.")
@@ -46,18 +45,6 @@ def forget(record_id: str) -> None:
         click.echo("It is gone: it had made room for newer ones, and was there only as kept.")
     else:
         click.echo("It stays until it makes room for newer ones.")
-
-
-def _find_both() -> tuple[Reader, Exporter]:
-    """Return the store of the current app twice: to read from, and to keep records in.
-
-    Raises:
-        TrackingError: it does one of the two only.
-    """
-    reader = find_reader()
-    if not isinstance(reader, Exporter):
-        raise TrackingError(f"{type(reader).__name__} keeps no record longer than others.")
-    return reader, reader
 
 
 COMMANDS = (keep, forget)

@@ -14,7 +14,7 @@ from typing import Any
 import mongoengine
 import pytest
 from bson import DBRef, ObjectId
-from pymongo import MongoClient, _csot, monitoring
+from pymongo import _csot, monitoring
 from pymongo.database import Database
 
 from flask_tracking import ConfigError, ExportError, Filter, NoDatabaseError, Settings
@@ -29,20 +29,6 @@ from ..servers import free_port
 
 Document = dict[str, Any]
 Make = Callable[..., MongoExporter]
-
-
-@pytest.fixture
-def make(database_uri: str) -> Iterator[Make]:
-    """Make exporters into `database` that are closed with the test."""
-    made: list[MongoExporter] = []
-
-    def make_exporter(**settings: Any) -> MongoExporter:
-        made.append(MongoExporter(Settings(**{"mongodb_uri": database_uri, **settings})))
-        return made[-1]
-
-    yield make_exporter
-    for exporter in made:
-        exporter.close()
 
 
 def test_creates_a_capped_collection(make: Make, database: Database[Document]) -> None:
@@ -333,31 +319,6 @@ def test_server_that_is_away() -> None:
     exporter.close()
 
 
-@pytest.fixture
-def fail_command(mongodb: str) -> Iterator[Callable[..., None]]:
-    """Make the server fail the next commands of a name; needs the server's test commands."""
-    client: MongoClient[Document] = MongoClient(mongodb)
-
-    def fail(command: str, times: int = 1, **how: Any) -> None:
-        client.admin.command(
-            "configureFailPoint",
-            "failCommand",
-            mode={"times": times},
-            data={"failCommands": [command], **how},
-        )
-
-    try:
-        client.admin.command("configureFailPoint", "failCommand", mode="off")
-    except Exception as error:
-        client.close()
-        if os.environ.get("TRACKING_TEST_MONGODB_URI"):
-            pytest.skip(f"the server has no test commands: {error}")
-        raise
-    yield fail
-    client.admin.command("configureFailPoint", "failCommand", mode="off")
-    client.close()
-
-
 @pytest.mark.parametrize(
     ("how", "message"),
     [
@@ -559,20 +520,28 @@ class Explaining:
             # where other conditions stand beside it: there that range alone is explained.
             first = next(iter(query)) if wanted.status == (500, 599) else "date_created"
             query = {first: query[first]}
-        command = {"find": "tracking", "filter": query, "sort": dict(NEWEST_FIRST), "limit": limit}
-        explained = self.database.command("explain", command, verbosity="queryPlanner")
-        self.plans.append(plan_stages(explained["queryPlanner"]["winningPlan"]))
+        for name in ("tracking", "tracking_kept"):
+            command = {"find": name, "filter": query, "sort": dict(NEWEST_FIRST), "limit": limit}
+            explained = self.database.command("explain", command, verbosity="queryPlanner")
+            self.plans.append(plan_stages(explained["queryPlanner"]["winningPlan"]))
         return self.exporter.find(wanted, limit=limit, since=since)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "status=5xx", "method=POST path=/orders/* slower-than=1s user=42", "since=1h", "until=1h"],
+    [
+        "",
+        "status=5xx",
+        "kept=yes",
+        "method=POST path=/orders/* slower-than=1s user=42",
+        "since=1h",
+        "until=1h",
+    ],
 )
 def test_no_query_scans(make: Make, database: Database[Document], text: str) -> None:
     """Every query that the newest are found by is an indexed range."""
     exporter = make()
-    exporter.export([make_record() for _ in range(50)])
+    exporter.export([make_record(keep_reason="why") for _ in range(50)])
     reader = Explaining(exporter, database)
     find_newest(reader, Filter.parse(text), 100)  # type: ignore[arg-type]
     assert reader.plans
@@ -581,12 +550,13 @@ def test_no_query_scans(make: Make, database: Database[Document], text: str) -> 
         assert "IXSCAN" in stages
 
 
-def test_get_uses_the_id(make: Make, database: Database[Document]) -> None:
+@pytest.mark.parametrize("name", ["tracking", "tracking_kept"])
+def test_get_uses_the_id(make: Make, database: Database[Document], name: str) -> None:
     """A record is got by its id, from the index of ids."""
     exporter = make()
     record = make_record()
     exporter.export([record])
-    command = {"find": "tracking", "filter": {"_id": record.id}}
+    command = {"find": name, "filter": {"_id": record.id}}
     explained = database.command("explain", command, verbosity="queryPlanner")
     stages = plan_stages(explained["queryPlanner"]["winningPlan"])
     assert stages & {"IDHACK", "IXSCAN", "EXPRESS_IXSCAN"} and "COLLSCAN" not in stages
