@@ -42,7 +42,7 @@ def test_init(stored: Flask, database: Database[Document]) -> None:
         "  indexes: _id_, date_created_1, date_stored_1, failures",
         "tracking_kept: created",
         "  capped at 20,971,520 bytes",
-        "  indexes: _id_, date_created_1, failures",
+        "  indexes: _id_, date_created_1",
     ]
     assert database["tracking"].options()["capped"] is True
     assert database["tracking_kept"].options() == {"capped": True, "size": 20_971_520}

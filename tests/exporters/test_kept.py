@@ -38,7 +38,7 @@ def test_collection_is_capped(make: Make, database: Database[Document]) -> None:
     _, state = make(kept_size_bytes=1_000_000).prepare()
     assert (state.name, state.was_created, state.differences) == ("tracking_kept", True, ())
     assert database["tracking_kept"].options() == {"capped": True, "size": 1_000_192}
-    assert state.indexes == ("_id_", "date_created_1", "failures")
+    assert state.indexes == ("_id_", "date_created_1")
 
 
 def test_collection_with_ttl(make: Make, database: Database[Document]) -> None:

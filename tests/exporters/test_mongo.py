@@ -20,7 +20,7 @@ from pymongo.database import Database
 from flask_tracking import ConfigError, ExportError, Filter, NoDatabaseError, Settings
 from flask_tracking.exporters.mongo import MongoExporter, connection
 from flask_tracking.exporters.mongo.codec import from_document
-from flask_tracking.exporters.mongo.query import NEWEST_FIRST, to_query
+from flask_tracking.exporters.mongo.query import NEWEST_FIRST, to_kept_query, to_query
 from flask_tracking.queries import find_newest
 from flask_tracking.record import UserRef
 
@@ -514,13 +514,16 @@ class Explaining:
         self.plans: list[set[str]] = []
 
     def find(self, wanted: Filter, *, limit: int, since: datetime | None = None) -> Any:
-        query = to_query(dataclasses.replace(wanted, since=wanted.since or since))
-        if self.is_secantus:
-            # SecantusDB reads the range of the first indexed field, and says COLLSCAN all the same
-            # where other conditions stand beside it: there that range alone is explained.
-            first = next(iter(query)) if wanted.status == (500, 599) else "date_created"
-            query = {first: query[first]}
-        for name in ("tracking", "tracking_kept"):
+        wanted_since = dataclasses.replace(wanted, since=wanted.since or since)
+        for name, query in (
+            ("tracking", to_query(wanted_since)),
+            ("tracking_kept", to_kept_query(wanted_since)),
+        ):
+            if self.is_secantus:
+                # SecantusDB reads the range of the first indexed field, and says COLLSCAN all the same
+                # where other conditions stand beside it: there that range alone is explained.
+                first = next(iter(query)) if wanted.status == (500, 599) else "date_created"
+                query = {first: query[first]}
             command = {"find": name, "filter": query, "sort": dict(NEWEST_FIRST), "limit": limit}
             explained = self.database.command("explain", command, verbosity="queryPlanner")
             self.plans.append(plan_stages(explained["queryPlanner"]["winningPlan"]))

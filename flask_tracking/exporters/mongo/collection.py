@@ -67,8 +67,10 @@ class Plan:
     """The setting that says so."""
     max_documents: int | None = None
     ttl_s: int | None = None
+    has_failures: bool = False
+    """True for an index of failures: not where most are."""
     indexes: tuple[tuple[tuple[str, int], ...], ...] = ()
-    """Beyond those that every query of ours needs."""
+    """Beyond that of ``date_created``."""
 
 
 def plan_collections(settings: Settings) -> tuple[Plan, ...]:
@@ -80,6 +82,7 @@ def plan_collections(settings: Settings) -> tuple[Plan, ...]:
         size_key="TRACKING_TABLE_SIZE",
         max_documents=settings.max_documents if is_capped else None,
         ttl_s=None if is_capped else settings.ttl_s,
+        has_failures=True,
         indexes=((("date_stored", 1),), *settings.indexes),
     )
     if not settings.kept_size_bytes:
@@ -157,14 +160,14 @@ def _read_options(database: Database[Document], name: str) -> Document | None:
 
 
 def _ensure_indexes(collection: Collection[Document], plan: Plan) -> None:
-    # Of failures only, so that other records pay nothing for it.
-    failures = [("status_code", 1), ("date_created", 1)]
-    _create_index(
-        collection,
-        failures,
-        name="failures",
-        partialFilterExpression={"status_code": {"$gte": FIRST_FAILURE}},
-    )
+    if plan.has_failures:
+        # Of failures only, so that other records pay nothing for it.
+        _create_index(
+            collection,
+            [("status_code", 1), ("date_created", 1)],
+            name="failures",
+            partialFilterExpression={"status_code": {"$gte": FIRST_FAILURE}},
+        )
     if plan.ttl_s is not None:
         _ensure_expiry(collection, plan.ttl_s)
     else:

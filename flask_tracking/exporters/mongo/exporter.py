@@ -27,7 +27,7 @@ from .collection import CollectionState, ensure_collections
 from .connection import Connection
 from .inserting import insert_documents
 from .kept import FORBIDDEN_CODES, copy_to_kept, forbidden, read_kept, read_other
-from .query import NEWEST_FIRST, to_query
+from .query import NEWEST_FIRST, to_kept_query, to_query
 
 __all__ = ["MongoExporter"]
 
@@ -206,14 +206,14 @@ class MongoExporter(Exporter, Reader):
         return None if document is None else read_other(document)
 
     def _find(self, wanted: Filter, limit: int) -> list[Record]:
-        query = to_query(wanted)
         try:
             kept = []
             if self._settings.kept_size_bytes:
-                kept = [read_kept(one) for one in _ask(self.kept_collection(), query, limit)]
+                found = _ask(self.kept_collection(), to_kept_query(wanted), limit)
+                kept = [read_kept(document) for document in found]
             if wanted.kept:
                 return kept
-            others = map(read_other, _ask(self.collection(), query, limit))
+            others = map(read_other, _ask(self.collection(), to_query(wanted), limit))
             return merge_newest(kept, others, limit)
         except PyMongoError as error:
             raise self._explain(error) from None
