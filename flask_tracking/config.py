@@ -479,8 +479,8 @@ def _shown(key: str, value: Any) -> str:
 def _warn_unknown(key: str, known: Iterable[str]) -> None:
     # Without the prefix, which makes all keys look alike.
     names, name = [one.removeprefix(PREFIX) for one in known], key.removeprefix(PREFIX)
-    nearest = difflib.get_close_matches(name, names, n=1)
-    nearest = nearest or [one for one in names if one.endswith(f"_{name}")]
+    nearest = [one for one in names if one.endswith(f"_{name}")]
+    nearest = nearest or difflib.get_close_matches(name, names, n=1)
     hint = (
         f"Did you mean {PREFIX}{nearest[0]}?" if nearest else "The settings page of the docs lists all."
     )
