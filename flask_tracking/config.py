@@ -74,10 +74,14 @@ def _collection_name(value: Any) -> str:
     return name
 
 
-def _integer(least: int, most: int | None = None) -> Callable[[Any], int]:
+def _integer(least: int, most: int | None = None, *, or_zero: bool = False) -> Callable[[Any], int]:
     bounds = f"of {least} or more" if most is None else f"from {least} to {most}"
+    if or_zero:
+        bounds += ", or 0"
 
     def check(value: Any) -> int:
+        if or_zero and value == 0 and isinstance(value, int) and not isinstance(value, bool):
+            return 0
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise _Wrong(f"wants a whole number {bounds}")
         if most is not None and value > most:
@@ -260,7 +264,11 @@ class Settings:
         "Which MongoEngine connection to take the settings of, when no URI is given.",
     )
     collection: str = _setting(
-        "COLLECTION", _collection_name, "tracking", "str", "The collection's name."
+        "COLLECTION",
+        _collection_name,
+        "tracking",
+        "str",
+        "The collection's name; with `_kept` appended, that of the kept records.",
     )
     exclude: tuple[re.Pattern[str], ...] = _setting(
         "EXCLUDE",
@@ -418,6 +426,14 @@ class Settings:
         "int",
         "The number of records the capped collection holds at most; in practice its size binds first.",
     )
+    kept_size_bytes: int = _setting(
+        "KEPT_SIZE",
+        _integer(4096, or_zero=True),
+        20_971_520,
+        "bytes",
+        "The size of the second capped collection, which holds a copy of each record that errored, was "
+        "slow or was kept by code; the default holds about 9,000 typical records. 0 = none.",
+    )
     ttl_s: int = _setting(
         "TTL_S",
         _integer(1, 2**31 - 1),
@@ -500,6 +516,11 @@ class Settings:
         """
         return self.max_body_bytes + REDACTION_MARGIN * (self.redact and self.max_body_bytes > 0)
 
+    @property
+    def kept_collection(self) -> str:
+        """The name of the collection of kept records."""
+        return f"{self.collection}_kept"
+
     @classmethod
     def from_mapping(cls, config: Mapping[str, Any]) -> Settings:
         """Read and check the ``TRACKING_*`` keys of `config`.
@@ -550,8 +571,8 @@ def _shown(key: str, value: Any) -> str:
 def _warn_unknown(key: str, known: Iterable[str]) -> None:
     # Without the prefix, which makes all keys look alike.
     names, name = [one.removeprefix(PREFIX) for one in known], key.removeprefix(PREFIX)
-    nearest = difflib.get_close_matches(name, names, n=1)
-    nearest = nearest or [one for one in names if one.endswith(f"_{name}")]
+    nearest = [one for one in names if one.endswith(f"_{name}")]
+    nearest = nearest or difflib.get_close_matches(name, names, n=1)
     hint = (
         f"Did you mean {PREFIX}{nearest[0]}?" if nearest else "The settings page of the docs lists all."
     )

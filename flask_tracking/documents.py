@@ -2,7 +2,8 @@
 
 One class serves every app. Its ``objects`` look up the collection at each query: the current app's,
 else that of the only tracked app of the process, else the collection ``tracking`` of the MongoEngine
-connection ``default``. Documents of the first flask-tracking are read as well.
+connection ``default``. Its ``kept_objects`` query the kept records there. Documents of the first
+flask-tracking are read as well.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from mongoengine import (
     IntField,
     ListField,
     StringField,
+    queryset_manager,
 )
 from mongoengine.connection import get_db
 from mongoengine.errors import DoesNotExist, NotRegistered
+from mongoengine.queryset import QuerySet
 from pymongo.collection import Collection
 from pymongo.database import Database
 
@@ -194,6 +197,11 @@ class Tracking(Document):
     def _get_collection(cls) -> Collection[dict[str, Any]]:
         # MongoEngine keeps the first one that it finds; ours depends on the app.
         return cls._get_db()[cls._get_collection_name()]
+
+    @queryset_manager
+    def kept_objects(cls, queryset: QuerySet) -> QuerySet:  # noqa: N805 - MongoEngine calls it with the class
+        """Query the kept records, in their collection, as ``objects`` queries all."""
+        return QuerySet(cls, cls._get_db()[f"{cls._get_collection_name()}_kept"])
 
     def user_repr(self) -> str:
         """Return the user's id, or ``-``; the app's ``Tracking(user_repr=...)`` where there is one.

@@ -3,6 +3,7 @@
 A filter's text is a list of ``key=value`` terms, all of which must hold::
 
     status=5xx method=POST path=/orders/* slower-than=200ms user=42 since=2h until=2026-11-24T12:00
+    kept=yes
 
 The commands offer the same keys as options, ``--status 5xx``. Values with blanks are quoted as a
 shell would: ``path="/a b"``.
@@ -93,9 +94,15 @@ def _parse_user(text: str) -> str:
     return text
 
 
+def _parse_yes(text: str) -> bool:
+    if text != "yes":
+        raise FilterError(f"{text!r} is not yes. Write kept=yes, or nothing for kept ones and others.")
+    return True
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which records are meant. Every part that is not None must hold.
+    """Which records are meant. Every part that is set must hold.
 
     .. versionadded:: 2.0
     """
@@ -113,6 +120,8 @@ class Filter:
     """An ``execution_time`` of at least so many milliseconds."""
     user: str | None = None
     """The ``user_id`` or the ``user_repr``."""
+    kept: bool = False
+    """True for kept ones only; False for kept ones and others."""
 
     @classmethod
     def parse(cls, text: str) -> Filter:
@@ -173,6 +182,7 @@ class Filter:
                 or (record.execution_time is not None and record.execution_time >= self.slower_than_ms)
             )
             and (self.user is None or self.user in (record.user_id, record.user_repr))
+            and (not self.kept or record.kept)
         )
 
     def path_regex(self) -> str | None:
@@ -196,4 +206,5 @@ _KEYS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "path": ("path", _parse_path),
     "slower-than": ("slower_than_ms", parse_duration),
     "user": ("user", _parse_user),
+    "kept": ("kept", _parse_yes),
 }

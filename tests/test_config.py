@@ -54,6 +54,7 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "TRACKING_LOAD_USER": ("load_user", False),
     "TRACKING_RETENTION": ("retention", "capped"),
     "TRACKING_TABLE_SIZE": ("table_size_bytes", 104_857_600),
+    "TRACKING_KEPT_SIZE": ("kept_size_bytes", 20_971_520),
     "TRACKING_MAX_DOCUMENTS": ("max_documents", 1_000_000),
     "TRACKING_TTL_S": ("ttl_s", 604_800),
     "TRACKING_INDEXES": ("indexes", ()),
@@ -108,6 +109,8 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("TRACKING_RETENTION", "ttl", "ttl"),
     ("TRACKING_TABLE_SIZE", 4096, 4096),
     ("TRACKING_TABLE_SIZE", 10**15, 10**15),
+    ("TRACKING_KEPT_SIZE", 4096, 4096),
+    ("TRACKING_KEPT_SIZE", 0, 0),
     ("TRACKING_MAX_DOCUMENTS", 2**31 - 1, 2**31 - 1),
     ("TRACKING_TTL_S", 1, 1),
     ("TRACKING_INDEXES", ["user_id"], ((("user_id", 1),),)),
@@ -221,6 +224,10 @@ WRONG: list[tuple[str, Any, str]] = [
     *[
         ("TRACKING_TABLE_SIZE", value, "wants a whole number of 4096 or more")
         for value in (None, "1048576", True, 0, 4095, 1e9)
+    ],
+    *[
+        ("TRACKING_KEPT_SIZE", value, "wants a whole number of 4096 or more, or 0")
+        for value in (None, "0", False, 0.0, -1, 1, 4095, 1e9)
     ],
     *[
         ("TRACKING_MAX_DOCUMENTS", value, "wants a whole number from 1 to 2147483647")

@@ -171,6 +171,19 @@ def test_user_queries(people: None, tracked: Flask, database: Database[Document]
     assert document.user_repr() == str(ada.id)
 
 
+def test_kept_objects(tracked: Flask, database: Database[Document]) -> None:
+    """``kept_objects`` are the kept records, in their collection, as the same documents."""
+    tracked.add_url_rule("/boom", "boom", lambda: [1 // 0])
+    client = tracked.test_client()
+    assert [client.get(path).status_code for path in ("/one", "/boom")] == [200, 500]
+    database["tracking"].delete_many({})
+    assert TrackingDocument.objects.count() == 0
+    (kept,) = TrackingDocument.kept_objects.filter(status_code__gte=500)
+    assert (type(kept), kept.path, kept.kept_reason) == (TrackingDocument, "/boom", "error")
+    assert TrackingDocument.kept_objects(path="/one").first() is None
+    assert [one.path for one in TrackingDocument.kept_objects] == ["/boom"]
+
+
 @pytest.mark.parametrize("reference", ["class", "document", "shape"])
 def test_user_that_cannot_be_had(
     people: None, tracked: Flask, database: Database[Document], reference: str

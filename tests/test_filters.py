@@ -14,7 +14,7 @@ from flask_tracking import Filter, FilterError, Record
 from flask_tracking.filters import parse_duration, parse_status, parse_time
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
-KEYS = "since, until, status, method, path, slower-than, user"
+KEYS = "since, until, status, method, path, slower-than, user, kept"
 
 
 def make_record(**changes: Any) -> Record:
@@ -91,6 +91,7 @@ def test_parse(text: str, expected: Filter) -> None:
         ("path=orders", "'orders' is no path. Write one like /orders/17 or /orders/*."),
         ("path=", "'' is no path. Write one like /orders/17 or /orders/*."),
         ("slower-than=fast", "'fast' is no duration. Write 200ms or 1.5s."),
+        ("kept=no", "'no' is not yes. Write kept=yes, or nothing for kept ones and others."),
         ("user=", "A user is empty. Write the id or the name that the records show."),
         (
             "since=yesterday",

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import click
+from bson import ObjectId
 from flask import current_app
 
 from ..errors import TrackingError
 from ..exporters.base import Exporter, Reader
+from ..record import Record
 from ..registry import find_tracked
 from ..text import visible
 
@@ -54,3 +56,26 @@ def find_reader() -> Reader:
     if not isinstance(store, Reader):
         raise TrackingError(f"{type(store).__name__} stores records and cannot be asked for them.")
     return store
+
+
+def read_id(text: str) -> ObjectId:
+    """Read an id as `list` shows it.
+
+    Raises:
+        TrackingError: it is none.
+    """
+    if not ObjectId.is_valid(text):
+        raise TrackingError(f"{text!r} is no id. Ids have 24 hex digits; `list` shows them.")
+    return ObjectId(text)
+
+
+def get_record(reader: Reader, record_id: ObjectId) -> Record:
+    """Return the record with this id.
+
+    Raises:
+        TrackingError: there is none.
+    """
+    record = reader.get(record_id)
+    if record is None:
+        raise TrackingError(f"There is no record {record_id}. It may have made room for newer ones.")
+    return record

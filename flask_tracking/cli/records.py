@@ -8,13 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from bson import ObjectId
 from flask.cli import with_appcontext
 
-from ..errors import TrackingError
 from ..filters import Filter
 from ..queries import find_newest
-from .common import find_reader, reports_errors
+from .common import find_reader, get_record, read_id, reports_errors
 from .render import render_record, render_table
 
 MAX_LIMIT = 10_000
@@ -44,14 +42,16 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("list")
 @filter_options
+@click.option("--kept", "is_kept", is_flag=True, help="Only those that are kept.")
 @click.option(
     "--limit", default=20, show_default=True, type=click.IntRange(1, MAX_LIMIT), help="How many."
 )
 @with_appcontext
 @reports_errors
-def list_records(limit: int, **options: str | None) -> None:
+def list_records(limit: int, is_kept: bool, **options: str | None) -> None:
     """List recorded requests, the newest first."""
-    wanted = Filter.from_options({name.replace("_", "-"): text for name, text in options.items()})
+    texts = {name.replace("_", "-"): text for name, text in options.items()}
+    wanted = Filter.from_options({**texts, "kept": "yes" if is_kept else None})
     records = find_newest(find_reader(), wanted, limit)
     if not records:
         click.echo("No record is like that.", err=True)
@@ -67,11 +67,7 @@ def list_records(limit: int, **options: str | None) -> None:
 @reports_errors
 def show(record_id: str) -> None:
     """Show one record at length."""
-    if not ObjectId.is_valid(record_id):
-        raise TrackingError(f"{record_id!r} is no id. Ids have 24 hex digits; `list` shows them.")
-    record = find_reader().get(ObjectId(record_id))
-    if record is None:
-        raise TrackingError(f"There is no record {record_id}. It may have made room for newer ones.")
+    record = get_record(find_reader(), read_id(record_id))
     click.echo(render_record(record))
 
 

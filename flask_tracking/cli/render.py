@@ -42,12 +42,16 @@ def render_table(records: Sequence[Record], width: int | None) -> str:
         Column("MS", [_milliseconds(record.execution_time) for record in records], is_number=True),
         Column("USER", [_user(record) for record in records], least=6, may_go=True),
         Column("ERROR", [_error(record) for record in records], least=8, may_go=True),
+        Column("KEPT", [_kept(record) for record in records], least=4, may_go=True),
         Column("ID", [str(record.id) for record in records]),
     ]
     # A column that says nothing would only take room from those that do.
     columns = [column for column in columns if any(column.cells)]
     if width is not None:
         columns = _leave_out(columns, width)
+        columns = [
+            _mark_kept(one, columns, records) if one.title == "STATUS" else one for one in columns
+        ]
     widths = _fit([_natural_width(column) for column in columns], columns, width)
     titles = [
         _pad(column.title, cells, right=column.is_number)
@@ -85,6 +89,20 @@ def _leave_out(columns: list[Column], width: int) -> list[Column]:
 def _target(record: Record) -> str:
     path = record.path or "-"
     return f"{path}?{record.query_params}" if record.query_params else path
+
+
+def _kept(record: Record) -> str:
+    return visible(record.kept_reason or "yes") if record.kept else ""
+
+
+def _mark_kept(status: Column, columns: list[Column], records: Sequence[Record]) -> Column:
+    """Mark kept records at their status where there is no room for the column that says why."""
+    if any(column.title == "KEPT" for column in columns):
+        return status
+    marks = ["*" if record.kept else "" for record in records]
+    return status._replace(
+        cells=[f"{cell}{mark}" for cell, mark in zip(status.cells, marks, strict=True)]
+    )
 
 
 def _user(record: Record) -> str:
@@ -151,6 +169,12 @@ def _pad(text: str, width: int, *, right: bool = False) -> str:
     return room + text if right else text + room
 
 
+def render_line(record: Record) -> str:
+    """Return what names a record beside its id."""
+    parts = [record.method, _target(record), str(record.status_code or "-"), _error(record)]
+    return visible(" ".join(filter(None, parts)))
+
+
 def render_record(record: Record) -> str:
     """Return a record at length."""
     lines = [
@@ -171,6 +195,7 @@ def render_record(record: Record) -> str:
                 ("request id", record.request_id),
                 ("process", record.process),
                 ("version", record.version),
+                ("kept", _kept(record) or None),
                 ("dropped before", record.dropped_before or None),
                 ("notes", "; ".join(record.notes) or None),
             ]

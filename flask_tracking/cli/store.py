@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import current_app
@@ -29,13 +30,17 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (sig
 @with_appcontext
 @reports_errors
 def init() -> None:
-    """Create the collection and its indexes, and say what was found."""
+    """Create the collections and their indexes, and say what was found."""
     store = find_store()
     prepare = getattr(store, "prepare", None)
     if prepare is None:
         click.echo(f"{type(store).__name__} needs no preparation.")
         return
-    state = prepare()
+    for state in prepare():
+        _print_state(state)
+
+
+def _print_state(state: Any) -> None:
     click.echo(f"{state.name}: {'created' if state.was_created else 'exists already'}")
     if state.is_capped:
         most = f" and {state.max_documents:,} documents" if state.max_documents else ""

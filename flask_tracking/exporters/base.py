@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from bson import ObjectId
 
+from ..errors import TrackingError
 from ..filters import Filter
 from ..record import Record
 
-__all__ = ["Exporter", "Reader"]
+__all__ = ["Exporter", "Reader", "merge_newest"]
+
+MAX_REASON_LENGTH = 1000
 
 
 class Exporter(ABC):
@@ -38,6 +41,8 @@ class Exporter(ABC):
     def export(self, records: Sequence[Record]) -> int:
         """Store `records`, each exactly once however often the batch is exported.
 
+        Those that are `Record.kept` are stored a second time, where others do not push them out.
+
         Args:
             records: at most ``TRACKING_BATCH_RECORDS``.
 
@@ -55,6 +60,42 @@ class Exporter(ABC):
     def _store(self, records: Sequence[Record]) -> int:
         """Do what `export` promises, for at least one record."""
 
+    def keep(self, record_id: ObjectId, reason: str = "asked for") -> bool:
+        """Store a record a second time, where those that are not kept do not push it out.
+
+        A record that is kept already stays as it is, with its first reason.
+
+        Args:
+            record_id: of a record that is stored.
+            reason: why, for the people who will read it.
+
+        Returns:
+            False when there is no such record.
+
+        Raises:
+            TrackingError: the store keeps no record longer than others.
+            ExportError: the store cannot be reached, or refuses.
+        """
+        # What a command line gave in no known encoding is no text that could be stored.
+        text = reason.encode("utf-8", "backslashreplace").decode("utf-8")
+        return self._keep(record_id, text[:MAX_REASON_LENGTH])
+
+    def _keep(self, record_id: ObjectId, reason: str) -> bool:
+        """Do what `keep` promises."""
+        raise TrackingError(f"{type(self).__name__} keeps no record longer than others.")
+
+    def forget(self, record_id: ObjectId) -> bool:
+        """Take back that a record is kept. Where it was stored first it stays, until it makes room.
+
+        Returns:
+            False when it was not kept.
+
+        Raises:
+            TrackingError: the store keeps no record longer than others, or cannot delete it.
+            ExportError: the store cannot be reached, or refuses.
+        """
+        raise TrackingError(f"{type(self).__name__} keeps no record longer than others.")
+
     def close(self) -> None:  # noqa: B027 - a store without a connection has nothing to close
         """Let go of connections. A later call opens them again."""
 
@@ -66,7 +107,7 @@ class Exporter(ABC):
 
 
 class Reader(ABC):
-    """Finds stored records.
+    """Finds stored records, each once; whether one is kept is said as it is now.
 
     .. versionadded:: 2.0
     """
@@ -93,3 +134,16 @@ class Reader(ABC):
     @abstractmethod
     def _find(self, wanted: Filter, limit: int) -> list[Record]:
         """Do what `find` promises, for a limit of at least one."""
+
+
+def merge_newest(kept: Iterable[Record], others: Iterable[Record], limit: int) -> list[Record]:
+    """Return the newest `limit` of both, the newest first; one that is in both as the kept one.
+
+    Args:
+        kept: the newest `limit` kept records.
+        others: the newest `limit` of all that have not made room, kept or not.
+        limit: how many at most.
+    """
+    found = {record.id: record for record in others}
+    found.update((record.id, record) for record in kept)
+    return sorted(found.values(), key=lambda one: (one.date_created, one.id), reverse=True)[:limit]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from bson import ObjectId
 from ..filters import Filter
 from ..forks import watch_forks
 from ..record import Record
-from .base import Exporter, Reader
+from .base import Exporter, Reader, merge_newest
 
 __all__ = ["MemoryExporter"]
 
@@ -21,10 +22,12 @@ class MemoryExporter(Exporter, Reader):
     .. versionadded:: 2.0
     """
 
-    def __init__(self, max_records: int = 10_000) -> None:
-        """Keep at most `max_records`; the oldest make room."""
+    def __init__(self, max_records: int = 10_000, max_kept: int = 1_000) -> None:
+        """Hold at most `max_records`, and `max_kept` kept ones; the oldest make room."""
         self._max_records = max_records
+        self._max_kept = max_kept
         self._records: dict[ObjectId, Record] = {}
+        self._kept: dict[ObjectId, Record] = {}
         self._lock = threading.Lock()
         watch_forks(self)
 
@@ -34,29 +37,56 @@ class MemoryExporter(Exporter, Reader):
 
     @property
     def records(self) -> list[Record]:
-        """What is stored, in the order in which it came."""
+        """What is stored, in the order in which it came; without what is there only as kept."""
         with self._lock:
-            return list(self._records.values())
+            return [self._as_it_is_now(record) for record in self._records.values()]
 
     def clear(self) -> None:
-        """Forget all records."""
+        """Forget all records, the kept ones too."""
         with self._lock:
             self._records.clear()
+            self._kept.clear()
 
     def _store(self, records: Sequence[Record]) -> int:
         with self._lock:
             for record in records:
                 self._records.setdefault(record.id, record)
+                if record.kept:
+                    self._add_kept(record)
             while len(self._records) > self._max_records:
                 del self._records[next(iter(self._records))]
         return 0
 
+    def _add_kept(self, record: Record) -> None:
+        self._kept.setdefault(record.id, record)
+        while len(self._kept) > self._max_kept:
+            del self._kept[next(iter(self._kept))]
+
+    def _keep(self, record_id: ObjectId, reason: str) -> bool:
+        with self._lock:
+            record = self._records.get(record_id)
+            if record is not None:
+                self._add_kept(dataclasses.replace(record, kept=True, kept_reason=reason))
+            return record_id in self._kept
+
+    def forget(self, record_id: ObjectId) -> bool:
+        """Take back that a record is kept; False when it was not."""
+        with self._lock:
+            return self._kept.pop(record_id, None) is not None
+
+    def _as_it_is_now(self, record: Record) -> Record:
+        kept = self._kept.get(record.id)
+        if kept is None and record.kept:
+            return dataclasses.replace(record, kept=False, kept_reason=None)
+        return kept or record
+
     def get(self, record_id: ObjectId) -> Record | None:
         """Return the record with this id, or None."""
         with self._lock:
-            return self._records.get(record_id)
+            record = self._kept.get(record_id) or self._records.get(record_id)
+            return record and self._as_it_is_now(record)
 
     def _find(self, wanted: Filter, limit: int) -> list[Record]:
-        found = [record for record in self.records if wanted.matches(record)]
-        found.sort(key=lambda record: (record.date_created, record.id), reverse=True)
-        return found[:limit]
+        with self._lock:
+            kept = list(self._kept.values())
+        return merge_newest(filter(wanted.matches, kept), filter(wanted.matches, self.records), limit)

@@ -40,9 +40,25 @@ def test_init(stored: Flask, database: Database[Document]) -> None:
         "tracking: created",
         "  capped at 1,048,576 bytes and 1,000,000 documents",
         "  indexes: _id_, date_created_1, date_stored_1, failures",
+        "tracking_kept: created",
+        "  capped at 20,971,520 bytes",
+        "  indexes: _id_, date_created_1",
     ]
     assert database["tracking"].options()["capped"] is True
-    assert invoke(args=["tracking", "init"]).output.startswith("tracking: exists already\n")
+    assert database["tracking_kept"].options() == {"capped": True, "size": 20_971_520}
+    again = invoke(args=["tracking", "init"]).output.splitlines()
+    assert [again[0], again[3]] == ["tracking: exists already", "tracking_kept: exists already"]
+
+
+def test_init_without_kept_records(stored: Flask, database: Database[Document]) -> None:
+    """Where nothing is to be kept there is no collection for it, and none is spoken of."""
+    other = Flask("other")
+    other.config.update(stored.config, TRACKING_KEPT_SIZE=0)
+    tracking = Tracking(other)
+    output = other.test_cli_runner().invoke(args=["tracking", "init"]).output
+    assert "kept" not in output
+    assert database.list_collection_names() == ["tracking"]
+    tracking.close(5)
 
 
 def test_init_says_what_differs(stored: Flask, database: Database[Document]) -> None:

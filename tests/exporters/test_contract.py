@@ -13,7 +13,15 @@ import mongomock
 import pytest
 from bson import Decimal128, ObjectId
 
-from flask_tracking import Exporter, Filter, MemoryExporter, Reader, Record, Settings
+from flask_tracking import (
+    Exporter,
+    Filter,
+    MemoryExporter,
+    Reader,
+    Record,
+    Settings,
+    TrackingError,
+)
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.record import ChildTiming, ExceptionInfo, Remark, UserAgent, UserRef
 
@@ -28,6 +36,8 @@ class Store(Protocol):
     open: Callable[[], None]
     export: Callable[[list[Record]], int]
     close: Callable[[], None]
+    keep: Callable[..., bool]
+    forget: Callable[[ObjectId], bool]
     get: Callable[[ObjectId], Record | None]
     find: Callable[..., list[Record]]
 
@@ -194,3 +204,111 @@ def test_decimal(store: Store) -> None:
     stored = store.get(record.id)
     assert stored is not None
     assert stored.custom_data["price"].to_decimal() == Decimal("9.90")
+
+
+def make_kept(**parts: Any) -> Record:
+    """Make the record of a request that failed, as the rules keep it."""
+    record = dataclasses.replace(make_record(), date_created=NOON, kept=True, kept_reason="error")
+    return dataclasses.replace(record, **parts)
+
+
+def test_kept_record_is_found_once(store: Store) -> None:
+    """A kept record is there twice, and is shown once, however often its batch is exported."""
+    records = [make_kept(), dataclasses.replace(make_record(), date_created=NOON)]
+    for _ in range(2):
+        assert store.export(records) == 0
+    assert store.find(Filter(), limit=10) == records[::-1]
+    assert store.get(records[0].id) == records[0]
+
+
+def test_only_kept_ones(store: Store) -> None:
+    """kept=yes finds kept ones only, together with the other terms."""
+    old, new = make_kept(status_code=500), make_kept(status_code=200, kept_reason="slow")
+    store.export([old, make_record(), new, make_record(status="500 X")])
+    assert store.find(Filter.parse("kept=yes"), limit=10) == [new, old]
+    assert store.find(Filter.parse("kept=yes"), limit=1) == [new]
+    assert store.find(Filter.parse("kept=yes status=5xx"), limit=10) == [old]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 8, 20])
+def test_limit_of_kept_ones_and_others(store: Store, limit: int) -> None:
+    """Whatever the limit, it is the newest of both that are found, in their order."""
+    records = [
+        make_kept(
+            date_created=NOON + timedelta(seconds=number // 3),
+            kept=number % 2 == 0,
+            kept_reason="error" if number % 2 == 0 else None,
+        )
+        for number in range(12)
+    ]
+    store.export(records)
+    assert store.find(Filter(), limit=limit) == records[::-1][:limit]
+
+
+def test_keep(store: Store) -> None:
+    """A stored record that is kept says so and why, and all else of it is as it was."""
+    record = dataclasses.replace(FULL, kept=False, kept_reason=None)
+    store.export([record])
+    assert store.keep(record.id, "for the talk") is True
+    kept = dataclasses.replace(record, kept=True, kept_reason="for the talk")
+    assert store.get(record.id) == kept
+    assert store.find(Filter(), limit=5) == store.find(Filter(kept=True), limit=5) == [kept]
+
+
+def test_keep_twice(store: Store) -> None:
+    """What is kept already stays as it is, with its first reason, and is there once."""
+    by_rule, by_hand = make_kept(), make_record()
+    store.export([by_rule, by_hand])
+    for reason in ("first", "second"):
+        assert store.keep(by_rule.id, reason) is True
+        assert store.keep(by_hand.id, reason) is True
+    reasons = {record.id: record.kept_reason for record in store.find(Filter(kept=True), limit=5)}
+    assert reasons == {by_rule.id: "error", by_hand.id: "first"}
+    assert store.export([by_hand]) == 0
+    assert len(store.find(Filter(), limit=5)) == 2
+
+
+def test_keep_without_a_reason(store: Store) -> None:
+    """The reason may be left out, and a strange one is stored as text within bounds."""
+    records = [make_record() for _ in range(2)]
+    store.export(records)
+    assert store.keep(records[0].id) and store.keep(records[1].id, "\udcff" + "x" * 2000)
+    reasons = [record.kept_reason for record in store.find(Filter(kept=True), limit=5)]
+    assert reasons == ["\\udcff" + "x" * 994, "asked for"]
+
+
+def test_keep_what_is_not_there(store: Store) -> None:
+    """A record that is not there cannot be kept, and forgetting it does nothing."""
+    assert store.keep(ObjectId(), "why") is False
+    assert store.forget(ObjectId()) is False
+
+
+def test_forget(store: Store) -> None:
+    """What is forgotten is kept no more: the record stays where all are, and says so."""
+    record, other = make_kept(), make_kept()
+    store.export([record, other])
+    assert store.forget(record.id) is True
+    assert store.forget(record.id) is False
+    assert store.get(record.id) == dataclasses.replace(record, kept=False, kept_reason=None)
+    assert [one.kept for one in store.find(Filter(), limit=5)] == [True, False]
+    assert store.find(Filter(kept=True), limit=5) == [other]
+
+
+def test_forgotten_record_is_kept_again(store: Store) -> None:
+    """A record that was forgotten can be kept again."""
+    record = make_kept()
+    store.export([record])
+    assert store.forget(record.id) and store.keep(record.id, "after all")
+    assert store.get(record.id) == dataclasses.replace(record, kept_reason="after all")
+
+
+def test_store_that_keeps_nothing() -> None:
+    """A store that has no place for kept records says so."""
+
+    class WriteOnly(Exporter):
+        def _store(self, records: Any) -> int:
+            return 0
+
+    for call in (lambda: WriteOnly().keep(ObjectId()), lambda: WriteOnly().forget(ObjectId())):
+        with pytest.raises(TrackingError, match="^WriteOnly keeps no record longer than others"):
+            call()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask_tracking import MemoryExporter
+import dataclasses
+
+from flask_tracking import Filter, MemoryExporter
 
 from ..captures import make_record
 
@@ -18,6 +20,29 @@ def test_oldest_make_room() -> None:
 def test_clear() -> None:
     """clear forgets everything."""
     exporter = MemoryExporter()
-    exporter.export([make_record()])
+    record = dataclasses.replace(make_record(), kept=True, kept_reason="slow")
+    exporter.export([record])
     exporter.clear()
     assert exporter.records == []
+    assert exporter.get(record.id) is None
+
+
+def test_kept_ones_are_not_pushed_out() -> None:
+    """Kept records outlive the others, up to a bound of their own; then the oldest make room."""
+    exporter = MemoryExporter(max_records=2, max_kept=3)
+    kept = [dataclasses.replace(make_record(), kept=True, kept_reason="error") for _ in range(4)]
+    others = [make_record() for _ in range(5)]
+    exporter.export(kept)
+    exporter.export(others)
+    assert exporter.records == others[-2:]
+    assert exporter.find(Filter(), limit=10) == [*others[:-3:-1], *kept[:0:-1]]
+    assert exporter.get(kept[0].id) is None
+
+
+def test_records_say_whether_they_are_kept_now() -> None:
+    """The list of records follows what is kept and forgotten."""
+    exporter = MemoryExporter()
+    records = [make_record(), dataclasses.replace(make_record(), kept=True, kept_reason="error")]
+    exporter.export(records)
+    assert exporter.keep(records[0].id, "why") and exporter.forget(records[1].id)
+    assert [record.kept_reason for record in exporter.records] == ["why", None]

@@ -14,13 +14,13 @@ from typing import Any
 import mongoengine
 import pytest
 from bson import DBRef, ObjectId
-from pymongo import MongoClient, _csot, monitoring
+from pymongo import _csot, monitoring
 from pymongo.database import Database
 
 from flask_tracking import ConfigError, ExportError, Filter, NoDatabaseError, Settings
 from flask_tracking.exporters.mongo import MongoExporter, connection
 from flask_tracking.exporters.mongo.codec import from_document
-from flask_tracking.exporters.mongo.query import NEWEST_FIRST, to_query
+from flask_tracking.exporters.mongo.query import NEWEST_FIRST, to_kept_query, to_query
 from flask_tracking.queries import find_newest
 from flask_tracking.record import UserRef
 
@@ -31,28 +31,14 @@ Document = dict[str, Any]
 Make = Callable[..., MongoExporter]
 
 
-@pytest.fixture
-def make(database_uri: str) -> Iterator[Make]:
-    """Make exporters into `database` that are closed with the test."""
-    made: list[MongoExporter] = []
-
-    def make_exporter(**settings: Any) -> MongoExporter:
-        made.append(MongoExporter(Settings(**{"mongodb_uri": database_uri, **settings})))
-        return made[-1]
-
-    yield make_exporter
-    for exporter in made:
-        exporter.close()
-
-
 def test_creates_a_capped_collection(make: Make, database: Database[Document]) -> None:
     """The collection is created capped, with its indexes, and what is there is found."""
     exporter = make(table_size_bytes=1_000_000, max_documents=5000, indexes=((("user_id", 1),),))
-    state = exporter.prepare()
+    state, _ = exporter.prepare()
     assert (state.was_created, state.is_capped, state.differences) == (True, True, ())
     assert database["tracking"].options() == {"capped": True, "size": 1_000_192, "max": 5000}
     assert state.indexes == ("_id_", "date_created_1", "date_stored_1", "failures", "user_id_1")
-    again = exporter.prepare()
+    again, _ = exporter.prepare()
     assert (again.was_created, again.size_bytes, again.max_documents) == (False, 1_000_192, 5000)
 
 
@@ -100,7 +86,7 @@ def test_existing_collection_is_used_as_it_is(
 def test_existing_collection_that_is_not_capped(make: Make, database: Database[Document]) -> None:
     """A plain collection of that name is used, and said to grow without bound."""
     database.create_collection("tracking")
-    (difference,) = make(table_size_bytes=16_384).prepare().differences
+    (difference,) = make(table_size_bytes=16_384).prepare()[0].differences
     assert difference == (
         "tracking is not capped and grows without bound. To cap it: "
         "db.runCommand({convertToCapped: 'tracking', size: 16384})"
@@ -109,10 +95,10 @@ def test_existing_collection_that_is_not_capped(make: Make, database: Database[D
 
 def test_ttl(make: Make, database: Database[Document]) -> None:
     """ttl makes an ordinary collection whose index expires records; a change is applied."""
-    state = make(retention="ttl", ttl_s=3600).prepare()
+    state = make(retention="ttl", ttl_s=3600).prepare()[0]
     assert (state.is_capped, state.ttl_s, state.differences) == (False, 3600, ())
     assert database["tracking"].options() == {}
-    assert make(retention="ttl", ttl_s=60).prepare().ttl_s == 60
+    assert make(retention="ttl", ttl_s=60).prepare()[0].ttl_s == 60
     assert database["tracking"].index_information()["date_created_1"]["expireAfterSeconds"] == 60
 
 
@@ -120,7 +106,7 @@ def test_ttl_that_may_not_be_changed(make: Make, fail_command: Callable[..., Non
     """Where the role forbids changing an index the old expiry stands, and the command is named."""
     make(retention="ttl", ttl_s=3600).prepare()
     fail_command("collMod", errorCode=13)
-    (difference,) = make(retention="ttl", ttl_s=60).prepare().differences
+    (difference,) = make(retention="ttl", ttl_s=60).prepare()[0].differences
     assert difference.startswith("Records of tracking expire after 3600 s, TRACKING_TTL_S is 60.")
     assert "db.runCommand({collMod: 'tracking'" in difference
 
@@ -128,21 +114,21 @@ def test_ttl_that_may_not_be_changed(make: Make, fail_command: Callable[..., Non
 def test_capped_without_a_bound_of_documents(make: Make, database: Database[Document]) -> None:
     """A capped collection without a bound of documents is as good: its size binds."""
     database.create_collection("tracking", capped=True, size=8192)
-    state = make(table_size_bytes=8192).prepare()
+    state = make(table_size_bytes=8192).prepare()[0]
     assert (state.max_documents, state.differences) == (None, ())
 
 
 def test_ttl_on_a_capped_collection(make: Make) -> None:
     """Nothing expires from a capped collection, and that is said."""
     make().prepare()
-    (difference,) = make(retention="ttl").prepare().differences
+    (difference,) = make(retention="ttl").prepare()[0].differences
     assert difference.startswith("The collection is capped, and nothing expires from a capped")
 
 
 def test_capped_on_an_index_that_expires(make: Make, database: Database[Document]) -> None:
     """An index of the same keys with other options serves as well."""
     database["tracking"].create_index("date_created", expireAfterSeconds=60)
-    assert make().prepare().ttl_s == 60
+    assert make().prepare()[0].ttl_s == 60
 
 
 def test_documents(make: Make, database: Database[Document]) -> None:
@@ -333,31 +319,6 @@ def test_server_that_is_away() -> None:
     exporter.close()
 
 
-@pytest.fixture
-def fail_command(mongodb: str) -> Iterator[Callable[..., None]]:
-    """Make the server fail the next commands of a name; needs the server's test commands."""
-    client: MongoClient[Document] = MongoClient(mongodb)
-
-    def fail(command: str, times: int = 1, **how: Any) -> None:
-        client.admin.command(
-            "configureFailPoint",
-            "failCommand",
-            mode={"times": times},
-            data={"failCommands": [command], **how},
-        )
-
-    try:
-        client.admin.command("configureFailPoint", "failCommand", mode="off")
-    except Exception as error:
-        client.close()
-        if os.environ.get("TRACKING_TEST_MONGODB_URI"):
-            pytest.skip(f"the server has no test commands: {error}")
-        raise
-    yield fail
-    client.admin.command("configureFailPoint", "failCommand", mode="off")
-    client.close()
-
-
 @pytest.mark.parametrize(
     ("how", "message"),
     [
@@ -420,6 +381,8 @@ def test_batch_that_arrived_before_the_connection_broke(
 
 class BulkFailure:
     """Stands in for a collection whose server refuses some documents."""
+
+    name = "tracking"
 
     def __init__(self, *codes: int, concern: bool = False) -> None:
         self.codes, self.concern = codes, concern
@@ -551,26 +514,37 @@ class Explaining:
         self.plans: list[set[str]] = []
 
     def find(self, wanted: Filter, *, limit: int, since: datetime | None = None) -> Any:
-        query = to_query(dataclasses.replace(wanted, since=wanted.since or since))
-        if self.is_secantus:
-            # SecantusDB reads the range of the first indexed field, and says COLLSCAN all the same
-            # where other conditions stand beside it: there that range alone is explained.
-            first = next(iter(query)) if wanted.status == (500, 599) else "date_created"
-            query = {first: query[first]}
-        command = {"find": "tracking", "filter": query, "sort": dict(NEWEST_FIRST), "limit": limit}
-        explained = self.database.command("explain", command, verbosity="queryPlanner")
-        self.plans.append(plan_stages(explained["queryPlanner"]["winningPlan"]))
+        wanted_since = dataclasses.replace(wanted, since=wanted.since or since)
+        for name, query in (
+            ("tracking", to_query(wanted_since)),
+            ("tracking_kept", to_kept_query(wanted_since)),
+        ):
+            if self.is_secantus:
+                # SecantusDB reads the range of the first indexed field, and says COLLSCAN all the same
+                # where other conditions stand beside it: there that range alone is explained.
+                first = next(iter(query)) if wanted.status == (500, 599) else "date_created"
+                query = {first: query[first]}
+            command = {"find": name, "filter": query, "sort": dict(NEWEST_FIRST), "limit": limit}
+            explained = self.database.command("explain", command, verbosity="queryPlanner")
+            self.plans.append(plan_stages(explained["queryPlanner"]["winningPlan"]))
         return self.exporter.find(wanted, limit=limit, since=since)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "status=5xx", "method=POST path=/orders/* slower-than=1s user=42", "since=1h", "until=1h"],
+    [
+        "",
+        "status=5xx",
+        "kept=yes",
+        "method=POST path=/orders/* slower-than=1s user=42",
+        "since=1h",
+        "until=1h",
+    ],
 )
 def test_no_query_scans(make: Make, database: Database[Document], text: str) -> None:
     """Every query that the newest are found by is an indexed range."""
     exporter = make()
-    exporter.export([make_record() for _ in range(50)])
+    exporter.export([make_record(keep_reason="why") for _ in range(50)])
     reader = Explaining(exporter, database)
     find_newest(reader, Filter.parse(text), 100)  # type: ignore[arg-type]
     assert reader.plans
@@ -579,12 +553,13 @@ def test_no_query_scans(make: Make, database: Database[Document], text: str) -> 
         assert "IXSCAN" in stages
 
 
-def test_get_uses_the_id(make: Make, database: Database[Document]) -> None:
+@pytest.mark.parametrize("name", ["tracking", "tracking_kept"])
+def test_get_uses_the_id(make: Make, database: Database[Document], name: str) -> None:
     """A record is got by its id, from the index of ids."""
     exporter = make()
     record = make_record()
     exporter.export([record])
-    command = {"find": "tracking", "filter": {"_id": record.id}}
+    command = {"find": name, "filter": {"_id": record.id}}
     explained = database.command("explain", command, verbosity="queryPlanner")
     stages = plan_stages(explained["queryPlanner"]["winningPlan"])
     assert stages & {"IDHACK", "IXSCAN", "EXPRESS_IXSCAN"} and "COLLSCAN" not in stages

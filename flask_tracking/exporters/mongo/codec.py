@@ -18,6 +18,8 @@ Document = dict[str, Any]
 CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True)
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 """What MongoDB stores at most."""
+WITHOUT_BODIES_BYTES = 1024 * 1024
+"""What a record takes at most without its bodies: all that strangers and the app fill is bounded."""
 UNENCODABLE = (BSONError, OverflowError, UnicodeError, ValueError, TypeError)
 """What encoding a document may raise."""
 
@@ -100,31 +102,48 @@ def _read_user(user: Any) -> UserRef | None:
     return UserRef(str(user.get("_cls")), user["_ref"].collection, user["_ref"].id)
 
 
-def make_storable(document: Document) -> Document | None:
+def is_longer(document: Document, max_bytes: int) -> bool:
+    """Tell whether `document` takes more than `max_bytes`.
+
+    Below what MongoDB stores at most, and without encoding what is obviously short. What cannot be
+    encoded is not long.
+    """
+    if max_bytes >= MAX_DOCUMENT_BYTES:
+        return False
+    bodies = len(document.get("request_body", b"")) + len(document.get("response_body", b""))
+    if bodies + WITHOUT_BODIES_BYTES <= max_bytes:
+        return False
+    try:
+        return len(bson.encode(document, codec_options=CODEC)) > max_bytes
+    except UNENCODABLE:
+        return False
+
+
+def make_storable(document: Document, max_bytes: int = MAX_DOCUMENT_BYTES) -> Document | None:
     """Return `document` as BSON can hold it, with notes of what was replaced or shed.
 
-    Only called for a batch that could not be encoded as it was.
+    Only called for a document that was refused, or a batch that could not be encoded as it was.
 
     Returns:
         None when nothing helps.
     """
     notes: dict[str, None] = dict.fromkeys(document.get("notes", ()))
-    if not _fits(document):
+    if not _fits(document, max_bytes):
         document = {key: _make_plain(value, notes) for key, value in document.items()}
     for shed in ("response_body", "request_body", "custom_data"):
-        if _fits(document | {"notes": list(notes)}):
+        if _fits(document | {"notes": list(notes)}, max_bytes):
             break
         if shed in document:
             document = document | {shed: None if shed == "custom_data" else b""}
             notes[f"{shed} was shed: the document was past what MongoDB stores"] = None
     if notes:
         document = document | {"notes": list(notes)}
-    return document if _fits(document) else None
+    return document if _fits(document, max_bytes) else None
 
 
-def _fits(document: Document) -> bool:
+def _fits(document: Document, max_bytes: int) -> bool:
     try:
-        return len(bson.encode(document, codec_options=CODEC)) <= MAX_DOCUMENT_BYTES
+        return len(bson.encode(document, codec_options=CODEC)) <= max_bytes
     except UNENCODABLE:
         return False
 

@@ -1,4 +1,4 @@
-"""Create the collection and its indexes; say what was found instead.
+"""Create the collections and their indexes; say what was found instead.
 
 Many processes may start at once: who comes second finds what the first one made.
 """
@@ -27,7 +27,7 @@ INDEX_CONFLICTS = frozenset({85, 86})
 
 @dataclass(frozen=True, slots=True)
 class CollectionState:
-    """What `ensure_collection` made or found."""
+    """What `ensure_collections` made or found."""
 
     name: str
     was_created: bool
@@ -56,26 +56,68 @@ _STAND_IN = CollectionState(
 """What an app's tests have, mongomock for example: it knows no capped collections."""
 
 
-def ensure_collection(database: Database[Document], settings: Settings) -> CollectionState:
-    """Create what is missing, and change nothing of what is there but the expiry of ``ttl``."""
-    name = settings.collection
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a collection should be like."""
+
+    name: str
+    size_bytes: int | None
+    """None when it is not to be capped."""
+    size_key: str
+    """The setting that says so."""
+    max_documents: int | None = None
+    ttl_s: int | None = None
+    has_failures: bool = False
+    """True for an index of failures: not where most are."""
+    indexes: tuple[tuple[tuple[str, int], ...], ...] = ()
+    """Beyond that of ``date_created``."""
+
+
+def plan_collections(settings: Settings) -> tuple[Plan, ...]:
+    """Return what the settings ask for: the collection of all records, and that of the kept ones."""
+    is_capped = settings.retention == "capped"
+    plan = Plan(
+        name=settings.collection,
+        size_bytes=_capped_size(settings.table_size_bytes) if is_capped else None,
+        size_key="TRACKING_TABLE_SIZE",
+        max_documents=settings.max_documents if is_capped else None,
+        ttl_s=None if is_capped else settings.ttl_s,
+        has_failures=True,
+        indexes=((("date_stored", 1),), *settings.indexes),
+    )
+    if not settings.kept_size_bytes:
+        return (plan,)
+    # Capped whatever the retention is: what is worth keeping should not go by age, nor without end.
+    size_bytes = _capped_size(settings.kept_size_bytes)
+    return (plan, Plan(settings.kept_collection, size_bytes, "TRACKING_KEPT_SIZE"))
+
+
+def ensure_collections(database: Database[Document], settings: Settings) -> tuple[CollectionState, ...]:
+    """Create what is missing, and change nothing of what is there but the expiry of ``ttl``.
+
+    Returns:
+        The state of each collection; that of all records comes first.
+    """
     client: object = database.client
     if not isinstance(client, MongoClient):
-        return _STAND_IN
-    wants_capped = settings.retention == "capped"
-    options = _read_options(database, name)
-    was_created = options is None and _create(database, settings)
+        return (_STAND_IN,)
+    return tuple(_ensure_collection(database, plan) for plan in plan_collections(settings))
+
+
+def _ensure_collection(database: Database[Document], plan: Plan) -> CollectionState:
+    options = _read_options(database, plan.name)
+    was_created = options is None and _create(database, plan)
     if options is None:
-        options = _read_options(database, name) or {}
-    collection = database[name]
-    _ensure_indexes(collection, settings)
+        options = _read_options(database, plan.name) or {}
+    collection = database[plan.name]
+    _ensure_indexes(collection, plan)
     indexes = collection.index_information()
     expiries = [
         int(index["expireAfterSeconds"]) for index in indexes.values() if "expireAfterSeconds" in index
     ]
     ttl_s = min(expiries, default=None)
     return CollectionState(
-        name=name,
+        name=plan.name,
         was_created=was_created,
         is_capped=bool(options.get("capped")),
         size_bytes=options.get("size"),
@@ -83,24 +125,26 @@ def ensure_collection(database: Database[Document], settings: Settings) -> Colle
         ttl_s=ttl_s,
         indexes=tuple(sorted(indexes)),
         differences=(
-            _find_differences(options, settings)
-            if wants_capped
-            else _find_ttl_differences(options, settings, ttl_s)
+            _find_ttl_differences(options, plan, ttl_s)
+            if plan.size_bytes is None
+            else _find_differences(options, plan)
         ),
     )
 
 
-def capped_size(settings: Settings) -> int:
+def _capped_size(size_bytes: int) -> int:
     """Return the size that MongoDB makes of the setting: a multiple of 256 bytes."""
-    return -(-settings.table_size_bytes // 256) * 256
+    return -(-size_bytes // 256) * 256
 
 
-def _create(database: Database[Document], settings: Settings) -> bool:
+def _create(database: Database[Document], plan: Plan) -> bool:
     options: dict[str, Any] = {}
-    if settings.retention == "capped":
-        options = {"capped": True, "size": capped_size(settings), "max": settings.max_documents}
+    if plan.size_bytes is not None:
+        options = {"capped": True, "size": plan.size_bytes}
+    if plan.max_documents is not None:
+        options["max"] = plan.max_documents
     try:
-        database.create_collection(settings.collection, check_exists=False, **options)
+        database.create_collection(plan.name, check_exists=False, **options)
     except CollectionInvalid:
         return False
     except OperationFailure as error:
@@ -115,21 +159,20 @@ def _read_options(database: Database[Document], name: str) -> Document | None:
     return dict(database[name].options()) if name in database.list_collection_names() else None
 
 
-def _ensure_indexes(collection: Collection[Document], settings: Settings) -> None:
-    _create_index(collection, [("date_stored", 1)])
-    # Of failures only, so that other records pay nothing for it.
-    failures = [("status_code", 1), ("date_created", 1)]
-    _create_index(
-        collection,
-        failures,
-        name="failures",
-        partialFilterExpression={"status_code": {"$gte": FIRST_FAILURE}},
-    )
-    if settings.retention == "ttl":
-        _ensure_expiry(collection, settings.ttl_s)
+def _ensure_indexes(collection: Collection[Document], plan: Plan) -> None:
+    if plan.has_failures:
+        # Of failures only, so that other records pay nothing for it.
+        _create_index(
+            collection,
+            [("status_code", 1), ("date_created", 1)],
+            name="failures",
+            partialFilterExpression={"status_code": {"$gte": FIRST_FAILURE}},
+        )
+    if plan.ttl_s is not None:
+        _ensure_expiry(collection, plan.ttl_s)
     else:
         _create_index(collection, [("date_created", 1)])
-    for keys in settings.indexes:
+    for keys in plan.indexes:
         _create_index(collection, list(keys))
 
 
@@ -155,38 +198,38 @@ def _ensure_expiry(collection: Collection[Document], ttl_s: int) -> None:
             collection.database.command("collMod", collection.name, index=index)
 
 
-def _find_differences(options: Document, settings: Settings) -> tuple[str, ...]:
-    name, size = settings.collection, capped_size(settings)
+def _find_differences(options: Document, plan: Plan) -> tuple[str, ...]:
     if not options.get("capped"):
         return (
-            f"{name} is not capped and grows without bound. To cap it: "
-            f"db.runCommand({{convertToCapped: '{name}', size: {size}}})",
+            f"{plan.name} is not capped and grows without bound. To cap it: "
+            f"db.runCommand({{convertToCapped: '{plan.name}', size: {plan.size_bytes}}})",
         )
     differences = []
-    if options.get("size") != size:
+    if options.get("size") != plan.size_bytes:
         differences.append(
-            f"{name} is capped at {options.get('size')} bytes, TRACKING_TABLE_SIZE is {size}. "
-            f"To resize it: db.runCommand({{collMod: '{name}', cappedSize: {size}}})"
+            f"{plan.name} is capped at {options.get('size')} bytes, {plan.size_key} is "
+            f"{plan.size_bytes}. To resize it: "
+            f"db.runCommand({{collMod: '{plan.name}', cappedSize: {plan.size_bytes}}})"
         )
-    if options.get("max", settings.max_documents) != settings.max_documents:
+    if plan.max_documents is not None and options.get("max") not in (None, plan.max_documents):
         differences.append(
-            f"{name} is capped at {options.get('max')} documents, TRACKING_MAX_DOCUMENTS is "
-            f"{settings.max_documents}. To change it: "
-            f"db.runCommand({{collMod: '{name}', cappedMax: {settings.max_documents}}})"
+            f"{plan.name} is capped at {options.get('max')} documents, TRACKING_MAX_DOCUMENTS is "
+            f"{plan.max_documents}. To change it: "
+            f"db.runCommand({{collMod: '{plan.name}', cappedMax: {plan.max_documents}}})"
         )
     return tuple(differences)
 
 
-def _find_ttl_differences(options: Document, settings: Settings, ttl_s: int | None) -> tuple[str, ...]:
+def _find_ttl_differences(options: Document, plan: Plan, ttl_s: int | None) -> tuple[str, ...]:
     if options.get("capped"):
         return (
             "The collection is capped, and nothing expires from a capped collection. Set "
             "TRACKING_RETENTION='capped', or name another TRACKING_COLLECTION.",
         )
-    if ttl_s == settings.ttl_s:
+    if ttl_s == plan.ttl_s:
         return ()
     return (
-        f"Records of {settings.collection} expire after {ttl_s} s, TRACKING_TTL_S is {settings.ttl_s}. "
-        f"To change it: db.runCommand({{collMod: '{settings.collection}', index: {{keyPattern: "
-        f"{{date_created: 1}}, expireAfterSeconds: {settings.ttl_s}}}}})",
+        f"Records of {plan.name} expire after {ttl_s} s, TRACKING_TTL_S is {plan.ttl_s}. "
+        f"To change it: db.runCommand({{collMod: '{plan.name}', index: {{keyPattern: "
+        f"{{date_created: 1}}, expireAfterSeconds: {plan.ttl_s}}}}})",
     )

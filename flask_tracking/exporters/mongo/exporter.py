@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
 from pymongo import WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import (
-    BulkWriteError,
     ConnectionFailure,
     NotPrimaryError,
     OperationFailure,
@@ -17,28 +16,25 @@ from pymongo.errors import (
 )
 
 from ...config import Settings
-from ...errors import ExportError
+from ...errors import ExportError, TrackingError
 from ...filters import Filter
 from ...forks import watch_forks
 from ...guard import warn_rarely
 from ...record import Record
-from ..base import Exporter, Reader
-from .codec import CODEC, UNENCODABLE, from_document, make_storable, to_document, utc_now
-from .collection import CollectionState, ensure_collection
+from ..base import Exporter, Reader, merge_newest
+from .codec import CODEC, MAX_DOCUMENT_BYTES, to_document, utc_now
+from .collection import CollectionState, ensure_collections
 from .connection import Connection
-from .query import NEWEST_FIRST, to_query
+from .inserting import insert_documents
+from .kept import FORBIDDEN_CODES, copy_to_kept, forbidden, read_kept, read_other
+from .query import NEWEST_FIRST, to_kept_query, to_query
 
 __all__ = ["MongoExporter"]
 
 Document = dict[str, Any]
 
-DUPLICATE_KEY = 11000
 LOGIN_CODES = frozenset({11, 13, 18, 8000})
 READ_ONLY_CODES = frozenset({10107, 13435, 20})
-TRANSIENT_CODES = frozenset(
-    {6, 7, 24, 50, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031}
-)
-"""Errors of one document that are the server's and not the document's: it is sent again."""
 
 
 class MongoExporter(Exporter, Reader):
@@ -54,14 +50,16 @@ class MongoExporter(Exporter, Reader):
         """Prepare; the first round trip is made by `open`, `export` or a query.
 
         Args:
-            settings: ``mongodb_uri`` or ``db_alias`` say where, ``collection`` and the retention
-                settings what is created there, ``export_timeout_s`` bounds every call.
+            settings: ``mongodb_uri`` or ``db_alias`` say where, ``collection``, ``kept_size_bytes`` and
+                the retention settings what is created there, ``export_timeout_s`` bounds every call.
         """
         self._settings = settings
         self._connection = Connection(
             settings.mongodb_uri, settings.db_alias, settings.export_timeout_s
         )
         self._is_prepared = False
+        self._max_bytes: dict[str, int] = {}
+        """What a document of each capped collection may take."""
         watch_forks(self)
 
     def collection(self) -> Collection[Document]:
@@ -72,25 +70,37 @@ class MongoExporter(Exporter, Reader):
         """
         return self._connection.open()[self._settings.collection]
 
-    def prepare(self) -> CollectionState:
-        """Create the collection and its indexes where they are missing.
+    def kept_collection(self) -> Collection[Document]:
+        """Return the collection of kept records for reading, as `collection` does.
+
+        Raises:
+            NoDatabaseError: no MongoDB is configured.
+        """
+        return self._connection.open()[self._settings.kept_collection]
+
+    def prepare(self) -> tuple[CollectionState, ...]:
+        """Create the collections and their indexes where they are missing.
 
         Returns:
-            What was made or found, with what differs from the settings.
+            What was made or found, with what differs from the settings: the collection of all
+            records, then that of the kept ones, if they are to be kept.
 
         Raises:
             ExportError: the server cannot be reached, or forbids it.
             NoDatabaseError: none is configured.
         """
         try:
-            return ensure_collection(self._connection.open(), self._settings)
+            return ensure_collections(self._connection.open(), self._settings)
         except PyMongoError as error:
             raise self._explain(error) from None
 
     def open(self) -> None:
         """Connect, and create what is missing; what differs is logged, once."""
-        for difference in self.prepare().differences:
-            warn_rarely(f"difference {difference}", "%s", difference)
+        for state in self.prepare():
+            for difference in state.differences:
+                warn_rarely(f"difference {difference}", "%s", difference)
+            if state.size_bytes is not None:
+                self._max_bytes[state.name] = min(state.size_bytes, MAX_DOCUMENT_BYTES)
         self._is_prepared = True
 
     def close(self) -> None:
@@ -109,43 +119,25 @@ class MongoExporter(Exporter, Reader):
     def _store(self, records: Sequence[Record]) -> int:
         if not self._is_prepared:
             self.open()
-        collection = self.collection().with_options(CODEC, write_concern=WriteConcern(j=True))
         date_stored = utc_now()
         documents = [to_document(record, date_stored) for record in records]
+        kept = [document for document in documents if document.get("kept")]
+        lost: set[ObjectId] = set()
         try:
-            try:
-                refused = self._insert(collection, documents)
-            except UNENCODABLE:
-                refused = documents  # nothing tells which of them it was
-            if not refused:
-                return 0
-            # As BSON can hold it, or without its bodies, a document may do after all. What was
-            # stored by the first attempt is not stored twice.
-            storable = [make_storable(document) for document in refused]
-            again = [document for document in storable if document is not None]
-            hopeless = len(refused) - len(again) + len(self._insert(collection, again))
+            # The kept ones first: should the process die between the two, they are safe.
+            if self._settings.kept_size_bytes:
+                lost |= self._store_in(self.kept_collection(), kept)
+            lost |= self._store_in(self.collection(), documents)
         except PyMongoError as error:
             raise self._explain(error) from None
-        if hopeless:
-            warn_rarely("rejected", "MongoDB refuses %d records for good", hopeless)
-        return hopeless
+        if lost:
+            warn_rarely("rejected", "MongoDB refuses %d records for good", len(lost))
+        return len(lost)
 
-    def _insert(self, collection: Collection[Document], documents: list[Document]) -> list[Document]:
-        """Insert what is not there yet; return the documents that the server refuses."""
-        if not documents:
-            return []
-        try:
-            collection.insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            details = error.details
-            if details.get("writeConcernErrors"):
-                raise ExportError("the server could not confirm the write") from None
-            refused = [one for one in details["writeErrors"] if one["code"] != DUPLICATE_KEY]
-            for one in refused:
-                if one["code"] in TRANSIENT_CODES:
-                    raise ExportError(f"the server could not write (code {one['code']})") from None
-            return [documents[one["index"]] for one in refused]
-        return []
+    def _store_in(self, collection: Collection[Document], documents: list[Document]) -> set[ObjectId]:
+        max_bytes = self._max_bytes.get(collection.name, MAX_DOCUMENT_BYTES)
+        collection = collection.with_options(CODEC, write_concern=WriteConcern(j=True))
+        return insert_documents(collection, documents, max_bytes)
 
     def _explain(self, error: PyMongoError) -> ExportError:
         """Say what happened; the error's own text may quote a document."""
@@ -165,23 +157,70 @@ class MongoExporter(Exporter, Reader):
             return ExportError(f"{where} cannot be reached, or broke off ({name})")
         return ExportError(f"{where} cannot be used ({name})")
 
+    # Keeping
+
+    def _keep(self, record_id: ObjectId, reason: str) -> bool:
+        kept = self._open_kept()
+        try:
+            return copy_to_kept(self.collection().with_options(CODEC), kept, record_id, reason)
+        except PyMongoError as error:
+            raise self._explain(error) from None
+
+    def forget(self, record_id: ObjectId) -> bool:
+        """Take back that a record is kept; False when it was not.
+
+        Raises:
+            TrackingError: the server deletes nothing from capped collections.
+            ExportError: the server cannot be reached, or refuses.
+        """
+        kept = self._open_kept()
+        try:
+            return bool(kept.delete_one({"_id": record_id}).deleted_count)
+        except OperationFailure as error:
+            if error.code in FORBIDDEN_CODES:
+                raise forbidden(self._connection.where(), kept.name) from None
+            raise self._explain(error) from None
+        except PyMongoError as error:
+            raise self._explain(error) from None
+
+    def _open_kept(self) -> Collection[Document]:
+        if not self._settings.kept_size_bytes:
+            raise TrackingError("TRACKING_KEPT_SIZE is 0: no record is kept longer than others.")
+        if not self._is_prepared:
+            self.open()  # an insert would create a collection that is not capped
+        return self.kept_collection().with_options(CODEC, write_concern=WriteConcern(j=True))
+
     # Reading
 
     def get(self, record_id: ObjectId) -> Record | None:
         """Return the record with this id, or None."""
+        query = {"_id": record_id}
         try:
-            document = self.collection().with_options(CODEC).find_one({"_id": record_id})
+            if self._settings.kept_size_bytes:
+                document = self.kept_collection().with_options(CODEC).find_one(query)
+                if document is not None:
+                    return read_kept(document)
+            document = self.collection().with_options(CODEC).find_one(query)
         except PyMongoError as error:
             raise self._explain(error) from None
-        return None if document is None else from_document(document)
+        return None if document is None else read_other(document)
 
     def _find(self, wanted: Filter, limit: int) -> list[Record]:
-        collection = self.collection().with_options(CODEC)
         try:
-            cursor = collection.find(to_query(wanted)).sort(NEWEST_FIRST).limit(limit)
-            return [from_document(document) for document in cursor]
+            kept = []
+            if self._settings.kept_size_bytes:
+                found = _ask(self.kept_collection(), to_kept_query(wanted), limit)
+                kept = [read_kept(document) for document in found]
+            if wanted.kept:
+                return kept
+            others = map(read_other, _ask(self.collection(), to_query(wanted), limit))
+            return merge_newest(kept, others, limit)
         except PyMongoError as error:
             raise self._explain(error) from None
+
+
+def _ask(collection: Collection[Document], query: Document, limit: int) -> Iterable[Document]:
+    return collection.with_options(CODEC).find(query).sort(NEWEST_FIRST).limit(limit)
 
 
 def _code_of(error: NotPrimaryError) -> int | None:

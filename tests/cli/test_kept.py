@@ -1,0 +1,181 @@
+"""``keep`` and ``forget``, and how ``list`` and ``show`` tell what is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+import click
+import pytest
+from bson import ObjectId
+from click.testing import Result
+from flask import Flask
+
+from flask_tracking import MemoryExporter, Record, Tracking
+from flask_tracking.cli.render import render_table
+
+from ..captures import make_record
+
+Invoke = Callable[..., Result]
+NOON = datetime(2026, 11, 24, 12, 0, 0, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def invoke(app: Flask) -> Invoke:
+    """Run ``flask tracking ...``."""
+    runner = app.test_cli_runner()
+
+    def run(*arguments: str) -> Result:
+        return runner.invoke(args=["tracking", *arguments])
+
+    return run
+
+
+@pytest.fixture
+def routine(memory: MemoryExporter, tracking: Tracking) -> Record:
+    """A stored record that nobody would keep."""
+    record = make_record()
+    memory.export([record])
+    return record
+
+
+@pytest.fixture
+def failure(memory: MemoryExporter, tracking: Tracking) -> Record:
+    """A stored record that is kept because it failed."""
+    record = dataclasses.replace(make_record(), kept=True, kept_reason="error", status_code=500)
+    memory.export([record])
+    return record
+
+
+def test_keep(invoke: Invoke, memory: MemoryExporter, routine: Record) -> None:
+    """A record is kept, with the reason, and named."""
+    result = invoke("keep", str(routine.id), "--reason", "for the talk")
+    assert (result.exit_code, result.stdout) == (0, "Kept (for the talk): GET /orders/7?a=1 200\n")
+    stored = memory.get(routine.id)
+    assert stored is not None and stored.kept_reason == "for the talk"
+
+
+def test_keep_without_a_reason(invoke: Invoke, memory: MemoryExporter, routine: Record) -> None:
+    """The reason may be left out."""
+    assert invoke("keep", str(routine.id)).stdout == "Kept (asked for): GET /orders/7?a=1 200\n"
+    assert [record.kept_reason for record in memory.records] == ["asked for"]
+
+
+def test_keep_twice(invoke: Invoke, failure: Record) -> None:
+    """What is kept already is no failure, and its first reason is told."""
+    result = invoke("keep", str(failure.id), "--reason", "again")
+    assert result.exit_code == 0
+    assert result.stdout == "Kept already (error): GET /orders/7?a=1 500\n"
+
+
+def test_reason_is_not_obeyed(invoke: Invoke, routine: Record) -> None:
+    """Escape characters of a reason are shown, and not sent to the terminal."""
+    result = invoke("keep", str(routine.id), "--reason", "red \x1b[31m")
+    assert result.stdout.startswith("Kept (red \\x1b[31m): ")
+
+
+def test_forget(invoke: Invoke, memory: MemoryExporter, failure: Record) -> None:
+    """A kept record is kept no more, and it is said what becomes of it."""
+    result = invoke("forget", str(failure.id))
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        0,
+        [
+            "Not kept any more: GET /orders/7?a=1 500",
+            "It stays until it makes room for newer ones.",
+        ],
+    )
+    assert [record.kept for record in memory.records] == [False]
+
+
+def test_forget_the_only_copy(app: Flask, invoke: Invoke) -> None:
+    """A record that was there only as kept is gone, and that is said."""
+    memory = MemoryExporter(max_records=1)
+    Tracking(app, exporter=memory)
+    failure = dataclasses.replace(make_record(), kept=True, kept_reason="error")
+    memory.export([failure, make_record()])
+    result = invoke("forget", str(failure.id))
+    assert result.stdout.splitlines()[1:] == [
+        "It is gone: it had made room for newer ones, and was there only as kept."
+    ]
+    assert invoke("show", str(failure.id)).exit_code == 1
+
+
+@pytest.mark.parametrize("command", ["keep", "forget"])
+@pytest.mark.parametrize(
+    ("record_id", "message"),
+    [
+        ("nonsense\x1b", "'nonsense\\x1b' is no id. Ids have 24 hex digits; `list` shows them."),
+        ("6b0603d28cdad1b338a9a36", "'6b0603d28cdad1b338a9a36' is no id. Ids have 24 hex digits"),
+        ("6b0603d28cdad1b338a9a362", "There is no record 6b0603d28cdad1b338a9a362. It may have made"),
+    ],
+)
+def test_wrong_ids(
+    invoke: Invoke, tracking: Tracking, command: str, record_id: str, message: str
+) -> None:
+    """What is no id, or the id of nothing, is one line."""
+    result = invoke(command, record_id)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: {message}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_forget_what_is_not_kept(invoke: Invoke, routine: Record) -> None:
+    """Forgetting what is not kept is an error that names the command that lists what is."""
+    result = invoke("forget", str(routine.id))
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"Error: The record {routine.id} is not kept. `list --kept` shows those that are.\n",
+    )
+
+
+def test_list_of_kept_ones(invoke: Invoke, routine: Record, failure: Record) -> None:
+    """``list`` says which are kept and why; ``--kept`` shows no others."""
+    titles, *lines = invoke("list").stdout.splitlines()
+    assert titles.split()[-2:] == ["KEPT", "ID"]
+    assert [line.split()[-1] for line in lines] == [str(failure.id), str(routine.id)]
+    assert ["error" in line for line in lines] == [True, False]
+    only = invoke("list", "--kept").stdout.splitlines()[1:]
+    assert [line.split()[-1] for line in only] == [str(failure.id)]
+    assert invoke("list", "--kept", "--status", "404").stderr == "No record is like that.\n"
+
+
+def test_show_of_a_kept_one(invoke: Invoke, routine: Record, failure: Record) -> None:
+    """``show`` says why a record is kept, and of others nothing."""
+    assert "  kept        error\n" in invoke("show", str(failure.id)).stdout
+    assert "  kept " not in invoke("show", str(routine.id)).stdout
+
+
+def make_table(width: int | None) -> list[str]:
+    """Show a kept record and two others in so many cells."""
+    records = [
+        dataclasses.replace(
+            make_record(user_id="somebody"),
+            id=ObjectId(bytes(11) + bytes([number])),
+            date_created=NOON + timedelta(minutes=number),
+            status_code=500 if number == 1 else 200,
+            kept=number == 1,
+            kept_reason="error" if number == 1 else None,
+            outcome="error" if number == 1 else "ok",
+        )
+        for number in range(3)
+    ]
+    return [click.unstyle(line) for line in render_table(records, width).splitlines()]
+
+
+@pytest.mark.parametrize("width", [None, 200, 110])
+def test_wide_table(width: int | None) -> None:
+    """Where there is room the table has the reason, and nothing else marks the record."""
+    titles, *lines = make_table(width)
+    place = titles.index("KEPT")
+    assert [line[place : place + 5].strip() for line in lines] == ["", "error", ""]
+    assert not any("*" in line for line in lines)
+
+
+def test_narrow_table() -> None:
+    """Where there is none the record is marked at its status, and the lines keep their width."""
+    titles, *lines = make_table(80)
+    assert "KEPT" not in titles
+    place = titles.index("STATUS")
+    assert [line[place : place + 4].strip() for line in lines] == ["200", "500*", "200"]
+    assert all(len(line) <= 80 for line in lines)
