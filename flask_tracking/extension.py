@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from flask import Flask, current_app
 
 from . import cli
 from .capture import signals
+from .capture.marks import Mark, mark
 from .capture.middleware import TrackingMiddleware
 from .capture.span import Span, current_span
 from .config import Settings, tracking_keys
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from .documents import Tracking as TrackingDocument
 
 __all__ = ["Tracking"]
+
+T = TypeVar("T")
 
 
 class Tracking:
@@ -98,6 +101,55 @@ class Tracking:
         if not cli.is_command_running():
             load_tables()
         _when_collected(app, tracked.worker.stop)
+
+    def exclude(self, view: T) -> T:
+        """Record no request to a view or a blueprint: ``@tracking.exclude``.
+
+        Unlike a path in ``TRACKING_EXCLUDE`` the view is only known once the request has been routed:
+        until then it is treated as any other. ``span.keep`` in the view has the last word.
+
+        Args:
+            view: a view function, what ``as_view`` returns, a class of views or one of its methods, or
+                a blueprint, which stands for all its views. It is returned as it is, and may be
+                registered before or after.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        return mark(view, "exclude", Mark(is_excluded=True))
+
+    def exclude_body(self, view: T) -> T:
+        """Store neither body of the requests to a view or a blueprint: ``@tracking.exclude_body``.
+
+        Args:
+            view: as for `exclude`.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        return mark(view, "exclude_body", Mark(excludes_body=True))
+
+    @overload
+    def keep(self, view: str) -> Callable[[T], T]: ...
+
+    @overload
+    def keep(self, view: T) -> T: ...
+
+    def keep(self, view: Any) -> Any:
+        """Keep the records of a view or a blueprint whatever the rules say.
+
+        ``@tracking.keep``, or with a reason ``@tracking.keep("payments")``. ``span.discard`` in the
+        view has the last word.
+
+        Args:
+            view: as for `exclude`, or the reason, which is stored with each record.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        if not isinstance(view, str):
+            return mark(view, "keep", Mark(keep_reason="asked for"))
+        return lambda target: mark(target, "keep", Mark(keep_reason=view))
 
     @property
     def span(self) -> Span:

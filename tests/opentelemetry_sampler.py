@@ -2,8 +2,8 @@
 
 Once OpenTelemetry is imported, spans look for its active one: the other tests are not to notice.
 
-``python -m tests.opentelemetry_sampler`` reads a JSON list of ``[rate, trace_id, flags]`` and prints the
-list of what is sampled. `flags` are those of a parent elsewhere, None where the trace begins here.
+``python -m tests.opentelemetry_sampler`` reads a JSON list of ``[rate, trace_id, flags]`` and prints
+the list of what is sampled. `flags` are a parent's elsewhere, None where the trace begins here.
 """
 
 from __future__ import annotations
