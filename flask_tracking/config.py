@@ -460,12 +460,26 @@ class Settings:
             if key not in fields:
                 _warn_unknown(key, fields)
                 continue
-            field = fields[key]
-            try:
-                values[field.name] = field.metadata["check"](value)
-            except _Wrong as wrong:
-                raise ConfigError(f"{key} is {_shown(key, value)}, but it {wrong}.") from None
+            values[fields[key].name] = check_setting(key, value)
         return cls(**values)
+
+
+def check_setting(key: str, value: Any, *, shown_as: str | None = None) -> Any:
+    """Return the setting that `value` makes of a known `key`.
+
+    Args:
+        key: a known ``TRACKING_*`` key.
+        value: as a user writes it.
+        shown_as: what the error calls the key, if not by its name.
+
+    Raises:
+        ConfigError: the value is wrong; names the key, the value seen and what is wanted.
+    """
+    (field,) = [one for one in dataclasses.fields(Settings) if one.metadata["key"] == key]
+    try:
+        return field.metadata["check"](value)
+    except _Wrong as wrong:
+        raise ConfigError(f"{shown_as or key} is {_shown(key, value)}, but it {wrong}.") from None
 
 
 def tracking_keys(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,11 +17,13 @@ from .config import Settings, tracking_keys
 from .errors import TrackingError
 from .exporters.base import Exporter
 from .pipeline.agents import load_tables
+from .pipeline.callback import OnRecord
 from .pipeline.worker import BatchWorker, Stats, SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
 
 if TYPE_CHECKING:
     from .documents import Tracking as TrackingDocument
+    from .record import Record
 
 __all__ = ["Tracking"]
 
@@ -53,6 +55,7 @@ class Tracking:
         exporter: Exporter | None = None,
         user_repr: Callable[[TrackingDocument], str] | None = None,
         user_loader: Callable[[], Any] | None = None,
+        on_record: Callable[[Record], Record | None] | None = None,
     ) -> None:
         """Take the parts that are not the default, and track `app` if it is given.
 
@@ -63,6 +66,8 @@ class Tracking:
                 and returns the text for its user.
             user_loader: called without arguments in the request's context when the response is made;
                 returns the user (an object or an id) or None. For apps without Flask-Login.
+            on_record: called with each record before it is stored, secrets removed, on the worker's
+                thread; returns it, another one made by `dataclasses.replace`, or None to drop it.
 
         Raises:
             ConfigError: a setting is wrong, or the app is tracked already.
@@ -70,6 +75,7 @@ class Tracking:
         self._exporter = exporter
         self._user_repr = user_repr
         self._user_loader = user_loader
+        self._on_record = on_record
         self._tracked: weakref.WeakSet[TrackedApp] = weakref.WeakSet()
         if app is not None:
             self.init_app(app)
@@ -93,7 +99,7 @@ class Tracking:
         if not settings.enabled:
             _when_collected(app, exporter.close)
             return
-        tracked.worker = _make_worker(settings, exporter, app)
+        tracked.worker = _make_worker(settings, exporter, app, self._on_record)
         app.wsgi_app = TrackingMiddleware(  # type: ignore[method-assign]
             app.wsgi_app, tracked, tracked.worker.submit
         )
@@ -212,7 +218,9 @@ def _make_mongo_exporter(settings: Settings) -> Exporter:
     return MongoExporter(settings)
 
 
-def _make_worker(settings: Settings, exporter: Exporter, app: Flask) -> BatchWorker | SyncWorker:
+def _make_worker(
+    settings: Settings, exporter: Exporter, app: Flask, on_record: OnRecord | None
+) -> BatchWorker | SyncWorker:
     worker = SyncWorker if settings.worker == "sync" else BatchWorker
     reference = weakref.ref(app)
 
@@ -221,7 +229,7 @@ def _make_worker(settings: Settings, exporter: Exporter, app: Flask) -> BatchWor
         alive = reference()
         return [] if alive is None else _secret_keys(alive)
 
-    return worker(settings, exporter, find_literals)
+    return worker(settings, exporter, find_literals, on_record)
 
 
 def _secret_keys(app: Flask) -> list[str]:

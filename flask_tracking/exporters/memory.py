@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bson import ObjectId
 
 from ..filters import Filter
 from ..forks import watch_forks
 from ..record import Record
+from ..temporary import TemporaryRule
 from .base import Exporter, Reader
 
 __all__ = ["MemoryExporter"]
@@ -25,6 +26,7 @@ class MemoryExporter(Exporter, Reader):
         """Keep at most `max_records`; the oldest make room."""
         self._max_records = max_records
         self._records: dict[ObjectId, Record] = {}
+        self._rules: dict[str, TemporaryRule] = {}
         self._lock = threading.Lock()
         watch_forks(self)
 
@@ -50,6 +52,21 @@ class MemoryExporter(Exporter, Reader):
             while len(self._records) > self._max_records:
                 del self._records[next(iter(self._records))]
         return 0
+
+    def _load_rules(self) -> Sequence[TemporaryRule]:
+        with self._lock:
+            return list(self._rules.values())
+
+    def store_rules(self, rules: Sequence[TemporaryRule]) -> None:
+        """Keep temporary rules, for this process alone."""
+        with self._lock:
+            self._rules.update({rule.name: rule for rule in rules})
+
+    def clear_rules(self, names: Collection[str]) -> None:
+        """Forget the temporary rules of these names."""
+        with self._lock:
+            for name in names:
+                self._rules.pop(name, None)
 
     def get(self, record_id: ObjectId) -> Record | None:
         """Return the record with this id, or None."""
