@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pymongo import ReplaceOne, WriteConcern
+from pymongo import WriteConcern
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
@@ -41,13 +41,9 @@ def store_rules(database: Database[Document], name: str, rules: Sequence[Tempora
     # Not every role may create an index. Without it the rules expire all the same, and stay there.
     with contextlib.suppress(OperationFailure):
         collection.create_index("expires_at", expireAfterSeconds=0)
-    documents = [
-        {"_id": rule.name, "value": rule.value, "set_at": rule.set_at, "expires_at": rule.expires_at}
-        for rule in rules
-    ]
-    collection.bulk_write(
-        [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
-    )
+    for rule in rules:
+        document = {"value": rule.value, "set_at": rule.set_at, "expires_at": rule.expires_at}
+        collection.replace_one({"_id": rule.name}, document, upsert=True)
 
 
 def clear_rules(database: Database[Document], name: str, names: Names[str]) -> None:
