@@ -33,7 +33,9 @@ class Rules:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._sampler = Sampler(settings.sample_rate, honours_parent=settings.sample_parent)
+        self._sampler: Sampler | None = None  # keeps all
+        if settings.sample_rate < 1 or settings.sample_parent:
+            self._sampler = Sampler(settings.sample_rate, honours_parent=settings.sample_parent)
 
     def judge(self, record: Record, capture: Capture) -> Verdict:
         """Decide on one record: the first of these that has something to say decides.
@@ -52,9 +54,10 @@ class Rules:
         reason = self._find_reason(record)
         if reason is not None:
             return Verdict(True, reason)
-        if self._is_routine(record) and not self._sampler.picks(record, capture):
-            return DROP
-        return KEEP
+        sampler = self._sampler
+        if sampler is None or not self._is_routine(record) or sampler.picks(record, capture):
+            return KEEP
+        return DROP
 
     def _is_excluded(self, record: Record) -> bool:
         settings = self._settings
