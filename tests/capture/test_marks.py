@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -349,16 +350,23 @@ def test_copies_are_thrown_away_at_once(app: Flask, memory: MemoryExporter, trac
     assert exchanges == [([], 0)]
 
 
-def test_nothing_is_held_after_the_end(app: Flask, tracking: Tracking) -> None:
-    """A span lets go of its exchange when it ends: no cycle is left for the collector."""
-    spans: list[Any] = []
-    app.post("/")(make_view())
-    app.before_request(lambda: spans.append(tracking.span))
+@pytest.mark.parametrize("name", [None, "exclude", "exclude_body"])
+def test_nothing_is_held_after_the_end(app: Flask, tracking: Tracking, name: str | None) -> None:
+    """Span and exchange let go of each other at the end: no cycle is left for the collector."""
+    alive: list[weakref.ref[Any]] = []
+    view = make_view()
+    app.post("/")(view if name is None else getattr(tracking, name)(view))
+
+    @app.before_request
+    def note() -> None:
+        alive.append(weakref.ref(tracking.span))
+        alive.append(weakref.ref(getattr(tracking.span, "exchange", None)))
+
     gc.collect()
     gc.disable()
     try:
         ask(app)
-        assert spans[0].exchange is None
+        assert [reference() for reference in alive] == [None, None]
     finally:
         gc.enable()
 
