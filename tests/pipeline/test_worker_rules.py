@@ -89,7 +89,7 @@ def test_every_flush_interval(store: Asked) -> None:
 
 
 def test_store_that_is_away(worker: BatchWorker, store: Asked) -> None:
-    """A store that gives no rules costs no record."""
+    """A store that gives no rules costs no record, and is asked again as soon as it answers."""
     store.is_away = True
     worker.submit(make_capture())
     assert worker.flush(0.05) is False
@@ -97,6 +97,11 @@ def test_store_that_is_away(worker: BatchWorker, store: Asked) -> None:
     assert worker.flush(TIMEOUT_S)
     assert len(store.records) == 1
     assert worker.stats.dropped == {}
+    # It answers again: the next batch asks, though the interval is long.
+    store.store_rules(parse_rules(["slow_ms=0.001"], "1h"))
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert [record.kept_reason for record in store.records] == [None, "slow"]
 
 
 def test_end_of_the_process_asks_nothing(worker: BatchWorker, store: Asked) -> None:
