@@ -42,6 +42,7 @@ nitpick_ignore_regex = [
     ("py:obj", r".*"),  # a parameter, a private name: shown as code, not as a link
     ("py:class", r"(?!flask_tracking\.).*"),  # others' classes: their inventories need the network
     ("py:class", r"flask_tracking\.exporters\.mongo\.collection\..*"),  # said by `init`
+    ("py:class", r"flask_tracking\.extension\.T"),  # stands for whatever is decorated
 ]
 
 html_theme = "furo"

@@ -91,13 +91,15 @@ def _integer(least: int, most: int | None = None, *, or_zero: bool = False) -> C
     return check
 
 
-def _number(least: float, *, above: bool = False) -> Callable[[Any], float]:
+def _number(least: float, most: float = MAX_NUMBER, *, above: bool = False) -> Callable[[Any], float]:
     bounds = f"above {least:g}" if above else f"of {least:g} or more"
+    if most < MAX_NUMBER:
+        bounds = f"from {least:g} to {most:g}"
 
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise _Wrong(f"wants a number {bounds}")
-        if not least <= value <= MAX_NUMBER or (above and value == least):
+        if not least <= value <= most or (above and value == least):
             raise _Wrong(f"wants a number {bounds}")
         return float(value)
 
@@ -285,6 +287,14 @@ class Settings:
         "Paths whose request and response bodies are not copied at all; for paths that receive or "
         "return sensitive data.",
     )
+    exclude_health_checks: bool = _setting(
+        "EXCLUDE_HEALTH_CHECKS",
+        _boolean,
+        False,
+        "bool",
+        "True tracks no request to a well-known path of health checks, like `/healthz`, and none of "
+        "the programs that make them, like `kube-probe`.",
+    )
     exclude_methods: frozenset[str] = _setting(
         "EXCLUDE_METHODS", _methods, [], "list of str", "HTTP methods that are not kept."
     )
@@ -302,12 +312,31 @@ class Settings:
         "ms",
         "From here on a request with an excluded status code is kept all the same; 0 = never.",
     )
+    sample_rate: float = _setting(
+        "SAMPLE_RATE",
+        _number(0, 1),
+        1.0,
+        "0 to 1",
+        "The share of routine requests that is kept. Failures, slow and disconnected ones, and those "
+        "that your code keeps are always kept. The trace's id decides, as in OpenTelemetry's "
+        "`TraceIdRatioBased`.",
+    )
+    sample_parent: bool = _setting(
+        "SAMPLE_PARENT",
+        _boolean,
+        False,
+        "bool",
+        "True lets the sampled flag of an incoming `traceparent` header decide instead of "
+        "`TRACKING_SAMPLE_RATE`. Strangers can set it: only for apps that none but trusted callers "
+        "reach.",
+    )
     slow_ms: float = _setting(
         "SLOW_MS",
         _number(0, above=True),
         1000,
         "ms",
-        "From here on a request is slow: it is kept longer than routine ones.",
+        "From here on a request is slow: it is kept whatever `TRACKING_SAMPLE_RATE` says, and longer "
+        "than routine ones.",
     )
     max_body_bytes: int = _setting(
         "MAX_BODY_LENGTH",
@@ -542,12 +571,26 @@ class Settings:
             if key not in fields:
                 _warn_unknown(key, fields)
                 continue
-            field = fields[key]
-            try:
-                values[field.name] = field.metadata["check"](value)
-            except _Wrong as wrong:
-                raise ConfigError(f"{key} is {_shown(key, value)}, but it {wrong}.") from None
+            values[fields[key].name] = check_setting(key, value)
         return cls(**values)
+
+
+def check_setting(key: str, value: Any, *, shown_as: str | None = None) -> Any:
+    """Return the setting that `value` makes of a known `key`.
+
+    Args:
+        key: a known ``TRACKING_*`` key.
+        value: as a user writes it.
+        shown_as: what the error calls the key, if not by its name.
+
+    Raises:
+        ConfigError: the value is wrong; names the key, the value seen and what is wanted.
+    """
+    (field,) = [one for one in dataclasses.fields(Settings) if one.metadata["key"] == key]
+    try:
+        return field.metadata["check"](value)
+    except _Wrong as wrong:
+        raise ConfigError(f"{shown_as or key} is {_shown(key, value)}, but it {wrong}.") from None
 
 
 def tracking_keys(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from flask import Flask, current_app
 
 from . import cli
 from .capture import signals
+from .capture.marks import Mark, mark
 from .capture.middleware import TrackingMiddleware
 from .capture.span import Span, current_span
 from .config import Settings, tracking_keys
 from .errors import TrackingError
 from .exporters.base import Exporter
 from .pipeline.agents import load_tables
+from .pipeline.callback import Hooks, OnRecord
 from .pipeline.redaction.actions import Redact
 from .pipeline.worker import BatchWorker, Stats, SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
 
 if TYPE_CHECKING:
     from .documents import Tracking as TrackingDocument
+    from .record import Record
 
 __all__ = ["Tracking"]
+
+T = TypeVar("T")
 
 
 class Tracking:
@@ -52,6 +57,7 @@ class Tracking:
         user_repr: Callable[[TrackingDocument], str] | None = None,
         user_loader: Callable[[], Any] | None = None,
         redact: Redact | None = None,
+        on_record: Callable[[Record], Record | None] | None = None,
     ) -> None:
         """Take the parts that are not the default, and track `app` if it is given.
 
@@ -66,6 +72,8 @@ class Tracking:
                 is to be removed: the field it stands in, the secret, the id of the rule. Returns what
                 stands in its place, `value` itself to let it stand, or None for the marker. When it
                 raises, that is logged, and the secret is removed.
+            on_record: called with each record before it is stored, secrets removed, on the worker's
+                thread; returns it, another one made by `dataclasses.replace`, or None to drop it.
 
         Raises:
             ConfigError: a setting is wrong, or the app is tracked already.
@@ -74,6 +82,7 @@ class Tracking:
         self._user_repr = user_repr
         self._user_loader = user_loader
         self._redact = redact
+        self._on_record = on_record
         self._tracked: weakref.WeakSet[TrackedApp] = weakref.WeakSet()
         if app is not None:
             self.init_app(app)
@@ -97,7 +106,7 @@ class Tracking:
         if not settings.enabled:
             _when_collected(app, exporter.close)
             return
-        tracked.worker = _make_worker(settings, exporter, app, self._redact)
+        tracked.worker = _make_worker(settings, exporter, app, self._redact, self._on_record)
         app.wsgi_app = TrackingMiddleware(  # type: ignore[method-assign]
             app.wsgi_app, tracked, tracked.worker.submit
         )
@@ -105,6 +114,55 @@ class Tracking:
         if not cli.is_command_running():
             load_tables()
         _when_collected(app, tracked.worker.stop)
+
+    def exclude(self, view: T) -> T:
+        """Record no request to a view or a blueprint: ``@tracking.exclude``.
+
+        Unlike a path in ``TRACKING_EXCLUDE`` the view is only known once the request has been routed:
+        until then it is treated as any other. ``span.keep`` in the view has the last word.
+
+        Args:
+            view: a view function, what ``as_view`` returns, a class of views or one of its methods, or
+                a blueprint, which stands for all its views. It is returned as it is, and may be
+                registered before or after.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        return mark(view, "exclude", Mark(is_excluded=True))
+
+    def exclude_body(self, view: T) -> T:
+        """Store neither body of the requests to a view or a blueprint: ``@tracking.exclude_body``.
+
+        Args:
+            view: as for `exclude`.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        return mark(view, "exclude_body", Mark(excludes_body=True))
+
+    @overload
+    def keep(self, view: str) -> Callable[[T], T]: ...
+
+    @overload
+    def keep(self, view: T) -> T: ...
+
+    def keep(self, view: Any) -> Any:
+        """Keep the records of a view or a blueprint whatever the rules say.
+
+        ``@tracking.keep``, or with a reason ``@tracking.keep("payments")``. ``span.discard`` in the
+        view has the last word.
+
+        Args:
+            view: as for `exclude`, or the reason, which is stored with each record.
+
+        Raises:
+            ConfigError: it is something else.
+        """
+        if not isinstance(view, str):
+            return mark(view, "keep", Mark(keep_reason="asked for"))
+        return lambda target: mark(target, "keep", Mark(keep_reason=view))
 
     @property
     def span(self) -> Span:
@@ -168,7 +226,11 @@ def _make_mongo_exporter(settings: Settings) -> Exporter:
 
 
 def _make_worker(
-    settings: Settings, exporter: Exporter, app: Flask, redact: Redact | None
+    settings: Settings,
+    exporter: Exporter,
+    app: Flask,
+    redact: Redact | None,
+    on_record: OnRecord | None,
 ) -> BatchWorker | SyncWorker:
     worker = SyncWorker if settings.worker == "sync" else BatchWorker
     reference = weakref.ref(app)
@@ -178,7 +240,7 @@ def _make_worker(
         alive = reference()
         return [] if alive is None else _secret_keys(alive)
 
-    return worker(settings, exporter, find_literals, redact)
+    return worker(settings, exporter, Hooks(find_literals, redact, on_record))
 
 
 def _secret_keys(app: Flask) -> list[str]:

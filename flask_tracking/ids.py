@@ -16,8 +16,10 @@ from bson import ObjectId
 from .forks import after_fork_in_child
 
 _TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?"
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
 )
+_SAMPLED = 0x01
+"""The flag of a ``traceparent`` that says that the trace is recorded further up."""
 
 
 class TraceContext(NamedTuple):
@@ -79,7 +81,16 @@ def parse_traceparent(header: str) -> TraceContext | None:
     As the specification demands, a version that is not known is read as far as version 00 goes, and
     version 00 with anything behind it is not valid.
     """
+    match = _match_traceparent(header)
+    return None if match is None else child_of(match[1], match[2])
+
+
+def read_sampled(header: str) -> bool | None:
+    """Return the sampled flag of a ``traceparent`` header; None when the header is not valid."""
+    match = _match_traceparent(header)
+    return None if match is None else bool(int(match[3], 16) & _SAMPLED)
+
+
+def _match_traceparent(header: str) -> re.Match[str] | None:
     match = _TRACEPARENT.fullmatch(header)
-    if match is None or (match[3] and header.startswith("00")):
-        return None
-    return child_of(match[1], match[2])
+    return None if match is None or (match[4] and header.startswith("00")) else match

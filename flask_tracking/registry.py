@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
@@ -39,6 +39,8 @@ class TrackedApp:
     user_loader: Callable[[], Any] | None = None
     is_config_checked: bool = False
     """True once a request has compared `config` with the app's."""
+    marks: dict[str, Any] = field(default_factory=dict)
+    """By endpoint what `capture.marks` found to hold, None where that is nothing."""
 
 
 _tracked: weakref.WeakSet[TrackedApp] = weakref.WeakSet()
@@ -57,6 +59,11 @@ def register(app: Flask, tracked: TrackedApp) -> None:
         )
     app.extensions[EXTENSION_KEY] = tracked
     _tracked.add(tracked)
+
+
+def tracked_apps() -> list[TrackedApp]:
+    """Return what tracks the apps of this process."""
+    return list(_tracked)
 
 
 def find_tracked() -> TrackedApp | None:

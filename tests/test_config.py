@@ -28,6 +28,7 @@ LITERALS = "wants a list of strings of 16 characters or more, 10 of them differe
 SECRET = ("TRACKING_REDACT_LITERALS", "TRACKING_REDACT_HASH_KEY")
 NOT_NEGATIVE = "wants a number of 0 or more"
 POSITIVE = "wants a number above 0"
+SHARE = "wants a number from 0 to 1"
 
 DEFAULTS: dict[str, tuple[str, Any]] = {
     "TRACKING_ENABLED": ("enabled", True),
@@ -36,9 +37,12 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "TRACKING_COLLECTION": ("collection", "tracking"),
     "TRACKING_EXCLUDE": ("exclude", ()),
     "TRACKING_EXCLUDE_BODY": ("exclude_body", ()),
+    "TRACKING_EXCLUDE_HEALTH_CHECKS": ("exclude_health_checks", False),
     "TRACKING_EXCLUDE_METHODS": ("exclude_methods", frozenset()),
     "TRACKING_EXCLUDE_STATUS_CODES": ("exclude_status_codes", frozenset()),
     "TRACKING_MIN_EXECUTION_TIME": ("min_execution_time_ms", 0.0),
+    "TRACKING_SAMPLE_RATE": ("sample_rate", 1.0),
+    "TRACKING_SAMPLE_PARENT": ("sample_parent", False),
     "TRACKING_SLOW_MS": ("slow_ms", 1000.0),
     "TRACKING_MAX_BODY_LENGTH": ("max_body_bytes", 65_536),
     "TRACKING_BODY_CONTENT_TYPES": ("body_content_types", TEXT_CONTENT_TYPES),
@@ -83,6 +87,7 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("TRACKING_EXCLUDE", iter(["^/static/"]), (re.compile("^/static/"),)),
     ("TRACKING_EXCLUDE", [re.compile("^/S", re.IGNORECASE)], (re.compile("^/S", re.IGNORECASE),)),
     ("TRACKING_EXCLUDE_BODY", ["^/auth/login/$"], (re.compile("^/auth/login/$"),)),
+    ("TRACKING_EXCLUDE_HEALTH_CHECKS", True, True),
     ("TRACKING_EXCLUDE_METHODS", ["options", "HEAD"], frozenset({"OPTIONS", "HEAD"})),
     ("TRACKING_EXCLUDE_METHODS", (), frozenset()),
     ("TRACKING_EXCLUDE_METHODS", ["M-SEARCH"], frozenset({"M-SEARCH"})),
@@ -90,7 +95,11 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("TRACKING_EXCLUDE_STATUS_CODES", range(100, 600), frozenset(range(100, 600))),
     ("TRACKING_MIN_EXECUTION_TIME", 1000, 1000.0),
     ("TRACKING_MIN_EXECUTION_TIME", 0.5, 0.5),
-    ("TRACKING_SLOW_MS", 200, 200.0),
+    ("TRACKING_SAMPLE_RATE", 0, 0.0),
+    ("TRACKING_SAMPLE_RATE", 0.01, 0.01),
+    ("TRACKING_SAMPLE_RATE", 1, 1.0),
+    ("TRACKING_SAMPLE_PARENT", True, True),
+    ("TRACKING_SLOW_MS", 0.5, 0.5),
     ("TRACKING_MAX_BODY_LENGTH", 0, 0),
     ("TRACKING_MAX_BODY_LENGTH", 8_388_608, 8_388_608),
     ("TRACKING_BODY_CONTENT_TYPES", ["Application/JSON", "*/*"], ("application/json", "*/*")),
@@ -164,8 +173,15 @@ WRONG: list[tuple[str, Any, str]] = [
         ("TRACKING_REDACT_HASH_KEY", value, "wants a string of 16 characters or more")
         for value in ("", "0123456789abcde", b"0123456789abcdef", 7)
     ],
-    *[("TRACKING_SLOW_MS", value, POSITIVE) for value in (None, "200", True, 0, -1)],
-    *[("TRACKING_LOAD_USER", value, TRUTH) for value in (None, 1, "yes")],
+    *[
+        (key, value, TRUTH)
+        for key in (
+            "TRACKING_LOAD_USER",
+            "TRACKING_SAMPLE_PARENT",
+            "TRACKING_EXCLUDE_HEALTH_CHECKS",
+        )
+        for value in (None, 1, "yes")
+    ],
     *[("TRACKING_DB_ALIAS", value, TEXT) for value in (None, "", 7, b"default", ["default"])],
     *[("TRACKING_APP_VERSION", value, TEXT) for value in ("", 2, 2.0, b"1")],
     *[("TRACKING_COLLECTION", value, TEXT) for value in (None, "", 7, ["tracking"])],
@@ -208,6 +224,14 @@ WRONG: list[tuple[str, Any, str]] = [
     *[
         ("TRACKING_MIN_EXECUTION_TIME", value, NOT_NEGATIVE)
         for value in (None, "1000", True, -1, -0.001, float("inf"), float("-inf"), float("nan"))
+    ],
+    *[
+        ("TRACKING_SAMPLE_RATE", value, SHARE)
+        for value in (None, "0.1", True, -0.01, 1.01, 100, float("inf"), float("nan"))
+    ],
+    *[
+        ("TRACKING_SLOW_MS", value, POSITIVE)
+        for value in (None, "200", True, 0, -1, float("inf"), float("nan"))
     ],
     *[
         ("TRACKING_MAX_BODY_LENGTH", value, "wants a whole number from 0 to 8388608")

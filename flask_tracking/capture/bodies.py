@@ -51,6 +51,12 @@ class BodyCopy:
             self.room -= len(kept)
             self.kept += len(kept)
 
+    def exclude(self) -> None:
+        """Throw away what was copied, and copy no more."""
+        self.chunks = []
+        self.room = self.kept = 0
+        self.note = "excluded"
+
 
 def stored_types(patterns: tuple[str, ...]) -> Memo[str, bool]:
     """Tell by ``Content-Type`` whether bodies are stored; without a type they are.

@@ -86,9 +86,11 @@ class Exchange:
     # The request
 
     def exclude_bodies(self) -> None:
-        """Copy no bodies, and say so."""
-        self._request = BodyCopy(0, "excluded")
-        self.response.note = "excluded"
+        """Copy no bodies from here on, throw away what was copied, and say so."""
+        self._room = 0
+        self._request = self._request or BodyCopy(0)
+        self._request.exclude()
+        self.response.exclude()
 
     def copy_bodies(self, environ: WSGIEnvironment, room: int, stored_types: Memo[str, bool]) -> None:
         """Copy up to `room` bytes of each body, as far as its type is to be stored."""
@@ -108,6 +110,7 @@ class Exchange:
     def enter(self, environ: WSGIEnvironment) -> None:
         """Put what is ours into the environ."""
         environ[ENVIRON_KEY] = self.span
+        self.span.exchange = self
         if self._input is not None:
             environ["wsgi.input"] = self._input
         wrap_file = environ.get("wsgi.file_wrapper")
@@ -251,6 +254,9 @@ class Exchange:
         ended_ns = clock.now_ns()
         self.has_ended = True
         span = self.span
+        if span.is_excluded and span.keep_reason is None:
+            span.end()
+            return
         try:
             if hasattr(span.request, "_tracking_data"):
                 span.take_request_data()

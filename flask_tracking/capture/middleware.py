@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..guard import harmless
 from .bodies import stored_types
 from .exchange import Exchange, Submit
+from .health import is_health_check
 from .span import ENVIRON_KEY, Span, running
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class TrackingMiddleware:
         for pattern in settings.exclude:
             if pattern.match(path):
                 return None
+        if settings.exclude_health_checks and is_health_check(path, environ):
+            return None
         span = Span(self._tracked, environ, running.get())
         exchange = Exchange(span, start_response, self._submit)
         if settings.exclude_body and any(pattern.match(path) for pattern in settings.exclude_body):

@@ -20,6 +20,7 @@ from flask.globals import request_ctx
 
 from ..config import tracking_keys
 from ..guard import harmless, warn_rarely
+from .marks import UNKNOWN, apply_marks
 from .snapshot import foreign_text
 from .span import ENVIRON_KEY, Span
 from .users import find_user
@@ -84,6 +85,9 @@ def _on_request_started(app: Flask, **_: Any) -> None:
                 name: str(value) if type(value) in (str, int) else foreign_text(str, value)
                 for name, value in request_object.view_args.items()
             }
+        # One look for most requests: nothing is said about most views.
+        if span.owner.marks.get(rule.endpoint, UNKNOWN) is not None:
+            apply_marks(app, span, rule.endpoint, request_object.method)
     if not span.owner.is_config_checked:
         _check_config(app, span.owner)
 

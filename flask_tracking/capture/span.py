@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from flask import Request
 
     from ..registry import TrackedApp
+    from .exchange import Exchange
 
 ENVIRON_KEY = "flask_tracking.span"
 MAX_CHILDREN = 1000
@@ -56,6 +57,10 @@ class Span:
     """False once the request has ended, and on the span outside a request."""
     keep_reason: str | None = None
     is_discarded = False
+    is_excluded = False
+    """True where a mark on the view says so: without `keep` nothing of the request is handed over."""
+    exchange: Exchange | None = None
+    """What is copied of the request; let go of at the end."""
     user_id: str | None = None
     user_repr: str | None = None
     user: UserRef | None = None
@@ -301,7 +306,7 @@ class Span:
     def end(self) -> None:
         """Let go of everything that is alive; from here on the span takes nothing."""
         self.is_recording = False
-        self.environ = self.request = self._seen_data = self._parent = None
+        self.environ = self.request = self._seen_data = self._parent = self.exchange = None
         self.handled = self._seen_error = None
 
 

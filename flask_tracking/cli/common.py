@@ -10,10 +10,11 @@ import click
 from bson import ObjectId
 from flask import current_app
 
+from ..config import Settings
 from ..errors import TrackingError
 from ..exporters.base import Exporter, Reader
 from ..record import Record
-from ..registry import find_tracked
+from ..registry import TrackedApp, find_tracked
 from ..text import visible
 
 P = ParamSpec("P")
@@ -39,11 +40,25 @@ def find_store() -> Exporter:
     Raises:
         TrackingError: the app is not tracked.
     """
+    exporter = _find_tracked().exporter
+    click.get_current_context().call_on_close(exporter.close)
+    return exporter
+
+
+def find_settings() -> Settings:
+    """Return the settings of the current app.
+
+    Raises:
+        TrackingError: the app is not tracked.
+    """
+    return _find_tracked().settings
+
+
+def _find_tracked() -> TrackedApp:
     tracked = find_tracked()
     if tracked is None:
         raise TrackingError(f"The app {current_app.name!r} is not tracked: Tracking(app) is missing.")
-    click.get_current_context().call_on_close(tracked.exporter.close)
-    return tracked.exporter
+    return tracked
 
 
 def find_reader() -> Reader:

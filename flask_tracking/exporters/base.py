@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from bson import ObjectId
@@ -16,6 +16,7 @@ from bson import ObjectId
 from ..errors import TrackingError
 from ..filters import Filter
 from ..record import Record
+from ..temporary import TemporaryRule, alive, utc_now
 
 __all__ = ["Exporter", "Reader", "merge_newest"]
 
@@ -95,6 +96,39 @@ class Exporter(ABC):
             ExportError: the store cannot be reached, or refuses.
         """
         raise TrackingError(f"{type(self).__name__} keeps no record longer than others.")
+
+    def load_rules(self) -> list[TemporaryRule]:
+        """Return the temporary rules that have not expired, sorted by name.
+
+        Called by the worker at most once in ``TRACKING_FLUSH_INTERVAL_S``.
+
+        Raises:
+            ExportError: they cannot be read now; what was known holds until it expires.
+            NoDatabaseError: none is configured.
+        """
+        return sorted(alive(self._load_rules(), utc_now()), key=lambda rule: rule.name)
+
+    def _load_rules(self) -> Sequence[TemporaryRule]:
+        """Return what was stored; by default nothing is."""
+        return ()
+
+    def store_rules(self, rules: Sequence[TemporaryRule]) -> None:
+        """Store temporary rules; one of the same name is replaced.
+
+        Raises:
+            ExportError: they are not stored, or not all are.
+            TrackingError: the store has no place for rules.
+        """
+        raise TrackingError(f"{type(self).__name__} stores no temporary rules.")
+
+    def clear_rules(self, names: Collection[str]) -> None:
+        """Forget the temporary rules of these names.
+
+        Raises:
+            ExportError: not all are forgotten.
+            TrackingError: the store has no place for rules.
+        """
+        raise TrackingError(f"{type(self).__name__} stores no temporary rules.")
 
     def close(self) -> None:  # noqa: B027 - a store without a connection has nothing to close
         """Let go of connections. A later call opens them again."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bson import ObjectId
 
 from ..filters import Filter
 from ..forks import watch_forks
 from ..record import Record
+from ..temporary import TemporaryRule
 from .base import Exporter, Reader, merge_newest
 
 __all__ = ["MemoryExporter"]
@@ -28,6 +29,7 @@ class MemoryExporter(Exporter, Reader):
         self._max_kept = max_kept
         self._records: dict[ObjectId, Record] = {}
         self._kept: dict[ObjectId, Record] = {}
+        self._rules: dict[str, TemporaryRule] = {}
         self._lock = threading.Lock()
         watch_forks(self)
 
@@ -79,6 +81,21 @@ class MemoryExporter(Exporter, Reader):
         if kept is None and record.kept:
             return dataclasses.replace(record, kept=False, kept_reason=None)
         return kept or record
+
+    def _load_rules(self) -> Sequence[TemporaryRule]:
+        with self._lock:
+            return list(self._rules.values())
+
+    def store_rules(self, rules: Sequence[TemporaryRule]) -> None:
+        """Keep temporary rules, for this process alone."""
+        with self._lock:
+            self._rules.update({rule.name: rule for rule in rules})
+
+    def clear_rules(self, names: Collection[str]) -> None:
+        """Forget the temporary rules of these names."""
+        with self._lock:
+            for name in names:
+                self._rules.pop(name, None)
 
     def get(self, record_id: ObjectId) -> Record | None:
         """Return the record with this id, or None."""

@@ -15,7 +15,7 @@ import time
 import weakref
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import guard
@@ -26,9 +26,9 @@ from ..forks import watch_forks
 from ..record import Capture, Record
 from .agents import load_tables
 from .assemble import Assembler
-from .redaction.actions import Redact
+from .callback import NO_HOOKS, Hooks, OnRecord, ask
+from .current_rules import CurrentRules
 from .redaction.redactor import Redactor
-from .rules import Rules
 
 __all__ = ["BatchWorker", "Stats", "SyncWorker", "Worker"]
 
@@ -75,22 +75,12 @@ class Worker(ABC):
         self,
         settings: Settings,
         exporter: Exporter,
-        find_literals: Callable[[], Iterable[str]] = tuple,
-        redact: Redact | None = None,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
-        """Take what is wanted.
-
-        Args:
-            settings: of the app.
-            exporter: where records go.
-            find_literals: returns secrets that the redactor is to know.
-            redact: the app's own, asked for each value that is to be removed.
-        """
+        """Take what is wanted: the settings of the app, where records go, what the app is asked."""
         self._settings = settings
         self._exporter = exporter
-        self._redact = redact
-        self._find_literals = find_literals
-        self._rules = Rules(settings)
+        self._hooks = hooks
         self._reset()
         _workers.add(self)
         watch_forks(self)
@@ -100,7 +90,10 @@ class Worker(ABC):
 
     def _reset(self) -> None:
         self._assembler = Assembler(self._settings)
-        self._redactor = Redactor(self._settings, self._find_literals, callback=self._redact)
+        self._rules = CurrentRules(self._settings, self._exporter)
+        self._redactor = Redactor(
+            self._settings, self._hooks.find_literals, callback=self._hooks.redact
+        )
         self._lock = threading.Lock()
         self._received = self._kept = self._exported = self._failed = 0
         self._dropped: Counter[str] = Counter()
@@ -195,9 +188,20 @@ class Worker(ABC):
             else:
                 records += made
         records = self._redactor.redact(records)
+        on_record = self._hooks.on_record
+        if on_record is not None:
+            answers = [self._ask(on_record, record) for record in records]
+            records = [answer for answer in answers if answer is not None]
         with self._lock:
             self._kept += len(records)
         return records
+
+    def _ask(self, on_record: OnRecord, record: Record) -> Record | None:
+        answer = ask(on_record, record)
+        if answer is None and record.dropped_before:
+            with self._lock:  # the next record tells of the gap
+                self._dropped_before += record.dropped_before
+        return answer
 
     def _make_record(self, capture: Capture) -> Sequence[Record]:
         """Return the one record of `capture`, or none where the rules do not keep it."""
@@ -230,6 +234,7 @@ class Worker(ABC):
                 self._drop("rejected", rejected)
         if self._is_failing:
             self._is_failing = False
+            self._rules.refresh_soon()
             guard.warn_rarely("recovered", "Records are stored again.", level=logging.INFO)
         return None
 
@@ -259,6 +264,7 @@ class SyncWorker(Worker):
         """Store the record of `capture` now, or drop it."""
         with self._lock:
             self._received += 1
+        self._rules.refresh()
         records = self._make_records([capture])
         reason = self._try_export(records) if records else None
         if reason is not None:
@@ -290,12 +296,11 @@ class BatchWorker(Worker):
         self,
         settings: Settings,
         exporter: Exporter,
-        find_literals: Callable[[], Iterable[str]] = tuple,
-        redact: Redact | None = None,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
-        """Take what a worker wants."""
+        """Take what `Worker` takes."""
         self._parents: deque[Capture] = deque()
-        super().__init__(settings, exporter, find_literals, redact)
+        super().__init__(settings, exporter, hooks)
 
     def after_fork_in_child(self) -> None:
         """Begin anew, and let the thread free what the parent had queued: that takes its time."""
@@ -476,6 +481,8 @@ class BatchWorker(Worker):
                     self._done.notify_all()
 
     def _work(self, captures: Sequence[Capture]) -> None:
+        if not self._closing.is_set():  # what is known will do: there is little time
+            self._rules.refresh()
         records: list[Record] = []
         for start in range(0, len(captures), CHUNK):
             records += self._make_records(captures[start : start + CHUNK])

@@ -24,6 +24,7 @@ from flask_tracking import (
 )
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.record import ChildTiming, ExceptionInfo, Remark, UserAgent, UserRef
+from flask_tracking.temporary import TemporaryRule, parse_rules, utc_now
 
 from ..captures import make_record
 
@@ -40,6 +41,9 @@ class Store(Protocol):
     forget: Callable[[ObjectId], bool]
     get: Callable[[ObjectId], Record | None]
     find: Callable[..., list[Record]]
+    load_rules: Callable[[], list[TemporaryRule]]
+    store_rules: Callable[[list[TemporaryRule]], None]
+    clear_rules: Callable[[list[str]], None]
 
 
 @pytest.fixture(params=["memory", "mongodb", "mongomock"])
@@ -311,4 +315,48 @@ def test_store_that_keeps_nothing() -> None:
 
     for call in (lambda: WriteOnly().keep(ObjectId()), lambda: WriteOnly().forget(ObjectId())):
         with pytest.raises(TrackingError, match="^WriteOnly keeps no record longer than others"):
+            call()
+
+
+def test_temporary_rules(store: Store) -> None:
+    """Rules come back as they were, by name, and one of the same name replaces the older."""
+    assert store.load_rules() == []
+    terms = ["slow_ms=200", "sample_rate=0.1", "exclude_methods=HEAD,OPTIONS", "exclude_status_codes="]
+    first = parse_rules(terms, "10m")
+    store.store_rules(first)
+    assert store.load_rules() == sorted(first)
+    again = parse_rules(["slow_ms=300"], "1h")
+    store.store_rules(again)
+    assert store.load_rules() == sorted([*again, *first[1:]])
+
+
+def test_cleared_rules(store: Store) -> None:
+    """Rules are forgotten by their names; one that is not there is no error."""
+    store.store_rules(parse_rules(["slow_ms=200", "sample_rate=0.1"], "10m"))
+    store.clear_rules(["slow_ms", "min_execution_time"])
+    assert [rule.name for rule in store.load_rules()] == ["sample_rate"]
+    store.clear_rules(["sample_rate"])
+    assert store.load_rules() == []
+
+
+def test_expired_rules_are_not_loaded(store: Store) -> None:
+    """A rule is not there from its time on, whether the store has removed it or not."""
+    (rule,) = parse_rules(["slow_ms=200"], "10m")
+    now = utc_now()
+    store.store_rules([rule._replace(set_at=now - timedelta(minutes=1), expires_at=now)])
+    assert store.load_rules() == []
+    store.store_rules([rule])
+    assert store.load_rules() == [rule]
+
+
+def test_store_without_a_place_for_rules() -> None:
+    """A store that derives from the base alone has no rules, and says so when it is given some."""
+
+    class Other(Exporter):
+        def _store(self, records: Any) -> int:
+            return 0
+
+    assert Other().load_rules() == []
+    for call in (lambda: Other().store_rules([]), lambda: Other().clear_rules([])):
+        with pytest.raises(TrackingError, match="Other stores no temporary rules."):
             call()

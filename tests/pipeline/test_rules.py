@@ -1,4 +1,4 @@
-"""Which records are kept: the classic exclusions, and what was asked for in code."""
+"""Which records are kept: what code asked for, the classic exclusions, and samples of the rest."""
 
 from __future__ import annotations
 
@@ -142,3 +142,83 @@ def test_discard_wins_over_every_reason_to_keep() -> None:
 def test_discard_wins_over_keep() -> None:
     """A capture that carries both, which the span never makes, is discarded."""
     assert is_kept({}, make_capture(discarded=True, keep_reason="vip customer")) is False
+
+
+UNPICKED, PICKED = "f" * 32, "f" * 16 + "0" * 16
+"""Trace ids of which every rate below 1 picks the second, and none the first."""
+SAMPLED = {"TRACKING_SAMPLE_RATE": 0.01, "TRACKING_SLOW_MS": 200}
+
+
+@pytest.mark.parametrize(
+    ("trace_id", "rate", "kept"),
+    [
+        (UNPICKED, 0.01, False),
+        (UNPICKED, 1, True),
+        (PICKED, 0.01, True),
+        (PICKED, 0, False),
+        (None, 0.01, True),
+    ],
+)
+def test_routine_requests_are_sampled(trace_id: str | None, rate: float, kept: bool) -> None:
+    """Of what nothing else keeps the trace's id decides; a record without one is kept."""
+    assert is_kept({"TRACKING_SAMPLE_RATE": rate}, trace_id=trace_id) is kept
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"status_code": 500}, "error"),
+        ({"outcome": "error"}, "error"),
+        ({"outcome": "stream_error"}, "error"),
+        ({"outcome": "disconnected"}, None),
+        ({"execution_time": 200.0}, "slow"),
+    ],
+)
+def test_what_is_not_routine_is_not_sampled(changes: dict[str, Any], reason: str | None) -> None:
+    """Failures, slow and disconnected requests are kept at a rate of nothing."""
+    config = {**SAMPLED, "TRACKING_SAMPLE_RATE": 0}
+    assert judge(config, trace_id=UNPICKED, **changes) == Verdict(True, reason)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status_code": 404}, {"outcome": "unread"}, {"execution_time": 199.9}, {"status_code": None}],
+)
+def test_all_else_is_routine(changes: dict[str, Any]) -> None:
+    """A 404, or what is just not slow, is sampled like any other."""
+    assert is_kept(SAMPLED, trace_id=UNPICKED, **changes) is False
+    assert is_kept(SAMPLED, trace_id=PICKED, **changes) is True
+
+
+def test_code_wins_over_sampling() -> None:
+    """What the app asked to keep is not sampled, what it asked to discard is not picked."""
+    assert judge(SAMPLED, make_capture(keep_reason="vip"), trace_id=UNPICKED) == Verdict(True, "vip")
+    assert is_kept(SAMPLED, make_capture(discarded=True), trace_id=PICKED) is False
+
+
+def test_exclusions_win_over_what_is_always_kept() -> None:
+    """An excluded method or status is not kept because it failed or the trace was picked."""
+    config = {**SAMPLED, "TRACKING_EXCLUDE_METHODS": ["HEAD"], "TRACKING_EXCLUDE_STATUS_CODES": [503]}
+    assert is_kept(config, trace_id=PICKED, method="HEAD", execution_time=5000.0) is False
+    assert is_kept(config, trace_id=PICKED, status_code=503) is False
+
+
+def test_excluded_status_that_was_slow_enough_is_not_sampled() -> None:
+    """The minimal time promises that such a record is kept, so no sample is taken of them."""
+    config = {
+        **SAMPLED,
+        "TRACKING_EXCLUDE_STATUS_CODES": [304],
+        "TRACKING_MIN_EXECUTION_TIME": 50,
+    }
+    assert is_kept(config, trace_id=UNPICKED, status_code=304, execution_time=60.0) is True
+    assert is_kept(config, trace_id=UNPICKED, status_code=200, execution_time=60.0) is False
+
+
+@pytest.mark.parametrize(("flags", "kept"), [("00", False), ("01", True)])
+def test_parent_decides_where_the_settings_say_so(flags: str, kept: bool) -> None:
+    """With the setting the sampled flag of the caller decides, against the rate."""
+    header = f"00-{UNPICKED if kept else PICKED}-00f067aa0ba902b7-{flags}"
+    capture = make_capture(environ={"HTTP_TRACEPARENT": header})
+    config = {**SAMPLED, "TRACKING_SAMPLE_PARENT": True}
+    assert is_kept(config, capture, trace_id=header[3:35]) is kept
+    assert is_kept(SAMPLED, capture, trace_id=header[3:35]) is not kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection as Names
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,9 @@ from ...filters import Filter
 from ...forks import watch_forks
 from ...guard import warn_rarely
 from ...record import Record
+from ...temporary import TemporaryRule
 from ..base import Exporter, Reader, merge_newest
+from . import rules
 from .codec import CODEC, MAX_DOCUMENT_BYTES, to_document, utc_now
 from .collection import CollectionState, ensure_collections
 from .connection import Connection
@@ -189,6 +192,28 @@ class MongoExporter(Exporter, Reader):
         if not self._is_prepared:
             self.open()  # an insert would create a collection that is not capped
         return self.kept_collection().with_options(CODEC, write_concern=WriteConcern(j=True))
+
+    # Temporary rules
+
+    def _load_rules(self) -> Sequence[TemporaryRule]:
+        try:
+            return rules.load_rules(self._connection.open(), self._settings.collection)
+        except PyMongoError as error:
+            raise self._explain(error) from None
+
+    def store_rules(self, temporary: Sequence[TemporaryRule]) -> None:
+        """Store temporary rules beside the records, for every process that writes there."""
+        try:
+            rules.store_rules(self._connection.open(), self._settings.collection, temporary)
+        except PyMongoError as error:
+            raise self._explain(error) from None
+
+    def clear_rules(self, names: Names[str]) -> None:
+        """Forget the temporary rules of these names."""
+        try:
+            rules.clear_rules(self._connection.open(), self._settings.collection, names)
+        except PyMongoError as error:
+            raise self._explain(error) from None
 
     # Reading
 

@@ -1,0 +1,152 @@
+"""The marks that code puts on views and blueprints, and what they do to a span.
+
+A mark is an attribute of what is marked: the object stays what it is, and `functools.wraps` carries
+the mark on to what wraps it. What holds for an endpoint is found out once, at its first request.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from flask import Blueprint, Flask
+
+from ..errors import ConfigError
+from ..guard import call_foreign
+from ..registry import tracked_apps
+
+if TYPE_CHECKING:
+    from .span import Span
+
+__all__ = ["Mark", "apply_marks", "mark"]
+
+ATTRIBUTE = "_flask_tracking_mark"
+MAX_WRAPPERS = 100
+ANY_METHOD = ""
+HANDLED = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+"""The methods that a `MethodView` has handlers for."""
+UNKNOWN: Mapping[str, Mark] = {}
+"""Stands for an endpoint that nobody has asked for yet."""
+
+T = TypeVar("T")
+
+
+class Mark(NamedTuple):
+    """What code says about a view or a blueprint."""
+
+    is_excluded: bool = False
+    excludes_body: bool = False
+    keep_reason: str | None = None
+
+    def followed_by(self, later: Mark) -> Mark:
+        """Return what holds when `later` is said after this, or nearer to the view."""
+        body = self.excludes_body or later.excludes_body
+        if later.is_excluded or later.keep_reason is not None:
+            return later._replace(excludes_body=body)
+        return self._replace(excludes_body=body)
+
+
+NO_MARK = Mark()
+
+
+def mark(target: T, name: str, added: Mark) -> T:
+    """Mark a view, a class of views or a blueprint; return it, the same object.
+
+    Args:
+        target: what to mark.
+        name: what the mark is called, for the error.
+        added: what is said, after what may be said already.
+
+    Raises:
+        ConfigError: `target` is something else, or nothing can be noted on it.
+    """
+    if isinstance(target, Flask) or not (isinstance(target, Blueprint) or callable(target)):
+        raise ConfigError(
+            f"{name} marks a view or a blueprint, and this is a {type(target).__name__}. "
+            "For paths there are TRACKING_EXCLUDE and TRACKING_EXCLUDE_BODY."
+        )
+    # A bound method takes no attribute, its function does. What a view wraps is left alone: it may be
+    # a view by itself.
+    owner = getattr(target, "__func__", target)
+    try:
+        setattr(owner, ATTRIBUTE, (_own_mark(owner) or NO_MARK).followed_by(added))
+    except (AttributeError, TypeError):
+        raise ConfigError(
+            f"{name} cannot mark a {type(owner).__name__}, which takes no attribute. "
+            "Wrap it in a function, and mark that."
+        ) from None
+    for tracked in tracked_apps():
+        # Replaced and not cleared: who is just finding out what holds notes it in the old one.
+        tracked.marks = {}
+    return target
+
+
+def apply_marks(app: Flask, span: Span, endpoint: str, method: str) -> None:
+    """Do what the marks of an endpoint say, once it is known that a request goes there."""
+    known = span.owner.marks
+    marks = known.get(endpoint, UNKNOWN)
+    if marks is UNKNOWN:
+        marks = known[endpoint] = find_marks(app, endpoint)
+    if marks is None:
+        return
+    found: Mark = marks.get(method) or marks[ANY_METHOD]
+    if found.keep_reason is not None:
+        span.keep(found.keep_reason)
+    if found.is_excluded:
+        span.is_excluded = True
+    if span.exchange is not None and (found.is_excluded or found.excludes_body):
+        span.exchange.exclude_bodies()
+
+
+def find_marks(app: Flask, endpoint: str) -> dict[str, Mark] | None:
+    """Return what holds for an endpoint by HTTP method, and under `ANY_METHOD` for the others.
+
+    Returns:
+        None when nothing is said about it.
+    """
+    view = app.view_functions.get(endpoint)
+    view_class = _get(view, "view_class")
+    outer = [*_blueprint_marks(app, endpoint), *_marks_of(view_class)]
+    outer += [*_marks_of(_get(view_class, "dispatch_request")), *_marks_of(view)]
+    general = functools.reduce(Mark.followed_by, outer, NO_MARK)
+    found = {ANY_METHOD: general}
+    for method in HANDLED if view_class is not None else ():
+        handler = _get(view_class, method.lower())
+        if handler is None and method == "HEAD":  # as Flask does it
+            handler = _get(view_class, "get")
+        found[method] = functools.reduce(Mark.followed_by, _marks_of(handler), general)
+    return found if any(one != NO_MARK for one in found.values()) else None
+
+
+def _blueprint_marks(app: Flask, endpoint: str) -> Iterator[Mark]:
+    """Yield the marks of the blueprints around an endpoint, the outermost first."""
+    parts = endpoint.split(".")[:-1]
+    for count in range(1, len(parts) + 1):
+        found = _own_mark(app.blueprints.get(".".join(parts[:count])))
+        if found is not None:
+            yield found
+
+
+def _marks_of(view: object) -> list[Mark]:
+    """Return the marks of a view and of what it wraps, the innermost first."""
+    found = [_own_mark(wrapped) for wrapped in _unwrap(view)]
+    return [one for one in reversed(found) if one is not None]
+
+
+def _own_mark(target: object) -> Mark | None:
+    found = _get(target, ATTRIBUTE)
+    return found if isinstance(found, Mark) else None
+
+
+def _unwrap(view: object) -> Iterator[object]:
+    """Yield what is given, what it wraps, what that wraps."""
+    for _ in range(MAX_WRAPPERS):  # something may wrap itself
+        if view is None:
+            return
+        yield view
+        view = view.func if isinstance(view, functools.partial) else _get(view, "__wrapped__")
+
+
+def _get(target: object, name: str) -> Any:
+    return call_foreign("looking at a view", getattr, target, name, None, default=None)

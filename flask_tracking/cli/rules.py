@@ -1,0 +1,145 @@
+"""``rules``: change by which rules records are kept, for a while and without a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+from flask.cli import AppGroup, with_appcontext
+
+from ..config import Settings
+from ..exporters.base import Exporter
+from ..temporary import (
+    NAMES,
+    TemporaryRule,
+    change_settings,
+    check_name,
+    parse_rules,
+    setting_of,
+    utc_now,
+)
+from .common import find_settings, find_store, reports_errors
+
+GAP = "   "
+TITLES = ("RULE", "NOW", "OTHERWISE", "UNTIL")
+_UNITS_S = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+
+rules = AppGroup("rules", help="Change the rules of running processes, for a while.")
+
+
+@rules.command("set")
+@click.argument("terms", metavar="NAME=VALUE...", nargs=-1, required=True)
+@click.option("--for", "lifetime", metavar="TIME", help="How long: 30s, 10m, 2h or 1d.")
+@with_appcontext
+@reports_errors
+def set_rules(terms: tuple[str, ...], lifetime: str | None) -> None:
+    """Set rules for all processes that write to this app's store.
+
+    They hold instead of the settings, and expire by themselves.
+
+    \b
+    sample_rate=0.1               keep a tenth of the routine requests
+    slow_ms=200                   from 200 ms on a request is slow, and kept
+    exclude_methods=OPTIONS,HEAD  do not keep these
+    exclude_status_codes=304      nor these; with nothing behind = keep all
+    min_execution_time=500        keep them all the same from 500 ms on
+    """
+    wanted = parse_rules(terms, lifetime)
+    store, settings = find_store(), find_settings()
+    store.store_rules(wanted)
+    names = ", ".join(sorted(rule.name for rule in wanted))
+    click.echo(f"Set for {lifetime}: {names}. {_when(settings)}\n")
+    _show(store, settings)
+
+
+@rules.command("show")
+@with_appcontext
+@reports_errors
+def show_rules() -> None:
+    """Show the rules that hold now, and until when."""
+    _show(find_store(), find_settings())
+
+
+@rules.command("clear")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@with_appcontext
+@reports_errors
+def clear_rules(names: tuple[str, ...]) -> None:
+    """Let the settings hold again, instead of the rules NAME or of all."""
+    wanted = {check_name(name) for name in names} or set(NAMES)
+    store, settings = find_store(), find_settings()
+    cleared = [rule.name for rule in store.load_rules() if rule.name in wanted]
+    if not cleared:
+        click.echo("There is no such rule to clear.\n" if names else "There is no rule to clear.\n")
+    else:
+        store.clear_rules(cleared)
+        click.echo(f"Cleared: {', '.join(cleared)}. {_when(settings)}\n")
+    _show(store, settings)
+
+
+def _when(settings: Settings) -> str:
+    return f"Every process follows within {settings.flush_interval_s:g} s."
+
+
+def _show(store: Exporter, settings: Settings) -> None:
+    click.echo(render_rules(settings, store.load_rules(), utc_now()))
+
+
+def render_rules(settings: Settings, temporary: Sequence[TemporaryRule], now: datetime) -> str:
+    """Return a table of all rules, those that are set coloured.
+
+    Args:
+        settings: what holds where no rule is set.
+        temporary: the rules that are set.
+        now: in UTC.
+    """
+    changed = change_settings(settings, temporary)
+    until = {rule.name: rule.expires_at for rule in temporary}
+    rows: list[tuple[str, ...]] = [TITLES]
+    for name in NAMES:
+        value = _value(name, getattr(changed, setting_of(name)))
+        if name in until:
+            otherwise = _value(name, getattr(settings, setting_of(name)))
+            rows.append((name, value, otherwise, _until(until[name], now)))
+        else:
+            rows.append((name, value, "", ""))
+    if not until:
+        rows = [row[:2] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        GAP.join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join(
+        click.style(line, fg="yellow") if row[0] in until else line
+        for row, line in zip(rows, lines, strict=True)
+    )
+
+
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, frozenset):
+        return ", ".join(map(str, sorted(value))) or "none"
+    if name == "min_execution_time" and not value:
+        return "never"
+    return f"{value:.15g}" if name == "sample_rate" else f"{value:,.15g} ms"
+
+
+def _until(expires_at: datetime, now: datetime) -> str:
+    day = "" if expires_at.date() == now.date() else f"{expires_at:%Y-%m-%d} "
+    return f"{day}{expires_at:%H:%M:%S}Z, in {_in_words(expires_at - now)}"
+
+
+def _in_words(left: timedelta) -> str:
+    """Return a duration by its two largest units, like ``1h 59m``."""
+    seconds = max(0, round(left.total_seconds()))
+    parts = []
+    for unit, length_s in _UNITS_S.items():
+        count, seconds = divmod(seconds, length_s)
+        if count:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2]) or "0s"
+
+
+COMMANDS = (rules,)

@@ -1,0 +1,55 @@
+"""Temporary rules in a small collection beside the records, which MongoDB empties by itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection as Names
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import WriteConcern
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from ...temporary import NAMES, TemporaryRule
+from .codec import CODEC
+
+Document = dict[str, Any]
+
+
+def load_rules(database: Database[Document], name: str) -> list[TemporaryRule]:
+    """Return what is stored, the expired included: MongoDB looks only once a minute.
+
+    Args:
+        database: where the records are.
+        name: the records' collection.
+    """
+    # By their ids: whatever else is there, no collection is scanned.
+    found = _collection(database, name).find({"_id": {"$in": sorted(NAMES)}})
+    return [
+        TemporaryRule(one["_id"], one.get("value"), one["set_at"], one["expires_at"])
+        for one in found
+        if isinstance(one.get("set_at"), datetime) and isinstance(one.get("expires_at"), datetime)
+    ]
+
+
+def store_rules(database: Database[Document], name: str, rules: Sequence[TemporaryRule]) -> None:
+    """Store `rules`, each in the place of one of the same name."""
+    collection = _collection(database, name)
+    # Not every role may create an index. Without it the rules expire all the same, and stay there.
+    with contextlib.suppress(OperationFailure):
+        collection.create_index("expires_at", expireAfterSeconds=0)
+    for rule in rules:
+        document = {"value": rule.value, "set_at": rule.set_at, "expires_at": rule.expires_at}
+        collection.replace_one({"_id": rule.name}, document, upsert=True)
+
+
+def clear_rules(database: Database[Document], name: str, names: Names[str]) -> None:
+    """Forget the rules of these names."""
+    _collection(database, name).delete_many({"_id": {"$in": sorted(names)}})
+
+
+def _collection(database: Database[Document], name: str) -> Collection[Document]:
+    return database[f"{name}_rules"].with_options(CODEC, write_concern=WriteConcern(j=True))

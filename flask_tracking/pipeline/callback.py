@@ -1,0 +1,43 @@
+"""What is asked of the app itself on the worker's thread, and what ``on_record`` makes of records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from ..guard import call_foreign
+from ..record import Record
+from .redaction.actions import Redact
+
+__all__ = ["NO_HOOKS", "Hooks", "OnRecord", "ask"]
+
+OnRecord = Callable[[Record], Record | None]
+
+
+class Hooks(NamedTuple):
+    """What a worker asks the app."""
+
+    find_literals: Callable[[], Iterable[str]] = tuple
+    """Returns secrets that the redactor is to know."""
+    redact: Redact | None = None
+    """Asked for each value that is to be removed."""
+    on_record: OnRecord | None = None
+    """Sees each record before it is exported, and may change or drop it."""
+
+
+NO_HOOKS = Hooks()
+
+
+def ask(on_record: OnRecord, record: Record) -> Record | None:
+    """Return what is to be stored of `record`: None where `on_record` drops it.
+
+    When it raises, or returns something else, the record is stored as it is.
+    """
+    return call_foreign("on_record", _ask, on_record, record, default=record)
+
+
+def _ask(on_record: OnRecord, record: Record) -> Record | None:
+    answer: object = on_record(record)
+    if answer is not None and not isinstance(answer, Record):
+        raise TypeError("on_record returns a Record or None")
+    return answer

@@ -1,0 +1,79 @@
+"""The rules that hold now: those of the settings, as temporary ones change them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+from .. import guard, temporary
+from ..config import Settings
+from ..errors import ExportError, NoDatabaseError
+from ..exporters.base import Exporter
+from ..record import Capture, Record
+from ..temporary import TemporaryRule
+from .rules import Rules, Verdict
+
+__all__ = ["CurrentRules"]
+
+FAILURE_PAUSE_S = 15.0
+"""How long a store that gave no rules is not asked again: each try may take the export timeout."""
+
+
+class CurrentRules:
+    """Knows the rules of one process, and asks the store for temporary ones when it is told to."""
+
+    def __init__(self, settings: Settings, exporter: Exporter) -> None:
+        self._settings = settings
+        self._exporter = exporter
+        self._lock = threading.Lock()
+        self._rules = Rules(settings)
+        self._known: Sequence[TemporaryRule] = ()
+        self._next_change: datetime | None = None
+        self._next_load = 0.0  # at once
+
+    def judge(self, record: Record, capture: Capture) -> Verdict:
+        """Decide on one record by the rules that hold now. Makes no round trip."""
+        if self._next_change is not None and temporary.utc_now() >= self._next_change:
+            with self._lock:
+                self._take(self._known)
+        return self._rules.judge(record, capture)
+
+    def refresh(self) -> None:
+        """Ask the store, if a flush interval has passed since it was asked last.
+
+        What it cannot say now is known from before, until it expires.
+        """
+        with self._lock:
+            now = time.monotonic()
+            if now < self._next_load:
+                return
+            # Set before: of several threads one asks, and the others do not wait for it.
+            self._next_load = now + self._settings.flush_interval_s
+        found = guard.call_foreign("loading temporary rules", self._load, default=None)
+        with self._lock:
+            if found is None:
+                pause_s = max(FAILURE_PAUSE_S, self._settings.flush_interval_s)
+                self._next_load = time.monotonic() + pause_s
+            elif found or self._known:
+                self._take(found)
+
+    def refresh_soon(self) -> None:
+        """Let the next `refresh` ask the store: it answers again."""
+        with self._lock:
+            self._next_load = 0.0
+
+    def _load(self) -> Sequence[TemporaryRule] | None:
+        try:
+            return self._exporter.load_rules()
+        except NoDatabaseError:
+            return None  # the export says so
+        except ExportError as error:
+            guard.warn_rarely("rules", "Temporary rules cannot be loaded: %s", error)
+            return None
+
+    def _take(self, rules: Sequence[TemporaryRule]) -> None:
+        self._known = temporary.alive(rules, temporary.utc_now())
+        self._rules = Rules(temporary.change_settings(self._settings, self._known))
+        self._next_change = min((rule.expires_at for rule in self._known), default=None)

@@ -1,0 +1,47 @@
+"""Which routine requests are kept, where not all of them are.
+
+Decided by the trace's id alone: every process, every service and OpenTelemetry's ``TraceIdRatioBased``
+of the same rate pick the same traces, so what is kept of a trace is kept of all of it.
+"""
+
+from __future__ import annotations
+
+from ..ids import read_sampled
+from ..record import Capture, Record
+
+__all__ = ["Sampler"]
+
+LIMIT = 1 << 64
+"""The lower 64 bits of a trace's id decide: they are random in ids of every kind."""
+
+
+class Sampler:
+    """Picks a share of the traces."""
+
+    def __init__(self, rate: float, *, honours_parent: bool = False) -> None:
+        """Pick `rate` of all.
+
+        Args:
+            rate: from 0, which picks none, to 1, which picks all.
+            honours_parent: a valid ``traceparent`` header decides instead, by its sampled flag. Whoever
+                sends the request can set it.
+        """
+        self._bound = round(rate * LIMIT)
+        self._honours_parent = honours_parent
+
+    def picks(self, record: Record, capture: Capture) -> bool:
+        """Tell whether the trace of a request is picked."""
+        if self._honours_parent and "HTTP_TRACEPARENT" in capture.environ_keys:
+            position = capture.environ_keys.index("HTTP_TRACEPARENT")
+            is_sampled = read_sampled(capture.environ_values[position])
+            if is_sampled is not None:
+                return is_sampled
+        return self.picks_trace(record.trace_id or "0")
+
+    def picks_trace(self, trace_id: str) -> bool:
+        """Tell whether a trace is picked by its id.
+
+        Args:
+            trace_id: 32 hex digits.
+        """
+        return int(trace_id[-16:], 16) < self._bound

@@ -1,0 +1,161 @@
+"""``rules set``, ``show`` and ``clear``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from flask_tracking import Exporter, MemoryExporter, Settings, Tracking
+from flask_tracking.cli.rules import render_rules
+from flask_tracking.record import Record
+from flask_tracking.temporary import TemporaryRule
+
+Invoke = Callable[..., Result]
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
+
+UNCHANGED = """\
+RULE                   NOW
+sample_rate            1
+slow_ms                1,000 ms
+exclude_methods        none
+exclude_status_codes   none
+min_execution_time     never
+"""
+
+
+@pytest.fixture
+def invoke(app: Flask) -> Invoke:
+    """Run ``flask tracking rules ...``."""
+    runner = app.test_cli_runner()
+
+    def run(*arguments: str) -> Result:
+        return runner.invoke(args=["tracking", "rules", *arguments])
+
+    return run
+
+
+def without_times(output: str) -> str:
+    """Replace times of day, and what is left until then."""
+    return re.sub(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\dZ, in (9m 59s|10m)\n", "<time>\n", output)
+
+
+def test_set_show_and_clear(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
+    """Rules are set, shown and cleared, each with what holds then."""
+    assert invoke("show").output == UNCHANGED
+    table = (
+        "RULE                   NOW      OTHERWISE   UNTIL\n"
+        "sample_rate            0.1      1           <time>\n"
+        "slow_ms                200 ms   1,000 ms    <time>\n"
+        "exclude_methods        none\n"
+        "exclude_status_codes   none\n"
+        "min_execution_time     never\n"
+    )
+    result = invoke("set", "slow_ms=200", "sample_rate=0.1", "--for", "10m")
+    follows = "Every process follows within 1 s.\n\n"
+    assert without_times(result.output) == f"Set for 10m: sample_rate, slow_ms. {follows}{table}"
+    assert without_times(invoke("show").output) == table
+    assert [rule.name for rule in memory.load_rules()] == ["sample_rate", "slow_ms"]
+    assert invoke("clear", "slow_ms").output.startswith(f"Cleared: slow_ms. {follows}RULE")
+    assert [rule.name for rule in memory.load_rules()] == ["sample_rate"]
+    assert invoke("clear", "slow_ms").output.startswith("There is no such rule to clear.\n\nRULE")
+    assert invoke("clear").output == f"Cleared: sample_rate. {follows}{UNCHANGED}"
+    assert invoke("clear").output == f"There is no rule to clear.\n\n{UNCHANGED}"
+
+
+def make_rule(name: str, value: object, lifetime: timedelta) -> TemporaryRule:
+    """Make a rule that expires so long after noon."""
+    return TemporaryRule(name, value, NOON, NOON + lifetime)
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "until"),
+    [
+        (timedelta(seconds=1), "12:00:01Z, in 1s"),
+        (timedelta(seconds=59.6), "12:00:59Z, in 1m"),
+        (timedelta(minutes=10, seconds=2), "12:10:02Z, in 10m 2s"),
+        (timedelta(hours=2, seconds=3), "14:00:03Z, in 2h 3s"),
+        (timedelta(hours=12), "2026-11-25 00:00:00Z, in 12h"),
+        (timedelta(days=1, hours=2, minutes=3), "2026-11-25 14:03:00Z, in 1d 2h"),
+        (timedelta(0), "12:00:00Z, in 0s"),
+    ],
+)
+def test_until(lifetime: timedelta, until: str) -> None:
+    """When a rule expires is said in UTC and in words, with the day where it is another."""
+    table = render_rules(Settings(), [make_rule("slow_ms", 200.0, lifetime)], NOON)
+    (line,) = [line for line in table.splitlines() if "slow_ms" in line]
+    assert until in line
+
+
+def test_values_are_readable() -> None:
+    """Every kind of value is shown as people write it, whatever its size; what is set is coloured."""
+    settings = Settings(
+        sample_rate=0.123456789,
+        slow_ms=1234567.5,
+        exclude_methods=frozenset({"OPTIONS", "HEAD"}),
+        exclude_status_codes=frozenset({404, 304}),
+        min_execution_time_ms=500.0,
+    )
+    hour = timedelta(hours=1)
+    rules = [make_rule("exclude_methods", [], hour), make_rule("min_execution_time", 0.0, hour)]
+    assert render_rules(settings, rules, NOON).splitlines() == [
+        "RULE                   NOW              OTHERWISE       UNTIL",
+        "sample_rate            0.123456789",
+        "slow_ms                1,234,567.5 ms",
+        "\x1b[33mexclude_methods        none             HEAD, OPTIONS   13:00:00Z, in 1h\x1b[0m",
+        "exclude_status_codes   304, 404",
+        "\x1b[33mmin_execution_time     never            500 ms          13:00:00Z, in 1h\x1b[0m",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["set", "slow=200", "--for", "10m"], "'slow' is nothing that can be changed at run time."),
+        (["set", "slow_ms=soon", "--for", "10m"], "slow_ms is 'soon', but it wants a number above 0."),
+        (["set", "slow_ms=200"], "For how long? Add --for with 30s, 10m, 2h or 1d."),
+        (["set", "slow_ms=200", "--for", "10"], "'10' is no duration."),
+        (["set", "slow_ms=\x1b[31m", "--for", "10m"], "slow_ms is '\\x1b[31m', but it wants"),
+        (["set", "slow_ms=1", "slow_ms=2", "--for", "10m"], "slow_ms is given twice."),
+        (["clear", "slow"], "'slow' is nothing that can be changed at run time."),
+    ],
+)
+def test_wrong_arguments(
+    invoke: Invoke, memory: MemoryExporter, tracking: Tracking, arguments: list[str], message: str
+) -> None:
+    """What is wrong is one line that names the fix, and nothing is set."""
+    result = invoke(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {message}")
+    assert memory.load_rules() == []
+
+
+def test_one_wrong_rule_sets_none(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
+    """Of several rules either all are set or none."""
+    assert invoke("set", "slow_ms=200", "sample_rate=7", "--for", "10m").exit_code == 1
+    assert memory.load_rules() == []
+
+
+def test_store_without_a_place_for_rules(invoke: Invoke, app: Flask) -> None:
+    """A store that takes no rules says so; what holds can be shown all the same."""
+
+    class Other(Exporter):
+        def _store(self, records: object) -> int:
+            return len([record for record in [records] if isinstance(record, Record)])
+
+    Tracking(app, exporter=Other())
+    assert invoke("show").output == UNCHANGED
+    result = invoke("set", "slow_ms=200", "--for", "10m")
+    assert (result.exit_code, result.stderr) == (1, "Error: Other stores no temporary rules.\n")
+    assert invoke("clear").output == f"There is no rule to clear.\n\n{UNCHANGED}"
+
+
+def test_help_names_every_rule(invoke: Invoke, tracking: Tracking) -> None:
+    """Each rule stands in the help with an example."""
+    output = invoke("set", "--help").output
+    for name in re.findall(r"^(\w+) ", UNCHANGED.partition("\n")[2], re.MULTILINE):
+        assert f"{name}=" in output

@@ -1,0 +1,208 @@
+"""Which rules hold in a process, while the store is asked, fails, and rules expire."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Settings, guard, temporary
+from flask_tracking.pipeline.current_rules import FAILURE_PAUSE_S, CurrentRules
+from flask_tracking.pipeline.rules import Verdict
+from flask_tracking.temporary import TemporaryRule
+
+from ..captures import make_capture, make_record
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
+
+
+class Store(MemoryExporter):
+    """A store that counts how often it is asked, and fails when it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.error: Exception | None = None
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def _load_rules(self) -> Sequence[TemporaryRule]:
+        self.asked += 1
+        self.meanwhile()
+        if self.error is not None:
+            raise self.error
+        return super()._load_rules()
+
+    def set(self, lifetime: str = "10m", **values: Any) -> None:
+        """Store rules as the command does."""
+        self.store_rules(
+            temporary.parse_rules([f"{name}={value}" for name, value in values.items()], lifetime)
+        )
+
+
+class Clock:
+    """A clock for all: seconds since noon."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def utc_now(self) -> datetime:
+        return NOON + timedelta(seconds=self.now_s)
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the test."""
+    clock = Clock()
+    monkeypatch.setattr(temporary, "utc_now", clock.utc_now)
+    monkeypatch.setattr("flask_tracking.exporters.base.utc_now", clock.utc_now)
+    monkeypatch.setattr("flask_tracking.pipeline.current_rules.time.monotonic", clock.monotonic)
+    return clock
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def rules(store: Store, clock: Clock) -> CurrentRules:
+    """Rules by which nothing is slow."""
+    return CurrentRules(Settings(flush_interval_s=2.0), store)
+
+
+def is_slow(rules: CurrentRules) -> bool:
+    """Tell whether a request of 2.5 ms is slow now."""
+    verdict = rules.judge(make_record(), make_capture())
+    assert verdict in (Verdict(True), Verdict(True, "slow"))
+    return verdict.kept_reason is not None
+
+
+def test_store_is_asked_once_in_a_flush_interval(
+    rules: CurrentRules, store: Store, clock: Clock
+) -> None:
+    """The first time at once, then not before the interval has passed; judging asks nothing."""
+    store.set(slow_ms=1)
+    assert is_slow(rules) is False
+    assert store.asked == 0
+    for now_s, asked in ((0, 1), (0, 1), (1.9, 1), (2.0, 2), (2.1, 2), (500, 3)):
+        clock.now_s = now_s
+        rules.refresh()
+        assert store.asked == asked
+        assert is_slow(rules) is True
+
+
+def test_rule_is_taken_up_and_cleared(rules: CurrentRules, store: Store, clock: Clock) -> None:
+    """What is set, changed and cleared holds from the next time that the store is asked."""
+    rules.refresh()
+    assert is_slow(rules) is False
+    for now_s, change, expected in (
+        (2, lambda: store.set(slow_ms=1), True),
+        (4, lambda: store.set(slow_ms=500), False),
+        (6, lambda: store.set(slow_ms=2), True),
+        (8, lambda: store.clear_rules(["slow_ms"]), False),
+    ):
+        change()
+        assert is_slow(rules) is not expected
+        clock.now_s = now_s
+        rules.refresh()
+        assert is_slow(rules) is expected
+
+
+def test_rule_expires_without_asking(rules: CurrentRules, store: Store, clock: Clock) -> None:
+    """A rule ends by this process's clock, whatever became of the store; the next one goes on."""
+    store.set("10s", slow_ms=1)
+    store.set("20s", sample_rate=0)
+    rules.refresh()
+    store.error = ExportError("away")
+    clock.now_s = 9.999
+    assert is_slow(rules) is True
+    clock.now_s = 10
+    assert rules.judge(make_record(), make_capture()) == Verdict(False)
+    clock.now_s = 20
+    assert is_slow(rules) is False
+    assert rules.judge(make_record(), make_capture()) == Verdict(True)
+    assert store.asked == 1
+
+
+@pytest.mark.parametrize("error", [ExportError("away"), NoDatabaseError("none"), RuntimeError("bug")])
+def test_store_that_fails(rules: CurrentRules, store: Store, clock: Clock, error: Exception) -> None:
+    """What is known holds on while the store is away, and a store that fails is asked less often."""
+    store.set(slow_ms=1)
+    rules.refresh()
+    store.error = error
+    clock.now_s = 5
+    rules.refresh()
+    assert is_slow(rules) is True
+    clock.now_s = 5 + FAILURE_PAUSE_S - 0.1
+    rules.refresh()
+    assert store.asked == 2
+    clock.now_s = 5 + FAILURE_PAUSE_S
+    store.error = None
+    store.clear_rules(["slow_ms"])
+    rules.refresh()
+    assert (store.asked, is_slow(rules)) == (3, False)
+
+
+def test_store_that_answers_again(rules: CurrentRules, store: Store, clock: Clock) -> None:
+    """Once records are stored again the store is asked at once."""
+    store.error = ExportError("away")
+    rules.refresh()
+    store.error = None
+    store.set(slow_ms=1)
+    rules.refresh()
+    assert is_slow(rules) is False
+    rules.refresh_soon()
+    rules.refresh()
+    assert is_slow(rules) is True
+
+
+def test_failure_is_said(
+    rules: CurrentRules, store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Why rules cannot be loaded is said; that there is no database the export says."""
+    store.error = ExportError("MongoDB at db:27017 does not answer within 5 s")
+    with caplog.at_level(logging.WARNING, "flask_tracking"):
+        rules.refresh()
+        store.error = NoDatabaseError("no MongoDB is configured")
+        rules.refresh_soon()
+        rules.refresh()
+    assert [record.getMessage() for record in caplog.records] == [
+        "Temporary rules cannot be loaded: MongoDB at db:27017 does not answer within 5 s"
+    ]
+    assert store.asked == 2
+    assert guard.failures.total() == 0
+
+
+def test_others_do_not_wait(rules: CurrentRules, store: Store) -> None:
+    """While one thread asks the store, others judge by what is known and ask nothing."""
+    is_asking, answer = threading.Event(), threading.Event()
+
+    def meanwhile() -> None:
+        is_asking.set()
+        assert answer.wait(20)
+
+    store.meanwhile = meanwhile
+    store.set(slow_ms=1)
+    asking = threading.Thread(target=rules.refresh)
+    asking.start()
+    assert is_asking.wait(20)
+    rules.refresh()
+    assert is_slow(rules) is False
+    answer.set()
+    asking.join(20)
+    assert (store.asked, is_slow(rules)) == (1, True)
+
+
+def test_rule_that_is_wrong_costs_only_itself(rules: CurrentRules, store: Store, clock: Clock) -> None:
+    """A value that nobody can use leaves the other rules as they are."""
+    store.store_rules([TemporaryRule("sample_rate", "much", NOON, NOON + timedelta(minutes=1))])
+    store.set(slow_ms=1)
+    rules.refresh()
+    assert is_slow(rules) is True
