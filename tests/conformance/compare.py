@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from flask_tracking.testing.observation import Observation, first_difference, normalise
 
 from .exchange import Scene
+from .faults import LOSSLESS
 from .runner import Run
 
 OUTPUT = "what the server printed"
@@ -85,13 +86,19 @@ def compare_records(verdict: Verdict, run: Run, recorded: Counter[str]) -> None:
     """Add to `verdict` whether tracking was really on: a record for every call of a tracked app.
 
     Args:
-        verdict: of the column; with a fault records must be missing, else the fault was none.
+        verdict: of the column; with a fault records must be missing, or the log must say that
+            something failed, else the fault was none.
         run: the run with tracking on.
         recorded: the records by scene.
     """
     missing, surplus = run.called - recorded, recorded - run.called
     said = [text for text in run.said if not text.startswith(MAY_BE_SAID)]
-    if verdict.fault:
+    if verdict.fault in LOSSLESS:
+        # A record that could not be redacted does not tell its scene any more.
+        if not said or run.called.total() != recorded.total():
+            counts = f"{recorded.total()} of {run.called.total()} recorded"
+            verdict.differences[RECORDS] = f"{counts}, logged {said[:1]}"
+    elif verdict.fault:
         if not missing:
             verdict.differences[RECORDS] = "the fault was planted, and yet everything was recorded"
     elif missing or surplus:

@@ -56,5 +56,9 @@ FAULTS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "queue full": _working,
     "raising exporter": _working,
     "out of memory": _working,
+    "raising redactor": _working,
+    "raising callbacks": _working,
 }
-"""By name: what makes the database's URI. The last three are planted in the app itself, by `tracks`."""
+"""By name: what makes the database's URI. The last five are planted in the app itself, by `tracks`."""
+LOSSLESS = frozenset({"raising redactor", "raising callbacks"})
+"""Faults that cost no record: each is stored all the same, and the log says what failed."""

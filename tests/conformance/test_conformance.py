@@ -95,12 +95,15 @@ def test_scenes_that_were_not_played_are_a_difference() -> None:
         ("", 2, 2, ("flask_tracking WARNING: Records cannot be stored",), False),
         ("database down", 2, 0, ("flask_tracking WARNING: Records cannot be stored",), True),
         ("database down", 2, 2, (), False),
+        ("raising redactor", 2, 2, ("flask_tracking WARNING: redacting a record failed",), True),
+        ("raising redactor", 2, 1, ("flask_tracking WARNING: redacting a record failed",), False),
+        ("raising callbacks", 2, 2, (), False),
     ],
 )
 def test_tracking_was_on(
     fault: str, called: int, recorded: int, said: tuple[str, ...], passes: bool
 ) -> None:
-    """Every call has its record and nothing is logged; with a fault records are missing."""
+    """Every call has its record and the log is empty; with a fault records miss, or the log tells."""
     verdict = Verdict("werkzeug", fault)
     run = Run(called=Counter({"plain text": called}), said=said)
     compare_records(verdict, run, Counter({"plain text": recorded}))

@@ -12,7 +12,10 @@ from flask import Flask
 from flask_tracking import Exporter, Record, Settings, Tracking
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.pipeline.assemble import Assembler
+from flask_tracking.pipeline.redaction.look import Looker
+from flask_tracking.pipeline.redaction.places import RecordRedaction
 
+from .faults import LOSSLESS
 from .mutants import MUTANTS
 
 if TYPE_CHECKING:
@@ -28,6 +31,11 @@ class RaisingExporter(Exporter):
 
     def _store(self, records: Sequence[Record]) -> int:
         raise RuntimeError("planted in export()")
+
+
+def fail(*_: object) -> Any:
+    """Fail, whatever is asked."""
+    raise RuntimeError("planted in a callback")
 
 
 def do_not_track(app: Flask) -> None:
@@ -53,16 +61,24 @@ class TrackInto:
     def __init__(self, uri: str, fault: str = "") -> None:
         """Take the database's URI, and what is to go wrong in this process: "" for nothing."""
         self._config: dict[str, Any] = {"TRACKING_MONGODB_URI": uri}
-        if fault:
+        if fault and fault not in LOSSLESS:
             self._config |= {"TRACKING_SHUTDOWN_TIMEOUT_S": 0.2, "TRACKING_EXPORT_TIMEOUT_S": 1.0}
         if fault == "queue full":
             self._config["TRACKING_QUEUE_RECORDS"] = 1
         if fault == "out of memory":
             mock.patch.object(Assembler, "assemble", side_effect=MemoryError).start()
+        if fault == "raising redactor":
+            mock.patch.object(Looker, "look", side_effect=RuntimeError("planted in look()")).start()
+            mock.patch.object(RecordRedaction, "redact", side_effect=RuntimeError("planted")).start()
         is_raising = fault == "raising exporter"
         # One client for all apps.
         settings = Settings.from_mapping(self._config)
-        self._tracking = Tracking(exporter=RaisingExporter() if is_raising else MongoExporter(settings))
+        callback = fail if fault == "raising callbacks" else None
+        self._tracking = Tracking(
+            exporter=RaisingExporter() if is_raising else MongoExporter(settings),
+            redact=callback,
+            on_record=callback,
+        )
 
     def __call__(self, app: Flask) -> None:
         """Do what an app does with ``Tracking(app)``."""
