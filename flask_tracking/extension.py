@@ -16,6 +16,7 @@ from .config import Settings, tracking_keys
 from .errors import TrackingError
 from .exporters.base import Exporter
 from .pipeline.agents import load_tables
+from .pipeline.redaction.again import literals_of
 from .pipeline.worker import BatchWorker, Stats, SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
 
@@ -162,19 +163,7 @@ def _make_mongo_exporter(settings: Settings) -> Exporter:
 
 def _make_worker(settings: Settings, exporter: Exporter, app: Flask) -> BatchWorker | SyncWorker:
     worker = SyncWorker if settings.worker == "sync" else BatchWorker
-    reference = weakref.ref(app)
-
-    def find_literals() -> list[str]:
-        # Asked for each time: the key may be set after the app was tracked, and it may be changed.
-        alive = reference()
-        return [] if alive is None else _secret_keys(alive)
-
-    return worker(settings, exporter, find_literals)
-
-
-def _secret_keys(app: Flask) -> list[str]:
-    keys = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or ())]
-    return [key if isinstance(key, str) else key.decode("latin-1") for key in keys if key]
+    return worker(settings, exporter, literals_of(app))
 
 
 def _when_collected(app: Flask, close: Callable[[], None]) -> None:

@@ -6,7 +6,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, FlaskGroup
 
-from . import records, store
+from . import records, redact, scrub, store
 
 __all__ = ["is_command_running", "register"]
 
@@ -14,7 +14,7 @@ __all__ = ["is_command_running", "register"]
 def register(app: Flask) -> None:
     """Add ``flask tracking`` to the commands of `app`."""
     group = AppGroup("tracking", help="Look at recorded requests, and see to their store.")
-    for command in (*store.COMMANDS, *records.COMMANDS):
+    for command in (*store.COMMANDS, *records.COMMANDS, *redact.COMMANDS, *scrub.COMMANDS):
         group.add_command(command)
     app.cli.add_command(group)
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import click
-from flask import current_app
+from flask import Flask, current_app
 
 from ..errors import TrackingError
 from ..exporters.base import Exporter, Reader
-from ..registry import find_tracked
+from ..pipeline.redaction.again import Revision, literals_of
+from ..registry import TrackedApp, find_tracked
 from ..text import visible
 
 P = ParamSpec("P")
@@ -31,8 +32,8 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     return reporting
 
 
-def find_store() -> Exporter:
-    """Return the store of the current app.
+def find_current() -> TrackedApp:
+    """Return what belongs to the current app.
 
     Raises:
         TrackingError: the app is not tracked.
@@ -40,6 +41,22 @@ def find_store() -> Exporter:
     tracked = find_tracked()
     if tracked is None:
         raise TrackingError(f"The app {current_app.name!r} is not tracked: Tracking(app) is missing.")
+    return tracked
+
+
+def find_revision() -> Revision:
+    """Return today's rules of redaction, with the current app's settings and secrets."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return Revision(find_current().settings, literals_of(app))
+
+
+def find_store() -> Exporter:
+    """Return the store of the current app.
+
+    Raises:
+        TrackingError: the app is not tracked.
+    """
+    tracked = find_current()
     click.get_current_context().call_on_close(tracked.exporter.close)
     return tracked.exporter
 

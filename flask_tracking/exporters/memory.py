@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bson import ObjectId
 
 from ..filters import Filter
 from ..forks import watch_forks
 from ..record import Record
-from .base import Exporter, Reader
+from .base import Exporter, Reader, Revise, Rewritten
 
 __all__ = ["MemoryExporter"]
+
+REWRITE_BATCH = 500
 
 
 class MemoryExporter(Exporter, Reader):
@@ -51,6 +54,33 @@ class MemoryExporter(Exporter, Reader):
                 del self._records[next(iter(self._records))]
         return 0
 
+    def rewrite(
+        self, revise: Revise, version: str, *, marker: str, is_dry_run: bool = False
+    ) -> Iterator[Rewritten]:
+        """Replace the records by what `revise` returns of them."""
+        held = self._records
+        with self._lock:
+            stale = [record for record in held.values() if record.rules_version != version]
+            done = Rewritten("memory", len(held), current=len(held) - len(stale))
+        yield done
+        for at in range(0, len(stale), REWRITE_BATCH):
+            batch = stale[at : at + REWRITE_BATCH]
+            revised = revise(batch)
+            with self._lock:
+                # One that is gone, or was replaced meanwhile, is let be.
+                pairs = [
+                    (before, after)
+                    for before, after in zip(batch, revised, strict=True)
+                    if held.get(before.id) is before
+                ]
+                if not is_dry_run:
+                    held.update({after.id: after for _, after in pairs})
+            done = done._replace(
+                looked_at=done.looked_at + len(pairs),
+                changed=done.changed + sum(map(_is_changed, pairs)),
+            )
+            yield done
+
     def get(self, record_id: ObjectId) -> Record | None:
         """Return the record with this id, or None."""
         with self._lock:
@@ -60,3 +90,8 @@ class MemoryExporter(Exporter, Reader):
         found = [record for record in self.records if wanted.matches(record)]
         found.sort(key=lambda record: (record.date_created, record.id), reverse=True)
         return found[:limit]
+
+
+def _is_changed(pair: tuple[Record, Record]) -> bool:
+    before, after = pair
+    return dataclasses.replace(before, rules_version=after.rules_version) != after

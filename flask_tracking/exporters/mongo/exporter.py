@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
@@ -22,11 +22,12 @@ from ...filters import Filter
 from ...forks import watch_forks
 from ...guard import warn_rarely
 from ...record import Record
-from ..base import Exporter, Reader
+from ..base import Exporter, Reader, Revise, Rewritten
 from .codec import CODEC, UNENCODABLE, from_document, make_storable, to_document, utc_now
 from .collection import CollectionState, ensure_collection
 from .connection import Connection
 from .query import NEWEST_FIRST, to_query
+from .rewrite import TIMEOUT_S, Rewriting
 
 __all__ = ["MongoExporter"]
 
@@ -146,6 +147,24 @@ class MongoExporter(Exporter, Reader):
                     raise ExportError(f"the server could not write (code {one['code']})") from None
             return [documents[one["index"]] for one in refused]
         return []
+
+    def rewrite(
+        self, revise: Revise, version: str, *, marker: str, is_dry_run: bool = False
+    ) -> Iterator[Rewritten]:
+        """Store all records anew as far as they differ, those of the kept collection as well."""
+        database = self._connection.open()
+        name = self._settings.collection
+        try:
+            there = database.list_collection_names()
+            for one in (name, f"{name}_kept"):
+                if one in there:
+                    yield from Rewriting(database[one], revise, version, marker, is_dry_run).run()
+        except PyMongoError as error:
+            if error.timeout:
+                kind = type(error).__name__
+                message = f"{self._connection.where()} does not answer within {TIMEOUT_S:g} s ({kind})"
+                raise ExportError(message) from None
+            raise self._explain(error) from None
 
     def _explain(self, error: PyMongoError) -> ExportError:
         """Say what happened; the error's own text may quote a document."""
