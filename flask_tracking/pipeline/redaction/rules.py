@@ -97,6 +97,7 @@ FINDS = {
     "vendor-dash": "tokens of some 15 vendors, prefix-...",
     "vendor-run": "tokens of some 10 vendors that begin with a fixed run",
     "vendor-point": "tokens of Airtable, Dropbox, Mapbox and others, with points",
+    "beamer": "Beamer API keys",
     "mailchimp": "Mailchimp API keys",
     "maxmind": "MaxMind license keys",
 }
@@ -280,6 +281,10 @@ RULES = (
         r"sk\.eyJ[0-9A-Za-z_-]{20,}\.[0-9A-Za-z_-]{16,}|[0-9A-Za-z]{14}\.atlasv1\.[0-9A-Za-z_=-]{60,})",
         ("pat", "v1.0-", "sl.", "dt0c01.", "amzn.mws.", "sk.eyJ", ".atlasv1."),
         "gitleaks airtable, harness, cloudflare-origin-ca, dropbox, dynatrace, hashicorp-tf; trufflehog aws mws",
+    ),
+    # A short prefix: a token has a letter that hexadecimal digests, and a digit that words, have not.
+    Rule(
+        "beamer", r"b_[0-9a-f]{0,12}[g-z][0-9a-z]{31,}", ("b_",), "gitleaks beamer-api-token", LONE, "has_digit"
     ),
     Rule("mailchimp", r"[0-9a-f]{32}-us[0-9]{1,2}", ("-us",), "gitleaks mailchimp-api-key"),
     Rule("maxmind", r"[0-9A-Za-z]{6}_[0-9A-Za-z]{29}_mmk", ("_mmk",), "gitleaks maxmind-license-key"),
