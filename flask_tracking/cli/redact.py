@@ -39,15 +39,16 @@ def redact() -> None:
 def rules() -> None:
     """List the rules: what each finds, its version, and who documents the format.
 
-    An id may stand in TRACKING_REDACT_OFF, and stands in the remarks of a record.
+    An id may stand in TRACKING_REDACT_OFF, and stands in the remarks of a record. A narrow terminal
+    does without the sources; into a pipe all is written whole.
     """
     settings = find_current().settings
     columns = [
         Column("ID", [rule.id for rule in RULES]),
-        Column("FINDS", [rule.finds for rule in RULES], least=30),
+        Column("FINDS", [rule.finds for rule in RULES], least=48),
         Column("VERSION", [str(rule.version) for rule in RULES], is_number=True),
         Column("", ["off" if rule.id in settings.redact_off else "" for rule in RULES]),
-        Column("SOURCES", [rule.sources for rule in RULES], least=20),
+        Column("SOURCES", [rule.sources for rule in RULES], least=16, may_go=True),
     ]
     width = shutil.get_terminal_size().columns if _is_terminal() else None
     header, *lines = render_columns([one for one in columns if any(one.cells)], width)

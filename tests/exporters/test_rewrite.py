@@ -13,6 +13,7 @@ import mongomock
 import pytest
 from bson import Int64, ObjectId
 from bson.raw_bson import RawBSONDocument
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
 
@@ -26,6 +27,7 @@ from flask_tracking.exporters.mongo.fitting import fit
 from flask_tracking.record import Remark
 
 from ..captures import make_record
+from .test_mongo import plan_stages
 
 Document = dict[str, Any]
 NOON = datetime(2026, 11, 24, 12, 0, 0, tzinfo=timezone.utc)
@@ -294,6 +296,36 @@ def test_two_rewrites_at_once(mongo: MongoExporter, monkeypatch: pytest.MonkeyPa
     assert rewrite(mongo)[2:] == (0, 0, 0, 60, 0)
 
 
+def test_rewrite_never_scans(
+    mongo: MongoExporter, database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every query and every update is a range of the arrival time, or by ids."""
+    mongo.export([make_stored(number) for number in range(50)])
+    asked: list[Document] = []
+
+    def note(name: str) -> None:
+        method = getattr(Collection, name)
+
+        def noting(self: Any, query: Document, *args: Any, **options: Any) -> Any:
+            asked.append(query)
+            return method(self, query, *args, **options)
+
+        monkeypatch.setattr(Collection, name, noting)
+
+    for name in ("find", "count_documents", "update_many"):
+        note(name)
+    rewrite(mongo)
+    monkeypatch.undo()
+    assert len(asked) > 3
+    for query in asked:
+        key = "_id" if "_id" in query else "date_created"
+        # That key alone: SecantusDB says COLLSCAN where other conditions stand beside a range.
+        command = {"find": "tracking", "filter": {key: query[key]}, "sort": {"date_created": -1}}
+        explained = database.command("explain", command, verbosity="queryPlanner")
+        stages = plan_stages(explained["queryPlanner"]["winningPlan"])
+        assert "COLLSCAN" not in stages and stages & {"IXSCAN", "IDHACK"}
+
+
 def test_what_is_no_record_is_left(mongo: MongoExporter, database: Database[Document]) -> None:
     """A document that cannot be read as a record is counted and left as it is."""
     mongo.export([make_stored(0)])
@@ -319,8 +351,6 @@ def test_one_that_is_refused_keeps_none_from_being_written(
 
 def forbid_other_sizes(monkeypatch: pytest.MonkeyPatch, *, is_removable: bool = True) -> list[int]:
     """Make PyMongo's collections behave like capped ones before MongoDB 5.0."""
-    from pymongo.collection import Collection
-
     bulk_write = Collection.bulk_write
     sizes: list[int] = []
 
