@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from ..errors import TrackingError
-from ..text import visible
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 _REQUEST_LINE = re.compile(r"([A-Za-z][A-Za-z_-]*) (\S+) (HTTP/[0-9](?:\.[0-9])?)")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
 _END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
-SHOWN = 60
-"""How much of a wrong line a message quotes."""
 
 
 class RawRequest(NamedTuple):
@@ -62,7 +59,7 @@ def parse_request(data: bytes) -> RawRequest:
     """Read a request line, headers, an empty line and a body.
 
     Raises:
-        TrackingError: it is none; names the line and what to write there.
+        TrackingError: it is none; names the line and what to write there, and quotes nothing.
     """
     data = data.removeprefix(b"\xef\xbb\xbf")
     end = _END_OF_HEADERS.search(data)
@@ -77,14 +74,11 @@ def parse_request(data: bytes) -> RawRequest:
 def _read_request_line(line: str) -> tuple[str, str, str]:
     match = _REQUEST_LINE.fullmatch(line.rstrip(" "))
     if match is None:
-        raise TrackingError(
-            f"Line 1 is {_shown(line)}, which is no request line. Write one like "
-            "'POST /orders?a=1 HTTP/1.1'."
-        )
+        raise TrackingError("Line 1 is no request line. Write one like 'POST /orders?a=1 HTTP/1.1'.")
     method, target, version = match.groups()
     if not (target.startswith("/") or target == "*" or re.match(r"https?://[^/]", target)):
         raise TrackingError(
-            f"Line 1 has the target {_shown(target)}. Write a path like '/orders?a=1', or a whole URL."
+            "Line 1 has a target that is no path. Write one like '/orders?a=1', or a whole URL."
         )
     return method.upper(), target, version
 
@@ -93,8 +87,8 @@ def _read_header(line: str, number: int) -> tuple[str, str]:
     match = _HEADER.fullmatch(line)
     if match is None:
         raise TrackingError(
-            f"Line {number} is {_shown(line)}, which is no header. Write 'Name: value', on one line, "
-            "and an empty line before the body."
+            f"Line {number} is no header. Write 'Name: value', on one line, and an empty line before "
+            "the body."
         )
     name, value = match.groups()
     if name.lower() == "transfer-encoding":
@@ -113,12 +107,7 @@ def _check_body(headers: tuple[tuple[str, str], ...], body: bytes) -> bytes:
             if value == str(len(one)):
                 return one
         raise TrackingError(
-            f"Line {number} says that the body has {_shown(value)} bytes, and it has {len(body)}. "
-            "Leave Content-Length out: it is counted."
+            f"Line {number} says another length than the {len(body)} bytes that the body has. Leave "
+            "Content-Length out: it is counted."
         )
     return body
-
-
-def _shown(text: str) -> str:
-    text = visible(text)
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")

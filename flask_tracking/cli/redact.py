@@ -120,9 +120,7 @@ def _preview_file(source: str) -> Record:
     request = parse_request(_read(source))
     record = preview_request(app, tracked, find_revision(), request)
     if record is None:
-        raise TrackingError(
-            f"Nothing would be stored: {request.target!r} is a path of TRACKING_EXCLUDE."
-        )
+        raise TrackingError("Nothing would be stored: the path is one of TRACKING_EXCLUDE.")
     return record
 
 

@@ -173,7 +173,7 @@ def test_preview_obeys_the_settings(app: Flask, memory: MemoryExporter, invoke: 
     app.config.update(TRACKING_EXCLUDE=["^/out"], TRACKING_EXCLUDE_BODY=["^/in"], TRACKING_REDACT=False)
     Tracking(app, exporter=memory)
     result = invoke("preview", "-", given=b"GET /out HTTP/1.1\n\n")
-    assert result.stderr == "Error: Nothing would be stored: '/out' is a path of TRACKING_EXCLUDE.\n"
+    assert result.stderr == "Error: Nothing would be stored: the path is one of TRACKING_EXCLUDE.\n"
     output = invoke("preview", "-", given=b"POST /in?password=x1 HTTP/1.1\n\nbody").output
     assert "excluded" in output and "password=x1" in output
     assert output.endswith("TRACKING_REDACT is False: only four headers are hidden.\n")
@@ -182,30 +182,24 @@ def test_preview_obeys_the_settings(app: Flask, memory: MemoryExporter, invoke: 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (b"", "Line 1 is '', which is no request line. Write one like 'POST /orders?a=1 HTTP/1.1'."),
-        (b"GET / HTTP/1.1 x\n\n", "Line 1 is 'GET / HTTP/1.1 x', which is no request line."),
-        (b"GET orders HTTP/1.1\n\n", "Line 1 has the target 'orders'. Write a path like"),
-        (b"GET / HTTP/1.1\nHost: a\nno header\n\n", "Line 3 is 'no header', which is no header. Write"),
-        (b"GET / HTTP/1.1\nA: b\n  folded\n\n", "Line 3 is '  folded', which is no header."),
-        (
-            b'POST / HTTP/1.1\n{"a": 1}',
-            "Line 2 is '{\"a\": 1}', which is no header. Write 'Name: value'",
-        ),
-        (b"GET / HTTP/1.1\n\x1b[31m\n\n", "Line 2 is '\\\\x1b[31m', which is no header."),
+        (b"", "Line 1 is no request line. Write one like 'POST /orders?a=1 HTTP/1.1'."),
+        (b"GET / HTTP/1.1 hunter2\n\n", "Line 1 is no request line."),
+        (b"GET hunter2 HTTP/1.1\n\n", "Line 1 has a target that is no path. Write one like"),
+        (b"GET / HTTP/1.1\nHost: a\nX-Token hunter2\n\n", "Line 3 is no header. Write 'Name: value',"),
+        (b"GET / HTTP/1.1\nA: b\n  hunter2\n\n", "Line 3 is no header."),
+        (b'POST / HTTP/1.1\n{"password": "hunter2"}', "Line 2 is no header."),
+        (b"GET / HTTP/1.1\n\x1b[31m\n\n", "Line 2 is no header."),
         (b"POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n1\r\na", "Line 2 is a Transfer-Encoding."),
-        (b"POST / HTTP/1.1\nA: b\nContent-Length: 9\n\nab", "Line 3 says that the body has '9' bytes"),
-        (
-            b"GET / HTTP/1.1\n" + b"x" * 500 + b"\n\n",
-            "Line 2 is '" + "x" * 60 + "…', which is no header",
-        ),
+        (b"POST / HTTP/1.1\nA: b\nContent-Length: 9\n\nab", "Line 3 says another length than the 2 b"),
     ],
 )
 def test_malformed_requests(shop: Flask, invoke: Invoke, given: bytes, message: str) -> None:
-    """What is no request is one line of error, with the number of the line and what to write there."""
+    """What is no request is one line of error: which line, what to write there, nothing quoted."""
     result = invoke("preview", "-", given=given)
     assert result.exit_code == 1
     assert result.stderr.startswith(f"Error: {message}")
     assert result.stderr.count("\n") == 1
+    assert "hunter2" not in result.output
 
 
 @pytest.mark.parametrize(
