@@ -20,6 +20,7 @@ __all__ = ["Settings"]
 PREFIX = "TRACKING_"
 MAX_NUMBER = 1e15
 """No time in seconds or milliseconds is larger: it would be thousands of years."""
+MAX_BODY_BYTES = 8 * 1024 * 1024
 REDACTION_MARGIN = 4096
 """Bytes of a body that the redactor sees beyond what is stored."""
 METHOD = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
@@ -340,7 +341,7 @@ class Settings:
     )
     max_body_bytes: int = _setting(
         "MAX_BODY_LENGTH",
-        _integer(0, 8 * 1024 * 1024),
+        _integer(0, MAX_BODY_BYTES),
         65_536,
         "bytes",
         "How much of each body is stored; 0 = no bodies.",

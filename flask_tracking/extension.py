@@ -19,6 +19,7 @@ from .exporters.base import Exporter
 from .pipeline.agents import load_tables
 from .pipeline.callback import Hooks, OnRecord
 from .pipeline.redaction.actions import Redact
+from .pipeline.redaction.again import literals_of
 from .pipeline.worker import BatchWorker, Stats, SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
 
@@ -100,6 +101,7 @@ class Tracking:
         tracked = TrackedApp(app.name, settings, tracking_keys(app.config), exporter)
         tracked.user_repr = self._user_repr
         tracked.user_loader = self._user_loader
+        tracked.redact = self._redact
         register(app, tracked)
         self._tracked.add(tracked)
         cli.register(app)
@@ -233,19 +235,7 @@ def _make_worker(
     on_record: OnRecord | None,
 ) -> BatchWorker | SyncWorker:
     worker = SyncWorker if settings.worker == "sync" else BatchWorker
-    reference = weakref.ref(app)
-
-    def find_literals() -> list[str]:
-        # Asked for each time: the key may be set after the app was tracked, and it may be changed.
-        alive = reference()
-        return [] if alive is None else _secret_keys(alive)
-
-    return worker(settings, exporter, Hooks(find_literals, redact, on_record))
-
-
-def _secret_keys(app: Flask) -> list[str]:
-    keys = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or ())]
-    return [key if isinstance(key, str) else key.decode("latin-1") for key in keys if key]
+    return worker(settings, exporter, Hooks(literals_of(app), redact, on_record))
 
 
 def _when_collected(app: Flask, close: Callable[[], None]) -> None:

@@ -37,6 +37,7 @@ class TrackedApp:
     """None when ``TRACKING_ENABLED`` is False."""
     user_repr: Callable[[Any], str] | None = None
     user_loader: Callable[[], Any] | None = None
+    redact: Callable[[str, str, str], str | None] | None = None
     is_config_checked: bool = False
     """True once a request has compared `config` with the app's."""
     marks: dict[str, Any] = field(default_factory=dict)

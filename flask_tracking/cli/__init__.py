@@ -6,7 +6,7 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, FlaskGroup
 
-from . import kept, records, rules, store
+from . import kept, records, redact, rules, scrub, store
 
 __all__ = ["is_command_running", "register"]
 
@@ -14,8 +14,9 @@ __all__ = ["is_command_running", "register"]
 def register(app: Flask) -> None:
     """Add ``flask tracking`` to the commands of `app`."""
     group = AppGroup("tracking", help="Look at recorded requests, and see to their store.")
-    for command in (*store.COMMANDS, *records.COMMANDS, *kept.COMMANDS, *rules.COMMANDS):
-        group.add_command(command)
+    for module in (store, records, kept, rules, redact, scrub):
+        for command in module.COMMANDS:
+            group.add_command(command)
     app.cli.add_command(group)
 
 

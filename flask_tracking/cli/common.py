@@ -8,11 +8,12 @@ from typing import ParamSpec, TypeVar
 
 import click
 from bson import ObjectId
-from flask import current_app
+from flask import Flask, current_app
 
-from ..config import Settings
 from ..errors import TrackingError
 from ..exporters.base import Exporter, Reader
+from ..pipeline.redaction.again import Revision, literals_of
+from ..pipeline.redaction.redactor import Redactor
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
 from ..text import visible
@@ -34,31 +35,41 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     return reporting
 
 
+def find_current() -> TrackedApp:
+    """Return what belongs to the current app.
+
+    Raises:
+        TrackingError: the app is not tracked.
+    """
+    tracked = find_tracked()
+    if tracked is None:
+        raise TrackingError(f"The app {current_app.name!r} is not tracked: Tracking(app) is missing.")
+    return tracked
+
+
+def find_redactor() -> Redactor:
+    """Return a redactor with the current app's settings, secrets and callback."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    tracked = find_current()
+    return Redactor(tracked.settings, literals_of(app), callback=tracked.redact)
+
+
+def find_revision() -> Revision:
+    """Return today's rules of redaction, with the current app's settings and secrets."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    tracked = find_current()
+    return Revision(tracked.settings, literals_of(app), tracked.redact)
+
+
 def find_store() -> Exporter:
     """Return the store of the current app.
 
     Raises:
         TrackingError: the app is not tracked.
     """
-    exporter = _find_tracked().exporter
-    click.get_current_context().call_on_close(exporter.close)
-    return exporter
-
-
-def find_settings() -> Settings:
-    """Return the settings of the current app.
-
-    Raises:
-        TrackingError: the app is not tracked.
-    """
-    return _find_tracked().settings
-
-
-def _find_tracked() -> TrackedApp:
-    tracked = find_tracked()
-    if tracked is None:
-        raise TrackingError(f"The app {current_app.name!r} is not tracked: Tracking(app) is missing.")
-    return tracked
+    tracked = find_current()
+    click.get_current_context().call_on_close(tracked.exporter.close)
+    return tracked.exporter
 
 
 def find_reader() -> Reader:

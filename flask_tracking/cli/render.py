@@ -52,20 +52,27 @@ def render_table(records: Sequence[Record], width: int | None) -> str:
         columns = [
             _mark_kept(one, columns, records) if one.title == "STATUS" else one for one in columns
         ]
-    widths = _fit([_natural_width(column) for column in columns], columns, width)
-    titles = [
-        _pad(column.title, cells, right=column.is_number)
-        for column, cells in zip(columns, widths, strict=True)
+    header, *lines = render_columns(columns, width)
+    colored = [
+        click.style(line, fg=color) if (color := _color(record)) else line
+        for record, line in zip(records, lines, strict=True)
     ]
-    lines = [GAP.join(titles).rstrip()]
-    for number, record in enumerate(records):
-        cells = [
-            _pad(column.cells[number], cells, right=column.is_number)
-            for column, cells in zip(columns, widths, strict=True)
-        ]
-        line = GAP.join(cells).rstrip()
-        lines.append(click.style(line, fg=color) if (color := _color(record)) else line)
-    return "\n".join(lines)
+    return "\n".join([header, *colored])
+
+
+def render_columns(columns: list[Column], width: int | None) -> list[str]:
+    """Return the titles and a line for each cell of the columns, fitted into `width`."""
+    if width is not None:
+        columns = _leave_out(columns, width)
+    widths = _fit([_natural_width(column) for column in columns], columns, width)
+    rows = zip(*([column.title, *column.cells] for column in columns), strict=True)
+    return [
+        GAP.join(
+            _pad(cell, cells, right=column.is_number)
+            for cell, column, cells in zip(row, columns, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _time_column(records: Sequence[Record]) -> Column:
@@ -205,10 +212,11 @@ def render_record(record: Record) -> str:
         "Request", record.request_headers, record.request_body, record.request_body_size,
         record.request_body_note,
     )  # fmt: skip
-    lines += _message(
-        "Response", record.response_headers, record.response_body, record.response_body_size,
-        record.response_body_note,
-    )  # fmt: skip
+    if record.status_code is not None or record.response_body_size:
+        lines += _message(
+            "Response", record.response_headers, record.response_body, record.response_body_size,
+            record.response_body_note,
+        )  # fmt: skip
     if record.children:
         lines += [
             "",
@@ -228,7 +236,9 @@ def _fields(pairs: Iterable[tuple[str, Any]]) -> list[str]:
     return [f"  {_pad(name, width)}  {value}" for name, value in shown]
 
 
-def _took(record: Record) -> str:
+def _took(record: Record) -> str | None:
+    if record.execution_time is None:
+        return None
     first = record.time_to_first_byte
     took = f"{_milliseconds(record.execution_time)} ms"
     return took if first is None else f"{took}, first byte after {_milliseconds(first)} ms"

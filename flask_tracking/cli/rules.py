@@ -20,7 +20,7 @@ from ..temporary import (
     setting_of,
     utc_now,
 )
-from .common import find_settings, find_store, reports_errors
+from .common import find_current, find_store, reports_errors
 
 GAP = "   "
 TITLES = ("RULE", "NOW", "OTHERWISE", "UNTIL")
@@ -47,7 +47,7 @@ def set_rules(terms: tuple[str, ...], lifetime: str | None) -> None:
     min_execution_time=500        keep them all the same from 500 ms on
     """
     wanted = parse_rules(terms, lifetime)
-    store, settings = find_store(), find_settings()
+    store, settings = find_store(), find_current().settings
     store.store_rules(wanted)
     names = ", ".join(sorted(rule.name for rule in wanted))
     click.echo(f"Set for {lifetime}: {names}. {_when(settings)}\n")
@@ -59,7 +59,7 @@ def set_rules(terms: tuple[str, ...], lifetime: str | None) -> None:
 @reports_errors
 def show_rules() -> None:
     """Show the rules that hold now, and until when."""
-    _show(find_store(), find_settings())
+    _show(find_store(), find_current().settings)
 
 
 @rules.command("clear")
@@ -69,7 +69,7 @@ def show_rules() -> None:
 def clear_rules(names: tuple[str, ...]) -> None:
     """Let the settings hold again, instead of the rules NAME or of all."""
     wanted = {check_name(name) for name in names} or set(NAMES)
-    store, settings = find_store(), find_settings()
+    store, settings = find_store(), find_current().settings
     cleared = [rule.name for rule in store.load_rules() if rule.name in wanted]
     if not cleared:
         click.echo("There is no such rule to clear.\n" if names else "There is no rule to clear.\n")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from bson import ObjectId
 
@@ -18,9 +19,30 @@ from ..filters import Filter
 from ..record import Record
 from ..temporary import TemporaryRule, alive, utc_now
 
-__all__ = ["Exporter", "Reader", "merge_newest"]
+__all__ = ["Exporter", "Reader", "Revise", "Rewritten", "merge_newest"]
 
 MAX_REASON_LENGTH = 1000
+
+Revise = Callable[[Sequence[Record]], Sequence[Record]]
+"""Returns records as they should be stored, in their order."""
+
+
+class Rewritten(NamedTuple):
+    """How far a rewrite has come in one collection."""
+
+    name: str
+    stored: int
+    """About how many records there were when it began."""
+    looked_at: int = 0
+    """Whose `Record.rules_version` was another one."""
+    changed: int = 0
+    """In which more than that had to be changed."""
+    removed: int = 0
+    """Which the server would not let change as they had to."""
+    current: int = 0
+    """Which were not looked at, because their version is the wanted one."""
+    left: int = 0
+    """Which could not be read or written, and are as they were."""
 
 
 class Exporter(ABC):
@@ -129,6 +151,31 @@ class Exporter(ABC):
             TrackingError: the store has no place for rules.
         """
         raise TrackingError(f"{type(self).__name__} stores no temporary rules.")
+
+    def rewrite(
+        self, revise: Revise, version: str, *, marker: str, is_dry_run: bool = False
+    ) -> Iterator[Rewritten]:
+        """Store all records anew as `revise` returns them, as far as they differ.
+
+        A record that was changed by others meanwhile is read again, one that is gone stays away, and
+        of all others nothing is written but what differs. It may be broken off and begun again, and
+        may run in several processes at once.
+
+        Args:
+            revise: returns records with `version` as their ``rules_version``.
+            version: records that have it already are not looked at.
+            marker: what `revise` puts where a secret was. Where a server does not let a record change
+                its size, this is stretched or shortened.
+            is_dry_run: change nothing, and count all the same.
+
+        Returns:
+            What was done so far in a collection, after each batch of it; at least once for each.
+
+        Raises:
+            TrackingError: the store cannot change what it has stored.
+            ExportError: the store cannot be reached, or refuses. What was done stays done.
+        """
+        raise TrackingError(f"{type(self).__name__} cannot change what it has stored.")
 
     def close(self) -> None:  # noqa: B027 - a store without a connection has nothing to close
         """Let go of connections. A later call opens them again."""

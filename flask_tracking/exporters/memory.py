@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from bson import ObjectId
 
@@ -12,9 +12,11 @@ from ..filters import Filter
 from ..forks import watch_forks
 from ..record import Record
 from ..temporary import TemporaryRule
-from .base import Exporter, Reader, merge_newest
+from .base import Exporter, Reader, Revise, Rewritten, merge_newest
 
 __all__ = ["MemoryExporter"]
+
+REWRITE_BATCH = 500
 
 
 class MemoryExporter(Exporter, Reader):
@@ -97,6 +99,43 @@ class MemoryExporter(Exporter, Reader):
             for name in names:
                 self._rules.pop(name, None)
 
+    def rewrite(
+        self, revise: Revise, version: str, *, marker: str, is_dry_run: bool = False
+    ) -> Iterator[Rewritten]:
+        """Replace the records by what `revise` returns of them."""
+        for name, held in (("memory", self._records), ("memory_kept", self._kept)):
+            yield from self._rewrite(name, held, revise, version, is_dry_run)
+
+    def _rewrite(
+        self,
+        name: str,
+        held: dict[ObjectId, Record],
+        revise: Revise,
+        version: str,
+        is_dry_run: bool,
+    ) -> Iterator[Rewritten]:
+        with self._lock:
+            stale = [record for record in held.values() if record.rules_version != version]
+            done = Rewritten(name, len(held), current=len(held) - len(stale))
+        yield done
+        for at in range(0, len(stale), REWRITE_BATCH):
+            batch = stale[at : at + REWRITE_BATCH]
+            revised = revise(batch)
+            with self._lock:
+                # One that is gone, or was replaced meanwhile, is let be.
+                pairs = [
+                    (before, after)
+                    for before, after in zip(batch, revised, strict=True)
+                    if held.get(before.id) is before
+                ]
+                if not is_dry_run:
+                    held.update({after.id: after for _, after in pairs})
+            done = done._replace(
+                looked_at=done.looked_at + len(pairs),
+                changed=done.changed + sum(map(_is_changed, pairs)),
+            )
+            yield done
+
     def get(self, record_id: ObjectId) -> Record | None:
         """Return the record with this id, or None."""
         with self._lock:
@@ -107,3 +146,8 @@ class MemoryExporter(Exporter, Reader):
         with self._lock:
             kept = list(self._kept.values())
         return merge_newest(filter(wanted.matches, kept), filter(wanted.matches, self.records), limit)
+
+
+def _is_changed(pair: tuple[Record, Record]) -> bool:
+    before, after = pair
+    return dataclasses.replace(before, rules_version=after.rules_version) != after

@@ -14,7 +14,6 @@ from flask_tracking.pipeline.redaction.engine import Engine, Re2Engine, ReEngine
 from flask_tracking.pipeline.redaction.names import Names
 from flask_tracking.pipeline.redaction.places import RecordRedaction
 from flask_tracking.pipeline.redaction.redactor import Redactor
-from flask_tracking.pipeline.redaction.rules import RULES
 from flask_tracking.pipeline.redaction.values import MARKER, Finder
 
 from .corpora import (
@@ -101,17 +100,6 @@ def test_most_of_the_second_corpus_is_found() -> None:
     secrets = published_secrets()
     found = [secret for secret in secrets if finder.find(f"x {secret.text} y".encode())]
     assert len(found) / len(secrets) >= 0.95
-
-
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_rule_has_hits_and_misses(rule: Any) -> None:
-    """Every rule finds three secrets of its own in the corpora, and none in their beginnings."""
-    others = [one.id for one in RULES if one.id != rule.id]
-    finder = Finder(ReEngine(), Names(), off=others)
-    texts = [one.text for one in [*listed_secrets(), *published_secrets()]]
-    hits = [text for text in texts if finder.find(text.encode())]
-    assert len(hits) >= 3
-    assert not any(finder.find(text[: 5 + at].encode()) for at, text in enumerate(hits[:3]))
 
 
 def test_settings_add_free_and_switch_off() -> None:

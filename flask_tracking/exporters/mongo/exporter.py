@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection as Names
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
@@ -23,7 +23,7 @@ from ...forks import watch_forks
 from ...guard import warn_rarely
 from ...record import Record
 from ...temporary import TemporaryRule
-from ..base import Exporter, Reader, merge_newest
+from ..base import Exporter, Reader, Revise, Rewritten, merge_newest
 from . import rules
 from .codec import CODEC, MAX_DOCUMENT_BYTES, to_document, utc_now
 from .collection import CollectionState, ensure_collections
@@ -31,6 +31,7 @@ from .connection import Connection
 from .inserting import insert_documents
 from .kept import FORBIDDEN_CODES, copy_to_kept, forbidden, read_kept, read_other
 from .query import NEWEST_FIRST, to_kept_query, to_query
+from .rewrite import TIMEOUT_S, Rewriting
 
 __all__ = ["MongoExporter"]
 
@@ -141,6 +142,24 @@ class MongoExporter(Exporter, Reader):
         max_bytes = self._max_bytes.get(collection.name, MAX_DOCUMENT_BYTES)
         collection = collection.with_options(CODEC, write_concern=WriteConcern(j=True))
         return insert_documents(collection, documents, max_bytes)
+
+    def rewrite(
+        self, revise: Revise, version: str, *, marker: str, is_dry_run: bool = False
+    ) -> Iterator[Rewritten]:
+        """Store all records anew as far as they differ, those of the kept collection as well."""
+        database = self._connection.open()
+        names = (self._settings.collection, self._settings.kept_collection)
+        try:
+            there = database.list_collection_names()
+            for one in names:
+                if one in there:
+                    yield from Rewriting(database[one], revise, version, marker, is_dry_run).run()
+        except PyMongoError as error:
+            if error.timeout:
+                kind = type(error).__name__
+                message = f"{self._connection.where()} does not answer within {TIMEOUT_S:g} s ({kind})"
+                raise ExportError(message) from None
+            raise self._explain(error) from None
 
     def _explain(self, error: PyMongoError) -> ExportError:
         """Say what happened; the error's own text may quote a document."""

@@ -37,7 +37,73 @@ class Rule(NamedTuple):
     check: str = ""
     """The name of a check that the match has to pass, for shapes made of digits and of words."""
     version: int = 1
+    """Of this rule; goes up whenever it finds something else than before."""
 
+    @property
+    def finds(self) -> str:
+        """What it finds, in a few words."""
+        return FINDS[self.id]
+
+
+FINDS = {
+    "aws": "AWS access key ids, with the secret key beside one",
+    "aws-bedrock": "AWS Bedrock API keys",
+    "google": "Google API keys, client secrets and refresh tokens",
+    "google-oauth": "Google OAuth access tokens",
+    "azure-storage": "Azure storage and shared access keys",
+    "azure-ad": "Azure AD client secrets",
+    "github": "GitHub tokens, classic, fine-grained and of apps",
+    "gitlab": "GitLab tokens of all kinds",
+    "slack": "Slack tokens",
+    "slack-app": "Slack app-level tokens",
+    "webhook": "webhook URLs of Slack, Discord, Teams and Zapier",
+    "telegram": "Telegram bot tokens",
+    "stripe": "Stripe secret, restricted and webhook keys",
+    "openai": "OpenAI, Anthropic and OpenRouter keys",
+    "huggingface": "Hugging Face tokens",
+    "npm": "npm tokens",
+    "pypi": "PyPI upload tokens",
+    "sendgrid": "SendGrid API keys",
+    "brevo": "Brevo (Sendinblue) keys",
+    "twilio": "Twilio API keys",
+    "mailgun": "Mailgun private keys",
+    "shopify": "Shopify tokens and secrets",
+    "vault": "HashiCorp Vault tokens",
+    "databricks": "Databricks tokens",
+    "digitalocean": "DigitalOcean tokens",
+    "grafana": "Grafana service account and cloud tokens",
+    "sentry": "Sentry auth tokens",
+    "atlassian": "Atlassian and Bitbucket tokens",
+    "heroku": "Heroku API keys",
+    "linear": "Linear API keys",
+    "notion": "Notion tokens",
+    "postman": "Postman API keys",
+    "pulumi": "Pulumi tokens",
+    "planetscale": "PlanetScale passwords and tokens",
+    "supabase": "Supabase tokens",
+    "fly": "Fly.io tokens",
+    "doppler": "Doppler tokens",
+    "onepassword": "1Password service account tokens and secret keys",
+    "age": "age secret keys",
+    "jwt": "JSON web tokens, signed, unsigned and encrypted",
+    "jwt-base64": "JSON web tokens in base64",
+    "itsdangerous": "Flask sessions, Flask-WTF tokens, Discord bot tokens",
+    "remember": "remember cookies of Flask-Login",
+    "password-hash": "password hashes of Werkzeug, bcrypt, Argon2 and crypt",
+    "private-key": "private keys in PEM, also cut ones",
+    "url-credentials": "user and password in URLs",
+    "bearer": "credentials behind Basic and Bearer",
+    "card": "card numbers, by issuer, length, Luhn and grouping",
+    "iban": "IBANs, by the country's length and checksum",
+    "vendor-hex": "tokens of some 25 vendors, prefix_...",
+    "vendor-dash": "tokens of some 15 vendors, prefix-...",
+    "vendor-run": "tokens of some 10 vendors that begin with a fixed run",
+    "vendor-point": "tokens of Airtable, Dropbox, Mapbox and others, with points",
+    "beamer": "Beamer API keys",
+    "mailchimp": "Mailchimp API keys",
+    "maxmind": "MaxMind license keys",
+}
+"""What each rule finds, for people who read a list of them."""
 
 RULES = (
     Rule(
@@ -217,6 +283,10 @@ RULES = (
         r"sk\.eyJ[0-9A-Za-z_-]{20,}\.[0-9A-Za-z_-]{16,}|[0-9A-Za-z]{14}\.atlasv1\.[0-9A-Za-z_=-]{60,})",
         ("pat", "v1.0-", "sl.", "dt0c01.", "amzn.mws.", "sk.eyJ", ".atlasv1."),
         "gitleaks airtable, harness, cloudflare-origin-ca, dropbox, dynatrace, hashicorp-tf; trufflehog aws mws",
+    ),
+    # A short prefix: a token has a letter that hexadecimal digests, and a digit that words, have not.
+    Rule(
+        "beamer", r"b_[0-9a-f]{0,12}[g-z][0-9a-z]{31,}", ("b_",), "gitleaks beamer-api-token", LONE, "has_digit"
     ),
     Rule("mailchimp", r"[0-9a-f]{32}-us[0-9]{1,2}", ("-us",), "gitleaks mailchimp-api-key"),
     Rule("maxmind", r"[0-9A-Za-z]{6}_[0-9A-Za-z]{29}_mmk", ("_mmk",), "gitleaks maxmind-license-key"),

@@ -1,0 +1,161 @@
+"""``redact rules`` lists the rules of redaction, ``redact preview`` shows what they do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+from bson import ObjectId
+from flask import Flask, current_app
+from flask.cli import with_appcontext
+
+from ..config import Settings
+from ..errors import TrackingError
+from ..pipeline.redaction.names import PHRASES, STEMS, WORDS
+from ..pipeline.redaction.rules import RULES, Rule
+from ..record import Record, Remark
+from ..text import visible
+from .common import find_current, find_reader, find_redactor, find_revision, reports_errors
+from .preview import preview_request
+from .rawrequest import parse_request
+from .render import Column, render_columns, render_record
+
+MAX_BYTES = 64 * 1024 * 1024
+"""A file that is longer is no request that anybody wants to look at."""
+
+
+@click.group()
+def redact() -> None:
+    """Look at the rules of redaction, and try them."""
+
+
+@redact.command()
+@with_appcontext
+@reports_errors
+def rules() -> None:
+    """List the rules: what each finds, its version, and who documents the format.
+
+    An id may stand in TRACKING_REDACT_OFF, and stands in the remarks of a record. A narrow terminal
+    does without the sources; into a pipe all is written whole.
+    """
+    settings = find_current().settings
+    columns = [
+        Column("ID", [rule.id for rule in RULES]),
+        Column("FINDS", [rule.finds for rule in RULES], least=48),
+        Column("VERSION", [str(rule.version) for rule in RULES], is_number=True),
+        Column("", ["off" if rule.id in settings.redact_off else "" for rule in RULES]),
+        Column("SOURCES", [rule.sources for rule in RULES], least=16, may_go=True),
+    ]
+    width = shutil.get_terminal_size().columns if _is_terminal() else None
+    header, *lines = render_columns([one for one in columns if any(one.cells)], width)
+    click.echo(header)
+    for rule, line in zip(RULES, lines, strict=True):
+        click.echo(click.style(line, dim=True) if _is_off(rule, settings) else line)
+    click.echo()
+    for line in _describe(settings):
+        click.echo(line)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _is_off(rule: Rule, settings: Settings) -> bool:
+    return not settings.redact or rule.id in settings.redact_off
+
+
+def _describe(settings: Settings) -> Iterable[str]:
+    off = sum(_is_off(rule, settings) for rule in RULES)
+    version = find_revision().version
+    yield f"{len(RULES)} rules, {off} of them off. Records get the version {version}."
+    names = len(WORDS) + len(PHRASES) + len(STEMS)
+    yield f"{names} sensitive names, like password, apiKey and card_number."
+    for text, own in (
+        ("Added by TRACKING_REDACT_NAMES", settings.redact_names),
+        ("Freed by TRACKING_REDACT_ALLOW", settings.redact_allow),
+    ):
+        if own:
+            yield f"{text}: {len(own)} ({', '.join(map(visible, own))})."
+    if not settings.redact:
+        yield click.style("TRACKING_REDACT is False: no rule is applied.", fg="yellow")
+
+
+@redact.command()
+@click.argument("source", metavar="PATH|ID")
+@with_appcontext
+@reports_errors
+def preview(source: str) -> None:
+    """Show what would be stored of a request, and what of it would be removed.
+
+    PATH is a file with a request as text, - is standard input: the request line, headers, an empty
+    line, the body. ID is that of a record: it is shown as `scrub` would leave it. Nothing is stored.
+    """
+    record = _preview_stored(source) if _is_id(source) else _preview_file(source)
+    click.echo(render_record(record))
+    click.echo()
+    click.echo(_render_remarks(record.redacted))
+    if not find_current().settings.redact:
+        click.secho("TRACKING_REDACT is False: only four headers are hidden.", fg="yellow")
+
+
+def _is_id(source: str) -> bool:
+    return ObjectId.is_valid(source) and not os.path.exists(source)
+
+
+def _preview_stored(record_id: str) -> Record:
+    record = find_reader().get(ObjectId(record_id))
+    if record is None:
+        raise TrackingError(f"There is no record {record_id}. It may have made room for newer ones.")
+    (revised,) = find_revision().revise([record])
+    return revised
+
+
+def _preview_file(source: str) -> Record:
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    tracked = find_current()
+    request = parse_request(_read(source))
+    record = preview_request(app, tracked, find_redactor(), request)
+    if record is None:
+        raise TrackingError("Nothing would be stored: the path is one of TRACKING_EXCLUDE.")
+    return record
+
+
+def _read(source: str) -> bytes:
+    try:
+        data = _read_bytes(source)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise TrackingError(
+            f"{source!r} cannot be read ({reason}). Name a file with a request, - for standard input, "
+            "or the id of a record, which has 24 hex digits."
+        ) from None
+    if len(data) > MAX_BYTES:
+        raise TrackingError(f"{source!r} is longer than 64 MiB. Cut its body.")
+    return data
+
+
+def _read_bytes(source: str) -> bytes:
+    if source == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    with Path(source).open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _render_remarks(remarks: Sequence[Remark]) -> str:
+    if not remarks:
+        return "Nothing was removed."
+    columns = [
+        Column("  WHERE", [f"  {visible(one.path)}" for one in remarks]),
+        Column("RULE", [visible(one.rule) for one in remarks]),
+        Column("OFFSET", [f"{one.offset:,}" for one in remarks], is_number=True),
+        Column("LENGTH", [f"{one.length:,}" for one in remarks], is_number=True),
+    ]
+    count = "1 value was removed" if len(remarks) == 1 else f"{len(remarks)} values were removed"
+    return "\n".join([f"{count} (offset and length in bytes)", *render_columns(columns, None)])
+
+
+COMMANDS = (redact,)

@@ -1,0 +1,81 @@
+"""``scrub`` applies today's rules of redaction to what is stored already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+from flask.cli import with_appcontext
+
+from ..errors import TrackingError
+from ..exporters.base import Rewritten
+from ..pipeline.redaction.values import MARKER
+from ..text import visible
+from .common import find_current, find_revision, find_store, reports_errors
+
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C has ended."""
+COLUMNS = ("LOOKED AT", "CHANGED", "REMOVED", "ALREADY CURRENT")
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Change nothing, and print the same counts.")
+@with_appcontext
+@reports_errors
+def scrub(dry_run: bool) -> None:
+    """Redact what is stored already, by today's rules.
+
+    Records that went through these rules are skipped. Start the app with its new settings first, or it
+    goes on storing by the old ones. May be interrupted and run again.
+    """
+    if not find_current().settings.redact:
+        raise TrackingError("TRACKING_REDACT is False, so there are no rules to apply. Set it to True.")
+    revision = find_revision()
+    steps = find_store().rewrite(revision.revise, revision.version, marker=MARKER, is_dry_run=dry_run)
+    done: dict[str, Rewritten] = {}
+    try:
+        _follow(steps, done)
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted. What was done stays done; run it again to go on.", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    finally:
+        _report(list(done.values()), is_dry_run=dry_run)
+
+
+def _follow(steps: Iterator[Rewritten], done: dict[str, Rewritten]) -> None:
+    """Show a bar for each collection, and note the last counts of each."""
+    step = next(steps, None)
+    while step is not None:
+        name, seen = step.name, 0
+        with click.progressbar(length=step.stored, label=visible(name)) as bar:
+            while step is not None and step.name == name:
+                done[name] = step
+                count = step.looked_at + step.current
+                bar.update(count - seen)
+                seen = count
+                step = next(steps, None)
+            # The length was a guess: records come and go meanwhile.
+            bar.update(max(0, done[name].stored - seen))
+
+
+def _report(done: list[Rewritten], *, is_dry_run: bool) -> None:
+    if not done:
+        click.echo("Nothing is stored.")
+        return
+    width = max(len(visible(one.name)) for one in done)
+    click.echo("  ".join([" " * width, *COLUMNS]))
+    for one in done:
+        counts = (one.looked_at, one.changed, one.removed, one.current)
+        cells = [f"{count:>{len(title)},}" for count, title in zip(counts, COLUMNS, strict=True)]
+        click.echo("  ".join([f"{visible(one.name):{width}}", *cells]))
+    left = sum(one.left for one in done)
+    if left:
+        click.secho(
+            f"{left:,} could not be read or written, or changed again and again. Run it once more.",
+            fg="yellow",
+        )
+    if is_dry_run:
+        click.echo("This was a dry run: nothing was changed.")
+
+
+COMMANDS = (scrub,)

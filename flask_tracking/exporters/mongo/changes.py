@@ -1,0 +1,124 @@
+"""What has to be changed in a stored document, so that it is the document of another record.
+
+Nothing else is touched: not a date, not a field that `Record` does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import bson
+
+from ...record import Record
+from .codec import CODEC, to_document, utc_now
+
+Document = dict[str, Any]
+
+MAX_GUARDED_BYTES = 6 * 1024 * 1024
+"""Of longer documents the old values are not compared: a command holds but 16 MiB."""
+
+
+class Change(NamedTuple):
+    """What is to be set in one document, if it is still as it was read."""
+
+    document: Document
+    """As it was read."""
+    values: Document
+    """The new values of the fields that differ; null where there is to be none."""
+
+    @property
+    def id(self) -> Any:
+        """The id of the document."""
+        return self.document["_id"]
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether more than the version of the rules differs."""
+        return any(name != "rules_version" for name in self.values)
+
+    @property
+    def old_values(self) -> Document:
+        """The values that are replaced, as far as they are compared again before that."""
+        if not self.is_secret or encoded_size(self.document) > MAX_GUARDED_BYTES:
+            return {}
+        return {name: self.document[name] for name in self.values if name in self.document}
+
+    def is_in(self, document: Document) -> bool:
+        """Tell whether `document` has the new values."""
+        found = {name: document.get(name) for name in self.values}
+        return _encode(found) == _encode(self.values)
+
+    def changed_document(self) -> Document:
+        """Return the document as it will be."""
+        return {**self.document, **self.values}
+
+
+def find_change(document: Document, before: Record, after: Record) -> Change:
+    """Return what makes of the document of `before` that of `after`."""
+    differing = [
+        name for name, value in vars(before).items() if value != getattr(after, name) and name != "id"
+    ]
+    wanted = to_document(after, utc_now())
+    values = {name: _keep_unknown(document.get(name), wanted.get(name)) for name in differing}
+    return Change(document, values | {"rules_version": after.rules_version})
+
+
+def _keep_unknown(old: Any, new: Any) -> Any:
+    """Keep what others may have put into an embedded document of ours."""
+    if isinstance(old, Mapping) and isinstance(new, dict) and set(new) <= set(old):
+        return {**old, **new}
+    return new
+
+
+def make_filter(change: Change) -> Document:
+    """Return the filter that finds the document of `change`, if it is still as it was read."""
+    document = change.document
+    query: Document = {"_id": change.id, "rules_version": document.get("rules_version")}
+    return query | {name: {"$eq": value} for name, value in change.old_values.items()}
+
+
+def make_update(changes: Sequence[Change], version: str) -> tuple[Document, list[Document]]:
+    """Return one filter and one update that make all `changes`, the newest first.
+
+    The server finds the change of each document by its id, and makes it if the document is still as it
+    was read. All others of the same time are left as they are.
+    """
+    times = {
+        "$gte": changes[-1].document["date_created"],
+        "$lte": changes[0].document["date_created"],
+    }
+    versions = [change.document.get("rules_version") for change in changes]
+    is_same = [
+        {"$gte": ["$$at", 0]},
+        {"$eq": [{"$ifNull": ["$rules_version", None]}, _own_of(versions)]},
+        {
+            "$setIsSubset": [
+                {"$objectToArray": _own_of([change.old_values for change in changes])},
+                {"$objectToArray": "$$ROOT"},
+            ]
+        },
+    ]
+    merged = {"$mergeObjects": ["$$ROOT", _own_of([change.values for change in changes])]}
+    ids = [change.id for change in changes]
+    replaced = {
+        "$let": {
+            "vars": {"at": {"$indexOfArray": [{"$literal": ids}, "$_id"]}},
+            "in": {"$cond": [{"$and": is_same}, merged, "$$ROOT"]},
+        }
+    }
+    query = {"date_created": times, "rules_version": {"$ne": version}}
+    return query, [{"$replaceWith": replaced}]
+
+
+def _own_of(values: Sequence[Any]) -> Document:
+    return {"$arrayElemAt": [{"$literal": values}, "$$at"]}
+
+
+def encoded_size(document: Document) -> int:
+    """Return the bytes that `document` takes in the store."""
+    return len(_encode(document))
+
+
+def _encode(document: Document) -> bytes:
+    return bson.encode(document, codec_options=CODEC)

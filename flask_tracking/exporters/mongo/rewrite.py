@@ -1,0 +1,250 @@
+"""Store the records of a collection anew, as far as they are to be other ones now.
+
+Reading goes back in time along the index of ``date_created``, some thousand records at a time. Each
+batch is written by one command, which compares every document with what was read before it changes
+it. Many small updates would do the same; a server that looks through a capped collection for each of
+them, as SecantusDB does, would take a day for what takes it minutes so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pymongo
+from bson.codec_options import DatetimeConversion
+from pymongo import MongoClient, UpdateOne, WriteConcern
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError, OperationFailure
+
+from ...filters import FIRST
+from ...record import Record
+from ..base import Revise, Rewritten
+from .changes import Change, encoded_size, find_change, make_filter, make_update
+from .codec import CODEC, from_document, utc_now
+from .fitting import fit
+
+Document = dict[str, Any]
+
+SIZE_IS_FIXED = 10003
+"""MongoDB before 5.0: no document of a capped collection may change its size."""
+ATTEMPTS = 3
+"""How often a document is read again that others changed between reading and writing."""
+STEP = 1000
+"""About so many records are asked for at once."""
+BATCH_BYTES = 6 * 1024 * 1024
+"""So much of them is in memory at once, and in one command."""
+FIRST_WIDTH = timedelta(minutes=1)
+MAX_WIDTH = timedelta(days=730)
+"""What is older than that is one range."""
+TIMEOUT_S = 60.0
+"""Bounds each call to the database: a batch is more than a query."""
+
+
+class Rewriting:
+    """One rewrite of one collection."""
+
+    def __init__(
+        self,
+        collection: Collection[Document],
+        revise: Revise,
+        version: str,
+        marker: str,
+        is_dry_run: bool,
+    ) -> None:
+        """Prepare; `run` does it. The arguments are those of `Exporter.rewrite`."""
+        client: object = collection.database.client
+        self._is_stand_in = not isinstance(client, MongoClient)
+        # A year that Python does not know, in somebody's custom data, is no reason to stop.
+        codec = (
+            CODEC
+            if self._is_stand_in
+            else CODEC.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+        )
+        self._collection = collection.with_options(codec, write_concern=WriteConcern(j=True))
+        self._revise = revise
+        self._version = version
+        self._marker = marker
+        self._is_dry_run = is_dry_run
+        self._is_size_fixed = False
+        self._done = Rewritten(collection.name, 0)
+
+    def run(self) -> Iterator[Rewritten]:
+        """Rewrite all records, and say after each batch what was done."""
+        with pymongo.timeout(TIMEOUT_S):
+            self._add(stored=self._collection.estimated_document_count())
+            self._is_size_fixed = not self._is_stand_in and _is_size_fixed(self._collection)
+        yield self._done
+        for bounds in self._ranges():
+            with pymongo.timeout(TIMEOUT_S):
+                current = self._collection.count_documents(
+                    {"date_created": bounds, "rules_version": self._version}
+                )
+            self._add(current=current)
+            for batch in self._read_batches(bounds):
+                self._rewrite(batch)
+                yield self._done
+            yield self._done
+
+    def _add(self, **counts: int) -> None:
+        sums = {name: getattr(self._done, name) + count for name, count in counts.items()}
+        self._done = self._done._replace(**sums)
+
+    # Reading
+
+    def _ranges(self) -> Iterator[Document]:
+        """Yield ranges of arrival times, each of about `STEP` records, the newest first."""
+        until, width = None, FIRST_WIDTH
+        while True:
+            end = until or utc_now()
+            since = end - width if width < MAX_WIDTH and end - FIRST > width else FIRST
+            bounds = {"$gte": since} if until is None else {"$gte": since, "$lt": until}
+            boundary = self._find_boundary(bounds)
+            if boundary is not None:
+                since = bounds["$gte"] = boundary
+                width = max(2 * (end - since), timedelta(milliseconds=1))
+            else:
+                width *= 4
+            yield bounds
+            if boundary is None and since == FIRST:
+                return
+            until = since
+
+    def _find_boundary(self, bounds: Document) -> datetime | None:
+        """Return the arrival of the newest record but `STEP`; None where there are less."""
+        with pymongo.timeout(TIMEOUT_S):
+            cursor = self._collection.find({"date_created": bounds}, {"date_created": 1, "_id": 0})
+            found = list(cursor.sort("date_created", -1).skip(STEP - 1).limit(1))
+        return found[0]["date_created"] if found else None
+
+    def _read_batches(self, bounds: Document) -> Iterator[list[Document]]:
+        query = {"date_created": bounds, "rules_version": {"$ne": self._version}}
+        with self._collection.find(query).sort("date_created", -1) as cursor:
+            while batch := self._read_batch(cursor):
+                yield batch
+
+    def _read_batch(self, cursor: Any) -> list[Document]:
+        batch: list[Document] = []
+        size = 0
+        with pymongo.timeout(TIMEOUT_S):
+            for document in cursor:
+                batch.append(document)
+                size += encoded_size(document)
+                if len(batch) >= STEP or size >= BATCH_BYTES:
+                    break
+        return batch
+
+    # Writing
+
+    def _rewrite(self, documents: list[Document]) -> None:
+        self._add(looked_at=len(documents))
+        for _ in range(ATTEMPTS):
+            changes = self._find_changes(documents)
+            with pymongo.timeout(TIMEOUT_S):
+                documents = self._store(changes)
+            if not documents:
+                return
+        self._add(left=len(documents))
+
+    def _find_changes(self, documents: Sequence[Document]) -> list[Change]:
+        read = [(document, record) for document in documents if (record := _read(document)) is not None]
+        self._add(left=len(documents) - len(read))
+        revised = self._revise([record for _, record in read])
+        return [
+            find_change(document, before, after)
+            for (document, before), after in zip(read, revised, strict=True)
+        ]
+
+    def _store(self, changes: Sequence[Change]) -> list[Document]:
+        """Write changes; return what was changed by others meanwhile, as it is now."""
+        if self._is_size_fixed:
+            return self._store_fitted(changes)
+        if self._is_dry_run or not changes:
+            self._count(changes)
+            return []
+        try:
+            written = self._write(changes)
+        except OperationFailure as error:
+            if error.code != SIZE_IS_FIXED:
+                raise
+            self._is_size_fixed = True
+            return self._store_fitted(changes)
+        return self._find_unwritten(changes, written)
+
+    def _store_fitted(self, changes: Sequence[Change]) -> list[Document]:
+        """Do the same where a document keeps its size for ever."""
+        fitted = [(change, fit(change, self._marker)) for change in changes]
+        storable = [change for _, change in fitted if change is not None and change.values]
+        hopeless = [change for change, fits in fitted if fits is None]
+        if self._is_dry_run:
+            self._count(storable)
+            self._add(removed=len(hopeless))
+            return []
+        for change in hopeless:
+            self._remove(change)
+        return self._find_unwritten(storable, self._write_each(storable))
+
+    def _remove(self, change: Change) -> None:
+        try:
+            removed = self._collection.delete_one(make_filter(change)).deleted_count
+        except OperationFailure:  # a server may forbid that as well
+            self._add(left=1)
+        else:
+            self._add(removed=removed)
+
+    def _write(self, changes: Sequence[Change]) -> int:
+        if self._is_stand_in:  # mongomock knows neither such a command nor PyMongo's batches
+            updates = [(make_filter(change), {"$set": change.values}) for change in changes]
+            return sum(self._collection.update_one(*one).modified_count for one in updates)
+        try:
+            return self._collection.update_many(*make_update(changes, self._version)).modified_count
+        except OperationFailure as error:
+            if error.code == SIZE_IS_FIXED:
+                raise
+            # One that the server refuses would keep all others from being written.
+            return self._write_each(changes)
+
+    def _write_each(self, changes: Sequence[Change]) -> int:
+        if not changes:
+            return 0
+        updates = [UpdateOne(make_filter(change), {"$set": change.values}) for change in changes]
+        try:
+            return self._collection.bulk_write(updates, ordered=False).modified_count
+        except BulkWriteError as error:
+            codes = {one["code"] for one in error.details["writeErrors"]}
+            if not codes:
+                raise
+            if SIZE_IS_FIXED in codes:
+                raise OperationFailure("the size is fixed", SIZE_IS_FIXED) from None
+            return int(error.details["nModified"])
+
+    def _find_unwritten(self, changes: Sequence[Change], written: int) -> list[Document]:
+        """Find what is there and not as it should be; what is gone stays away."""
+        if written == len(changes):
+            self._count(changes)
+            return []
+        query = {"_id": {"$in": [change.id for change in changes]}}
+        found = {one["_id"]: one for one in self._collection.find(query).sort("date_created", -1)}
+        done = {
+            change.id for change in changes if change.id in found and change.is_in(found[change.id])
+        }
+        self._count([change for change in changes if change.id in done])
+        return [document for document in found.values() if document["_id"] not in done]
+
+    def _count(self, changes: Sequence[Change]) -> None:
+        self._add(changed=sum(change.is_secret for change in changes))
+
+
+def _is_size_fixed(collection: Collection[Document]) -> bool:
+    if not collection.options().get("capped"):
+        return False
+    version: list[int] = collection.database.client.server_info()["versionArray"]
+    return version < [5]
+
+
+def _read(document: Document) -> Record | None:
+    try:
+        return from_document(document)
+    except (TypeError, ValueError, AttributeError):
+        return None  # something else than a record, in our collection
