@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .exporters.memory import MemoryExporter
     from .extension import Tracking
     from .filters import Filter
-    from .pipeline.worker import Stats
+    from .pipeline.stats import Stats
     from .record import Record
 
 __all__ = [
@@ -46,7 +46,7 @@ _MODULES = {
     "Record": "record",
     "Settings": "config",
     "Span": "capture.span",
-    "Stats": "pipeline.worker",
+    "Stats": "pipeline.stats",
     "Tracking": "extension",
     "TrackingError": "errors",
     "current_span": "capture.span",

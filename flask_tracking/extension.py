@@ -17,10 +17,12 @@ from .config import Settings, tracking_keys
 from .errors import TrackingError
 from .exporters.base import Exporter
 from .pipeline.agents import load_tables
+from .pipeline.batch import BatchWorker
 from .pipeline.callback import Hooks, OnRecord
 from .pipeline.redaction.actions import Redact
 from .pipeline.redaction.again import literals_of
-from .pipeline.worker import BatchWorker, Stats, SyncWorker
+from .pipeline.stats import Stats
+from .pipeline.worker import SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from mongoengine.queryset.base import BaseQuerySet
 from flask_tracking import Record, Settings, registry
 from flask_tracking.cli.records import list_records
 from flask_tracking.documents import Tracking as TrackingDocument
-from flask_tracking.pipeline.worker import Stats
+from flask_tracking.pipeline.stats import Stats
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -204,7 +204,7 @@ def test_stats_are_described() -> None:
     page = OPERATIONS.read_text()
     for field in dataclasses.fields(Stats):
         assert re.search(rf"^\| .*`{field.name}`", page, re.MULTILINE), field.name
-    source = (ROOT / "flask_tracking/pipeline/worker.py").read_text()
+    source = (ROOT / "flask_tracking/pipeline/stats.py").read_text()
     (listed,) = re.findall(r'dropped: dict\[str, int\]\n    """(.*?)"""', source, re.DOTALL)
     for reason in re.findall(r"``(\w+)``", listed):
         assert re.search(rf"^(`\w+`, )*`{reason}`.*\n: ", page, re.MULTILINE), reason

@@ -23,9 +23,10 @@ from flask import Flask
 
 from flask_tracking import Tracking
 from flask_tracking.capture import bodies, exchange, middleware, signals, span
-from flask_tracking.exporters.mongo import codec
+from flask_tracking.exporters.mongo import codec, inserting
 from flask_tracking.exporters.mongo import exporter as mongo
-from flask_tracking.pipeline import assemble, rules, worker
+from flask_tracking.pipeline import assemble, batch, rules, worker
+from flask_tracking.pipeline.redaction import look, redactor
 from tests.benchmarks.subject import WARM_UP, make_app
 from tests.benchmarks.traffic import BODY, KINDS, Client
 
@@ -61,21 +62,23 @@ REQUEST_STAGES = (
     Stage("end", exchange.Exchange, "end"),
     Stage("capture: make", exchange.Exchange, "_make_capture"),
     Stage("capture: size", exchange.Exchange, "_memory_size"),
-    Stage("submit", worker.BatchWorker, "submit"),
+    Stage("submit", batch.BatchWorker, "submit"),
 )
 WORKER_STAGES = (
-    Stage("queue and batches", worker.BatchWorker, "_work"),
+    Stage("queue and batches", batch.BatchWorker, "_work"),
     Stage("make records", worker.Worker, "_make_record"),
     Stage("assemble", assemble.Assembler, "assemble"),
-    Stage("assemble: headers of the request", assemble, "_request_headers"),
-    Stage("assemble: headers of the response", assemble, "_response_headers"),
+    Stage("assemble: headers of the request", assemble.Assembler, "_request_headers"),
+    Stage("assemble: headers of the response", assemble.Assembler, "_response_headers"),
     Stage("assemble: host", assemble, "_find_host"),
     Stage("assemble: bodies", assemble, "decode_body"),
     Stage("assemble: user agent", assemble, "parse_agent"),
     Stage("rules", rules.Rules, "judge"),
+    Stage("redaction: look", look.Looker, "look"),
+    Stage("redaction: the rest", redactor.Redactor, "redact"),
     Stage("mongo: store", mongo.MongoExporter, "_store"),
     Stage("mongo: documents", mongo, "to_document"),
-    Stage("mongo: insert_many, BSON and sending", mongo.MongoExporter, "_insert"),
+    Stage("mongo: insert_many, BSON and sending", inserting, "_insert"),
 )
 APP = "the app itself"
 BSON = "BSON"
@@ -137,7 +140,7 @@ def show(uri: str, requests: int) -> None:
         requests: how many of each kind; at most as many as the queue takes.
     """
     logging.getLogger("flask_tracking").setLevel(logging.CRITICAL)  # what is queued here is not stored
-    with mock.patch.object(worker.BatchWorker, "_start", lambda self: None):
+    with mock.patch.object(batch.BatchWorker, "_start", lambda self: None):
         added_us = {kind: _measure_added_us(kind, uri) for kind in KINDS}
         spent_us = {kind: _measure_stages_us(kind, uri, requests) for kind in KINDS}
     for title, stages in (("request thread", REQUEST_STAGES), ("worker", WORKER_STAGES)):
@@ -158,11 +161,11 @@ def show(uri: str, requests: int) -> None:
         print(f"{'  in sum':44}" + "".join(f"{sums[kind]:8.1f}" for kind in KINDS) + "\n")
 
 
-def _make_tracked_app(uri: str, app: Flask) -> worker.BatchWorker:
+def _make_tracked_app(uri: str, app: Flask) -> batch.BatchWorker:
     app.config["TRACKING_MONGODB_URI"] = uri
     Tracking(app)
     found = app.extensions["tracking"].worker
-    assert isinstance(found, worker.BatchWorker)
+    assert isinstance(found, batch.BatchWorker)
     return found
 
 

@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Record, Settings
+from flask_tracking.pipeline import batch as batch_module
 from flask_tracking.pipeline import worker as worker_module
-from flask_tracking.pipeline.worker import BatchWorker, SyncWorker
+from flask_tracking.pipeline.batch import BatchWorker
+from flask_tracking.pipeline.worker import SyncWorker
 from flask_tracking.record import Capture
 
 from ..captures import make_capture
@@ -190,7 +192,7 @@ def test_failed_batch_is_sent_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A batch that could not be stored is tried again until it is; one log line says so."""
-    monkeypatch.setattr(worker_module, "FIRST_RETRY_S", 0.001)
+    monkeypatch.setattr(batch_module, "FIRST_RETRY_S", 0.001)
     worker = make_worker()
     exporter.failures = [ExportError("the store is away"), OSError(17), ExportError("still")]
     worker.submit(make_capture())
@@ -330,7 +332,7 @@ def test_memory_that_runs_out_in_the_thread(
     make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     """MemoryError costs the record or another try, wherever it comes up, and never the thread."""
-    monkeypatch.setattr(worker_module, "FIRST_RETRY_S", 0.001)
+    monkeypatch.setattr(batch_module, "FIRST_RETRY_S", 0.001)
     worker = make_worker()
     owner, name = part.split(".")
     with monkeypatch.context() as patch:
@@ -502,7 +504,7 @@ def test_fork_begins_anew() -> None:
     script = """
         import os, sys
         from flask_tracking import MemoryExporter, Settings
-        from flask_tracking.pipeline.worker import BatchWorker
+        from flask_tracking.pipeline.batch import BatchWorker
         from tests.captures import make_capture
 
         exporter = MemoryExporter()
@@ -540,7 +542,7 @@ def test_exit_of_the_process_stores_what_is_queued() -> None:
     script = """
         import os
         from flask_tracking import MemoryExporter, Settings
-        from flask_tracking.pipeline.worker import BatchWorker
+        from flask_tracking.pipeline.batch import BatchWorker
         from tests.captures import make_capture
 
         class Loud(MemoryExporter):
@@ -560,7 +562,7 @@ def test_exit_is_not_held_up_by_a_store_that_hangs() -> None:
     script = """
         import logging, threading
         from flask_tracking import MemoryExporter, Settings
-        from flask_tracking.pipeline.worker import BatchWorker
+        from flask_tracking.pipeline.batch import BatchWorker
         from tests.captures import make_capture
 
         logging.basicConfig()
@@ -591,7 +593,7 @@ def test_exit_waits_once_for_all_apps() -> None:
 
         atexit.register(lambda: print(sum(waited_s)))  # runs last
         threading.Thread.join = count
-        from flask_tracking.pipeline.worker import BatchWorker
+        from flask_tracking.pipeline.batch import BatchWorker
         from tests.captures import make_capture
 
         class Hanging(MemoryExporter):
@@ -629,7 +631,7 @@ def test_recovery_is_said_once(
 ) -> None:
     """When a store answers again the log says so."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(worker_module, "FIRST_RETRY_S", 0.001)
+    monkeypatch.setattr(batch_module, "FIRST_RETRY_S", 0.001)
     worker = make_worker()
     exporter.failures = [ExportError("away")]
     worker.submit(make_capture())

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from flask_tracking import ExportError, MemoryExporter, Record, Settings
-from flask_tracking.pipeline.worker import BatchWorker, SyncWorker
+from flask_tracking.pipeline.batch import BatchWorker
+from flask_tracking.pipeline.worker import SyncWorker
 from flask_tracking.temporary import TemporaryRule, parse_rules
 
 from ..captures import make_capture

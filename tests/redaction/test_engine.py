@@ -10,10 +10,10 @@ import pytest
 SCANNING = """
 import sys, threading
 from flask_tracking.pipeline.redaction.engine import Re2Engine
-from flask_tracking.pipeline import worker
+from flask_tracking.pipeline import batch
 from flask_tracking import MemoryExporter, Settings
 
-keep = worker.BatchWorker(Settings(), MemoryExporter())
+keep = batch.BatchWorker(Settings(), MemoryExporter())
 pattern = Re2Engine().compile("abc[0-9]+x")
 data, began = b"abc1" * 500_000, threading.Event()
 
