@@ -40,7 +40,6 @@ app.config.update(
     SESSION_COOKIE_SAMESITE="Lax",
     TRACKING_MONGODB_URI="mongodb://127.0.0.1:27027/tracking",  # where `flask tracking serve` listens
     TRACKING_EXCLUDE=[r"^/static/", r"^/favicon\.ico$"],
-    TRACKING_EXCLUDE_BODY=[r"^/login$"],  # a password is nobody else's business
 )
 # FLASK_TRACKING_MONGODB_URI and its like. Before Tracking(app), which reads the settings only once.
 app.config.from_prefixed_env()

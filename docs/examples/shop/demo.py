@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 import time
@@ -40,6 +41,8 @@ except ModuleNotFoundError as error:
 Document = dict[str, Any]
 
 WORKERS = 2
+PASSWORD = re.compile(rb"password=(?!\[redacted\])")
+SESSION = re.compile(r"session=(?!\[redacted\])")
 PATIENCE_S = 8.0
 """What is missing after so long without any new record counts as lost."""
 
@@ -194,8 +197,18 @@ def find_differences(
         ),
         "sent but not recorded": Counter(map(str, (expected - recorded).elements())),
         "recorded but not sent": Counter(map(str, (recorded - expected).elements())),
+        "recorded with a password or a session": Counter(
+            str(recorded_facts(one)) for one in documents if has_secret(one)
+        ),
     }
     return {what: requests for what, requests in differences.items() if requests}
+
+
+def has_secret(document: Document) -> bool:
+    """Tell whether a record holds what a visitor typed as a password, or a cookie's value."""
+    cookies = [value for name, value in report.headers(document) if "cookie" in name.lower()]
+    is_cookie_shown = any(SESSION.search(value) for value in cookies)
+    return is_cookie_shown or PASSWORD.search(document["request_body"]) is not None
 
 
 def keep_running(url: str, folder: Path) -> None:

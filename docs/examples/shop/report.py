@@ -19,6 +19,7 @@ Document = dict[str, Any]
 
 SHOWN_USER = "ada"
 MAX_LINES = 10
+SIDES = ("request", "response")
 
 
 def print_report(answers: Sequence[Answer], documents: Sequence[Document]) -> None:
@@ -36,6 +37,7 @@ def print_report(answers: Sequence[Answer], documents: Sequence[Document]) -> No
     _print_slowest(documents)
     _print_failures(documents)
     _print_user(documents, SHOWN_USER)
+    _print_secrets(documents)
 
 
 def _print_slowest(documents: Sequence[Document]) -> None:
@@ -81,12 +83,24 @@ def _print_user(documents: Sequence[Document], user: str) -> None:
     )
 
 
+def _print_secrets(documents: Sequence[Document]) -> None:
+    """Show what is left of a password and of a session."""
+    heading("Secrets, as they are stored")
+    login = next((one for one in documents if _request(one) == "POST /login"), None)
+    if login is not None:
+        click.echo(f"  POST /login  {login['request_body'].decode()}")
+    cookie = next((pair for one in documents for pair in headers(one) if pair[0] == "Cookie"), None)
+    if cookie is not None:
+        click.echo(f"  {': '.join(cookie)}")
+
+
 def print_verdict(differences: Mapping[str, Counter[str]]) -> None:
     """Print what differs, or that nothing does."""
     if not differences:
         heading("All is there")
         click.secho(
-            "  Every request is recorded once, with what was sent and what came back.", fg="green"
+            "  Each request is recorded once: what was sent, what came back, and no secret.",
+            fg="green",
         )
         return
     heading("What was sent and what is recorded differ")
@@ -161,6 +175,11 @@ def describe_exception(document: Document) -> str | None:
     """Return the type and the message of a record's exception."""
     exception = document.get("exception")
     return f"{exception['type']}: {exception['message']}" if exception else None
+
+
+def headers(document: Document) -> list[tuple[str, str]]:
+    """Return the headers of a record's request and of its response."""
+    return [(name, value) for side in SIDES for name, value in document[f"{side}_headers"]]
 
 
 def _typed(path: Path) -> str:
