@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ...forks import after_fork_in_child
+from .scans import Search, scan_all
 
 Span = tuple[int, int]
 Choose = Callable[[bytes], Iterable[int]]
@@ -25,6 +26,19 @@ class Pattern(Protocol):
         """Find all matches from left to right."""
 
 
+class Tail(NamedTuple):
+    """What must follow to make a thing worth a look, and for `re` how to tell fast that it does not."""
+
+    pattern: str
+    stop: str
+    """What it begins with goes no further than to the first of these."""
+    end: str
+    """One of these begins there or before, or else"""
+    string: str
+    key: str
+    """this follows, where `string` is the beginning of this."""
+
+
 class Look(NamedTuple):
     """One thing that a scan looks for."""
 
@@ -33,8 +47,7 @@ class Look(NamedTuple):
     """Literals, one of which is in every match; without any the pattern is always tried."""
     any_case: bool = False
     """Whether pattern and hints are lower case, and match any."""
-    tail: str = ""
-    """What must follow to make it worth a look."""
+    tail: Tail | None = None
 
 
 class ReEngine:
@@ -48,21 +61,8 @@ class ReEngine:
 
     def make_scan(self, looks: Iterable[Look]) -> Callable[[bytes], list[Span]]:
         """Return what finds where any of `looks` is."""
-        compiled = [
-            (re.compile(_bounded(look).encode()), [hint.encode() for hint in look.hints], look.any_case)
-            for look in looks
-        ]
-
-        def scan(data: bytes) -> list[Span]:
-            lowered = data.lower()
-            spans: list[Span] = []
-            for pattern, hints, any_case in compiled:
-                text = lowered if any_case else data
-                if not hints or any(hint in text for hint in hints):
-                    spans += [match.span() for match in pattern.finditer(text)]
-            return sorted(spans)
-
-        return scan
+        searches = [Search(look) for look in looks]
+        return lambda data: scan_all(data, searches)
 
     def make_choice(self, patterns: Sequence[tuple[str, tuple[str, ...]]]) -> Choose:
         """Return what tells which of `patterns`, each with its hints, may be in a text, by number."""
@@ -76,13 +76,6 @@ class ReEngine:
             ]
 
         return choose
-
-
-def _bounded(look: Look) -> str:
-    # An open repeat behind each of many literals is not linear in `re`: what is long is worth a look.
-    if not look.tail:
-        return look.pattern
-    return f"{look.pattern}(?:{look.tail.replace(']*', ']{0,200}')}|[^=:>]{{200}})"
 
 
 LAST_SCAN_S = 1.0
@@ -155,7 +148,10 @@ class Re2Engine:
     def make_scan(self, looks: Iterable[Look]) -> Callable[[bytes], list[Span]]:
         """Return what finds where any of `looks` is."""
         parts = [
-            f"(?i:{look.pattern}{look.tail})" if look.any_case else f"(?:{look.pattern}{look.tail})"
+            ("(?i:" if look.any_case else "(?:")
+            + look.pattern
+            + (look.tail.pattern if look.tail else "")
+            + ")"
             for look in looks
         ]
         pattern = self._compile("|".join(parts))
