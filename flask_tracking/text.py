@@ -1,6 +1,14 @@
-"""Text that strangers wrote, made fit to be printed."""
+"""Text that strangers wrote, made fit to be stored and to be printed."""
 
 from __future__ import annotations
+
+import re
+
+_LAST_URL = re.compile(r"[A-Za-z][0-9A-Za-z+.-]{0,30}:(?:\\?/){2}[^\s\"<>]*\Z")
+_LAST_GROUPS = re.compile(r"(?:\b[0-9A-Z]{1,6}[ -]){1,16}\Z", re.A)
+LONGEST_WORD = 4096
+"""Of what is longer so much is left out: the rest is enough to tell what it was."""
+_RUN = re.compile(r"[^\x80-\U0010ffff \t\r\n\"'<>&;,(){}\[\]]*")
 
 
 def visible(text: str) -> str:
@@ -16,3 +24,22 @@ def visible(text: str) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def cut(text: str, limit: int) -> str:
+    """Cut `text` at `limit` characters, and a word or a number no part of which may be stored alone.
+
+    What is left of a token or of a card that was cut in two no longer shows what it was.
+    """
+    return text if len(text) <= limit else trim(text[:limit])
+
+
+def trim(text: str) -> str:
+    """Leave out the last word, number or URL of a text that went on."""
+    begin = max(0, len(text) - LONGEST_WORD)
+    url = _LAST_URL.search(text, begin)
+    if url is not None:
+        return text[: url.start()]
+    at = len(text) - len(_RUN.match(text[begin:][::-1])[0])  # type: ignore[index] # it matches always
+    groups = _LAST_GROUPS.search(text, max(0, at - 100), at)
+    return text[: groups.start() if groups else at]

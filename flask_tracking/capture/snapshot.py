@@ -19,6 +19,7 @@ from werkzeug.local import LocalProxy
 
 from ..guard import call_foreign
 from ..record import ExceptionInfo
+from ..text import LONGEST_WORD, cut, trim
 
 MAX_DEPTH = 32
 MAX_NODES = 1000
@@ -114,7 +115,7 @@ class _Copier:
     def _text(self, text: str) -> str:
         room = self._room()
         if len(text) > room:
-            text = self._cut("custom data is too large: a text was cut", text[:room])
+            text = self._cut("custom data is too large: a text was cut", trim(text[:room]))
         if text.isascii():
             self.size += len(text)
             return text
@@ -123,15 +124,17 @@ class _Copier:
             self.notes["lone surrogates in custom data were escaped"] = None
         encoded = cleaned.encode()
         if len(encoded) > room:
-            encoded = self._cut("custom data is too large: a text was cut", encoded[:room])
-            cleaned = encoded.decode("utf-8", "ignore")
+            cut_off = encoded[:room].decode("utf-8", "ignore")
+            cleaned = self._cut("custom data is too large: a text was cut", trim(cut_off))
+            encoded = cleaned.encode()
         self.size += len(encoded)
         return cleaned
 
     def _bytes(self, data: bytes) -> bytes:
         room = self._room()
         if len(data) > room:
-            data = self._cut("custom data is too large: bytes were cut", data[:room])
+            rest = trim(data[:room].decode("latin-1")).encode("latin-1")
+            data = self._cut("custom data is too large: bytes were cut", rest)
         self.size += len(data)
         return data
 
@@ -235,7 +238,7 @@ def foreign_text(convert: Any, value: object) -> str:
     text = call_foreign(f"{name}() of a user's object", convert, value, default=None)
     if not isinstance(text, str):
         return f"<unreadable {type(value).__name__}>"
-    return clean_text(text[:MAX_REPR])
+    return clean_text(cut(text, MAX_REPR))
 
 
 def clean_text(text: str) -> str:
@@ -251,7 +254,9 @@ def describe_exception(error: BaseException) -> ExceptionInfo:
         name = f"{kind.__module__}.{name}"
     text = call_foreign("formatting a traceback", _format_traceback, error, default=_UNREADABLE)
     if len(text) > MAX_BYTES:
-        text = "…\n" + text[-MAX_BYTES:]
+        # What is left of the first line may be the end of a secret, without what tells that it is one.
+        rest = text[-MAX_BYTES:]
+        text = "…\n" + (rest.partition("\n")[2] or rest[LONGEST_WORD:])
     return ExceptionInfo(name, foreign_text(str, error), clean_text(text))
 
 

@@ -24,6 +24,7 @@ from ..ids import (
     parse_traceparent,
 )
 from ..record import ChildTiming, ExceptionInfo, UserRef
+from ..text import cut
 from . import clock
 from .snapshot import MAX_BYTES, Snapshot, clean_text, describe_exception, snapshot
 from .trace import continue_opentelemetry, has_opentelemetry
@@ -110,7 +111,7 @@ class Span:
         """
         if not self.is_recording:
             return
-        key = clean_text(str(key)[:1000]).replace("\0", "\\x00")
+        key = clean_text(cut(str(key), 1000)).replace("\0", "\\x00")
         if key not in self.custom and len(self.custom) >= MAX_KEYS:
             self.notes["custom data has too many keys: the rest was cut"] = None
             return
@@ -145,7 +146,7 @@ class Span:
             self.has_user = True
             self.take_user(user)
             if user_repr is not None:
-                self.user_repr = clean_text(str(user_repr)[:1000])
+                self.user_repr = clean_text(cut(str(user_repr), 1000))
 
     @contextmanager
     def child(self, name: str) -> Iterator[None]:
@@ -179,7 +180,7 @@ class Span:
             reason: why, for the people who will read it.
         """
         if self.is_recording:
-            self.keep_reason = clean_text(str(reason)[:1000])
+            self.keep_reason = clean_text(cut(str(reason), 1000))
             self.is_discarded = False
 
     def discard(self) -> None:
@@ -236,7 +237,7 @@ class Span:
         if len(self.children) >= MAX_CHILDREN:
             self.notes["too many child spans: the rest was cut"] = None
             return None
-        timing = _Child(clean_text(str(name)[:1000]))
+        timing = _Child(clean_text(cut(str(name), 1000)))
         self.is_annotated = True
         self.children.append(timing)
         return timing

@@ -14,6 +14,7 @@ from werkzeug.local import LocalProxy
 
 from ..guard import call_foreign
 from ..record import UserRef
+from ..text import cut
 from .snapshot import MAX_REPR, clean_text, foreign_text
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def describe_user(user: Any) -> UserDescription:
     if user is None:
         return None, None, None
     if isinstance(user, (str, int)):
-        plain = clean_text(str(user)[:MAX_REPR])
+        plain = clean_text(cut(str(user), MAX_REPR))
         return plain, plain, None
     user_id = call_foreign("asking a user for its id", _find_id, user, default=None)
     reference = call_foreign("making a reference to a user", _refer_to, user, default=None)
@@ -75,7 +76,7 @@ def _load_user() -> Any:
 def _find_id(user: Any) -> str | None:
     get_id = getattr(user, "get_id", None)
     found = get_id() if callable(get_id) else getattr(user, "id", getattr(user, "pk", None))
-    return None if found is None else clean_text(str(found)[:MAX_REPR])
+    return None if found is None else clean_text(cut(str(found), MAX_REPR))
 
 
 def _has_own_text(user: Any) -> bool:

@@ -224,7 +224,7 @@ KEY = ObjectId()
         (Account(id=KEY), (str(KEY), str(KEY), UserRef("Account", "accounts", KEY))),
         (Nasty(), ("n", "n", None)),
         (Nastier(), (None, "<unreadable Nastier>", None)),
-        ("\ud800" + "x" * 2000, ("\\ud800" + "x" * 999,) * 2 + (None,)),
+        ("\ud800" + " x" * 2000, ("\\ud800" + " x" * 499 + " ",) * 2 + (None,)),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from ...text import trim
 from .actions import Actions
+from .checks import TooLongError
 from .engine import Span
 from .jsons import JsonReader, MalformedError
+from .markup import is_sensitive_field
+from .multipart import split_multipart
 from .names import Names
 from .text import find_in_text, replace
 from .values import MARKS, Finder, Finding, Spans, merge
+from .wrapped import decode_base64
 
 WHOLE = "redacted whole"
 """The note of a body that was dropped because it could not be read."""
-_CUT_GROUPS = re.compile(rb"(?:\b[0-9A-Z]{1,6}[ -]){1,16}\Z")
-_CUT_URL = re.compile(rb"[A-Za-z][0-9A-Za-z+.-]*:(?:\\?/){2}[^\s\"<>]*\Z")
-CUT_WINDOW = 4096
 _BASE64 = re.compile(rb"[0-9A-Za-z+/_-]{12,}={0,2}")
 _FILE_MARK = re.compile(rb"\[file, [0-9]+ bytes\]")
-_FILE_NAME = re.compile(rb"filename\*?\s*=", re.I)
-_FIELD_NAME = re.compile(rb"""\bname\s*=\s*(?:"([^"]*)"|([^\s;]+))""", re.I)
+_HAS_ESCAPED_NAME = re.compile(rb"[^=]*[%;]")
 WORK_FOR_BYTE, WORK_OF_CALL, MIN_WORK = 16, 64, 1 << 21
 """Work is counted in bytes that are read, and each reading as some more."""
 _JSON_START = (b"{", b"[")
-
-
-class TooLongError(Exception):
-    """It takes more work to read than it is worth. Its text quotes nothing."""
 
 
 class Budget:
@@ -82,27 +77,34 @@ class Readers:
         """Put the marker, or what the actions say, where the findings are."""
         return replace(data, self.settle(data, list(found)))
 
-    def find_text(self, data: bytes, *, is_inner: bool = False) -> list[Finding]:
+    def find_text(
+        self, data: bytes, spans: Sequence[Span] | None = None, *, is_inner: bool = False
+    ) -> list[Finding]:
         """Find the secrets in a text; it may itself be JSON, or base64 of a text."""
         self._budget.spend(data)
+        spans = self.finder.scan(data) if spans is None else spans
+        if b"\0" in data and self.finder.scan(data.replace(b"\0", b"")):
+            return [Finding(0, len(data), "unreadable")]
+        if not spans:
+            return []
         if not is_inner:
-            inner = self._find_wrapped(data)
+            inner = self._find_wrapped(data, spans)
             if inner is not None:
                 return inner
-        return find_in_text(data, self.finder, self.names)
+        return find_in_text(data, self.finder, self.names, spans)
 
-    def _find_wrapped(self, data: bytes) -> list[Finding] | None:
+    def _find_wrapped(self, data: bytes, spans: Sequence[Span]) -> list[Finding] | None:
         """Undo JSON or base64 in a string, one level; None when it is neither."""
         if data.lstrip()[:1] in _JSON_START:
             try:
-                return self.find_json(data, None, is_inner=True)
+                return self.find_json(data, spans, is_inner=True)
             except MalformedError:
                 return None
         if _BASE64.fullmatch(data):
             found = self.finder.find(data)
-            decoded = _decode_base64(data)
+            decoded = decode_base64(data)
             if found or not decoded or b"\0" in decoded:
-                return found
+                return found or None
             return [Finding(0, len(data), "base64")] if self.find_text_in(decoded) else []
         return None
 
@@ -129,47 +131,45 @@ class Readers:
 
         if spans is None:
             spans = self.finder.scan(data)
-        return JsonReader(data, spans, self.names, find, self.fill).find()
+        return JsonReader(
+            data, spans, self.names, find, self.fill, finds_short=self.finder.finds_short
+        ).find()
 
     def find_form(self, data: bytes) -> list[Finding]:
-        """Find the secrets in ``name=value&name=value``, percent-encoded or not."""
+        """Find the secrets in ``name=value&name=value``, percent-encoded or not; it may be no form."""
         found: list[Finding] = []
         at, decoded_at = 0, 0
         parts = data.split(b"&")
         decoded = [_decode_field(part) for part in parts]
         spans = Spans(self.finder.scan(b"\n".join(decoded)))
         for part, text in zip(parts, decoded, strict=True):
-            if spans.touch(decoded_at, decoded_at + len(text)):
+            is_touched = spans.touch(decoded_at, decoded_at + len(text))
+            if is_touched or _HAS_ESCAPED_NAME.match(part):
                 found += self._find_field(part, at)
             at += len(part) + 1
             decoded_at += len(text) + 1
-        return merge(found)
+        return merge([*found, *self.find_text(data)])
 
     def _find_field(self, part: bytes, at: int) -> Iterable[Finding]:
-        self._budget.spend(part)
         # Some read ";" as "&": a name behind one is a name.
-        start = at
+        start = 0
         for piece in part.split(b";"):
+            self._budget.spend(piece)
             name, equals, value = piece.partition(b"=")
-            decoded = unquote_to_bytes(name.replace(b"+", b" ")).decode("utf-8", "replace")
+            decoded = _decode_field(name).decode("utf-8", "replace")
+            begin = start + len(name) + 1
             if equals and value and self.names.is_sensitive(decoded):
-                end = at + len(part)
-                begin = start + len(name) + 1
-                if not MARKS.fullmatch(value):
-                    yield Finding(begin, end, "name")
-                return
+                if not MARKS.fullmatch(part, begin):
+                    yield Finding(at + begin, at + len(part), "name")
+                part = part[: max(start - 1, 0)]
+                break
             start += len(piece) + 1
         name, equals, value = part.partition(b"=")
-        if equals:
-            yield from self._find_encoded(name, at)
-            yield from self._find_encoded(value, at + len(name) + 1)
-        else:
-            yield from self._find_encoded(part, at)
+        yield from self._find_encoded(name, at)
+        yield from self._find_encoded(value, at + len(name) + 1)
 
     def _find_encoded(self, value: bytes, at: int) -> Iterable[Finding]:
         decoded = _decode_field(value)
-        if not self.finder.scan(decoded):
-            return []
         found = self.find_text(decoded)
         if decoded == value:
             return [one._replace(start=at + one.start, end=at + one.end) for one in found]
@@ -200,7 +200,7 @@ class Readers:
         is_multipart = kind.startswith("multipart/")
         if spans is None:
             spans = self.finder.scan(data)
-        if b"\0" in data:
+        if b"\0" in data and not is_multipart:
             return self._redact_wide(data)
         if not spans and not is_multipart:
             return Redacted(data, [], None)
@@ -229,44 +229,24 @@ class Readers:
             except MalformedError:
                 pass
         if not kind and _looks_like_form(data):
-            return merge([*self.find_form(data), *self.find_text(data)])
-        return self.find_text(data)
+            return self.find_form(data)
+        return self.find_text(data, spans)
 
     def _find_multipart(self, data: bytes, content_type: str) -> list[Finding]:
-        boundary = re.search(r"""boundary\s*=\s*(?:"([^"]+)"|([^\s;]+))""", content_type, re.I)
-        if boundary is None:
-            raise MalformedError
-        delimiter = b"--" + (boundary[1] or boundary[2]).encode("latin-1", "replace")
-        if delimiter not in data:
-            raise MalformedError
         found: list[Finding] = []
-        at = data.find(delimiter)
-        found += self._find_moved(data[:at], 0)
-        while at >= 0:
-            start = at + len(delimiter)
-            following = data.find(b"\n" + delimiter, start)
-            found += self._find_part(data, start, len(data) if following < 0 else following)
-            at = -1 if following < 0 else following + 1
+        for part in split_multipart(data, content_type):
+            found += self._find_moved(data[part.start : part.begin], part.start)
+            content = data[part.begin : part.end]
+            if part.is_file:
+                size = b"[file, %d bytes]" % len(content)
+                if not _FILE_MARK.fullmatch(content):
+                    found.append(Finding(part.begin, part.end, "file", size))
+            elif is_sensitive_field(data[part.start : part.begin], self.names):
+                if content and not MARKS.fullmatch(content):
+                    found.append(Finding(part.begin, part.end, "name"))
+            else:
+                found += self._find_moved(content, part.begin)
         return merge(found)
-
-    def _find_part(self, data: bytes, start: int, end: int) -> Iterable[Finding]:
-        gap = re.compile(rb"\r?\n\r?\n").search(data, start, end)
-        if gap is None:
-            return self._find_moved(data[start:end], start)
-        headers = data[start : gap.start()]
-        begin = gap.end()
-        end = max(begin, end - data.startswith(b"\r", end - 1))
-        content = data[begin:end]
-        if _FILE_NAME.search(headers):
-            size = b"[file, %d bytes]" % len(content)
-            file = [] if _FILE_MARK.fullmatch(content) else [Finding(begin, end, "file", size)]
-            return [*self._find_moved(headers, start), *file]
-        name = _FIELD_NAME.search(headers)
-        decoded = (name[1] or name[2] or b"").decode("utf-8", "replace") if name else ""
-        if self.names.is_sensitive(decoded) or "\ufffd" in decoded:
-            hidden = not content or MARKS.fullmatch(content)
-            return [] if hidden else [Finding(begin, end, "name")]
-        return [*self._find_moved(headers, start), *self._find_moved(content, begin)]
 
     def _find_moved(self, part: bytes, at: int) -> list[Finding]:
         return [one._replace(start=at + one.start, end=at + one.end) for one in self.find_text(part)]
@@ -278,28 +258,11 @@ def _decode_field(field: bytes) -> bytes:
 
 def trim_cut(data: bytes) -> bytes:
     """Remove what may be the beginning of a secret from the end of a text that was cut."""
-    tail_at = max(0, len(data) - CUT_WINDOW)
-    url = _CUT_URL.search(data, tail_at)
-    if url is not None:
-        return data[: url.start()]
-    at = len(data)
-    while at > 0 and data[at - 1] not in b" \t\r\n\"'<>&;,(){}[]":
-        at -= 1
-    groups = _CUT_GROUPS.search(data, max(0, at - 100), at)
-    return data[: groups.start() if groups else at]
+    return trim(data.decode("latin-1")).encode("latin-1")
 
 
 def _looks_like_form(data: bytes) -> bool:
     return b"=" in data[:200] and not re.search(rb"[\s<>]", data[:200])
-
-
-def _decode_base64(data: bytes) -> bytes:
-    text = data.rstrip(b"=").translate(bytes.maketrans(b"-_", b"+/"))
-    text = text[: len(text) - (len(text) % 4 == 1)]
-    try:
-        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return b""
 
 
 __all__ = ["WHOLE", "Readers", "Redacted", "trim_cut"]

@@ -1,13 +1,14 @@
 """Checks for shapes that are made of digits or words, where an outline alone finds too much.
 
-Each takes a text and where in it the match is, and returns how many bytes of it are the secret; 0 when
-none are.
+Each takes a text and where in it a match is, and returns the secrets in it and to where it has looked:
+what is no card itself may have one behind it, like a date and a card in one line.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 IBAN_LENGTHS = dict(
     re.findall(
@@ -28,17 +29,70 @@ _GROUPS = re.compile(rb"[0-9]+")
 _CARD_GROUPS = re.compile(
     rb"[0-9]{12,19}|(?:[0-9]{4}[ -]){3}[0-9]{1,7}(?:[ -][0-9]{1,3})?|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}"
 )
+_CARD_START = re.compile(
+    rb"[2-6](?:[0-9]{11,18}(?![0-9])|[0-9]{3}([ -])(?:[0-9]{4}\1[0-9]{4}\1|[0-9]{6}\1)[0-9])"
+)
+_CARD_RUN = re.compile(rb"[2-6](?:[ -]?[0-9]){11,18}")
+_NEXT_CARD = re.compile(rb" (?=[2-6][0-9]{3})")
+_DIGITS = re.compile(rb"[0-9 -]*")
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
+_IBAN_START = re.compile(rb"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?=[ -]?[0-9A-Z])")
+_CAPITALS = re.compile(rb"[0-9A-Z -]*")
+_IBAN_DIGITS = {letter: str(letter - 55) for letter in range(65, 91)}
+FREE_TRIES, BYTES_OF_TRY = 2000, 12
+"""A text may have so many candidates, and one more for so many bytes: rows of ids have less."""
+
+Span = tuple[int, int]
 
 
-def has_digit(data: bytes, start: int, end: int) -> int:
+class TooLongError(Exception):
+    """It takes more work to read than it is worth. Its text quotes nothing."""
+
+
+class Tries:
+    """Bounds how many candidates of one text are checked."""
+
+    def __init__(self, size: int) -> None:
+        """Allow the checks of a text of `size` bytes."""
+        self._left = FREE_TRIES + size // BYTES_OF_TRY
+
+    def count(self) -> None:
+        """Count one.
+
+        Raises:
+            TooLongError: nothing is left.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise TooLongError
+
+
+Check = Callable[[bytes, int, int, Tries], tuple[list[Span], int]]
+
+
+def has_digit(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Span], int]:
     """Tell words from tokens: a token has a digit."""
-    found = data[start:end]
-    return len(found) if any(48 <= byte <= 57 for byte in found) else 0
+    return [(start, end)] if _GROUPS.search(data, start, end) else [], end
 
 
-def card(data: bytes, start: int, end: int) -> int:
-    """Tell a card by issuer, length, Luhn's checksum and the way it is printed."""
-    found = data[start:end]
+def card(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Span], int]:
+    """Find cards by issuer, length, Luhn's checksum and the way they are printed."""
+    end = _DIGITS.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
+    found, at = [], start
+    while True:
+        tries.count()
+        length = _measure_card(data, at) if _CARD_START.match(data, at, end) else 0
+        if length:
+            found.append((at, at + length))
+        following = _NEXT_CARD.search(data, at + length, end)
+        if following is None:
+            return found, end
+        at = following.end()
+
+
+def _measure_card(data: bytes, at: int) -> int:
+    run = _CARD_RUN.match(data, at)
+    found = run[0] if run else b""
     ends = {match.end() for match in _GROUPS.finditer(found)}
     for length in sorted(ends, reverse=True):
         text = found[:length]
@@ -50,10 +104,14 @@ def card(data: bytes, start: int, end: int) -> int:
     return 0
 
 
-def strict_card(data: bytes, start: int, end: int) -> int:
-    """Tell a card as `card` does, and only where a word near it says that it is one."""
-    is_named = _CARD_WORD.search(data, max(0, start - NEAR), min(len(data), end + NEAR))
-    return card(data, start, end) if is_named else 0
+def strict_card(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Span], int]:
+    """Find cards as `card` does, and only where a word near one says that it is one."""
+    found, end = card(data, start, end, tries)
+    return [
+        one
+        for one in found
+        if _CARD_WORD.search(data, max(0, one[0] - NEAR), min(len(data), one[1] + NEAR))
+    ], end
 
 
 def _is_issued(digits: str) -> bool:
@@ -72,32 +130,41 @@ def _is_issued(digits: str) -> bool:
 
 
 def _passes_luhn(digits: bytes) -> bool:
-    total = 0
-    for at, byte in enumerate(reversed(digits)):
-        digit = (byte - 48) * (1 + at % 2)
-        total += digit - 9 if digit > 9 else digit
-    return total % 10 == 0
+    doubled = digits[-2::-2].translate(_DOUBLED)
+    return (sum(digits[-1::-2]) + sum(doubled) - 48 * len(digits)) % 10 == 0
 
 
-def iban(data: bytes, start: int, end: int) -> int:
-    """Tell an IBAN by its country's length and its checksum."""
-    found = data[start:end]
-    length = IBAN_LENGTHS.get(found[:2].decode())
-    if length is None:
+def iban(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Span], int]:
+    """Find IBANs by their country's length and their checksum."""
+    end = _CAPITALS.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
+    found, at = [], start
+    while True:
+        tries.count()
+        length = _measure_iban(data, at)
+        if length:
+            found.append((at, at + length))
+        following = _IBAN_START.search(data, at + max(length, 1), end)
+        if following is None:
+            return found, end
+        at = following.start()
+
+
+def _measure_iban(data: bytes, at: int) -> int:
+    wanted = IBAN_LENGTHS.get(data[at : at + 2].decode())
+    run = _characters(int(wanted)).match(data, at) if wanted else None
+    if run is None:
         return 0
-    taken = size = 0
-    for at, byte in enumerate(found, 1):
-        size = at
-        taken += byte not in b" -"
-        if taken == int(length):
-            break
-    text = found[:size].translate(None, b" -").decode()
-    if len(text) != int(length):
-        return 0
-    return size if int("".join(str(int(one, 36)) for one in text[4:] + text[:4])) % 97 == 1 else 0
+    text = run[0].translate(None, b" -").decode()
+    is_right = int((text[4:] + text[:4]).translate(_IBAN_DIGITS)) % 97 == 1
+    return len(run[0]) if is_right else 0
 
 
-CHECKS: dict[str, Callable[[bytes, int, int], int]] = {
+@cache
+def _characters(count: int) -> re.Pattern[bytes]:
+    return re.compile(rb"[0-9A-Z](?:[ -]?[0-9A-Z]){%d}" % (count - 1))
+
+
+CHECKS: dict[str, Check] = {
     "has_digit": has_digit,
     "card": card,
     "iban": iban,

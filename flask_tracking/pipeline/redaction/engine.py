@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from .gate import gate
+from .scans import Search, scan_all
 
 Span = tuple[int, int]
 Choose = Callable[[bytes], Iterable[int]]
@@ -24,6 +25,19 @@ class Pattern(Protocol):
         """Find all matches from left to right."""
 
 
+class Tail(NamedTuple):
+    """What must follow to make a thing worth a look, and for `re` how to tell fast that it does not."""
+
+    pattern: str
+    stop: str
+    """What it begins with goes no further than to the first of these."""
+    end: str
+    """One of these begins there or before, or else"""
+    string: str
+    key: str
+    """this follows, where `string` is the beginning of this."""
+
+
 class Look(NamedTuple):
     """One thing that is looked for."""
 
@@ -32,8 +46,7 @@ class Look(NamedTuple):
     """Literals, one of which is in every match; without any the pattern is always tried."""
     before: str = ""
     """What must stand before the pattern."""
-    tail: str = ""
-    """What must follow to make it worth a look."""
+    tail: Tail | None = None
     any_case: bool = False
     """Whether pattern and hints are lower case, and match any."""
     is_token: bool = False
@@ -42,7 +55,7 @@ class Look(NamedTuple):
     @property
     def whole(self) -> str:
         """All of it as one pattern."""
-        whole = self.before + self.pattern + self.tail
+        whole = self.before + self.pattern + (self.tail.pattern if self.tail else "")
         return f"(?i:{whole})" if self.any_case else f"(?:{whole})"
 
 
@@ -61,19 +74,9 @@ class ReEngine:
 
     def make_scan(self, looks: Sequence[Look]) -> Callable[[bytes], list[Span]]:
         """Return what finds where any of `looks` is."""
-        compiled = [re.compile(_shortened(look).encode()) for look in looks]
-        is_any_case = [look.any_case for look in looks]
+        searches = [Search(look) for look in looks]
         choose = self.make_choice(looks)
-
-        def scan(data: bytes) -> list[Span]:
-            lowered = data.lower()
-            spans: list[Span] = []
-            for at in choose(data):
-                text = lowered if is_any_case[at] else data
-                spans += [match.span() for match in compiled[at].finditer(text)]
-            return sorted(spans)
-
-        return scan
+        return lambda data: scan_all(data, [searches[at] for at in choose(data)])
 
     def make_choice(self, looks: Sequence[Look]) -> Choose:
         """Return what tells which of `looks` may be in a text, by number."""
@@ -129,14 +132,6 @@ def _parts(hint: bytes) -> Iterable[bytes]:
 
 PART = 3
 """Bytes that hints have in common: of two, most are in any text."""
-
-
-def _shortened(look: Look) -> str:
-    # Without what stands before, `re` skips to where the pattern may begin; more is found than is
-    # there, and then read. An open repeat behind each of many literals is not linear in `re`.
-    if not look.tail:
-        return look.pattern
-    return f"{look.pattern}(?:{look.tail.replace(']*', ']{0,200}')}|[^=:>]{{200}})"
 
 
 class Re2Engine:

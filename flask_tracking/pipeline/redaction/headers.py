@@ -9,13 +9,13 @@ import re
 
 from ...record import Remark
 from .actions import Actions
-from .values import MARKER
+from .values import MARKER, MARKS
 
 SECRET_HEADERS = frozenset({"Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie"})
 """In Title-Case, as WSGI's keys become."""
 RULE = "header"
 PLAIN_ACTIONS = Actions({}, None)
-_SCHEMES = frozenset(
+SCHEMES = frozenset(
     [
         "apikey",
         "aws4-hmac-sha256",
@@ -71,9 +71,18 @@ def hide_header(name: str, value: str, actions: Actions = PLAIN_ACTIONS) -> str:
         pair, *attributes = value.split(";")
         return "; ".join([_hide_pair(pair, actions), *map(_hide_attribute, attributes)])
     scheme, space, secret = value.partition(" ")
-    if space and scheme.lower() in _SCHEMES:
+    if space and scheme.lower() in SCHEMES:
         return f"{scheme} {actions.mark(RULE, secret.encode('utf-8', 'surrogatepass'))}"
     return actions.mark(RULE, value.encode("utf-8", "surrogatepass"))
+
+
+def is_hidden(value: bytes) -> bool:
+    """Tell whether a value is a marker already, or a scheme of ``Authorization`` and a marker."""
+    if value[-1:] not in b"]>*":
+        return False
+    scheme, space, rest = value.partition(b" ")
+    is_scheme = bool(space) and scheme.decode("latin-1").lower() in SCHEMES
+    return MARKS.fullmatch(rest.strip() if is_scheme else value) is not None
 
 
 def remark_header(headers: str, name: str, value: str) -> Remark:

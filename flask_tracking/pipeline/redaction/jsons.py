@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from .actions import QUOTED_MARKER
 from .engine import Span
+from .headers import is_hidden
 from .names import Names
 from .values import MARKS, Finding, merge
 
@@ -23,14 +24,19 @@ _BARE_VALUE = re.compile(rb"-?[0-9][0-9.eE+-]*|\xef\xbb\xbf|" + _WORDS)
 _BARE = re.compile(rb'[^\s,:\[\]{}"]+')
 _NOT_BARE = b' \t\r\n,:[]{}"'
 _ESCAPE = re.compile(rb"\\.", re.S)
-_ASCII_ESCAPE = re.compile(rb"\\u00([2-7][0-9A-Fa-f])|\\/")
+_ONE_ESCAPE = re.compile(
+    rb"\\(?:(u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})|(.))", re.S
+)
+_LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _TOO_SHORT = re.compile(rb"[\w .-]{0,11}")
 """No token is as short, and without a separator it is no pair of name and value."""
 _COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
 _BRACKET = re.compile(rb'"[^"]*"?|([\[{])|[\]}]')
 _BLANKS = b" \t\r"
+_SPACE = re.compile(rb"[ \t\r]*")
 _BEFORE, _BEHIND = b"{[,:\n\xbf\x1e", b",:}]\n\x1e"
 """What may stand beside a string; a line feed also between two texts, 0xBF at the end of a BOM."""
+_BEHIND_VALUE = b",}]\n\x1e"
 
 FindText = Callable[[bytes], Iterable[Finding]]
 Fill = Callable[[bytes, Iterable[Finding]], bytes]
@@ -44,7 +50,14 @@ class JsonReader:
     """Finds what is to be removed from one JSON text, or from several, one after the other."""
 
     def __init__(
-        self, data: bytes, spans: Sequence[Span], names: Names, find_text: FindText, fill: Fill
+        self,
+        data: bytes,
+        spans: Sequence[Span],
+        names: Names,
+        find_text: FindText,
+        fill: Fill,
+        *,
+        finds_short: bool = False,
     ) -> None:
         """Take a text.
 
@@ -54,12 +67,14 @@ class JsonReader:
             names: tells which keys are sensitive.
             find_text: finds secrets in a string, its escapes undone.
             fill: puts something in their place.
+            finds_short: whether it may find what is shorter than any token.
         """
         self._data = data
         self._spans = spans
         self._names = names
         self._find_text = find_text
         self._fill = fill
+        self._finds_short = finds_short
         # Without escapes every quote that is left begins or ends a string; places stay what they are.
         self._quotes = _ESCAPE.sub(b"__", data) if b"\\" in data else data
         self._counted = self._parity = 0
@@ -74,7 +89,8 @@ class JsonReader:
         found: list[Finding] = []
         for start, end in sorted(self._spans):
             at = max(start, self._done)
-            while at < end:
+            end += 1  # what the scan saw may take what stands before the next thing along with it
+            while at < min(end, len(self._data)):
                 if self._is_in_string(at):
                     at = self._quotes.rfind(b'"', 0, at)
                 found += self._read_string(at) if self._data[at] == 0x22 else self._read_bare(at, end)
@@ -98,18 +114,22 @@ class JsonReader:
         """Go on behind the string that begins at `start`; return where its text ends."""
         end = self._quotes.find(b'"', start + 1)
         self._done = end + 1 or len(self._data)
-        before = self._data[:start].rstrip(_BLANKS)[-1:] if start else b""
-        behind = self._data[self._done : self._done + 1]
-        if behind in (b" ", b"\t", b"\r"):
-            behind = self._data[self._done :].lstrip(_BLANKS)[:1]
-        if before not in _BEFORE or behind not in _BEHIND:
+        while start > 0 and self._data[start - 1] in _BLANKS:
+            start -= 1
+        if start > 0 and self._data[start - 1] not in _BEFORE:
             raise MalformedError
+        self._check_behind(_BEHIND)
         return end if end >= 0 else len(self._data)
+
+    def _check_behind(self, allowed: bytes) -> None:
+        behind = _SPACE.match(self._data, self._done).end()  # type: ignore[union-attr]
+        if behind < len(self._data) and self._data[behind] not in allowed:
+            raise MalformedError
 
     def _look(self, start: int, end: int) -> list[Finding]:
         """Look for secrets in a string, escapes undone."""
         raw = self._data[start:end]
-        if _TOO_SHORT.fullmatch(raw):
+        if not self._finds_short and _TOO_SHORT.fullmatch(raw):
             return []
         text = _unescape(raw)
         found = list(self._find_text(text))
@@ -126,18 +146,26 @@ class JsonReader:
         if first == b'"':
             end = self._end_string(start)
             is_kept = start + 1 == end or is_hidden(self._data[start + 1 : end])
-            return [] if is_kept else [Finding(start + 1, end, "name")]
-        if first in (b"{", b"["):
+            found = [] if is_kept else [Finding(start + 1, end, "name")]
+        elif mark := MARKS.match(self._data, start):
+            self._done, found = mark.end(), []
+        elif first in (b"{", b"["):
             self._done = self._find_end(start)
             is_empty = not self._data[start + 1 : self._done - 1].strip()
-            return [] if is_empty else [Finding(start, self._done, "name", QUOTED_MARKER)]
+            found = [] if is_empty else [Finding(start, self._done, "name", QUOTED_MARKER)]
+        else:
+            found = self._remove_bare(start)
+        self._check_behind(_BEHIND_VALUE)
+        return found
+
+    def _remove_bare(self, start: int) -> list[Finding]:
         bare = _BARE.match(self._data, start)
-        if bare is None:
+        self._done = bare.end() if bare else start
+        if bare is None or _HARMLESS.fullmatch(bare[0]):
             return []
-        self._done = bare.end()
         if not _BARE_VALUE.fullmatch(bare[0]):
             raise MalformedError
-        return [] if _HARMLESS.fullmatch(bare[0]) else [Finding(*bare.span(), "name", QUOTED_MARKER)]
+        return [Finding(*bare.span(), "name", QUOTED_MARKER)]
 
     def _find_end(self, start: int) -> int:
         depth = 0
@@ -167,15 +195,6 @@ class JsonReader:
         return found
 
 
-def is_hidden(inner: bytes) -> bool:
-    """Tell whether a value is a marker already, or a scheme and a marker."""
-    if inner[-1:] not in b"]>*":
-        return False
-    scheme, space, rest = inner.partition(b" ")
-    hidden = MARKS.fullmatch(inner) or (space and scheme.isalnum() and MARKS.fullmatch(rest))
-    return bool(hidden)
-
-
 def _read_key(raw: bytes) -> str:
     return _unescape(raw).decode("utf-8", "replace")
 
@@ -186,5 +205,11 @@ def _unescape(raw: bytes) -> bytes:
     try:
         text = json.loads(b'"' + raw + b'"', strict=False)
     except ValueError:  # a cut or a wrong escape, or bytes that are no UTF-8
-        return _ASCII_ESCAPE.sub(lambda match: bytes.fromhex((match[1] or b"2f").decode()), raw)
+        return _ONE_ESCAPE.sub(_undo, raw)
     return str(text).encode("utf-8", "surrogatepass")
+
+
+def _undo(escape: re.Match[bytes]) -> bytes:
+    if escape[1]:
+        return str(json.loads(b'"' + escape[0] + b'"')).encode("utf-8", "surrogatepass")
+    return _LETTERS.get(escape[2], escape[2])

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ...memo import Memo
 from ...record import Record
+from .bodies import trim_cut
 from .engine import Span
 from .headers import SECRET_HEADERS
 from .names import Names
@@ -20,7 +21,13 @@ from .values import Finder
 UNDECODABLE = "undecodable"
 CUT = frozenset({"truncated", "not read"})
 """Notes of a body that goes on where its copy ends."""
-TEXT_FIELDS = ("host", "path", "request_id", "user_id", "user_repr", "http_version", "method")
+BROKEN_OFF = frozenset({"disconnected", "stream_error", "unread"})
+"""Outcomes of a request whose answer was not sent to its end."""
+HARMLESS_REST, CUT_WINDOW = 6, 4096
+TEXT_FIELDS = (
+    "host", "path", "request_id", "user_id", "user_repr", "http_version", "method", "scheme", "ip",
+    "name", "kept_reason",
+)  # fmt: skip
 _PLAIN, _HIDDEN = "", None
 
 
@@ -53,13 +60,15 @@ class Looker:
         to_read = []
         for record in records:
             head = self._gather_head(record)
-            read_request = bool(record.request_body) and self._must_read(record, head, "request")
-            read_response = bool(record.response_body) and self._must_read(record, head, "response")
+            is_multipart = b"multipart/" in head.lower()
+            read_request = self._must_read(record, is_multipart, "request")
+            read_response = self._must_read(record, is_multipart, "response")
+            # What was sent is often what comes back: it is looked at once.
+            is_seen = read_response or (not read_request and _is_echo(record))
             texts += (
                 head,
                 b"" if read_request else record.request_body,
-                # What was sent is often what comes back: it is looked at once.
-                b"" if read_response or _is_echo(record) else record.response_body,
+                b"" if is_seen else record.response_body,
             )
             to_read.append((read_request, read_response))
         spans = self._finder.scan(b"\n".join(texts))
@@ -73,15 +82,15 @@ class Looker:
             )
         ]
 
-    def _must_read(self, record: Record, head: bytes, side: str) -> bool:
+    def _must_read(self, record: Record, is_multipart: bool, side: str) -> bool:
         values = vars(record)
         body = values[f"{side}_body"]
-        note = values[f"{side}_body_note"]
-        return (
-            (note is not None and (note == UNDECODABLE or (note in CUT and not record.rules_version)))
+        return bool(body) and (
+            is_multipart
+            or values[f"{side}_body_note"] == UNDECODABLE
+            or is_cut(record, side)
             or len(body) > self._max_body_bytes
             or b"\0" in body
-            or b"multipart/" in head
         )
 
     def _gather_head(self, record: Record) -> bytes:
@@ -92,7 +101,8 @@ class Looker:
         first = (
             f"{values['host']}\n{values['path']}\n{values['query_params']}\n{values['target']}\n"
             f"{values['request_id']}\n{values['user_id']}\n{values['user_repr']}\n"
-            f"{values['http_version']}\n{values['method']}"
+            f"{values['http_version']}\n{values['method']}\n{values['scheme']}\n{values['ip']}\n"
+            f"{values['name']}\n{values['kept_reason']}"
         )
         texts = [first]
         for headers in (values["request_headers"], values["response_headers"]):
@@ -101,6 +111,9 @@ class Looker:
                 for name, value in headers
                 if (kind := kinds[name]) is not _HIDDEN
             ]
+        agent = values["user_agent"]
+        if agent is not None:
+            texts += filter(None, (agent.string, agent.language))
         if values["view_args"]:
             texts += [f"{key}={value}" for key, value in values["view_args"].items()]
         if values["exception"] is not None:
@@ -110,6 +123,19 @@ class Looker:
         if values["children"]:
             texts += [f"{child.name}\n{child.error}" for child in values["children"]]
         return "\n".join(texts).encode("utf-8", "surrogatepass")
+
+
+def is_cut(record: Record, side: str) -> bool:
+    """Tell whether a body went on where its copy ends, and was not redacted before."""
+    values = vars(record)
+    if values["rules_version"] is not None:
+        return False
+    if values[f"{side}_body_note"] in CUT:
+        return True
+    # What is shorter than any part of a secret worth the name stays: it may say where a stream broke.
+    end = values[f"{side}_body"][-CUT_WINDOW:]
+    is_broken_off = side == "response" and values["outcome"] in BROKEN_OFF
+    return is_broken_off and len(end) - len(trim_cut(end)) >= HARMLESS_REST
 
 
 def _header_kind(name: str, finder: Finder, names: Names) -> str | None:

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from bson import Decimal128
+
 from ...record import Headers, Record, Remark
-from .bodies import WHOLE, Readers, Redacted, TooLongError
+from .bodies import WHOLE, Readers, Redacted
+from .checks import TooLongError
 from .engine import Span
 from .headers import SECRET_HEADERS
-from .look import CUT, TEXT_FIELDS, UNDECODABLE, Sight
+from .look import TEXT_FIELDS, UNDECODABLE, Sight, is_cut
 from .text import replace
 from .values import MARKER, MARKS, Finding
 
@@ -38,7 +41,7 @@ class RecordRedaction:
         self._values = dict(vars(record))
         self._values["rules_version"] = version
         self._remarks: list[Remark] = list(record.redacted)
-        self._is_first = record.rules_version is None
+        self._is_cut = {side: is_cut(record, side) for side in ("request", "response")}
         self._max_body_bytes = max_body_bytes
         self._last_read: tuple[tuple[Any, ...], Redacted] | None = None
 
@@ -145,9 +148,19 @@ class RecordRedaction:
             path = f"view_args.{safe_key(key, self._readers)}"
             hidden[key] = self._hide(path, value) if self._is_secret(key) else self._text(path, value)
             if hidden[key] != value:
-                values["path"] = _without_segment(values["path"], value)
-                values["target"] = _without_segment(values["target"], value)
+                values["path"] = self._without_argument(values["path"], value)
+                values["target"] = self._without_argument(values["target"], value)
         values["view_args"] = hidden
+
+    def _without_argument(self, path: str | None, value: str) -> str | None:
+        """Hide an argument of the view in a path; a path that says it in another way is left out."""
+        if not path:
+            return path
+        shorter = _without_segment(path, value)
+        if shorter != path or MARKER in path:
+            return shorter
+        rule, (_, mark, query) = self._values["url_rule"] or MARKER, path.partition("?")
+        return f"{rule}{mark}{query}"
 
     def _agent(self) -> None:
         agent = self._values["user_agent"]
@@ -180,7 +193,7 @@ class RecordRedaction:
             redacted = self._readers.redact_body(value, "", False)
             self._remark(path, redacted.found)
             return redacted.body
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if isinstance(value, (int, float, Decimal128)) and not isinstance(value, bool):
             text = str(value)
             hidden = self._text(path, text)
             return value if hidden == text else hidden
@@ -211,9 +224,8 @@ class RecordRedaction:
             self._remarks.append(Remark(name, "unreadable", 0, len(values[name])))
             values[name] = b""
             return
-        is_cut = self._is_first and values[note] in CUT
         kind = _find_content_type(values[f"{side}_headers"])
-        redacted = self._read_body(name, values[name], kind, is_cut, spans)
+        redacted = self._read_body(name, values[name], kind, self._is_cut[side], spans)
         self._remark(name, redacted.found)
         values[name] = cut_body(redacted.body, self._max_body_bytes)
         if redacted.note == WHOLE:
@@ -238,9 +250,7 @@ def cut_body(body: bytes, limit: int) -> bytes:
     return body[: limit if split is None else min(limit, split.start())]
 
 
-def _without_segment(path: str | None, value: str) -> str | None:
-    if not path:
-        return path
+def _without_segment(path: str, value: str) -> str:
     for way in {value, quote(value, safe=""), quote(value)}:
         if len(way) >= 4:
             path = path.replace(way, MARKER)

@@ -130,6 +130,7 @@ def strip(record: Record, version: str) -> Record:
         "custom_data": None,
         "children": (),
         "user_repr": None,
+        "kept_reason": None,
         "rules_version": version,
         "notes": (*record.notes, FAILED),
     }

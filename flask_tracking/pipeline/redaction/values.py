@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from urllib.parse import quote
 
-from .checks import CHECKS, strict_card
+from .checks import CHECKS, Tries, strict_card
 from .engine import Engine, Look, Pattern, Span
+from .looks import AUTH_END, ESCAPED, NAME_END
 from .names import Names, trigger_patterns
 from .rules import OWN, RULES, Rule
 
@@ -24,24 +25,6 @@ MARKS = re.compile(
 """Our marker and those of other tools: they are no secrets."""
 MIN_LITERAL, MIN_DISTINCT = 16, 10
 """A literal with fewer characters, or fewer different ones, would blank ordinary words."""
-NAME_END = r"""[^"':=><&\n\r]*[\s"'\\\]]*(?:[:=>]|%3[ad]|&quot;|&#)"""
-_STOP = r"""\"':=><&\n\r"""
-AUTH_END = (
-    f"(?:(?:[^o{_STOP}]|o[^r{_STOP}]|or[^is_{_STOP}-]|ori[^t{_STOP}])[^{_STOP}]*|o?)"
-    r"""[\s"'\\\]]*(?:[:=>]|%3[ad]|&quot;|&#)"""
-)
-"""The same behind ``auth``, without ``author`` and ``authority``, which are everywhere."""
-ESCAPED = (
-    Look(r"\\u00[2-7ad]|\\u20[06]|\\u(?:feff|ff)", ("\\u",), any_case=True),
-    Look(r"\\/", ("\\/",)),
-    Look(r"%[0-9a-f]{2}", ("%",), any_case=True),
-    Look(
-        r"\xe2(?:\x80[\x8b-\x8f\xaa-\xae]|\x81[\xa0-\xaf])|\xef(?:\xbb\xbf|\xbc|\xbd)|\xc2\xad|\xcd\x8f",
-        (),
-    ),
-    Look(r"(?:eyJ|eyI|eyA|ewo|ewk|ew0|W3s|WyJ)[0-9A-Za-z+/_-]{8}", ("ey", "ew", "W3s", "WyJ")),
-)
-"""What may hide a name or a token from the scan; it is undone where it is found."""
 
 
 SPACED = frozenset({"bearer", "card", "iban", "password-hash", "private-key", "url-credentials"})
@@ -83,7 +66,7 @@ class Finder:
         """
         self.engine = engine
         self._checks = CHECKS if cards == "checked" else {**CHECKS, "card": strict_card}
-        switched_off = frozenset(off)
+        own, switched_off = tuple(own), frozenset(off)
         rules = [rule for rule in (*RULES, *own) if rule.id not in switched_off]
         self._rules = [_compile(rule, engine) for rule in rules]
         looks = [_make_look(rule) for rule in rules]
@@ -95,6 +78,8 @@ class Finder:
         ]
         looks += [Look(re.escape(one.decode("latin-1")), ()) for one in self._literals if one.isascii()]
         self._scan = engine.make_scan([*looks, *ESCAPED])
+        self.finds_short = bool(own)
+        """Whether it may find what is shorter than any token: patterns of the app's own may."""
         self._other_literals = [one for one in self._literals if not one.isascii()]
 
     def scan(self, data: bytes) -> list[Span]:
@@ -105,33 +90,39 @@ class Finder:
         return spans
 
     def find(self, data: bytes) -> list[Finding]:
-        """Find the secrets that look like one, from left to right and none within another."""
+        """Find the secrets that look like one, from left to right and none within another.
+
+        Raises:
+            TooLongError: there are too many candidates.
+        """
         found = [
             Finding(match.start(), match.end(), "literal")
             for literal in self._literals
             if literal in data
             for match in re.finditer(re.escape(literal), data)
         ]
+        tries = Tries(len(data))
         for at in self._choose(data):
-            found += self._find_rule(*self._rules[at], data)
+            found += self._find_rule(*self._rules[at], data, tries)
         return merge(found)
 
-    def _find_rule(self, rule: Rule, pattern: Pattern, group: int, data: bytes) -> Iterable[Finding]:
-        check = self._checks.get(rule.check, _take_all)
+    def _find_rule(
+        self, rule: Rule, pattern: Pattern, group: int, data: bytes, tries: Tries
+    ) -> Iterable[Finding]:
+        check, done = self._checks.get(rule.check), 0
         for match in pattern.finditer(data):
             start, end = match.span(group)
-            end = start + check(data, start, end)
-            if end == start or MARKS.fullmatch(data, start, end):
+            if end <= done:
                 continue
-            if not rule.check:
+            if check is not None:
+                spans, done = check(data, start, end, tries)
+            else:
                 # An escape in the middle of a token ends the match, and not the token.
-                while escape := _ESCAPE.match(data, end):
-                    end = escape.end()
-            yield Finding(start, end, rule.id)
-
-
-def _take_all(data: bytes, start: int, end: int) -> int:
-    return end - start
+                done = end = _ESCAPES.match(data, end).end()  # type: ignore[union-attr]
+                spans = [(start, end)]
+            for start, end in spans:
+                if end > start and not MARKS.fullmatch(data, start, end):
+                    yield Finding(start, end, rule.id)
 
 
 def merge(found: Iterable[Finding]) -> list[Finding]:
@@ -168,7 +159,7 @@ def is_strong(literal: str) -> bool:
     return len(literal) >= MIN_LITERAL and len(set(literal)) >= MIN_DISTINCT
 
 
-_ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*")
+_ESCAPES = re.compile(rb"(?:(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*)*")
 
 
 def _make_look(rule: Rule) -> Look:
