@@ -60,16 +60,15 @@ class Looker:
         to_read = []
         for record in records:
             head = self._gather_head(record)
+            request, response = record.request_body, record.response_body
             is_multipart = b"multipart/" in head.lower()
-            read_request = self._must_read(record, is_multipart, "request")
-            read_response = self._must_read(record, is_multipart, "response")
-            # What was sent is often what comes back: it is looked at once.
-            is_seen = read_response or (not read_request and _is_echo(record))
-            texts += (
-                head,
-                b"" if read_request else record.request_body,
-                b"" if is_seen else record.response_body,
+            read_request = bool(request) and self._must_read(record, "request", request, is_multipart)
+            read_response = bool(response) and self._must_read(
+                record, "response", response, is_multipart
             )
+            # What was sent is often what comes back: it is looked at once.
+            is_seen = read_response or (not read_request and response == request)
+            texts += (head, b"" if read_request else request, b"" if is_seen else response)
             to_read.append((read_request, read_response))
         spans = self._finder.scan(b"\n".join(texts))
         if not spans and not any(map(any, to_read)):
@@ -82,15 +81,13 @@ class Looker:
             )
         ]
 
-    def _must_read(self, record: Record, is_multipart: bool, side: str) -> bool:
-        values = vars(record)
-        body = values[f"{side}_body"]
-        return bool(body) and (
+    def _must_read(self, record: Record, side: str, body: bytes, is_multipart: bool) -> bool:
+        return (
             is_multipart
-            or values[f"{side}_body_note"] == UNDECODABLE
-            or is_cut(record, side)
             or len(body) > self._max_body_bytes
             or b"\0" in body
+            or vars(record)[f"{side}_body_note"] == UNDECODABLE
+            or is_cut(record, side)
         )
 
     def _gather_head(self, record: Record) -> bytes:
@@ -132,10 +129,11 @@ def is_cut(record: Record, side: str) -> bool:
         return False
     if values[f"{side}_body_note"] in CUT:
         return True
+    if side == "request" or values["outcome"] not in BROKEN_OFF:
+        return False
     # What is shorter than any part of a secret worth the name stays: it may say where a stream broke.
     end = values[f"{side}_body"][-CUT_WINDOW:]
-    is_broken_off = side == "response" and values["outcome"] in BROKEN_OFF
-    return is_broken_off and len(end) - len(trim_cut(end)) >= HARMLESS_REST
+    return len(end) - len(trim_cut(end)) >= HARMLESS_REST
 
 
 def _header_kind(name: str, finder: Finder, names: Names) -> str | None:
@@ -161,10 +159,6 @@ def _flatten(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _is_echo(record: Record) -> bool:
-    return record.response_body == record.request_body
-
-
 def _judge(
     record: Record,
     must_read: tuple[bool, bool],
@@ -177,7 +171,7 @@ def _judge(
         request = None
     if read_response:
         response = None
-    elif request and not response and _is_echo(record):
+    elif request and not response and record.response_body == record.request_body:
         response = request
     elif not (head or request or response or read_request):
         return CLEAN
