@@ -7,13 +7,14 @@ would take a hundred times as long, and first asks for each whether a literal of
 from __future__ import annotations
 
 import atexit
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ...forks import after_fork_in_child
-from .scans import Search, scan_all
+from .scans import MAX_SPANS, Search, limit_spans, scan_all
 
 Span = tuple[int, int]
 Choose = Callable[[bytes], Iterable[int]]
@@ -122,6 +123,10 @@ gate = _Gate()
 atexit.register(gate.close)  # before the worker registers, and so after it has ended
 
 
+MATCHES_AT_ONCE = 1000
+"""So many are held in memory: of a hostile text there may be millions."""
+
+
 class Re2Engine:
     """google-re2."""
 
@@ -158,7 +163,9 @@ class Re2Engine:
 
         def scan(data: bytes) -> list[Span]:
             with gate:
-                return [match.span() for match in pattern.finditer(data)]
+                found = pattern.finditer(data)
+                spans = [match.span() for match in itertools.islice(found, MAX_SPANS)]
+            return limit_spans(spans, len(data))
 
         return scan
 
@@ -183,10 +190,15 @@ class _GatedPattern:
     def __init__(self, pattern: Any) -> None:
         self._pattern = pattern
 
-    def finditer(self, string: bytes, /) -> list[Any]:
+    def finditer(self, string: bytes, /) -> Iterable[Any]:
         """Find all matches from left to right."""
-        with gate:
-            return list(self._pattern.finditer(string))
+        found = self._pattern.finditer(string)
+        while True:
+            with gate:
+                some = list(itertools.islice(found, MATCHES_AT_ONCE))
+            yield from some
+            if len(some) < MATCHES_AT_ONCE:
+                return
 
 
 Engine = ReEngine | Re2Engine

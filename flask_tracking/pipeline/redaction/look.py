@@ -60,7 +60,8 @@ class Looker:
         suspects = []
         for record in records:
             head, is_suspect = self._gather_head(record)
-            is_multipart = b"multipart/" in head.lower()
+            has_body = bool(record.request_body or record.response_body)
+            is_multipart = has_body and b"multipart/" in head.lower()
             read_request = self._must_read(record, is_multipart, "request")
             read_response = self._must_read(record, is_multipart, "response")
             # What was sent is often what comes back: it is looked at once.
