@@ -24,8 +24,10 @@ WHOLE = "redacted whole"
 _BASE64 = re.compile(rb"[0-9A-Za-z+/_-]{12,}={0,2}")
 _FILE_MARK = re.compile(rb"\[file, [0-9]+ bytes\]")
 _HAS_ESCAPED_NAME = re.compile(rb"[^=]*[%;]")
-WORK_FOR_BYTE, WORK_OF_CALL, MIN_WORK = 16, 64, 1 << 21
-"""Work is counted in bytes that are read, and each reading as some more."""
+WORK_FOR_BYTE, MIN_WORK = 16, 1 << 21
+"""Work is counted in bytes that are read,"""
+MAX_PLACES = 250_000
+"""and in places where there may be a secret: a record of 64 KiB has room for a tenth of it."""
 _JSON_START = (b"{", b"[")
 
 
@@ -35,6 +37,7 @@ class Budget:
     def __init__(self, size: int) -> None:
         """Allow the work on a record of `size` bytes."""
         self._left = MIN_WORK + WORK_FOR_BYTE * size
+        self._places = MAX_PLACES
 
     def spend(self, data: bytes) -> None:
         """Count one reading of `data`.
@@ -42,8 +45,17 @@ class Budget:
         Raises:
             TooLongError: nothing is left.
         """
-        self._left -= len(data) + WORK_OF_CALL
-        if self._left < 0:
+        self._left -= len(data)
+        self.count()
+
+    def count(self) -> None:
+        """Count one place.
+
+        Raises:
+            TooLongError: nothing is left.
+        """
+        self._places -= 1
+        if self._places < 0 or self._left < 0:
             raise TooLongError
 
 
@@ -91,7 +103,7 @@ class Readers:
             inner = self._find_wrapped(data, spans)
             if inner is not None:
                 return inner
-        return find_in_text(data, self.finder, self.names, spans)
+        return find_in_text(data, self.finder, self.names, spans, self._budget.count)
 
     def _find_wrapped(self, data: bytes, spans: Sequence[Span]) -> list[Finding] | None:
         """Undo JSON or base64 in a string, one level; None when it is neither."""
@@ -132,7 +144,13 @@ class Readers:
         if spans is None:
             spans = self.finder.scan(data)
         return JsonReader(
-            data, spans, self.names, find, self.fill, finds_short=self.finder.finds_short
+            data,
+            spans,
+            self.names,
+            find,
+            self.fill,
+            self._budget.count,
+            finds_short=self.finder.finds_short,
         ).find()
 
     def find_form(self, data: bytes) -> list[Finding]:
@@ -170,9 +188,9 @@ class Readers:
 
     def _find_encoded(self, value: bytes, at: int) -> Iterable[Finding]:
         decoded = _decode_field(value)
-        found = self.find_text(decoded)
         if decoded == value:
-            return [one._replace(start=at + one.start, end=at + one.end) for one in found]
+            return []  # it is read with the whole
+        found = self.find_text(decoded)
         return [Finding(at, at + len(value), found[0].rule)] if found else []
 
     def redact_body(

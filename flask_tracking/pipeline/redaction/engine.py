@@ -6,13 +6,14 @@ would take a hundred times as long, and first asks for each whether a literal of
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from .gate import gate
-from .scans import Search, scan_all
+from .scans import MAX_SPANS, Search, limit_spans, scan_all
 
 Span = tuple[int, int]
 Choose = Callable[[bytes], Iterable[int]]
@@ -134,6 +135,10 @@ PART = 3
 """Bytes that hints have in common: of two, most are in any text."""
 
 
+MATCHES_AT_ONCE = 1000
+"""So many are held in memory: of a hostile text there may be millions."""
+
+
 class Re2Engine:
     """google-re2."""
 
@@ -163,7 +168,9 @@ class Re2Engine:
 
         def scan(data: bytes) -> list[Span]:
             with gate:
-                return [match.span() for match in pattern.finditer(data)]
+                found = pattern.finditer(data)
+                spans = [match.span() for match in itertools.islice(found, MAX_SPANS)]
+            return limit_spans(spans, len(data))
 
         return scan
 
@@ -188,10 +195,15 @@ class _GatedPattern:
     def __init__(self, pattern: Any) -> None:
         self._pattern = pattern
 
-    def finditer(self, string: bytes, /) -> list[Any]:
+    def finditer(self, string: bytes, /) -> Iterable[Any]:
         """Find all matches from left to right."""
-        with gate:
-            return list(self._pattern.finditer(string))
+        found = self._pattern.finditer(string)
+        while True:
+            with gate:
+                some = list(itertools.islice(found, MATCHES_AT_ONCE))
+            yield from some
+            if len(some) < MATCHES_AT_ONCE:
+                return
 
 
 Engine = ReEngine | Re2Engine

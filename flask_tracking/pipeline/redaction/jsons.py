@@ -56,6 +56,7 @@ class JsonReader:
         names: Names,
         find_text: FindText,
         fill: Fill,
+        count: Callable[[], None],
         *,
         finds_short: bool = False,
     ) -> None:
@@ -67,6 +68,7 @@ class JsonReader:
             names: tells which keys are sensitive.
             find_text: finds secrets in a string, its escapes undone.
             fill: puts something in their place.
+            count: called for each place that is looked at.
             finds_short: whether it may find what is shorter than any token.
         """
         self._data = data
@@ -74,6 +76,7 @@ class JsonReader:
         self._names = names
         self._find_text = find_text
         self._fill = fill
+        self._count = count
         self._finds_short = finds_short
         # Without escapes every quote that is left begins or ends a string; places stay what they are.
         self._quotes = _ESCAPE.sub(b"__", data) if b"\\" in data else data
@@ -91,6 +94,7 @@ class JsonReader:
             at = max(start, self._done)
             end += 1  # what the scan saw may take what stands before the next thing along with it
             while at < min(end, len(self._data)):
+                self._count()
                 if self._is_in_string(at):
                     at = self._quotes.rfind(b'"', 0, at)
                 found += self._read_string(at) if self._data[at] == 0x22 else self._read_bare(at, end)
@@ -186,6 +190,7 @@ class JsonReader:
             at -= 1
         found = []
         while (bare := _BARE.search(data, at)) is not None and bare.start() < stop:
+            self._count()
             at = bare.end()
             self._done = max(stop, at)
             if not _BARE_VALUE.fullmatch(bare[0]):

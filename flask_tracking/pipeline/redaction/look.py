@@ -61,7 +61,7 @@ class Looker:
         for record in records:
             head = self._gather_head(record)
             request, response = record.request_body, record.response_body
-            is_multipart = b"multipart/" in head.lower()
+            is_multipart = bool(request or response) and b"multipart/" in head.lower()
             read_request = bool(request) and self._must_read(record, "request", request, is_multipart)
             read_response = bool(response) and self._must_read(
                 record, "response", response, is_multipart

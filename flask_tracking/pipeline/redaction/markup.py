@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import unquote_to_bytes
 
 from .engine import Span
@@ -29,13 +29,16 @@ _GAP = re.compile(rb"(?:\r?\n|\\r\\n|\\n){2}")
 _BOUNDARY = re.compile(rb"(?:\r?\n|\\r\\n|\\n)--")
 
 
-def find_in_markup(data: bytes, names: Names, spans: Spans) -> Iterable[Finding]:
+def find_in_markup(
+    data: bytes, names: Names, spans: Spans, count: Callable[[], None]
+) -> Iterable[Finding]:
     """Find the values of sensitive names in XML, HTML and multipart forms, whole or in pieces."""
     found: list[Span] = []
     if b"<" in data or b"&lt;" in data:
         tags = [tag for tag in _OPEN_TAG.finditer(data) if spans.touch(*tag.span())]
         found += _find_elements(data, tags, names)
         for tag in tags:
+            count()
             found += _find_attributes(data, tag, names)
     if b"form-data" in data.lower():
         found += _find_fields(data, names)

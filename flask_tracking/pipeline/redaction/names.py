@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...memo import Memo
 
@@ -337,6 +337,7 @@ class Names:
     def __init__(self, more: Iterable[str] = (), allowed: Iterable[str] = ()) -> None:
         """Take the names of ``TRACKING_REDACT_NAMES`` and ``TRACKING_REDACT_ALLOW``."""
         self.more = tuple(words for words in map(split_words, more) if words)
+        self._more, self._phrases = _Rows(self.more), _Rows(PHRASES)
         self._allowed = frozenset("".join(split_words(name)) for name in allowed)
         self._verdicts = Memo(self._decide)
 
@@ -351,18 +352,31 @@ class Names:
             return False
         if glued in WORDS:
             return True
-        if any(_has_row(words, row) or "".join(row) == glued for row in self.more):
+        if self._more.are_in(words, glued):
             return True
         if " ".join(words) in EXCEPT:
             return False
-        return any(_has_row(words, row) or "".join(row) == glued for row in PHRASES) or any(
+        return self._phrases.are_in(words, glued) or any(
             _is_secret_word(words, at) for at in range(len(words))
         )
 
 
-def _has_row(words: tuple[str, ...], row: tuple[str, ...]) -> bool:
-    size = len(row)
-    return any(words[at : at + size] == row for at in range(len(words) - size + 1))
+class _Rows:
+    """Rows of words, to be found in names by their first."""
+
+    def __init__(self, rows: Sequence[tuple[str, ...]]) -> None:
+        self._glued = {"".join(row) for row in rows}
+        self._by_first: dict[str, list[tuple[str, ...]]] = {}
+        for row in rows:
+            self._by_first.setdefault(row[0], []).append(row)
+
+    def are_in(self, words: tuple[str, ...], glued: str) -> bool:
+        """Tell whether one of the rows is in a name, or is the name without its seams."""
+        return glued in self._glued or any(
+            words[at : at + len(row)] == row
+            for at, word in enumerate(words)
+            for row in self._by_first.get(word, ())
+        )
 
 
 def _is_secret_word(words: tuple[str, ...], at: int) -> bool:
@@ -379,8 +393,8 @@ def _is_secret_word(words: tuple[str, ...], at: int) -> bool:
             )
         return not (follows and follows[-1] in HARMLESS_ENDS)
     for stem in STEMS:
-        head, found, tail = word.partition(stem)
-        if found:
+        if stem in word:
+            head, _, tail = word.partition(stem)
             counts = stem == "token" and tail == "s" and (head in HARMLESS_COUNTERS)
             rest = follows[-1] if follows else tail
             return not (counts or rest in HARMLESS_ENDS)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .engine import Look, Span, Tail
 
+MAX_SPANS = 100_000
+"""From there on all the rest is worth a look."""
 Find = Callable[[int], "Span | None"]
 """Finds the first match that begins at a place or behind it."""
 
@@ -105,8 +107,9 @@ def scan_all(data: bytes, searches: Sequence[Search]) -> list[Span]:
         if first is not None:
             waiting.append((first[0], number, first[1], find))
     heapq.heapify(waiting)
-    spans, done = [], 0
-    while waiting:
+    spans: list[Span] = []
+    done = 0
+    while waiting and len(spans) < MAX_SPANS:
         start, number, end, find = waiting[0]
         if start >= done:
             spans.append((start, end))
@@ -116,4 +119,11 @@ def scan_all(data: bytes, searches: Sequence[Search]) -> list[Span]:
             heapq.heappop(waiting)
         else:
             heapq.heapreplace(waiting, (following[0], number, following[1], find))
+    return limit_spans(spans, len(data))
+
+
+def limit_spans(spans: list[Span], size: int) -> list[Span]:
+    """Let one span be all the rest where there are too many."""
+    if len(spans) >= MAX_SPANS:
+        spans.append((spans[-1][1], size))
     return spans

@@ -17,7 +17,7 @@ from .headers import is_hidden
 from .markup import find_in_markup
 from .names import Names
 from .values import MARKER_BYTES, MARKS, Finder, Finding, Spans, merge
-from .wrapped import find_base64, find_escaped
+from .wrapped import Count, find_base64, find_escaped
 
 MAX_NAME_BYTES = 200
 """How far to the left of a separator its name is looked for."""
@@ -47,7 +47,7 @@ _CODE = re.compile(rb'^  File "[^\n]*\n(    [^\n]*)', re.M)
 
 
 def find_in_text(
-    data: bytes, finder: Finder, names: Names, spans: Sequence[Span] | None = None
+    data: bytes, finder: Finder, names: Names, spans: Sequence[Span], count: Count
 ) -> list[Finding]:
     """Find the secrets in a text of which nothing is known.
 
@@ -55,21 +55,23 @@ def find_in_text(
         data: the text.
         finder: finds what looks like a secret.
         names: tells which names are sensitive.
-        spans: what the scan of `data` saw; None scans it.
+        spans: what the scan of `data` saw.
+        count: called for each place that is looked at.
     """
-    spans = finder.scan(data) if spans is None else spans
-    if not spans:
-        return []
-    found = finder.find(data)
-    found += _find_pairs(data, names, spans)
-    found += find_in_markup(data, names, Spans(spans))
 
     def find_inner(text: bytes) -> list[Finding]:
-        return finder.find(text) + list(_find_pairs(text, names, finder.scan(text)))
+        inner = finder.find(text)
+        inner += _find_pairs(text, names, finder.scan(text), count)
+        return inner
 
+    found = finder.find(data)
+    for _ in found:
+        count()
+    found += _find_pairs(data, names, spans, count)
+    found += find_in_markup(data, names, Spans(spans), count)
     if b"%" in data:
-        found += find_escaped(data, finder, find_inner)
-    found += find_base64(data, finder, find_inner)
+        found += find_escaped(data, finder, find_inner, count)
+    found += find_base64(data, finder, find_inner, count)
     return merge(found)
 
 
@@ -82,10 +84,11 @@ def replace(data: bytes, found: Iterable[Finding], marker: bytes = MARKER_BYTES)
     return b"".join([*parts, data[at:]])
 
 
-def _find_pairs(data: bytes, names: Names, spans: Iterable[Span]) -> Iterable[Finding]:
+def _find_pairs(data: bytes, names: Names, spans: Iterable[Span], count: Count) -> Iterable[Finding]:
     done = 0
     code = [match.span(1) for match in _CODE.finditer(data)]
     for at, after in _find_separators(data, spans):
+        count()
         if at < done:
             continue
         name = _name_before(data, at)
@@ -99,6 +102,7 @@ def _find_pairs(data: bytes, names: Names, spans: Iterable[Span]) -> Iterable[Fi
             yield Finding(start, end, "name")
     done = 0
     for pair in _TUPLE.finditer(data):
+        count()
         if pair.start() >= done and names.is_sensitive(pair[2].decode("utf-8", "replace")):
             start, done = _value_after(data, pair.end())
             if _is_secret(data[start:done]):

@@ -95,13 +95,13 @@ class Finder:
         Raises:
             TooLongError: there are too many candidates.
         """
+        tries = Tries(len(data))
         found = [
             Finding(match.start(), match.end(), "literal")
             for literal in self._literals
             if literal in data
             for match in re.finditer(re.escape(literal), data)
         ]
-        tries = Tries(len(data))
         for at in self._choose(data):
             found += self._find_rule(*self._rules[at], data, tries)
         return merge(found)
@@ -112,6 +112,7 @@ class Finder:
         check, done = self._checks.get(rule.check), 0
         for match in pattern.finditer(data):
             start, end = match.span(group)
+            tries.count()
             if end <= done:
                 continue
             if check is not None:

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from .looks import BASE64_TEXT
 from .values import Finder, Finding, Spans
 
+Count = Callable[[], None]
 FindInner = Callable[[bytes], Sequence[Finding]]
 _ESCAPED = re.compile(rb"%[0-9A-Fa-f]{2}")
 _RUN = re.compile(rb"""[^\s"'<>&;,]+""")
@@ -26,13 +27,13 @@ class _Run(NamedTuple):
     decoded: bytes
 
 
-def find_escaped(data: bytes, finder: Finder, find: FindInner) -> Iterable[Finding]:
+def find_escaped(data: bytes, finder: Finder, find: FindInner, count: Count) -> Iterable[Finding]:
     """Look into percent-escapes."""
     runs = [_decode_run(run) for run in _RUN.finditer(data) if _ESCAPED.search(run[0])]
-    return _find_in_runs(runs, finder, find, None)
+    return _find_in_runs(runs, finder, find, count, None)
 
 
-def find_base64(data: bytes, finder: Finder, find: FindInner) -> Iterable[Finding]:
+def find_base64(data: bytes, finder: Finder, find: FindInner, count: Count) -> Iterable[Finding]:
     """Look into base64 of text."""
     if not _BASE64_TEXT.search(data):
         return ()
@@ -41,17 +42,18 @@ def find_base64(data: bytes, finder: Finder, find: FindInner) -> Iterable[Findin
         text = _BASE64_TEXT.search(run[0])
         if text is not None:
             runs.append(_Run(run.start(), run.end(), decode_base64(run[0][text.start() % 4 :])))
-    return _find_in_runs(runs, finder, find, "base64")
+    return _find_in_runs(runs, finder, find, count, "base64")
 
 
 def _find_in_runs(
-    runs: Sequence[_Run], finder: Finder, find: FindInner, rule: str | None
+    runs: Sequence[_Run], finder: Finder, find: FindInner, count: Count, rule: str | None
 ) -> Iterable[Finding]:
     if not runs:
         return
     spans = Spans(finder.scan(b"\n".join([run.decoded for run in runs])))
     at = 0
     for start, end, decoded in runs:
+        count()
         if spans.touch(at, at + len(decoded)):
             inner = find(decoded)
             if inner:
