@@ -16,6 +16,7 @@ Find = Callable[[int], "Span | None"]
 """Finds the first match that begins at a place or behind it."""
 
 
+_OPEN_REPEAT = re.compile(r"[*+]|,\}")
 LONGEST_BEFORE = 6
 """Bytes of the longest thing that stands before a pattern: a JSON escape."""
 
@@ -27,6 +28,7 @@ class Search:
         self._any_case = look.any_case
         self._tail = look.tail
         self._core = re.compile(look.pattern.encode())
+        self._is_bounded = _OPEN_REPEAT.search(look.pattern) is None
         end = look.tail.pattern if look.tail else ""
         self._whole = re.compile((look.before + look.pattern + end).encode())
 
@@ -48,11 +50,14 @@ class Search:
         return find
 
     def _find(self, text: bytes, at: int) -> Span | None:
-        # To a core `re` skips fast, and to what stands before it, which may be anything, it does not.
-        core = self._core.search(text, at)
-        if core is None:
-            return None
-        whole = self._whole.search(text, max(at, core.start() - LONGEST_BEFORE))
+        if self._is_bounded:
+            # To a core `re` skips fast, and to what stands before it, which may be anything, it does
+            # not. An open repeat would be tried from every place within a long run.
+            core = self._core.search(text, at)
+            if core is None:
+                return None
+            at = max(at, core.start() - LONGEST_BEFORE)
+        whole = self._whole.search(text, at)
         return None if whole is None else whole.span()
 
 
