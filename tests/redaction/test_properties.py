@@ -2,50 +2,130 @@
 
 from __future__ import annotations
 
+import logging
+import random
+from collections.abc import Iterator
+from unittest import mock
+
+import bson
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_tracking import Settings
-from flask_tracking.pipeline.redaction.engine import best_engine
-from flask_tracking.pipeline.redaction.redactor import Redactor
+from flask_tracking import Record, Settings
+from flask_tracking.cli.render import render_record, render_table
+from flask_tracking.exporters.mongo.codec import CODEC, to_document, utc_now
+from flask_tracking.pipeline.redaction.engine import Engine, Re2Engine, ReEngine, best_engine
+from flask_tracking.pipeline.redaction.look import Looker
+from flask_tracking.pipeline.redaction.places import RecordRedaction
+from flask_tracking.pipeline.redaction.redactor import FAILED, Redactor
 
 from .corpora import SENSITIVE_NAMES
-from .planting import find_leak, make_record, plant, plant_bodies
+from .listed import NAMES, make_listed
+from .planting import WINDOW, find_leak, make_record, plant, plant_bodies
 
 redactor = Redactor(Settings(), engine=best_engine())
 names = st.sampled_from(SENSITIVE_NAMES)
 secrets = st.text("QXZJKVWY79", min_size=8, max_size=40)
+seeds = st.integers(0, 2**32)
 properties = settings(
     max_examples=60,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
+few = settings(properties, max_examples=25)
+
+
+class Log(logging.Handler):
+    """Keeps every line, with what belongs to it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines.append(logging.Formatter("%(message)s").format(record))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def log() -> Iterator[Log]:
+    """Everything that is logged meanwhile, by anybody, at any level."""
+    root, log = logging.getLogger(), Log()
+    level = root.level
+    root.addHandler(log)
+    root.setLevel(logging.DEBUG)
+    yield log
+    root.removeHandler(log)
+    root.setLevel(level)
+
+
+def assert_no_trace(record: Record, secret: str, place: str, log: Log) -> None:
+    """Fail where six characters of `secret` are stored, printed or logged."""
+    assert find_leak(record, secret) is None, place
+    stored = bson.encode(to_document(record, utc_now()), codec_options=CODEC)
+    shown = (render_record(record), render_table([record], 120), repr(record), *log.lines)
+    windows = [secret[at : at + WINDOW] for at in range(max(1, len(secret) - WINDOW + 1))]
+    for window in windows:
+        assert window.encode() not in stored, place
+        assert not any(window in text for text in shown), place
 
 
 @properties
 @given(names, secrets)
-def test_planted_secrets_are_never_stored(name: str, secret: str) -> None:
-    """No six characters of what has a sensitive name are stored, and a second pass changes nothing."""
+def test_planted_secrets_leave_no_trace(log: Log, name: str, secret: str) -> None:
+    """Nothing of what has a sensitive name is stored, printed or logged; once more changes nothing."""
     for place, record in plant(name, secret):
         (redacted,) = redactor.redact([record])
-        assert find_leak(redacted, secret) is None, place
-        assert secret not in repr(redacted)
+        assert_no_trace(redacted, secret, place, log)
         assert redactor.redact([redacted]) == [redacted], place
 
 
-@properties
-@given(names, secrets, st.data())
-def test_cut_bodies_never_leak(name: str, secret: str, data: st.DataObject) -> None:
-    """No six characters are stored either where the body was cut at any byte."""
+@pytest.mark.parametrize("shape", NAMES)
+def test_listed_formats_leave_no_trace(log: Log, shape: str) -> None:
+    """Nothing of a listed format is stored, printed or logged, under whatever ordinary name."""
+    random_ = random.Random(f"{shape} 17")
+    for _ in range(2):
+        secret = make_listed(shape, random_)
+        for place, record in plant("remark", secret.text):
+            (redacted,) = redactor.redact([record])
+            assert_no_trace(redacted, secret.secret, place, log)
+            assert redactor.redact([redacted]) == [redacted], place
+
+
+@few
+@given(names, secrets, seeds)
+def test_cut_bodies_leave_no_trace(log: Log, name: str, secret: str, seed: int) -> None:
+    """Nothing is stored either where a body was cut, at whatever byte of the secret and around it."""
+    ends = random.Random(seed)
     for place, body, kind in plant_bodies(name, secret):
-        end = data.draw(st.integers(0, len(body)))
-        record = make_record(
-            request_body=body[:end],
-            request_headers=(("Content-Type", kind),),
-            request_body_note="truncated",
-        )
-        assert find_leak(redactor.redact([record])[0], secret) is None, place
+        for end in ends.sample(range(len(body) + 1), min(12, len(body))):
+            record = make_record(
+                request_body=body[:end],
+                request_headers=(("Content-Type", kind),),
+                request_body_note="truncated",
+            )
+            assert find_leak(redactor.redact([record])[0], secret) is None, (place, end)
+
+
+def test_bodies_cut_at_every_byte_leave_no_trace() -> None:
+    """Of one secret of each kind no byte is left, wherever the body around it was cut."""
+    bodies = list(plant_bodies("apiKey", "QXZJKVWY79QXZ"))
+    token = make_listed("github-classic", random.Random(17))
+    cases = [(body, kind, "QXZJKVWY79QXZ") for _, body, kind in bodies]
+    cases += [(body, kind, token.secret) for _, body, kind in plant_bodies("remark", token.text)]
+    for body, kind, secret in cases:
+        records = [
+            make_record(
+                request_body=body[:end],
+                request_headers=(("Content-Type", kind),),
+                request_body_note="truncated",
+            )
+            for end in range(len(body) + 1)
+        ]
+        leaks = {find_leak(record, secret) for record in redactor.redact(records)}
+        assert leaks == {None}, body
 
 
 @properties
@@ -57,5 +137,41 @@ def test_any_bytes_are_redacted_once(body: bytes, kind: str) -> None:
     data = b'{"password": "' + body
     record = make_record(request_body=data, request_headers=(("Content-Type", kind),))
     (redacted,) = redactor.redact([record])
-    assert "redaction failed" not in redacted.notes
+    assert FAILED not in redacted.notes
     assert redactor.redact([redacted]) == [redacted]
+
+
+@few
+@given(names, secrets)
+def test_batch_hides_nothing(name: str, secret: str) -> None:
+    """Records that are looked at together are redacted as each would be alone."""
+    records = [record for _, record in plant(name, secret)]
+    assert redactor.redact(records) == [redactor.redact([record])[0] for record in records]
+
+
+@few
+@given(names, secrets, st.binary(max_size=200))
+def test_engines_are_equal(name: str, secret: str, noise: bytes) -> None:
+    """RE2 and Python's re leave the same of every record."""
+    pytest.importorskip("re2")
+    engines: list[Engine] = [ReEngine(), Re2Engine()]
+    records = [record for _, record in plant(name, secret)]
+    records.append(make_record(request_body=noise + b"token=" + secret.encode() + noise))
+    left, right = (Redactor(Settings(), engine=engine).redact(records) for engine in engines)
+    assert left == right
+
+
+@few
+@given(names, secrets)
+def test_failures_leave_no_trace(log: Log, name: str, secret: str) -> None:
+    """Where redaction itself fails, nothing of what it could not read is stored, printed or logged."""
+    records = [record for _, record in plant(name, secret)]
+    failing = RuntimeError(f"cannot read {secret}")
+    with (
+        mock.patch.object(Looker, "look", side_effect=failing),
+        mock.patch.object(RecordRedaction, "redact", side_effect=failing),
+    ):
+        stripped = redactor.redact(records)
+    for record in stripped:
+        assert FAILED in record.notes
+        assert_no_trace(record, secret, "stripped", log)
