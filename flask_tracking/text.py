@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _LAST_URL = re.compile(r"[A-Za-z][0-9A-Za-z+.-]{0,30}:(?:\\?/){2}[^\s\"<>]*\Z")
+_LAST_TAG = re.compile(r"<[A-Za-z/!?][^<>]*\Z")
+"""Its name may stand behind its value."""
 _LAST_GROUPS = re.compile(r"(?:\b[0-9A-Z]{1,6}[ -]){1,16}\Z", re.A)
 LONGEST_WORD = 4096
 """Of what is longer so much is left out: the rest is enough to tell what it was."""
@@ -35,11 +37,11 @@ def cut(text: str, limit: int) -> str:
 
 
 def trim(text: str) -> str:
-    """Leave out the last word, number or URL of a text that went on."""
+    """Leave out the last word, number, URL or tag of a text that went on."""
     begin = max(0, len(text) - LONGEST_WORD)
-    url = _LAST_URL.search(text, begin)
-    if url is not None:
-        return text[: url.start()]
+    last = _LAST_URL.search(text, begin) or _LAST_TAG.search(text, begin)
+    if last is not None:
+        return text[: last.start()]
     at = len(text) - len(_RUN.match(text[begin:][::-1])[0])  # type: ignore[index] # it matches always
     groups = _LAST_GROUPS.search(text, max(0, at - 100), at)
     return text[: groups.start() if groups else at]
