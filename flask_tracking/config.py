@@ -33,6 +33,7 @@ TEXT_CONTENT_TYPES = (
     "application/xml",
     "application/*+xml",
     "application/x-www-form-urlencoded",
+    "multipart/form-data",
     "application/graphql",
     "application/javascript",
     "application/yaml",
