@@ -10,13 +10,15 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 RUNS = {
     "3.10, lowest versions": ("3.10", ("--resolution", "lowest-direct")),
-    "3.10": ("3.10", ()),
     "3.13": ("3.13", ()),
 }
 TESTS = (
     "--ignore=tests/test_demo.py",
     "--ignore=tests/test_docs.py",
     "--ignore=tests/conformance",
+    "--ignore=tests/e2e",
+    "--ignore=tests/redaction/test_bad_input.py",
+    "--ignore=tests/redaction/test_properties.py",
     "-q",
 )
 """What tells nothing new on another Python."""

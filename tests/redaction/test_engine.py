@@ -14,15 +14,15 @@ from flask_tracking.pipeline import batch
 from flask_tracking import MemoryExporter, Settings
 
 keep = batch.BatchWorker(Settings(), MemoryExporter())
-pattern = Re2Engine().compile("abc[0-9]+x")
-data, began = b"abc1" * 500_000, threading.Event()
+data, began = b"abc1" * 50_000, threading.Event()
 
 def scan():
     while True:
-        pattern.finditer(data)
+        list(Re2Engine().compile("abc[0-9]+x").finditer(data))
         began.set()
 
-threading.Thread(target=scan, daemon=True).start()
+for _ in range(20):
+    threading.Thread(target=scan, daemon=True).start()
 began.wait()
 sys.exit(7)
 """

@@ -176,10 +176,10 @@ class Re2Engine:
 
     def make_choice(self, looks: Sequence[Look]) -> Choose:
         """Return what tells which of `looks` are in a text, by number."""
-        chosen = self._re2.Set.SearchSet(self._options)
-        for look in looks:
-            chosen.Add(look.whole.encode())
         with gate:
+            chosen = self._re2.Set.SearchSet(self._options)
+            for look in looks:
+                chosen.Add(look.whole.encode())
             chosen.Compile()
 
         def choose(data: bytes) -> Iterable[int]:

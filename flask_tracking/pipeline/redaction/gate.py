@@ -32,11 +32,14 @@ class Gate:
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
-        if self._is_closed:
-            if threading.current_thread().daemon:
-                threading.Event().wait()  # until the process is gone
-            raise ClosedError
         self._lock.acquire()
+        if not self._is_closed:
+            return
+        # Who had waited for its turn finds it closed, and lets go for who closes it.
+        self._lock.release()
+        if threading.current_thread().daemon:
+            threading.Event().wait()  # until the process is gone
+        raise ClosedError
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
@@ -44,7 +47,8 @@ class Gate:
     def close(self) -> None:
         """Wait for who is in, and let nobody in any more."""
         self._is_closed = True
-        self._lock.acquire(timeout=LAST_SCAN_S)
+        if self._lock.acquire(timeout=LAST_SCAN_S):
+            self._lock.release()
 
 
 gate = Gate()
