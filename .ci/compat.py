@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -26,16 +27,15 @@ TESTS = (
 
 def main() -> int:
     """Make an environment for each run, and test in it; return the exit status."""
+    print(f"Python {'; '.join(RUNS)}: side by side, each printed when it is done ...", flush=True)
     failed = []
-    for name, (version, resolution) in RUNS.items():
-        print(f"Python {name} ...", flush=True)
-        if not has_python(version):
-            print(f"  Python {version} is not installed", flush=True)
-            if os.environ.get("CI"):
+    with ThreadPoolExecutor() as pool:
+        running = {name: pool.submit(test_on, *run) for name, run in RUNS.items()}
+        for name, run in running.items():
+            has_passed, printed = run.result()
+            print(f"=== Python {name}\n{printed}", flush=True)
+            if not has_passed:
                 failed.append(name)
-            continue
-        if not run_tests(version, resolution):
-            failed.append(name)
     if failed:
         print("Failed: " + "; ".join(failed))
     return bool(failed)
@@ -52,8 +52,10 @@ def has_python(version: str) -> bool:
     return uv("python", "find", "--system", version).returncode == 0
 
 
-def run_tests(version: str, resolution: tuple[str, ...]) -> bool:
-    """Install into an environment of its own, and run the tests there."""
+def test_on(version: str, resolution: tuple[str, ...]) -> tuple[bool, str]:
+    """Install into an environment of its own, and run the tests there; return what was printed, too."""
+    if not has_python(version):
+        return not os.environ.get("CI"), f"not tested: Python {version} is not installed"
     venv = ROOT / f".venv-{version}{'-lowest' if resolution else ''}"
     python = str(venv / "bin" / "python")
     for step in (
@@ -62,10 +64,16 @@ def run_tests(version: str, resolution: tuple[str, ...]) -> bool:
     ):
         done = uv(*step)
         if done.returncode:
-            print(done.stderr, flush=True)
-            return False
-    tested = subprocess.run([python, "-m", "pytest", *TESTS], cwd=ROOT, check=False)
-    return tested.returncode == 0
+            return False, done.stderr
+    tested = subprocess.run(
+        [python, "-m", "pytest", *TESTS],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return tested.returncode == 0, tested.stdout
 
 
 if __name__ == "__main__":

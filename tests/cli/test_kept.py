@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import click
 import pytest
 from bson import ObjectId
-from click.testing import Result
 from flask import Flask
 
 from flask_tracking import MemoryExporter, Record, Tracking
 from flask_tracking.cli.render import render_table
 
 from ..captures import make_record
+from .conftest import Invoke
 
-Invoke = Callable[..., Result]
 NOON = datetime(2026, 11, 24, 12, 0, 0, tzinfo=timezone.utc)
-
-
-@pytest.fixture
-def invoke(app: Flask) -> Invoke:
-    """Run ``flask tracking ...``."""
-    runner = app.test_cli_runner()
-
-    def run(*arguments: str) -> Result:
-        return runner.invoke(args=["tracking", *arguments])
-
-    return run
 
 
 @pytest.fixture

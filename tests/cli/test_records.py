@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -16,19 +15,7 @@ from flask_tracking import Exporter, MemoryExporter, Record, Tracking
 from flask_tracking.exporters.base import Exporter as BaseExporter
 
 from ..captures import make_record
-
-Invoke = Callable[..., Result]
-
-
-@pytest.fixture
-def invoke(app: Flask) -> Invoke:
-    """Run ``flask tracking ...``."""
-    runner = app.test_cli_runner()
-
-    def run(*arguments: str) -> Result:
-        return runner.invoke(args=["tracking", *arguments])
-
-    return run
+from .conftest import Invoke
 
 
 @pytest.fixture

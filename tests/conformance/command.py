@@ -7,18 +7,29 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Callable
 
 from .apps import SCENES
 from .faults import FAULTS
 from .matrix import ALL_SERVERS, NO_HARM, Matrix, find_mutants
+from .mutants import MUTANTS
 from .table import print_mutants, print_verdicts
 
+ALL = "all"
 FAULTY_SERVERS = ("werkzeug", "gunicorn gthread", "gunicorn gevent")
 
 
-def names(text: str) -> list[str]:
-    """Split names at commas."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+def some_of(*known: str) -> Callable[[str], list[str]]:
+    """Return what splits names at commas, and takes those that are known."""
+
+    def split(text: str) -> list[str]:
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"{unknown} not among: {', '.join(known)}")
+        return names
+
+    return split
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -28,15 +39,30 @@ def make_parser() -> argparse.ArgumentParser:
         description="Play every scene with tracking off, off again and on, and compare.",
     )
     parser.add_argument(
-        "--servers", type=names, default=list(ALL_SERVERS), help=f"some of: {', '.join(ALL_SERVERS)}"
+        "--servers",
+        type=some_of(*ALL_SERVERS),
+        default=list(ALL_SERVERS),
+        help=f"some of: {', '.join(ALL_SERVERS)}",
     )
     parser.add_argument(
-        "--faults", type=names, default=[], help=f"'all', or some of: {', '.join(FAULTS)}"
+        "--faults",
+        type=some_of(ALL, *FAULTS),
+        default=[],
+        help=f"'{ALL}', or some of: {', '.join(FAULTS)}",
     )
     parser.add_argument(
-        "--faulty-servers", type=names, default=list(FAULTY_SERVERS), help="where faults are planted"
+        "--faulty-servers",
+        type=some_of(*ALL_SERVERS),
+        default=list(FAULTY_SERVERS),
+        help="where faults are planted",
     )
-    parser.add_argument("--mutants", action="store_true", help="plant harms; each must be found")
+    parser.add_argument(
+        "--mutants",
+        type=some_of(*MUTANTS),
+        nargs="?",
+        const=list(MUTANTS),
+        help=f"plant harms, each must be found: all, or some of: {', '.join(MUTANTS)}",
+    )
     return parser
 
 
@@ -46,10 +72,10 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.filterwarnings("ignore", "Current server name")  # a scene asks for another domain
     started = time.monotonic()
     if options.mutants:
-        found = find_mutants()
+        found = find_mutants(options.mutants)
         print_mutants(found)
         return int(any(bool(found[name]) == (name == NO_HARM) for name in found))
-    faults = list(FAULTS) if options.faults == ["all"] else options.faults
+    faults = list(FAULTS) if ALL in options.faults else options.faults
     matrix = Matrix(options.servers, faults, options.faulty_servers)
     verdicts = matrix.run()
     print_verdicts(verdicts, SCENES, matrix.missing)

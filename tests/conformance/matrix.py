@@ -112,14 +112,16 @@ def judge(verdict: Verdict, off: list[Future[Run]], on: Future[Run], uri: str) -
     return verdict
 
 
-def find_mutants() -> dict[str, dict[str, str]]:
-    """Plant each harm, and return by its name what was found: scenes and differences.
+def find_mutants(harms: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Plant each of these harms, and return by its name what was found: scenes and differences.
 
     Among the names is `NO_HARM`, for which nothing is to be found.
     """
     found: dict[str, dict[str, str]] = {}
     off: dict[tuple[str, str], Run] = {}
-    for name, mutant in {NO_HARM: Mutant("does nothing", lambda app: None), **MUTANTS}.items():
+    mutants = {NO_HARM: Mutant("does nothing", lambda app: None)}
+    mutants.update((name, MUTANTS[name]) for name in harms)
+    for name, mutant in mutants.items():
         place = mutant.server, mutant.app
         if place not in off:
             off[place] = play(mutant.server, "off", "", mutant.app)

@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import mongoengine
+import mongomock
 import pytest
 from pymongo import MongoClient
 
-from flask_tracking import Settings
+from flask_tracking import MemoryExporter, Settings
 from flask_tracking.exporters.mongo import MongoExporter
 
 Document = dict[str, Any]
@@ -28,6 +30,43 @@ def make(database_uri: str) -> Iterator[Make]:
     yield make_exporter
     for exporter in made:
         exporter.close()
+
+
+@pytest.fixture
+def store_settings() -> dict[str, Any]:
+    """The settings of `store`; a module may have its own."""
+    return {}
+
+
+# mongomock asks for the time in a way that Python 3.12 and newer warn of.
+STORES = [
+    "memory",
+    "mongodb",
+    pytest.param(
+        "mongomock",
+        marks=pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),
+    ),
+]
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, store_settings: dict[str, Any]) -> Iterator[Any]:
+    """Each store in turn, empty."""
+    if request.param == "memory":
+        yield MemoryExporter()
+    elif request.param == "mongodb":
+        yield request.getfixturevalue("make")(**store_settings)
+    else:
+        mongoengine.register_connection(
+            "mock",
+            name="mock",
+            mongo_client_class=mongomock.MongoClient,
+            uuidRepresentation="standard",
+        )
+        exporter = MongoExporter(Settings(db_alias="mock", **store_settings))
+        yield exporter
+        exporter.close()
+        mongoengine.disconnect("mock")
 
 
 @pytest.fixture

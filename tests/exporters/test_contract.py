@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, Protocol
 
-import mongoengine
-import mongomock
 import pytest
 from bson import Decimal128, ObjectId
 
 from flask_tracking import (
     Exporter,
     Filter,
-    MemoryExporter,
     Reader,
     Record,
-    Settings,
     TrackingError,
 )
-from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.record import ChildTiming, ExceptionInfo, Remark, UserAgent, UserRef
 from flask_tracking.temporary import TemporaryRule, parse_rules, utc_now
 
@@ -44,26 +39,6 @@ class Store(Protocol):
     load_rules: Callable[[], list[TemporaryRule]]
     store_rules: Callable[[list[TemporaryRule]], None]
     clear_rules: Callable[[list[str]], None]
-
-
-@pytest.fixture(params=["memory", "mongodb", "mongomock"])
-def store(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Each store in turn, empty."""
-    if request.param == "memory":
-        yield MemoryExporter()
-        return
-    if request.param == "mongodb":
-        exporter = MongoExporter(Settings(mongodb_uri=request.getfixturevalue("database_uri")))
-        yield exporter
-        exporter.close()
-        return
-    mongoengine.register_connection(
-        "mock", name="mock", mongo_client_class=mongomock.MongoClient, uuidRepresentation="standard"
-    )
-    exporter = MongoExporter(Settings(db_alias="mock"))
-    yield exporter
-    exporter.close()
-    mongoengine.disconnect("mock")
 
 
 FULL = dataclasses.replace(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import bson
-import mongoengine
-import mongomock
 import pytest
 from bson import Int64, ObjectId
 from bson.raw_bson import RawBSONDocument
@@ -17,7 +15,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
 
-from flask_tracking import Exporter, Filter, MemoryExporter, Record, Settings, TrackingError
+from flask_tracking import Exporter, Filter, MemoryExporter, Record, TrackingError
 from flask_tracking.exporters.base import Rewritten
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.exporters.mongo import rewrite as rewrite_module
@@ -27,6 +25,7 @@ from flask_tracking.exporters.mongo.fitting import fit
 from flask_tracking.record import Remark
 
 from ..captures import make_record
+from .conftest import Make
 from .test_mongo import plan_stages
 
 Document = dict[str, Any]
@@ -66,30 +65,16 @@ def rewrite(store: Exporter, *, is_dry_run: bool = False, with_: Any = revise) -
     return [step for step in steps if step.name == steps[0].name][-1]
 
 
-@pytest.fixture(params=["memory", "mongodb", "mongomock"])
-def store(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Each store in turn, empty."""
-    if request.param == "memory":
-        yield MemoryExporter()
-        return
-    if request.param == "mongodb":
-        yield request.getfixturevalue("mongo")
-        return
-    mongoengine.register_connection(
-        "mock", name="mock", mongo_client_class=mongomock.MongoClient, uuidRepresentation="standard"
-    )
-    exporter = MongoExporter(Settings(db_alias="mock", kept_size_bytes=0))
-    yield exporter
-    exporter.close()
-    mongoengine.disconnect("mock")
+@pytest.fixture
+def store_settings() -> dict[str, Any]:
+    """Keep nothing, so that there is one collection to count in."""
+    return {"kept_size_bytes": 0}
 
 
 @pytest.fixture
-def mongo(database_uri: str) -> Iterator[MongoExporter]:
+def mongo(make: Make) -> MongoExporter:
     """A store in a real MongoDB."""
-    exporter = MongoExporter(Settings(mongodb_uri=database_uri, kept_size_bytes=0))
-    yield exporter
-    exporter.close()
+    return make(kept_size_bytes=0)
 
 
 # The contract

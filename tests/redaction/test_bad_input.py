@@ -13,7 +13,7 @@ import pytest
 
 from flask_tracking import Record, Settings
 from flask_tracking.pipeline.assemble import Assembler
-from flask_tracking.pipeline.redaction.engine import Engine, Re2Engine, ReEngine
+from flask_tracking.pipeline.redaction.engine import Engine, ReEngine
 from flask_tracking.pipeline.redaction.names import Names
 from flask_tracking.pipeline.redaction.redactor import FAILED, Redactor
 from flask_tracking.pipeline.redaction.rules import RULES, Rule
@@ -91,15 +91,6 @@ ODD: dict[str, tuple[str, bytes]] = {
     "no type": ("", b"a=1&password=" + _S),
 }
 """By what is odd: a content type and a body with the secret."""
-
-
-@pytest.fixture(params=["re", "re2"])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each of the engines."""
-    if request.param == "re":
-        return ReEngine()
-    pytest.importorskip("re2")
-    return Re2Engine()
 
 
 def redact(engine: Engine, kind: str, body: bytes, **parts: object) -> Record:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_tracking import ConfigError, Settings
-from flask_tracking.pipeline.redaction.engine import Engine, Re2Engine, ReEngine
+from flask_tracking.pipeline.redaction.engine import Engine
 from flask_tracking.pipeline.redaction.redactor import Redactor
 
 from .planting import make_record
@@ -16,15 +16,6 @@ from .planting import make_record
 def make_redactor(engine: Engine | None = None, **settings: Any) -> Redactor:
     """Make a redactor with these settings."""
     return Redactor(Settings.from_mapping(settings), engine=engine)
-
-
-@pytest.fixture(params=["re", "re2"])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each of the engines."""
-    if request.param == "re":
-        return ReEngine()
-    pytest.importorskip("re2")
-    return Re2Engine()
 
 
 @pytest.mark.parametrize(
