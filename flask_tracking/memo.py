@@ -1,9 +1,10 @@
-"""Remember what was made of a key, where strangers choose the keys."""
+"""Remember what was made of a key, where strangers choose the keys, and pick by keys that repeat."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Hashable
+from operator import itemgetter
+from typing import Any, TypeVar
 
 K = TypeVar("K", bound=str | tuple[str, ...])
 V = TypeVar("V")
@@ -31,3 +32,10 @@ class Memo(dict[K, V]):
                 self.clear()
             self[key] = value
         return value
+
+
+def make_pick(keys: tuple[Hashable, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what returns the values at `keys` of a dict or a sequence, always as a tuple."""
+    if len(keys) < 2:  # then itemgetter gives no tuple
+        return lambda values: tuple(values[key] for key in keys)
+    return itemgetter(*keys)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask_tracking.memo import MAX_KEYS, MAX_SIZE, Memo
+import pytest
+
+from flask_tracking.memo import MAX_KEYS, MAX_SIZE, Memo, make_pick
 
 
 def counted() -> tuple[Memo[str, int], list[str]]:
@@ -42,3 +44,12 @@ def test_bounded_in_size() -> None:
 
     assert [memo[small], memo[large], memo[large], memo[small]] == [4000, 4001, 4001, 4000]
     assert asked == [small, large, large]
+
+
+@pytest.mark.parametrize("keys", [(), ("b",), ("c", "a")])
+def test_picked_values(keys: tuple[str, ...]) -> None:
+    """Values come as a tuple, in the order of their keys, however few they are."""
+    values = {"a": 1, "b": 2, "c": 3}
+    assert make_pick(keys)(values) == tuple(values[key] for key in keys)
+    places = tuple("abc".index(key) for key in keys)
+    assert make_pick(places)([1, 2, 3]) == tuple(values[key] for key in keys)

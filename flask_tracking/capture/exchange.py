@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from ..guard import call_foreign, harmless
-from ..memo import Memo
+from ..memo import Memo, make_pick
 from ..record import Capture, Headers
 from . import clock
 from .bodies import BodyCopy, InputTee, output_tee_class, tee_input
@@ -48,9 +47,7 @@ Pick = Callable[["WSGIEnvironment"], tuple[Any, ...]]
 def _make_pick(keys: tuple[str, ...]) -> tuple[tuple[str, ...], Pick]:
     """Return which of an environ's keys are kept, and a function that returns their values."""
     kept = tuple(key for key in keys if key.startswith("HTTP_") or key in _REQUEST_KEYS)
-    if len(kept) < 2:  # then itemgetter gives no tuple
-        return kept, lambda environ: tuple(environ[key] for key in kept)
-    return kept, itemgetter(*kept)
+    return kept, make_pick(kept)
 
 
 # The clients of an app send few sets of headers. All captures of one share the tuple of its keys.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import ObjectId
 from werkzeug.exceptions import SecurityError
@@ -15,7 +15,7 @@ from werkzeug.sansio.utils import get_host
 
 from ..config import Settings
 from ..ids import begin_trace
-from ..memo import Memo
+from ..memo import Memo, make_pick
 from ..record import Capture, Headers, Record, Remark
 from .agents import parse_agent
 from .decoding import decode_body
@@ -23,6 +23,8 @@ from .redaction.actions import Actions
 from .redaction.headers import SECRET_HEADERS, hide_header, remark_header
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+ABSENT_IF_EMPTY = frozenset({"Content-Type", "Content-Length"})
+"""PEP 3333 allows these two to be there and empty, where they were not sent."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+/=@-]{0,127}")
 
 
@@ -45,7 +47,7 @@ class Assembler:
         """
         environ = dict(zip(capture.environ_keys, capture.environ_values, strict=True))
         remarks: list[Remark] = []
-        request_headers = self._request_headers(capture.environ_keys, capture.environ_values, remarks)
+        request_headers = self._request_headers(capture, remarks)
         headers = dict(request_headers)
         response_headers = self._response_headers(capture.response_headers, remarks)
         limit = self._settings.copied_body_bytes
@@ -115,22 +117,15 @@ class Assembler:
         }
         return Record.from_values(values)
 
-    def _request_headers(
-        self, keys: tuple[str, ...], values: tuple[str, ...], remarks: list[Remark]
-    ) -> Headers:
-        return tuple(
-            [
-                (
-                    name,
-                    self._hide("request_headers", name, value, remarks)
-                    if name in SECRET_HEADERS
-                    else value,
-                )
-                for name, value in zip(_names[keys], values, strict=True)
-                # PEP 3333 allows these two to be there and empty, where they were not sent.
-                if name and (value or name not in ("Content-Type", "Content-Length"))
-            ]
-        )
+    def _request_headers(self, capture: Capture, remarks: list[Remark]) -> Headers:
+        names, pick, secret_ones, may_be_absent = _header_plans[capture.environ_keys]
+        headers = list(zip(names, pick(capture.environ_values), strict=True))
+        for at in secret_ones:
+            name, value = headers[at]
+            headers[at] = name, self._hide("request_headers", name, value, remarks)
+        if may_be_absent:
+            headers = [one for one in headers if one[1] or one[0] not in ABSENT_IF_EMPTY]
+        return tuple(headers)
 
     def _response_headers(self, headers: Headers, remarks: list[Remark]) -> Headers:
         return tuple(
@@ -155,17 +150,34 @@ def _from_timestamp(seconds: float) -> datetime:
     return _EPOCH + timedelta(milliseconds=int(seconds * 1000))
 
 
-def _make_names(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the header's name for each key of an environ, nothing for what is no header."""
-    return tuple(
-        key.removeprefix("HTTP_").replace("_", "-").title()
+class HeaderPlan(NamedTuple):
+    """Which headers of a request an environ has: the same for all environs with the same keys."""
+
+    names: tuple[str, ...]
+    pick: Callable[[tuple[str, ...]], tuple[str, ...]]
+    """Returns their values, of the values of the environ."""
+    secret_ones: tuple[int, ...]
+    """Where among the names those of `SECRET_HEADERS` stand."""
+    may_be_absent: bool
+    """Whether one of `ABSENT_IF_EMPTY` is among the names."""
+
+
+def _make_header_plan(keys: tuple[str, ...]) -> HeaderPlan:
+    places = {
+        at: key.removeprefix("HTTP_").replace("_", "-").title()
+        for at, key in enumerate(keys)
         if key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH")
-        else ""
-        for key in keys
+    }
+    names = tuple(places.values())
+    return HeaderPlan(
+        names,
+        make_pick(tuple(places)),
+        tuple(at for at, name in enumerate(names) if name in SECRET_HEADERS),
+        not ABSENT_IF_EMPTY.isdisjoint(names),
     )
 
 
-_names = Memo(_make_names)
+_header_plans = Memo(_make_header_plan)
 
 
 def _find_header(headers: Headers, wanted: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -26,7 +27,10 @@ UNENCODABLE = (BSONError, OverflowError, UnicodeError, ValueError, TypeError)
 
 def to_document(record: Record, date_stored: datetime) -> Document:
     """Return the document of `record`. What is None is left out, as MongoEngine does."""
-    document = {name: value for name, value in vars(record).items() if value is not None}
+    document = vars(record).copy()  # and not name by name, which takes twice as long
+    for name in _OPTIONAL_FIELDS:
+        if document[name] is None:
+            del document[name]
     document["_id"] = document.pop("id")
     document["date_stored"] = date_stored
     if record.user is not None:
@@ -45,6 +49,9 @@ def to_document(record: Record, date_stored: datetime) -> Document:
     if record.redacted:
         document["redacted"] = [remark._asdict() for remark in record.redacted]
     return document
+
+
+_OPTIONAL_FIELDS = tuple(field.name for field in dataclasses.fields(Record) if field.default is None)
 
 
 def _without_none(value: UserAgent | ExceptionInfo | ChildTiming) -> Document:
