@@ -6,7 +6,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from bson import ObjectId
@@ -22,7 +22,6 @@ from .decoding import decode_body
 from .redaction.actions import Actions
 from .redaction.headers import SECRET_HEADERS, hide_header, remark_header
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 ABSENT_IF_EMPTY = frozenset({"Content-Type", "Content-Length"})
 """PEP 3333 allows these two to be there and empty, where they were not sent."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+/=@-]{0,127}")
@@ -45,38 +44,38 @@ class Assembler:
             capture: what the request thread handed over.
             dropped_before: how many captures were dropped since the previous record.
         """
-        environ = dict(zip(capture.environ_keys, capture.environ_values, strict=True))
+        plan = _plans[capture.environ_keys]
+        environ = Environ._make(plan.pick((*capture.environ_values, None)))
         remarks: list[Remark] = []
-        request_headers = self._request_headers(capture, remarks)
-        headers = dict(request_headers)
+        request_headers = self._request_headers(plan, capture.environ_values, remarks)
         response_headers = self._response_headers(capture.response_headers, remarks)
         limit = self._settings.copied_body_bytes
         request_body, request_note = decode_body(
-            capture.request_chunks, headers.get("Content-Encoding", ""), limit
+            capture.request_chunks, environ.content_encoding or "", limit
         )
         response_body, response_note = decode_body(
             capture.response_chunks, _find_header(response_headers, "content-encoding"), limit
         )
         first_byte_ns = capture.first_byte_ns
         record_id = capture.id
-        trace = capture.trace or begin_trace(environ.get("HTTP_TRACEPARENT"))
+        trace = capture.trace or begin_trace(environ.traceparent)
         values: dict[str, Any] = {
             "id": record_id,
             "kind": capture.kind,
             "name": None,
             "date_created": _from_timestamp(capture.arrived_at),
-            "method": environ.get("REQUEST_METHOD", "").upper() or None,
-            "scheme": environ.get("wsgi.url_scheme"),
-            "host": _find_host(environ),
-            "path": "/" + _as_utf8(environ.get("PATH_INFO", "")).lstrip("/"),
-            "query_params": _as_utf8(environ.get("QUERY_STRING", "")),
-            "target": environ.get("RAW_URI") or environ.get("REQUEST_URI"),
-            "http_version": environ.get("SERVER_PROTOCOL"),
-            "ip": environ.get("REMOTE_ADDR"),
+            "method": (environ.method or "").upper() or None,
+            "scheme": environ.scheme,
+            "host": _host_of(environ),
+            "path": "/" + _as_utf8(environ.path or "").lstrip("/"),
+            "query_params": _as_utf8(environ.query or ""),
+            "target": environ.raw_uri or environ.request_uri,
+            "http_version": environ.protocol,
+            "ip": environ.ip,
             "user": capture.user,
             "user_id": capture.user_id,
             "user_repr": capture.user_repr,
-            "user_agent": parse_agent(headers.get("User-Agent"), headers.get("Accept-Language")),
+            "user_agent": parse_agent(environ.user_agent, environ.accept_language),
             "request_headers": request_headers,
             "request_body": request_body,
             "request_body_size": capture.request_size,
@@ -101,7 +100,7 @@ class Assembler:
             "trace_id": trace.trace_id,
             "span_id": trace.span_id,
             "parent_span_id": trace.parent_span_id,
-            "request_id": _request_id(headers.get("X-Request-Id"), record_id),
+            "request_id": _request_id(environ.request_id, record_id),
             "hostname": self._hostname,
             "process": self.process,
             "app": capture.app,
@@ -117,13 +116,14 @@ class Assembler:
         }
         return Record.from_values(values)
 
-    def _request_headers(self, capture: Capture, remarks: list[Remark]) -> Headers:
-        names, pick, secret_ones, may_be_absent = _header_plans[capture.environ_keys]
-        headers = list(zip(names, pick(capture.environ_values), strict=True))
-        for at in secret_ones:
+    def _request_headers(
+        self, plan: Plan, environ_values: tuple[str, ...], remarks: list[Remark]
+    ) -> Headers:
+        headers = list(zip(plan.names, plan.pick_headers(environ_values), strict=True))
+        for at in plan.secret_ones:
             name, value = headers[at]
             headers[at] = name, self._hide("request_headers", name, value, remarks)
-        if may_be_absent:
+        if plan.may_be_absent:
             headers = [one for one in headers if one[1] or one[0] not in ABSENT_IF_EMPTY]
         return tuple(headers)
 
@@ -147,37 +147,82 @@ class Assembler:
 
 def _from_timestamp(seconds: float) -> datetime:
     # Whole milliseconds, rounded down as MongoDB does: every store gives the same time back.
-    return _EPOCH + timedelta(milliseconds=int(seconds * 1000))
+    return datetime.fromtimestamp(int(seconds * 1000) / 1000, timezone.utc)
 
 
-class HeaderPlan(NamedTuple):
-    """Which headers of a request an environ has: the same for all environs with the same keys."""
+class Environ(NamedTuple):
+    """What of an environ has a field of its own in the record; None for what was not there."""
 
+    method: str | None
+    scheme: str | None
+    path: str | None
+    query: str | None
+    raw_uri: str | None
+    request_uri: str | None
+    protocol: str | None
+    ip: str | None
+    server_name: str | None
+    server_port: str | None
+    host: str | None
+    user_agent: str | None
+    accept_language: str | None
+    content_encoding: str | None
+    request_id: str | None
+    traceparent: str | None
+
+
+_ENVIRON_KEYS = (
+    "REQUEST_METHOD",
+    "wsgi.url_scheme",
+    "PATH_INFO",
+    "QUERY_STRING",
+    "RAW_URI",
+    "REQUEST_URI",
+    "SERVER_PROTOCOL",
+    "REMOTE_ADDR",
+    "SERVER_NAME",
+    "SERVER_PORT",
+    "HTTP_HOST",
+    "HTTP_USER_AGENT",
+    "HTTP_ACCEPT_LANGUAGE",
+    "HTTP_CONTENT_ENCODING",
+    "HTTP_X_REQUEST_ID",
+    "HTTP_TRACEPARENT",
+)
+
+
+class Plan(NamedTuple):
+    """Where everything stands in an environ: the same for all environs with the same keys."""
+
+    pick: Callable[[tuple[str | None, ...]], tuple[str | None, ...]]
+    """Returns the fields of `Environ`, of the environ's values and a None behind them."""
     names: tuple[str, ...]
-    pick: Callable[[tuple[str, ...]], tuple[str, ...]]
-    """Returns their values, of the values of the environ."""
+    """Of the headers."""
+    pick_headers: Callable[[tuple[str, ...]], tuple[str, ...]]
+    """Returns their values, of the environ's values."""
     secret_ones: tuple[int, ...]
     """Where among the names those of `SECRET_HEADERS` stand."""
     may_be_absent: bool
     """Whether one of `ABSENT_IF_EMPTY` is among the names."""
 
 
-def _make_header_plan(keys: tuple[str, ...]) -> HeaderPlan:
-    places = {
+def _make_plan(keys: tuple[str, ...]) -> Plan:
+    header_places = {
         at: key.removeprefix("HTTP_").replace("_", "-").title()
         for at, key in enumerate(keys)
         if key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH")
     }
-    names = tuple(places.values())
-    return HeaderPlan(
+    names = tuple(header_places.values())
+    return Plan(
+        make_pick(tuple(keys.index(key) if key in keys else -1 for key in _ENVIRON_KEYS)),
         names,
-        make_pick(tuple(places)),
+        make_pick(tuple(header_places)),
         tuple(at for at, name in enumerate(names) if name in SECRET_HEADERS),
         not ABSENT_IF_EMPTY.isdisjoint(names),
     )
 
 
-_header_plans = Memo(_make_header_plan)
+_plans = Memo(_make_plan)
 
 
 def _find_header(headers: Headers, wanted: str) -> str:
@@ -189,13 +234,21 @@ def _as_utf8(text: str) -> str:
     return text if text.isascii() else text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
-def _find_host(environ: dict[str, str]) -> str:
-    port = environ.get("SERVER_PORT", "")
-    server = (environ.get("SERVER_NAME", ""), int(port) if port.isdecimal() else None)
+def _host_of(environ: Environ) -> str:
+    server = environ.scheme or "http", environ.server_name or "", environ.server_port or ""
+    return _hosts[server if environ.host is None else (*server, environ.host)]
+
+
+def _find_host(parts: tuple[str, ...]) -> str:
+    scheme, name, port, *header = parts
+    server = name, int(port) if port.isdecimal() else None
     try:
-        return get_host(environ.get("wsgi.url_scheme", "http"), environ.get("HTTP_HOST"), server)
+        return get_host(scheme, header[0] if header else None, server)
     except SecurityError:  # some versions of Werkzeug raise where others return nothing
         return ""
+
+
+_hosts = Memo(_find_host)
 
 
 def _status_code(status: str | None) -> int:

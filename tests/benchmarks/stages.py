@@ -70,7 +70,7 @@ WORKER_STAGES = (
     Stage("assemble", assemble.Assembler, "assemble"),
     Stage("assemble: headers of the request", assemble.Assembler, "_request_headers"),
     Stage("assemble: headers of the response", assemble.Assembler, "_response_headers"),
-    Stage("assemble: host", assemble, "_find_host"),
+    Stage("assemble: host", assemble, "_host_of"),
     Stage("assemble: bodies", assemble, "decode_body"),
     Stage("assemble: user agent", assemble, "parse_agent"),
     Stage("rules", rules.Rules, "judge"),
