@@ -27,6 +27,11 @@ def make_redactor(engine: Engine | None = None, **settings: Any) -> Redactor:
         (r"[]a-z\]]{5}\.", "xx]yz.", "[redacted]"),
         (r"(ab|cd)e+\(", "cdee(", "[redacted]"),
         (r"\x51{3,}", "QQQQ Q", "[redacted] Q"),
+        (r"^B-[0-9]{8}", "B-12345678 B-12345678", "[redacted] B-12345678"),
+        (r"\AB-[0-9]{8}", "B-12345678 B-12345678", "[redacted] B-12345678"),
+        (r"B-[0-9]{8}$", "B-12345678 B-12345678", "B-12345678 [redacted]"),
+        (r"^[$^]\$[0-9]+$", "$$17", "[redacted]"),
+        (r"[\[:&]{2}x", "a[:x", "a[redacted]"),
     ],
 )
 def test_own_patterns_work_on_both_engines(
@@ -56,6 +61,17 @@ def test_own_patterns_work_on_both_engines(
         ("a++", "possessive"),
         ("a{2}+", "possessive"),
         ("a{1,1001}", "RE2 counts to 1000"),
+        ("(?:[a-z]{500}){3}", "RE2 counts to 1000"),
+        ("(?:(?:a{11}b){10}c){10,}", "RE2 counts to 1000"),
+        ("a{,5}b", "write {0,5}"),
+        ("(?i)badge", "write (?i:...)"),
+        ("[[:alpha:]]{8}", "'[' in a set"),
+        ("[a[:digit:]]{8}", "'[:' in a set"),
+        ("[a-z&&b]", "'&&' in a set"),
+        (r"[\b]", "not every engine knows"),
+        (r"[\1]", "not every engine knows"),
+        ("\\é", "not every engine knows"),
+        ("a\ud800", "lone surrogate"),
         ("(a+)+b", "open repeat inside a repeat"),
         ("(?:a*b){2,}", "open repeat inside a repeat"),
         ("((a+)b)*c", "open repeat inside a repeat"),
@@ -63,6 +79,8 @@ def test_own_patterns_work_on_both_engines(
         ("a**", "does not compile"),
         ("a*", "matches an empty text"),
         ("^", "matches an empty text"),
+        (r"\b", "matches an empty text"),
+        (r"\B|x", "matches an empty text"),
     ],
 )
 def test_patterns_that_one_engine_lacks_are_refused(pattern: str, reason: str) -> None:
@@ -77,6 +95,8 @@ def test_patterns_that_one_engine_lacks_are_refused(pattern: str, reason: str) -
     ("settings", "message"),
     [
         ({"TRACKING_REDACT_PATTERNS": {"card": "abc"}}, "has the id of a rule of ours"),
+        ({"TRACKING_REDACT_PATTERNS": {"name": "abc"}}, "has the id of a rule of ours"),
+        ({"TRACKING_REDACT_PATTERNS": {"*": "abc"}}, "has the id of a rule of ours"),
         ({"TRACKING_REDACT_OFF": ["kard"]}, "TRACKING_REDACT_OFF has 'kard', which is no rule"),
         ({"TRACKING_REDACT_OFF": ["name"]}, "TRACKING_REDACT_OFF has 'name', which is no rule"),
         ({"TRACKING_REDACT_ACTIONS": {"kard": "hash"}}, "TRACKING_REDACT_ACTIONS has 'kard'"),

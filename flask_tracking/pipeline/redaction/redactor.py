@@ -19,14 +19,12 @@ from .bodies import WHOLE, Budget, Readers
 from .engine import Engine, best_engine
 from .look import CLEAN, Looker, Sight
 from .names import Names
-from .patterns import own_rules
+from .patterns import NAMED_RULES, own_rules
 from .places import RecordRedaction
 from .rules import RULES, VERSION
 from .values import MARKER, MIN_DISTINCT, MIN_LITERAL, Finder, is_strong
 
 READ_ALL = Sight(True, None, None)
-NAMED_RULES = frozenset({"*", "name", "header", "number", "literal"})
-"""What actions may be given for, beside the rules of formats."""
 FAILED = "redaction failed"
 """The note of a record that was stored without what could not be redacted."""
 

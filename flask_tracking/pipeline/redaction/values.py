@@ -12,6 +12,7 @@ from .checks import CHECKS, Tries, strict_card
 from .engine import Engine, Look, Pattern, Span
 from .looks import AUTH_END, ESCAPED, NAME_END
 from .names import Names, trigger_patterns
+from .patterns import without_anchors
 from .rules import OWN, RULES, Rule
 
 MARKER = "[redacted]"
@@ -165,9 +166,8 @@ _ESCAPES = re.compile(rb"(?:(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*)*")
 
 def _make_look(rule: Rule) -> Look:
     is_token = rule.id not in SPACED and rule.sources != OWN
-    return Look(
-        _without_group(rule.pattern), rule.hints, _without_group(rule.before), is_token=is_token
-    )
+    pattern = without_anchors(rule.pattern) if rule.sources == OWN else rule.pattern
+    return Look(_without_group(pattern), rule.hints, _without_group(rule.before), is_token=is_token)
 
 
 def _without_group(pattern: str) -> str:
