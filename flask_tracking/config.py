@@ -20,6 +20,8 @@ __all__ = ["Settings"]
 PREFIX = "TRACKING_"
 MAX_NUMBER = 1e15
 """No time in seconds or milliseconds is larger: it would be thousands of years."""
+MAX_SIZE_BYTES = 2**50
+"""MongoDB makes no capped collection that is larger."""
 MAX_BODY_BYTES = 8 * 1024 * 1024
 REDACTION_MARGIN = 4096
 """Bytes of a body that the redactor sees beyond what is stored."""
@@ -93,6 +95,18 @@ def _integer(least: int, most: int | None = None, *, or_zero: bool = False) -> C
     return check
 
 
+def _collection_size(*, or_zero: bool = False) -> Callable[[Any], int]:
+    check = _integer(4096, or_zero=or_zero)
+
+    def check_size(value: Any) -> int:
+        size = check(value)
+        if size > MAX_SIZE_BYTES:
+            raise _Wrong("wants 2**50 bytes or less, the most that MongoDB takes")
+        return size
+
+    return check_size
+
+
 def _number(least: float, most: float = MAX_NUMBER, *, above: bool = False) -> Callable[[Any], float]:
     bounds = f"above {least:g}" if above else f"of {least:g} or more"
     if most < MAX_NUMBER:
@@ -101,6 +115,8 @@ def _number(least: float, most: float = MAX_NUMBER, *, above: bool = False) -> C
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise _Wrong(f"wants a number {bounds}")
+        if value > most == MAX_NUMBER:
+            raise _Wrong(f"wants a number {bounds}, and no more than {most:g}")
         if not least <= value <= most or (above and value == least):
             raise _Wrong(f"wants a number {bounds}")
         return float(value)
@@ -165,13 +181,17 @@ def _content_types(value: Any) -> tuple[str, ...]:
     return tuple(item.lower() for item in types)
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    wants = "wants a list of names, like ['tax_id']"
-    names = list(_items(value, wants))
-    # A name without a letter or a digit would be part of every name.
-    if not all(isinstance(item, str) and any(map(str.isalnum, item)) for item in names):
-        raise _Wrong(wants)
-    return tuple(names)
+def _list_of(what: str, example: str) -> Callable[[Any], tuple[str, ...]]:
+    wants = f"wants a list of {what}, like ['{example}']"
+
+    def check(value: Any) -> tuple[str, ...]:
+        names = list(_items(value, wants))
+        # A name without a letter or a digit would be part of every name.
+        if not all(isinstance(item, str) and any(map(str.isalnum, item)) for item in names):
+            raise _Wrong(wants)
+        return tuple(names)
+
+    return check
 
 
 def _indexes(value: Any) -> tuple[tuple[tuple[str, int], ...], ...]:
@@ -202,7 +222,8 @@ def _mapping(value: Any, wants: str) -> tuple[tuple[str, str], ...]:
 
 
 def _redact_patterns(value: Any) -> tuple[tuple[str, str], ...]:
-    return _mapping(value, "wants a dict of regular expressions by id, like {'badge': 'B-[0-9]{8}'}")
+    wants = "wants a dict of regular expressions as strings, by id, like {'badge': 'B-[0-9]{8}'}"
+    return _mapping(value, wants)
 
 
 def _redact_actions(value: Any) -> tuple[tuple[str, str], ...]:
@@ -365,7 +386,7 @@ class Settings:
     )
     redact_names: tuple[str, ...] = _setting(
         "REDACT_NAMES",
-        _names,
+        _list_of("names", "tax_id"),
         [],
         "list of str",
         "Names of your own whose values are secrets, like `tax id`. Matched word by word, whatever the "
@@ -373,7 +394,7 @@ class Settings:
     )
     redact_allow: tuple[str, ...] = _setting(
         "REDACT_ALLOW",
-        _names,
+        _list_of("names", "session_id"),
         [],
         "list of str",
         "Names to leave alone, each the whole name, like `session_id`. What looks like a secret by "
@@ -381,7 +402,7 @@ class Settings:
     )
     redact_off: tuple[str, ...] = _setting(
         "REDACT_OFF",
-        _names,
+        _list_of("ids of rules", "card"),
         [],
         "list of str",
         "Rules that are switched off, by their ids, like `card`.",
@@ -445,7 +466,7 @@ class Settings:
     )
     table_size_bytes: int = _setting(
         "TABLE_SIZE",
-        _integer(4096),
+        _collection_size(),
         104_857_600,
         "bytes",
         "The size of the capped collection; the default holds about 46,000 typical records.",
@@ -459,7 +480,7 @@ class Settings:
     )
     kept_size_bytes: int = _setting(
         "KEPT_SIZE",
-        _integer(4096, or_zero=True),
+        _collection_size(or_zero=True),
         20_971_520,
         "bytes",
         "The size of the second capped collection, which holds a copy of each record that errored, was "

@@ -37,7 +37,7 @@ def redact() -> None:
 @with_appcontext
 @reports_errors
 def rules() -> None:
-    """List the rules: what each finds, its version, and who documents the format.
+    """List the rules of formats, with their sources.
 
     An id may stand in TRACKING_REDACT_OFF, and stands in the remarks of a record. A narrow terminal
     does without the sources; into a pipe all is written whole.
@@ -89,7 +89,9 @@ def _describe(settings: Settings) -> Iterable[str]:
 @with_appcontext
 @reports_errors
 def preview(source: str) -> None:
-    """Show what would be stored of a request, and what of it would be removed.
+    """Show what of a request would be stored.
+
+    What would be removed of it is listed below.
 
     PATH is a file with a request as text, - is standard input: the request line, headers, an empty
     line, the body. ID is that of a record: it is shown as `scrub` would leave it. Nothing is stored.

@@ -155,3 +155,4 @@ def test_serve_that_does_not_come_up(
     result = app.test_cli_runner().invoke(args=["tracking", "serve", "--port", str(free_port())])
     assert result.exit_code == 1
     assert "SecantusDB did not come up" in result.stderr
+    assert f"another `flask tracking serve` uses {tmp_path / 'tracking-db'}" in result.stderr
