@@ -97,6 +97,7 @@ def test_patterns_that_one_engine_lacks_are_refused(pattern: str, reason: str) -
         ({"TRACKING_REDACT_PATTERNS": {"card": "abc"}}, "has the id of a rule of ours"),
         ({"TRACKING_REDACT_PATTERNS": {"name": "abc"}}, "has the id of a rule of ours"),
         ({"TRACKING_REDACT_PATTERNS": {"*": "abc"}}, "has the id of a rule of ours"),
+        ({"TRACKING_REDACT_PATTERNS": {"file": "abc"}}, "has the id of a rule of ours"),
         ({"TRACKING_REDACT_OFF": ["kard"]}, "TRACKING_REDACT_OFF has 'kard', which is no rule"),
         ({"TRACKING_REDACT_OFF": ["name"]}, "TRACKING_REDACT_OFF has 'name', which is no rule"),
         ({"TRACKING_REDACT_ACTIONS": {"kard": "hash"}}, "TRACKING_REDACT_ACTIONS has 'kard'"),

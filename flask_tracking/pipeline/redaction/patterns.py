@@ -14,7 +14,9 @@ MAX_REPEAT = 1000
 EDGES = b"a --"
 """Has what ``\\b`` and ``\\B`` find, which is empty."""
 NAMED_RULES = frozenset({"*", "name", "header", "number", "literal"})
-"""What actions may be given for and remarks may name, beside the rules of formats."""
+"""What actions may be given for, beside the rules of formats."""
+TAKEN = frozenset({rule.id for rule in RULES} | NAMED_RULES | {"base64", "file", "unreadable"})
+"""What remarks may name: no rule of the app's own has one of these ids."""
 _TOKEN = re.compile(
     r"(?P<escape>\\.)|(?P<set>\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\])|"
     r"(?P<open>\((?:\?(?:P<\w+>|[ims]*:|[ims]+\)|.))?)|(?P<close>\))|(?P<anchor>[\^$])|"
@@ -40,11 +42,10 @@ def own_rules(patterns: Mapping[str, str]) -> tuple[Rule, ...]:
         ConfigError: a pattern is not in the common subset of both engines, matches nothing at all or
             may take very long; or an id is taken.
     """
-    taken = {rule.id for rule in RULES} | NAMED_RULES
     rules = []
     for rule_id, pattern in patterns.items():
         where = f"TRACKING_REDACT_PATTERNS[{rule_id!r}]"
-        if rule_id in taken:
+        if rule_id in TAKEN:
             raise ConfigError(f"{where} has the id of a rule of ours. Give it another.")
         try:
             _check(pattern)
