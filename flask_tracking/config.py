@@ -25,6 +25,9 @@ MAX_SIZE_BYTES = 2**50
 MAX_BODY_BYTES = 8 * 1024 * 1024
 REDACTION_MARGIN = 4096
 """Bytes of a body that the redactor sees beyond what is stored."""
+_PYTHON = re.compile(r"(?:True|False|None)$|[\[{(]")
+"""A value as Python writes it, in a string: it comes from the environment."""
+_AS_JSON = """in an environment variable write it as JSON, like true or ["a", "b"]"""
 METHOD = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
 
 TEXT_CONTENT_TYPES = (
@@ -613,7 +616,9 @@ def check_setting(key: str, value: Any, *, shown_as: str | None = None) -> Any:
     try:
         return field.metadata["check"](value)
     except _Wrong as wrong:
-        raise ConfigError(f"{shown_as or key} is {_shown(key, value)}, but it {wrong}.") from None
+        is_python = isinstance(value, str) and _PYTHON.match(value)
+        wants = f"{wrong}; {_AS_JSON}" if is_python else wrong
+        raise ConfigError(f"{shown_as or key} is {_shown(key, value)}, but it {wants}.") from None
 
 
 def tracking_keys(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -313,6 +313,18 @@ WRONG: list[tuple[str, Any, str]] = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("key", "text"), [("TRACKING_REDACT", "False"), ("TRACKING_REDACT_NAMES", "['tax_id']")]
+)
+def test_python_from_the_environment(key: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who writes a value in the environment as Python does is told to write JSON."""
+    monkeypatch.setenv(f"FLASK_{key}", text)
+    app = Flask(__name__)
+    app.config.from_prefixed_env()
+    with pytest.raises(ConfigError, match=r"; in an environment variable write it as JSON, like true"):
+        Tracking(app)
+
+
 def test_every_setting_is_tested() -> None:
     """Every field of `Settings` is one of the keys below, and most keys have wrong values, too."""
     keys = {field.metadata["key"]: field.name for field in dataclasses.fields(Settings)}

@@ -122,7 +122,10 @@ def _preview_file(source: str) -> Record:
     request = parse_request(_read(source))
     record = preview_request(app, tracked, find_redactor(), request)
     if record is None:
-        raise TrackingError("Nothing would be stored: the path is one of TRACKING_EXCLUDE.")
+        raise TrackingError(
+            "Nothing would be stored: TRACKING_EXCLUDE, TRACKING_EXCLUDE_METHODS, "
+            "TRACKING_EXCLUDE_HEALTH_CHECKS or a mark of the view excludes it."
+        )
     return record
 
 

@@ -72,7 +72,13 @@ def serve(host: str, port: int) -> None:
             f"Something answers at {host}:{port} already. Stop it, or choose another --port."
         )
     data = Path(current_app.instance_path) / "tracking-db"
-    data.mkdir(parents=True, exist_ok=True)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise TrackingError(
+            f"The folder {data} cannot be made ({reason}). Give the app another instance_path."
+        ) from None
     command = [program, "--host", host, "--port", str(port), "--storage-path", str(data)]
     command += ["--standalone", "--log-level", "ERROR"]
     for number in _ENDING:
