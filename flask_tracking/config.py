@@ -439,9 +439,9 @@ class Settings:
         _redact_actions,
         {},
         "dict of str by rule",
-        "What is done with the secrets of a rule, `name` for those with a sensitive name and `*` for "
-        "the rest: `remove`, `tail` (keeps the last 4 characters) or `hash` (the same secret gives the "
-        "same 8 characters).",
+        "What is done with the secrets of a rule, by its id; `name` is for those with a sensitive "
+        "name, `header` for cookies and credentials, `*` for the rest: `remove`, `tail` (keeps the "
+        "last 4 characters) or `hash` (the same secret gives the same 8 characters).",
     )
     redact_hash_key: str | None = _setting(
         "REDACT_HASH_KEY",

@@ -187,6 +187,13 @@ def test_settings_that_are_mentioned_exist() -> None:
     assert mentioned - known == set()
 
 
+def test_settings_are_in_the_changelog() -> None:
+    """Every key is in the changelog, or on the upgrading page as one that was there before."""
+    pages = (ROOT / "CHANGELOG.md").read_text() + (DOCS / "upgrading.md").read_text()
+    keys = [field.metadata["key"] for field in dataclasses.fields(Settings)]
+    assert [key for key in keys if f"`{key}`" not in pages] == []
+
+
 # Records, numbers and commands
 
 
