@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -45,6 +46,31 @@ def test_own_patterns_work_on_both_engines(
     assert redacted.custom_data == {"note": stored}
     assert {remark.rule for remark in redacted.redacted} == {"badge"}
     assert redactor.version != make_redactor().version
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "stored"),
+    [
+        (r"\bB-[0-9]{8}\b", "to\nB-12345678\n", "to\n[redacted]\n"),
+        (r"^B-[0-9]{8}$", "B-12345678", "[redacted]"),
+        (r"B-\s[0-9]{8}", "B-\n12345678", "[redacted]"),
+        (r"Bé[0-9]{8}", "Bé12345678", "[redacted]"),
+        (r"C:\\[a-z]+", "C:\\tea", "[redacted]"),
+        ('"B[0-9]{8}"', 'a "B12345678"', "a [redacted]"),
+    ],
+)
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_own_patterns_find_what_json_escapes(
+    engine: Engine, pattern: str, text: str, stored: str, is_ascii: bool
+) -> None:
+    """A pattern is about the text of a string, not about how JSON writes it."""
+    body = json.dumps({"a": text}, ensure_ascii=is_ascii).encode()
+    record = make_record(request_body=body, request_headers=(("Content-Type", "application/json"),))
+    redactor = make_redactor(engine, TRACKING_REDACT_PATTERNS={"badge": pattern})
+
+    (redacted,) = redactor.redact([record])
+
+    assert json.loads(redacted.request_body) == {"a": stored}
 
 
 @pytest.mark.parametrize(

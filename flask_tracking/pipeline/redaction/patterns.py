@@ -58,10 +58,11 @@ def own_rules(patterns: Mapping[str, str]) -> tuple[Rule, ...]:
 def without_anchors(pattern: str) -> str:
     """Return a pattern that finds wherever `pattern` does, also where other text stands around it.
 
-    The first look is at many texts in one: none of them begins or ends there.
+    The first look is at many texts in one, with the escapes of JSON: nothing begins or ends there.
     """
     return "".join(
-        "" if token["anchor"] or token[0] == r"\A" else token[0] for token in _TOKEN.finditer(pattern)
+        "" if token["anchor"] or token[0] in (r"\A", r"\b", r"\B") else token[0]
+        for token in _TOKEN.finditer(pattern)
     )
 
 

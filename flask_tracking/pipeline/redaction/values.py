@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from .checks import CHECKS, Tries, strict_card
 from .engine import Engine, Look, Pattern, Span
-from .looks import AUTH_END, ESCAPED, NAME_END
+from .looks import ANY_ESCAPE, AUTH_END, ESCAPED, NAME_END
 from .names import Names, trigger_patterns
 from .patterns import without_anchors
 from .rules import OWN, RULES, Rule
@@ -78,7 +78,7 @@ class Finder:
             for hint, pattern in trigger_patterns(names)
         ]
         looks += [Look(re.escape(one.decode("latin-1")), ()) for one in self._literals if one.isascii()]
-        self._scan = engine.make_scan([*looks, *ESCAPED])
+        self._scan = engine.make_scan([*looks, *ESCAPED, *([ANY_ESCAPE] if own else [])])
         self.finds_short = bool(own)
         """Whether it may find what is shorter than any token: patterns of the app's own may."""
         self._other_literals = [one for one in self._literals if not one.isascii()]
