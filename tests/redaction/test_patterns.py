@@ -107,6 +107,7 @@ def test_own_patterns_find_what_json_escapes(
         ("^", "matches an empty text"),
         (r"\b", "matches an empty text"),
         (r"\B|x", "matches an empty text"),
+        (r"\B^|x", "matches an empty text"),
     ],
 )
 def test_patterns_that_one_engine_lacks_are_refused(pattern: str, reason: str) -> None:
@@ -155,3 +156,28 @@ def test_own_rule_can_be_given_an_action_and_switched_off() -> None:
     ]
 
     assert stored == ["[redacted ...9012]", "B-123456789012"]
+
+
+@pytest.mark.parametrize("is_ascii", [True, False])
+@pytest.mark.parametrize("name", ["straße", "Straße", "Ärztin", "ÄRZTIN", "meine_ärztin", "クレジット"])
+def test_own_names_of_any_alphabet(engine: Engine, name: str, is_ascii: bool) -> None:
+    """A name that was added is found in any case, also where JSON escapes its letters."""
+    body = json.dumps({name: "hunter2", "tea": "sencha"}, ensure_ascii=is_ascii).encode()
+    record = make_record(request_body=body, request_headers=(("Content-Type", "application/json"),))
+    redactor = make_redactor(engine, TRACKING_REDACT_NAMES=["straße", "ärztin", "クレジット"])
+
+    (redacted,) = redactor.redact([record])
+
+    assert json.loads(redacted.request_body) == {name: "[redacted]", "tea": "sencha"}
+
+
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_literals_behind_escapes(engine: Engine, is_ascii: bool) -> None:
+    """A secret that is known is found however JSON writes it."""
+    literal = 'pä"ss\\wörd/with\nall 17'
+    body = json.dumps({"a": literal}, ensure_ascii=is_ascii).encode()
+    record = make_record(request_body=body, request_headers=(("Content-Type", "application/json"),))
+
+    (redacted,) = make_redactor(engine, TRACKING_REDACT_LITERALS=[literal]).redact([record])
+
+    assert json.loads(redacted.request_body) == {"a": "[redacted]"}

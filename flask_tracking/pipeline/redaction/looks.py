@@ -56,4 +56,4 @@ ESCAPED = (
 )
 """What may hide a name or a token from the scan; it is undone where it is found."""
 ANY_ESCAPE = Look(r"\\[\"\\bfnrtu]", ("\\",))
-"""What hides from patterns of the app's own: they may have anything in them, where tokens have not."""
+"""What hides from patterns and names of the app's own: they may have anything in them."""

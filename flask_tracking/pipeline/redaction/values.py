@@ -78,7 +78,8 @@ class Finder:
             for hint, pattern in trigger_patterns(names)
         ]
         looks += [Look(re.escape(one.decode("latin-1")), ()) for one in self._literals if one.isascii()]
-        self._scan = engine.make_scan([*looks, *ESCAPED, *([ANY_ESCAPE] if own else [])])
+        escaped = [*ESCAPED, ANY_ESCAPE] if own or not names.are_ascii else ESCAPED
+        self._scan = engine.make_scan([*looks, *escaped])
         self.finds_short = bool(own)
         """Whether it may find what is shorter than any token: patterns of the app's own may."""
         self._other_literals = [one for one in self._literals if not one.isascii()]
@@ -185,4 +186,5 @@ def _ways_to_write(literal: str) -> Iterable[bytes]:
 
     yield literal.encode("utf-8", "surrogatepass")
     yield json.dumps(literal)[1:-1].encode()
+    yield json.dumps(literal, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
     yield quote(literal, safe="").encode()
