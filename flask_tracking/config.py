@@ -20,9 +20,14 @@ __all__ = ["Settings"]
 PREFIX = "TRACKING_"
 MAX_NUMBER = 1e15
 """No time in seconds or milliseconds is larger: it would be thousands of years."""
+MAX_SIZE_BYTES = 2**50
+"""MongoDB makes no capped collection that is larger."""
 MAX_BODY_BYTES = 8 * 1024 * 1024
 REDACTION_MARGIN = 4096
 """Bytes of a body that the redactor sees beyond what is stored."""
+_PYTHON = re.compile(r"(?:True|False|None)$|[\[{(]")
+"""A value as Python writes it, in a string: it comes from the environment."""
+_AS_JSON = """in an environment variable write it as JSON, like true or ["a", "b"]"""
 METHOD = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
 
 TEXT_CONTENT_TYPES = (
@@ -93,6 +98,18 @@ def _integer(least: int, most: int | None = None, *, or_zero: bool = False) -> C
     return check
 
 
+def _collection_size(*, or_zero: bool = False) -> Callable[[Any], int]:
+    check = _integer(4096, or_zero=or_zero)
+
+    def check_size(value: Any) -> int:
+        size = check(value)
+        if size > MAX_SIZE_BYTES:
+            raise _Wrong("wants 2**50 bytes or less, the most that MongoDB takes")
+        return size
+
+    return check_size
+
+
 def _number(least: float, most: float = MAX_NUMBER, *, above: bool = False) -> Callable[[Any], float]:
     bounds = f"above {least:g}" if above else f"of {least:g} or more"
     if most < MAX_NUMBER:
@@ -101,6 +118,8 @@ def _number(least: float, most: float = MAX_NUMBER, *, above: bool = False) -> C
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise _Wrong(f"wants a number {bounds}")
+        if value > most == MAX_NUMBER:
+            raise _Wrong(f"wants a number {bounds}, and no more than {most:g}")
         if not least <= value <= most or (above and value == least):
             raise _Wrong(f"wants a number {bounds}")
         return float(value)
@@ -165,13 +184,17 @@ def _content_types(value: Any) -> tuple[str, ...]:
     return tuple(item.lower() for item in types)
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    wants = "wants a list of names, like ['tax_id']"
-    names = list(_items(value, wants))
-    # A name without a letter or a digit would be part of every name.
-    if not all(isinstance(item, str) and any(map(str.isalnum, item)) for item in names):
-        raise _Wrong(wants)
-    return tuple(names)
+def _list_of(what: str, example: str) -> Callable[[Any], tuple[str, ...]]:
+    wants = f"wants a list of {what}, like ['{example}']"
+
+    def check(value: Any) -> tuple[str, ...]:
+        names = list(_items(value, wants))
+        # A name without a letter or a digit would be part of every name.
+        if not all(isinstance(item, str) and any(map(str.isalnum, item)) for item in names):
+            raise _Wrong(wants)
+        return tuple(names)
+
+    return check
 
 
 def _indexes(value: Any) -> tuple[tuple[tuple[str, int], ...], ...]:
@@ -202,7 +225,8 @@ def _mapping(value: Any, wants: str) -> tuple[tuple[str, str], ...]:
 
 
 def _redact_patterns(value: Any) -> tuple[tuple[str, str], ...]:
-    return _mapping(value, "wants a dict of regular expressions by id, like {'badge': 'B-[0-9]{8}'}")
+    wants = "wants a dict of regular expressions as strings, by id, like {'badge': 'B-[0-9]{8}'}"
+    return _mapping(value, wants)
 
 
 def _redact_actions(value: Any) -> tuple[tuple[str, str], ...]:
@@ -365,7 +389,7 @@ class Settings:
     )
     redact_names: tuple[str, ...] = _setting(
         "REDACT_NAMES",
-        _names,
+        _list_of("names", "tax_id"),
         [],
         "list of str",
         "Names of your own whose values are secrets, like `tax id`. Matched word by word, whatever the "
@@ -373,7 +397,7 @@ class Settings:
     )
     redact_allow: tuple[str, ...] = _setting(
         "REDACT_ALLOW",
-        _names,
+        _list_of("names", "session_id"),
         [],
         "list of str",
         "Names to leave alone, each the whole name, like `session_id`. What looks like a secret by "
@@ -381,7 +405,7 @@ class Settings:
     )
     redact_off: tuple[str, ...] = _setting(
         "REDACT_OFF",
-        _names,
+        _list_of("ids of rules", "card"),
         [],
         "list of str",
         "Rules that are switched off, by their ids, like `card`.",
@@ -415,9 +439,9 @@ class Settings:
         _redact_actions,
         {},
         "dict of str by rule",
-        "What is done with the secrets of a rule, `name` for those with a sensitive name and `*` for "
-        "the rest: `remove`, `tail` (keeps the last 4 characters) or `hash` (the same secret gives the "
-        "same 8 characters).",
+        "What is done with the secrets of a rule, by its id; `name` is for those with a sensitive "
+        "name, `header` for cookies and credentials, `*` for the rest: `remove`, `tail` (keeps the "
+        "last 4 characters) or `hash` (the same secret gives the same 8 characters).",
     )
     redact_hash_key: str | None = _setting(
         "REDACT_HASH_KEY",
@@ -445,7 +469,7 @@ class Settings:
     )
     table_size_bytes: int = _setting(
         "TABLE_SIZE",
-        _integer(4096),
+        _collection_size(),
         104_857_600,
         "bytes",
         "The size of the capped collection; the default holds about 46,000 typical records.",
@@ -459,7 +483,7 @@ class Settings:
     )
     kept_size_bytes: int = _setting(
         "KEPT_SIZE",
-        _integer(4096, or_zero=True),
+        _collection_size(or_zero=True),
         20_971_520,
         "bytes",
         "The size of the second capped collection, which holds a copy of each record that errored, was "
@@ -592,7 +616,9 @@ def check_setting(key: str, value: Any, *, shown_as: str | None = None) -> Any:
     try:
         return field.metadata["check"](value)
     except _Wrong as wrong:
-        raise ConfigError(f"{shown_as or key} is {_shown(key, value)}, but it {wrong}.") from None
+        is_python = isinstance(value, str) and _PYTHON.match(value)
+        wants = f"{wrong}; {_AS_JSON}" if is_python else wrong
+        raise ConfigError(f"{shown_as or key} is {_shown(key, value)}, but it {wants}.") from None
 
 
 def tracking_keys(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from .capture.marks import Mark, mark
 from .capture.middleware import TrackingMiddleware
 from .capture.span import Span, current_span
 from .config import Settings, tracking_keys
-from .errors import TrackingError
+from .errors import ConfigError, TrackingError
 from .exporters.base import Exporter
 from .pipeline.agents import load_tables
 from .pipeline.batch import BatchWorker
 from .pipeline.callback import Hooks, OnRecord
 from .pipeline.redaction.actions import Redact
 from .pipeline.redaction.again import literals_of
+from .pipeline.redaction.redactor import check_rules
 from .pipeline.stats import Stats
 from .pipeline.worker import SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
@@ -79,8 +80,14 @@ class Tracking:
                 thread; returns it, another one made by `dataclasses.replace`, or None to drop it.
 
         Raises:
-            ConfigError: a setting is wrong, or the app is tracked already.
+            ConfigError: an argument or a setting is wrong, or the app is tracked already.
         """
+        if not isinstance(exporter, Exporter | None):
+            raise _wrong("exporter", exporter, "an Exporter, like MemoryExporter()")
+        functions = {"user_repr": user_repr, "user_loader": user_loader}
+        for name, function in {**functions, "redact": redact, "on_record": on_record}.items():
+            if function is not None and not callable(function):
+                raise _wrong(name, function, "a function")
         self._exporter = exporter
         self._user_repr = user_repr
         self._user_loader = user_loader
@@ -99,6 +106,7 @@ class Tracking:
             ConfigError: a setting is wrong, or the app is tracked already.
         """
         settings = Settings.from_mapping(app.config)
+        check_rules(settings)
         exporter = self._exporter or _make_mongo_exporter(settings)
         tracked = TrackedApp(app.name, settings, tracking_keys(app.config), exporter)
         tracked.user_repr = self._user_repr
@@ -221,6 +229,13 @@ class Tracking:
         workers = [tracked.worker for tracked in self._tracked if tracked.worker is not None]
         in_time = [worker.close(timeout_s) for worker in workers]
         return all(in_time)
+
+
+def _wrong(name: str, value: object, wanted: str) -> ConfigError:
+    kind = (
+        f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
+    )
+    return ConfigError(f"Tracking({name}=...) is {kind}, but it wants {wanted}.")
 
 
 def _make_mongo_exporter(settings: Settings) -> Exporter:

@@ -56,7 +56,8 @@ class Remark(NamedTuple):
     path: str
     """The field, and what is known of the place in it, like ``request_headers.X-Api-Key``."""
     rule: str
-    """The id of the rule, or ``name``, ``header``, ``number``, ``file``, ``base64``, ``unreadable``."""
+    """The id of the rule; or what was known otherwise: ``name``, ``header``, ``literal``, ``number``,
+    ``file``, ``base64``, ``unreadable``."""
     offset: int
     """Where it began in the value at `path`, in bytes of UTF-8."""
     length: int

@@ -23,7 +23,7 @@ CODES = "wants a list of status codes from 100 to 599, like [304, 404]"
 TYPES = "wants a list of media types, like ['application/json', 'text/*']"
 INDEXES = "wants a list of index specs, like ['user_id', ['status_code', '-date_created']]"
 ACTIONS = "wants a dict of 'remove', 'tail' or 'hash' by the id of a rule, like {'card': 'tail'}"
-OWN_PATTERNS = "wants a dict of regular expressions by id, like {'badge': 'B-[0-9]{8}'}"
+OWN_PATTERNS = "wants a dict of regular expressions as strings, by id, like {'badge': 'B-[0-9]{8}'}"
 LITERALS = "wants a list of strings of 16 characters or more, 10 of them different"
 SECRET = ("TRACKING_REDACT_LITERALS", "TRACKING_REDACT_HASH_KEY")
 NOT_NEGATIVE = "wants a number of 0 or more"
@@ -117,7 +117,7 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("TRACKING_LOAD_USER", True, True),
     ("TRACKING_RETENTION", "ttl", "ttl"),
     ("TRACKING_TABLE_SIZE", 4096, 4096),
-    ("TRACKING_TABLE_SIZE", 10**15, 10**15),
+    ("TRACKING_TABLE_SIZE", 2**50, 2**50),
     ("TRACKING_KEPT_SIZE", 4096, 4096),
     ("TRACKING_KEPT_SIZE", 0, 0),
     ("TRACKING_MAX_DOCUMENTS", 2**31 - 1, 2**31 - 1),
@@ -145,15 +145,19 @@ WRONG: list[tuple[str, Any, str]] = [
     *[("TRACKING_ENABLED", value, TRUTH) for value in (None, 0, 1, "false", "", ["yes"])],
     *[("TRACKING_REDACT", value, TRUTH) for value in (None, 0, "no")],
     *[
-        (f"TRACKING_REDACT_{key}", value, "wants a list of names, like ['tax_id']")
-        for key in ("NAMES", "ALLOW", "OFF")
+        (f"TRACKING_REDACT_{key}", value, f"wants a list of {wants}")
+        for key, wants in (
+            ("NAMES", "names, like ['tax_id']"),
+            ("ALLOW", "names, like ['session_id']"),
+            ("OFF", "ids of rules, like ['card']"),
+        )
         for value in (None, "tax_id", [""], ["--"], [1])
     ],
     *[
         (
             "TRACKING_REDACT_PATTERNS",
             value,
-            "wants a dict of regular expressions by id, like {'badge': 'B-[0-9]{8}'}",
+            OWN_PATTERNS,
         )
         for value in (None, ["B-[0-9]{8}"], {"badge": ""}, {"": "a"}, {"badge": 1})
     ],
@@ -223,16 +227,13 @@ WRONG: list[tuple[str, Any, str]] = [
     ],
     *[
         ("TRACKING_MIN_EXECUTION_TIME", value, NOT_NEGATIVE)
-        for value in (None, "1000", True, -1, -0.001, float("inf"), float("-inf"), float("nan"))
+        for value in (None, "1000", True, -1, -0.001, float("-inf"), float("nan"))
     ],
     *[
         ("TRACKING_SAMPLE_RATE", value, SHARE)
         for value in (None, "0.1", True, -0.01, 1.01, 100, float("inf"), float("nan"))
     ],
-    *[
-        ("TRACKING_SLOW_MS", value, POSITIVE)
-        for value in (None, "200", True, 0, -1, float("inf"), float("nan"))
-    ],
+    *[("TRACKING_SLOW_MS", value, POSITIVE) for value in (None, "200", True, 0, -1, float("nan"))],
     *[
         ("TRACKING_MAX_BODY_LENGTH", value, "wants a whole number from 0 to 8388608")
         for value in (None, "65536", True, False, -1, 8_388_609, 65536.0, 1e3)
@@ -288,13 +289,40 @@ WRONG: list[tuple[str, Any, str]] = [
     *[
         (key, value, POSITIVE)
         for key in ("TRACKING_FLUSH_INTERVAL_S", "TRACKING_EXPORT_TIMEOUT_S")
-        for value in (None, "1", True, 0, 0.0, -1, float("inf"), float("nan"))
+        for value in (None, "1", True, 0, 0.0, -1, float("nan"))
     ],
     *[
         ("TRACKING_SHUTDOWN_TIMEOUT_S", value, NOT_NEGATIVE)
-        for value in (None, "2", True, -1, float("inf"), float("nan"))
+        for value in (None, "2", True, -1, float("nan"))
+    ],
+    *[
+        (f"TRACKING_{key}", value, f"{wants}, and no more than 1e+15")
+        for key, wants in (
+            ("MIN_EXECUTION_TIME", NOT_NEGATIVE),
+            ("SLOW_MS", POSITIVE),
+            ("FLUSH_INTERVAL_S", POSITIVE),
+            ("EXPORT_TIMEOUT_S", POSITIVE),
+            ("SHUTDOWN_TIMEOUT_S", NOT_NEGATIVE),
+        )
+        for value in (float("inf"), 1e20)
+    ],
+    *[
+        (key, 2**50 + 1, "wants 2**50 bytes or less, the most that MongoDB takes")
+        for key in ("TRACKING_TABLE_SIZE", "TRACKING_KEPT_SIZE")
     ],
 ]
+
+
+@pytest.mark.parametrize(
+    ("key", "text"), [("TRACKING_REDACT", "False"), ("TRACKING_REDACT_NAMES", "['tax_id']")]
+)
+def test_python_from_the_environment(key: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who writes a value in the environment as Python does is told to write JSON."""
+    monkeypatch.setenv(f"FLASK_{key}", text)
+    app = Flask(__name__)
+    app.config.from_prefixed_env()
+    with pytest.raises(ConfigError, match=r"; in an environment variable write it as JSON, like true"):
+        Tracking(app)
 
 
 def test_every_setting_is_tested() -> None:

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 import mongoengine
 import pytest
+from flask import Flask
 from mongoengine.queryset.base import BaseQuerySet
 
-from flask_tracking import Record, Settings, registry
+from flask_tracking import MemoryExporter, Record, Settings, Tracking, registry
 from flask_tracking.cli.records import list_records
 from flask_tracking.documents import Tracking as TrackingDocument
 from flask_tracking.pipeline.stats import Stats
@@ -186,6 +187,13 @@ def test_settings_that_are_mentioned_exist() -> None:
     assert mentioned - known == set()
 
 
+def test_settings_are_in_the_changelog() -> None:
+    """Every key is in the changelog, or on the upgrading page as one that was there before."""
+    pages = (ROOT / "CHANGELOG.md").read_text() + (DOCS / "upgrading.md").read_text()
+    keys = [field.metadata["key"] for field in dataclasses.fields(Settings)]
+    assert [key for key in keys if f"`{key}`" not in pages] == []
+
+
 # Records, numbers and commands
 
 
@@ -216,6 +224,32 @@ def test_commands_are_described() -> None:
     for parameter in list_records.params:
         name = parameter.opts[0].removeprefix("--")
         assert f"`{name}`" in page or f"--{name}" in page, name
+
+
+def test_redact_commands_print_what_is_shown(tmp_path: Path) -> None:
+    """What the redaction page shows of ``redact rules`` and ``redact preview`` is what they print."""
+    app = Flask(__name__)
+    app.add_url_rule("/reset/<token>", "reset", lambda token: token, methods=["POST"])
+    app.config.update(
+        TRACKING_REDACT_NAMES=["tax id"],
+        TRACKING_REDACT_ALLOW=["session_id"],
+        TRACKING_REDACT_OFF=["card"],
+    )
+    tracking = Tracking(app, exporter=MemoryExporter())
+    page = (DOCS / "redaction.md").read_text()
+    blocks = re.findall(r"^```\{code-block\} text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    sessions = re.split(r"^\$ (.*)\n", "".join(blocks), flags=re.MULTILINE)
+    shown = dict(zip(sessions[1::2], sessions[2::2], strict=True))
+    request = tmp_path / "request.http"
+    request.write_text(shown["cat request.http"].removesuffix("\n"))
+    for command, source in (("rules", []), ("preview", [str(request)])):
+        line = " ".join(["flask tracking redact", command, *(["request.http"] if source else [])])
+        result = app.test_cli_runner().invoke(args=["tracking", "redact", command, *source])
+        printed = [one for one in result.output.splitlines() if one]
+        for one in shown[line].splitlines():
+            if not one.startswith(("  id ", "  arrived ")):
+                assert any(other.startswith(one.strip("…").rstrip()) for other in printed), one
+    tracking.close(5)
 
 
 # Messages

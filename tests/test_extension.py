@@ -50,13 +50,45 @@ def test_twice_is_an_error(app: Flask, tracking: Tracking) -> None:
         Tracking(app)
 
 
-def test_wrong_setting_changes_nothing(memory: MemoryExporter) -> None:
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("TRACKING_MAX_BODY_LENGTH", "64k"),
+        ("TRACKING_REDACT_OFF", ["kard"]),
+        ("TRACKING_REDACT_PATTERNS", {"badge": "(a+)+"}),
+        ("TRACKING_REDACT_LITERALS", ["dev"]),
+        ("TRACKING_REDACT_ACTIONS", {"kard": "tail"}),
+    ],
+)
+def test_wrong_setting_changes_nothing(
+    memory: MemoryExporter, key: str, value: Any, enabled: bool
+) -> None:
     """A wrong setting is an error in init_app, and leaves the app as it was."""
-    app = make_app(TRACKING_MAX_BODY_LENGTH="64k")
-    with pytest.raises(ConfigError, match="TRACKING_MAX_BODY_LENGTH is '64k'"):
+    app = make_app(TRACKING_ENABLED=enabled, **{key: value})
+    with pytest.raises(ConfigError, match=f"^{key}"):
         Tracking(app, exporter=memory)
     assert "tracking" not in app.extensions
     assert not isinstance(app.wsgi_app, TrackingMiddleware)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"exporter": MemoryExporter}, "is the class MemoryExporter, but it wants an Exporter"),
+        ({"exporter": "mongodb://127.0.0.1"}, "is of type str, but it wants an Exporter"),
+        ({"user_repr": "name"}, "is of type str, but it wants a function"),
+        ({"user_loader": 17}, "is of type int, but it wants a function"),
+        ({"redact": True}, "is of type bool, but it wants a function"),
+        ({"on_record": [print]}, "is of type list, but it wants a function"),
+    ],
+)
+def test_wrong_argument(arguments: Any, message: str) -> None:
+    """What cannot be called, and what is no exporter, is an error at once and not in the log later."""
+    app = make_app()
+    with pytest.raises(ConfigError, match=message):
+        Tracking(app, **arguments)
+    assert "tracking" not in app.extensions
 
 
 def test_disabled(memory: MemoryExporter) -> None:

@@ -10,13 +10,16 @@ import click
 from bson import ObjectId
 from flask import Flask, current_app
 
-from ..errors import TrackingError
+from ..errors import ExportError, TrackingError
 from ..exporters.base import Exporter, Reader
 from ..pipeline.redaction.again import Revision, literals_of
 from ..pipeline.redaction.redactor import Redactor
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
 from ..text import visible
+
+CHECK = "Check that it runs, and the URI; the page Operations of the docs says more."
+"""What to do about a database that does not do what it should."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,6 +32,8 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     def reporting(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
+        except ExportError as error:
+            raise click.ClickException(visible(f"{error}. {CHECK}")) from None
         except TrackingError as error:
             raise click.ClickException(visible(str(error))) from None
 

@@ -37,7 +37,7 @@ def redact() -> None:
 @with_appcontext
 @reports_errors
 def rules() -> None:
-    """List the rules: what each finds, its version, and who documents the format.
+    """List the rules of formats, with their sources.
 
     An id may stand in TRACKING_REDACT_OFF, and stands in the remarks of a record. A narrow terminal
     does without the sources; into a pipe all is written whole.
@@ -89,7 +89,9 @@ def _describe(settings: Settings) -> Iterable[str]:
 @with_appcontext
 @reports_errors
 def preview(source: str) -> None:
-    """Show what would be stored of a request, and what of it would be removed.
+    """Show what of a request would be stored.
+
+    What would be removed of it is listed below.
 
     PATH is a file with a request as text, - is standard input: the request line, headers, an empty
     line, the body. ID is that of a record: it is shown as `scrub` would leave it. Nothing is stored.
@@ -120,7 +122,10 @@ def _preview_file(source: str) -> Record:
     request = parse_request(_read(source))
     record = preview_request(app, tracked, find_redactor(), request)
     if record is None:
-        raise TrackingError("Nothing would be stored: the path is one of TRACKING_EXCLUDE.")
+        raise TrackingError(
+            "Nothing would be stored: TRACKING_EXCLUDE, TRACKING_EXCLUDE_METHODS, "
+            "TRACKING_EXCLUDE_HEALTH_CHECKS or a mark of the view excludes it."
+        )
     return record
 
 

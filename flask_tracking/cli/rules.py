@@ -67,7 +67,10 @@ def show_rules() -> None:
 @with_appcontext
 @reports_errors
 def clear_rules(names: tuple[str, ...]) -> None:
-    """Let the settings hold again, instead of the rules NAME or of all."""
+    """Let the settings hold again.
+
+    Instead of all rules, or of those that are named.
+    """
     wanted = {check_name(name) for name in names} or set(NAMES)
     store, settings = find_store(), find_current().settings
     cleared = [rule.name for rule in store.load_rules() if rule.name in wanted]

@@ -30,7 +30,10 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (sig
 @with_appcontext
 @reports_errors
 def init() -> None:
-    """Create the collections and their indexes, and say what was found."""
+    """Create the collections, and say what was found.
+
+    Their indexes are created as well. What is there already is used as it is.
+    """
     store = find_store()
     prepare = getattr(store, "prepare", None)
     if prepare is None:
@@ -59,14 +62,23 @@ def _print_state(state: Any) -> None:
 @with_appcontext
 @reports_errors
 def serve(host: str, port: int) -> None:
-    """Run SecantusDB, a MongoDB for laptops, with its data in the app's instance folder."""
+    """Run SecantusDB, a MongoDB for laptops.
+
+    Its data is in the app's instance folder.
+    """
     program = _find_program()
     with contextlib.suppress(OSError), socket.create_connection((host, port), 0.5):
         raise TrackingError(
             f"Something answers at {host}:{port} already. Stop it, or choose another --port."
         )
     data = Path(current_app.instance_path) / "tracking-db"
-    data.mkdir(parents=True, exist_ok=True)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise TrackingError(
+            f"The folder {data} cannot be made ({reason}). Give the app another instance_path."
+        ) from None
     command = [program, "--host", host, "--port", str(port), "--storage-path", str(data)]
     command += ["--standalone", "--log-level", "ERROR"]
     for number in _ENDING:
@@ -74,7 +86,7 @@ def serve(host: str, port: int) -> None:
     # A session of its own: Ctrl-C reaches us alone, and we end the server in order.
     process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - found beside Python
     try:
-        _wait_until_up(process, host, port)
+        _wait_until_up(process, host, port, data)
         click.echo(f"SecantusDB is running, its data in {data}. Use it by:")
         click.echo(f"  TRACKING_MONGODB_URI = 'mongodb://{host}:{port}/tracking'")
         click.echo("Press Ctrl-C to stop it.")
@@ -99,13 +111,16 @@ def _find_program() -> str:
     return program
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], host: str, port: int) -> None:
+def _wait_until_up(process: subprocess.Popen[bytes], host: str, port: int, data: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection((host, port), 0.2):
             return
         time.sleep(0.05)
-    raise TrackingError(f"SecantusDB did not come up at {host}:{port}; what it says stands above.")
+    raise TrackingError(
+        f"SecantusDB did not come up at {host}:{port}; what it says stands above. If it says busy, "
+        f"another `flask tracking serve` uses {data}: stop that one."
+    )
 
 
 COMMANDS = (init, serve)

@@ -11,9 +11,11 @@ from pymongo.database import Database
 
 from flask_tracking import MemoryExporter, Record, Tracking
 from flask_tracking.cli import scrub as scrub_module
+from flask_tracking.cli.common import CHECK
 from flask_tracking.exporters.base import Rewritten
 
 from ..captures import make_record
+from ..servers import free_port
 
 Document = dict[str, Any]
 DRY = "This was a dry run: nothing was changed."
@@ -105,6 +107,18 @@ def test_scrub_of_nothing(app: Flask, database_uri: str) -> None:
     tracking = Tracking(app)
     assert scrub(app) == ["Nothing is stored."]
     tracking.close(5)
+
+
+def test_scrub_without_a_server(app: Flask) -> None:
+    """Where the server does not answer nothing else is said than that, with what to check."""
+    uri = f"mongodb://127.0.0.1:{free_port()}"
+    app.config.update(TRACKING_MONGODB_URI=uri, TRACKING_EXPORT_TIMEOUT_S=0.2)
+    Tracking(app)
+    result = app.test_cli_runner().invoke(args=["tracking", "scrub"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    (line,) = result.stderr.splitlines()
+    assert "does not answer within 0.2 s" in line
+    assert line.endswith(CHECK)
 
 
 def test_scrub_without_rules(app: Flask, memory: MemoryExporter) -> None:

@@ -146,6 +146,19 @@ def test_serve_without_secantus(
     assert "pip install 'flask-tracking[embedded]'" in result.stderr
 
 
+def test_serve_without_a_folder(
+    app: Flask, tracking: Tracking, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An instance folder that cannot be is said in one line, with what to do."""
+    (tmp_path / "file").touch()
+    app.instance_path = str(tmp_path / "file")
+    monkeypatch.setattr(store_module, "_find_program", lambda: "false")
+    result = app.test_cli_runner().invoke(args=["tracking", "serve", "--port", str(free_port())])
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert "cannot be made" in line and "another instance_path" in line
+
+
 def test_serve_that_does_not_come_up(
     app: Flask, tracking: Tracking, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -155,3 +168,4 @@ def test_serve_that_does_not_come_up(
     result = app.test_cli_runner().invoke(args=["tracking", "serve", "--port", str(free_port())])
     assert result.exit_code == 1
     assert "SecantusDB did not come up" in result.stderr
+    assert f"another `flask tracking serve` uses {tmp_path / 'tracking-db'}" in result.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -27,6 +28,11 @@ def make_redactor(engine: Engine | None = None, **settings: Any) -> Redactor:
         (r"[]a-z\]]{5}\.", "xx]yz.", "[redacted]"),
         (r"(ab|cd)e+\(", "cdee(", "[redacted]"),
         (r"\x51{3,}", "QQQQ Q", "[redacted] Q"),
+        (r"^B-[0-9]{8}", "B-12345678 B-12345678", "[redacted] B-12345678"),
+        (r"\AB-[0-9]{8}", "B-12345678 B-12345678", "[redacted] B-12345678"),
+        (r"B-[0-9]{8}$", "B-12345678 B-12345678", "B-12345678 [redacted]"),
+        (r"^[$^]\$[0-9]+$", "$$17", "[redacted]"),
+        (r"[\[:&]{2}x", "a[:x", "a[redacted]"),
     ],
 )
 def test_own_patterns_work_on_both_engines(
@@ -43,6 +49,31 @@ def test_own_patterns_work_on_both_engines(
 
 
 @pytest.mark.parametrize(
+    ("pattern", "text", "stored"),
+    [
+        (r"\bB-[0-9]{8}\b", "to\nB-12345678\n", "to\n[redacted]\n"),
+        (r"^B-[0-9]{8}$", "B-12345678", "[redacted]"),
+        (r"B-\s[0-9]{8}", "B-\n12345678", "[redacted]"),
+        (r"Bé[0-9]{8}", "Bé12345678", "[redacted]"),
+        (r"C:\\[a-z]+", "C:\\tea", "[redacted]"),
+        ('"B[0-9]{8}"', 'a "B12345678"', "a [redacted]"),
+    ],
+)
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_own_patterns_find_what_json_escapes(
+    engine: Engine, pattern: str, text: str, stored: str, is_ascii: bool
+) -> None:
+    """A pattern is about the text of a string, not about how JSON writes it."""
+    body = json.dumps({"a": text}, ensure_ascii=is_ascii).encode()
+    record = make_record(request_body=body, request_headers=(("Content-Type", "application/json"),))
+    redactor = make_redactor(engine, TRACKING_REDACT_PATTERNS={"badge": pattern})
+
+    (redacted,) = redactor.redact([record])
+
+    assert json.loads(redacted.request_body) == {"a": stored}
+
+
+@pytest.mark.parametrize(
     ("pattern", "reason"),
     [
         ("(?=a)b", "look-around"),
@@ -56,6 +87,17 @@ def test_own_patterns_work_on_both_engines(
         ("a++", "possessive"),
         ("a{2}+", "possessive"),
         ("a{1,1001}", "RE2 counts to 1000"),
+        ("(?:[a-z]{500}){3}", "RE2 counts to 1000"),
+        ("(?:(?:a{11}b){10}c){10,}", "RE2 counts to 1000"),
+        ("a{,5}b", "write {0,5}"),
+        ("(?i)badge", "write (?i:...)"),
+        ("[[:alpha:]]{8}", "'[' in a set"),
+        ("[a[:digit:]]{8}", "'[:' in a set"),
+        ("[a-z&&b]", "'&&' in a set"),
+        (r"[\b]", "not every engine knows"),
+        (r"[\1]", "not every engine knows"),
+        ("\\é", "not every engine knows"),
+        ("a\ud800", "lone surrogate"),
         ("(a+)+b", "open repeat inside a repeat"),
         ("(?:a*b){2,}", "open repeat inside a repeat"),
         ("((a+)b)*c", "open repeat inside a repeat"),
@@ -63,6 +105,9 @@ def test_own_patterns_work_on_both_engines(
         ("a**", "does not compile"),
         ("a*", "matches an empty text"),
         ("^", "matches an empty text"),
+        (r"\b", "matches an empty text"),
+        (r"\B|x", "matches an empty text"),
+        (r"\B^|x", "matches an empty text"),
     ],
 )
 def test_patterns_that_one_engine_lacks_are_refused(pattern: str, reason: str) -> None:
@@ -77,6 +122,9 @@ def test_patterns_that_one_engine_lacks_are_refused(pattern: str, reason: str) -
     ("settings", "message"),
     [
         ({"TRACKING_REDACT_PATTERNS": {"card": "abc"}}, "has the id of a rule of ours"),
+        ({"TRACKING_REDACT_PATTERNS": {"name": "abc"}}, "has the id of a rule of ours"),
+        ({"TRACKING_REDACT_PATTERNS": {"*": "abc"}}, "has the id of a rule of ours"),
+        ({"TRACKING_REDACT_PATTERNS": {"file": "abc"}}, "has the id of a rule of ours"),
         ({"TRACKING_REDACT_OFF": ["kard"]}, "TRACKING_REDACT_OFF has 'kard', which is no rule"),
         ({"TRACKING_REDACT_OFF": ["name"]}, "TRACKING_REDACT_OFF has 'name', which is no rule"),
         ({"TRACKING_REDACT_ACTIONS": {"kard": "hash"}}, "TRACKING_REDACT_ACTIONS has 'kard'"),
@@ -108,3 +156,28 @@ def test_own_rule_can_be_given_an_action_and_switched_off() -> None:
     ]
 
     assert stored == ["[redacted ...9012]", "B-123456789012"]
+
+
+@pytest.mark.parametrize("is_ascii", [True, False])
+@pytest.mark.parametrize("name", ["straße", "Straße", "Ärztin", "ÄRZTIN", "meine_ärztin", "クレジット"])
+def test_own_names_of_any_alphabet(engine: Engine, name: str, is_ascii: bool) -> None:
+    """A name that was added is found in any case, also where JSON escapes its letters."""
+    body = json.dumps({name: "hunter2", "tea": "sencha"}, ensure_ascii=is_ascii).encode()
+    record = make_record(request_body=body, request_headers=(("Content-Type", "application/json"),))
+    redactor = make_redactor(engine, TRACKING_REDACT_NAMES=["straße", "ärztin", "クレジット"])
+
+    (redacted,) = redactor.redact([record])
+
+    assert json.loads(redacted.request_body) == {name: "[redacted]", "tea": "sencha"}
+
+
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_literals_behind_escapes(engine: Engine, is_ascii: bool) -> None:
+    """A secret that is known is found however JSON writes it."""
+    literal = 'pä"ss\\wörd/with\nall 17'
+    body = json.dumps({"a": literal}, ensure_ascii=is_ascii).encode()
+    record = make_record(request_body=body, request_headers=(("Content-Type", "application/json"),))
+
+    (redacted,) = make_redactor(engine, TRACKING_REDACT_LITERALS=[literal]).redact([record])
+
+    assert json.loads(redacted.request_body) == {"a": "[redacted]"}

@@ -220,6 +220,25 @@ def test_odd_json_is_redacted_where_it_stands(body: bytes, stored: bytes) -> Non
     assert redact(record).request_body == stored
 
 
+def test_remarks_say_where_it_was() -> None:
+    """A remark's offset and length are those of the secret in the value as it came, in bytes."""
+    values: dict[str, Any] = {
+        "query_params": "é=1&api_key=hunter2x",
+        "target": "/tea/é?b=1&api_key=hunter2x",
+        "request_body": '{"é": 1, "password": "hunter2x"}'.encode(),
+        "response_body": "é password=hunter2x".encode(),
+    }
+
+    redacted = redact(make_record(**values))
+
+    where = {remark.path: (remark.offset, remark.length) for remark in redacted.redacted}
+    assert where.keys() == values.keys()
+    for path, (offset, length) in where.items():
+        value = values[path]
+        data = value if isinstance(value, bytes) else value.encode()
+        assert data[offset : offset + length] == b"hunter2x", path
+
+
 def test_files_and_headers() -> None:
     """An upload is replaced by its size; undecodable bytes go; a header that says true stays."""
     part = b'--b\r\nContent-Disposition: form-data; name="f"; filename="a.txt"\r\n\r\nhunter2\r\n--b--'

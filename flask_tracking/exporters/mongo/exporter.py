@@ -149,20 +149,23 @@ class MongoExporter(Exporter, Reader):
         """Store all records anew as far as they differ, those of the kept collection as well."""
         database = self._connection.open()
         names = (self._settings.collection, self._settings.kept_collection)
+        timeout_s = self._settings.export_timeout_s
         try:
             there = database.list_collection_names()
+            timeout_s = TIMEOUT_S
             for one in names:
                 if one in there:
                     yield from Rewriting(database[one], revise, version, marker, is_dry_run).run()
         except PyMongoError as error:
-            if error.timeout:
-                kind = type(error).__name__
-                message = f"{self._connection.where()} does not answer within {TIMEOUT_S:g} s ({kind})"
-                raise ExportError(message) from None
-            raise self._explain(error) from None
+            raise self._explain(error, timeout_s) from None
 
-    def _explain(self, error: PyMongoError) -> ExportError:
-        """Say what happened; the error's own text may quote a document."""
+    def _explain(self, error: PyMongoError, timeout_s: float | None = None) -> ExportError:
+        """Say what happened; the error's own text may quote a document.
+
+        Args:
+            error: what the driver says.
+            timeout_s: how long the call might take, if not ``export_timeout_s``.
+        """
         where = self._connection.where()
         if isinstance(error, (OperationFailure, NotPrimaryError)):
             code = error.code if isinstance(error, OperationFailure) else _code_of(error)
@@ -171,9 +174,9 @@ class MongoExporter(Exporter, Reader):
             if code in READ_ONLY_CODES:
                 return ExportError(f"{where} cannot be written to (code {code})")
             return ExportError(f"{where} answers with an error (code {code})")
-        seconds = self._settings.export_timeout_s
         name = type(error).__name__
         if error.timeout:
+            seconds = timeout_s or self._settings.export_timeout_s
             return ExportError(f"{where} does not answer within {seconds:g} s ({name})")
         if isinstance(error, ConnectionFailure):
             return ExportError(f"{where} cannot be reached, or broke off ({name})")

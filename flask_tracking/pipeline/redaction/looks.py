@@ -55,3 +55,5 @@ ESCAPED = (
     Look(r"&lt;[0-9a-z_:.-]{1,60}[^<>&]{0,60}&gt;", ("&lt;",), any_case=True),
 )
 """What may hide a name or a token from the scan; it is undone where it is found."""
+ANY_ESCAPE = Look(r"\\[\"\\bfnrtu]", ("\\",))
+"""What hides from patterns and names of the app's own: they may have anything in them."""

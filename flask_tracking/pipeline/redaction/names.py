@@ -337,6 +337,8 @@ class Names:
     def __init__(self, more: Iterable[str] = (), allowed: Iterable[str] = ()) -> None:
         """Take the names of ``TRACKING_REDACT_NAMES`` and ``TRACKING_REDACT_ALLOW``."""
         self.more = tuple(words for words in map(split_words, more) if words)
+        self.are_ascii = all(word.isascii() for words in self.more for word in words)
+        """Whether no name that was added has a letter that JSON escapes."""
         self._more, self._phrases = _Rows(self.more), _Rows(PHRASES)
         self._allowed = frozenset("".join(split_words(name)) for name in allowed)
         self._verdicts = Memo(self._decide)
@@ -401,6 +403,13 @@ def _is_secret_word(words: tuple[str, ...], at: int) -> bool:
     return False
 
 
+def _in_any_case(letter: str) -> str:
+    upper = letter.upper()
+    if letter.isascii() or upper == letter:
+        return re.escape(letter)
+    return f"(?:{letter}|{upper})"
+
+
 def trigger_patterns(names: Names) -> tuple[tuple[str, str], ...]:
     """Return patterns one of which is in every sensitive name, each with the literal that it begins with.
 
@@ -410,5 +419,8 @@ def trigger_patterns(names: Names) -> tuple[tuple[str, str], ...]:
     words |= {stem for stem in STEMS if not any(word in stem for word in words)}
     rows = {row for row in (*PHRASES, *names.more) if not words & set(row)}
     patterns = {(word, word) for word in words}
-    patterns |= {(row[0], "[^0-9a-z]{0,3}".join(map(re.escape, row))) for row in rows}
+    for row in rows:
+        pattern = "[^0-9a-z]{0,3}".join("".join(map(_in_any_case, word)) for word in row)
+        # Only letters of ASCII are in lower case where it is looked for.
+        patterns.add((row[0] if row[0].isascii() else "", pattern))
     return tuple(sorted(patterns))

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from ...errors import ConfigError
 from .rules import ANYWHERE, OWN, RULES, Rule
 
 MAX_REPEAT = 1000
-"""RE2 counts no further."""
+"""RE2 counts no further, and multiplies the counts of repeats within repeats."""
+EDGES = (b"", b"a --", b"-a")
+"""Have what ``^``, ``\\b`` and ``\\B`` find, which is empty."""
+NAMED_RULES = frozenset({"*", "name", "header", "number", "literal"})
+"""What actions may be given for, beside the rules of formats."""
+TAKEN = frozenset({rule.id for rule in RULES} | NAMED_RULES | {"base64", "file", "unreadable"})
+"""What remarks may name: no rule of the app's own has one of these ids."""
 _TOKEN = re.compile(
     r"(?P<escape>\\.)|(?P<set>\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\])|"
-    r"(?P<open>\((?:\?(?:P<\w+>|[ims]*:|[ims]+\)|.))?)|(?P<close>\))|"
+    r"(?P<open>\((?:\?(?:P<\w+>|[ims]*:|[ims]+\)|.))?)|(?P<close>\))|(?P<anchor>[\^$])|"
+    r"(?P<half>\{,[0-9]*\})|"
     r"(?P<repeat>[*+?]|\{(?P<least>[0-9]+)(?P<comma>,)?(?P<most>[0-9]*)\})(?P<more>[+?])?|.",
     re.S,
 )
-_KNOWN_ESCAPES = re.compile(r"\\(?:[dDwWsSbBnrtfvaAx]|[^0-9A-Za-z])", re.S)
-_KNOWN_GROUPS = re.compile(r"\((?:\?(?:P<\w+>|[ims]*:|[ims]+\)))?")
+_KNOWN_ESCAPES = re.compile(r"\\(?:[dDwWsSbBnrtfvaAx]|[^0-9A-Za-z\x80-\U0010ffff])", re.S)
+_KNOWN_IN_SETS = re.compile(r"\\(?:[dDwWsSnrtfvax]|[^0-9A-Za-z\x80-\U0010ffff])", re.S)
+_KNOWN_GROUPS = re.compile(r"\((?:\?(?:P<\w+>|[ims]*:))?")
+_AMBIGUOUS = re.compile(r"^\^?\[|\[[:.=]|--|&&|\|\||~~")
+_GLOBAL_FLAGS = re.compile(r"\(\?[ims]+\)")
 
 
 class _Wrong(ValueError):
@@ -31,11 +42,10 @@ def own_rules(patterns: Mapping[str, str]) -> tuple[Rule, ...]:
         ConfigError: a pattern is not in the common subset of both engines, matches nothing at all or
             may take very long; or an id is taken.
     """
-    taken = {rule.id for rule in RULES}
     rules = []
     for rule_id, pattern in patterns.items():
         where = f"TRACKING_REDACT_PATTERNS[{rule_id!r}]"
-        if rule_id in taken:
+        if rule_id in TAKEN:
             raise ConfigError(f"{where} has the id of a rule of ours. Give it another.")
         try:
             _check(pattern)
@@ -45,45 +55,83 @@ def own_rules(patterns: Mapping[str, str]) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
+def without_anchors(pattern: str) -> str:
+    """Return a pattern that finds wherever `pattern` does, also where other text stands around it.
+
+    The first look is at many texts in one, with the escapes of JSON: nothing begins or ends there.
+    """
+    return "".join(
+        "" if token["anchor"] or token[0] in (r"\A", r"\b", r"\B") else token[0]
+        for token in _TOKEN.finditer(pattern)
+    )
+
+
 def _check(pattern: str) -> None:
     _check_syntax(pattern)
     try:
-        compiled = re.compile(pattern.encode("utf-8", "surrogatepass"))
+        compiled = re.compile(pattern.encode())
     except (re.error, OverflowError) as error:
         raise _Wrong(f"does not compile: {error}") from None
-    if compiled.search(b"") is not None:
+    except UnicodeEncodeError:
+        raise _Wrong("has a lone surrogate, which no text has") from None
+    if not all(match[0] for text in EDGES for match in compiled.finditer(text)):
         raise _Wrong("matches an empty text, and so would remove everything or nothing")
+
+
+class _Repeats(NamedTuple):
+    """What is repeated in a part of a pattern."""
+
+    is_open: bool = False
+    times: int = 1
+    """By counts, within each other multiplied."""
+
+    def beside(self, other: _Repeats) -> _Repeats:
+        return _Repeats(self.is_open or other.is_open, max(self.times, other.times))
 
 
 def _check_syntax(pattern: str) -> None:
     """Check what Python would take, and RE2 would not, or what takes `re` for ever."""
-    has_open_repeat = [False]  # for each group that is open
-    closed = False  # whether the group that was just closed has an open repeat in it
+    groups = [_Repeats()]  # those that are open, the whole pattern first
+    last = _Repeats()  # what a repeat would repeat
     for token in _TOKEN.finditer(pattern):
-        if token["escape"] and not _KNOWN_ESCAPES.fullmatch(token[0]):
-            raise _Wrong(f"has {token[0]!r}, which not every engine knows")
+        _check_token(token)
+        if token["repeat"]:
+            groups[-1] = groups[-1].beside(_repeat(last, token))
+        last = _Repeats()
         if token["open"]:
-            if not _KNOWN_GROUPS.fullmatch(token[0]):
-                raise _Wrong(f"has {token[0]!r}: RE2 knows no look-around, back reference or condition")
-            if not token[0].endswith(")"):
-                has_open_repeat.append(False)
-        elif token["repeat"]:
-            _check_repeat(token, within=closed)
-            has_open_repeat[-1] |= _is_open(token)
-        closed = False
-        if token["close"] and len(has_open_repeat) > 1:
-            closed = has_open_repeat.pop()
-            has_open_repeat[-1] |= closed
+            groups.append(_Repeats())
+        elif token["close"] and len(groups) > 1:
+            last = groups.pop()
+            groups[-1] = groups[-1].beside(last)
+
+
+def _check_token(token: re.Match[str]) -> None:
+    if _GLOBAL_FLAGS.match(token[0]):
+        raise _Wrong(f"has {token[0]!r}: write {token[0][:-1]}:...) around what it is for")
+    if token["open"] and not _KNOWN_GROUPS.fullmatch(token[0]):
+        raise _Wrong(f"has {token[0]!r}: RE2 knows no look-around, back reference or condition")
+    if token["half"]:
+        raise _Wrong(f"has {token[0]!r}, which not every engine knows: write {{0,{token[0][2:]}")
+    known = _KNOWN_IN_SETS if token["set"] else _KNOWN_ESCAPES
+    for escape in re.findall(r"\\.", token["set"] or token["escape"] or "", re.S):
+        if not known.fullmatch(escape):
+            raise _Wrong(f"has {escape!r}, which not every engine knows")
+    members = re.sub(r"\\.", "x", token["set"] or "", flags=re.S)[1:-1]
+    ambiguous = _AMBIGUOUS.search(members)
+    if ambiguous:
+        raise _Wrong(f"has {ambiguous[0]!r} in a set, which engines read differently")
 
 
 def _is_open(token: re.Match[str]) -> bool:
     return token["repeat"] in ("*", "+") or bool(token["comma"] and not token["most"])
 
 
-def _check_repeat(token: re.Match[str], *, within: bool) -> None:
+def _repeat(what: _Repeats, token: re.Match[str]) -> _Repeats:
     if token["more"] == "+":
         raise _Wrong(f"has {token[0]!r}: RE2 knows no possessive repeat")
-    if max(int(token["least"] or 0), int(token["most"] or 0)) > MAX_REPEAT:
-        raise _Wrong(f"has {token[0]!r}: RE2 counts to {MAX_REPEAT}")
-    if within and (_is_open(token) or int(token["most"] or token["least"] or 0) > 1):
+    times = max(int(token["least"] or 0), int(token["most"] or 0))
+    if what.is_open and (_is_open(token) or times > 1):
         raise _Wrong("has an open repeat inside a repeat, which may take `re` for ever")
+    if times * what.times > MAX_REPEAT:
+        raise _Wrong(f"has {token[0]!r}: RE2 counts to {MAX_REPEAT}, within other counts multiplied")
+    return _Repeats(what.is_open or _is_open(token), max(times, 1) * what.times)

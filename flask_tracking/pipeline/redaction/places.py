@@ -79,8 +79,8 @@ class RecordRedaction:
             for child in values["children"]
         )
 
-    def _remark(self, path: str, found: list[Finding]) -> None:
-        self._remarks += [Remark(path, one.rule, one.start, one.end - one.start) for one in found]
+    def _remark(self, path: str, found: list[Finding], at: int = 0) -> None:
+        self._remarks += [Remark(path, one.rule, at + one.start, one.end - one.start) for one in found]
 
     def _text(self, path: str, text: Any) -> Any:
         if not text:
@@ -94,15 +94,16 @@ class RecordRedaction:
             found = [Finding(0, len(data), "unreadable")]
         return self._replaced(path, text, data, found)
 
-    def _replaced(self, path: str, text: str, data: bytes, found: list[Finding]) -> str:
+    def _replaced(self, path: str, text: str, data: bytes, found: list[Finding], at: int = 0) -> str:
         if not found:
             return text
         self._readers.path = path
         found = self._readers.settle(data, found)
-        self._remark(path, found)
+        self._remark(path, found, at)
         return replace(data, found).decode("utf-8", "replace")
 
-    def _form(self, path: str, text: str | None) -> str | None:
+    def _form(self, path: str, text: str | None, at: int = 0) -> str | None:
+        """Redact a form; `at` is where it begins in the value at `path`."""
         if not text:
             return text
         data = text.encode("utf-8", "surrogatepass")
@@ -110,13 +111,14 @@ class RecordRedaction:
             found = self._readers.find_form(data)
         except TooLongError:
             found = [Finding(0, len(data), "unreadable")]
-        return self._replaced(path, text, data, found)
+        return self._replaced(path, text, data, found, at)
 
     def _target(self, target: str | None) -> str | None:
         if not target:
             return target
         path, mark, query = target.partition("?")
-        return f"{self._form('target', path)}{mark}{self._form('target', query) or ''}"
+        at = len(f"{path}?".encode("utf-8", "surrogatepass"))
+        return f"{self._form('target', path)}{mark}{self._form('target', query, at) or ''}"
 
     def _hide(self, path: str, value: str) -> str:
         data = value.encode("utf-8", "surrogatepass")

@@ -19,16 +19,26 @@ from .bodies import WHOLE, Budget, Readers
 from .engine import Engine, best_engine
 from .look import CLEAN, Looker, Sight
 from .names import Names
-from .patterns import own_rules
+from .patterns import NAMED_RULES, own_rules
 from .places import RecordRedaction
 from .rules import RULES, VERSION
 from .values import MARKER, MIN_DISTINCT, MIN_LITERAL, Finder, is_strong
 
 READ_ALL = Sight(True, None, None)
-NAMED_RULES = frozenset({"*", "name", "header", "number", "literal"})
-"""What actions may be given for, beside the rules of formats."""
 FAILED = "redaction failed"
 """The note of a record that was stored without what could not be redacted."""
+
+
+def check_rules(settings: Settings) -> None:
+    """Check what the settings say of rules, as far as they do not check it by themselves.
+
+    Raises:
+        ConfigError: an id names no rule or is taken, a pattern is wrong, or a literal is too weak.
+    """
+    ids = {rule.id for rule in (*RULES, *own_rules(dict(settings.redact_patterns)))}
+    _check_ids("TRACKING_REDACT_OFF", settings.redact_off, ids)
+    _check_ids("TRACKING_REDACT_ACTIONS", dict(settings.redact_actions), ids | NAMED_RULES)
+    _check_literals(settings.redact_literals)
 
 
 class Redactor:
@@ -50,7 +60,7 @@ class Redactor:
             engine: the engine to use; None takes the best that is installed.
 
         Raises:
-            ConfigError: ``TRACKING_REDACT_OFF`` names a rule that there is not.
+            ConfigError: see `check_rules`.
         """
         self._settings = settings
         self._find_literals = find_literals
@@ -62,10 +72,7 @@ class Redactor:
         self._actions = Actions(dict(settings.redact_actions), settings.redact_hash_key, callback)
         self.version = _name_version(settings)
         """What is stored as ``rules_version``."""
-        ids = {rule.id for rule in (*RULES, *own_rules(dict(settings.redact_patterns)))}
-        _check_ids("TRACKING_REDACT_OFF", settings.redact_off, ids)
-        _check_ids("TRACKING_REDACT_ACTIONS", dict(settings.redact_actions), ids | NAMED_RULES)
-        _check_literals(settings.redact_literals)
+        check_rules(settings)
 
     def redact(self, records: Sequence[Record]) -> list[Record]:
         """Return `records` without their secrets, in their order."""

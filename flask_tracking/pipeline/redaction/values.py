@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from .checks import CHECKS, Tries, strict_card
 from .engine import Engine, Look, Pattern, Span
-from .looks import AUTH_END, ESCAPED, NAME_END
+from .looks import ANY_ESCAPE, AUTH_END, ESCAPED, NAME_END
 from .names import Names, trigger_patterns
+from .patterns import without_anchors
 from .rules import OWN, RULES, Rule
 
 MARKER = "[redacted]"
@@ -77,7 +78,8 @@ class Finder:
             for hint, pattern in trigger_patterns(names)
         ]
         looks += [Look(re.escape(one.decode("latin-1")), ()) for one in self._literals if one.isascii()]
-        self._scan = engine.make_scan([*looks, *ESCAPED])
+        escaped = [*ESCAPED, ANY_ESCAPE] if own or not names.are_ascii else ESCAPED
+        self._scan = engine.make_scan([*looks, *escaped])
         self.finds_short = bool(own)
         """Whether it may find what is shorter than any token: patterns of the app's own may."""
         self._other_literals = [one for one in self._literals if not one.isascii()]
@@ -165,9 +167,8 @@ _ESCAPES = re.compile(rb"(?:(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*)*")
 
 def _make_look(rule: Rule) -> Look:
     is_token = rule.id not in SPACED and rule.sources != OWN
-    return Look(
-        _without_group(rule.pattern), rule.hints, _without_group(rule.before), is_token=is_token
-    )
+    pattern = without_anchors(rule.pattern) if rule.sources == OWN else rule.pattern
+    return Look(_without_group(pattern), rule.hints, _without_group(rule.before), is_token=is_token)
 
 
 def _without_group(pattern: str) -> str:
@@ -185,4 +186,5 @@ def _ways_to_write(literal: str) -> Iterable[bytes]:
 
     yield literal.encode("utf-8", "surrogatepass")
     yield json.dumps(literal)[1:-1].encode()
+    yield json.dumps(literal, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
     yield quote(literal, safe="").encode()
