@@ -6,6 +6,7 @@ cannot look ahead, and ``author`` is not ``auth``: so no pattern does it.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -41,6 +42,22 @@ WORDS = frozenset(
         "password",
         "passwords",
         "passwort",
+        "contraseña",
+        "creds",
+        "dbpass",
+        "kennwort",
+        "mdp",
+        "passwrd",
+        "privkey",
+        "pswd",
+        "pw",
+        "pwhash",
+        "samlresponse",
+        "senha",
+        "wachtwoord",
+        "пароль",
+        "密码",
+        "パスワード",
         "pin",
         "pwd",
         "sess",
@@ -127,6 +144,32 @@ PHRASES = tuple(
         "account number",
         "webhook url",
         "magic link",
+        "client assertion",
+        "code verifier",
+        "fa code",
+        "tfa code",
+        "factor code",
+        "sms code",
+        "confirm code",
+        "confirmation code",
+        "verify code",
+        "reset code",
+        "access code",
+        "activation code",
+        "priv key",
+        "mashape key",
+        "rapidapi key",
+        "mongo url",
+        "mongo uri",
+        "redis uri",
+        "amqp url",
+        "recovery phrase",
+        "seed phrase",
+        "saml response",
+        "mot de passe",
+        "auth header",
+        "cc num",
+        "conn str",
         "reset link",
     ]
 )
@@ -177,6 +220,15 @@ HARMLESS_ENDS = frozenset(
         "allow",
         "allowed",
         "allowlist",
+        "accepted",
+        "balance",
+        "banner",
+        "country",
+        "date",
+        "location",
+        "symbol",
+        "time",
+        "title",
         "attempts",
         "available",
         "budget",
@@ -409,6 +461,7 @@ def trigger_patterns(names: Names) -> tuple[tuple[str, str], ...]:
     words = {word for word in WORDS if not any(other != word and other in word for other in WORDS)}
     words |= {stem for stem in STEMS if not any(word in stem for word in words)}
     rows = {row for row in (*PHRASES, *names.more) if not words & set(row)}
-    patterns = {(word, word) for word in words}
+    words |= {json.dumps(word)[1:-1] for word in words if not word.isascii()}
+    patterns = {(word, re.escape(word)) for word in words}
     patterns |= {(row[0], "[^0-9a-z]{0,3}".join(map(re.escape, row))) for row in rows}
     return tuple(sorted(patterns))
