@@ -146,7 +146,6 @@ PHRASES = tuple(
         "magic link",
         "client assertion",
         "code verifier",
-        "fa code",
         "tfa code",
         "factor code",
         "sms code",

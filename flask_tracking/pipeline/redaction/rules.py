@@ -249,7 +249,7 @@ RULES = (
         "shell-credentials",
         r"(?:-[uU]|--(?:proxy-)?user)(?:[ =]{1,3}|\\*[\"'],\s{0,3}[bu]?)\\*[\"']?[^\s:\"'\\/+-][^\s:\"'\\]{0,80}:"
         r"(?P<s>[^\s\"'\\]{3,})",
-        ("-u", "-U"),
+        ("-u ", "-u=", "-u'", '-u"', "-u\\", "-U ", "-U=", "-U'", '-U"', "-U\\", "-user"),
         "curl(1)",
         LONE,
     ),
@@ -260,6 +260,7 @@ RULES = (
         r"(?P<s>[^\"'\\]+)",
         ("dentified", "DENTIFIED", "assword", "ASSWORD"),
         "the manuals of MySQL and PostgreSQL",
+        ANYWHERE,
     ),
     Rule("card", r"[2-6](?:[ -]?[0-9]){11,18}", (), "relay creditcard; datadog", UNSIGNED, "card"),
     Rule(
