@@ -203,9 +203,19 @@ OUTLINES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("$2|b$12${a20}", "$2|b$x${a53}", "scr|ypt:32768:8:1${a16}${o20}", "$12.50 for {o20}"),
     ),
     "url-credentials": (
-        ("postgresql://shop:{a20}@db.example.org/a", "https://{a20}@example.org", "redis://:{a16}@localhost:6379"),
+        ("postgresql://shop:{a20}@db.example.org/a", "https://{a20}@example.org", "redis://:{a16}@localhost:6379",
+         "postgresql://shop:{o5}#{a12}/{a5}@db/a", "mysql://shop:7{o5}?{a9}@db/a"),
         ("https://example.org/a@{a20}", "https://example.org?mail={o8}@example.org", "{o8}@example.org",
-         "https://example.org#{o9}@b"),
+         "https://example.org#{o9}@b", "http://localhost:5000/@{o9}", "http://[::1]:5000/a?b={o9}@c"),
+    ),
+    "shell-credentials": (
+        ("curl -u ada:{a12} https://example.org", "curl --user 'ada:{w16}'", "['curl', '-u', 'ada:{a12}']"),
+        ("sort -u {o9}", "docker-u ada:{a12}", "date -u +%H:%M:%S", "curl --url http://{o9}"),
+    ),
+    "sql-password": (
+        ("CREATE USER a IDENTIFIED BY '{a12}'", "alter user a with password '{o9}'",
+         "IDENTIFIED WITH caching_sha2_password BY '{a16}'"),
+        ("identified by {o9}", "with password {o9}", "log in with passwords '{o9}'"),
     ),
     "bearer": (
         ("Basic {b39}7", "Bearer {w39}7", "BEARER%20{w30}7"),

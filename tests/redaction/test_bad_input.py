@@ -159,6 +159,19 @@ HOSTILE: dict[str, tuple[str, bytes]] = {
     "half tokens": (TEXT, b"eyJhbGciOiJI"),
     "half URLs": (TEXT, b"://a@"),
     "digits": (TEXT, b"4111 "),
+    "flags": (TEXT, b"--password x "),
+    "open flags": (TEXT, b"'--password', '"),
+    "names and values": (TEXT, b"name: token\nvalue: x\n"),
+    "statements": (TEXT, b"insert into a (token) values ("),
+    "parameters": (TEXT, b"where token = ? [parameters: ("),
+    "links": (TEXT, b"://a:b"),
+    "open attributes": (HTML, b'<a token="'),
+    "elements of a name": (HTML, b"<x name=password>"),
+    "nested elements of a name": (HTML, b"<x name=password><x name=password></x>"),
+    "elements with a name": (XML, b"<key>token</key><string>"),
+    "spaces in elements": (XML, b"<key> token" + b" " * 90),
+    "objects with a name": (JSON, b'{"name":"token","value":1},'),
+    "nested objects with a name": (JSON, b'{"name":"token","value":'),
 }
 """What is repeated without end, by what is hostile in it."""
 
@@ -192,6 +205,17 @@ def test_work_grows_with_the_size(engine: Engine, hostile: str) -> None:
         body = (unit * (size // len(unit) + 1))[:size]
         record = make_record(request_body=body, request_headers=(("Content-Type", kind),))
         return cpu_s(lambda: redactor.redact([record]))
+
+    assert grows(measure, 16_384, 4) < 9
+
+
+def test_names_without_an_end_grow_with_the_size() -> None:
+    """Words that begin a name, and no separator up to the very end, are one look each for `re`."""
+    finder = Finder(ReEngine(), Names())
+
+    def measure(size: int) -> float:
+        data = (b"token " * (size // 6 + 1))[:size]
+        return cpu_s(lambda: finder.scan(data))
 
     assert grows(measure, 16_384, 4) < 9
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 
 from .actions import QUOTED_MARKER
@@ -32,6 +33,10 @@ _TOO_SHORT = re.compile(rb"[\w .-]{0,11}")
 """No token is as short, and without a separator it is no pair of name and value."""
 _COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
 _BRACKET = re.compile(rb'"[^"]*"?|([\[{])|[\]}]')
+_NAME_KEY = re.compile(
+    rb'"(?:name|key|field|header|id|label|param|parameter|property|variable)"\s{0,9}:\s{0,9}\Z', re.I
+)
+_VALUE_KEY = re.compile(rb'"(?:value|values|val|content|default)"', re.I)
 _BLANKS = b" \t\r"
 _SPACE = re.compile(rb"[ \t\r]*")
 _BEFORE, _BEHIND = b"{[,:\n\xbf\x1e", b",:}]\n\x1e"
@@ -81,6 +86,8 @@ class JsonReader:
         # Without escapes every quote that is left begins or ends a string; places stay what they are.
         self._quotes = _ESCAPE.sub(b"__", data) if b"\\" in data else data
         self._counted = self._parity = 0
+        self._objects: Objects | None = None
+        self._read_objects: set[int] = set()
         self._done = 0
 
     def find(self) -> list[Finding]:
@@ -110,8 +117,30 @@ class JsonReader:
         end = self._end_string(start)
         found = self._look(start + 1, end)
         colon = _COLON.match(self._data, self._done)
-        if colon is not None and self._names.is_sensitive(_read_key(self._data[start + 1 : end])):
-            found += self._remove_value(colon.end())
+        is_name = colon is None and _NAME_KEY.search(self._data, max(0, start - 40), start)
+        if (colon or is_name) and self._names.is_sensitive(_read_key(self._data[start + 1 : end])):
+            found += self._remove_value(colon.end()) if colon else self._remove_named(start)
+        return found
+
+    def _remove_named(self, at: int) -> list[Finding]:
+        """Remove the value of ``{"name": ..., "value": ...}``, where the name is at `at`."""
+        if self._objects is None:
+            self._objects = Objects(self._quotes)
+        start, end = self._objects.find_around(at)
+        if start in self._read_objects:
+            return []
+        self._read_objects.add(start)
+        done, depth, found = self._done, 0, []
+        for token in _BRACKET.finditer(self._quotes, start + 1, end):
+            self._count()
+            if token[1]:
+                depth += 1
+            elif token[0][0] != 0x22:
+                depth -= 1
+            elif depth == 0 and _VALUE_KEY.fullmatch(token[0]):
+                colon = _COLON.match(self._data, token.end())
+                found += [] if colon is None else self._remove_value(colon.end())
+        self._done = max(done, self._done)
         return found
 
     def _end_string(self, start: int) -> int:
@@ -198,6 +227,30 @@ class JsonReader:
             if list(self._find_text(bare[0])):
                 found.append(Finding(bare.start(), at, "number", QUOTED_MARKER))
         return found
+
+
+class Objects:
+    """Where the objects and arrays of a text begin and end."""
+
+    def __init__(self, quotes: bytes) -> None:
+        self._spans: list[Span] = []
+        self._parents: list[int] = []
+        opened: list[int] = []
+        for token in _BRACKET.finditer(quotes):
+            if token[1]:
+                self._parents.append(opened[-1] if opened else -1)
+                opened.append(len(self._spans))
+                self._spans.append((token.start(), len(quotes)))
+            elif token[0][0] != 0x22 and opened:
+                at = opened.pop()
+                self._spans[at] = self._spans[at][0], token.start()
+
+    def find_around(self, at: int) -> Span:
+        """Return the innermost that is around `at`; an empty one where none is."""
+        number = bisect_right(self._spans, (at,)) - 1
+        while number >= 0 and self._spans[number][1] <= at:
+            number = self._parents[number]
+        return self._spans[number] if number >= 0 else (at, at)
 
 
 def _read_key(raw: bytes) -> str:

@@ -8,7 +8,8 @@ _STOP = r"\"':=><&\n\r"
 _RUN = rf"[^{_STOP}]*(?:'[a-z][^{_STOP}]*)*"
 _END = (
     r"""(?:[\s"'\\\]]+[0-9a-z_.-]+){0,4}[\s"'\\\]]*"""
-    r"""(?:[:=>]|%3[ad]|&(?:quot|gt|\#[0-9a-z]+);|["']\s*,\s*b?\\*["'])"""
+    r"""(?:[:=>]|/>|</|%3[ad]|\\(?:u00|x)3[ad]|\xef\xbc\x9a|&(?:quot|gt|\#[0-9a-z]+);|"""
+    r"""["']\s*(?:,\s*b?\\*["']|\}))"""
 )
 _STRING = r"""[^"\\\n\r]*(?:\\.[^"\\\n\r]*)*"""
 _KEY_END = r"\"\s*:"
@@ -52,6 +53,9 @@ ESCAPED = (
     Look(r"(?:eyJ|eyI|eyA|ewo|ewk|ew0|W3s|WyJ)[0-9A-Za-z+/_-]{8}", ("ey", "ew", "W3s", "WyJ")),
     Look(BASE64_TEXT, ()),
     Look(r"form-data\s*;[^\n]{0,200}name", ("form-data",), any_case=True),
+    Look(r"(?:^|[^0-9a-z_-])--[a-z][0-9a-z_.-]{1,60}(?:[ \t]|\\*[\"'],)", ("--",), any_case=True),
+    Look(r"insert\s{1,9}into\s[^(;]{1,100}\([^()]*\)\s{0,9}values", ("insert",), any_case=True),
+    Look(r"\[parameters: ", ("[parameters: ",)),
     Look(r"&lt;[0-9a-z_:.-]{1,60}[^<>&]{0,60}&gt;", ("&lt;",), any_case=True),
 )
 """What may hide a name or a token from the scan; it is undone where it is found."""

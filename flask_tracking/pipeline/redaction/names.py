@@ -6,6 +6,7 @@ cannot look ahead, and ``author`` is not ``auth``: so no pattern does it.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -41,6 +42,22 @@ WORDS = frozenset(
         "password",
         "passwords",
         "passwort",
+        "contraseña",
+        "creds",
+        "dbpass",
+        "kennwort",
+        "mdp",
+        "passwrd",
+        "privkey",
+        "pswd",
+        "pw",
+        "pwhash",
+        "samlresponse",
+        "senha",
+        "wachtwoord",
+        "пароль",
+        "密码",
+        "パスワード",
         "pin",
         "pwd",
         "sess",
@@ -127,6 +144,31 @@ PHRASES = tuple(
         "account number",
         "webhook url",
         "magic link",
+        "client assertion",
+        "code verifier",
+        "tfa code",
+        "factor code",
+        "sms code",
+        "confirm code",
+        "confirmation code",
+        "verify code",
+        "reset code",
+        "access code",
+        "activation code",
+        "priv key",
+        "mashape key",
+        "rapidapi key",
+        "mongo url",
+        "mongo uri",
+        "redis uri",
+        "amqp url",
+        "recovery phrase",
+        "seed phrase",
+        "saml response",
+        "mot de passe",
+        "auth header",
+        "cc num",
+        "conn str",
         "reset link",
     ]
 )
@@ -177,6 +219,15 @@ HARMLESS_ENDS = frozenset(
         "allow",
         "allowed",
         "allowlist",
+        "accepted",
+        "balance",
+        "banner",
+        "country",
+        "date",
+        "location",
+        "symbol",
+        "time",
+        "title",
         "attempts",
         "available",
         "budget",
@@ -310,7 +361,11 @@ EXCEPT = frozenset(
         "auth mode",
     }
 )
-_SEAMS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
+_UPPER, _LOWER = "A-Z\u00c0-\u00d6\u00d8-\u00de", "a-z\u00df-\u00f6\u00f8-\u024f"
+"""Latin letters, those with accents too; letters of other alphabets make words of their own."""
+_SEAMS = re.compile(
+    rf"[{_UPPER}]+(?![{_LOWER}])|[{_UPPER}]?[{_LOWER}]+|[0-9]+|[^\W\d_{_UPPER}{_LOWER}]+"
+)
 _LEFT_OUT = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\0]"
 )
@@ -410,6 +465,15 @@ def _in_any_case(letter: str) -> str:
     return f"(?:{letter}|{upper})"
 
 
+def _spellings(word: str) -> set[str]:
+    """Return how a word may stand in a text whose letters of ASCII are in lower case, or in JSON."""
+    if word.isascii():
+        return {word}
+    cases = {word, word.capitalize(), word.upper()}
+    written = [*cases, *(json.dumps(one)[1:-1] for one in cases)]
+    return {one.encode().lower().decode() for one in written}
+
+
 def trigger_patterns(names: Names) -> tuple[tuple[str, str], ...]:
     """Return patterns one of which is in every sensitive name, each with the literal that it begins with.
 
@@ -418,7 +482,7 @@ def trigger_patterns(names: Names) -> tuple[tuple[str, str], ...]:
     words = {word for word in WORDS if not any(other != word and other in word for other in WORDS)}
     words |= {stem for stem in STEMS if not any(word in stem for word in words)}
     rows = {row for row in (*PHRASES, *names.more) if not words & set(row)}
-    patterns = {(word, word) for word in words}
+    patterns = {(spelling, re.escape(spelling)) for word in words for spelling in _spellings(word)}
     for row in rows:
         pattern = "[^0-9a-z]{0,3}".join("".join(map(_in_any_case, word)) for word in row)
         # Only letters of ASCII are in lower case where it is looked for.

@@ -152,6 +152,8 @@ class RecordRedaction:
             if hidden[key] != value:
                 values["path"] = self._without_argument(values["path"], value)
                 values["target"] = self._without_argument(values["target"], value)
+                for name in ("request_headers", "response_headers"):
+                    values[name] = _without_link(values[name], value)
         values["view_args"] = hidden
 
     def _without_argument(self, path: str | None, value: str) -> str | None:
@@ -250,6 +252,13 @@ def cut_body(body: bytes, limit: int) -> bytes:
     around = max(0, limit - LONGEST_MARK)
     split = next((mark for mark in MARKS.finditer(body, around) if mark.end() > limit), None)
     return body[: limit if split is None else min(limit, split.start())]
+
+
+def _without_link(headers: Headers, value: str) -> Headers:
+    """Hide an argument of the view where a header links to it: ``Referer`` and ``Location`` do."""
+    ways = "|".join(re.escape(way) for way in {value, quote(value, safe=""), quote(value)} if way)
+    segment = re.compile(rf"(?<=/)(?:{ways})(?=[/?#;,>\"' ]|\Z)")
+    return tuple((name, segment.sub(MARKER, text) if "/" in text else text) for name, text in headers)
 
 
 def _without_segment(path: str, value: str) -> str:

@@ -93,6 +93,8 @@ FINDS = {
     "private-key": "private keys in PEM, also cut ones",
     "url-credentials": "user and password in URLs",
     "bearer": "credentials behind Basic and Bearer",
+    "shell-credentials": "user and password behind curl's -u and --user",
+    "sql-password": "passwords in SQL, as in IDENTIFIED BY '...'",
     "card": "card numbers, by issuer, length, Luhn and grouping",
     "iban": "IBANs, by the country's length and checksum",
     "vendor-hex": "tokens of some 25 vendors, prefix_...",
@@ -230,7 +232,8 @@ RULES = (
     ),
     Rule(
         "url-credentials",
-        r"://(?P<s>[^\s/?#\"'<>\\]+)@",
+        r"://(?P<s>[^\s/?#\"'<>\\]+|[^\s/?#\"'<>\\:@\[]{0,60}:(?:[0-9]{0,20}[^0-9\s/?#\"'<>\\@]|[/?#])"
+        r"[^\s\"'<>\\@]{0,100})@",
         ("://",),
         "relay url_auth; trufflehog uri, mongodb",
         ANYWHERE,
@@ -241,6 +244,23 @@ RULES = (
         ("asic", "ASIC", "earer", "EARER"),
         "relay bearer, basic",
         check="has_digit",
+    ),
+    Rule(
+        "shell-credentials",
+        r"(?:-[uU]|--(?:proxy-)?user)(?:[ =]{1,3}|\\*[\"'],\s{0,3}[bu]?)\\*[\"']?[^\s:\"'\\/+-][^\s:\"'\\]{0,80}:"
+        r"(?P<s>[^\s\"'\\]{3,})",
+        ("-u ", "-u=", "-u'", '-u"', "-u\\", "-U ", "-U=", "-U'", '-U"', "-U\\", "-user"),
+        "curl(1)",
+        LONE,
+    ),
+    Rule(
+        "sql-password",
+        r"(?:(?:[Ii]dentified|IDENTIFIED)\s{1,4}(?:[Bb][Yy]|[Ww][Ii][Tt][Hh]\s{1,4}[^\s]{1,40}\s{1,4}[BbAa][YySs])|"
+        r"(?:[Ww]ith|WITH|[Ee]ncrypted|ENCRYPTED|[Ss]et|SET)\s{1,4}(?:[Pp]assword|PASSWORD))\s{1,4}\\*[\"']"
+        r"(?P<s>[^\"'\\]+)",
+        ("dentified", "DENTIFIED", "assword", "ASSWORD"),
+        "the manuals of MySQL and PostgreSQL",
+        ANYWHERE,
     ),
     Rule("card", r"[2-6](?:[ -]?[0-9]){11,18}", (), "relay creditcard; datadog", UNSIGNED, "card"),
     Rule(

@@ -77,7 +77,8 @@ class _Reach:
         self._is_key = False
 
     def may_follow(self, at: int) -> bool:
-        return self._end.find(at) <= self._stop.find(at) or self._ends_key(at)
+        end = self._end.find(at)
+        return end <= min(self._stop.find(at), len(self._text)) or self._ends_key(at)
 
     def _ends_key(self, at: int) -> bool:
         if not self._string_from <= at <= self._string_to:

@@ -12,37 +12,54 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from urllib.parse import unquote_to_bytes
 
+from .ends import find_bracket, find_quotes
 from .engine import Span
 from .headers import is_hidden
 from .markup import find_in_markup
 from .names import Names
+from .statements import find_in_statements
 from .values import MARKER_BYTES, MARKS, Finder, Finding, Spans, merge
 from .wrapped import Count, find_base64, find_escaped
 
 MAX_NAME_BYTES = 200
 """How far to the left of a separator its name is looked for."""
-_SEPARATOR = re.compile(rb"[:=]|%3[AaDd]|&#(?:0*(?:58|61)|[xX]0*3[AaDd]);")
+_SEPARATOR = re.compile(
+    rb"[:=]|\xef\xbc\x9a|%3[AaDd]|\\(?:u00|x)3[AaDd]|&#(?:0*(?:58|61)|[xX]0*3[AaDd]);"
+)
 _NOT_A_NAME = re.compile(rb"""[^0-9A-Za-z_.$%\[\]\-\\\x80-\xff]+""")
 _ASIDE = re.compile(rb"(?:[ \t]\([^()]{0,60}\)|[ \t](?:is|was|are))[ \t]*\Z")
 """What may stand between a name and its separator: ``password (old):``, ``the password is:``."""
-_GAP = re.compile(rb"[>=]?(?:[ \t]|%20|\+(?=[^&]))*")
-_QUOTE = re.compile(rb"""\\*(?:["'`]|&quot;|&#34;|&#39;|%22|%27)""")
-_MORE_QUOTES = re.compile(rb"""\\*["'`]\s*(\\*["'`])""")
+_GAP = re.compile(rb"[>=]{0,3}(?:[ \t]|%20|\+(?=[^&]))*")
+_NAME_ENDS = b" \t\r\n\"'`\\]!?+~"
+"""What may stand between a name and ``=``: its own quote, or what makes another operator of it."""
+_NAME_QUOTE = re.compile(rb"(?:%(?:2[27]|5[Dd])|&quot;|&#(?:34|39|x2[27]);|</[0-9a-z]+>)+\Z")
+"""The same where it is escaped, or the end of a tag."""
+_QUOTE = re.compile(rb"""\\*(?:["'`]|&quot;|&#(?:34|39|x2[27]);|%2[27])""")
 _QUOTE_BEHIND = re.compile(rb"""\s*(\\*["'`])""")
 _PAIR = rb"""[0-9A-Za-z_.\-\[\]]{1,60}\\*["']?[ \t]*[:=](?!=)"""
 _VALUE_END = re.compile(
-    rb"""[\r\n]|\\[rn]|%0[AaDd]|[,;\s][ \t]*\\*["']?""" + _PAIR + rb"""|&(?:amp;)?[^&=\s"'<>]{1,100}="""
+    rb"""[\r\n]|(?:[,;\s]|\\[rn]|%0[AaDd])[ \t]*\\*["']?"""
+    + _PAIR
+    + rb"""|&(?:amp;)?[^&=\s"'<>]{1,100}="""
 )
 """The end of the line, or the next pair."""
+_ESCAPED_END = re.compile(rb"%0[AaDd]|" + _VALUE_END.pattern)
+"""The same where what stands before it is percent-encoded: then the end of the line is, too."""
+_BEHIND = re.compile(rb"""[ \t]*(?:[\r\n)\]}>\\"'`<]|\Z)""")
+"""What may stand behind a structure; anything else goes on with a value that began like one."""
 _BELOW = re.compile(rb"[ \t]*[|>]?[+-]?[ \t]*")
 """What stands behind a name whose value is on the next lines, as in YAML."""
 _LINE = re.compile(rb"(?:\r\n?|\n|\\r\\n|\\n)([ \t]*)((?:[^\r\n\\]|\\(?![rn]))*)")
 _LOOKS_LIKE_PAIR = re.compile(rb"""\\*["']?""" + _PAIR)
 _TUPLE = re.compile(rb"""\(\s*b?\\*(["'])([^"'()\n]{1,200}?)\\*\1\s*,\s*b?(?=\\*["'])""")
+_NAMED = re.compile(
+    rb"""(?:name|key|field)\\*["']?[ \t]*[:=][ \t]*\\*["']?([\w .$\[\]\-]{1,100}?)\\*["']?"""
+    rb"""\s*[,;\n]\s*\\*["']?value\\*["']?[ \t]*[:=]""",
+    re.I,
+)
+"""A name and its value in fields of their own: ``name: DB_PASSWORD`` and ``value: ...``."""
 _KEPT = frozenset([b"", b"true", b"false", b"null", b"None", b"True", b"False", b"undefined"])
 _ONLY_MARKS = re.compile(rb"(?:%b)(?:[&;,\s]+(?:%b))*" % ((MARKS.pattern,) * 2), re.I)
-_BRACKET = re.compile(rb"[(\[{}\])]")
-_STRING_OR_BRACKET = re.compile(rb""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|([(\[{])|[}\])]""", re.S)
 _CODE = re.compile(rb'^  File "[^\n]*\n(    [^\n]*)', re.M)
 
 
@@ -68,6 +85,8 @@ def find_in_text(
     for _ in found:
         count()
     found += _find_pairs(data, names, spans, count)
+    found += _find_named(data, names, count)
+    found += find_in_statements(data, names, count)
     found += find_in_markup(data, names, Spans(spans), count)
     if b"%" in data:
         found += find_escaped(data, finder, find_inner, count)
@@ -94,7 +113,7 @@ def _find_pairs(data: bytes, names: Names, spans: Iterable[Span], count: Count) 
         name = _name_before(data, at)
         if name is None or not names.is_sensitive(name):
             continue
-        start, end = _value_after(data, after)
+        start, end = _value_after(data, after, is_escaped=data[at] == 0x25)
         if code and _is_code(code, data, start):
             continue
         done = end
@@ -107,6 +126,15 @@ def _find_pairs(data: bytes, names: Names, spans: Iterable[Span], count: Count) 
             start, done = _value_after(data, pair.end())
             if _is_secret(data[start:done]):
                 yield Finding(start, done, "name")
+
+
+def _find_named(data: bytes, names: Names, count: Count) -> Iterable[Finding]:
+    for pair in _NAMED.finditer(data):
+        count()
+        if names.is_sensitive(pair[1].decode("utf-8", "replace")):
+            start, end = _value_after(data, pair.end())
+            if _is_secret(data[start:end]):
+                yield Finding(start, end, "name")
 
 
 def _find_separators(data: bytes, spans: Iterable[Span]) -> Iterable[Span]:
@@ -136,29 +164,32 @@ def _is_code(code: list[tuple[int, int]], data: bytes, start: int) -> bool:
 def _name_before(data: bytes, at: int) -> str | None:
     window = data[max(0, at - MAX_NAME_BYTES) : at]
     aside = _ASIDE.search(window)
-    window = (window[: aside.start()] if aside else window).rstrip(b" \t\r\n\"'`\\]")
-    for quote in (b"%22", b"%27", b"%5D", b"%5d", b"&quot;", b"&#34;", b"&#39;"):
-        window = window.removesuffix(quote)
+    window = (window[: aside.start()] if aside else window).rstrip(_NAME_ENDS)
+    window = _NAME_QUOTE.sub(b"", window).rstrip(_NAME_ENDS)
     name = _NOT_A_NAME.split(window)[-1]
     if b"%" in name:
         name = unquote_to_bytes(name)
     return name.decode("utf-8", "replace") if name else None
 
 
-def _value_after(data: bytes, after: int) -> tuple[int, int]:
+def _value_after(data: bytes, after: int, *, is_escaped: bool = False) -> tuple[int, int]:
     start = _GAP.match(data, after).end()  # type: ignore[union-attr] # it matches nothing, too
     quote = _QUOTE.match(data, start)
     if quote is not None:
         start = quote.end()
-        return start, _find_quotes(data, quote[0], start)
-    if data[start : start + 1] in (b"{", b"[", b"(") and not MARKS.match(data, start):
-        end = _find_bracket(data, start)
+        return start, find_quotes(data, quote[0], start)
+    mark = MARKS.match(data, start)
+    if mark is not None and _BEHIND.match(data, mark.end()):
+        return start, mark.end()
+    if data[start : start + 1] in (b"{", b"[", b"(") and mark is None:
+        end = find_bracket(data, start)
         quote = _QUOTE_BEHIND.match(data, end)
         if quote is not None:
-            end = _find_quotes(data, quote[1], quote.end())
+            end = find_quotes(data, quote[1], quote.end())
             end += data.startswith(quote[1], end) * len(quote[1])
-        return start, end
-    following = _VALUE_END.search(data, start)
+        if _BEHIND.match(data, end):
+            return start, end
+    following = (_ESCAPED_END if is_escaped else _VALUE_END).search(data, start)
     end = len(data) if following is None else following.start()
     return start, _find_below(data, start, end) if _BELOW.fullmatch(data, start, end) else end
 
@@ -177,50 +208,3 @@ def _find_below(data: bytes, start: int, end: int) -> int:
             break
         is_first, end = False, at
     return end
-
-
-def _find_quotes(data: bytes, quote: bytes, start: int) -> int:
-    """Return the end of a string, with those that follow at once: they belong to it."""
-    end = _find_quote(data, quote, start)
-    while more := _MORE_QUOTES.match(data, end):
-        end = _find_quote(data, more[1], more.end())
-    return end
-
-
-def _find_quote(data: bytes, quote: bytes, start: int) -> int:
-    """Return where the string ends that `quote` began, or the end of the text."""
-    mark = quote.lstrip(b"\\")
-    level = len(quote) - len(mark)
-    at = data.find(mark, start)
-    while at >= 0:
-        slashes = at
-        while slashes > start and data[slashes - 1] == 0x5C:
-            slashes -= 1
-        count = at - slashes
-        # Each string around doubles the backslashes; less of them than at the beginning end more.
-        ends = count < level or count % (2 * (level + 1)) == level
-        is_doubled = data.startswith(mark, at + len(mark)) and at > start  # as in SQL
-        if ends and not is_doubled:
-            return at - min(count, level)
-        at = data.find(mark, at + len(mark) * (1 + (ends and is_doubled)))
-    return len(data)
-
-
-def _find_bracket(data: bytes, start: int) -> int:
-    """Return the end of the structure that opens at `start`, whatever it is."""
-    # Brackets in strings are none; but an apostrophe begins no string.
-    ends = [_close(data, _BRACKET, start), _close(data, _STRING_OR_BRACKET, start)]
-    return max(ends)
-
-
-def _close(data: bytes, pattern: re.Pattern[bytes], start: int) -> int:
-    depth = 0
-    for match in pattern.finditer(data, start):
-        first = match[0][:1]
-        if first in b"([{":
-            depth += 1
-        elif first in b")]}":
-            depth -= 1
-            if depth == 0:
-                return match.end()
-    return len(data)

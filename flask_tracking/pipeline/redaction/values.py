@@ -28,7 +28,18 @@ MIN_LITERAL, MIN_DISTINCT = 16, 10
 """A literal with fewer characters, or fewer different ones, would blank ordinary words."""
 
 
-SPACED = frozenset({"bearer", "card", "iban", "password-hash", "private-key", "url-credentials"})
+SPACED = frozenset(
+    {
+        "bearer",
+        "card",
+        "iban",
+        "password-hash",
+        "private-key",
+        "shell-credentials",
+        "sql-password",
+        "url-credentials",
+    }
+)
 """Rules of what is no single run of token characters."""
 
 

@@ -1,0 +1,56 @@
+"""Where a string or a structure ends, in a text of which nothing is known."""
+
+from __future__ import annotations
+
+import re
+
+_MORE_QUOTES = re.compile(rb"""\\*["'`]\s*(\\*["'`])""")
+_BRACKET = re.compile(rb"[(\[{}\])]")
+_STRING_OR_BRACKET = re.compile(rb""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|([(\[{])|[}\])]""", re.S)
+
+
+def find_quotes(data: bytes, quote: bytes, start: int) -> int:
+    """Return the end of a string, with those that follow at once: they belong to it."""
+    end = _find_quote(data, quote, start)
+    while more := _MORE_QUOTES.match(data, end):
+        end = _find_quote(data, more[1], more.end())
+    return end
+
+
+def _find_quote(data: bytes, quote: bytes, start: int) -> int:
+    """Return where the string ends that `quote` began, or the end of the text."""
+    mark = quote.lstrip(b"\\")
+    level = len(quote) - len(mark)
+    at = data.find(mark, start)
+    while at >= 0:
+        slashes = at
+        while slashes > start and data[slashes - 1] == 0x5C:
+            slashes -= 1
+        count = at - slashes
+        # Each string around doubles the backslashes; less of them than at the beginning end more.
+        ends = count < level or count % (2 * (level + 1)) == level
+        is_doubled = data.startswith(mark, at + len(mark)) and at > start  # as in SQL
+        if ends and not is_doubled:
+            return at - min(count, level)
+        at = data.find(mark, at + len(mark) * (1 + (ends and is_doubled)))
+    return len(data)
+
+
+def find_bracket(data: bytes, start: int) -> int:
+    """Return the end of the structure that opens at `start`, whatever it is."""
+    # Brackets in strings are none; but an apostrophe begins no string.
+    ends = [_close(data, _BRACKET, start), _close(data, _STRING_OR_BRACKET, start)]
+    return max(ends)
+
+
+def _close(data: bytes, pattern: re.Pattern[bytes], start: int) -> int:
+    depth = 0
+    for match in pattern.finditer(data, start):
+        first = match[0][:1]
+        if first in b"([{":
+            depth += 1
+        elif first in b")]}":
+            depth -= 1
+            if depth == 0:
+                return match.end()
+    return len(data)
