@@ -39,7 +39,10 @@ def scrub(dry_run: bool) -> None:
         click.echo("\nInterrupted. What was done stays done; run it again to go on.", err=True)
         raise SystemExit(INTERRUPTED) from None
     finally:
-        _report(list(done.values()), is_dry_run=dry_run)
+        if done:
+            _report(list(done.values()), is_dry_run=dry_run)
+    if not done:
+        click.echo("Nothing is stored.")
 
 
 def _follow(steps: Iterator[Rewritten], done: dict[str, Rewritten]) -> None:
@@ -59,9 +62,6 @@ def _follow(steps: Iterator[Rewritten], done: dict[str, Rewritten]) -> None:
 
 
 def _report(done: list[Rewritten], *, is_dry_run: bool) -> None:
-    if not done:
-        click.echo("Nothing is stored.")
-        return
     width = max(len(visible(one.name)) for one in done)
     click.echo("  ".join([" " * width, *COLUMNS]))
     for one in done:

@@ -14,6 +14,7 @@ from flask_tracking.cli import scrub as scrub_module
 from flask_tracking.exporters.base import Rewritten
 
 from ..captures import make_record
+from ..servers import free_port
 
 Document = dict[str, Any]
 DRY = "This was a dry run: nothing was changed."
@@ -105,6 +106,17 @@ def test_scrub_of_nothing(app: Flask, database_uri: str) -> None:
     tracking = Tracking(app)
     assert scrub(app) == ["Nothing is stored."]
     tracking.close(5)
+
+
+def test_scrub_of_a_store_that_is_away(app: Flask) -> None:
+    """Nobody is told that nothing is stored, where nobody could look."""
+    uri = f"mongodb://127.0.0.1:{free_port()}/shop"
+    app.config.update(TRACKING_MONGODB_URI=uri, TRACKING_EXPORT_TIMEOUT_S=0.2)
+    Tracking(app)
+    result = app.test_cli_runner().invoke(args=["tracking", "scrub"])
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.endswith("does not answer within 0.2 s (ServerSelectionTimeoutError)")
 
 
 def test_scrub_without_rules(app: Flask, memory: MemoryExporter) -> None:
