@@ -10,6 +10,8 @@ _LAST_TAG = re.compile(r"<[A-Za-z/!?][^<>]*\Z")
 _LAST_GROUPS = re.compile(r"(?:\b[0-9A-Z]{1,6}[ -]){1,16}\Z", re.A)
 LONGEST_WORD = 4096
 """Of what is longer so much is left out: the rest is enough to tell what it was."""
+MAX_DIGITS = 18
+"""Every number of so many digits has room in 64 bits."""
 _RUN = re.compile(r"[^\x80-\U0010ffff \t\r\n\"'<>&;,(){}\[\]]*")
 
 
@@ -26,6 +28,11 @@ def visible(text: str) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def read_number(text: str) -> int | None:
+    """Return the whole number that `text` is; None where it is none, or more than a store holds."""
+    return int(text) if len(text) <= MAX_DIGITS and text.isdecimal() else None
 
 
 def cut(text: str, limit: int) -> str:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from flask_tracking.text import visible
+from flask_tracking.text import read_number, visible
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,24 @@ def test_no_character_slips_through() -> None:
     assert shown.isascii() is False
     assert len(shown.splitlines()) == 1
     assert shown.encode().decode() == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0", 0),
+        ("080", 80),
+        ("9" * 18, 10**18 - 1),
+        ("9" * 19, None),
+        ("9" * 5000, None),
+        ("", None),
+        ("-1", None),
+        ("1.5", None),
+        ("0x10", None),
+        (" 1", None),
+        ("²", None),
+    ],
+)
+def test_numbers(text: str, number: int | None) -> None:
+    """A whole number is read where a store can hold it."""
+    assert read_number(text) == number

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..guard import call_foreign, harmless
 from ..memo import Memo, make_pick
 from ..record import Capture, Headers
+from ..text import read_number
 from . import clock
 from .bodies import BodyCopy, InputTee, output_tee_class, tee_input
 from .files import Delivery, SentFile
@@ -145,7 +146,7 @@ class Exchange:
         content_type = ""
         for name, value in self._headers:
             if len(name) == 14 and name.lower() == "content-length" and value.isdecimal():
-                self._expected_size = int(value)
+                self._expected_size = read_number(value)
             elif len(name) == 12 and name.lower() == "content-type":
                 content_type = value
         if self._room and not self.response.chunks:
@@ -275,7 +276,7 @@ class Exchange:
     def _describe_request_body(self, environ: WSGIEnvironment) -> tuple[int, str | None]:
         """Return the size of the request's body on the wire, and why it is not whole."""
         declared = str(environ.get("CONTENT_LENGTH") or "")
-        declared_size = int(declared) if declared.isdecimal() else 0
+        declared_size = read_number(declared) or 0
         copy, tee = self._request, self._input
         if copy is None or tee is None:
             return declared_size, copy.note if copy else None

@@ -17,6 +17,7 @@ from ..config import Settings
 from ..ids import begin_trace
 from ..memo import Memo, make_pick
 from ..record import Capture, Headers, Record, Remark
+from ..text import read_number
 from .agents import parse_agent
 from .decoding import decode_body
 from .redaction.actions import Actions
@@ -37,12 +38,11 @@ class Assembler:
         self.process = f"{self._hostname}:{os.getpid()}:{os.urandom(8).hex()}"
         """This process, as ``host:pid:random``."""
 
-    def assemble(self, capture: Capture, dropped_before: int = 0) -> Record:
+    def assemble(self, capture: Capture) -> Record:
         """Make the record of `capture`.
 
         Args:
             capture: what the request thread handed over.
-            dropped_before: how many captures were dropped since the previous record.
         """
         plan = _plans[capture.environ_keys]
         environ = Environ._make(plan.pick((*capture.environ_values, None)))
@@ -109,7 +109,7 @@ class Assembler:
             "children": capture.children,
             "kept": False,
             "kept_reason": None,
-            "dropped_before": dropped_before,
+            "dropped_before": 0,
             "notes": capture.notes,
             "redacted": tuple(remarks),
             "rules_version": None,
@@ -241,7 +241,7 @@ def _host_of(environ: Environ) -> str:
 
 def _find_host(parts: tuple[str, ...]) -> str:
     scheme, name, port, *header = parts
-    server = name, int(port) if port.isdecimal() else None
+    server = name, read_number(port)
     try:
         return get_host(scheme, header[0] if header else None, server)
     except SecurityError:  # some versions of Werkzeug raise where others return nothing

@@ -241,15 +241,15 @@ class BatchWorker(Worker):
             if reason is None:
                 return
             if reason == "not_configured" or is_last_try:
-                self._give_up(len(records), "shutdown" if is_last_try else reason)
+                self._give_up(records, "shutdown" if is_last_try else reason)
                 return
             # Meanwhile the queue fills up, and past its bounds drops its oldest.
             self._closing.wait(pause_s)
             pause_s = min(pause_s * 2, LAST_RETRY_S)
 
-    def _give_up(self, count: int, reason: str) -> None:
+    def _give_up(self, records: Sequence[Record], reason: str) -> None:
         with self._lock:
-            self._drop(reason, count)
+            self._drop_records(reason, records)
             if self._closing.is_set():
                 self._settle_dropped(reason, len(self._queue))
                 self._bytes -= sum(capture.size for capture in self._queue)

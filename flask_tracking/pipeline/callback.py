@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -31,7 +32,8 @@ NO_HOOKS = Hooks()
 def ask(on_record: OnRecord, record: Record) -> Record | None:
     """Return what is to be stored of `record`: None where `on_record` drops it.
 
-    When it raises, or returns something else, the record is stored as it is.
+    When it raises, or returns something else, the record is stored as it is. What it returns keeps the
+    id of the request: two of one id would be one in the store.
     """
     return call_foreign("on_record", _ask, on_record, record, default=record)
 
@@ -40,4 +42,6 @@ def _ask(on_record: OnRecord, record: Record) -> Record | None:
     answer: object = on_record(record)
     if answer is not None and not isinstance(answer, Record):
         raise TypeError("on_record returns a Record or None")
-    return answer
+    if answer is None or answer.id == record.id:
+        return answer
+    return dataclasses.replace(answer, id=record.id)

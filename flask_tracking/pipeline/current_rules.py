@@ -35,7 +35,8 @@ class CurrentRules:
 
     def judge(self, record: Record, capture: Capture) -> Verdict:
         """Decide on one record by the rules that hold now. Makes no round trip."""
-        if self._next_change is not None and temporary.utc_now() >= self._next_change:
+        next_change = self._next_change  # another thread may set it to None at any time
+        if next_change is not None and temporary.utc_now() >= next_change:
             with self._lock:
                 self._take(self._known)
         return self._rules.judge(record, capture)

@@ -141,6 +141,11 @@ class Worker(ABC):
         self._dropped[reason] += count
         self._dropped_before += count
 
+    def _drop_records(self, reason: str, records: Sequence[Record]) -> None:
+        """Count records that are lost, and leave the gaps before them to the next one; as `_drop`."""
+        self._drop(reason, len(records))
+        self._dropped_before += sum(record.dropped_before for record in records)
+
     def _make_records(self, captures: Sequence[Capture]) -> list[Record]:
         records: list[Record] = []
         for capture in captures:
@@ -168,17 +173,17 @@ class Worker(ABC):
 
     def _make_record(self, capture: Capture) -> Sequence[Record]:
         """Return the one record of `capture`, or none where the rules do not keep it."""
-        dropped_before = self._dropped_before
-        record = self._assembler.assemble(capture, dropped_before)
+        record = self._assembler.assemble(capture)
         verdict = self._rules.judge(record, capture)
         if not verdict.is_kept:
             return ()
         if verdict.kept_reason is not None:
             reason = {"kept": True, "kept_reason": verdict.kept_reason}
             record = Record.from_values({**vars(record), **reason})
-        if dropped_before:
-            with self._lock:
-                self._dropped_before -= dropped_before
+        if self._dropped_before:
+            with self._lock:  # of several threads one tells of the gap
+                gap, self._dropped_before = self._dropped_before, 0
+            record = Record.from_values({**vars(record), "dropped_before": gap})
         if record.notes:
             notes = "; ".join(record.notes)
             guard.warn_rarely("notes", "Record %s was stored with a note: %s", record.id, notes)
@@ -227,12 +232,17 @@ class SyncWorker(Worker):
         """Store the record of `capture` now, or drop it."""
         with self._lock:
             self._received += 1
-        self._rules.refresh()
-        records = self._make_records([capture])
-        reason = self._try_export(records) if records else None
+        try:
+            self._rules.refresh()
+            records = self._make_records([capture])
+            reason = self._try_export(records) if records else None
+        except BaseException:  # it goes on to whom it belongs, and is counted here
+            with self._lock:
+                self._drop("worker_failed")
+            raise
         if reason is not None:
             with self._lock:
-                self._drop(reason)
+                self._drop_records(reason, records)
 
     def flush(self, timeout_s: float) -> bool:
         """Return True: nothing waits."""

@@ -210,6 +210,27 @@ def test_content_length_that_lies(app: Flask, tracking: Tracking, only_record: O
     assert record.request_body_note is None
 
 
+@pytest.mark.parametrize("digits", [19, 100, 5000])
+def test_content_length_without_end(
+    app: Flask, tracking: Tracking, only_record: Only, digits: int
+) -> None:
+    """A Content-Length that is no size of anything is recorded as none."""
+    app.post("/")(lambda: "ok")
+    environ = {"CONTENT_LENGTH": "9" * digits, "CONTENT_TYPE": "text/plain"}
+    assert app.test_client().post("/", environ_overrides=environ).text == "ok"
+    record = only_record()
+    assert (record.request_body_size, record.status_code) == (0, 200)
+
+
+def test_response_length_without_end(app: Flask, tracking: Tracking, only_record: Only) -> None:
+    """The same of the response: it ends with its last byte."""
+    length = "9" * 5000
+    app.get("/")(lambda: Response(iter([b"o", b"k"]), headers={"Content-Length": length}))
+    response = app.test_client().get("/")
+    assert (response.data, response.headers["Content-Length"]) == (b"ok", length)
+    assert (only_record().response_body, only_record().outcome) == (b"ok", "ok")
+
+
 def test_chunked_request_body(app: Flask, tracking: Tracking, only_record: Only) -> None:
     """A body without a length is recorded when the server says that it ends."""
 

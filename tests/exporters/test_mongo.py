@@ -17,7 +17,7 @@ from bson import DBRef, ObjectId
 from pymongo import _csot, monitoring
 from pymongo.database import Database
 
-from flask_tracking import ConfigError, ExportError, Filter, NoDatabaseError, Settings
+from flask_tracking import ConfigError, ExportError, Filter, NoDatabaseError, Settings, guard
 from flask_tracking.exporters.mongo import MongoExporter, connection
 from flask_tracking.exporters.mongo.codec import from_document
 from flask_tracking.exporters.mongo.query import NEWEST_FIRST, to_kept_query, to_query
@@ -199,6 +199,39 @@ def test_one_bad_value_loses_no_record(make: Make, database: Database[Document])
     assert "notes" not in documents[good.id]
 
 
+@pytest.mark.parametrize("name", ["user", "user_agent", "exception", "children", "redacted"])
+def test_what_no_document_can_be_made_of(make: Make, database: Database[Document], name: str) -> None:
+    """A record that an app's callback broke costs itself, and not the batch."""
+    changed: dict[str, Any] = {name: ("text",)}
+    broken, good = dataclasses.replace(make_record(), **changed), make_record()
+    assert make().export([broken, good]) == 1
+    assert [document["_id"] for document in database["tracking"].find()] == [good.id]
+    assert guard.failures == {"making a document": 1}
+
+
+def test_custom_data_without_end(make: Make, database: Database[Document]) -> None:
+    """What contains itself is left out, with a note: a callback may have put it there."""
+    endless: dict[str, Any] = {}
+    endless["a"] = endless["b"] = [endless]
+    broken, good = make_record(custom_data=endless), make_record()
+    assert make().export([broken, good]) == 0
+    documents = {document["_id"]: document for document in database["tracking"].find()}
+    assert documents[broken.id]["custom_data"] is None
+    assert documents[broken.id]["notes"] == ["custom_data was shed: it had no end"]
+    assert "notes" not in documents[good.id]
+
+
+def test_bodies_and_headers_of_another_kind(make: Make) -> None:
+    """What a callback put in the place of a body or of headers can be read."""
+    exporter = make()
+    record = make_record()
+    changed: dict[str, Any] = {"request_body": "[gone]", "request_headers": {"A": "b"}}
+    exporter.export([dataclasses.replace(record, **changed)])
+    found = exporter.get(record.id)
+    assert found is not None
+    assert (found.request_body, found.request_headers) == (b"[gone]", (("A", "b"),))
+
+
 def test_document_past_16_mb_sheds_its_bodies(make: Make, database: Database[Document]) -> None:
     """A document that is too large loses its bodies first, and says so."""
     eight = 8 * 1024 * 1024
@@ -377,6 +410,20 @@ def test_batch_that_arrived_before_the_connection_broke(
     exporter.export(records[:3])
     assert exporter.export(records) == 0
     assert database["tracking"].count_documents({}) == 5
+
+
+def test_server_that_comes_back_empty(
+    make: Make, database: Database[Document], fail_command: Callable[..., None]
+) -> None:
+    """The collections are made anew, with their bounds, before anything is stored in them."""
+    exporter = make()
+    exporter.export([make_record()])
+    database.client.drop_database(database.name)
+    fail_command("insert", errorCode=13)
+    with pytest.raises(ExportError):
+        exporter.export([make_record()])
+    assert exporter.export([make_record()]) == 0
+    assert all(database[name].options()["capped"] for name in ("tracking", "tracking_kept"))
 
 
 class BulkFailure:

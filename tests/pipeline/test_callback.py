@@ -108,6 +108,21 @@ def test_callback_that_fails(
     assert tracking.stats.dropped == {}
 
 
+def test_record_keeps_its_id(app: Flask, memory: MemoryExporter, track: Track) -> None:
+    """A callback that returns the same record again costs none: each is stored under its own id."""
+    first: list[Record] = []
+
+    def remember(record: Record) -> Record:
+        first.append(record)
+        return dataclasses.replace(first[0], user_id="7")
+
+    track(remember)
+    for _ in range(3):
+        ask(app)
+    assert [record.id for record in memory.records] == [record.id for record in first]
+    assert [record.user_id for record in memory.records] == ["7"] * 3
+
+
 def test_it_runs_on_the_workers_thread(app: Flask, memory: MemoryExporter, track: Track) -> None:
     """No request waits for it."""
     threads: list[str] = []

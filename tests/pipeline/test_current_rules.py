@@ -115,6 +115,27 @@ def test_rule_is_taken_up_and_cleared(rules: CurrentRules, store: Store, clock: 
         assert is_slow(rules) is expected
 
 
+def test_rule_that_expires_in_two_threads(
+    rules: CurrentRules, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes second finds the rule gone, and judges all the same."""
+    store.set("10s", slow_ms=1)
+    rules.refresh()
+    clock.now_s = 10
+    found: list[bool] = []
+
+    def other_thread_first() -> datetime:
+        monkeypatch.setattr(temporary, "utc_now", clock.utc_now)
+        other = threading.Thread(target=lambda: found.append(is_slow(rules)))
+        other.start()
+        other.join(20)
+        return clock.utc_now()
+
+    monkeypatch.setattr(temporary, "utc_now", other_thread_first)
+    found.append(is_slow(rules))
+    assert found == [False, False]
+
+
 def test_rule_expires_without_asking(rules: CurrentRules, store: Store, clock: Clock) -> None:
     """A rule ends by this process's clock, whatever became of the store; the next one goes on."""
     store.set("10s", slow_ms=1)

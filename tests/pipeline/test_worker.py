@@ -185,6 +185,38 @@ def test_gap_survives_a_record_that_is_not_kept(make_worker: MakeWorker, exporte
     assert worker.stats.kept == 2
 
 
+def test_gap_survives_a_record_that_is_lost(make_worker: MakeWorker, exporter: Gate) -> None:
+    """A record that would tell of a loss, and is lost itself, leaves that to the next one."""
+    worker = make_worker()
+    worker._drop("queue_full", 5)
+    for error in (NoDatabaseError("none"), None):
+        exporter.failures = [error] if error else []
+        worker.submit(make_capture())
+        assert worker.flush(TIMEOUT_S)
+    assert [record.dropped_before for record in exporter.records] == [6]
+
+
+def test_gap_is_told_once_by_several_threads(exporter: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of records that are made at the same time one tells of a loss."""
+    worker = SyncWorker(Settings(), exporter)
+    worker._drop("export_failed", 5)
+    both = threading.Barrier(2, timeout=TIMEOUT_S)
+    judge = worker._rules.judge
+
+    def judge_together(*args: Any) -> Any:
+        both.wait()
+        return judge(*args)
+
+    monkeypatch.setattr(worker._rules, "judge", judge_together)
+    threads = [threading.Thread(target=worker.submit, args=(make_capture(),)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT_S)
+    assert sorted(record.dropped_before for record in exporter.records) == [0, 5]
+    assert worker._dropped_before == 0
+
+
 def test_failed_batch_is_sent_again(
     make_worker: MakeWorker,
     exporter: Gate,
@@ -664,6 +696,31 @@ def test_sync_worker_drops_what_cannot_be_stored(exporter: Gate) -> None:
     worker.submit(make_capture())
     worker.submit(make_capture(method="HEAD"))
     assert worker.stats.dropped == {"export_failed": 1, "not_configured": 1}
+
+
+def test_gap_survives_what_a_sync_worker_drops(exporter: Gate) -> None:
+    """A loss is told by the next record that is stored, not by one that is not."""
+    worker = SyncWorker(Settings(), exporter)
+    exporter.failures = [ExportError("away")] * 3
+    for _ in range(4):
+        worker.submit(make_capture())
+    assert [record.dropped_before for record in exporter.records] == [3]
+
+
+@pytest.mark.parametrize("error", [SystemExit, MemoryError])
+def test_sync_worker_counts_what_is_broken_off(
+    exporter: Gate, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    """What leaves the worker goes where it belongs; the record that it costs is counted."""
+    worker = SyncWorker(Settings(), exporter)
+
+    def leave(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(worker._redactor, "redact", leave)
+    with pytest.raises(error):
+        worker.submit(make_capture())
+    assert worker.stats.dropped == {"worker_failed": 1}
 
 
 def test_notes_are_logged_once(exporter: Gate, caplog: pytest.LogCaptureFixture) -> None:

@@ -21,7 +21,7 @@ MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 """What MongoDB stores at most."""
 WITHOUT_BODIES_BYTES = 1024 * 1024
 """What a record takes at most without its bodies: all that strangers and the app fill is bounded."""
-UNENCODABLE = (BSONError, OverflowError, UnicodeError, ValueError, TypeError)
+UNENCODABLE = (BSONError, OverflowError, UnicodeError, ValueError, TypeError, RecursionError)
 """What encoding a document may raise."""
 
 
@@ -64,7 +64,7 @@ def from_document(document: Mapping[str, Any]) -> Record:
         name: document[name] for name in _PLAIN_FIELDS if document.get(name) is not None
     }
     for name in ("request_body", "response_body"):
-        known[name] = bytes(known.get(name, b""))
+        known[name] = _read_body(known.get(name, b""))
     for name in ("request_headers", "response_headers"):
         known[name] = _read_headers(known.get(name))
     if "execution_time" in known:
@@ -99,8 +99,13 @@ _PLAIN_FIELDS = frozenset(Record.__dataclass_fields__) - {
 }
 
 
+def _read_body(body: Any) -> bytes:
+    return bytes(body) if isinstance(body, (bytes, bytearray)) else str(body).encode()
+
+
 def _read_headers(headers: Any) -> Headers:
-    return tuple((str(name), str(value)) for name, value in headers or ())
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    return tuple((str(name), str(value)) for name, value in pairs)
 
 
 def _read_user(user: Any) -> UserRef | None:
@@ -136,7 +141,7 @@ def make_storable(document: Document, max_bytes: int = MAX_DOCUMENT_BYTES) -> Do
     """
     notes: dict[str, None] = dict.fromkeys(document.get("notes", ()))
     if not _fits(document, max_bytes):
-        document = {key: _make_plain(value, notes) for key, value in document.items()}
+        document = {key: _make_field_plain(key, value, notes) for key, value in document.items()}
     for shed in ("response_body", "request_body", "custom_data"):
         if _fits(document | {"notes": list(notes)}, max_bytes):
             break
@@ -155,6 +160,14 @@ def _fits(document: Document, max_bytes: int) -> bool:
         return False
 
 
+def _make_field_plain(key: str, value: Any, notes: dict[str, None]) -> Any:
+    try:
+        return _make_plain(value, notes)
+    except RecursionError:
+        notes[f"{key} was shed: it had no end"] = None
+        return None
+
+
 def _make_plain(value: Any, notes: dict[str, None]) -> Any:
     if isinstance(value, dict):
         return {
@@ -165,6 +178,8 @@ def _make_plain(value: Any, notes: dict[str, None]) -> Any:
         return [_make_plain(item, notes) for item in value]
     try:
         bson.encode({"": value}, codec_options=CODEC)
+    except RecursionError:  # there is no room left to look at it: the fault is above
+        raise
     except UNENCODABLE:
         notes["values that BSON cannot hold were escaped"] = None
         text = value if isinstance(value, str) else repr(value)

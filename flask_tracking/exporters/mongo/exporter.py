@@ -20,7 +20,7 @@ from ...config import Settings
 from ...errors import ExportError, TrackingError
 from ...filters import Filter
 from ...forks import watch_forks
-from ...guard import warn_rarely
+from ...guard import call_foreign, warn_rarely
 from ...record import Record
 from ...temporary import TemporaryRule
 from ..base import Exporter, Reader, Revise, Rewritten, merge_newest
@@ -124,7 +124,11 @@ class MongoExporter(Exporter, Reader):
         if not self._is_prepared:
             self.open()
         date_stored = utc_now()
-        documents = [to_document(record, date_stored) for record in records]
+        made = [
+            call_foreign("making a document", to_document, record, date_stored, default=None)
+            for record in records
+        ]
+        documents = [document for document in made if document is not None]
         kept = [document for document in documents if document.get("kept")]
         lost: set[ObjectId] = set()
         try:
@@ -132,11 +136,15 @@ class MongoExporter(Exporter, Reader):
             if self._settings.kept_size_bytes:
                 lost |= self._store_in(self.kept_collection(), kept)
             lost |= self._store_in(self.collection(), documents)
-        except PyMongoError as error:
+        except (PyMongoError, ExportError) as error:
+            # The server may come back empty, and an insert would create collections without a bound.
+            self._is_prepared = False
+            if isinstance(error, ExportError):
+                raise
             raise self._explain(error) from None
         if lost:
             warn_rarely("rejected", "MongoDB refuses %d records for good", len(lost))
-        return len(lost)
+        return len(lost) + len(records) - len(documents)
 
     def _store_in(self, collection: Collection[Document], documents: list[Document]) -> set[ObjectId]:
         max_bytes = self._max_bytes.get(collection.name, MAX_DOCUMENT_BYTES)
