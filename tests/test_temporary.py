@@ -87,7 +87,7 @@ def test_every_rule_is_a_setting() -> None:
         ("slow_ms=200ms", "slow_ms is '200ms', but it wants a number above 0."),
         ("slow_ms=0", "slow_ms is 0.0, but it wants a number above 0."),
         ("slow_ms=nan", "slow_ms is nan, but it wants a number above 0."),
-        ("slow_ms=inf", "slow_ms is inf, but it wants a number above 0."),
+        ("slow_ms=inf", "slow_ms is inf, but it wants a number above 0, and no more than 1e+15."),
         ("sample_rate=10%", "sample_rate is '10%', but it wants a number from 0 to 1."),
         ("sample_rate=1.1", "sample_rate is 1.1, but it wants a number from 0 to 1."),
         ("min_execution_time=-1", "min_execution_time is -1.0, but it wants a number of 0 or more."),

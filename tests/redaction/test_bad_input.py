@@ -159,6 +159,7 @@ HOSTILE: dict[str, tuple[str, bytes]] = {
     "half tokens": (TEXT, b"eyJhbGciOiJI"),
     "half URLs": (TEXT, b"://a@"),
     "digits": (TEXT, b"4111 "),
+    "cards behind names": (TEXT, b"token 4111111111111111 "),
     "flags": (TEXT, b"--password x "),
     "open flags": (TEXT, b"'--password', '"),
     "names and values": (TEXT, b"name: token\nvalue: x\n"),

@@ -103,18 +103,23 @@ class _Next:
         return self._found
 
 
-def scan_all(data: bytes, searches: Sequence[Search]) -> list[Span]:
-    """Find from left to right what begins first, and go on behind it: as one alternation does."""
+def scan_all(data: bytes, searches: Sequence[Search], spans: list[Span]) -> list[Span]:
+    """Find from left to right what begins first, and go on behind it: as one alternation does.
+
+    Args:
+        data: the text.
+        searches: what is looked for.
+        spans: what was found before; the scan goes on behind the last of it, and adds to it.
+    """
     lowered = data.lower()
+    done = spans[-1][1] if spans else 0
     waiting = []
     for number, search in enumerate(searches):
         find = search.begin(data, lowered)
-        first = find(0)
+        first = find(done)
         if first is not None:
             waiting.append((first[0], number, first[1], find))
     heapq.heapify(waiting)
-    spans: list[Span] = []
-    done = 0
     while waiting and len(spans) < MAX_SPANS:
         start, number, end, find = waiting[0]
         if start >= done:
@@ -125,11 +130,6 @@ def scan_all(data: bytes, searches: Sequence[Search]) -> list[Span]:
             heapq.heappop(waiting)
         else:
             heapq.heapreplace(waiting, (following[0], number, following[1], find))
-    return limit_spans(spans, len(data))
-
-
-def limit_spans(spans: list[Span], size: int) -> list[Span]:
-    """Let one span be all the rest where there are too many."""
     if len(spans) >= MAX_SPANS:
-        spans.append((spans[-1][1], size))
+        spans.append((spans[-1][1], len(data)))
     return spans
