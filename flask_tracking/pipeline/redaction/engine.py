@@ -138,8 +138,8 @@ PART = 3
 
 
 MATCHES_OF_A_SCAN = 64
-PATIENCE_S, PATIENCE_FOR_BYTE_S = 0.002, 100e-9
-"""What a scan may take: it takes a fifth of it, but where a text was made to make it slow."""
+PATIENCE_S, PATIENCE_FOR_BYTE_S = 0.002, 1e-6
+"""What a scan may take: a third of it is much, but where a text was made to make it slow."""
 MATCHES_AT_ONCE = 1000
 """So many are held in memory: of a hostile text there may be millions."""
 
