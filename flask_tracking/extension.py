@@ -16,6 +16,7 @@ from .capture.span import Span, current_span
 from .config import Settings, tracking_keys
 from .errors import ConfigError, TrackingError
 from .exporters.base import Exporter
+from .living import Living
 from .pipeline.agents import load_tables
 from .pipeline.batch import BatchWorker
 from .pipeline.callback import Hooks, OnRecord
@@ -93,7 +94,7 @@ class Tracking:
         self._user_loader = user_loader
         self._redact = redact
         self._on_record = on_record
-        self._tracked: weakref.WeakSet[TrackedApp] = weakref.WeakSet()
+        self._tracked: Living[TrackedApp] = Living()
         if app is not None:
             self.init_app(app)
 

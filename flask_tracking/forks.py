@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from collections.abc import Callable
 from typing import Protocol
 
 from bson import ObjectId
+
+from .living import Living
 
 
 class Forkable(Protocol):
@@ -33,7 +34,7 @@ def watch_forks(owner: Forkable) -> None:
     _owners.add(owner)
 
 
-_owners: weakref.WeakSet[Forkable] = weakref.WeakSet()
+_owners: Living[Forkable] = Living()
 
 
 def _after_fork_in_child() -> None:
@@ -41,7 +42,7 @@ def _after_fork_in_child() -> None:
     # it at the time of the fork, the child's first request would wait for ever.
     if hasattr(ObjectId, "_inc_lock"):
         ObjectId._inc_lock = threading.Lock()
-    for owner in list(_owners):
+    for owner in _owners:
         owner.after_fork_in_child()
 
 

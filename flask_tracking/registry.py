@@ -7,7 +7,6 @@ holds them weakly: an app that is gone is not tracked any more.
 from __future__ import annotations
 
 import gc
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from flask import Flask, current_app
 
 from .config import Settings
 from .errors import ConfigError, TrackingError
+from .living import Living
 
 if TYPE_CHECKING:
     from .exporters.base import Exporter
@@ -44,7 +44,7 @@ class TrackedApp:
     """By endpoint what `capture.marks` found to hold, None where that is nothing."""
 
 
-_tracked: weakref.WeakSet[TrackedApp] = weakref.WeakSet()
+_tracked: Living[TrackedApp] = Living()
 
 
 def register(app: Flask, tracked: TrackedApp) -> None:

@@ -96,7 +96,7 @@ def run_page(
         return namespace
 
     yield run
-    for tracked in registry._tracked - before:
+    for tracked in [one for one in registry._tracked if one not in before]:
         if tracked.worker is not None:
             tracked.worker.close(20)
     mongoengine.disconnect_all()

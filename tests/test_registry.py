@@ -9,13 +9,14 @@ import pytest
 from flask import Flask
 
 from flask_tracking import ConfigError, MemoryExporter, Settings, TrackingError, registry
+from flask_tracking.living import Living
 from flask_tracking.registry import TrackedApp, find_tracked, register
 
 
 @pytest.fixture(autouse=True)
 def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every test begin in a process that tracks no app."""
-    monkeypatch.setattr(registry, "_tracked", weakref.WeakSet())
+    monkeypatch.setattr(registry, "_tracked", Living())
 
 
 def track(name: str) -> tuple[Flask, TrackedApp]:

@@ -9,7 +9,6 @@ import atexit
 import logging
 import threading
 import time
-import weakref
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from ..config import Settings
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
 from ..forks import watch_forks
+from ..living import Living
 from ..record import Capture, Record
 from .assemble import Assembler
 from .callback import NO_HOOKS, Hooks, OnRecord, ask
@@ -105,7 +105,7 @@ class Worker(ABC):
     def _close_exporter(self) -> None:
         """Close it, unless another app's worker still uses it: that one closes it then."""
         self._uses_exporter = False
-        others = [worker for worker in list(_workers) if worker._exporter is self._exporter]
+        others = [worker for worker in _workers if worker._exporter is self._exporter]
         if not any(worker._uses_exporter for worker in others):
             guard.call_foreign("closing the exporter", self._exporter.close, default=None)
 
@@ -257,7 +257,7 @@ class SyncWorker(Worker):
         return True
 
 
-_workers: weakref.WeakSet[Worker] = weakref.WeakSet()
+_workers: Living[Worker] = Living()
 
 
 def _at_exit() -> None:

@@ -1,0 +1,44 @@
+"""Objects as long as somebody holds them, for several threads."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Living(Generic[T]):
+    """Those of the added objects that still live, in the order in which they were added.
+
+    One thread may add while another goes through them, which a `weakref.WeakSet` does not stand.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        # No lock, which a fork might find taken, and no callback, which would be part of a cycle: each
+        # step on the dict is one that no other thread and no collected object comes into.
+        self._references: dict[int, weakref.ref[T]] = {}
+
+    def add(self, one: T) -> None:
+        """Have `one` among them as long as it lives; twice is once."""
+        for _ in self:  # forgets those that are gone
+            pass
+        reference = weakref.ref(one)
+        self._references[id(reference)] = reference
+
+    def __iter__(self) -> Iterator[T]:
+        """Go through those that are there now."""
+        for reference in tuple(self._references.values()):
+            one = reference()
+            if one is None:
+                self._references.pop(id(reference), None)
+            else:
+                yield one
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, wanted: object) -> bool:
+        return any(one is wanted for one in self)
