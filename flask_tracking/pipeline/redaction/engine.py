@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from .gate import gate
-from .scans import MAX_SPANS, Search, scan_all
+from .scans import MAX_SPANS, Search, limit_spans, scan_all
 
 Span = tuple[int, int]
 Choose = Callable[[bytes], Iterable[int]]
@@ -138,6 +138,7 @@ PART = 3
 
 
 MATCHES_OF_A_SCAN = 64
+"""After so many a scan looks at the time."""
 PATIENCE_S, PATIENCE_FOR_BYTE_S = 0.002, 1e-6
 """What a scan may take: a third of it is much, but where a text was made to make it slow."""
 MATCHES_AT_ONCE = 1000
@@ -184,6 +185,8 @@ class Re2Engine:
                         return spans
                     if time.thread_time() - started > PATIENCE_S + spans[-1][1] * PATIENCE_FOR_BYTE_S:
                         break
+                else:
+                    return limit_spans(spans, len(data))
             # Each match is found in linear time, but to know that none begins before it RE2 may have to
             # read on to the end of the text. `re` finds the same, and reads everything once.
             return scan_all(data, make_searches(), spans)

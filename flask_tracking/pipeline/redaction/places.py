@@ -254,15 +254,20 @@ def cut_body(body: bytes, limit: int) -> bytes:
     return body[: limit if split is None else min(limit, split.start())]
 
 
+def _ways_to_write(value: str) -> set[str]:
+    """Return how the value of an argument may stand in a path."""
+    return {value, quote(value, safe=""), quote(value)}
+
+
 def _without_link(headers: Headers, value: str) -> Headers:
     """Hide an argument of the view where a header links to it: ``Referer`` and ``Location`` do."""
-    ways = "|".join(re.escape(way) for way in {value, quote(value, safe=""), quote(value)} if way)
+    ways = "|".join(re.escape(way) for way in _ways_to_write(value) if way)
     segment = re.compile(rf"(?<=/)(?:{ways})(?=[/?#;,>\"' ]|\Z)")
     return tuple((name, segment.sub(MARKER, text) if "/" in text else text) for name, text in headers)
 
 
 def _without_segment(path: str, value: str) -> str:
-    for way in {value, quote(value, safe=""), quote(value)}:
+    for way in _ways_to_write(value):
         if len(way) >= 4:
             path = path.replace(way, MARKER)
     return "/".join(

@@ -130,6 +130,11 @@ def scan_all(data: bytes, searches: Sequence[Search], spans: list[Span]) -> list
             heapq.heappop(waiting)
         else:
             heapq.heapreplace(waiting, (following[0], number, following[1], find))
+    return limit_spans(spans, len(data))
+
+
+def limit_spans(spans: list[Span], size: int) -> list[Span]:
+    """Let one span be all the rest where there are too many."""
     if len(spans) >= MAX_SPANS:
-        spans.append((spans[-1][1], len(data)))
+        spans.append((spans[-1][1], size))
     return spans
