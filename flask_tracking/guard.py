@@ -1,9 +1,10 @@
 """Keep what is ours away from what is the app's.
 
 `harmless` stands around everything of ours that runs inside a request, `call_foreign` around every
-callback, ``repr`` and decoder that somebody else wrote. Both count, and log at most one line a
-minute for each kind of failure. A log line never quotes a value, and neither do the tracebacks
-beneath it: where it happened is shown, the foreign message is not.
+callback, ``repr`` and decoder that somebody else wrote. What every request passes has an ``except``
+of its own with `report_failure`: a wrapper would cost as much as what it guards. All count, and log at
+most one line a minute for each kind of failure. A log line never quotes a value, and neither do the
+tracebacks beneath it: where it happened is shown, the foreign message is not.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from ..guard import harmless
+from ..guard import report_failure
 from ..memo import Memo
 from .span import running
 
@@ -42,14 +42,15 @@ class BodyCopy:
 
     def add(self, chunk: bytes) -> None:
         """Count `chunk`, and copy it as far as there is room."""
-        length = len(chunk)
+        length, room = len(chunk), self.room
         self.size += length
-        if self.room and length:
-            kept = chunk if length <= self.room else chunk[: self.room]
+        if room and length:
+            if length > room:
+                chunk, length = chunk[:room], room
             # bytes() of bytes is the same object: a whole chunk is kept without a copy.
-            self.chunks.append(bytes(kept))
-            self.room -= len(kept)
-            self.kept += len(kept)
+            self.chunks.append(bytes(chunk))
+            self.room = room - length
+            self.kept += length
 
     def exclude(self) -> None:
         """Throw away what was copied, and copy no more."""
@@ -99,12 +100,14 @@ class InputTee:
         self._note(line, (1,))
         return line
 
-    @harmless("copying a request body")
     def _note(self, data: Any, size: tuple[Any, ...]) -> None:
-        self._copy.add(data)
-        # Without a size everything was read; nothing, where something was asked for, is the end.
-        if not size or size[0] is None or size[0] < 0 or (size[0] and not len(data)):
-            self.reached_end = True
+        try:
+            self._copy.add(data)
+            # Without a size everything was read; nothing, where something was asked for, is the end.
+            if not size or size[0] is None or size[0] < 0 or (size[0] and not len(data)):
+                self.reached_end = True
+        except Exception as error:
+            report_failure("copying a request body", error)
 
 
 def _make_reader(name: str) -> Callable[..., Any]:

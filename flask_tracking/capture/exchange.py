@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..guard import call_foreign, harmless
+from ..guard import call_foreign, harmless, report_failure
 from ..memo import Memo, make_pick
 from ..record import Capture, Headers
 from ..text import read_number
@@ -35,6 +35,7 @@ _REQUEST_KEYS = frozenset(
         "wsgi.url_scheme",
     }
 )
+_ABSENT = -1
 _BASE_SIZE = 1500
 """Bytes of memory that a capture takes without its headers, bodies and custom data."""
 _TEXT_SIZE = 60
@@ -55,31 +56,62 @@ def _make_pick(keys: tuple[str, ...]) -> tuple[tuple[str, ...], Pick]:
 _picks = Memo(_make_pick)
 
 
+def _find_places(names: tuple[str, ...]) -> tuple[int, int]:
+    """Return where among the names of headers the type and the length of the body stand."""
+    places = {name.lower(): at for at, name in enumerate(names)}
+    return places.get("content-type", _ABSENT), places.get("content-length", _ABSENT)
+
+
+# The views of an app send few sets of headers, too.
+_places = Memo(_find_places)
+
+
 class Exchange:
     """What is copied of one request and its response while they pass."""
 
-    # Class attributes are the values of what does not happen: most exchanges are plain ones.
-    has_ended = False
-    _request: BodyCopy | None = None
-    _input: InputTee | None = None
-    _room = 0
-    _stored_types: Memo[str, bool] | None = None
-    _status: str | None = None
-    _headers: Headers = ()
-    _expected_size: int | None = None
-    _first_byte_ns: int | None = None
-    _server_write: Callable[[bytes], object] | None = None
-    _server_wrap_file: Callable[..., Any] | None = None
-    _file: Any = None
-    """What the server's file wrapper made of `_file_source`."""
-    _file_source: Any = None
+    __slots__ = (
+        "__weakref__",
+        "_expected_size",
+        "_file",
+        "_file_source",
+        "_first_byte_ns",
+        "_headers",
+        "_headers_size",
+        "_input",
+        "_request",
+        "_room",
+        "_server_start_response",
+        "_server_wrap_file",
+        "_server_write",
+        "_status",
+        "_stored_types",
+        "_submit",
+        "has_ended",
+        "response",
+        "span",
+    )
 
     def __init__(self, span: Span, start_response: StartResponse, submit: Submit) -> None:
         self.span = span
-        self._server_start_response = start_response
-        self._submit = submit
+        self.has_ended = False
         self.response = BodyCopy(0)
         """The copy of the response's body."""
+        self._server_start_response = start_response
+        self._submit = submit
+        self._request: BodyCopy | None = None
+        self._input: InputTee | None = None
+        self._room = 0
+        self._stored_types: Memo[str, bool] | None = None
+        self._status: str | None = None
+        self._headers: Headers = ()
+        self._headers_size = 0
+        self._expected_size: int | None = None
+        self._first_byte_ns: int | None = None
+        self._server_write: Callable[[bytes], object] | None = None
+        self._server_wrap_file: Callable[..., Any] | None = None
+        self._file: Any = None
+        """What the server's file wrapper made of `_file_source`."""
+        self._file_source: Any = None
 
     # The request
 
@@ -134,25 +166,26 @@ class Exchange:
         """Stand in for the server's ``start_response``."""
         __traceback_hide__ = True
         write: Any = self._server_start_response(status, headers, *exc_info)
-        self._note_start(status, headers)
+        try:
+            self._note_start(status, tuple(headers))
+        except Exception as error:
+            report_failure("reading the response's headers", error)
         self._server_write = write
         return self._write if callable(write) else write  # asgiref has none to give
 
-    @harmless("reading the response's headers")
-    def _note_start(self, status: str, headers: Any) -> None:
+    def _note_start(self, status: str, headers: Headers) -> None:
         self._status = status
-        self._headers = tuple(headers)
-        self._expected_size = None
-        content_type = ""
-        for name, value in self._headers:
-            if len(name) == 14 and name.lower() == "content-length" and value.isdecimal():
-                self._expected_size = read_number(value)
-            elif len(name) == 12 and name.lower() == "content-type":
-                content_type = value
-        if self._room and not self.response.chunks:
+        self._headers = headers
+        names, values = zip(*headers, strict=True) if headers else ((), ())
+        type_at, length_at = _places[names]
+        self._expected_size = None if length_at == _ABSENT else read_number(values[length_at])
+        self._headers_size = _HEADER_SIZE * len(values) + len("".join(values))
+        response = self.response
+        if self._room and not response.chunks:
+            content_type = "" if type_at == _ABSENT else values[type_at]
             is_stored = self._stored_types is None or self._stored_types[content_type]
-            self.response.room = self._room if is_stored else 0
-            self.response.note = None if is_stored else "binary"
+            response.room = self._room if is_stored else 0
+            response.note = None if is_stored else "binary"
 
     def _write(self, data: bytes) -> object:
         __traceback_hide__ = True
@@ -165,13 +198,16 @@ class Exchange:
             self.note_chunk(data)
         return result
 
-    @harmless("wrapping the response")
     def tee(self, iterable: Iterable[bytes]) -> Iterable[bytes]:
         """Return the iterable to hand to the server."""
-        is_file = self._file is not None and iterable is self._file
-        if is_file and self._hook_close(self._file):
+        try:
+            is_file = self._file is not None and iterable is self._file
+            if is_file and self._hook_close(self._file):
+                return iterable
+            return output_tee_class(type(iterable))(iterable, self)
+        except Exception as error:
+            report_failure("wrapping the response", error)
             return iterable
-        return output_tee_class(type(iterable))(iterable, self)
 
     def _hook_close(self, file: Any) -> bool:
         """Let a file that the server sends by itself end the span when it is closed."""
@@ -206,21 +242,23 @@ class Exchange:
             self.fail(delivery.error)
         self.end("ok" if delivery.is_whole else "disconnected")
 
-    @harmless("copying a response body")
     def note_chunk(self, chunk: bytes) -> bool:
         """Count and copy what has just been produced; the last expected byte is the end.
 
         Returns:
             True when nothing but the size of later chunks matters.
         """
-        response = self.response
-        response.add(chunk)
-        if self._first_byte_ns is None and response.size:
-            self._first_byte_ns = clock.now_ns()
-        if self._expected_size is None:
-            return not response.room and self._first_byte_ns is not None
-        if response.size >= self._expected_size:
-            self.end("ok")
+        try:
+            response = self.response
+            response.add(chunk)
+            if self._first_byte_ns is None and response.size:
+                self._first_byte_ns = clock.now_ns()
+            if self._expected_size is None:
+                return not response.room and self._first_byte_ns is not None
+            if response.size >= self._expected_size:
+                self.end("ok")
+        except Exception as error:
+            report_failure("copying a response body", error)
         return False
 
     # The end
@@ -244,7 +282,6 @@ class Exchange:
         self._status = "101 Switching Protocols"
         self.end("ok")
 
-    @harmless("ending a span")
     def end(self, outcome: str) -> None:
         """End the span and submit the capture; ending twice is harmless."""
         if self.has_ended:
@@ -252,18 +289,20 @@ class Exchange:
         ended_ns = clock.now_ns()
         self.has_ended = True
         span = self.span
-        if span.is_excluded and span.keep_reason is None:
-            span.end()
-            return
         try:
-            if hasattr(span.request, "_tracking_data"):
-                span.take_request_data()
-            if outcome == "disconnected" and self._expects_no_body():
-                outcome = "ok"
-            capture = self._make_capture(ended_ns, outcome)
-        finally:
-            span.end()
-        self._submit(capture)
+            try:
+                if span.is_excluded and span.keep_reason is None:
+                    return
+                if hasattr(span.request, "_tracking_data"):
+                    span.take_request_data()
+                if outcome == "disconnected" and self._expects_no_body():
+                    outcome = "ok"
+                capture = self._make_capture(ended_ns, outcome)
+            finally:
+                span.end()
+            self._submit(capture)
+        except Exception as error:
+            report_failure("ending a span", error)
 
     def _expects_no_body(self) -> bool:
         environ = self.span.environ or {}
@@ -275,13 +314,12 @@ class Exchange:
 
     def _describe_request_body(self, environ: WSGIEnvironment) -> tuple[int, str | None]:
         """Return the size of the request's body on the wire, and why it is not whole."""
-        declared = str(environ.get("CONTENT_LENGTH") or "")
-        declared_size = read_number(declared) or 0
         copy, tee = self._request, self._input
+        if copy is not None and tee is not None and tee.reached_end:
+            return copy.size, copy.note
+        declared_size = read_number(str(environ.get("CONTENT_LENGTH") or "")) or 0
         if copy is None or tee is None:
             return declared_size, copy.note if copy else None
-        if tee.reached_end:
-            return copy.size, copy.note
         size = max(declared_size, copy.size)
         # A chunked body has no size that could tell: what was not read to its end was not read.
         is_whole = 0 < size <= copy.size and "HTTP_TRANSFER_ENCODING" not in environ
@@ -293,14 +331,19 @@ class Exchange:
         keys, pick = _picks[tuple(environ)]
         values = pick(environ)
         try:
-            size = self._memory_size(values)
+            text_size = len("".join(values))
         except TypeError:  # a test's own environ has numbers where text belongs
             values = tuple(map(str, values))
-            size = self._memory_size(values)
+            text_size = len("".join(values))
         request_size, request_note = 0, None
         if request is not None or environ.get("CONTENT_LENGTH"):
             request_size, request_note = self._describe_request_body(environ)
         first_byte_ns = self._first_byte_ns
+        size = _BASE_SIZE + _TEXT_SIZE * len(values) + text_size + self._headers_size + response.kept
+        if request is not None:
+            size += request.kept
+        if span.is_annotated:
+            size += span.annotations_size()
         # By position: with names it takes twice as long.
         return Capture(
             span.number,
@@ -333,19 +376,8 @@ class Exchange:
             span.timings() if span.children else (),
             span.keep_reason,
             span.is_discarded,
-            tuple(span.notes),
+            tuple(span.notes) if span.notes else (),
         )
-
-    def _memory_size(self, environ_values: tuple[str, ...]) -> int:
-        size = _BASE_SIZE + self.response.kept
-        if self.span.is_annotated:
-            size += self.span.annotations_size()
-        if self._request is not None:
-            size += self._request.kept
-        size += _TEXT_SIZE * len(environ_values) + len("".join(environ_values))
-        for _, value in self._headers:
-            size += _HEADER_SIZE + len(value)
-        return size
 
 
 def _set_close(file: Any, close: Callable[[], None]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..guard import harmless
+from ..guard import report_failure
 from .bodies import stored_types
 from .exchange import Exchange, Submit
 from .health import is_health_check
@@ -42,7 +42,11 @@ class TrackingMiddleware:
         # Werkzeug's debugger leaves out frames with this name; other tracebacks show one frame.
         __traceback_hide__ = True
         outer = environ.get(ENVIRON_KEY)
-        exchange = self._open(environ, start_response)
+        try:
+            exchange = self._open(environ, start_response)
+        except Exception as error:
+            report_failure("opening a span", error)
+            exchange = None
         if exchange is None:
             return self.wsgi_app(environ, start_response)
         token = running.set(exchange.span)
@@ -60,10 +64,8 @@ class TrackingMiddleware:
             if outer is not None:
                 environ[ENVIRON_KEY] = outer
             exchange.give_back(environ)
-        teed = exchange.tee(iterable)
-        return iterable if teed is None else teed
+        return exchange.tee(iterable)
 
-    @harmless("opening a span")
     def _open(self, environ: WSGIEnvironment, start_response: StartResponse) -> Exchange | None:
         settings = self._tracked.settings
         path = environ.get("PATH_INFO", "")

@@ -19,7 +19,7 @@ from flask import Flask, Request, got_request_exception, request, request_finish
 from flask.globals import request_ctx
 
 from ..config import tracking_keys
-from ..guard import harmless, warn_rarely
+from ..guard import harmless, report_failure, warn_rarely
 from .marks import UNKNOWN, apply_marks
 from .snapshot import foreign_text
 from .span import ENVIRON_KEY, Span
@@ -66,19 +66,25 @@ def _find_span(app: Flask, request: Request) -> Span | None:
     return span if span.is_recording else None
 
 
-@harmless("reading the route")
 def _on_request_started(app: Flask, **_: Any) -> None:
-    request_object = request._get_current_object()  # type: ignore[attr-defined]
-    span = _find_span(app, request_object)
-    if span is None:
-        return
+    try:
+        request_object = request._get_current_object()  # type: ignore[attr-defined]
+        span = _find_span(app, request_object)
+        if span is not None:
+            _take_route(app, span, request_object)
+    except Exception as error:
+        report_failure("reading the route", error)
+
+
+def _take_route(app: Flask, span: Span, request_object: Request) -> None:
     span.request = request_object
     span.environ = request_object.environ
+    tracked = span.owner
     rule = request_object.url_rule
     if rule is not None:
-        span.endpoint = rule.endpoint
+        endpoint = span.endpoint = rule.endpoint
         span.url_rule = rule.rule
-        if "." in rule.endpoint:
+        if "." in endpoint:
             span.blueprint = request_object.blueprint
         if request_object.view_args:
             span.view_args = {
@@ -86,10 +92,10 @@ def _on_request_started(app: Flask, **_: Any) -> None:
                 for name, value in request_object.view_args.items()
             }
         # One look for most requests: nothing is said about most views.
-        if span.owner.marks.get(rule.endpoint, UNKNOWN) is not None:
-            apply_marks(app, span, rule.endpoint, request_object.method)
-    if not span.owner.is_config_checked:
-        _check_config(app, span.owner)
+        if tracked.marks.get(endpoint, UNKNOWN) is not None:
+            apply_marks(app, span, endpoint, request_object.method)
+    if not tracked.is_config_checked:
+        _check_config(app, tracked)
 
 
 @harmless("reading an exception")
@@ -106,19 +112,21 @@ def _on_got_request_exception(app: Flask, exception: BaseException, **_: Any) ->
     _take_user(app, span, may_load=propagates)
 
 
-@harmless("reading the user and custom data")
 def _on_request_finished(app: Flask, response: Response, **_: Any) -> None:
-    request_object = request._get_current_object()  # type: ignore[attr-defined]
-    span = _find_span(app, request_object)
-    if span is None:
-        return
-    # Asked before the calls: in most requests there is neither.
-    if span.handled is not None:
-        span.settle_handled(response.status_code)
-    if hasattr(request_object, "_tracking_data"):
-        span.take_request_data()
-    _take_user(app, span, may_load=True)
-    span.settled_trace()
+    try:
+        request_object = request._get_current_object()  # type: ignore[attr-defined]
+        span = _find_span(app, request_object)
+        if span is None:
+            return
+        # Asked before the calls: in most requests there is neither.
+        if span.handled is not None:
+            span.settle_handled(response.status_code)
+        if hasattr(request_object, "_tracking_data"):
+            span.take_request_data()
+        _take_user(app, span, may_load=True)
+        span.settled_trace()
+    except Exception as error:
+        report_failure("reading the user and custom data", error)
 
 
 def _take_user(app: Flask, span: Span, *, may_load: bool) -> None:

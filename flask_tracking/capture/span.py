@@ -6,6 +6,7 @@ nothing, so that code which annotates needs no ``if``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,7 +28,7 @@ from ..record import ChildTiming, ExceptionInfo, UserRef
 from ..text import cut
 from . import clock
 from .snapshot import MAX_BYTES, Snapshot, clean_text, describe_exception, snapshot
-from .trace import continue_opentelemetry, has_opentelemetry
+from .trace import OPENTELEMETRY, continue_opentelemetry
 from .users import describe_user
 
 if TYPE_CHECKING:
@@ -53,35 +54,14 @@ class Span:
     .. versionadded:: 2.0
     """
 
-    # Class attributes are the values of what was not set: most requests set little of it.
-    is_recording = True
-    """False once the request has ended, and on the span outside a request."""
-    keep_reason: str | None = None
-    is_discarded = False
-    is_excluded = False
-    """True where a mark on the view says so: without `keep` nothing of the request is handed over."""
+    # Values of what is seldom set; what every request is asked for is found faster on the span itself.
     exchange: Exchange | None = None
     """What is copied of the request; let go of at the end."""
-    user_id: str | None = None
-    user_repr: str | None = None
-    user: UserRef | None = None
-    exception: ExceptionInfo | None = None
-    endpoint: str | None = None
-    url_rule: str | None = None
-    blueprint: str | None = None
-    view_args: dict[str, str] | None = None
-    has_user = False
-    """True once the app has said who asks."""
-    is_annotated = False
-    """True once there is custom data, a child span or an exception."""
     request: Request | None = None
     """Flask's, once it has begun; let go of at the end."""
-    handled: BaseException | None = None
-    """An exception that an errorhandler is about to answer."""
     _seen_error: BaseException | None = None
     _request_data: Snapshot | None = None
     _seen_data: Any = None
-    _trace: TraceContext | None = None
     _custom_size = 0
 
     def __init__(self, owner: TrackedApp, environ: WSGIEnvironment, parent: Span | None) -> None:
@@ -90,10 +70,31 @@ class Span:
         self.arrived_at = clock.now()
         self.started_ns = clock.now_ns()
         self.environ: WSGIEnvironment | None = environ
+        self.is_recording = True
+        """False once the request has ended, and on the span outside a request."""
+        self.endpoint: str | None = None
+        self.url_rule: str | None = None
+        self.blueprint: str | None = None
+        self.view_args: dict[str, str] | None = None
+        self.has_user = False
+        """True once the app has said who asks."""
+        self.user_id: str | None = None
+        self.user_repr: str | None = None
+        self.user: UserRef | None = None
+        self.handled: BaseException | None = None
+        """An exception that an errorhandler is about to answer."""
+        self.exception: ExceptionInfo | None = None
+        self.is_excluded = False
+        """True where a mark on the view says so: without `keep` nothing is handed over."""
+        self.is_discarded = False
+        self.keep_reason: str | None = None
+        self.is_annotated = False
+        """True once there is custom data, a child span or an exception."""
         self.custom: dict[str, tuple[Any, int]] = {}
-        self.notes: dict[str, None] = {}
         self.children: list[_Child] = []
+        self.notes: dict[str, None] = {}
         self._parent = parent
+        self._trace: TraceContext | None = None
 
     def __repr__(self) -> str:
         return f"<Span {self.id}>"
@@ -226,7 +227,7 @@ class Span:
         Returns:
             None where only the ``traceparent`` header counts, which can be read later.
         """
-        if self._trace is None and (self._parent is not None or has_opentelemetry()):
+        if self._trace is None and (self._parent is not None or OPENTELEMETRY in sys.modules):
             return self.trace
         return self._trace
 
@@ -333,12 +334,13 @@ class _Child:
 class NoopSpan(Span):
     """The span outside a request: takes everything, keeps nothing, and its ids are zeros."""
 
-    is_recording = False
     id = ObjectId("0" * 24)
     trace = TraceContext("0" * 32, "0" * 16, None)
 
-    def __init__(self) -> None:
+    def __init__(self, owner: Any = None) -> None:
         """Nothing belongs to it."""
+        super().__init__(owner, {}, None)
+        self.is_recording = False
 
 
 NOOP_SPAN = NoopSpan()

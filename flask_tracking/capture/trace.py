@@ -6,16 +6,13 @@ import sys
 
 from ..ids import TraceContext, child_of
 
-
-def has_opentelemetry() -> bool:
-    """Tell whether OpenTelemetry may be tracing here."""
-    # Looked up and not imported: who does not use OpenTelemetry does not pay for it.
-    return sys.modules.get("opentelemetry.trace") is not None
+OPENTELEMETRY = "opentelemetry.trace"
+"""The module that is looked up and not imported: who does not use it does not pay for it."""
 
 
 def continue_opentelemetry() -> TraceContext | None:
     """Continue the trace of the active OpenTelemetry span, if there is one."""
-    module = sys.modules.get("opentelemetry.trace")
+    module = sys.modules.get(OPENTELEMETRY)
     if module is None:
         return None
     context = module.get_current_span().get_span_context()

@@ -76,18 +76,21 @@ class BatchWorker(Worker):
             if self._is_closing:
                 self._settle_dropped("closed")
                 return
-            queue = self._queue
-            queue.append(capture)
+            self._queue.append(capture)
             self._bytes += capture.size
-            while queue and (len(queue) > settings.queue_records or self._bytes > settings.queue_bytes):
-                self._bytes -= queue.popleft().size
-                self._settle_dropped("queue_full")
-            is_full_batch = len(queue) >= settings.batch_records
-            must_start = self._thread is None
-        if must_start:
+            waiting = len(self._queue)
+            if waiting > settings.queue_records or self._bytes > settings.queue_bytes:
+                self._make_room()
+        if self._thread is None:
             self._start()
-        if is_full_batch and not self._wake.is_set():
+        if waiting >= settings.batch_records and not self._wake.is_set():
             self._wake.set()
+
+    def _make_room(self) -> None:
+        settings, queue = self._settings, self._queue
+        while queue and (len(queue) > settings.queue_records or self._bytes > settings.queue_bytes):
+            self._bytes -= queue.popleft().size
+            self._settle_dropped("queue_full")
 
     def _settle_dropped(self, reason: str, count: int = 1) -> None:
         self._drop(reason, count)

@@ -61,7 +61,6 @@ REQUEST_STAGES = (
     Stage("input: note", bodies.InputTee, "_note"),
     Stage("end", exchange.Exchange, "end"),
     Stage("capture: make", exchange.Exchange, "_make_capture"),
-    Stage("capture: size", exchange.Exchange, "_memory_size"),
     Stage("submit", batch.BatchWorker, "submit"),
 )
 WORKER_STAGES = (
