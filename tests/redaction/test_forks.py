@@ -6,10 +6,16 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+from flask_tracking.pipeline.redaction import gate as gates
+from flask_tracking.pipeline.redaction.engine import Re2Engine
+from flask_tracking.pipeline.redaction.names import Names
+from flask_tracking.pipeline.redaction.values import Finder
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 
 SETTING = """
 import os, random, signal, threading, warnings
@@ -66,6 +72,7 @@ def run(script: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@forks
 def test_child_uses_what_its_parent_compiled() -> None:
     """After a fork with nobody inside RE2 nothing is compiled, in a child or a child of that."""
     run(
@@ -84,6 +91,7 @@ def test_child_uses_what_its_parent_compiled() -> None:
     )
 
 
+@forks
 def test_child_of_a_fork_with_a_thread_inside() -> None:
     """What another thread was in the middle of is compiled anew, and the child finds the same."""
     run(
@@ -114,6 +122,7 @@ def test_child_of_a_fork_with_a_thread_inside() -> None:
     )
 
 
+@forks
 def test_fork_by_the_thread_that_is_inside() -> None:
     """A thread that forks where it is inside, as a signal's handler may, goes on there in the child."""
     run(
@@ -133,3 +142,43 @@ def test_fork_by_the_thread_that_is_inside() -> None:
         thread.join()
         """
     )
+
+
+def test_gate_that_another_thread_has() -> None:
+    """In a child it opens at once; only where another thread was inside a new generation begins."""
+    gate, has_entered, may_leave = gates.Gate(), threading.Event(), threading.Event()
+
+    def stay() -> None:
+        with gate:
+            has_entered.set()
+            may_leave.wait(20)
+
+    gate._begin_anew()
+    with gate:
+        gate._begin_anew()
+    assert gate.generation == 0
+
+    thread = threading.Thread(target=stay)
+    thread.start()
+    assert has_entered.wait(20)
+    lock = gate._lock
+    gate._begin_anew()
+    with gate:
+        assert gate.generation == 1
+    gate._lock = lock  # as the thread knows it, which in a child would not be there
+    may_leave.set()
+    thread.join()
+
+
+def test_each_generation_compiles_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compiled anew is not what re2 has cached, and finds the same."""
+    pytest.importorskip("re2")
+    re2_engine = Re2Engine()
+    finder, pattern = Finder(re2_engine, Names()), re2_engine._compile("abc")
+    old = pattern.get()
+    text = b"x AKIAABCDEFGHIJKLMNOP y token: abc"
+    found = finder.find(text), finder.scan(text)
+    monkeypatch.setattr(gates.gate, "generation", gates.gate.generation + 1)
+
+    assert pattern.get() is pattern.get() is not old
+    assert (finder.find(text), finder.scan(text)) == found
