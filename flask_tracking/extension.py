@@ -17,12 +17,8 @@ from .config import Settings, tracking_keys
 from .errors import ConfigError, TrackingError
 from .exporters.base import Exporter
 from .living import Living
-from .pipeline.agents import load_tables
 from .pipeline.batch import BatchWorker
-from .pipeline.callback import Hooks, OnRecord
-from .pipeline.redaction.actions import Redact
-from .pipeline.redaction.again import literals_of
-from .pipeline.redaction.redactor import check_rules
+from .pipeline.callback import Hooks, OnRecord, Redact, literals_of
 from .pipeline.stats import Stats
 from .pipeline.worker import SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
@@ -107,7 +103,7 @@ class Tracking:
             ConfigError: a setting is wrong, or the app is tracked already.
         """
         settings = Settings.from_mapping(app.config)
-        check_rules(settings)
+        _check_rules(settings)
         exporter = self._exporter or _make_mongo_exporter(settings)
         tracked = TrackedApp(app.name, settings, tracking_keys(app.config), exporter)
         tracked.user_repr = self._user_repr
@@ -125,7 +121,7 @@ class Tracking:
         )
         signals.connect(app)
         if not cli.is_command_running():
-            load_tables()
+            tracked.worker.prepare()
         _when_collected(app, tracked.worker.stop)
 
     def exclude(self, view: T) -> T:
@@ -237,6 +233,19 @@ def _wrong(name: str, value: object, wanted: str) -> ConfigError:
         f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
     )
     return ConfigError(f"Tracking({name}=...) is {kind}, but it wants {wanted}.")
+
+
+def _check_rules(settings: Settings) -> None:
+    own = (
+        settings.redact_off,
+        settings.redact_patterns,
+        settings.redact_literals,
+        settings.redact_actions,
+    )
+    if any(own):
+        from .pipeline.redaction.configured import check_rules
+
+        check_rules(settings)
 
 
 def _make_mongo_exporter(settings: Settings) -> Exporter:

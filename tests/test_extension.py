@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from flask import Flask, current_app
 
-from flask_tracking import ConfigError, MemoryExporter, Tracking, TrackingError, current_span
+from flask_tracking import ConfigError, MemoryExporter, Tracking, TrackingError, cli, current_span
 from flask_tracking.capture.middleware import TrackingMiddleware
+from flask_tracking.pipeline.redaction import redactor
+from flask_tracking.pipeline.redaction.values import Finder
+
+ROOT = Path(__file__).parents[1]
 
 
 class Closing(MemoryExporter):
@@ -50,6 +59,7 @@ def test_twice_is_an_error(app: Flask, tracking: Tracking) -> None:
         Tracking(app)
 
 
+@pytest.mark.parametrize("is_command", [True, False])
 @pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize(
     ("key", "value"),
@@ -62,9 +72,15 @@ def test_twice_is_an_error(app: Flask, tracking: Tracking) -> None:
     ],
 )
 def test_wrong_setting_changes_nothing(
-    memory: MemoryExporter, key: str, value: Any, enabled: bool
+    memory: MemoryExporter,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+    value: Any,
+    enabled: bool,
+    is_command: bool,
 ) -> None:
-    """A wrong setting is an error in init_app, and leaves the app as it was."""
+    """A wrong setting is an error in init_app, also of a command, and leaves the app as it was."""
+    monkeypatch.setattr(cli, "is_command_running", lambda: is_command)
     app = make_app(TRACKING_ENABLED=enabled, **{key: value})
     with pytest.raises(ConfigError, match=f"^{key}"):
         Tracking(app, exporter=memory)
@@ -166,3 +182,74 @@ def test_nothing_is_said_by_a_default_install(recwarn: pytest.WarningsRecorder) 
     Tracking(app)
     assert len(recwarn) == 0
     assert app.extensions["tracking"].worker._thread is None
+
+
+APP = """
+import os, sys
+from flask import Flask
+from flask_tracking import MemoryExporter, Tracking
+
+memory = MemoryExporter()
+app = Flask("shop")
+app.config["TRACKING_WORKER"] = os.environ["WORKER"]
+app.add_url_rule("/", "index", lambda: "password=hunter2")
+tracking = Tracking(app, exporter=memory)
+
+@app.cli.command()
+def idle():
+    print(*sys.modules)
+
+@app.cli.command()
+def ask():
+    print(app.test_client().get("/").text)
+    assert tracking.flush(20)
+    print(memory.records[0].response_body.decode())
+"""
+each_worker = pytest.mark.parametrize("worker", ["batch", "sync"])
+
+
+def run_app(directory: Path, worker: str, *arguments: str) -> str:
+    """Run Python where `APP` is a module, and return what it prints."""
+    (directory / "app.py").write_text(APP)
+    env = {**os.environ, "WORKER": worker, "PYTHONPATH": f"{directory}{os.pathsep}{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, *arguments], env=env, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+@each_worker
+@pytest.mark.xfail(reason="the commands of flask_tracking.cli import it", strict=False)
+def test_command_does_without_redaction(tmp_path: Path, worker: str) -> None:
+    """An app that is made for a command imports and compiles nothing of redaction."""
+    loaded = run_app(tmp_path, worker, "-m", "flask", "idle").split()
+
+    assert "flask_tracking.pipeline.worker" in loaded
+    assert not [name for name in loaded if name.startswith("flask_tracking.pipeline.redaction")]
+    assert {"flask_tracking.pipeline.assemble", "ua_parser", "re2"}.isdisjoint(loaded)
+
+
+@each_worker
+def test_command_that_sends_requests_is_recorded(tmp_path: Path, worker: str) -> None:
+    """Where a command uses the app after all, its requests are recorded as any other."""
+    printed = run_app(tmp_path, worker, "-m", "flask", "ask")
+
+    assert printed.split() == ["password=hunter2", "password=[redacted]"]
+
+
+@each_worker
+@pytest.mark.parametrize("is_redacted", [True, False])
+def test_app_that_serves_is_prepared(memory: MemoryExporter, worker: str, is_redacted: bool) -> None:
+    """Patterns are compiled before the first request, once, and not where nothing is redacted."""
+    with mock.patch.object(redactor, "Finder", wraps=Finder) as compiled:
+        app = make_app(TRACKING_WORKER=worker, TRACKING_REDACT=is_redacted)
+        tracking = Tracking(app, exporter=memory)
+        assert compiled.call_count == is_redacted
+
+        app.secret_key = "Zq8wLr3nVt5yXc7k"
+        assert app.test_client().get("/?a=Zq8wLr3nVt5yXc7k").text == "shop"
+        assert tracking.flush(20)
+
+    assert compiled.call_count == is_redacted
+    expected = "a=[redacted]" if is_redacted else "a=Zq8wLr3nVt5yXc7k"
+    assert [record.query_params for record in memory.records] == [expected]

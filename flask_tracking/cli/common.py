@@ -12,7 +12,8 @@ from flask import Flask, current_app
 
 from ..errors import ExportError, TrackingError
 from ..exporters.base import Exporter, Reader
-from ..pipeline.redaction.again import Revision, literals_of
+from ..pipeline.callback import literals_of
+from ..pipeline.redaction.again import Revision
 from ..pipeline.redaction.redactor import Redactor
 from ..record import Record
 from ..registry import TrackedApp, find_tracked

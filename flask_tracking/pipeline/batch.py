@@ -18,7 +18,6 @@ from ..config import Settings
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
 from ..record import Capture, Record
-from .agents import load_tables
 from .callback import NO_HOOKS, Hooks
 from .worker import Worker
 
@@ -205,7 +204,7 @@ class BatchWorker(Worker):
             for _ in range(min(CHUNK, len(self._parents))):
                 self._parents.popleft()
             time.sleep(0)
-        load_tables()
+        self.prepare()
         # The first export meets the same trouble again, and says it.
         with contextlib.suppress(ExportError, NoDatabaseError):
             self._exporter.open()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from flask import Flask
+
 from ..guard import call_foreign
 from ..record import Record
-from .redaction.actions import Redact
 
-__all__ = ["NO_HOOKS", "Hooks", "OnRecord", "ask"]
+__all__ = ["NO_HOOKS", "Hooks", "OnRecord", "Redact", "ask", "literals_of"]
 
 OnRecord = Callable[[Record], Record | None]
+Redact = Callable[[str, str, str], str | None]
+"""``redact(path, value, rule)``: returns what to store, None for the marker."""
 
 
 class Hooks(NamedTuple):
@@ -45,3 +49,22 @@ def _ask(on_record: OnRecord, record: Record) -> Record | None:
     if answer is None or answer.id == record.id:
         return answer
     return dataclasses.replace(answer, id=record.id)
+
+
+def literals_of(app: Flask) -> Callable[[], list[str]]:
+    """Return what finds the app's own secrets, and does not keep the app.
+
+    It is asked each time: the key may be set after the app was tracked, and it may be changed.
+    """
+    reference = weakref.ref(app)
+
+    def find_literals() -> list[str]:
+        alive = reference()
+        return [] if alive is None else _secret_keys(alive)
+
+    return find_literals
+
+
+def _secret_keys(app: Flask) -> list[str]:
+    keys = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or ())]
+    return [key if isinstance(key, str) else key.decode("latin-1") for key in keys if key]

@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .. import guard
 from ..config import Settings
@@ -20,11 +21,14 @@ from ..exporters.base import Exporter
 from ..forks import watch_forks
 from ..living import Living
 from ..record import Capture, Record
-from .assemble import Assembler
+from .agents import load_tables
 from .callback import NO_HOOKS, Hooks, OnRecord, ask
 from .current_rules import CurrentRules
-from .redaction.redactor import Redactor
 from .stats import Stats
+
+if TYPE_CHECKING:
+    from .assemble import Assembler
+    from .redaction.redactor import Redactor
 
 __all__ = ["SyncWorker", "Worker"]
 
@@ -44,6 +48,7 @@ class Worker(ABC):
         self._settings = settings
         self._exporter = exporter
         self._hooks = hooks
+        self._redactor: Redactor | None = None
         self._reset()
         _workers.add(self)
         watch_forks(self)
@@ -52,11 +57,8 @@ class Worker(ABC):
         atexit.register(_at_exit)
 
     def _reset(self) -> None:
-        self._assembler = Assembler(self._settings)
+        self._assembler: Assembler | None = None
         self._rules = CurrentRules(self._settings, self._exporter)
-        self._redactor = Redactor(
-            self._settings, self._hooks.find_literals, callback=self._hooks.redact
-        )
         self._lock = threading.Lock()
         self._received = self._kept = self._exported = self._failed = 0
         self._dropped: Counter[str] = Counter()
@@ -68,6 +70,36 @@ class Worker(ABC):
     def after_fork_in_child(self) -> None:
         """Begin anew: the parent sends what it had queued, and no thread of its survived."""
         self._reset()
+
+    def prepare(self) -> None:
+        """Import, load and compile now what else the first capture would wait for.
+
+        A child that is forked later uses the same. When it fails, that is logged, and tried again with
+        the first capture.
+        """
+        guard.call_foreign("preparing the worker", self._prepare, default=None)
+
+    def _prepare(self) -> None:
+        load_tables()
+        self._get_assembler()
+        self._get_redactor().prepare()
+
+    def _get_assembler(self) -> Assembler:
+        if self._assembler is None:
+            # As the redactor imported when wanted: an app that is made for a command serves nothing.
+            from .assemble import Assembler
+
+            self._assembler = Assembler(self._settings)
+        return self._assembler
+
+    def _get_redactor(self) -> Redactor:
+        if self._redactor is None:
+            from .redaction.redactor import Redactor
+
+            self._redactor = Redactor(
+                self._settings, self._hooks.find_literals, callback=self._hooks.redact
+            )
+        return self._redactor
 
     @property
     def shutdown_timeout_s(self) -> float:
@@ -155,7 +187,7 @@ class Worker(ABC):
                     self._drop("assembly_failed")
             else:
                 records += made
-        records = self._redactor.redact(records)
+        records = self._get_redactor().redact(records)
         on_record = self._hooks.on_record
         if on_record is not None:
             answers = [self._ask(on_record, record) for record in records]
@@ -173,7 +205,7 @@ class Worker(ABC):
 
     def _make_record(self, capture: Capture) -> Sequence[Record]:
         """Return the one record of `capture`, or none where the rules do not keep it."""
-        record = self._assembler.assemble(capture)
+        record = self._get_assembler().assemble(capture)
         verdict = self._rules.judge(record, capture)
         if not verdict.is_kept:
             return ()

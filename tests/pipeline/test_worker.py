@@ -15,10 +15,18 @@ from typing import Any
 
 import pytest
 
-from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Record, Settings
+from flask_tracking import (
+    ExportError,
+    MemoryExporter,
+    NoDatabaseError,
+    Record,
+    Settings,
+    guard,
+)
 from flask_tracking.pipeline import batch as batch_module
 from flask_tracking.pipeline import worker as worker_module
 from flask_tracking.pipeline.batch import BatchWorker
+from flask_tracking.pipeline.redaction.redactor import Redactor
 from flask_tracking.pipeline.worker import SyncWorker
 from flask_tracking.record import Capture
 
@@ -366,6 +374,7 @@ def test_memory_that_runs_out_in_the_thread(
     """MemoryError costs the record or another try, wherever it comes up, and never the thread."""
     monkeypatch.setattr(batch_module, "FIRST_RETRY_S", 0.001)
     worker = make_worker()
+    worker.prepare()
     owner, name = part.split(".")
     with monkeypatch.context() as patch:
         failing = iter([MemoryError()])
@@ -562,6 +571,52 @@ def test_fork_begins_anew() -> None:
     run_script(script)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.parametrize("kind", ["batch.BatchWorker", "worker.SyncWorker"])
+def test_what_was_prepared_survives_a_fork(kind: str) -> None:
+    """A child redacts with what its parent compiled, and knows its own process."""
+    module, name = kind.split(".")
+    script = f"""
+        import os
+        from unittest import mock
+        from flask_tracking import MemoryExporter, Settings
+        from flask_tracking.pipeline.{module} import {name}
+        from flask_tracking.pipeline.redaction import redactor
+        from tests.captures import make_capture
+
+        exporter = MemoryExporter()
+        worker = {name}(Settings(flush_interval_s=3600.0), exporter)
+        worker.prepare()
+        child = os.fork()
+        if child == 0:
+            with mock.patch.object(redactor, "Finder") as compiles_anew:
+                worker.submit(make_capture(response_chunks=(b"password=hunter2",)))
+                assert worker.flush(20)
+            assert not compiles_anew.called
+            (record,) = exporter.records
+            assert record.response_body == b"password=[redacted]", record
+            assert f":{{os.getpid()}}:" in record.process
+            os._exit(17)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 17
+    """
+    run_script(script)
+
+
+def test_failure_to_prepare_is_said(
+    make_worker: MakeWorker, exporter: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be prepared stops nobody, and is tried again with the first record."""
+    worker = make_worker()
+    with monkeypatch.context() as patch:
+        patch.setattr(Redactor, "prepare", lambda _: 1 // 0)
+        worker.prepare()
+    assert guard.failures["preparing the worker"] == 1
+    worker.submit(make_capture(response_chunks=(b"password=hunter2",)))
+    assert worker.flush(TIMEOUT_S)
+    assert exporter.records[0].response_body == b"password=[redacted]"
+
+
 def run_script(script: str) -> subprocess.CompletedProcess[str]:
     """Run Python code in a process of its own; fails when that does."""
     return subprocess.run(
@@ -714,10 +769,10 @@ def test_sync_worker_counts_what_is_broken_off(
     """What leaves the worker goes where it belongs; the record that it costs is counted."""
     worker = SyncWorker(Settings(), exporter)
 
-    def leave(_: object) -> None:
+    def leave(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(worker._redactor, "redact", leave)
+    monkeypatch.setattr(Redactor, "redact", leave)
     with pytest.raises(error):
         worker.submit(make_capture())
     assert worker.stats.dropped == {"worker_failed": 1}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flask_tracking import Record, Settings
-from flask_tracking.pipeline.redaction.actions import Redact
+from flask_tracking.pipeline.callback import Redact
 from flask_tracking.pipeline.redaction.redactor import Redactor
 
 from .planting import make_record

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from flask_tracking import ConfigError, Settings
+from flask_tracking.pipeline.redaction.configured import check_rules
 from flask_tracking.pipeline.redaction.engine import Engine
+from flask_tracking.pipeline.redaction.names import Names
 from flask_tracking.pipeline.redaction.redactor import Redactor
+from flask_tracking.pipeline.redaction.scans import MAX_SPANS
+from flask_tracking.pipeline.redaction.values import Finder, Spans
 
 from .planting import make_record
 
@@ -113,7 +118,7 @@ def test_own_patterns_find_what_json_escapes(
 def test_patterns_that_one_engine_lacks_are_refused(pattern: str, reason: str) -> None:
     """A pattern outside of the common subset is a ConfigError that names it and says why."""
     with pytest.raises(ConfigError, match=r"TRACKING_REDACT_PATTERNS\['badge'\]") as raised:
-        make_redactor(TRACKING_REDACT_PATTERNS={"badge": pattern})
+        check_rules(Settings.from_mapping({"TRACKING_REDACT_PATTERNS": {"badge": pattern}}))
 
     assert reason in str(raised.value)
 
@@ -138,7 +143,7 @@ def test_patterns_that_one_engine_lacks_are_refused(pattern: str, reason: str) -
 def test_wrong_rules_are_refused(settings: dict[str, Any], message: str) -> None:
     """A wrong id and a weak literal are a ConfigError, and the literal is not quoted."""
     with pytest.raises(ConfigError, match=message) as raised:
-        make_redactor(**settings)
+        check_rules(Settings.from_mapping(settings))
 
     assert "abab" not in str(raised.value)
 
@@ -181,3 +186,30 @@ def test_literals_behind_escapes(engine: Engine, is_ascii: bool) -> None:
     (redacted,) = make_redactor(engine, TRACKING_REDACT_LITERALS=[literal]).redact([record])
 
     assert json.loads(redacted.request_body) == {"a": "[redacted]"}
+
+
+def test_literals_change_without_compiling(engine: Engine) -> None:
+    """A finder finds the literals that it was told of last, whatever they touch."""
+    first, second = "correct horse/battery", "staple:password-17"
+    finder = Finder(engine, Names())
+    data = f"a={first} b={quote(first, safe='')} c={second} {second}".encode()
+    finder.know([first])
+    assert [data[one.start : one.end].decode() for one in finder.find(data)] == [
+        first,
+        quote(first, safe=""),
+    ]
+    finder.know([second])
+    assert [one.start for one in finder.find(data)] == [data.index(b"staple"), data.rindex(b"staple")]
+    spans = Spans(finder.scan(data))
+    assert all(spans.touch(one.start, one.end) for one in finder.find(data))
+
+
+def test_literals_are_looked_for_within_bounds(engine: Engine) -> None:
+    """Where a literal stands more often than there is memory for, all the rest is worth a look."""
+    literal = "0a1b2c3d4e5f6g7h"
+    finder = Finder(engine, Names())
+    finder.know([literal])
+    data = f"{literal} ".encode() * (MAX_SPANS + 10)
+    spans = finder.scan(data)
+    assert len(spans) <= MAX_SPANS + 1
+    assert spans[-1][1] == len(data)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from ...guard import call_foreign
+from ..callback import Redact
 from .values import MARKER, MARKER_BYTES, Finding
 
-Redact = Callable[[str, str, str], "str | None"]
-"""``redact(path, value, rule)``: returns what to store, None for the marker."""
 REMOVE, TAIL, HASH = "remove", "tail", "hash"
 TAIL_CHARACTERS, MIN_FOR_TAIL = 4, 12
 HASH_CHARACTERS = 8

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from ...config import MAX_BODY_BYTES, Settings
 from ...record import Headers, Record, Remark
-from .actions import Actions, Redact
+from ..callback import Redact
+from .actions import Actions
 from .headers import SECRET_HEADERS, hide_header, remark_header
 from .redactor import Redactor
-
-if TYPE_CHECKING:
-    from flask import Flask
 
 
 class Revision:
@@ -66,22 +62,3 @@ class Revision:
                 value = hidden
             pairs.append((name, value))
         return tuple(pairs)
-
-
-def literals_of(app: Flask) -> Callable[[], list[str]]:
-    """Return what finds the app's own secrets, and does not keep the app.
-
-    It is asked each time: the key may be set after the app was tracked, and it may be changed.
-    """
-    reference = weakref.ref(app)
-
-    def find_literals() -> list[str]:
-        alive = reference()
-        return [] if alive is None else _secret_keys(alive)
-
-    return find_literals
-
-
-def _secret_keys(app: Flask) -> list[str]:
-    keys = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or ())]
-    return [key if isinstance(key, str) else key.decode("latin-1") for key in keys if key]

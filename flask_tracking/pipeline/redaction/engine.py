@@ -11,7 +11,7 @@ import itertools
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from .gate import gate
@@ -23,6 +23,10 @@ Choose = Callable[[bytes], Iterable[int]]
 
 class Pattern(Protocol):
     """A compiled pattern over bytes, of either engine."""
+
+    @property
+    def groupindex(self) -> Mapping[str, int]:
+        """The numbers of the named groups."""
 
     def finditer(self, string: bytes, /) -> Iterable[Any]:
         """Find all matches from left to right."""
@@ -143,6 +147,8 @@ PATIENCE_S, PATIENCE_FOR_BYTE_S = 0.002, 1e-6
 """What a scan may take: a third of it is much, but where a text was made to make it slow."""
 MATCHES_AT_ONCE = 1000
 """So many are held in memory: of a hostile text there may be millions."""
+MAX_MEMORY = 64 << 20
+"""Bytes that a pattern of RE2's may take, with what it makes of it while it looks for it."""
 
 
 class Re2Engine:
@@ -155,18 +161,21 @@ class Re2Engine:
         import re2
 
         self._re2 = re2
-        self._options = re2.Options()
-        self._options.encoding = re2.Options.Encoding.LATIN1
-        self._options.log_errors = False  # its messages go to standard error, and quote the pattern
-        self._options.max_mem = 64 << 20
 
     def compile(self, pattern: str) -> Pattern:
         """Compile one pattern."""
         return _GatedPattern(self._compile(pattern))
 
-    def _compile(self, pattern: str) -> Any:
-        with gate:
-            return self._re2.compile(pattern.encode(), self._options)
+    def _compile(self, pattern: str) -> _Compiled:
+        return _Compiled(lambda: self._re2.compile(pattern.encode(), self._make_options()))
+
+    def _make_options(self) -> Any:
+        options = self._re2.Options()
+        options.encoding = options.Encoding.LATIN1
+        options.log_errors = False  # its messages go to standard error, and quote the pattern
+        # Each generation has options of its own: for equal ones re2 returns what it compiled before.
+        options.max_mem = MAX_MEMORY + gate.generation
+        return options
 
     def make_scan(self, looks: Sequence[Look]) -> Callable[[bytes], list[Span]]:
         """Return what finds where any of `looks` is."""
@@ -177,7 +186,7 @@ class Re2Engine:
             spans: list[Span] = []
             started = time.thread_time()
             with gate:
-                found = pattern.finditer(data)
+                found = pattern.get().finditer(data)
                 while len(spans) < MAX_SPANS:
                     some = [match.span() for match in itertools.islice(found, MATCHES_OF_A_SCAN)]
                     spans += some
@@ -195,28 +204,56 @@ class Re2Engine:
 
     def make_choice(self, looks: Sequence[Look]) -> Choose:
         """Return what tells which of `looks` are in a text, by number."""
-        with gate:
-            chosen = self._re2.Set.SearchSet(self._options)
-            for look in looks:
-                chosen.Add(look.whole.encode())
+
+        patterns = [look.whole.encode() for look in looks]
+
+        def compile_set() -> Any:
+            chosen = self._re2.Set.SearchSet(self._make_options())
+            for pattern in patterns:
+                chosen.Add(pattern)
             chosen.Compile()
+            return chosen
+
+        chosen = _Compiled(compile_set)
 
         def choose(data: bytes) -> Iterable[int]:
             with gate:
-                return sorted(chosen.Match(data) or ())
+                return sorted(chosen.get().Match(data) or ())
 
         return choose
+
+
+class _Compiled:
+    """Something that RE2 compiled: now, and again where a fork may have damaged it."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._generation = -1
+        self._made: Any = None
+        with gate:
+            self.get()
+
+    def get(self) -> Any:
+        """Return it, for as long as who asks stays in the gate."""
+        if self._generation != gate.generation:
+            self._made = self._make()
+            self._generation = gate.generation
+        return self._made
 
 
 class _GatedPattern:
     """A pattern of RE2's."""
 
-    def __init__(self, pattern: Any) -> None:
-        self._pattern = pattern
+    def __init__(self, compiled: _Compiled) -> None:
+        self._compiled = compiled
+        with gate:
+            names = compiled.get().groupindex
+        self.groupindex = {name.decode(): group for name, group in names.items()}
 
     def finditer(self, string: bytes, /) -> Iterable[Any]:
         """Find all matches from left to right."""
-        found = self._pattern.finditer(string)
+        with gate:
+            found = self._compiled.get().finditer(string)
         while True:
             with gate:
                 some = list(itertools.islice(found, MATCHES_AT_ONCE))

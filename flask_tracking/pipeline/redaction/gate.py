@@ -23,13 +23,20 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._is_closed = False
+        self.generation = 0
+        """Goes up in a child that was forked while another thread was in: that is not here to leave
+        what it used as it should be. What was compiled before cannot be used any more."""
         after_fork_in_child(self._begin_anew)
 
     def _begin_anew(self) -> None:
-        # Another thread may have had it when the process was forked, and is not here.
-        self._lock = threading.Lock()
+        # The thread that forked can enter also where it was in itself; it goes on there.
+        if self._lock.acquire(blocking=False):
+            self._lock.release()
+        else:
+            self._lock = threading.RLock()
+            self.generation += 1
 
     def __enter__(self) -> None:
         self._lock.acquire()

@@ -24,8 +24,9 @@ _TOKEN = re.compile(
     r"(?P<repeat>[*+?]|\{(?P<least>[0-9]+)(?P<comma>,)?(?P<most>[0-9]*)\})(?P<more>[+?])?|.",
     re.S,
 )
-_KNOWN_ESCAPES = re.compile(r"\\(?:[dDwWsSbBnrtfvaAx]|[^0-9A-Za-z\x80-\U0010ffff])", re.S)
-_KNOWN_IN_SETS = re.compile(r"\\(?:[dDwWsSnrtfvax]|[^0-9A-Za-z\x80-\U0010ffff])", re.S)
+_NEITHER_LETTER_NOR_DIGIT = r"\0-/:-@\[-`{-\x7f"
+_KNOWN_ESCAPES = re.compile(rf"\\[dDwWsSbBnrtfvaAx{_NEITHER_LETTER_NOR_DIGIT}]")
+_KNOWN_IN_SETS = re.compile(rf"\\[dDwWsSnrtfvax{_NEITHER_LETTER_NOR_DIGIT}]")
 _KNOWN_GROUPS = re.compile(r"\((?:\?(?:P<\w+>|[ims]*:))?")
 _AMBIGUOUS = re.compile(r"^\^?\[|\[[:.=]|--|&&|\|\||~~")
 _GLOBAL_FLAGS = re.compile(r"\(\?[ims]+\)")

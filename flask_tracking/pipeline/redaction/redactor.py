@@ -7,42 +7,31 @@ looked at place by place. Where anything of it fails, what could not be looked a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ...config import Settings
-from ...errors import ConfigError
 from ...guard import call_foreign
 from ...record import Record
-from .actions import Actions, Redact
+from ..callback import Redact
+from .actions import Actions
 from .bodies import WHOLE, Budget, Readers
+from .configured import is_strong
 from .engine import Engine, best_engine
 from .look import CLEAN, Looker, Sight
 from .names import Names
-from .patterns import NAMED_RULES, own_rules
+from .patterns import own_rules
 from .places import RecordRedaction
-from .rules import RULES, VERSION
-from .values import MARKER, MIN_DISTINCT, MIN_LITERAL, Finder, is_strong
+from .rules import VERSION
+from .values import MARKER, Finder
 
 READ_ALL = Sight(True, None, None)
 FAILED = "redaction failed"
 """The note of a record that was stored without what could not be redacted."""
 
 
-def check_rules(settings: Settings) -> None:
-    """Check what the settings say of rules, as far as they do not check it by themselves.
-
-    Raises:
-        ConfigError: an id names no rule or is taken, a pattern is wrong, or a literal is too weak.
-    """
-    ids = {rule.id for rule in (*RULES, *own_rules(dict(settings.redact_patterns)))}
-    _check_ids("TRACKING_REDACT_OFF", settings.redact_off, ids)
-    _check_ids("TRACKING_REDACT_ACTIONS", dict(settings.redact_actions), ids | NAMED_RULES)
-    _check_literals(settings.redact_literals)
-
-
 class Redactor:
-    """Redacts the records of one app, in one process: after a fork a new one is needed."""
+    """Redacts the records of one app."""
 
     def __init__(
         self,
@@ -51,16 +40,14 @@ class Redactor:
         engine: Engine | None = None,
         callback: Redact | None = None,
     ) -> None:
-        """Check the settings; patterns are compiled with the first record.
+        """Take what is wanted; patterns are compiled by `prepare`, or else with the first record.
 
         Args:
-            settings: the names and rules of the app.
+            settings: the names and rules of the app, which `check_rules` has checked.
             find_literals: returns secrets that are known, like the app's ``SECRET_KEY``; weak ones are
                 left alone.
             engine: the engine to use; None takes the best that is installed.
-
-        Raises:
-            ConfigError: see `check_rules`.
+            callback: asked for each value that is to be removed.
         """
         self._settings = settings
         self._find_literals = find_literals
@@ -72,7 +59,11 @@ class Redactor:
         self._actions = Actions(dict(settings.redact_actions), settings.redact_hash_key, callback)
         self.version = _name_version(settings)
         """What is stored as ``rules_version``."""
-        check_rules(settings)
+
+    def prepare(self) -> None:
+        """Compile the patterns now: with the first record it would hold up whoever waits for it."""
+        if self._settings.redact:
+            self._find_finder()
 
     def redact(self, records: Sequence[Record]) -> list[Record]:
         """Return `records` without their secrets, in their order."""
@@ -89,31 +80,31 @@ class Redactor:
         return redacted
 
     def _look(self, records: Sequence[Record]) -> list[Sight]:
-        self._prepare()
+        self._find_finder()
         assert self._looker is not None  # noqa: S101 - it is made with the finder
         return self._looker.look(records)
 
     def _redact(self, record: Record, sight: Sight) -> Record:
-        finder = self._prepare()
+        finder = self._find_finder()
         limit = self._settings.max_body_bytes
         readers = Readers(finder, self._names, self._actions, Budget(_size(record)))
         return RecordRedaction(record, readers, self.version, limit).redact(sight)
 
-    def _prepare(self) -> Finder:
-        """Return the finder, compiled anew where the literals have changed."""
-        known = [one for one in self._find_literals() if is_strong(one)]
-        literals = (*self._settings.redact_literals, *known)
-        if self._finder is None or literals != self._literals:
-            self._engine = self._engine or best_engine()
-            settings = self._settings
+    def _find_finder(self) -> Finder:
+        """Return the finder, which knows the literals of this moment."""
+        settings = self._settings
+        if self._finder is None:
             self._finder = Finder(
-                self._engine,
+                self._engine or best_engine(),
                 self._names,
                 own_rules(dict(settings.redact_patterns)),
                 settings.redact_off,
-                literals,
                 cards=settings.redact_cards,
             )
+        candidates = (*settings.redact_literals, *self._find_literals())
+        literals = tuple(one for one in candidates if is_strong(one))
+        if self._looker is None or literals != self._literals:
+            self._finder.know(literals)
             self._looker = Looker(self._finder, self._names, settings.max_body_bytes)
             self._literals = literals
         return self._finder
@@ -163,20 +154,3 @@ def _name_version(settings: Settings) -> str:
     if not any(own):
         return VERSION
     return f"{VERSION}-{hashlib.sha256(repr(own).encode()).hexdigest()[:8]}"
-
-
-def _check_ids(key: str, ids: Iterable[str], known: Set[str]) -> None:
-    for rule_id in ids:
-        if rule_id not in known:
-            raise ConfigError(
-                f"{key} has {rule_id!r}, which is no rule. The rules are: {', '.join(sorted(known))}."
-            )
-
-
-def _check_literals(literals: Iterable[str]) -> None:
-    for at, literal in enumerate(literals):
-        if not is_strong(literal):
-            raise ConfigError(
-                f"TRACKING_REDACT_LITERALS[{at}] is too weak: it would blank ordinary text. It wants "
-                f"{MIN_LITERAL} characters or more, {MIN_DISTINCT} of them different."
-            )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from .looks import ANY_ESCAPE, AUTH_END, ESCAPED, NAME_END
 from .names import Names, trigger_patterns
 from .patterns import without_anchors
 from .rules import OWN, RULES, Rule
+from .scans import MAX_SPANS, limit_spans
 
 MARKER = "[redacted]"
 """What stands where a secret was; always the same, so that it tells nothing."""
@@ -24,8 +26,6 @@ MARKS = re.compile(
     re.I,
 )
 """Our marker and those of other tools: they are no secrets."""
-MIN_LITERAL, MIN_DISTINCT = 16, 10
-"""A literal with fewer characters, or fewer different ones, would blank ordinary words."""
 
 
 SPACED = frozenset(
@@ -62,7 +62,6 @@ class Finder:
         names: Names,
         own: Iterable[Rule] = (),
         off: Iterable[str] = (),
-        literals: Iterable[str] = (),
         *,
         cards: str = "checked",
     ) -> None:
@@ -73,7 +72,6 @@ class Finder:
             names: the sensitive names.
             own: more rules than ours.
             off: the ids of rules that are left out.
-            literals: secrets that are known.
             cards: ``checked`` or ``strict``.
         """
         self.engine = engine
@@ -83,23 +81,26 @@ class Finder:
         self._rules = [_compile(rule, engine) for rule in rules]
         looks = [_make_look(rule) for rule in rules]
         self._choose = engine.make_choice(looks)
-        self._literals = tuple(dict.fromkeys(way for one in literals for way in _ways_to_write(one)))
-        looks += [
+        in_names = [
             Look(pattern, (hint,), tail=AUTH_END if hint == "auth" else NAME_END, any_case=True)
             for hint, pattern in trigger_patterns(names)
         ]
-        looks += [Look(re.escape(one.decode("latin-1")), ()) for one in self._literals if one.isascii()]
         escaped = [*ESCAPED, ANY_ESCAPE] if own or not names.are_ascii else ESCAPED
-        self._scan = engine.make_scan([*looks, *escaped])
+        self._scan = engine.make_scan([*looks, *in_names, *escaped])
         self.finds_short = bool(own)
         """Whether it may find what is shorter than any token: patterns of the app's own may."""
-        self._other_literals = [one for one in self._literals if not one.isascii()]
+        self._literals: tuple[bytes, ...] = ()
+
+    def know(self, literals: Iterable[str]) -> None:
+        """Find these secrets, too, and no longer those that it knew before."""
+        self._literals = tuple(dict.fromkeys(way for one in literals for way in _ways_to_write(one)))
 
     def scan(self, data: bytes) -> list[Span]:
         """Find where there may be a secret: nothing outside these spans is one."""
+        # Literals are no part of what is compiled: they change, and `bytes` finds them no slower.
         spans = self._scan(data)
-        for literal in self._other_literals:
-            spans += [match.span() for match in re.finditer(re.escape(literal), data)]
+        for literal in self._literals:
+            spans += limit_spans(list(islice(_find_all(literal, data), MAX_SPANS)), len(data))
         return spans
 
     def find(self, data: bytes) -> list[Finding]:
@@ -110,10 +111,7 @@ class Finder:
         """
         tries = Tries(len(data))
         found = [
-            Finding(match.start(), match.end(), "literal")
-            for literal in self._literals
-            if literal in data
-            for match in re.finditer(re.escape(literal), data)
+            Finding(*span, "literal") for literal in self._literals for span in _find_all(literal, data)
         ]
         for at in self._choose(data):
             found += self._find_rule(*self._rules[at], data, tries)
@@ -168,11 +166,6 @@ class Spans:
         return at > 0 and self._ends[at - 1] >= start
 
 
-def is_strong(literal: str) -> bool:
-    """Tell whether a literal is long and varied enough to be looked for."""
-    return len(literal) >= MIN_LITERAL and len(set(literal)) >= MIN_DISTINCT
-
-
 _ESCAPES = re.compile(rb"(?:(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*)*")
 
 
@@ -189,7 +182,16 @@ def _without_group(pattern: str) -> str:
 def _compile(rule: Rule, engine: Engine) -> tuple[Rule, Pattern, int]:
     """Return a rule, its pattern, and the number of the group that is the secret."""
     pattern = rule.before + (rule.pattern if "(?P<s>" in rule.pattern else f"(?P<s>{rule.pattern})")
-    return rule, engine.compile(pattern), re.compile(pattern).groupindex["s"]
+    compiled = engine.compile(pattern)
+    return rule, compiled, compiled.groupindex["s"]
+
+
+def _find_all(literal: bytes, data: bytes) -> Iterator[Span]:
+    at = data.find(literal)
+    while at >= 0:
+        end = at + len(literal)
+        yield at, end
+        at = data.find(literal, end)
 
 
 def _ways_to_write(literal: str) -> Iterable[bytes]:
