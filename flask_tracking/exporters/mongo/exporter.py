@@ -30,7 +30,7 @@ from .collection import CollectionState, ensure_collections
 from .connection import Connection
 from .inserting import insert_documents
 from .kept import FORBIDDEN_CODES, copy_to_kept, forbidden, read_kept, read_other
-from .query import NEWEST_FIRST, to_kept_query, to_query
+from .query import NEWEST_FIRST, to_kept_query, to_queries
 from .rewrite import TIMEOUT_S, Rewriting
 
 __all__ = ["MongoExporter"]
@@ -268,7 +268,11 @@ class MongoExporter(Exporter, Reader):
                 kept = [read_kept(document) for document in found]
             if wanted.kept:
                 return kept
-            others = map(read_other, _ask(self.collection(), to_query(wanted), limit))
+            others = [
+                read_other(document)
+                for query in to_queries(wanted)
+                for document in _ask(self.collection(), query, limit)
+            ]
             return merge_newest(kept, others, limit)
         except PyMongoError as error:
             raise self._explain(error) from None
