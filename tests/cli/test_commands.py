@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import pkgutil
 import subprocess
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 import pytest
 from flask import Flask
+from flask.cli import FlaskGroup
 
 from flask_tracking import Tracking, cli
 
@@ -63,6 +67,27 @@ def test_redaction_is_imported_by_what_redacts(name: str) -> None:
     others = {f"flask_tracking.cli.{module}" for module in cli._MODULES.values()}
     assert imported & others == {f"flask_tracking.cli.{cli._MODULES[name]}"}
     assert not {one for one in imported if one.startswith("flask_tracking.pipeline")}
+
+
+def test_rewriting_is_imported_when_it_is_used() -> None:
+    """The store of an app that stores and reads imports nothing of how records are rewritten."""
+    code = "import sys, flask_tracking.exporters.mongo; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "flask_tracking.exporters.mongo.rewrite" not in done.stdout.split()
+
+
+def test_process_of_a_command_ends_without_a_search_for_garbage(
+    app: Flask, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``flask`` ends with its command. A process that runs commands of an app goes on as before."""
+    at_exit: list[Any] = []
+    monkeypatch.setattr(atexit, "register", lambda function, *_: at_exit.append(function))
+    runner = app.test_cli_runner()
+    assert runner.invoke(args=["tracking", "show", "nonsense"]).exit_code == 1
+    assert gc.freeze not in at_exit
+    group = FlaskGroup(create_app=lambda: app)
+    assert runner.invoke(group, ["tracking", "show", "nonsense"]).exit_code == 1
+    assert gc.freeze in at_exit
 
 
 def test_unknown_command(invoke: Invoke, tracking: Tracking) -> None:

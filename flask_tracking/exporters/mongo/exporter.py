@@ -31,7 +31,6 @@ from .connection import Connection
 from .inserting import insert_documents
 from .kept import FORBIDDEN_CODES, copy_to_kept, forbidden, read_kept, read_other
 from .query import NEWEST_FIRST, to_kept_query, to_queries
-from .rewrite import TIMEOUT_S, Rewriting
 
 __all__ = ["MongoExporter"]
 
@@ -155,6 +154,8 @@ class MongoExporter(Exporter, Reader):
         self, revise: Revise, version: str, *, marker: str, is_dry_run: bool = False
     ) -> Iterator[Rewritten]:
         """Store all records anew as far as they differ, those of the kept collection as well."""
+        from .rewrite import TIMEOUT_S, Rewriting
+
         database = self._connection.open()
         names = (self._settings.collection, self._settings.kept_collection)
         timeout_s = self._settings.export_timeout_s
