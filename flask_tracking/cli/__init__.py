@@ -44,11 +44,12 @@ class _Commands(AppGroup):
         return super().list_commands(ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command. Afterwards the process of ``flask`` ends, without one more search for garbage.
+        """Run a command. What is imported by now stays until the process ends, and is no garbage.
 
-        With all that is imported that search takes as long as a short command.
+        To search it, once in between and once more at the end, takes as long as a short command.
         """
         if is_command_running():
+            gc.freeze()
             atexit.register(gc.freeze)
         return super().invoke(ctx)
 

@@ -69,11 +69,12 @@ def test_redaction_is_imported_by_what_redacts(name: str) -> None:
     assert not {one for one in imported if one.startswith("flask_tracking.pipeline")}
 
 
-def test_rewriting_is_imported_when_it_is_used() -> None:
-    """The store of an app that stores and reads imports nothing of how records are rewritten."""
+def test_rare_parts_of_the_store_are_imported_when_it_is_used() -> None:
+    """The store imports how collections are made, and records rewritten, when it does so."""
     code = "import sys, flask_tracking.exporters.mongo; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert "flask_tracking.exporters.mongo.rewrite" not in done.stdout.split()
+    for part in ("rewrite", "collection"):
+        assert f"flask_tracking.exporters.mongo.{part}" not in done.stdout.split()
 
 
 def test_process_of_a_command_ends_without_a_search_for_garbage(
@@ -81,13 +82,15 @@ def test_process_of_a_command_ends_without_a_search_for_garbage(
 ) -> None:
     """``flask`` ends with its command. A process that runs commands of an app goes on as before."""
     at_exit: list[Any] = []
+    frozen: list[None] = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(None))
     monkeypatch.setattr(atexit, "register", lambda function, *_: at_exit.append(function))
     runner = app.test_cli_runner()
     assert runner.invoke(args=["tracking", "show", "nonsense"]).exit_code == 1
-    assert gc.freeze not in at_exit
+    assert gc.freeze not in at_exit and not frozen
     group = FlaskGroup(create_app=lambda: app)
     assert runner.invoke(group, ["tracking", "show", "nonsense"]).exit_code == 1
-    assert gc.freeze in at_exit
+    assert gc.freeze in at_exit and frozen
 
 
 def test_unknown_command(invoke: Invoke, tracking: Tracking) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from pymongo import WriteConcern
@@ -26,11 +26,13 @@ from ...temporary import TemporaryRule
 from ..base import Exporter, Reader, Revise, Rewritten, merge_newest
 from . import rules
 from .codec import CODEC, MAX_DOCUMENT_BYTES, to_document, utc_now
-from .collection import CollectionState, ensure_collections
 from .connection import Connection
 from .inserting import insert_documents
 from .kept import FORBIDDEN_CODES, copy_to_kept, forbidden, read_kept, read_other
 from .query import NEWEST_FIRST, to_kept_query, to_queries
+
+if TYPE_CHECKING:
+    from .collection import CollectionState
 
 __all__ = ["MongoExporter"]
 
@@ -92,6 +94,8 @@ class MongoExporter(Exporter, Reader):
             ExportError: the server cannot be reached, or forbids it.
             NoDatabaseError: none is configured.
         """
+        from .collection import ensure_collections
+
         try:
             return ensure_collections(self._connection.open(), self._settings)
         except PyMongoError as error:
