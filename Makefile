@@ -91,6 +91,8 @@ bench: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/shapes.py
 	@echo "Under gunicorn, bare, with the database up and down (twelve minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/served.py
+	@echo "Commands among 60,000 records (two minutes) ..."
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/commands.py
 	@echo "Memory, forks and ends of processes (three minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/memory.py
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/fork.py

@@ -28,6 +28,8 @@ __all__ = ["Filter"]
 
 FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 """Nothing is older."""
+FIRST_FAILURE = 500
+"""From this status code on a request has failed. A store may index those by themselves: few are."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -184,6 +186,11 @@ class Filter:
             and (self.user is None or self.user in (record.user_id, record.user_repr))
             and (not self.kept or record.kept)
         )
+
+    @property
+    def wants_failures(self) -> bool:
+        """True when nothing but failures is meant, by their status code."""
+        return self.status is not None and self.status[0] >= FIRST_FAILURE
 
     def path_regex(self) -> str | None:
         """Return `path` as an anchored regular expression, in the subset every store understands."""

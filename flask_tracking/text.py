@@ -12,7 +12,11 @@ LONGEST_WORD = 4096
 """Of what is longer so much is left out: the rest is enough to tell what it was."""
 MAX_DIGITS = 18
 """Every number of so many digits has room in 64 bits."""
-_RUN = re.compile(r"[^\x80-\U0010ffff \t\r\n\"'<>&;,(){}\[\]]*")
+_RUN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f!#-%*+\--:=?-Z\\^-z|~\x7f]*")
+"""ASCII without blanks, quotes, brackets, and what stands between values.
+
+Written as what is not meant it takes thirty times as long to compile.
+"""
 
 
 def visible(text: str) -> str:

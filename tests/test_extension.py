@@ -219,7 +219,6 @@ def run_app(directory: Path, worker: str, *arguments: str) -> str:
 
 
 @each_worker
-@pytest.mark.xfail(reason="the commands of flask_tracking.cli import it", strict=False)
 def test_command_does_without_redaction(tmp_path: Path, worker: str) -> None:
     """An app that is made for a command imports and compiles nothing of redaction."""
     loaded = run_app(tmp_path, worker, "-m", "flask", "idle").split()

@@ -219,6 +219,16 @@ def test_status(text: str, expected: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [("", False), ("method=GET", False), ("status=499", False), ("status=4xx", False),
+     ("status=500", True), ("status=5xx", True), ("status=599 path=/a", True)],
+)  # fmt: skip
+def test_wants_failures(text: str, expected: bool) -> None:
+    """Failures alone are meant by a status from 500 on."""
+    assert Filter.parse(text).wants_failures is expected
+
+
+@pytest.mark.parametrize(
     "text", ["", "0", "99", "600", "6xx", "0xx", "xxx", "40x", "4040", "5xx\n", "٤٠٤"]
 )
 def test_no_status(text: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 
 from flask_tracking import Filter, MemoryExporter, Record
-from flask_tracking.queries import WINDOWS, find_newest
+from flask_tracking.queries import RARE_WINDOWS, WINDOWS, find_newest
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
@@ -231,6 +231,24 @@ def test_other_parts_of_the_filter_hold(reader: RecordingReader) -> None:
 
     assert {record.id for record in found} == {record.id for record in wanted}
     assert len(found) == len(wanted)
+
+
+@pytest.mark.parametrize("text", ["status=5xx", "status=503", "status=500 method=GET"])
+def test_failures_are_asked_for_in_longer_steps(reader: RecordingReader, text: str) -> None:
+    """Failures are rare: there are fewer steps, of which each begins where the one before ended."""
+    find_newest(reader, Filter.parse(text), 1, now=NOW)
+
+    ranges = [(since, until) for since, until, _ in reader.asked]
+    begins = [NOW - window for window in RARE_WINDOWS]
+    assert ranges == list(zip([*begins, None], [None, *begins], strict=True))
+    assert set(RARE_WINDOWS) < set(WINDOWS)
+
+
+@pytest.mark.parametrize("text", ["status=4xx", "slower-than=1s", "kept=yes"])
+def test_others_are_asked_for_in_short_steps(reader: RecordingReader, text: str) -> None:
+    """What may be most of all records is asked for in short steps."""
+    find_newest(reader, Filter.parse(text), 1, now=NOW)
+    assert len(reader.asked) == len(WINDOWS) + 1
 
 
 def test_present_is_the_default(reader: RecordingReader) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from flask_tracking.text import read_number, visible
+from flask_tracking.text import _RUN, read_number, visible
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,14 @@ def test_what_a_terminal_obeys_is_escaped(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
+def test_run() -> None:
+    """What stands alone as a word or a number is of ASCII, without blanks, brackets and separators."""
+    others = set(" \t\r\n\"'<>&;,(){}[]")
+    for number in [*range(0x3000), 0xFFFF, 0x10000, 0x10FFFF]:
+        character = chr(number)
+        assert bool(_RUN.fullmatch(character)) == (number < 128 and character not in others)
+
+
 def test_no_character_slips_through() -> None:
     """Of all of Unicode nothing gets through that cannot be printed on one line and encoded."""
     everything = "".join(map(chr, range(sys.maxunicode + 1)))
@@ -84,3 +92,11 @@ def test_no_character_slips_through() -> None:
 def test_numbers(text: str, number: int | None) -> None:
     """A whole number is read where a store can hold it."""
     assert read_number(text) == number
+
+
+def test_run_of_a_word_or_number() -> None:
+    """What stands in one word is ASCII, but no blank, quote or bracket, and nothing between values."""
+    others = " \t\r\n\"'<>&;,(){}[]"
+    for number in [*range(0x3000), 0xFFFF, 0x10000, 0x10FFFF]:
+        character = chr(number)
+        assert bool(_RUN.fullmatch(character)) == (number < 128 and character not in others)

@@ -1,23 +1,70 @@
-"""``flask tracking``: the commands, one module for each group of them."""
+"""``flask tracking``: the commands, one module for each group of them, imported when it is used."""
 
 from __future__ import annotations
+
+import atexit
+import gc
+from importlib import import_module
+from typing import Any
 
 import click
 from flask import Flask
 from flask.cli import AppGroup, FlaskGroup
 
-from . import kept, records, redact, rules, scrub, store
-
 __all__ = ["is_command_running", "register"]
+
+_MODULES = {
+    "forget": "kept",
+    "init": "store",
+    "keep": "kept",
+    "list": "records",
+    "redact": "redact",
+    "rules": "rules",
+    "scrub": "scrub",
+    "serve": "store",
+    "show": "records",
+}
+"""In which module each command is defined."""
+
+
+class _Commands(AppGroup):
+    """Imports the module of a command when the command is asked for."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command. A wrong name loads them all, for Click to suggest one."""
+        if cmd_name in _MODULES:
+            self._load(_MODULES[cmd_name])
+        elif cmd_name not in self.commands:
+            self._load(*_MODULES.values())
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        self._load(*_MODULES.values())
+        return super().list_commands(ctx)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. What is imported by now stays until the process ends, and is no garbage.
+
+        To search it, once in between and once more at the end, takes as long as a short command.
+        """
+        if is_command_running():
+            gc.freeze()
+            atexit.register(gc.freeze)
+        return super().invoke(ctx)
+
+    def _load(self, *modules: str) -> None:
+        for module in modules:
+            for command in import_module(f".{module}", __name__).COMMANDS:
+                # What the app has put in the place of one of ours stays.
+                self.commands.setdefault(command.name, command)
 
 
 def register(app: Flask) -> None:
     """Add ``flask tracking`` to the commands of `app`."""
-    group = AppGroup("tracking", help="Look at recorded requests, and see to their store.")
-    for module in (store, records, kept, rules, redact, scrub):
-        for command in module.COMMANDS:
-            group.add_command(command)
-    app.cli.add_command(group)
+    app.cli.add_command(
+        _Commands("tracking", help="Look at recorded requests, and see to their store.")
+    )
 
 
 def is_command_running() -> bool:

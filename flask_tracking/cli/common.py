@@ -8,13 +8,10 @@ from typing import ParamSpec, TypeVar
 
 import click
 from bson import ObjectId
-from flask import Flask, current_app
+from flask import current_app
 
 from ..errors import ExportError, TrackingError
 from ..exporters.base import Exporter, Reader
-from ..pipeline.callback import literals_of
-from ..pipeline.redaction.again import Revision
-from ..pipeline.redaction.redactor import Redactor
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
 from ..text import visible
@@ -51,20 +48,6 @@ def find_current() -> TrackedApp:
     if tracked is None:
         raise TrackingError(f"The app {current_app.name!r} is not tracked: Tracking(app) is missing.")
     return tracked
-
-
-def find_redactor() -> Redactor:
-    """Return a redactor with the current app's settings, secrets and callback."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    tracked = find_current()
-    return Redactor(tracked.settings, literals_of(app), callback=tracked.redact)
-
-
-def find_revision() -> Revision:
-    """Return today's rules of redaction, with the current app's settings and secrets."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    tracked = find_current()
-    return Revision(tracked.settings, literals_of(app), tracked.redact)
 
 
 def find_store() -> Exporter:

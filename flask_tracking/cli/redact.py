@@ -19,9 +19,10 @@ from ..pipeline.redaction.names import PHRASES, STEMS, WORDS
 from ..pipeline.redaction.rules import RULES, Rule
 from ..record import Record, Remark
 from ..text import visible
-from .common import find_current, find_reader, find_redactor, find_revision, reports_errors
+from .common import find_current, find_reader, reports_errors
 from .preview import preview_request
 from .rawrequest import parse_request
+from .redaction import find_redactor, find_revision
 from .render import Column, render_columns, render_record
 
 MAX_BYTES = 64 * 1024 * 1024

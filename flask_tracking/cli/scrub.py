@@ -11,7 +11,8 @@ from ..errors import TrackingError
 from ..exporters.base import Rewritten
 from ..pipeline.redaction.values import MARKER
 from ..text import visible
-from .common import find_current, find_revision, find_store, reports_errors
+from .common import find_current, find_store, reports_errors
+from .redaction import find_revision
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -18,6 +19,7 @@ from flask_tracking import (
     Record,
     TrackingError,
 )
+from flask_tracking.queries import find_newest
 from flask_tracking.record import ChildTiming, ExceptionInfo, Remark, UserAgent, UserRef
 from flask_tracking.temporary import TemporaryRule, parse_rules, utc_now
 
@@ -166,6 +168,40 @@ def test_since_of_the_call_and_of_the_filter(store: Store) -> None:
     ):
         found = store.find(Filter(since=of_filter), limit=5, since=of_call)
         assert len(found) == count
+
+
+def make_any_record(chance: random.Random) -> Record:
+    """Make a record of any age and status, now and then of the same moment as another."""
+    age_s = round(4 ** chance.uniform(0, 13))
+    is_kept = chance.random() < 0.4
+    return dataclasses.replace(
+        make_record(method=chance.choice(["GET", "POST"])),
+        date_created=NOON - timedelta(seconds=age_s),
+        status_code=chance.choice([None, 200, 404, 499, 500, 500, 500, 501, 503, 599]),
+        kept=is_kept,
+        kept_reason="error" if is_kept else None,
+    )
+
+
+QUESTIONS = ["", "status=5xx", "status=500", "status=4xx", "kept=yes", "status=5xx method=get"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_newest_are_those_that_a_look_at_all_finds(store: Store, seed: int) -> None:
+    """What the newest are found by is no matter: they are those of all records, in the same order."""
+    chance = random.Random(seed)
+    records = [make_any_record(chance) for _ in range(80)]
+    store.export(records)
+    for index in (3, 33, 63):
+        store.forget(records[index].id)
+        records[index] = dataclasses.replace(records[index], kept=False, kept_reason=None)
+    newest = sorted(records, key=lambda record: (record.date_created, record.id), reverse=True)
+    since = NOON - timedelta(hours=1)
+    for text in [*QUESTIONS, *(f"{text} since={since:%Y-%m-%dT%H:%M}" for text in QUESTIONS)]:
+        wanted = Filter.parse(text)
+        expected = [record for record in newest if wanted.matches(record)]
+        for limit in (1, 7, 100):
+            assert find_newest(store, wanted, limit, now=NOON) == expected[:limit]  # type: ignore[arg-type]
 
 
 def test_closed_store_opens_again(store: Store) -> None:

@@ -20,7 +20,7 @@ from pymongo.database import Database
 from flask_tracking import ConfigError, ExportError, Filter, NoDatabaseError, Settings, guard
 from flask_tracking.exporters.mongo import MongoExporter, connection
 from flask_tracking.exporters.mongo.codec import from_document
-from flask_tracking.exporters.mongo.query import NEWEST_FIRST, to_kept_query, to_query
+from flask_tracking.exporters.mongo.query import NEWEST_FIRST, to_kept_query, to_queries, to_query
 from flask_tracking.queries import find_newest
 from flask_tracking.record import UserRef
 
@@ -563,13 +563,13 @@ class Explaining:
     def find(self, wanted: Filter, *, limit: int, since: datetime | None = None) -> Any:
         wanted_since = dataclasses.replace(wanted, since=wanted.since or since)
         for name, query in (
-            ("tracking", to_query(wanted_since)),
+            *(("tracking", query) for query in to_queries(wanted_since)),
             ("tracking_kept", to_kept_query(wanted_since)),
         ):
             if self.is_secantus:
                 # SecantusDB reads the range of the first indexed field, and says COLLSCAN all the same
                 # where other conditions stand beside it: there that range alone is explained.
-                first = next(iter(query)) if wanted.status == (500, 599) else "date_created"
+                first = next(iter(query)) if wanted.wants_failures else "date_created"
                 query = {first: query[first]}
             command = {"find": name, "filter": query, "sort": dict(NEWEST_FIRST), "limit": limit}
             explained = self.database.command("explain", command, verbosity="queryPlanner")
@@ -582,6 +582,8 @@ class Explaining:
     [
         "",
         "status=5xx",
+        "status=503",
+        "status=404",
         "kept=yes",
         "method=POST path=/orders/* slower-than=1s user=42",
         "since=1h",
@@ -598,6 +600,35 @@ def test_no_query_scans(make: Make, database: Database[Document], text: str) -> 
     for stages in reader.plans:
         assert "COLLSCAN" not in stages
         assert "IXSCAN" in stages
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", [None]),
+        ("status=404", [404]),
+        ("status=4xx", [{"$gte": 400, "$lte": 499}]),
+        ("status=503", [503]),
+        ("status=5xx", [500, {"$gte": 501, "$lte": 599}]),
+    ],
+)
+def test_failures_are_asked_for_in_two_parts(text: str, parts: list[Any]) -> None:
+    """The first code of a class of failures is asked for alone: it is most of them."""
+    wanted = Filter.parse(f"{text} method=GET since=2026-11-24 until=2026-11-25")
+    queries = to_queries(wanted)
+    assert [query.get("status_code") for query in queries] == parts
+    for query in queries:
+        assert query | {"status_code": None} == to_query(wanted) | {"status_code": None}
+
+
+def test_range_of_failures_is_read_alone(make: Make, database: Database[Document]) -> None:
+    """Nearly all failures are found by both fields of their index: their code, and when they were."""
+    make().export([make_record()])
+    query = to_queries(Filter.parse("status=5xx since=1h"))[0]
+    command = {"find": "tracking", "filter": query, "sort": dict(NEWEST_FIRST), "limit": 20}
+    explained = database.command("explain", command, verbosity="queryPlanner")
+    stages = plan_stages(explained["queryPlanner"]["winningPlan"])
+    assert "IXSCAN" in stages and "COLLSCAN" not in stages
 
 
 @pytest.mark.parametrize("name", ["tracking", "tracking_kept"])

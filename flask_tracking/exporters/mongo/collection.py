@@ -15,11 +15,10 @@ from pymongo.database import Database
 from pymongo.errors import CollectionInvalid, OperationFailure
 
 from ...config import Settings
+from ...filters import FIRST_FAILURE
 
 Document = dict[str, Any]
 
-FIRST_FAILURE = 500
-"""From this status code on a record is in the index of failures."""
 NAMESPACE_EXISTS = 48
 INDEX_CONFLICTS = frozenset({85, 86})
 """The same keys stand there with other options, under another name or the same one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection as Names
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from pymongo import WriteConcern
@@ -26,12 +26,13 @@ from ...temporary import TemporaryRule
 from ..base import Exporter, Reader, Revise, Rewritten, merge_newest
 from . import rules
 from .codec import CODEC, MAX_DOCUMENT_BYTES, to_document, utc_now
-from .collection import CollectionState, ensure_collections
 from .connection import Connection
 from .inserting import insert_documents
 from .kept import FORBIDDEN_CODES, copy_to_kept, forbidden, read_kept, read_other
-from .query import NEWEST_FIRST, to_kept_query, to_query
-from .rewrite import TIMEOUT_S, Rewriting
+from .query import NEWEST_FIRST, to_kept_query, to_queries
+
+if TYPE_CHECKING:
+    from .collection import CollectionState
 
 __all__ = ["MongoExporter"]
 
@@ -93,6 +94,8 @@ class MongoExporter(Exporter, Reader):
             ExportError: the server cannot be reached, or forbids it.
             NoDatabaseError: none is configured.
         """
+        from .collection import ensure_collections
+
         try:
             return ensure_collections(self._connection.open(), self._settings)
         except PyMongoError as error:
@@ -155,6 +158,8 @@ class MongoExporter(Exporter, Reader):
         self, revise: Revise, version: str, *, marker: str, is_dry_run: bool = False
     ) -> Iterator[Rewritten]:
         """Store all records anew as far as they differ, those of the kept collection as well."""
+        from .rewrite import TIMEOUT_S, Rewriting
+
         database = self._connection.open()
         names = (self._settings.collection, self._settings.kept_collection)
         timeout_s = self._settings.export_timeout_s
@@ -268,7 +273,11 @@ class MongoExporter(Exporter, Reader):
                 kept = [read_kept(document) for document in found]
             if wanted.kept:
                 return kept
-            others = map(read_other, _ask(self.collection(), to_query(wanted), limit))
+            others = [
+                read_other(document)
+                for query in to_queries(wanted)
+                for document in _ask(self.collection(), query, limit)
+            ]
             return merge_newest(kept, others, limit)
         except PyMongoError as error:
             raise self._explain(error) from None
