@@ -17,7 +17,15 @@ from bson import DBRef, ObjectId
 from pymongo import _csot, monitoring
 from pymongo.database import Database
 
-from flask_tracking import ConfigError, ExportError, Filter, NoDatabaseError, Settings, guard
+from flask_tracking import (
+    ConfigError,
+    ExportError,
+    Filter,
+    NoDatabaseError,
+    Settings,
+    TrackingError,
+    guard,
+)
 from flask_tracking.exporters.mongo import MongoExporter, connection
 from flask_tracking.exporters.mongo.codec import from_document
 from flask_tracking.exporters.mongo.query import NEWEST_FIRST, to_kept_query, to_queries, to_query
@@ -174,6 +182,45 @@ def test_documents_of_the_first_flask_tracking() -> None:
     assert record.user_agent is not None
     assert (record.user_agent.browser, record.user_agent.platform) == ("firefox", None)
     assert (record.user, record.exception, record.children, record.custom_data) == (None, None, (), [1])
+
+
+FOREIGN: list[dict[str, Any]] = [
+    {"path": 7},
+    {"status_code": "500"},
+    {"date_created": "2026-11-24"},
+    {"execution_time": "slow"},
+    {"view_args": ["id"]},
+    {"user_agent": "curl"},
+    {"exception": ["ValueError"]},
+    {"children": [7]},
+    {"notes": 7},
+    {"redacted": ["path"]},
+]
+
+
+@pytest.mark.parametrize("foreign", FOREIGN, ids=lambda one: next(iter(one)))
+def test_document_of_somebody_else(
+    make: Make,
+    database: Database[Document],
+    caplog: pytest.LogCaptureFixture,
+    foreign: dict[str, Any],
+) -> None:
+    """What is no record is left out of lists, however many there are, and is said once."""
+    exporter, started = make(), datetime(2026, 11, 24, tzinfo=timezone.utc)
+    records = [
+        dataclasses.replace(make_record(), id=ObjectId(), date_created=started + timedelta(seconds=at))
+        for at in range(9)
+    ]
+    exporter.export(records)
+    for record in records[3:8]:
+        database["tracking"].update_one({"_id": record.id}, {"$set": foreign})
+    left = [records[at].id for at in (8, 2, 1, 0)]
+    for limit in (3, 4, 9):
+        assert [one.id for one in exporter.find(Filter(), limit=limit)] == left[:limit]
+    # A text is in no range of times: it is not found in the first place.
+    assert len(caplog.records) == (0 if "date_created" in foreign else 1)
+    with pytest.raises(TrackingError, match=f"{records[4].id} is no record"):
+        exporter.get(records[4].id)
 
 
 def test_one_bad_value_loses_no_record(make: Make, database: Database[Document]) -> None:

@@ -58,11 +58,26 @@ def _without_none(value: UserAgent | ExceptionInfo | ChildTiming) -> Document:
     return {name: item for name, item in zip(value._fields, value, strict=True) if item is not None}
 
 
+def read_document(document: Mapping[str, Any]) -> Record | None:
+    """Return what `from_document` does; None where that is no record: others may write there, too."""
+    try:
+        return from_document(document)
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
 def from_document(document: Mapping[str, Any]) -> Record:
-    """Return the record of `document`, which may be one of the first flask-tracking's."""
+    """Return the record of `document`, which may be one of the first flask-tracking's.
+
+    Raises:
+        TypeError, ValueError, AttributeError: something in it has a type that no record has there.
+    """
     known: dict[str, Any] = {
         name: document[name] for name in _PLAIN_FIELDS if document.get(name) is not None
     }
+    for name, kind in _KINDS.items():
+        if name in known and not isinstance(known[name], kind):
+            raise TypeError(f"{name} is of type {type(known[name]).__name__}")
     for name in ("request_body", "response_body"):
         known[name] = _read_body(known.get(name, b""))
     for name in ("request_headers", "response_headers"):
@@ -97,6 +112,17 @@ _PLAIN_FIELDS = frozenset(Record.__dataclass_fields__) - {
     "notes",
     "redacted",
 }
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **{field.name: str for field in dataclasses.fields(Record) if field.type in ("str", "str | None")},
+    **{field.name: int for field in dataclasses.fields(Record) if field.type in ("int", "int | None")},
+    "date_created": datetime,
+    "execution_time": (int, float),
+    "time_to_first_byte": (int, float),
+    "view_args": Mapping,
+}
+"""The types of fields that are taken as they are."""
 
 
 def _read_body(body: Any) -> bytes:

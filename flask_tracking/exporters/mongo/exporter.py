@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Names
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
@@ -253,38 +253,68 @@ class MongoExporter(Exporter, Reader):
     # Reading
 
     def get(self, record_id: ObjectId) -> Record | None:
-        """Return the record with this id, or None."""
-        query = {"_id": record_id}
+        """Return the record with this id, or None.
+
+        Raises:
+            TrackingError: the document with this id is no record.
+        """
+        query, read = {"_id": record_id}, read_kept
         try:
+            document = None
             if self._settings.kept_size_bytes:
                 document = self.kept_collection().with_options(CODEC).find_one(query)
-                if document is not None:
-                    return read_kept(document)
-            document = self.collection().with_options(CODEC).find_one(query)
+            if document is None:
+                document, read = self.collection().with_options(CODEC).find_one(query), read_other
         except PyMongoError as error:
             raise self._explain(error) from None
-        return None if document is None else read_other(document)
+        if document is None:
+            return None
+        record = read(document)
+        if record is None:
+            raise TrackingError(
+                f"The document {record_id} is no record: something else than flask-tracking wrote it."
+            )
+        return record
 
     def _find(self, wanted: Filter, limit: int) -> list[Record]:
         try:
             kept = []
             if self._settings.kept_size_bytes:
-                found = _ask(self.kept_collection(), to_kept_query(wanted), limit)
-                kept = [read_kept(document) for document in found]
+                kept = _find_in(self.kept_collection(), to_kept_query(wanted), limit, read_kept)
             if wanted.kept:
                 return kept
             others = [
-                read_other(document)
+                record
                 for query in to_queries(wanted)
-                for document in _ask(self.collection(), query, limit)
+                for record in _find_in(self.collection(), query, limit, read_other)
             ]
             return merge_newest(kept, others, limit)
         except PyMongoError as error:
             raise self._explain(error) from None
 
 
-def _ask(collection: Collection[Document], query: Document, limit: int) -> Iterable[Document]:
-    return collection.with_options(CODEC).find(query).sort(NEWEST_FIRST).limit(limit)
+def _find_in(
+    collection: Collection[Document],
+    query: Document,
+    limit: int,
+    read: Callable[[Document], Record | None],
+) -> list[Record]:
+    """Return the newest `limit` records in a collection, and leave out what is none."""
+    asked = limit
+    while True:
+        cursor = collection.with_options(CODEC).find(query).sort(NEWEST_FIRST).limit(asked)
+        documents = list(cursor)
+        records = [record for document in documents if (record := read(document)) is not None]
+        foreign = len(documents) - len(records)
+        if foreign:
+            warn_rarely(
+                f"foreign documents in {collection.name}",
+                "Documents in %s that are no records are left out: something else wrote them.",
+                collection.name,
+            )
+        if len(records) >= limit or len(documents) < asked:
+            return records[:limit]
+        asked = limit + foreign
 
 
 def _code_of(error: NotPrimaryError) -> int | None:

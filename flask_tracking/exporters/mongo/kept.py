@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 
 from ...errors import TrackingError
 from ...record import Record
-from .codec import from_document
+from .codec import read_document
 
 Document = dict[str, Any]
 
@@ -47,11 +47,11 @@ def forbidden(where: str, name: str) -> TrackingError:
     )
 
 
-def read_kept(document: Document) -> Record:
-    """Return the record of a document in the collection of the kept ones."""
-    return from_document({**document, "kept": True})
+def read_kept(document: Document) -> Record | None:
+    """Return the record of a document in the collection of the kept ones; None where it is none."""
+    return read_document({**document, "kept": True})
 
 
-def read_other(document: Document) -> Record:
-    """Return the record of a document in the other collection, where no copy of it is kept."""
-    return from_document({**document, "kept": False, "kept_reason": None})
+def read_other(document: Document) -> Record | None:
+    """Return that of one in the other collection, where no copy of it is kept; or None."""
+    return read_document({**document, "kept": False, "kept_reason": None})

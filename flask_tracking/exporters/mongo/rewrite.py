@@ -19,10 +19,9 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from ...filters import FIRST
-from ...record import Record
 from ..base import Revise, Rewritten
 from .changes import Change, encoded_size, find_change, make_filter, make_update
-from .codec import CODEC, from_document, utc_now
+from .codec import CODEC, read_document, utc_now
 from .fitting import fit
 
 Document = dict[str, Any]
@@ -148,7 +147,11 @@ class Rewriting:
         self._add(left=len(documents))
 
     def _find_changes(self, documents: Sequence[Document]) -> list[Change]:
-        read = [(document, record) for document in documents if (record := _read(document)) is not None]
+        read = [
+            (document, record)
+            for document in documents
+            if (record := read_document(document)) is not None
+        ]
         self._add(left=len(documents) - len(read))
         revised = self._revise([record for _, record in read])
         return [
@@ -241,10 +244,3 @@ def _is_size_fixed(collection: Collection[Document]) -> bool:
         return False
     version: list[int] = collection.database.client.server_info()["versionArray"]
     return version < [5]
-
-
-def _read(document: Document) -> Record | None:
-    try:
-        return from_document(document)
-    except (TypeError, ValueError, AttributeError):
-        return None  # something else than a record, in our collection
