@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+# Installs several times as fast as pip, and compiles what it installs on all cores.
+INSTALL := PYTHONDEVMODE= VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode
 export PYTHONDEVMODE = 1
 
 .PHONY: help demo test redaction-report conformance conformance-flask compat lint types layers docs package bench clean
@@ -27,8 +29,8 @@ $(INSTALLED): pyproject.toml
 	@echo "Making the virtual environment $(VENV) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "flask-tracking needs Python 3.10 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
-	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
+	@$(INSTALL) --editable '.[dev]'
 	@touch $@
 
 demo: $(INSTALLED)
@@ -44,8 +46,8 @@ redaction-report: $(INSTALLED)
 
 $(VENV)/servers: $(INSTALLED)
 	@echo "Installing servers ..."
-	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,servers]'
-	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[uwsgi]' \
+	@$(INSTALL) -r pyproject.toml --extra servers
+	@$(INSTALL) -r pyproject.toml --extra uwsgi \
 		|| echo "uWSGI could not be built (it needs a C compiler): its column will be missing."
 	@touch $@
 
@@ -82,7 +84,7 @@ package: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python .ci/package.py
 
 bench: $(INSTALLED)
-	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@$(INSTALL) --editable '.[bench]'
 	@echo "A request, beside OpenTelemetry (six minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/overhead.py $(ARGS)
 	@echo "Where our part of it goes ..."

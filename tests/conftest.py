@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -116,3 +118,17 @@ def collect() -> Callable[[], None]:
             gc.collect()
 
     return collect
+
+
+@pytest.fixture
+def untraced() -> Iterator[None]:
+    """Keep coverage out of a test of thousands of requests: it counts lines, and not how often.
+
+    Threads that begin meanwhile are left out, too.
+    """
+    trace, trace_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    yield
+    threading.settrace(trace_threads)
+    sys.settrace(trace)

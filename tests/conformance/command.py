@@ -6,12 +6,11 @@ import argparse
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable
 
 from .apps import SCENES
 from .faults import FAULTS
-from .matrix import ALL_SERVERS, NO_HARM, Matrix, find_mutants
+from .matrix import ALL_SERVERS, NO_HARM, Matrix, find_mutants, ignore_warnings
 from .mutants import MUTANTS
 from .table import print_mutants, print_verdicts
 
@@ -69,7 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run it; return the exit status."""
     options = make_parser().parse_args(arguments)
-    warnings.filterwarnings("ignore", "Current server name")  # a scene asks for another domain
+    ignore_warnings()
     started = time.monotonic()
     if options.mutants:
         found = find_mutants(options.mutants)

@@ -59,6 +59,7 @@ FAULTS: dict[str, Callable[[], AbstractContextManager[str]]] = {
     "raising redactor": _working,
     "raising callbacks": _working,
 }
-"""By name: what makes the database's URI. The last five are planted in the app itself, by `tracks`."""
+"""By name: what makes the URI of a database; what is appended to it names another one there. The last
+five are planted in the app itself, by `tracks`."""
 LOSSLESS = frozenset({"raising redactor", "raising callbacks"})
 """Faults that cost no record: each is stored all the same, and the log says what failed."""

@@ -16,6 +16,7 @@ import sys
 import tarfile
 import tempfile
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,6 +35,8 @@ UNDER_TEST = (
 """What is to have the same version in the environment of the tests as here."""
 TIMEOUT_S = 300
 """For one run of one suite; they take about three seconds."""
+AT_A_TIME = 2
+"""How many runs are made side by side; each has a process and a temporary folder of its own."""
 FOREIGN_SETTINGS = ("COVERAGE", "FLASK", "PYTEST", "PYTHON", "TRACKING", "WERKZEUG")
 """Environment variables that begin so are ours or the user's, and unknown to the suites."""
 
@@ -60,15 +63,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run_everything(folder: Path, harm: str | None) -> dict[Suite, dict[str, Run]]:
     """Prepare in `folder`, and run each suite in each mode there."""
-    print("Fetching the tests of Flask and Flask-Login ...", flush=True)
-    suites = fetch_suites(folder / "sdists")
-    print("Making the environment that they want ...", flush=True)
-    python = make_environment(folder / "venv")
-    results: dict[Suite, dict[str, Run]] = {}
-    for suite in suites:
-        print(f"Running the tests of {suite.name} ...", flush=True)
-        results[suite] = {mode: run_suite(python, suite, mode, harm) for mode in MODES}
-    return results
+    print("Fetching the tests of Flask and Flask-Login, and what they want ...", flush=True)
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        made = pool.submit(make_environment, folder / "venv")
+        suites = fetch_suites(folder / "sdists")
+        python = made.result()
+        print(f"Running the tests of {', '.join(suite.name for suite in suites)} ...", flush=True)
+        runs = {
+            (suite, mode): pool.submit(run_suite, python, suite, mode, harm)
+            for suite in suites
+            for mode in MODES
+        }
+        return {suite: {mode: runs[suite, mode].result() for mode in MODES} for suite in suites}
 
 
 def show(results: dict[Suite, dict[str, Run]]) -> int:

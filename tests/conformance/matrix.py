@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
+from multiprocessing import get_context
 from typing import Any
+from unittest import mock
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -43,6 +47,11 @@ def play(server: str, variant: str, uri: str, app: str = "") -> Run:
     if server == TEST_CLIENT:
         return play_in_process(variant, uri, wanted)
     return play_on(BY_NAME[server], variant, uri, wanted)
+
+
+def database_of(uri: str, server: str) -> str:
+    """Return the URI of the database that a server's column has to itself."""
+    return f"{uri}{server.replace(' ', '_')}"
 
 
 def count_records(uri: str) -> Counter[str]:
@@ -86,10 +95,10 @@ class Matrix:
         """Play everything, and compare."""
         with self._stack, mongo_server() as database, ThreadPoolExecutor(AT_A_TIME) as pool:
             off = {name: [pool.submit(play, name, "off", "") for _ in "ab"] for name in self.servers}
-            columns = [(name, "", f"{database.uri}{name.replace(' ', '_')}") for name in self.servers]
+            columns = [(name, "", database_of(database.uri, name)) for name in self.servers]
             for fault in self._faults:
-                for name in self._faulty_servers:
-                    columns.append((name, fault, self._stack.enter_context(FAULTS[fault]())))
+                uri = self._stack.enter_context(FAULTS[fault]())
+                columns += [(name, fault, database_of(uri, name)) for name in self._faulty_servers]
             on = [
                 pool.submit(play, name, f"on+{fault}" if fault else "on", uri)
                 for name, fault, uri in columns
@@ -117,20 +126,36 @@ def find_mutants(harms: Iterable[str]) -> dict[str, dict[str, str]]:
 
     Among the names is `NO_HARM`, for which nothing is to be found.
     """
-    found: dict[str, dict[str, str]] = {}
-    off: dict[tuple[str, str], Run] = {}
     mutants = {NO_HARM: Mutant("does nothing", lambda app: None)}
     mutants.update((name, MUTANTS[name]) for name in harms)
-    for name, mutant in mutants.items():
-        place = mutant.server, mutant.app
-        if place not in off:
-            off[place] = play(mutant.server, "off", "", mutant.app)
-        verdict = Verdict(mutant.server)
-        variant = "off" if name == NO_HARM else name
-        compare(verdict, off[place], play(mutant.server, variant, "", mutant.app), mutant.harm)
-        found[name] = {
-            scene.name: verdict.differences[scene.name]
-            for scene in SCENES
-            if scene.name in verdict.differences
+    # Processes, as each has one journal and one log; sets become headers, so in one order everywhere.
+    with (
+        mock.patch.dict(os.environ, {"PYTHONHASHSEED": "0"}),
+        ProcessPoolExecutor(AT_A_TIME, get_context("spawn"), ignore_warnings) as pool,
+    ):
+        places = {(mutant.server, mutant.app) for mutant in mutants.values()}
+        off = {place: pool.submit(play, place[0], "off", "", place[1]) for place in places}
+        on = {
+            name: pool.submit(play, mutant.server, "off" if name == NO_HARM else name, "", mutant.app)
+            for name, mutant in mutants.items()
         }
-    return found
+        return {
+            name: find_harm(mutant, off[mutant.server, mutant.app].result(), on[name].result())
+            for name, mutant in mutants.items()
+        }
+
+
+def find_harm(mutant: Mutant, off: Run, on: Run) -> dict[str, str]:
+    """Return what is different with a harm, by scene and in the order of the scenes."""
+    verdict = Verdict(mutant.server)
+    compare(verdict, off, on, mutant.harm)
+    return {
+        scene.name: verdict.differences[scene.name]
+        for scene in SCENES
+        if scene.name in verdict.differences
+    }
+
+
+def ignore_warnings() -> None:
+    """Ignore that a scene asks for another domain."""
+    warnings.filterwarnings("ignore", "Current server name")
