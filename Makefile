@@ -4,8 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
-# Installs several times as fast as pip, and compiles what it installs on all cores.
-INSTALL := PYTHONDEVMODE= VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode
+INSTALL := PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PYTHONDEVMODE = 1
 
 .PHONY: help demo test redaction-report conformance conformance-flask compat lint types layers docs package bench clean
@@ -29,7 +28,7 @@ $(INSTALLED): pyproject.toml
 	@echo "Making the virtual environment $(VENV) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "flask-tracking needs Python 3.10 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
-	@PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
+	@$(INSTALL) --upgrade pip
 	@$(INSTALL) --editable '.[dev]'
 	@touch $@
 
@@ -46,8 +45,8 @@ redaction-report: $(INSTALLED)
 
 $(VENV)/servers: $(INSTALLED)
 	@echo "Installing servers ..."
-	@$(INSTALL) -r pyproject.toml --extra servers
-	@$(INSTALL) -r pyproject.toml --extra uwsgi \
+	@$(INSTALL) --editable '.[dev,servers]'
+	@$(INSTALL) --editable '.[uwsgi]' \
 		|| echo "uWSGI could not be built (it needs a C compiler): its column will be missing."
 	@touch $@
 

@@ -240,6 +240,7 @@ def test_command_that_sends_requests_is_recorded(tmp_path: Path, worker: str) ->
 @pytest.mark.parametrize("is_redacted", [True, False])
 def test_app_that_serves_is_prepared(memory: MemoryExporter, worker: str, is_redacted: bool) -> None:
     """Patterns are compiled before the first request, once, and not where nothing is redacted."""
+    redactor._compile_rules.cache_clear()  # as for the first app of a process
     with mock.patch.object(redactor, "Finder", wraps=Finder) as compiled:
         app = make_app(TRACKING_WORKER=worker, TRACKING_REDACT=is_redacted)
         tracking = Tracking(app, exporter=memory)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import platform
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -73,8 +72,6 @@ def track_every_app(mode: str, harm: str | None = None) -> Tracked:
     from flask_tracking import MemoryExporter, Tracking
 
     tracked = Tracked()
-    # Hundreds of apps compile the same patterns for their rules, and those are more than `re` keeps.
-    re._MAXCACHE = 4096  # type: ignore[attr-defined]
     make = Flask.__init__
 
     @functools.wraps(make)

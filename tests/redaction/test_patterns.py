@@ -189,26 +189,25 @@ def test_literals_behind_escapes(engine: Engine, is_ascii: bool) -> None:
 
 
 def test_literals_change_without_compiling(engine: Engine) -> None:
-    """A finder finds the literals that it was told of last, whatever they touch."""
+    """A finder finds the literals that it was made for, whatever they touch, and those of no other."""
     first, second = "correct horse/battery", "staple:password-17"
-    finder = Finder(engine, Names())
+    rules = Finder(engine, Names())
     data = f"a={first} b={quote(first, safe='')} c={second} {second}".encode()
-    finder.know([first])
+    finder, other = rules.knowing([first]), rules.knowing([second])
     assert [data[one.start : one.end].decode() for one in finder.find(data)] == [
         first,
         quote(first, safe=""),
     ]
-    finder.know([second])
-    assert [one.start for one in finder.find(data)] == [data.index(b"staple"), data.rindex(b"staple")]
-    spans = Spans(finder.scan(data))
-    assert all(spans.touch(one.start, one.end) for one in finder.find(data))
+    assert [one.start for one in other.find(data)] == [data.index(b"staple"), data.rindex(b"staple")]
+    spans = Spans(other.scan(data))
+    assert all(spans.touch(one.start, one.end) for one in other.find(data))
+    assert not rules.find(data)
 
 
 def test_literals_are_looked_for_within_bounds(engine: Engine) -> None:
     """Where a literal stands more often than there is memory for, all the rest is worth a look."""
     literal = "0a1b2c3d4e5f6g7h"
-    finder = Finder(engine, Names())
-    finder.know([literal])
+    finder = Finder(engine, Names()).knowing([literal])
     data = f"{literal} ".encode() * (MAX_SPANS + 10)
     spans = finder.scan(data)
     assert len(spans) <= MAX_SPANS + 1

@@ -252,3 +252,36 @@ def test_files_and_headers() -> None:
     assert b"[file, 7 bytes]" in redacted.request_body
     assert redacted.response_body == b""
     assert dict(redacted.request_headers)["X-Token"] == "true"
+
+
+@each_engine
+def test_apps_with_the_same_rules_compile_them_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of apps, as tests make them, share what is compiled, and not their secrets."""
+    compiled: list[str] = []
+    compile_one = type(engine).compile
+
+    def note(self: Engine, pattern: str) -> Any:
+        compiled.append(pattern)
+        return compile_one(self, pattern)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(engine), "compile", note)
+    secrets = ["correct horse/battery", "staple:password-17"]
+    first, second = (
+        Redactor(Settings(redact_literals=(one,), redact_names=("tea",)), engine=engine)
+        for one in secrets
+    )
+    first.prepare()
+    assert compiled
+    compiled.clear()
+    second.prepare()
+    assert not compiled
+    record = make_record(custom_data={"a": secrets[0], "b": secrets[1], "tea": 7})
+    assert [one.redact([record])[0].custom_data for one in (first, second)] == [
+        {"a": MARKER, "b": secrets[1], "tea": MARKER},
+        {"a": secrets[0], "b": MARKER, "tea": MARKER},
+    ]
+    other = Redactor(Settings(redact_off=("card",), redact_names=("tea",)), engine=engine)
+    other.prepare()
+    assert compiled

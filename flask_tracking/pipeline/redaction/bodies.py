@@ -14,7 +14,6 @@ from .engine import Span
 from .jsons import JsonReader, MalformedError
 from .markup import is_sensitive_field
 from .multipart import split_multipart
-from .names import Names
 from .text import find_in_text, replace
 from .values import MARKS, Finder, Finding, Spans, merge
 from .wrapped import decode_base64
@@ -70,9 +69,9 @@ class Redacted(NamedTuple):
 class Readers:
     """Reads bodies and texts with one finder and one set of names."""
 
-    def __init__(self, finder: Finder, names: Names, actions: Actions, budget: Budget) -> None:
+    def __init__(self, finder: Finder, actions: Actions, budget: Budget) -> None:
         self.finder = finder
-        self.names = names
+        self.names = finder.names
         self._actions = actions
         self.are_plain = actions.are_plain
         self._budget = budget

@@ -265,8 +265,9 @@ class _GatedPattern:
 Engine = ReEngine | Re2Engine
 
 
+@functools.cache
 def best_engine() -> Engine:
-    """Return RE2 where it is installed."""
+    """Return RE2 where it is installed, always the same one."""
     try:
         return Re2Engine()
     except ImportError:

@@ -15,7 +15,6 @@ from ...record import Record
 from .bodies import trim_cut
 from .engine import Span
 from .headers import SECRET_HEADERS
-from .names import Names
 from .values import Finder
 
 UNDECODABLE = "undecodable"
@@ -46,13 +45,13 @@ CLEAN = Sight(False, (), ())
 
 
 class Looker:
-    """Looks at batches of records, with one finder and one set of names."""
+    """Looks at batches of records, with one finder."""
 
-    def __init__(self, finder: Finder, names: Names, max_body_bytes: int) -> None:
+    def __init__(self, finder: Finder, max_body_bytes: int) -> None:
         """Bodies of more than `max_body_bytes` are read, whatever is in them: they have to be cut."""
         self._finder = finder
         self._max_body_bytes = max_body_bytes
-        self._header_kinds: Memo[str, str | None] = Memo(lambda name: _header_kind(name, finder, names))
+        self._header_kinds: Memo[str, str | None] = Memo(lambda name: _header_kind(name, finder))
 
     def look(self, records: Sequence[Record]) -> list[Sight]:
         """Return what there is to see in each record."""
@@ -136,11 +135,11 @@ def is_cut(record: Record, side: str) -> bool:
     return len(end) - len(trim_cut(end)) >= HARMLESS_REST
 
 
-def _header_kind(name: str, finder: Finder, names: Names) -> str | None:
+def _header_kind(name: str, finder: Finder) -> str | None:
     """Return what is put before a header's value: something to be seen where its name is sensitive."""
     if name.title() in SECRET_HEADERS:
         return _HIDDEN  # only schemes and the names of cookies are left of them
-    if names.is_sensitive(name) or finder.scan(name.encode("utf-8", "surrogatepass")):
+    if finder.names.is_sensitive(name) or finder.scan(name.encode("utf-8", "surrogatepass")):
         return "password: "
     return _PLAIN
 

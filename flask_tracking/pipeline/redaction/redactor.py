@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from ...config import Settings
@@ -52,7 +53,6 @@ class Redactor:
         self._settings = settings
         self._find_literals = find_literals
         self._engine = engine
-        self._names = Names(settings.redact_names, settings.redact_allow)
         self._literals: tuple[str, ...] = ()
         self._finder: Finder | None = None
         self._looker: Looker | None = None
@@ -87,27 +87,40 @@ class Redactor:
     def _redact(self, record: Record, sight: Sight) -> Record:
         finder = self._find_finder()
         limit = self._settings.max_body_bytes
-        readers = Readers(finder, self._names, self._actions, Budget(_size(record)))
+        readers = Readers(finder, self._actions, Budget(_size(record)))
         return RecordRedaction(record, readers, self.version, limit).redact(sight)
 
     def _find_finder(self) -> Finder:
         """Return the finder, which knows the literals of this moment."""
         settings = self._settings
-        if self._finder is None:
-            self._finder = Finder(
-                self._engine or best_engine(),
-                self._names,
-                own_rules(dict(settings.redact_patterns)),
-                settings.redact_off,
-                cards=settings.redact_cards,
-            )
         candidates = (*settings.redact_literals, *self._find_literals())
         literals = tuple(one for one in candidates if is_strong(one))
-        if self._looker is None or literals != self._literals:
-            self._finder.know(literals)
-            self._looker = Looker(self._finder, self._names, settings.max_body_bytes)
+        if self._finder is None or literals != self._literals:
+            rules = _compile_rules(
+                self._engine or best_engine(),
+                settings.redact_names,
+                settings.redact_allow,
+                settings.redact_patterns,
+                settings.redact_off,
+                settings.redact_cards,
+            )
+            self._finder = rules.knowing(literals)
+            self._looker = Looker(self._finder, settings.max_body_bytes)
             self._literals = literals
         return self._finder
+
+
+@lru_cache(maxsize=8)
+def _compile_rules(
+    engine: Engine,
+    names: tuple[str, ...],
+    allowed: tuple[str, ...],
+    patterns: tuple[tuple[str, str], ...],
+    off: tuple[str, ...],
+    cards: str,
+) -> Finder:
+    """Compile once what the apps of a process share: tests make an app each, by the hundred."""
+    return Finder(engine, Names(names, allowed), own_rules(dict(patterns)), off, cards=cards)
 
 
 def _size(record: Record) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from itertools import islice
 from typing import NamedTuple
 from urllib.parse import quote
@@ -75,6 +76,7 @@ class Finder:
             cards: ``checked`` or ``strict``.
         """
         self.engine = engine
+        self.names = names
         self._checks = CHECKS if cards == "checked" else {**CHECKS, "card": strict_card}
         own, switched_off = tuple(own), frozenset(off)
         rules = [rule for rule in (*RULES, *own) if rule.id not in switched_off]
@@ -91,9 +93,11 @@ class Finder:
         """Whether it may find what is shorter than any token: patterns of the app's own may."""
         self._literals: tuple[bytes, ...] = ()
 
-    def know(self, literals: Iterable[str]) -> None:
-        """Find these secrets, too, and no longer those that it knew before."""
-        self._literals = tuple(dict.fromkeys(way for one in literals for way in _ways_to_write(one)))
+    def knowing(self, literals: Iterable[str]) -> Finder:
+        """Return a finder that finds these secrets, too, by the same compiled rules."""
+        other = copy(self)
+        other._literals = tuple(dict.fromkeys(way for one in literals for way in _ways_to_write(one)))
+        return other
 
     def scan(self, data: bytes) -> list[Span]:
         """Find where there may be a secret: nothing outside these spans is one."""
