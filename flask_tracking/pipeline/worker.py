@@ -21,6 +21,7 @@ from ..exporters.base import Exporter
 from ..forks import watch_forks
 from ..living import Living
 from ..record import Capture, Record
+from . import gate  # noqa: F401 - it is closed at the exit, after the workers, whoever opened it
 from .agents import load_tables
 from .callback import NO_HOOKS, Hooks, OnRecord, ask
 from .current_rules import CurrentRules

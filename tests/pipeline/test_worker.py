@@ -644,6 +644,27 @@ def test_exit_of_the_process_stores_what_is_queued() -> None:
     assert run_script(script).stdout == "stored 2"
 
 
+def test_exit_of_an_app_redacts_what_is_queued() -> None:
+    """The door to RE2 is shut after the worker has ended, though it was not opened before."""
+    script = """
+        import os
+        from flask import Flask
+        from flask_tracking import Exporter, Tracking
+
+        class Loud(Exporter):
+            def _store(self, records):
+                os.write(1, b" ".join(record.query_params.encode() for record in records))
+                return 0
+
+        app = Flask("shop")
+        app.config["TRACKING_FLUSH_INTERVAL_S"] = 3600.0
+        Tracking(app, exporter=Loud())
+        for number in range(3):
+            app.test_client().get(f"/?password=hunter{number}")
+    """
+    assert run_script(script).stdout == " ".join(["password=[redacted]"] * 3)
+
+
 def test_exit_is_not_held_up_by_a_store_that_hangs() -> None:
     """The end of the process waits no longer than the shutdown timeout, and says what is lost."""
     script = """

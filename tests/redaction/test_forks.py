@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from flask_tracking.pipeline.redaction import gate as gates
+from flask_tracking.pipeline import gate as gates
 from flask_tracking.pipeline.redaction.engine import Re2Engine
 from flask_tracking.pipeline.redaction.names import Names
 from flask_tracking.pipeline.redaction.values import Finder
@@ -21,7 +21,7 @@ SETTING = """
 import os, random, signal, threading, warnings
 import re2
 from flask_tracking.pipeline.redaction.engine import Re2Engine
-from flask_tracking.pipeline.redaction.gate import gate
+from flask_tracking.pipeline.gate import gate
 from flask_tracking.pipeline.redaction.names import Names
 from flask_tracking.pipeline.redaction.values import Finder
 

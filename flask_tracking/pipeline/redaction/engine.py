@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from .gate import gate
+from ..gate import gate
 from .scans import MAX_SPANS, Search, limit_spans, scan_all
 
 Span = tuple[int, int]

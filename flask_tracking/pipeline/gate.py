@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 
-from ...forks import after_fork_in_child
+from ..forks import after_fork_in_child
 
 LAST_SCAN_S = 1.0
 """How long the end of the process waits for a scan that is under way: they take a fraction of it."""
@@ -59,4 +59,6 @@ class Gate:
 
 
 gate = Gate()
-atexit.register(gate.close)  # before the worker registers, and so after it has ended
+# Whoever registers last comes first: `worker` imports this before it registers, and has ended when this
+# is called.
+atexit.register(gate.close)
