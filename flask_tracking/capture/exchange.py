@@ -268,7 +268,7 @@ class Exchange:
         """Record an exception that is escaping, and end."""
         if self.has_ended:
             return
-        self.span.take_exception(error)
+        self.span.take_escaped(error)
         if self.response.size:
             self.end("stream_error")
             return
@@ -293,6 +293,8 @@ class Exchange:
             try:
                 if span.is_excluded and span.keep_reason is None:
                     return
+                if span.handled is not None:  # no request_finished came
+                    span.settle_handled(read_number((self._status or "")[:3]) or 500)
                 if hasattr(span.request, "_tracking_data"):
                     span.take_request_data()
                 if outcome == "disconnected" and self._expects_no_body():

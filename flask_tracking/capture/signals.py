@@ -3,20 +3,25 @@
 What each can tell:
 
 - ``request_started``: the route, and the request as the app sees it (behind ``ProxyFix``).
-- ``got_request_exception``: the exception that nobody handled. Not every exception is followed by
-  ``request_finished``, so user and custom data are read here already.
+- ``got_request_exception``: an exception, which Flask-RESTX and Flask-RESTful may still answer with a
+  404. Not every exception is followed by ``request_finished``, so user and custom data are read here
+  already.
 - ``request_finished``: the response is made and the session saved, so reading it changes nothing.
 
 An exception that an errorhandler answers is sent by no signal. It passes through
-``app.handle_user_exception``, where it is noted; it is recorded when the answer is a 5xx.
+``app.handle_user_exception``, where it is noted. None of these settles whether an exception is
+recorded: the status of the answer does, or that the exception escapes.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, got_request_exception, request, request_finished, request_started
 from flask.globals import request_ctx
+from werkzeug.exceptions import HTTPException
 
 from ..config import tracking_keys
 from ..guard import harmless, report_failure, warn_rarely
@@ -37,25 +42,61 @@ def connect(app: Flask) -> None:
     request_started.connect(_on_request_started, app)
     request_finished.connect(_on_request_finished, app)
     got_request_exception.connect(_on_got_request_exception, app)
-    _note_handled_exceptions(app)
+    _note_exceptions(app)
 
 
-def _note_handled_exceptions(app: Flask) -> None:
-    handle_user_exception = app.handle_user_exception
+def _note_exceptions(app: Flask) -> None:
+    """Stand before the app's handlers of exceptions, also where an extension has replaced them."""
+    for name, note in _NOTES.items():
+        handler = getattr(app, name)
+        if type(handler) is not _NotedHandler:
+            setattr(app, name, _NotedHandler(app, handler, note))
 
-    def note_and_handle_user_exception(*args: Any, **kwargs: Any) -> Any:
-        __traceback_hide__ = True
-        _note_handled(app, args[-1])
-        return handle_user_exception(*args, **kwargs)
 
-    app.handle_user_exception = note_and_handle_user_exception  # type: ignore[method-assign]
+class _NotedHandler:
+    """A handler of exceptions whose calls are noted.
+
+    Looking up ``__call__`` notes the exception, and gives the handler itself to be called: no frame
+    of ours appears in the tracebacks that the app logs, and no handler is called in another way.
+    """
+
+    def __init__(
+        self, app: Flask, handler: Callable[..., Any], note: Callable[[Flask, BaseException], None]
+    ) -> None:
+        self.__wrapped__ = handler
+        self._app = app
+        self._note = note
+
+    @property
+    def __call__(self) -> Callable[..., Any]:
+        error = sys.exc_info()[1]
+        if error is not None:
+            self._note(self._app, error)
+        return self.__wrapped__
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer as the handler, which may be a test's mock."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.__wrapped__, name)
 
 
 @harmless("noting a handled exception")
 def _note_handled(app: Flask, error: BaseException) -> None:
-    span = _find_span(app, request._get_current_object())  # type: ignore[attr-defined]
+    span = _find_current_span(app)
     if span is not None:
         span.take_handled(error)
+
+
+@harmless("noting an unhandled exception")
+def _note_unhandled(app: Flask, error: BaseException) -> None:
+    span = _find_current_span(app)
+    if span is not None:
+        span.take_handled(error)
+        span.is_unhandled = True
+
+
+_NOTES = {"handle_user_exception": _note_handled, "handle_exception": _note_unhandled}
 
 
 def _find_span(app: Flask, request: Request) -> Span | None:
@@ -66,12 +107,20 @@ def _find_span(app: Flask, request: Request) -> Span | None:
     return span if span.is_recording else None
 
 
+def _find_current_span(app: Flask) -> Span | None:
+    return _find_span(app, request._get_current_object()) if request else None  # type: ignore[attr-defined]
+
+
 def _on_request_started(app: Flask, **_: Any) -> None:
     try:
         request_object = request._get_current_object()  # type: ignore[attr-defined]
         span = _find_span(app, request_object)
         if span is not None:
             _take_route(app, span, request_object)
+            if not (
+                type(app.handle_user_exception) is type(app.handle_exception) is _NotedHandler
+            ):  # an extension has replaced them
+                _note_exceptions(app)
     except Exception as error:
         report_failure("reading the route", error)
 
@@ -100,16 +149,19 @@ def _take_route(app: Flask, span: Span, request_object: Request) -> None:
 
 @harmless("reading an exception")
 def _on_got_request_exception(app: Flask, exception: BaseException, **_: Any) -> None:
-    span = _find_span(app, request._get_current_object())  # type: ignore[attr-defined]
+    span = _find_current_span(app)
     if span is None:
         return
-    span.take_exception(exception)
+    span.take_handled(exception)
+    # Flask-RESTX and Flask-RESTful send each abort(404), too: those are not worth a traceback.
+    if not isinstance(exception, HTTPException) or (exception.code or 500) >= 500:
+        span.describe_handled()
     span.take_request_data()
     # Where exceptions propagate no response is made and request_finished never comes.
     propagates = app.config["PROPAGATE_EXCEPTIONS"]
     if propagates is None:
         propagates = app.testing or app.debug
-    _take_user(app, span, may_load=propagates)
+    _take_user(app, span, may_load=propagates and span.is_unhandled)
 
 
 def _on_request_finished(app: Flask, response: Response, **_: Any) -> None:

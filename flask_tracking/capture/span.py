@@ -60,6 +60,7 @@ class Span:
     request: Request | None = None
     """Flask's, once it has begun; let go of at the end."""
     _seen_error: BaseException | None = None
+    _description: tuple[BaseException, ExceptionInfo] | None = None
     _request_data: Snapshot | None = None
     _seen_data: Any = None
     _custom_size = 0
@@ -82,7 +83,9 @@ class Span:
         self.user_repr: str | None = None
         self.user: UserRef | None = None
         self.handled: BaseException | None = None
-        """An exception that an errorhandler is about to answer."""
+        """An exception that is about to be answered, or to escape."""
+        self.is_unhandled = False
+        """True once an exception came to Flask's last handler: what follows is a 500, or no answer."""
         self.exception: ExceptionInfo | None = None
         self.is_excluded = False
         """True where a mark on the view says so: without `keep` nothing is handed over."""
@@ -268,20 +271,36 @@ class Span:
     def take_exception(self, error: BaseException) -> None:
         """Note an exception, once however often it is met on its way out."""
         if error is not self._seen_error:
+            described, self._description = self._description, None
             self._seen_error = error
             self.is_annotated = True
-            self.exception = describe_exception(error)
+            if described is not None and described[0] is error:
+                self.exception = described[1]
+            else:
+                self.exception = describe_exception(error)
 
     def take_handled(self, error: BaseException) -> None:
-        """Remember an exception that an errorhandler is about to answer."""
+        """Remember an exception that is about to be answered, or to escape."""
         if self.is_recording:
             self.handled = error
 
+    def describe_handled(self) -> None:
+        """Describe the remembered exception now: later its text may want contexts that are gone."""
+        error = self.handled
+        if error is not None and error is not self._seen_error:
+            self._description = (error, describe_exception(error))
+
     def settle_handled(self, status_code: int) -> None:
-        """Keep the exception that an errorhandler answered if the answer is a 5xx, else forget it."""
+        """Keep the remembered exception if the answer is a 5xx, else forget it."""
         error, self.handled = self.handled, None
         if error is not None and status_code >= 500:
             self.take_exception(error)
+        self._description = None
+
+    def take_escaped(self, error: BaseException) -> None:
+        """Note the exception that escapes, in place of the one that was to be answered."""
+        self.take_exception(error)
+        self.handled = None
 
     @harmless("copying request._tracking_data")
     def take_request_data(self) -> None:
@@ -309,7 +328,7 @@ class Span:
         """Let go of everything that is alive; from here on the span takes nothing."""
         self.is_recording = False
         self.environ = self.request = self._seen_data = self._parent = self.exchange = None
-        self.handled = self._seen_error = None
+        self.handled = self._seen_error = self._description = None
 
 
 class _Child:
