@@ -174,6 +174,7 @@ class Exchange:
         return self._write if callable(write) else write  # asgiref has none to give
 
     def _note_start(self, status: str, headers: Headers) -> None:
+        self.span.settled_trace()
         self._status = status
         self._headers = headers
         names, values = zip(*headers, strict=True) if headers else ((), ())

@@ -128,6 +128,7 @@ def _on_request_started(app: Flask, **_: Any) -> None:
 def _take_route(app: Flask, span: Span, request_object: Request) -> None:
     span.request = request_object
     span.environ = request_object.environ
+    span.note_active_span()
     tracked = span.owner
     rule = request_object.url_rule
     if rule is not None:
@@ -157,6 +158,7 @@ def _on_got_request_exception(app: Flask, exception: BaseException, **_: Any) ->
     if not isinstance(exception, HTTPException) or (exception.code or 500) >= 500:
         span.describe_handled()
     span.take_request_data()
+    span.settled_trace()
     # Where exceptions propagate no response is made and request_finished never comes.
     propagates = app.config["PROPAGATE_EXCEPTIONS"]
     if propagates is None:

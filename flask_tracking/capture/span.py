@@ -28,7 +28,7 @@ from ..record import ChildTiming, ExceptionInfo, UserRef
 from ..text import cut
 from . import clock
 from .snapshot import MAX_BYTES, Snapshot, clean_text, describe_exception, snapshot
-from .trace import OPENTELEMETRY, continue_opentelemetry
+from .trace import OPENTELEMETRY, active_span, continue_opentelemetry
 from .users import describe_user
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Span:
     request: Request | None = None
     """Flask's, once it has begun; let go of at the end."""
     _seen_error: BaseException | None = None
+    _earlier_span: Any = None
     _description: tuple[BaseException, ExceptionInfo] | None = None
     _request_data: Snapshot | None = None
     _seen_data: Any = None
@@ -222,7 +223,13 @@ class Span:
         if self._parent is not None:
             return child_of(self._parent.trace_id, self._parent.span_id)
         header = self.environ.get("HTTP_TRACEPARENT") if self.environ is not None else None
-        return (parse_traceparent(header) if header else None) or continue_opentelemetry()
+        continued = parse_traceparent(header) if header else None
+        return continued or continue_opentelemetry(self.environ, self._earlier_span)
+
+    def note_active_span(self) -> None:
+        """Remember OpenTelemetry's active span: a SystemExit is told by no signal while it is."""
+        if OPENTELEMETRY in sys.modules:
+            self._earlier_span = active_span()
 
     def settled_trace(self) -> TraceContext | None:
         """Decide the trace as far as it has to be now, while its parent is running.
@@ -328,7 +335,7 @@ class Span:
         """Let go of everything that is alive; from here on the span takes nothing."""
         self.is_recording = False
         self.environ = self.request = self._seen_data = self._parent = self.exchange = None
-        self.handled = self._seen_error = self._description = None
+        self.handled = self._seen_error = self._description = self._earlier_span = None
 
 
 class _Child:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import sys
 import types
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from flask_tracking.capture.trace import continue_opentelemetry
 from flask_tracking.ids import TraceContext
+
+from ..opentelemetry_traces import CASES, WAYS, run_all
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -76,3 +78,21 @@ def test_without_opentelemetry(monkeypatch: pytest.MonkeyPatch, is_blocked: bool
 
     assert continue_opentelemetry() is None
     assert set(sys.modules) == before
+
+
+@pytest.fixture(scope="module")
+def traced() -> dict[tuple[str, str], dict[str, Any]]:
+    """What requests under OpenTelemetry's own instrumentations gave, by way and case."""
+    return {(result["way"], result["case"]): result for result in run_all()}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("case", CASES)
+def test_record_continues_the_span_of_the_request(
+    traced: dict[tuple[str, str], dict[str, Any]], way: str, case: str
+) -> None:
+    """However a request ends, its record has the trace id of OpenTelemetry's span, and is below it."""
+    result = traced[way, case]
+    assert result["got"] == CASES[case]
+    assert len(result["spans"]) == 1
+    assert result["records"] == result["spans"]
