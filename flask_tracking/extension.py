@@ -6,7 +6,11 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from flask import Flask, current_app
+from flask import current_app
+
+# Not `flask.Flask`, which OpenTelemetry replaces: apps that were made before are apps, too.
+from flask.app import Flask
+from werkzeug.local import LocalProxy
 
 from . import cli
 from .capture import signals
@@ -100,8 +104,9 @@ class Tracking:
         Middleware that wraps ``app.wsgi_app`` later stands outside: what it does is not recorded.
 
         Raises:
-            ConfigError: a setting is wrong, or the app is tracked already.
+            ConfigError: a setting is wrong, the app is tracked already, or `app` is something else.
         """
+        app = _find_app(app)
         settings = Settings.from_mapping(app.config)
         _check_rules(settings)
         exporter = self._exporter or _make_mongo_exporter(settings)
@@ -233,6 +238,26 @@ def _wrong(name: str, value: object, wanted: str) -> ConfigError:
         f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
     )
     return ConfigError(f"Tracking({name}=...) is {kind}, but it wants {wanted}.")
+
+
+def _find_app(app: object) -> Flask:
+    """Return the app that was given, itself or by a proxy like `current_app`."""
+    if isinstance(app, LocalProxy):
+        try:
+            app = app._get_current_object()
+        except RuntimeError:
+            raise _wrong(
+                "app", app, "a Flask app, and no context is active here that has one"
+            ) from None
+    if isinstance(app, Flask):
+        return app
+    for name in ("app", "server"):  # of Connexion, Dash, and others around an app
+        if isinstance(getattr(app, name, None), Flask):
+            raise _wrong("app", app, f"the Flask app in its attribute: Tracking(x.{name})")
+    wanted = "a Flask app"
+    if callable(app):
+        wanted += ", like the one that an app factory returns: Tracking(create_app())"
+    raise _wrong("app", app, wanted)
 
 
 def _check_rules(settings: Settings) -> None:

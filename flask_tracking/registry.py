@@ -40,6 +40,8 @@ class TrackedApp:
     redact: Callable[[str, str, str], str | None] | None = None
     is_config_checked: bool = False
     """True once a request has compared `config` with the app's."""
+    is_reached: bool = False
+    """True once the middleware was called, or the log says that the server calls past it."""
     marks: dict[str, Any] = field(default_factory=dict)
     """By endpoint what `capture.marks` found to hold, None where that is nothing."""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import re
 import subprocess
 import sys
+import textwrap
 import threading
+import types
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +17,8 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from flask import Flask, current_app
+from flask import Blueprint, Flask, current_app
+from werkzeug.test import Client
 
 from flask_tracking import ConfigError, MemoryExporter, Tracking, TrackingError, cli, current_span
 from flask_tracking.capture.middleware import TrackingMiddleware
@@ -105,6 +110,105 @@ def test_wrong_argument(arguments: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Tracking(app, **arguments)
     assert "tracking" not in app.extensions
+
+
+class ConnexionMiddleware:
+    """Calls the WSGI app that it was made with, like Connexion's WSGIMiddleware."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+
+class ConnexionApp:
+    """Of the shape of Connexion 3's FlaskApp."""
+
+    def __init__(self, import_name: str) -> None:
+        self.app = make_app()
+        self._asgi_app = ConnexionMiddleware(self.app.wsgi_app)
+
+    def add_wsgi_middleware(self, middleware: Any, **options: Any) -> None:
+        self._asgi_app.app = middleware(self._asgi_app.app, **options)
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        return self._asgi_app.app(environ, start_response)
+
+
+class DashApp:
+    """Of the shape of Dash."""
+
+    def __init__(self, name: str) -> None:
+        self.server = make_app()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (ConnexionApp("x"), r"of type ConnexionApp, .* in its attribute: Tracking\(x\.app\)\."),
+        (DashApp("x"), r"of type DashApp, .* in its attribute: Tracking\(x\.server\)\."),
+        (None, "of type NoneType, but it wants a Flask app.$"),
+        (Flask, "the class Flask, but it wants a Flask app, like the one that an app factory returns"),
+        (make_app, r"of type function, .* app factory returns: Tracking\(create_app\(\)\)\.$"),
+        (Blueprint("admin", __name__), "of type Blueprint, but it wants a Flask app.$"),
+        (make_app().wsgi_app, "of type method, but it wants a Flask app, like"),
+        (current_app, "of type LocalProxy, but it wants a Flask app, and no context is active here"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_no_app(given: Any, message: str) -> None:
+    """What is not an app is an error that says where the app is."""
+    with pytest.raises(ConfigError, match=rf"^Tracking\(app=\.\.\.\) is {message}"):
+        Tracking().init_app(given)
+    if given is not None:
+        with pytest.raises(ConfigError, match=message):
+            Tracking(given)
+
+
+def test_proxy_stands_for_its_app(memory: MemoryExporter) -> None:
+    """current_app is the app, where there is one."""
+    app = make_app(TRACKING_WORKER="sync")
+    with app.app_context():
+        Tracking(current_app, exporter=memory)
+    assert app.test_client().get("/").text == "shop"
+    assert [record.endpoint for record in memory.records] == ["index"]
+
+
+@pytest.mark.parametrize("name", ["connexion_app", "dash_app"])
+def test_what_the_install_page_says(memory: MemoryExporter, name: str) -> None:
+    """The lines for Connexion and Dash make their requests recorded."""
+    page = (ROOT / "docs" / "install.md").read_text()
+    (lines,) = re.findall(
+        rf"^  ```.*\n((?:  .*\n)*?  {name} = (?:  .*\n|.*\n)*?)  ```$", page, re.MULTILINE
+    )
+    names: dict[str, Any] = {
+        "Tracking": functools.partial(Tracking, exporter=memory),
+        "connexion": types.SimpleNamespace(FlaskApp=ConnexionApp),
+        "dash": types.SimpleNamespace(Dash=DashApp),
+        "__name__": "shop",
+    }
+    exec(textwrap.dedent(lines), names)  # noqa: S102 - the page's own lines
+    served = names[name] if name == "connexion_app" else names[name].server
+    assert Client(served).get("/").text == "shop"
+    assert names["tracking"].flush(20)
+    assert [record.endpoint for record in memory.records] == ["index"]
+    names["tracking"].close(20)
+
+
+def test_app_of_before_opentelemetry(tmp_path: Path) -> None:
+    """An app of the class that OpenTelemetry has replaced since is an app."""
+    program = (
+        "import flask; before = flask.Flask\n"
+        "from opentelemetry.instrumentation.flask import FlaskInstrumentor\n"
+        "FlaskInstrumentor().instrument()\n"
+        "from flask_tracking import MemoryExporter, Tracking\n"
+        "assert flask.Flask is not before\n"
+        "for app in (before('before'), flask.Flask('after')):\n"
+        "    Tracking(app, exporter=MemoryExporter())\n"
+        "    print(app.name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["before", "after"]
 
 
 def test_disabled(memory: MemoryExporter) -> None:

@@ -10,7 +10,8 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from flask import Blueprint, Flask
+from flask import Blueprint
+from flask.app import Flask
 
 from ..errors import ConfigError
 from ..guard import call_foreign

@@ -18,6 +18,7 @@ from .span import ENVIRON_KEY, Span, running
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from ..config import Settings
     from ..registry import TrackedApp
 
 
@@ -42,6 +43,7 @@ class TrackingMiddleware:
         # Werkzeug's debugger leaves out frames with this name; other tracebacks show one frame.
         __traceback_hide__ = True
         outer = environ.get(ENVIRON_KEY)
+        self._tracked.is_reached = True
         try:
             exchange = self._open(environ, start_response)
         except Exception as error:
@@ -71,10 +73,7 @@ class TrackingMiddleware:
         path = environ.get("PATH_INFO", "")
         if not path.isascii():
             path = path.encode("latin-1", "replace").decode("utf-8", "replace")
-        for pattern in settings.exclude:
-            if pattern.match(path):
-                return None
-        if settings.exclude_health_checks and is_health_check(path, environ):
+        if is_left_out(settings, path, environ):
             return None
         span = Span(self._tracked, environ, running.get())
         exchange = Exchange(span, start_response, self._submit)
@@ -85,3 +84,11 @@ class TrackingMiddleware:
         # From here on nothing fails: the app finds all that is ours in the environ, or nothing.
         exchange.enter(environ)
         return exchange
+
+
+def is_left_out(settings: Settings, path: str, environ: WSGIEnvironment) -> bool:
+    """Tell whether the settings exclude requests to `path`."""
+    for pattern in settings.exclude:
+        if pattern.match(path):
+            return True
+    return settings.exclude_health_checks and is_health_check(path, environ)

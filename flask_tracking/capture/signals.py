@@ -25,6 +25,8 @@ from werkzeug.exceptions import HTTPException
 
 from ..config import tracking_keys
 from ..guard import harmless, report_failure, warn_rarely
+from ..registry import EXTENSION_KEY
+from .bypass import warn_of_bypass
 from .marks import UNKNOWN, apply_marks
 from .snapshot import foreign_text
 from .span import ENVIRON_KEY, Span
@@ -102,7 +104,7 @@ _NOTES = {"handle_user_exception": _note_handled, "handle_exception": _note_unha
 def _find_span(app: Flask, request: Request) -> Span | None:
     """Return the span of `request`, unless it belongs to another app around this one."""
     span: Span | None = request.environ.get(ENVIRON_KEY)
-    if span is None or span.owner is not app.extensions.get("tracking"):
+    if span is None or span.owner is not app.extensions.get(EXTENSION_KEY):
         return None
     return span if span.is_recording else None
 
@@ -121,6 +123,8 @@ def _on_request_started(app: Flask, **_: Any) -> None:
                 type(app.handle_user_exception) is type(app.handle_exception) is _NotedHandler
             ):  # an extension has replaced them
                 _note_exceptions(app)
+        elif not app.extensions[EXTENSION_KEY].is_reached:
+            warn_of_bypass(app, app.extensions[EXTENSION_KEY], request_object)
     except Exception as error:
         report_failure("reading the route", error)
 
