@@ -136,9 +136,9 @@ class Tracking:
         until then it is treated as any other. ``span.keep`` in the view has the last word.
 
         Args:
-            view: a view function, what ``as_view`` returns, a class of views or one of its methods, or
-                a blueprint, which stands for all its views. It is returned as it is, and may be
-                registered before or after.
+            view: a view function, what ``as_view`` returns, a class of views or one of its methods, any
+                class whose methods are views, or a blueprint, which stands for all its views. It is
+                returned as it is, and may be registered before or after.
 
         Raises:
             ConfigError: it is something else.

@@ -1,12 +1,15 @@
 """The marks that code puts on views and blueprints, and what they do to a span.
 
 A mark is an attribute of what is marked: the object stays what it is, and `functools.wraps` carries
-the mark on to what wraps it. What holds for an endpoint is found out once, at its first request.
+the mark on to what wraps it. The mark of a class holds for the views made by `as_view`, and for those
+that are its methods, as in Flask-Admin. What holds for an endpoint is found out once, at its first
+request.
 """
 
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -15,6 +18,7 @@ from flask.app import Flask
 
 from ..errors import ConfigError
 from ..guard import call_foreign
+from ..living import Living
 from ..registry import tracked_apps
 
 if TYPE_CHECKING:
@@ -31,6 +35,9 @@ UNKNOWN: Mapping[str, Mark] = {}
 """Stands for an endpoint that nobody has asked for yet."""
 
 T = TypeVar("T")
+
+marked: Living[Any] = Living()
+"""The functions and classes that are marked."""
 
 
 class Mark(NamedTuple):
@@ -77,6 +84,8 @@ def mark(target: T, name: str, added: Mark) -> T:
             f"{name} cannot mark a {type(owner).__name__}, which takes no attribute. "
             "Wrap it in a function, and mark that."
         ) from None
+    if isinstance(owner, types.FunctionType | type):
+        marked.add(owner)
     for tracked in tracked_apps():
         # Replaced and not cleared: who is just finding out what holds notes it in the old one.
         tracked.marks = {}
@@ -107,15 +116,19 @@ def find_marks(app: Flask, endpoint: str) -> dict[str, Mark] | None:
         None when nothing is said about it.
     """
     view = app.view_functions.get(endpoint)
-    view_class = _get(view, "view_class")
-    outer = [*_blueprint_marks(app, endpoint), *_marks_of(view_class)]
-    outer += [*_marks_of(_get(view_class, "dispatch_request")), *_marks_of(view)]
+    view_class = _view_class(view)
+    outer = [*_blueprint_marks(app, endpoint), *_owner_marks(view), *_class_marks(view_class)]
+    outer += [
+        *_marks_of(view_class),
+        *_marks_of(get_attribute(view_class, "dispatch_request")),
+        *_marks_of(view),
+    ]
     general = functools.reduce(Mark.followed_by, outer, NO_MARK)
     found = {ANY_METHOD: general}
     for method in HANDLED if view_class is not None else ():
-        handler = _get(view_class, method.lower())
+        handler = get_attribute(view_class, method.lower())
         if handler is None and method == "HEAD":  # as Flask does it
-            handler = _get(view_class, "get")
+            handler = get_attribute(view_class, "get")
         found[method] = functools.reduce(Mark.followed_by, _marks_of(handler), general)
     return found if any(one != NO_MARK for one in found.values()) else None
 
@@ -129,25 +142,64 @@ def _blueprint_marks(app: Flask, endpoint: str) -> Iterator[Mark]:
             yield found
 
 
+def _view_class(view: object) -> Any:
+    """Return the class whose `as_view` made a view, or what it wraps."""
+    found = (get_attribute(layer, "view_class") for layer in unwrap(view))
+    return next((one for one in found if one is not None), None)
+
+
+def _owner_marks(view: object) -> Iterator[Mark]:
+    """Yield the marks of the classes that a view, or what it wraps, is a method of."""
+    for layer in reversed(list(unwrap(view))):
+        for owner in owners(layer):
+            yield from _class_marks(owner)
+
+
+def owners(layer: object) -> Iterator[type]:
+    """Yield the class that a method is bound to, or the marked class that defines a static one."""
+    bound_to = get_attribute(layer, "__self__")
+    if bound_to is not None:
+        yield bound_to if isinstance(bound_to, type) else type(bound_to)
+    elif isinstance(layer, types.FunctionType):
+        for one in marked:
+            if isinstance(one, type) and any(layer is defined for defined in functions_of(one)):
+                yield one
+
+
+def functions_of(owner: type) -> list[object]:
+    """Return what the body of a class defines: its functions, static or not, among the rest."""
+    values = tuple(vars(owner).values())
+    return [one.__func__ if type(one) in (staticmethod, classmethod) else one for one in values]
+
+
+def _class_marks(view_class: object) -> Iterator[Mark]:
+    """Yield the marks of a class and of its bases, the bases first."""
+    for one in reversed(view_class.__mro__ if isinstance(view_class, type) else ()):
+        found = vars(one).get(ATTRIBUTE)
+        if isinstance(found, Mark):
+            yield found
+
+
 def _marks_of(view: object) -> list[Mark]:
     """Return the marks of a view and of what it wraps, the innermost first."""
-    found = [_own_mark(wrapped) for wrapped in _unwrap(view)]
+    found = [_own_mark(wrapped) for wrapped in unwrap(view)]
     return [one for one in reversed(found) if one is not None]
 
 
 def _own_mark(target: object) -> Mark | None:
-    found = _get(target, ATTRIBUTE)
+    found = get_attribute(target, ATTRIBUTE)
     return found if isinstance(found, Mark) else None
 
 
-def _unwrap(view: object) -> Iterator[object]:
+def unwrap(view: object) -> Iterator[object]:
     """Yield what is given, what it wraps, what that wraps."""
     for _ in range(MAX_WRAPPERS):  # something may wrap itself
         if view is None:
             return
         yield view
-        view = view.func if isinstance(view, functools.partial) else _get(view, "__wrapped__")
+        view = view.func if isinstance(view, functools.partial) else get_attribute(view, "__wrapped__")
 
 
-def _get(target: object, name: str) -> Any:
+def get_attribute(target: object, name: str) -> Any:
+    """Return an attribute of what somebody else made; None without it, also when it raises."""
     return call_foreign("looking at a view", getattr, target, name, None, default=None)

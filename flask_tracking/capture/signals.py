@@ -27,6 +27,7 @@ from ..config import tracking_keys
 from ..guard import harmless, report_failure, warn_rarely
 from ..registry import EXTENSION_KEY
 from .bypass import warn_of_bypass
+from .idle_marks import warn_of_idle_marks
 from .marks import UNKNOWN, apply_marks
 from .snapshot import foreign_text
 from .span import ENVIRON_KEY, Span
@@ -150,6 +151,7 @@ def _take_route(app: Flask, span: Span, request_object: Request) -> None:
             apply_marks(app, span, endpoint, request_object.method)
     if not tracked.is_config_checked:
         _check_config(app, tracked)
+        warn_of_idle_marks(app)
 
 
 @harmless("reading an exception")

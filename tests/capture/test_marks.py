@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -184,6 +186,158 @@ def test_class_based_views(app: Flask, memory: MemoryExporter, tracking: Trackin
         assert outcome(app, memory, path) == expected(name), path
     assert outcome(app, memory, "/plain") == WHOLE
     assert outcome(app, memory, "/part", "GET") == WHOLE
+
+
+class AdminView:
+    """Of the shape of the BaseView of Flask-Admin and Flask-AppBuilder: its bound methods are views."""
+
+    def view(self) -> ResponseReturnValue:
+        return answer()
+
+    @classmethod
+    def of_class(cls) -> ResponseReturnValue:
+        return answer()
+
+    def add_to(self, app: Flask) -> None:
+        """Add a view for each way to wrap one."""
+        for name, wrapper in WRAPPERS.items():
+            app.add_url_rule(f"/{name}", name, wrapper(self.view), methods=["POST"])
+        app.add_url_rule("/class", "class", self.of_class, methods=["POST"])
+
+
+def make_proxy(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a bound method as Flask-Classful does: a function that is given a name, in another one."""
+    function = wrap(view)
+    function.class_ = view.__self__  # type: ignore[attr-defined]
+    return wrap(function)
+
+
+WRAPPERS: dict[str, Callable[[Any], Any]] = {
+    "bound": lambda view: view,
+    "wraps": wrap,
+    "wraps_without_marks": wrap_without_marks,
+    "partial": functools.partial,
+    "partial_of_wraps": lambda view: functools.partial(wrap(view)),
+    "classful": make_proxy,
+}
+
+
+@pytest.mark.parametrize("name", ["exclude", "exclude_body", "keep"])
+@pytest.mark.parametrize("is_base", [False, True])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_class_whose_methods_are_views(
+    app: Flask, memory: MemoryExporter, tracking: Tracking, name: str, is_base: bool, is_late: bool
+) -> None:
+    """The mark of a class, or of its base, holds for its bound methods, however they are wrapped."""
+
+    class Base(AdminView):
+        pass
+
+    class Derived(Base):
+        pass
+
+    class Plain(AdminView):
+        pass
+
+    if is_late:
+        Derived().add_to(app)
+    assert getattr(tracking, name)(Base if is_base else Derived) is (Base if is_base else Derived)
+    if not is_late:
+        Derived().add_to(app)
+    app.add_url_rule("/plain", "plain", Plain().view, methods=["POST"])
+    for path in (*WRAPPERS, "class"):
+        assert outcome(app, memory, f"/{path}") == expected(name), path
+    assert outcome(app, memory, "/plain") == WHOLE
+
+
+@pytest.mark.parametrize("name", ["exclude", "exclude_body", "keep"])
+def test_static_methods(app: Flask, memory: MemoryExporter, tracking: Tracking, name: str) -> None:
+    """A function that the body of a marked class defines has the mark, bound to nothing."""
+
+    @getattr(tracking, name)
+    class Shop:
+        @staticmethod
+        def loose() -> ResponseReturnValue:
+            return answer()
+
+        def plain() -> ResponseReturnValue:  # type: ignore[misc]
+            return answer()
+
+    app.post("/loose")(Shop.loose)
+    app.post("/plain")(Shop.plain)
+    app.post("/wrapped")(wrap(make_view_named("wrapped")))
+    assert outcome(app, memory, "/loose") == expected(name)
+    assert outcome(app, memory, "/plain") == expected(name)
+    assert outcome(app, memory, "/wrapped") == WHOLE
+
+
+def test_marks_of_two_bases(app: Flask, memory: MemoryExporter, tracking: Tracking) -> None:
+    """What is said about the bases of a class holds together; what is nearer wins."""
+
+    @tracking.exclude_body
+    class Private(AdminView):
+        pass
+
+    @tracking.exclude
+    class Quiet(AdminView):
+        pass
+
+    @tracking.keep("audit")
+    class Audited(Private, Quiet):
+        pass
+
+    app.add_url_rule("/", "index", Audited().view, methods=["POST"])
+    assert outcome(app, memory) == ("audit", *WITHOUT_BODIES[1:])
+
+
+@pytest.mark.parametrize("name", ["exclude", "exclude_body", "keep"])
+def test_method_of_a_bound_class(
+    app: Flask, memory: MemoryExporter, tracking: Tracking, name: str
+) -> None:
+    """One method of such a class can be marked, too."""
+
+    class Part(AdminView):
+        view = getattr(tracking, name)(make_method())
+
+        def other(self) -> ResponseReturnValue:
+            return answer()
+
+    app.add_url_rule("/part", "part", wrap(Part().view), methods=["POST"])
+    app.add_url_rule("/other", "other", Part().other, methods=["POST"])
+    assert outcome(app, memory, "/part") == expected(name)
+    assert outcome(app, memory, "/other") == WHOLE
+
+
+@pytest.mark.parametrize("name", ["exclude", "exclude_body", "keep"])
+@pytest.mark.parametrize("library", ["flask_restx", "flask_restful"])
+def test_resources(memory: MemoryExporter, library: str, name: str) -> None:
+    """The resources of Flask-RESTX and Flask-RESTful are classes of views."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # jsonschema's RefResolver
+        rest: Any = importlib.import_module(library)
+    app = Flask("rest")
+    app.config["TRACKING_WORKER"] = "sync"
+    mark = getattr(Tracking(app, exporter=memory), name)
+    api = rest.Api(app)
+
+    class Resource(rest.Resource):
+        def post(self) -> Any:
+            return app.response_class(request.get_data(), content_type="application/json")
+
+    @mark
+    class Marked(Resource):
+        pass
+
+    class Method(Resource):
+        @mark
+        def post(self) -> Any:
+            return super().post()
+
+    api.add_resource(Marked, "/marked")
+    api.add_resource(Method, "/method")
+    assert outcome(app, memory, "/marked") == expected(name)
+    assert outcome(app, memory, "/method") == expected(name)
+    vars(app).clear()  # Flask-RESTX keeps the app, and later tests want to be the only one
 
 
 def make_method() -> Any:
