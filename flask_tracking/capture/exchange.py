@@ -331,6 +331,9 @@ class Exchange:
     def _make_capture(self, ended_ns: int, outcome: str) -> Capture:
         span, request, response = self.span, self._request, self.response
         environ = span.environ or {}
+        path_info = span.path_info
+        if path_info is not None and environ.get("PATH_INFO") != path_info:
+            environ = {**environ, "PATH_INFO": path_info}
         keys, pick = _picks[tuple(environ)]
         values = pick(environ)
         try:

@@ -132,7 +132,8 @@ def _on_request_started(app: Flask, **_: Any) -> None:
 
 def _take_route(app: Flask, span: Span, request_object: Request) -> None:
     span.request = request_object
-    span.environ = request_object.environ
+    environ = span.environ = request_object.environ
+    span.path_info = environ.get("PATH_INFO")
     span.note_active_span()
     tracked = span.owner
     rule = request_object.url_rule

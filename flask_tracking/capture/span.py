@@ -72,6 +72,8 @@ class Span:
         self.arrived_at = clock.now()
         self.started_ns = clock.now_ns()
         self.environ: WSGIEnvironment | None = environ
+        self.path_info: str | None = environ.get("PATH_INFO")
+        """On arrival, then as Flask saw it. `DispatcherMiddleware` changes it in the environ."""
         self.is_recording = True
         """False once the request has ended, and on the span outside a request."""
         self.endpoint: str | None = None

@@ -7,9 +7,12 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
+from wsgiref.util import shift_path_info
 
 import pytest
 from flask import Flask, Response, abort, redirect, request, send_file, stream_with_context
+from flask.testing import FlaskClient
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_tracking import MemoryExporter, Record, Tracking, current_span, guard
@@ -603,6 +606,107 @@ def test_proxy_fix_is_honoured_wherever_it_stands(app: Flask, memory: MemoryExpo
         assert one.test_client().get("/", headers=headers).status_code == 404
     for record in memory.records:
         assert (record.ip, record.host, record.scheme) == ("9.8.7.6", "example.org", "https")
+
+
+def paths_of(memory: MemoryExporter, client: FlaskClient, *paths: str) -> list[str | None]:
+    """Return the recorded paths of some requests that are answered with what the app saw."""
+    for path in paths:
+        assert client.get(path).status_code == 200
+    return [record.path for record in memory.records]
+
+
+def say_path(environ: Any, start_response: Any) -> list[bytes]:
+    """Answer with the path, below the mount point."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["PATH_INFO"].encode("latin-1")]
+
+
+def test_path_of_what_is_mounted_inside(app: Flask, memory: MemoryExporter) -> None:
+    """What the app mounts beside Flask is recorded with the path that the client asked for."""
+    app.get("/<path:path>")(lambda path: path)
+    mounts: dict[str, Any] = {"/metrics": say_path, "/api/v1": say_path, "/grüße": say_path}
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, mounts)  # type: ignore[method-assign]
+    Tracking(app, exporter=memory)
+    client = app.test_client()
+
+    assert client.get("/api/v1/users?a=1").text == "/users"
+    wanted = ["/metrics", "/metrics/", "/api/v1", "/orders/7"]
+
+    assert paths_of(memory, client, *wanted) == ["/api/v1/users", *wanted]
+    assert memory.records[0].query_params == "a=1"
+    assert [record.url_rule for record in memory.records] == [None] * 4 + ["/<path:path>"]
+
+
+def test_path_of_a_flask_app_that_is_mounted_inside(app: Flask, memory: MemoryExporter) -> None:
+    """A tracked app inside a tracked app is recorded twice, each below its own mount point."""
+    inner = Flask("inner")
+    inner.config["TRACKING_WORKER"] = "sync"
+    inner.get("/users")(lambda: "users")
+    Tracking(inner, exporter=memory)
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/api": inner})  # type: ignore[method-assign]
+    Tracking(app, exporter=memory)
+
+    assert app.test_client().get("/api/users").text == "users"
+    assert [(one.app, one.path) for one in memory.records] == [
+        ("inner", "/users"),
+        ("shop", "/api/users"),
+    ]
+
+
+def test_path_below_a_prefix_that_middleware_strips(app: Flask, memory: MemoryExporter) -> None:
+    """Middleware that moves the mount point does so for the record too: Flask's path is recorded."""
+    flask_app = app.wsgi_app
+
+    def strip(environ: Any, start_response: Any) -> Any:
+        environ["SCRIPT_NAME"] = "/shop"
+        environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix("/shop")
+        return flask_app(environ, start_response)
+
+    app.wsgi_app = strip  # type: ignore[method-assign]
+    Tracking(app, exporter=memory)
+    app.get("/<path:path>")(lambda path: request.full_path)
+
+    assert app.test_client().get("/shop/orders/7").text == "/orders/7?"
+    assert memory.records[0].path == "/orders/7"
+
+
+def test_path_that_a_view_takes_apart(app: Flask, memory: MemoryExporter) -> None:
+    """A view that hands its environ on, part by part, was asked for the whole path."""
+    Tracking(app, exporter=memory)
+
+    @app.get("/<path:path>")
+    def view(path: str) -> str:
+        return f"{shift_path_info(request.environ)} {request.environ['PATH_INFO']}"
+
+    assert app.test_client().get("/tenants/7").text == "tenants /7"
+    assert memory.records[0].path == "/tenants/7"
+
+
+def test_method_and_client_are_those_that_the_app_saw(app: Flask, memory: MemoryExporter) -> None:
+    """Middleware inside decides what the method, the address, the host and the scheme are."""
+    flask_app = app.wsgi_app
+
+    def override(environ: Any, start_response: Any) -> Any:
+        environ["REQUEST_METHOD"] = environ["HTTP_X_HTTP_METHOD_OVERRIDE"]
+        return flask_app(environ, start_response)
+
+    app.wsgi_app = ProxyFix(override, x_for=1, x_host=1, x_proto=1, x_prefix=1)  # type: ignore[method-assign]
+    Tracking(app, exporter=memory)
+    app.put("/a")(lambda: f"{request.method} {request.url} {request.remote_addr}")
+    headers = {
+        "X-HTTP-Method-Override": "PUT",
+        "X-Forwarded-For": "9.8.7.6",
+        "X-Forwarded-Host": "example.org",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Prefix": "/below",
+    }
+
+    seen = app.test_client().post("/a", headers=headers).text
+
+    assert seen == "PUT https://example.org/below/a 9.8.7.6"
+    (record,) = memory.records
+    assert (record.method, record.path, record.host) == ("PUT", "/a", "example.org")
+    assert (record.scheme, record.ip) == ("https", "9.8.7.6")
 
 
 def test_nothing_alive_is_referenced_after_the_end(
