@@ -11,6 +11,9 @@ from bson import ObjectId
 
 from .living import Living
 
+generation = 0
+"""The number of forks between the process that imported this module and this one."""
+
 
 class Forkable(Protocol):
     """What has something that a child must not share with its parent."""
@@ -38,6 +41,8 @@ _owners: Living[Forkable] = Living()
 
 
 def _after_fork_in_child() -> None:
+    global generation
+    generation += 1
     # Of all its locks PyMongo forgets the one that every new ObjectId takes: with another thread in
     # it at the time of the fork, the child's first request would wait for ever.
     if hasattr(ObjectId, "_inc_lock"):

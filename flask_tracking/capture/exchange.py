@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from .. import forks
 from ..guard import call_foreign, harmless, report_failure
 from ..memo import Memo, make_pick
 from ..record import Capture, Headers
@@ -75,6 +76,7 @@ class Exchange:
         "_file",
         "_file_source",
         "_first_byte_ns",
+        "_generation",
         "_headers",
         "_headers_size",
         "_input",
@@ -94,6 +96,7 @@ class Exchange:
     def __init__(self, span: Span, start_response: StartResponse, submit: Submit) -> None:
         self.span = span
         self.has_ended = False
+        self._generation = forks.generation
         self.response = BodyCopy(0)
         """The copy of the response's body."""
         self._server_start_response = start_response
@@ -292,6 +295,8 @@ class Exchange:
         span = self.span
         try:
             try:
+                if self._generation != forks.generation:
+                    return  # in a child forked while the app ran: the parent records the request
                 if span.is_excluded and span.keep_reason is None:
                     return
                 if span.handled is not None:  # no request_finished came

@@ -213,6 +213,111 @@ def test_exits_while_the_database_hangs() -> None:
     assert done.stdout.count("met") == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_children_that_a_view_forks() -> None:
+    """However a child leaves the request that it was forked in, only the parent records that."""
+    done = run(
+        """
+        import multiprocessing
+        from flask import Response, stream_with_context
+
+        class Loud(MemoryExporter):
+            def _store(self, records):
+                where = "parent" if os.getpid() == parent else "child"
+                for record in records:
+                    os.write(1, f"{where} {record.path} {record.status_code}\\n".encode())
+                return 0
+
+        def answer(): return None
+        def leave(): sys.exit()
+        def fail(): raise ValueError
+        def end(): os._exit(0)
+        def ask(): get(app, "asked-in-child")
+
+        def fork(do):
+            pid = os.fork()
+            if pid == 0:
+                tracking.span.keep("in the child")
+                with tracking.span.child("in the child"):
+                    do()
+            else:
+                assert os.waitpid(pid, 0)[1] == 0
+
+        def stay(do): do()
+
+        def spawn(do):
+            process = multiprocessing.get_context("fork").Process(target=do)
+            process.start()
+            process.join()
+            assert process.exitcode == 0
+
+        parent = os.getpid()
+        app, tracking = make_app(Loud(), TRACKING_WORKER="sync")
+        app.logger.disabled = True
+
+        @app.get("/<start>/<do>")
+        def fork_and_answer(start, do):
+            globals()[start](globals()[do])
+            return "answered"
+
+        @app.get("/stream/<start>/<do>")
+        def fork_in_stream(start, do):
+            def generate():
+                yield b"an"
+                globals()[start](globals()[do])
+                yield b"swered"
+            return Response(stream_with_context(generate()))
+
+        def visit(path):
+            response = app.test_client().get(path, buffered=True)
+            if os.getpid() != parent:
+                sys.exit()
+            assert response.text == "answered"
+
+        for path in sys.argv[1:]:
+            try:
+                visit(path)
+            except ValueError:  # that of a stream reaches the server
+                sys.exit()
+
+        # What was open at the time of the fork is not ended by a child that lets go of it.
+        response = app.test_client().get("/stream/stay/answer", buffered=False)
+        pid = os.fork()
+        if pid == 0:
+            del response
+            get(app, "asked-later-in-child")
+            sys.exit()
+        assert os.waitpid(pid, 0)[1] == 0
+        assert response.text == "answered"
+        """,
+        *(
+            *("/fork/answer", "/fork/leave", "/fork/fail", "/fork/end", "/fork/ask"),
+            *("/spawn/answer", "/spawn/leave", "/spawn/ask"),
+            *("/stream/fork/answer", "/stream/fork/leave", "/stream/fork/fail", "/stream/spawn/leave"),
+        ),
+    )
+    asked = done.stdout.splitlines()
+    assert sorted(line for line in asked if line.startswith("child")) == [
+        *["child /asked-in-child 200"] * 2,
+        "child /asked-later-in-child 200",
+    ]
+    assert [line for line in asked if line.startswith("parent")] == [
+        "parent /fork/answer 200",
+        "parent /fork/leave 200",
+        "parent /fork/fail 200",
+        "parent /fork/end 200",
+        "parent /fork/ask 200",
+        "parent /spawn/answer 200",
+        "parent /spawn/leave 200",
+        "parent /spawn/ask 200",
+        "parent /stream/fork/answer 200",
+        "parent /stream/fork/leave 200",
+        "parent /stream/fork/fail 200",
+        "parent /stream/spawn/leave 200",
+        "parent /stream/stay/answer 200",
+    ]
+
+
 def test_exit_with_two_apps(hanging: str) -> None:
     """Two apps wait for their databases at the same time, and PyMongo's threads are not waited for."""
     done = run(
