@@ -170,7 +170,8 @@ class Record:
     """Why it is not whole: ``truncated``, ``excluded``, ``binary``, ``undecodable``, ``not read``,
     ``redacted whole``."""
     status_code: int | None = None
-    """500 when an exception escaped before an answer began."""
+    """500 when an exception escaped before an answer began, 101 when the connection was upgraded; None
+    when the client left before the answer began."""
     response_headers: tuple[tuple[str, str], ...] = ()
     """In order, repeats preserved."""
     response_body: bytes = b""

@@ -167,7 +167,12 @@ class OutputTee:
 
     def __iter__(self) -> Iterator[bytes]:
         # A generator: a stream of many chunks resumes it in a third of the time of a method.
-        return self._pass_on(iter(self._iterable).__next__)
+        try:
+            produce = iter(self._iterable).__next__
+        except BaseException as error:
+            self._exchange.fail(error)
+            raise
+        return self._pass_on(produce)
 
     def __next__(self) -> bytes:
         # For who takes the iterable of PEP 3333 for an iterator, which Werkzeug's is.
@@ -232,6 +237,12 @@ class SizedOutputTee(OutputTee):
 
 
 @lru_cache(maxsize=32)
-def output_tee_class(iterable_class: Hashable) -> type[OutputTee]:
-    """Return the class of tees for iterables of a class: with a length where they have one."""
+def output_tee_class(iterable_class: Hashable) -> type[OutputTee] | None:
+    """Return the class of tees for iterables of a class: with a length where they have one.
+
+    Returns:
+        None for a class that is not iterable: the server recognises such an object, or refuses it.
+    """
+    if not (hasattr(iterable_class, "__iter__") or hasattr(iterable_class, "__getitem__")):
+        return None
     return SizedOutputTee if hasattr(iterable_class, "__len__") else OutputTee

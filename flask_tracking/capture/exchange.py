@@ -36,6 +36,10 @@ _REQUEST_KEYS = frozenset(
         "wsgi.url_scheme",
     }
 )
+_SWITCHED = "101 Switching Protocols"
+_TAKEN_OVER = (StopIteration, ConnectionError)
+"""Websocket handlers raise the first to end a connection under gunicorn, the second under Werkzeug."""
+_WITHOUT_BODY = ("101", "204", "304")
 _ABSENT = -1
 _BASE_SIZE = 1500
 """Bytes of memory that a capture takes without its headers, bodies and custom data."""
@@ -131,8 +135,8 @@ class Exchange:
         self._stored_types = stored_types
         length = environ.get("CONTENT_LENGTH")
         has_body = (length and length != "0") or "HTTP_TRANSFER_ENCODING" in environ
-        # An upgrade takes the socket out of the environ: its input is left alone.
-        if not has_body or "HTTP_UPGRADE" in environ or "wsgi.input" not in environ:
+        # Any client may send an Upgrade header. A handler that takes the socket over bypasses the tee.
+        if not has_body or "wsgi.input" not in environ:
             return
         if stored_types[environ.get("CONTENT_TYPE", "")]:
             self._request = BodyCopy(room)
@@ -208,7 +212,11 @@ class Exchange:
             is_file = self._file is not None and iterable is self._file
             if is_file and self._hook_close(self._file):
                 return iterable
-            return output_tee_class(type(iterable))(iterable, self)
+            tee_class = output_tee_class(type(iterable))
+            if tee_class is None:
+                self._end_handed_on(iterable)
+                return iterable
+            return tee_class(iterable, self)
         except Exception as error:
             report_failure("wrapping the response", error)
             return iterable
@@ -272,6 +280,9 @@ class Exchange:
         """Record an exception that is escaping, and end."""
         if self.has_ended:
             return
+        if self._is_taken_over(error):
+            self.end("ok")
+            return
         self.span.take_escaped(error)
         if self.response.size:
             self.end("stream_error")
@@ -280,11 +291,49 @@ class Exchange:
         self._status = None
         self.end("error")
 
-    @harmless("recording an upgrade")
-    def end_upgraded(self) -> None:
-        """End where the client was answered in another protocol, past the server."""
-        self._status = "101 Switching Protocols"
+    def _is_taken_over(self, error: BaseException) -> bool:
+        """Tell whether a handler raised `error` because it has answered on the socket itself."""
+        if self._status is not None or not isinstance(error, _TAKEN_OVER):
+            return False
+        # An exception that Flask reported is the view's own, whatever the client asked for.
+        return self._asks_for_upgrade() and not self.span.has_met(error)
+
+    def _asks_for_upgrade(self) -> bool:
+        environ = self.span.environ
+        return environ is not None and "HTTP_UPGRADE" in environ
+
+    def _end_handed_on(self, answer: object) -> None:
+        """End an exchange whose app returned an object that is not iterable.
+
+        gunicorn's ``ALREADY_HANDLED`` is one: the app has answered on the socket. None comes from a
+        function that forgot to return a response, and servers refuse it.
+        """
+        if answer is None and not self._asks_for_upgrade():
+            self._status = None
+            self.end("error")
+            return
+        self._status = self._status or _SWITCHED
         self.end("ok")
+
+    def _settle_status(self, outcome: str) -> str:
+        """Correct status and outcome where the app did not answer through ``start_response``.
+
+        Returns:
+            The outcome.
+        """
+        if outcome in ("error", "stream_error"):
+            return outcome
+        if self.response.size:
+            # A server refuses a body without a status: the app failed.
+            return "error" if self._status is None else outcome
+        if not self._asks_for_upgrade():
+            return outcome
+        # Under Werkzeug flask-sock returns an empty 200 after the websocket was closed.
+        rule = getattr(self.span.request, "url_rule", None)
+        if self._status is None or (rule is not None and rule.websocket and self._status[:1] == "2"):
+            self._status = _SWITCHED
+            return "ok"
+        return outcome
 
     def end(self, outcome: str) -> None:
         """End the span and submit the capture; ending twice is harmless."""
@@ -299,6 +348,8 @@ class Exchange:
                     return  # in a child forked while the app ran: the parent records the request
                 if span.is_excluded and span.keep_reason is None:
                     return
+                if self._status is None or "HTTP_UPGRADE" in (span.environ or ()):
+                    outcome = self._settle_status(outcome)
                 if span.handled is not None:  # no request_finished came
                     span.settle_handled(read_number((self._status or "")[:3]) or 500)
                 if hasattr(span.request, "_tracking_data"):
@@ -316,7 +367,7 @@ class Exchange:
         environ = self.span.environ or {}
         return (
             environ.get("REQUEST_METHOD") == "HEAD"
-            or (self._status or "")[:3] in ("204", "304")
+            or (self._status or "")[:3] in _WITHOUT_BODY
             or self._expected_size == 0
         )
 

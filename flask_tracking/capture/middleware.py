@@ -40,7 +40,7 @@ class TrackingMiddleware:
         self._stored_types = stored_types(tracked.settings.body_content_types)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        # Werkzeug's debugger leaves out frames with this name; other tracebacks show one frame.
+        # Werkzeug's debugger leaves out frames with this name, also where they cannot be dropped.
         __traceback_hide__ = True
         outer = environ.get(ENVIRON_KEY)
         self._tracked.is_reached = True
@@ -55,11 +55,7 @@ class TrackingMiddleware:
         try:
             iterable = self.wsgi_app(environ, exchange.start_response)
         except BaseException as error:
-            # StopIteration is how a handler of gunicorn says that it took the socket over.
-            if isinstance(error, StopIteration) and "HTTP_UPGRADE" in environ:
-                exchange.end_upgraded()
-            else:
-                exchange.fail(error)
+            exchange.fail(error)
             raise
         finally:
             running.reset(token)

@@ -288,6 +288,10 @@ class Span:
             else:
                 self.exception = describe_exception(error)
 
+    def has_met(self, error: BaseException) -> bool:
+        """Tell whether Flask has reported `error`, or is about to answer it."""
+        return error is self._seen_error or error is self.handled
+
     def take_handled(self, error: BaseException) -> None:
         """Remember an exception that is about to be answered, or to escape."""
         if self.is_recording:

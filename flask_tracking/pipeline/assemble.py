@@ -82,7 +82,7 @@ class Assembler:
             "request_body_note": _body_note(
                 capture.request_note, request_note, capture.request_chunks, capture.request_size
             ),
-            "status_code": _status_code(capture.status),
+            "status_code": _status_code(capture.status, capture.outcome),
             "response_headers": response_headers,
             "response_body": response_body,
             "response_body_size": capture.response_size,
@@ -251,9 +251,11 @@ def _find_host(parts: tuple[str, ...]) -> str:
 _hosts = Memo(_find_host)
 
 
-def _status_code(status: str | None) -> int:
-    # An exception that escapes before an answer began is a 500 for the client.
-    return int(status[:3]) if status and status[:3].isdecimal() else 500
+def _status_code(status: str | None, outcome: str) -> int | None:
+    if status is None:
+        # An exception that escapes before an answer began is a 500 for the client.
+        return 500 if outcome == "error" else None
+    return int(status[:3]) if status[:3].isdecimal() else None
 
 
 def _request_id(header: str | None, record_id: ObjectId) -> str:

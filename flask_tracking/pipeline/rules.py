@@ -24,6 +24,7 @@ class Verdict(NamedTuple):
     """Why it is copied to the kept collection, which routine traffic cannot push out; else None."""
 
 
+SWITCHING_PROTOCOLS = 101
 DROP = Verdict(False)
 KEEP = Verdict(True)
 
@@ -67,13 +68,13 @@ class Rules:
             return False
         # A slow one is worth a look whatever its status.
         threshold_ms = settings.min_execution_time_ms
-        return not threshold_ms or (record.execution_time or 0) < threshold_ms
+        return not threshold_ms or not _took(record, threshold_ms)
 
     def _find_reason(self, record: Record) -> str | None:
         """Return why a record is kept longest, None where there is no such reason."""
         if (record.status_code or 0) >= 500 or record.outcome in ("error", "stream_error"):
             return "error"
-        return "slow" if (record.execution_time or 0) >= self._settings.slow_ms else None
+        return "slow" if _took(record, self._settings.slow_ms) else None
 
     def _is_routine(self, record: Record) -> bool:
         # Of an excluded status only those come so far that their time has saved.
@@ -81,3 +82,8 @@ class Rules:
             record.outcome != "disconnected"
             and record.status_code not in self._settings.exclude_status_codes
         )
+
+
+def _took(record: Record, threshold_ms: float) -> bool:
+    """Tell whether an answer took `threshold_ms` or more. An upgraded connection just stays open."""
+    return record.status_code != SWITCHING_PROTOCOLS and (record.execution_time or 0) >= threshold_ms

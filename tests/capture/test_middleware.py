@@ -844,17 +844,18 @@ def test_chunks_that_are_not_bytes(app: Flask, tracking: Tracking) -> None:
     assert type(captures[0].response_chunks[0]) is bytes
 
 
-def test_upgrade_keeps_the_servers_input(app: Flask, tracking: Tracking) -> None:
-    """A request that asks for an upgrade finds the server's own input."""
+def test_upgrade_with_a_body(app: Flask, tracking: Tracking) -> None:
+    """The body of a request that asks for an upgrade is copied as far as the app reads it."""
 
     def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
         start_response("101 Switching Protocols", [])
-        return [type(environ["wsgi.input"]).__name__.encode()]
+        return [environ["wsgi.input"].read(2)]
 
     middleware, captures, environ = make_middleware(app, wsgi_app)
     environ |= {"HTTP_UPGRADE": "websocket", "CONTENT_LENGTH": "3", "wsgi.input": io.BytesIO(b"abc")}
-    assert run(middleware, environ)[0] == b"BytesIO"
+    assert run(middleware, environ)[0] == b"ab"
     assert captures[0].status == "101 Switching Protocols"
+    assert (captures[0].request_chunks, captures[0].request_note) == ((b"ab",), "not read")
 
 
 def test_upgrade_that_takes_the_socket_over(app: Flask, tracking: Tracking) -> None:

@@ -376,20 +376,23 @@ def test_body_notes(
 
 
 @pytest.mark.parametrize(
-    ("status", "code"),
+    ("status", "outcome", "code"),
     [
-        ("200 OK", 200),
-        ("404 NOT FOUND", 404),
-        ("299 Anything At All", 299),
-        ("204", 204),
-        (None, 500),
-        ("", 500),
-        ("OK", 500),
+        ("200 OK", "ok", 200),
+        ("404 NOT FOUND", "ok", 404),
+        ("299 Anything At All", "disconnected", 299),
+        ("204", "ok", 204),
+        ("101 Switching Protocols", "ok", 101),
+        (None, "error", 500),
+        (None, "disconnected", None),
+        (None, "unread", None),
+        ("", "ok", None),
+        ("OK", "ok", None),
     ],
 )
-def test_status(status: str | None, code: int) -> None:
-    """The status is the answer's; where none had begun the client gets a 500."""
-    assert assemble(status=status).status_code == code
+def test_status(status: str | None, outcome: str, code: int | None) -> None:
+    """The status is the answer's; without an answer it is a 500 where the app failed, else nothing."""
+    assert assemble(status=status, outcome=outcome).status_code == code
 
 
 @pytest.mark.parametrize(

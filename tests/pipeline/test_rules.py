@@ -48,6 +48,9 @@ def is_kept(config: dict[str, Any], capture: Capture | None = None, **changes: A
         ({"execution_time": 199.9}, None),
         ({"execution_time": 200.0}, "slow"),
         ({"execution_time": None}, None),
+        ({"status_code": 101, "execution_time": 60_000.0}, None),
+        ({"status_code": 101, "execution_time": 60_000.0, "outcome": "error"}, "error"),
+        ({"status_code": None, "outcome": "disconnected"}, None),
     ],
 )
 def test_failures_and_slow_ones_are_kept_longest(changes: dict[str, Any], reason: str | None) -> None:
@@ -104,6 +107,15 @@ def test_slow_answer_of_an_excluded_status_is_kept(execution_time: float | None,
     config = {"TRACKING_EXCLUDE_STATUS_CODES": [304], "TRACKING_MIN_EXECUTION_TIME": 1000}
 
     assert is_kept(config, status_code=304, execution_time=execution_time) is kept
+
+
+def test_upgraded_connection_is_not_slow() -> None:
+    """How long a websocket was open is no reason to keep it, whatever the settings."""
+    websocket: dict[str, Any] = {"status_code": 101, "execution_time": 60_000.0}
+    excluded = {"TRACKING_EXCLUDE_STATUS_CODES": [101], "TRACKING_MIN_EXECUTION_TIME": 1000}
+
+    assert is_kept(excluded, **websocket) is False
+    assert is_kept({**SAMPLED, "TRACKING_SLOW_MS": 200}, trace_id=UNPICKED, **websocket) is False
 
 
 def test_minimal_time_alone_excludes_nothing() -> None:

@@ -192,6 +192,7 @@ SCENES = [
             "JSON input of 100 kB": post("/json", LARGE_JSON, "application/json"),
             "JSON input that is none": post("/json", b"{", "application/json"),
             "get_data": post("/data", LINES),
+            "get_data beside an Upgrade header": post("/data", LINES, headers={"Upgrade": "h2c"}),
             "get_data of a gzip body": post(
                 "/data", b"\x1f\x8bnot really", headers={"Content-Encoding": "gzip"}
             ),

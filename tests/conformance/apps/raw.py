@@ -114,6 +114,21 @@ def wrong_type(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
     return ["text"]
 
 
+def nothing(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    """Forget to return anything."""
+    start_response("200 OK", PLAIN)
+
+
+def past_the_server(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    """Answer on the socket, and tell gunicorn so."""
+    from gunicorn.workers.base_async import ALREADY_HANDLED
+
+    environ["gunicorn.socket"].sendall(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nown"
+    )
+    return ALREADY_HANDLED
+
+
 def slow_to_return(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
     """Go on when the client, and so the server, has hung up."""
     start_response("200 OK", PLAIN)
@@ -137,7 +152,9 @@ RAW: dict[str, Callable[[Any, Any], Any]] = {
     "tuple of chunks": as_tuple,
     "iterable by __getitem__": old_sequence,
     "chunk of the wrong type": wrong_type,
+    "nothing returned": nothing,
 }
+BY_NAME = {"slow": slow_to_return, "past-the-server": past_the_server}
 
 
 def make_app(track: Track) -> WSGIApplication:
@@ -146,7 +163,7 @@ def make_app(track: Track) -> WSGIApplication:
 
     def raw(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         name = environ["QUERY_STRING"]
-        function = slow_to_return if name == "slow" else list(RAW.values())[int(name)]
+        function = BY_NAME.get(name) or list(RAW.values())[int(name)]
         answer: Iterable[bytes] = function(environ, start_response)
         return answer
 
@@ -259,6 +276,12 @@ SCENES = [
     *scenes(
         "raw",
         {"app that goes on after the client left": (get("/raw?slow"), Take(1), HangUp(), Release())},
+    ),
+    *scenes(
+        "raw",
+        {"answer past the server": get("/raw?past-the-server")},
+        only_on=("gunicorn",),
+        why_only="only gunicorn hands its socket over",
     ),
     *[
         Scene(f"{name}, {method}", "bad-servers", (request,), call=call)
