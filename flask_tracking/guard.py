@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -75,6 +76,19 @@ def call_foreign(what: str, function: Callable[..., R], *args: object, default: 
     except Exception as error:
         report_failure(what, error)
         return default
+
+
+def drop_own_frame() -> None:
+    """Remove the calling function from the traceback of the exception that it handles.
+
+    Call it first in an ``except`` clause that ends with a bare ``raise``. Logs, and servers that send
+    tracebacks to clients, then show the same as without tracking. On Python 3.10 a bare ``raise``
+    restores the traceback that the clause began with, so the function stays visible there.
+    """
+    _, error, trace = sys.exc_info()
+    if error is not None and trace is not None:
+        # Not by assignment, which a frozen dataclass refuses.
+        BaseException.with_traceback(error, trace.tb_next)
 
 
 def report_failure(what: str, error: BaseException) -> None:

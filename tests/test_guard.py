@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import logging
+import sys
+import traceback
 import types
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from flask_tracking import guard
-from flask_tracking.guard import call_foreign, failures, harmless, report_failure, warn_rarely
+from flask_tracking.guard import (
+    call_foreign,
+    drop_own_frame,
+    failures,
+    harmless,
+    report_failure,
+    warn_rarely,
+)
 
 SECRET = "hunter2"
 
@@ -250,3 +259,31 @@ def test_switched_off_log_counts_all_the_same(monkeypatch: pytest.MonkeyPatch) -
     work(1, 0)
 
     assert failures == {"doing the work": 1}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="a bare raise restores the traceback there")
+def test_own_frame_is_dropped() -> None:
+    """An exception that is raised again shows the frames before and after, and is the same object."""
+    error = ValueError("no")
+
+    def inner() -> None:
+        raise error
+
+    def ours() -> None:
+        try:
+            inner()
+        except ValueError:
+            drop_own_frame()
+            raise
+
+    with pytest.raises(ValueError) as caught:
+        ours()
+
+    assert caught.value is error
+    names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+    assert names == ["test_own_frame_is_dropped", "inner"]
+
+
+def test_no_frame_to_drop() -> None:
+    """Without an exception there is nothing to drop."""
+    drop_own_frame()

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from ..guard import report_failure
+from ..guard import drop_own_frame, report_failure
 from ..memo import Memo
 from .span import running
 
@@ -87,16 +87,28 @@ class InputTee:
         self.reached_end = False
 
     def __getattr__(self, name: str) -> Any:
-        attribute = getattr(self._stream, name)
+        try:
+            attribute = getattr(self._stream, name)
+        except BaseException:
+            drop_own_frame()
+            raise
         # A stream that finds its methods itself has readers that its class does not show.
         return partial(_READERS[name], self) if name in _READERS else attribute
 
     def __iter__(self) -> InputTee:
-        self._lines = iter(self._stream)
+        try:
+            self._lines = iter(self._stream)
+        except BaseException:
+            drop_own_frame()
+            raise
         return self
 
     def __next__(self) -> Any:
-        line = next(self._lines)
+        try:
+            line = next(self._lines)
+        except BaseException:
+            drop_own_frame()
+            raise
         self._note(line, (1,))
         return line
 
@@ -114,7 +126,11 @@ def _make_reader(name: str) -> Callable[..., Any]:
     """Make the tee's method for a reader that returns bytes."""
 
     def reader(self: InputTee, *args: Any, **kwargs: Any) -> Any:
-        data = getattr(self._stream, name)(*args, **kwargs)
+        try:
+            data = getattr(self._stream, name)(*args, **kwargs)
+        except BaseException:
+            drop_own_frame()
+            raise
         self._note(data, args or tuple(kwargs.values()))
         return data
 
@@ -122,13 +138,21 @@ def _make_reader(name: str) -> Callable[..., Any]:
 
 
 def _readlines(self: InputTee, *args: Any, **kwargs: Any) -> Any:
-    lines = self._stream.readlines(*args, **kwargs)
+    try:
+        lines = self._stream.readlines(*args, **kwargs)
+    except BaseException:
+        drop_own_frame()
+        raise
     self._note(b"".join(lines), args)
     return lines
 
 
 def _readinto(self: InputTee, buffer: Any) -> Any:
-    count = self._stream.readinto(buffer)
+    try:
+        count = self._stream.readinto(buffer)
+    except BaseException:
+        drop_own_frame()
+        raise
     self._note(memoryview(buffer)[: count or 0], (len(buffer),))
     return count
 
@@ -170,6 +194,7 @@ class OutputTee:
         try:
             produce = iter(self._iterable).__next__
         except BaseException as error:
+            drop_own_frame()
             self._exchange.fail(error)
             raise
         return self._pass_on(produce)
@@ -177,9 +202,13 @@ class OutputTee:
     def __next__(self) -> bytes:
         # For who takes the iterable of PEP 3333 for an iterator, which Werkzeug's is.
         __traceback_hide__ = True
-        if self._iterator is None:
-            self._iterator = iter(self)
-        return next(self._iterator)
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self)
+            return next(self._iterator)
+        except BaseException:
+            drop_own_frame()
+            raise
 
     def _pass_on(self, produce: Callable[[], bytes]) -> Iterator[bytes]:
         __traceback_hide__ = True
@@ -193,6 +222,7 @@ class OutputTee:
             except StopIteration:
                 break
             except BaseException as error:
+                drop_own_frame()
                 exchange.fail(error)
                 raise
             finally:
@@ -214,6 +244,7 @@ class OutputTee:
             if close is not None:
                 close()
         except BaseException as error:
+            drop_own_frame()
             exchange.fail(error)
             raise
         finally:
@@ -233,7 +264,11 @@ class SizedOutputTee(OutputTee):
     __slots__ = ()
 
     def __len__(self) -> int:
-        return len(self._iterable)  # type: ignore[arg-type]
+        try:
+            return len(self._iterable)  # type: ignore[arg-type]
+        except BaseException:
+            drop_own_frame()
+            raise
 
 
 @lru_cache(maxsize=32)

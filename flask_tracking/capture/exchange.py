@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from .. import forks
-from ..guard import call_foreign, harmless, report_failure
+from ..guard import call_foreign, drop_own_frame, harmless, report_failure
 from ..memo import Memo, make_pick
 from ..record import Capture, Headers
 from ..text import read_number
@@ -164,7 +164,11 @@ class Exchange:
     def _wrap_file(self, file: Any, *args: Any) -> Any:
         assert self._server_wrap_file is not None  # noqa: S101 - it is set while the app runs
         self._file_source = file
-        self._file = self._server_wrap_file(file, *args)
+        try:
+            self._file = self._server_wrap_file(file, *args)
+        except BaseException:
+            drop_own_frame()
+            raise
         return self._file
 
     # The response
@@ -172,7 +176,11 @@ class Exchange:
     def start_response(self, status: str, headers: Any, *exc_info: Any) -> Any:
         """Stand in for the server's ``start_response``."""
         __traceback_hide__ = True
-        write: Any = self._server_start_response(status, headers, *exc_info)
+        try:
+            write: Any = self._server_start_response(status, headers, *exc_info)
+        except BaseException:
+            drop_own_frame()
+            raise
         try:
             self._note_start(status, tuple(headers))
         except Exception as error:
@@ -199,7 +207,11 @@ class Exchange:
         __traceback_hide__ = True
         assert self._server_write is not None  # noqa: S101 - only start_response hands this out
         produced_ns = clock.now_ns()
-        result = self._server_write(data)
+        try:
+            result = self._server_write(data)
+        except BaseException:
+            drop_own_frame()
+            raise
         if not self.has_ended:
             if self._first_byte_ns is None and data:
                 self._first_byte_ns = produced_ns
@@ -231,6 +243,9 @@ class Exchange:
             try:
                 if close is not None:
                     close()
+            except BaseException:
+                drop_own_frame()
+                raise
             finally:
                 self._end_file(delivery)
 

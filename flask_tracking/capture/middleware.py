@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..guard import report_failure
+from ..guard import drop_own_frame, report_failure
 from .bodies import stored_types
 from .exchange import Exchange, Submit
 from .health import is_health_check
@@ -50,11 +50,16 @@ class TrackingMiddleware:
             report_failure("opening a span", error)
             exchange = None
         if exchange is None:
-            return self.wsgi_app(environ, start_response)
+            try:
+                return self.wsgi_app(environ, start_response)
+            except BaseException:
+                drop_own_frame()
+                raise
         token = running.set(exchange.span)
         try:
             iterable = self.wsgi_app(environ, exchange.start_response)
         except BaseException as error:
+            drop_own_frame()
             exchange.fail(error)
             raise
         finally:

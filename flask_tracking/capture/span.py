@@ -7,8 +7,8 @@ nothing, so that code which annotates needs no ``if``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -155,23 +155,13 @@ class Span:
             if user_repr is not None:
                 self.user_repr = clean_text(cut(str(user_repr), 1000))
 
-    @contextmanager
-    def child(self, name: str) -> Iterator[None]:
+    def child(self, name: str) -> AbstractContextManager[None]:
         """Time a part of the request: ``with tracking.span.child("charge card"): ...``.
 
         Args:
             name: what is done; the record's ``children`` have it with start, duration and error.
         """
-        timing = self._start_child(name)
-        try:
-            yield
-        except BaseException as error:
-            if timing is not None:
-                timing.error = type(error).__name__
-            raise
-        finally:
-            if timing is not None:
-                timing.ended_ns = clock.now_ns()
+        return _ChildContext(self, name)
 
     @harmless("recording an exception")
     def record_exception(self, error: BaseException) -> None:
@@ -244,7 +234,8 @@ class Span:
         return self._trace
 
     @harmless("timing a child span")
-    def _start_child(self, name: str) -> _Child | None:
+    def start_child(self, name: str) -> _Child | None:
+        """Begin a child span; None where there can be none."""
         if not self.is_recording:
             return None
         if len(self.children) >= MAX_CHILDREN:
@@ -361,6 +352,28 @@ class _Child:
             duration_ms = (self.ended_ns - self.started_ns) / 1e6
         start_ms = (self.started_ns - request_started_ns) / 1e6
         return ChildTiming(self.name, start_ms, duration_ms, self.error)
+
+
+class _ChildContext(ContextDecorator, AbstractContextManager[None]):
+    """Times its block.
+
+    A class, because `contextlib.contextmanager` assigns the traceback of an exception that passes, and
+    an exception that allows no assignment, like a frozen dataclass, is replaced by another one then.
+    """
+
+    def __init__(self, span: Span, name: str) -> None:
+        self._span = span
+        self._name = name
+        self._running: list[_Child | None] = []
+
+    def __enter__(self) -> None:
+        self._running.append(self._span.start_child(self._name))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        timing = self._running.pop()
+        if timing is not None:
+            timing.error = None if kind is None else kind.__name__
+            timing.ended_ns = clock.now_ns()
 
 
 class NoopSpan(Span):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import socket
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from flask import Flask, request
+from flask import Flask, Response, request
 from flask_sock import Sock
 from werkzeug.serving import make_server
 
-from flask_tracking import MemoryExporter, Record, Tracking
+from flask_tracking import MemoryExporter, Record, Tracking, guard
 from flask_tracking.capture.bodies import BodyCopy, tee_input
+from flask_tracking.capture.middleware import TrackingMiddleware
 from flask_tracking.pipeline.assemble import Assembler
 from flask_tracking.record import Capture
 
@@ -259,3 +262,183 @@ def test_ways_to_the_socket_lead_through_the_tee() -> None:
     tee = tee_input(stream, BodyCopy(10))
     assert tee.raw is tee.rfile is tee._sock is tee.get_socket() is stream._sock
     assert not hasattr(tee, "set_hundred_continue_response_headers")
+
+
+# Tracebacks: what servers in debug mode send to clients, and what is logged.
+
+BEFORE_3_11 = pytest.mark.skipif(
+    sys.version_info < (3, 11), reason="Python 3.10 raises again with the traceback that it remembered"
+)
+
+
+def frames_of(error: BaseException | None) -> list[str]:
+    """Return the functions in a traceback, with the files of ours marked."""
+    assert error is not None
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{'ours ' * ('flask_tracking' in one.filename)}{one.name}" for one in frames[1:]]
+
+
+class FrozenError(Exception):
+    """Takes no attribute, as an exception that is a frozen dataclass."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
+def fail(*_: Any, **__: Any) -> Any:
+    """Raise."""
+    raise FrozenError("planted")
+
+
+class Failing:
+    """Fails at everything that a server, or an app, may ask of it."""
+
+    def __init__(self, *what: str) -> None:
+        self.what = what
+
+    def _maybe(self, name: str) -> None:
+        if name in self.what:
+            fail()
+
+    def __iter__(self) -> Any:
+        self._maybe("iter")
+        return self
+
+    def __next__(self) -> bytes:
+        self._maybe("next")
+        raise StopIteration
+
+    def __len__(self) -> int:
+        self._maybe("len")
+        return 1
+
+    def close(self) -> None:
+        self._maybe("close")
+
+    read = readline = readlines = readinto = fail
+
+
+def use(app: Flask, middleware: TrackingMiddleware, environ: Any, server: Any) -> Any:
+    """Return what a server does with an app, piece by piece."""
+    result: Any = middleware(dict(environ), server)
+    return result
+
+
+def catch(function: Callable[..., Any], *args: Any) -> BaseException:
+    """Return what a call raises."""
+    with pytest.raises(FrozenError) as caught:
+        function(*args)
+    return caught.value
+
+
+@BEFORE_3_11
+def test_call_leaves_no_frame(app: Flask, tracking: Tracking) -> None:
+    """The traceback of what the app raises when it is called goes from the server into the app."""
+    middleware, captures, environ = make_middleware(app, fail)
+    assert frames_of(catch(middleware, environ, note_start([]))) == ["fail"]
+    assert captures[0].exception is not None
+    assert "middleware.py" not in captures[0].exception.traceback
+
+
+@BEFORE_3_11
+def test_call_past_us_leaves_no_frame(app: Flask, memory: MemoryExporter) -> None:
+    """The same of a path that is not tracked."""
+    app.config["TRACKING_EXCLUDE"] = [".*"]
+    Tracking(app, exporter=memory)
+    middleware, captures, environ = make_middleware(app, fail)
+    assert frames_of(catch(middleware, environ, note_start([]))) == ["fail"]
+    assert captures == []
+
+
+@BEFORE_3_11
+def test_start_response_and_write_leave_no_frame(app: Flask, tracking: Tracking) -> None:
+    """What the server's functions raise goes from the app into the server."""
+    returned: list[Any] = []
+
+    def wsgi_app(environ: Any, start_response: Any) -> list[bytes]:
+        returned.append(start_response("200 OK", []))
+        return []
+
+    middleware, _, environ = make_middleware(app, wsgi_app)
+    assert frames_of(catch(middleware, dict(environ), fail)) == ["wsgi_app", "fail"]
+    middleware(dict(environ), lambda *_: fail)
+    assert frames_of(catch(returned[0], b"")) == ["fail"]
+
+
+@BEFORE_3_11
+def test_response_leaves_no_frame(app: Flask, tracking: Tracking) -> None:
+    """Nor does the response: its length, its iteration in both ways, its end."""
+    answers: list[Any] = []
+
+    def wsgi_app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        return answers[-1]
+
+    middleware, captures, environ = make_middleware(app, wsgi_app)
+    for what, ask, method in (
+        ("len", len, "__len__"),
+        ("iter", iter, "__iter__"),
+        ("iter", next, "__iter__"),
+        ("next", next, "__next__"),
+        ("next", list, "__next__"),
+        ("close", lambda result: result.close(), "close"),
+    ):
+        answers.append(Failing(what))
+        result: Any = middleware(dict(environ), note_start([]))
+        trace = frames_of(catch(ask, result))
+        assert [name for name in trace if name != "<lambda>"] == [method, "_maybe", "fail"]
+    assert {capture.outcome for capture in captures} <= {"error", "ok", "unread"}
+
+
+@BEFORE_3_11
+def test_input_leaves_no_frame() -> None:
+    """Nor does the input, by whatever method it is read."""
+    for name in ("read", "readline", "readlines", "readinto"):
+        tee = tee_input(Failing(), BodyCopy(10))
+        assert frames_of(catch(getattr(tee, name), bytearray(1))) == ["fail"]
+    assert frames_of(catch(iter, tee_input(Failing("iter"), BodyCopy(10)))) == [
+        "__iter__",
+        "_maybe",
+        "fail",
+    ]
+    with pytest.raises(AttributeError) as caught:
+        tee_input(io.BytesIO(), BodyCopy(10)).missing  # noqa: B018
+    assert frames_of(caught.value) == []
+
+
+@BEFORE_3_11
+def test_file_leaves_no_frame(app: Flask, tracking: Tracking) -> None:
+    """Nor do the server's file wrapper and the end of its file."""
+
+    def wsgi_app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        return environ["wsgi.file_wrapper"](io.BytesIO(b"abc"))
+
+    middleware, _, environ = make_middleware(app, wsgi_app)
+    error = catch(middleware, {**environ, "wsgi.file_wrapper": fail}, note_start([]))
+    assert frames_of(error) == ["wsgi_app", "fail"]
+    result: Any = middleware(
+        {**environ, "wsgi.file_wrapper": lambda file: Failing("close")}, note_start([])
+    )
+    assert frames_of(catch(result.close)) == ["close", "_maybe", "fail"]
+
+
+@BEFORE_3_11
+def test_view_leaves_no_frame_of_ours(
+    app: Flask, tracking: Tracking, only_record: Only, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What Flask logs of a view that raises, within a child span too, names no file of ours."""
+
+    @app.get("/")
+    def view() -> Response:
+        with tracking.span.child("part"):
+            raise FrozenError("planted")
+
+    app.logger.disabled = False  # other tests share the logger of this name
+    assert app.test_client().get("/").status_code == 500
+
+    assert caplog.records[0].exc_info is not None
+    assert not [name for name in frames_of(caplog.records[0].exc_info[1]) if "ours" in name]
+    exception = only_record().exception
+    assert exception is not None and "flask_tracking/" not in exception.traceback
+    assert guard.failures == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import dataclasses
 import re
 import threading
 from collections.abc import Callable
@@ -173,6 +174,39 @@ def test_child_spans(app: Flask, tracking: Tracking, only_record: Only) -> None:
     assert outer.duration_ms is not None and inner.duration_ms is not None
     assert 0 <= outer.start_ms <= inner.start_ms <= fails.start_ms
     assert inner.duration_ms <= outer.duration_ms
+
+
+def test_exception_that_allows_no_assignment(app: Flask, tracking: Tracking, only_record: Only) -> None:
+    """An exception that is a frozen dataclass passes through a child span as it is."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Refused(Exception):
+        amount: int
+
+    def act() -> None:
+        error = Refused(7)
+        with pytest.raises(Refused) as caught, tracking.span.child("charge card"):
+            raise error
+        assert caught.value is error
+
+    request_with(app, act)
+    assert [child.error for child in only_record().children] == ["Refused"]
+
+
+def test_child_timing_as_decorator(app: Flask, tracking: Tracking, only_record: Only) -> None:
+    """A child timing decorates a function, which may call itself: each call is timed."""
+
+    def act() -> None:
+        @tracking.span.child("count")  # type: ignore[operator] # as with contextlib.contextmanager
+        def count(number: int) -> int:
+            return number and 1 + count(number - 1)
+
+        assert count(2) == 2
+
+    request_with(app, act)
+    children = only_record().children
+    assert [child.name for child in children] == ["count"] * 3
+    assert all(child.duration_ms is not None for child in children)
 
 
 def test_child_that_outlives_the_request(app: Flask, tracking: Tracking, only_record: Only) -> None:
