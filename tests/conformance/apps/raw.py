@@ -280,8 +280,8 @@ SCENES = [
     *scenes(
         "raw",
         {"answer past the server": get("/raw?past-the-server")},
-        only_on=("gunicorn",),
-        why_only="only gunicorn hands its socket over",
+        only_on=("gunicorn gevent",),
+        why_only="only gunicorn's asynchronous workers know an app that has answered by itself",
     ),
     *[
         Scene(f"{name}, {method}", "bad-servers", (request,), call=call)
