@@ -30,11 +30,11 @@ from mongoengine import (
 )
 from mongoengine.connection import get_db
 from mongoengine.errors import DoesNotExist, NotRegistered
-from mongoengine.queryset import QuerySet
 from pymongo.collection import Collection
 from pymongo.database import Database
 
 from .errors import TrackingError
+from .querysets import QualifiedNameField, TrackingQuerySet
 from .registry import find_tracked
 from .text import visible
 
@@ -76,7 +76,7 @@ class UserAgent(EmbeddedDocument):
 class ExceptionInfo(EmbeddedDocument):
     """An exception as text."""
 
-    type = StringField()
+    type = QualifiedNameField()
     message = StringField()
     traceback = StringField()
 
@@ -173,6 +173,7 @@ class Tracking(Document):
         "auto_create_index": False,
         "auto_create_index_on_save": False,
         "ordering": ["-date_created"],
+        "queryset_class": TrackingQuerySet,
     }
 
     @classmethod
@@ -199,9 +200,9 @@ class Tracking(Document):
         return cls._get_db()[cls._get_collection_name()]
 
     @queryset_manager
-    def kept_objects(cls, queryset: QuerySet) -> QuerySet:  # noqa: N805 - MongoEngine calls it with the class
+    def kept_objects(cls, queryset: TrackingQuerySet) -> TrackingQuerySet:  # noqa: N805 - MongoEngine calls it with the class
         """Query the kept records, in their collection, as ``objects`` queries all."""
-        return QuerySet(cls, cls._get_db()[f"{cls._get_collection_name()}_kept"])
+        return TrackingQuerySet(cls, cls._get_db()[f"{cls._get_collection_name()}_kept"])
 
     def user_repr(self) -> str:
         """Return the user's id, or ``-``; the app's ``Tracking(user_repr=...)`` where there is one.

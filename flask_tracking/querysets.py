@@ -1,0 +1,138 @@
+"""Querysets in which the names of our fields win over MongoEngine's operators.
+
+MongoEngine takes the last part of ``exception__type`` for the operator ``$type``, unless two more
+underscores follow. Here a keyword that names a field of the document, or of one embedded in it, means
+that field. Operators behind it are operators: ``exception__type__in``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from mongoengine import EmbeddedDocument, StringField
+from mongoengine.queryset import QuerySet, QuerySetNoCache
+from mongoengine.queryset.base import BaseQuerySet
+from mongoengine.queryset.transform import MATCH_OPERATORS
+from mongoengine.queryset.visitor import Q, QCombination, QNode
+
+DocumentClass = Any
+"""A class derived from MongoEngine's ``Document`` or ``EmbeddedDocument``, which have no types."""
+EQUALITY_OPERATORS = (None, "not", "in", "nin", "exact", "iexact")
+"""With these a value is compared as a whole; None is what a keyword without an operator has."""
+UPDATE_PREFIX = "set"
+"""What MongoEngine does with a field where an update names no operator."""
+
+
+class QualifiedNameField(StringField):
+    """A dotted name, which equals its last part as well: ``OutOfStock`` is ``shop.OutOfStock``."""
+
+    def prepare_query_value(self, op: str | None, value: Any) -> Any:
+        """Return what MongoDB is to compare with."""
+        if op not in EQUALITY_OPERATORS or not isinstance(value, str) or not value or "." in value:
+            return super().prepare_query_value(op, value)
+        flags = re.IGNORECASE if op == "iexact" else 0
+        return re.compile(rf"(^|\.){re.escape(value)}$", flags)
+
+
+class _FieldNames(BaseQuerySet):
+    """Reads keywords by the names of fields first."""
+
+    def __call__(self, q_obj: QNode | None = None, **query: Any) -> Any:
+        """Filter as MongoEngine does."""
+        return super().__call__(_escape_node(self._document, q_obj), **_escape(self._document, query))
+
+    def update(self, *args: Any, **update: Any) -> Any:
+        """Update as MongoEngine does."""
+        return super().update(*args, **_escape_update(self._document, update))
+
+    def modify(self, *args: Any, **update: Any) -> Any:
+        """Modify as MongoEngine does."""
+        return super().modify(*args, **_escape_update(self._document, update))
+
+
+class TrackingQuerySet(_FieldNames, QuerySet):
+    """What ``Tracking.objects`` gives."""
+
+    def no_cache(self) -> UncachedTrackingQuerySet:
+        """Return one that keeps no results."""
+        uncached = UncachedTrackingQuerySet(self._document, self._collection)
+        return super().no_cache()._clone_into(uncached)  # type: ignore[no-any-return]
+
+
+class UncachedTrackingQuerySet(_FieldNames, QuerySetNoCache):
+    """What its ``no_cache`` gives."""
+
+    def cache(self) -> TrackingQuerySet:
+        """Return one that keeps its results."""
+        cached = TrackingQuerySet(self._document, self._collection)
+        return super().cache()._clone_into(cached)  # type: ignore[no-any-return]
+
+
+@cache
+def find_clashes(document_class: DocumentClass) -> frozenset[str]:
+    """Return the keywords that name a field and that MongoEngine would read as an operator."""
+    return frozenset(
+        path for path in find_paths(document_class) if path.rpartition("__")[2] in MATCH_OPERATORS
+    )
+
+
+@cache
+def find_paths(document_class: DocumentClass) -> Mapping[str, Any]:
+    """Return the fields of a document, and of those embedded in it, by their keywords."""
+    paths: dict[str, Any] = {}
+    for name, field in document_class._fields.items():
+        paths[name] = field
+        inner = getattr(field, "field", None) or field
+        embedded = getattr(inner, "document_type", None)
+        if isinstance(embedded, type) and issubclass(embedded, EmbeddedDocument):
+            paths |= {f"{name}__{path}": one for path, one in find_paths(embedded).items()}
+    return paths
+
+
+def _escape(document_class: DocumentClass, query: Mapping[str, Any]) -> dict[str, Any]:
+    escaped = {}
+    for keyword, value in query.items():
+        path, _, operator = keyword.rpartition("__")
+        if _is_clash(document_class, keyword):
+            keyword = f"{keyword}__"
+        elif operator == "ne" and isinstance(_find_field(document_class, path), QualifiedNameField):
+            # MongoDB compares nothing with a pattern by `$ne`.
+            keyword, value = f"{path}__not__in", [value]
+        escaped[keyword] = value
+    return escaped
+
+
+def _escape_update(document_class: DocumentClass, update: Mapping[str, Any]) -> dict[str, Any]:
+    escaped = {}
+    for keyword, value in update.items():
+        operator, _, path = keyword.partition("__")
+        if _is_clash(document_class, keyword):
+            keyword = f"{UPDATE_PREFIX}__{keyword}__"
+        elif _is_clash(document_class, path):
+            keyword = f"{operator}__{path}__"
+        escaped[keyword] = value
+    return escaped
+
+
+def _escape_node(document_class: DocumentClass, node: Any) -> Any:
+    """Return a copy of a tree of `Q` objects with its keywords escaped: it may be used elsewhere."""
+    if isinstance(node, QCombination):
+        children = [_escape_node(document_class, child) for child in node.children]
+        return QCombination(node.operation, children)
+    return Q(**_escape(document_class, node.query)) if isinstance(node, Q) else node
+
+
+def _is_clash(document_class: DocumentClass, keyword: str) -> bool:
+    return _without_places(keyword) in find_clashes(document_class)
+
+
+def _find_field(document_class: DocumentClass, keyword: str) -> Any:
+    return find_paths(document_class).get(_without_places(keyword))
+
+
+def _without_places(keyword: str) -> str:
+    """Leave out places in lists: ``redacted__0__rule`` is the field ``redacted__rule``."""
+    return "__".join(part for part in keyword.split("__") if not part.isdigit())
