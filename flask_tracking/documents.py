@@ -69,6 +69,8 @@ class UserAgent(EmbeddedDocument):
     platform = StringField()
     language = StringField()
     string = StringField()
+    browser_name = StringField()
+    platform_name = StringField()
 
     meta = {"strict": False, "allow_inheritance": False}
 

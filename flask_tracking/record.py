@@ -68,10 +68,17 @@ class UserAgent(NamedTuple):
     """What the ``User-Agent`` and ``Accept-Language`` headers say. Unknown parts are None."""
 
     browser: str | None
+    """A word of the first flask-tracking's, like ``chrome``; else `browser_name`."""
     version: str | None
+    """Of `browser_name`."""
     platform: str | None
+    """A word of the first flask-tracking's, like ``macos``; else `platform_name`."""
     language: str | None
     string: str
+    browser_name: str | None = None
+    """The parser's own name, like ``Mobile Safari``."""
+    platform_name: str | None = None
+    """The parser's own name, like ``Mac OS X``."""
 
 
 class Capture(NamedTuple):

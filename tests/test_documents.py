@@ -62,7 +62,7 @@ FULL = dataclasses.replace(
     user=UserRef("Person", "people", ObjectId()),
     user_id="42",
     user_repr="Ada",
-    user_agent=UserAgent("Firefox", "120.0", "Linux", "en", "Mozilla/5.0"),
+    user_agent=UserAgent("firefox", "120.0", "linux", "en", "Mozilla/5.0", "Firefox", "Linux"),
     request_body=b"\x00",
     request_body_note="truncated",
     response_body_note="binary",
@@ -147,6 +147,21 @@ def test_documents_of_the_first_flask_tracking(tracked: Flask, database: Databas
     (document,) = TrackingDocument.objects.filter(execution_time__gte=1000)
     assert str(document) == f"{document.id} 2012-10-22 23:41:00 GET x /a?b=1 200 1200ms"
     assert document.user_agent.browser == "firefox"
+
+
+def test_old_words_find_new_documents(tracked: Flask, database: Database[Document]) -> None:
+    """What finds the browsers and systems of old documents finds those of new ones."""
+    old = {"date_created": datetime(2012, 10, 22, tzinfo=timezone.utc), "path": "/old"}
+    old["user_agent"] = {"browser": "firefox", "platform": "macos"}
+    database["tracking"].insert_one(old)
+    agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:128.0) Gecko/20100101 Firefox/128.0"
+    client = tracked.test_client()
+    assert client.get("/new", headers={"User-Agent": agent}).text == "shop: new"
+    assert client.get("/other", headers={"User-Agent": "curl/8.5.0"}).text == "shop: other"
+    for query in ({"user_agent__browser": "firefox"}, {"user_agent__platform": "macos"}):
+        assert [one.path for one in TrackingDocument.objects.filter(**query)] == ["/new", "/old"]
+    (new,) = TrackingDocument.objects.filter(user_agent__browser_name="Firefox")
+    assert new.user_agent.platform_name == "Mac OS X"
 
 
 def test_custom_data_queries(tracked: Flask, database: Database[Document]) -> None:

@@ -38,7 +38,7 @@ def full_record() -> Record:
         view_args={SECRET: SECRET},
         custom_data={SECRET: [SECRET]},
         user=UserRef(SECRET, SECRET, SECRET),
-        user_agent=UserAgent(SECRET, SECRET, SECRET, SECRET, SECRET),
+        user_agent=UserAgent(*[SECRET] * 7),
         exception=ExceptionInfo(SECRET, SECRET, SECRET),
         children=(ChildTiming(SECRET, 0.0, 1.0, SECRET),),
         notes=(SECRET,),

@@ -196,6 +196,7 @@ def render_record(record: Record) -> str:
                 ("route", _route(record)),
                 ("user", _who(record)),
                 ("from", record.ip),
+                ("client", _client(record)),
                 ("host", record.host and f"{record.scheme or 'http'}://{record.host}"),
                 ("trace", record.trace_id),
                 ("parent span", record.parent_span_id),
@@ -258,6 +259,16 @@ def _who(record: Record) -> str | None:
     if record.user_repr and record.user_id and record.user_repr != record.user_id:
         return f"{record.user_repr} ({record.user_id})"
     return record.user_repr or record.user_id
+
+
+def _client(record: Record) -> str | None:
+    agent = record.user_agent
+    if agent is None:
+        return None
+    # The names say more than the words, which are all that records of old have.
+    browser, system = agent.browser_name or agent.browser, agent.platform_name or agent.platform
+    named = " ".join(filter(None, (browser, browser and agent.version)))
+    return ", ".join(filter(None, (named, system))) or None
 
 
 def _child(child: Any) -> str:

@@ -56,6 +56,7 @@ class Assembler:
         response_body, response_note = decode_body(
             capture.response_chunks, _find_header(response_headers, "content-encoding"), limit
         )
+        agent, agent_note = parse_agent(environ.user_agent, environ.accept_language)
         first_byte_ns = capture.first_byte_ns
         record_id = capture.id
         trace = capture.trace or begin_trace(environ.traceparent)
@@ -75,7 +76,7 @@ class Assembler:
             "user": capture.user,
             "user_id": capture.user_id,
             "user_repr": capture.user_repr,
-            "user_agent": parse_agent(environ.user_agent, environ.accept_language),
+            "user_agent": agent,
             "request_headers": request_headers,
             "request_body": request_body,
             "request_body_size": capture.request_size,
@@ -110,7 +111,7 @@ class Assembler:
             "kept": False,
             "kept_reason": None,
             "dropped_before": 0,
-            "notes": capture.notes,
+            "notes": (*capture.notes, agent_note) if agent_note else capture.notes,
             "redacted": tuple(remarks),
             "rules_version": None,
         }

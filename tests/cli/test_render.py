@@ -14,7 +14,7 @@ from bson import ObjectId
 
 from flask_tracking import Record
 from flask_tracking.cli.render import cell_width, render_record, render_table
-from flask_tracking.record import ChildTiming, ExceptionInfo, UserRef
+from flask_tracking.record import ChildTiming, ExceptionInfo, UserAgent, UserRef
 
 AN_ID = ObjectId("0123456789abcdef01234567")
 ARRIVED = datetime(2026, 11, 24, 12, 34, 56, 789_000, tzinfo=timezone.utc)
@@ -328,6 +328,7 @@ def full_record() -> Record:
         ip="203.0.113.7",
         scheme="https",
         host="shop.example.com",
+        user_agent=UserAgent("safari", "17.5", "iphone", "de", "Mozilla/5.0", "Mobile Safari", "iOS"),
         trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
         span_id="00f067aa0ba902b7",
         parent_span_id="1111111111111111",
@@ -357,6 +358,23 @@ def full_record() -> Record:
     )
 
 
+@pytest.mark.parametrize(
+    ("agent", "client"),
+    [
+        (UserAgent("firefox", "3.6", "macos", None, "Mozilla"), "firefox 3.6, macos"),
+        (UserAgent("curl", "8.5.0", None, None, "curl/8.5.0", "curl"), "curl 8.5.0"),
+        (UserAgent(None, None, "linux", None, "Linux", None, "Linux"), "Linux"),
+        (UserAgent(None, None, None, "de", "what"), None),
+        (None, None),
+    ],
+)
+def test_client_is_named_by_the_parser(agent: UserAgent | None, client: str | None) -> None:
+    """A client has the parser's names; records of old have the words that they were stored with."""
+    lines = render_record(make_record(user_agent=agent)).split("\n")
+    shown = [line.split("client")[1].strip() for line in lines if "client" in line]
+    assert shown == ([client] if client else [])
+
+
 def test_record_at_length() -> None:
     """A record at length shows every part, each under its name, bodies and data made readable."""
     assert render_record(full_record()).split("\n") == [
@@ -369,6 +387,7 @@ def test_record_at_length() -> None:
         "  route           /orders/<int:id> (orders.show)",
         "  user            Ada (42)",
         "  from            203.0.113.7",
+        "  client          Mobile Safari 17.5, iOS",
         "  host            https://shop.example.com",
         "  trace           4bf92f3577b34da6a3ce929d0e0e4736",
         "  parent span     1111111111111111",

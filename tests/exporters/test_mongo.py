@@ -152,7 +152,12 @@ def test_documents(make: Make, database: Database[Document]) -> None:
     assert document["date_created"] == record.date_created
     assert list(document["user"].items()) == [("_cls", "User"), ("_ref", DBRef("users", key))]
     assert document["request_headers"] == [["Host", "example.org"], ["User-Agent", "curl/8.5.0"]]
-    assert document["user_agent"] == {"browser": "curl", "version": "8.5.0", "string": "curl/8.5.0"}
+    assert document["user_agent"] == {
+        "browser": "curl",
+        "version": "8.5.0",
+        "string": "curl/8.5.0",
+        "browser_name": "curl",
+    }
     assert "exception" not in document and "custom_data" not in document
 
 

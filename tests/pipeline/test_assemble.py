@@ -16,7 +16,7 @@ from werkzeug.exceptions import SecurityError
 from flask_tracking import Settings
 from flask_tracking.ids import TraceContext, make_record_id
 from flask_tracking.pipeline import assemble as assemble_module
-from flask_tracking.pipeline.agents import MAX_LENGTH
+from flask_tracking.pipeline.agents import MAX_LENGTH, AgentParser
 from flask_tracking.pipeline.assemble import Assembler
 from flask_tracking.record import Capture, ChildTiming, ExceptionInfo, Record, UserAgent, UserRef
 
@@ -419,10 +419,15 @@ def test_other_request_id_is_made(header: str | None) -> None:
 
 
 def test_user_agent_is_parsed() -> None:
-    """The user agent's browser, version, platform and language are told apart."""
+    """The user agent's browser, version, platform and language are told apart.
+
+    What the first flask-tracking had a word for has that, with the parser's own name beside it.
+    """
     record = assemble({"HTTP_USER_AGENT": FIREFOX, "HTTP_ACCEPT_LANGUAGE": "de-CH,de;q=0.8,en;q=0.5"})
 
-    assert record.user_agent == UserAgent("Firefox", "128.0", "Windows", "de-CH", FIREFOX)
+    assert record.user_agent == UserAgent(
+        "firefox", "128.0", "windows", "de-CH", FIREFOX, "Firefox", "Windows"
+    )
 
 
 def test_no_user_agent() -> None:
@@ -433,18 +438,29 @@ def test_no_user_agent() -> None:
 @pytest.mark.parametrize(
     ("string", "parts"),
     [
-        (FIREFOX, ("Firefox", "128.0", "Windows")),
-        (SAFARI, ("Mobile Safari", "17.5", "iOS")),
-        ("", (None, None, None)),
-        ("something of one's own", (None, None, None)),
-        ("Linux", (None, None, "Linux")),
-        ("Googlebot", ("Googlebot", None, None)),
-        ("caf\xe9 \0", (None, None, None)),
+        (FIREFOX, ("firefox", "128.0", "windows", "Firefox", "Windows")),
+        (SAFARI, ("safari", "17.5", "iphone", "Mobile Safari", "iOS")),
+        ("", (None, None, None, None, None)),
+        ("something of one's own", (None, None, None, None, None)),
+        ("Linux", (None, None, "linux", None, "Linux")),
+        ("Googlebot", ("google", None, None, "Googlebot", None)),
+        ("caf\xe9 \0", (None, None, None, None, None)),
     ],
 )
 def test_parts_of_a_user_agent(string: str, parts: tuple[str | None, ...]) -> None:
     """What a user agent does not say is None; the string itself is kept as it came."""
-    assert assemble({"HTTP_USER_AGENT": string}).user_agent == (*parts, None, string)
+    browser, version, platform, browser_name, platform_name = parts
+    assert assemble({"HTTP_USER_AGENT": string}).user_agent == UserAgent(
+        browser, version, platform, None, string, browser_name, platform_name
+    )
+
+
+def test_user_agent_that_is_not_parsed_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When too many new user agents come, a record has the string alone, and says so in its notes."""
+    monkeypatch.setattr(AgentParser, "parse", lambda *_: None)
+    record = assemble({"HTTP_USER_AGENT": FIREFOX}, notes=("one",))
+    assert record.user_agent == UserAgent(None, None, None, None, FIREFOX)
+    assert record.notes == ("one", "user agent not parsed: too many new ones")
 
 
 def test_user_agent_that_the_parser_refuses_costs_itself_only() -> None:
