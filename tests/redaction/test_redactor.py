@@ -10,6 +10,7 @@ import pytest
 from flask import Flask, request
 
 from flask_tracking import MemoryExporter, Record, Settings, Tracking, guard
+from flask_tracking.pipeline.agents import parse_agent
 from flask_tracking.pipeline.redaction.engine import Engine, Re2Engine, ReEngine
 from flask_tracking.pipeline.redaction.names import Names
 from flask_tracking.pipeline.redaction.places import RecordRedaction
@@ -64,6 +65,31 @@ def test_listed_formats_are_gone_everywhere(engine: Engine) -> None:
                 None,
             )
             assert redactor.redact([redacted]) == [redacted], (place, secret.shape)
+
+
+AGENTS = [
+    ("ghp_0123456789abcdefghijABCDEFGHIJ012345/1 CFNetwork/1 Darwin/1", "ghp_", "macos"),
+    ("password=hunter2hunter2/1 CFNetwork/1 Darwin/2", "hunter2", "macos"),
+    ("Shop/4111111111111111 CFNetwork/1 Darwin/1", "4111111111111111", "macos"),
+    ("Shop/1.2 CFNetwork/1 Darwin/1 token=abcdef9876543210QX", "abcdef", "macos"),
+]
+"""Agents with a secret, that secret, and what is still known of the system."""
+
+
+@each_engine
+@pytest.mark.parametrize(("string", "secret", "platform"), AGENTS)
+def test_what_was_parsed_of_an_agent(engine: Engine, string: str, secret: str, platform: str) -> None:
+    """A secret in a user agent is not kept as the name or the version of a browser either."""
+    agent, note = parse_agent(string)
+    assert agent is not None and note is None
+    redacted = redact(make_record(user_agent=agent), engine)
+    assert redacted.user_agent is not None
+    assert secret not in str(redacted.user_agent)
+    assert redacted.user_agent.platform == platform
+    paths = {remark.path for remark in redacted.redacted}
+    assert "user_agent.string" in paths
+    hidden = {name for name, value in redacted.user_agent._asdict().items() if value == MARKER}
+    assert paths >= {f"user_agent.{name}" for name in hidden}
 
 
 def test_cut_bodies_leak_nothing() -> None:

@@ -26,6 +26,10 @@ _SAFE_KEY = re.compile(r"[A-Za-z_][0-9A-Za-z_-]{0,39}")
 _HARMLESS_VALUES = frozenset({"", "true", "false", "True", "False", "None", "null", "*", "?0", "?1"})
 _LINE_ENDS = str.maketrans("\r\n", "  ")
 
+PARSED_OF_AGENT = ("browser", "version", "platform", "browser_name", "platform_name")
+"""What of a `UserAgent` was read from its string."""
+_WORD = re.compile(r"[^\W_]+")
+
 
 def safe_key(key: str, readers: Readers) -> str:
     """Return `key` as a remark may name it: nothing that could itself be a secret."""
@@ -168,11 +172,19 @@ class RecordRedaction:
 
     def _agent(self) -> None:
         agent = self._values["user_agent"]
-        if agent is not None:
-            self._values["user_agent"] = agent._replace(
-                string=self._text("user_agent.string", agent.string),
-                language=self._text("user_agent.language", agent.language),
-            )
+        if agent is None:
+            return
+        changed = {
+            "string": self._text("user_agent.string", agent.string),
+            "language": self._text("user_agent.language", agent.language),
+        }
+        if changed["string"] != agent.string:
+            # Names and version were read from it, and may be what was removed.
+            for name in PARSED_OF_AGENT:
+                value = getattr(agent, name)
+                if value is not None and _is_removed(value, agent.string, changed["string"]):
+                    changed[name] = self._hide(f"user_agent.{name}", value)
+        self._values["user_agent"] = agent._replace(**changed)
 
     def _exception(self) -> None:
         error = self._values["exception"]
@@ -236,6 +248,11 @@ class RecordRedaction:
             values[note] = WHOLE
         elif len(values[name]) < len(redacted.body):
             values[note] = values[note] or "truncated"
+
+
+def _is_removed(value: str, before: str, after: str) -> bool:
+    """Tell whether a part of `value` was read from the text `before`, and is not in it `after`."""
+    return any(part in before and part not in after for part in _WORD.findall(value))
 
 
 def _find_content_type(headers: Headers) -> str:
