@@ -30,6 +30,10 @@ FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 """Nothing is older."""
 FIRST_FAILURE = 500
 """From this status code on a request has failed. A store may index those by themselves: few are."""
+_WILD = re.compile("[*…]")
+"""What stands for any run of characters: `list` shows the second where it cut something."""
+_OBJECT = r"^<[A-Za-z_][0-9A-Za-z_.]*:? ['\"]?"
+"""How the text of an object begins: ``<User ada>``, ``<User: ada>``, ``<User 'ada'>``."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -87,13 +91,18 @@ def _parse_method(text: str) -> str:
 def _parse_path(text: str) -> str:
     if not text.startswith(("/", "*")):
         raise FilterError(f"{text!r} is no path. Write one like /orders/17 or /orders/*.")
-    return text
+    return _as_stored(text)
 
 
 def _parse_user(text: str) -> str:
     if not text:
         raise FilterError("A user is empty. Write the id or the name that the records show.")
-    return text
+    return _as_stored(text)
+
+
+def _as_stored(text: str) -> str:
+    # What a command line gave in no known encoding is in no record, and no store can be asked for it.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _parse_yes(text: str) -> bool:
@@ -117,11 +126,12 @@ class Filter:
     """The least and the largest status code, both included."""
     method: str | None = None
     path: str | None = None
-    """The whole path; ``*`` stands for any run of characters."""
+    """The whole path, or with a ``?`` in it path and query; ``*`` stands for any run of characters."""
     slower_than_ms: float | None = None
     """An ``execution_time`` of at least so many milliseconds."""
     user: str | None = None
-    """The ``user_id`` or the ``user_repr``."""
+    """The ``user_id`` or the ``user_repr``: that of ``<User ada>`` is ``ada`` as well. ``*`` stands for
+    any run of characters."""
     kept: bool = False
     """True for kept ones only; False for kept ones and others."""
 
@@ -178,12 +188,12 @@ class Filter:
                 )
             )
             and (self.method is None or record.method == self.method)
-            and (self.path is None or _matches_path(self.path, record.path))
+            and (self.path is None or self._matches_path(record))
             and (
                 self.slower_than_ms is None
                 or (record.execution_time is not None and record.execution_time >= self.slower_than_ms)
             )
-            and (self.user is None or self.user in (record.user_id, record.user_repr))
+            and (self.user is None or self._matches_user(record))
             and (not self.kept or record.kept)
         )
 
@@ -192,17 +202,62 @@ class Filter:
         """True when nothing but failures is meant, by their status code."""
         return self.status is not None and self.status[0] >= FIRST_FAILURE
 
+    @property
+    def target(self) -> tuple[str, str] | None:
+        """What `path` means as a path and a query; None where no ``?`` is in it."""
+        path, mark, query = (self.path or "").partition("?")
+        return (path, query) if mark else None
+
     def path_regex(self) -> str | None:
         """Return `path` as an anchored regular expression, in the subset every store understands."""
-        if self.path is None:
-            return None
-        return "^" + ".*".join(re.escape(part) for part in self.path.split("*")) + "$"
+        return None if self.path is None else make_regex(self.path)
+
+    def _matches_path(self, record: Record) -> bool:
+        if _matches(self.path, record.path):  # a "?" may be in the path itself, where it was escaped
+            return True
+        if self.target is None:
+            return False
+        path, query = self.target
+        # What the record's line shows has a "?" only where there is a query.
+        if bool(query) is not bool(record.query_params):
+            return False
+        return _matches(path, record.path) and _matches(query, record.query_params or "")
+
+    def _matches_user(self, record: Record) -> bool:
+        if _matches(self.user, record.user_id) or _matches(self.user, record.user_repr):
+            return True
+        regex = object_regex(self.user or "")
+        return regex is not None and re.search(regex, record.user_repr or "") is not None
 
 
-def _matches_path(pattern: str, path: str | None) -> bool:
+def is_pattern(text: str) -> bool:
+    """Tell whether something in `text` stands for any run of characters."""
+    return _WILD.search(text) is not None
+
+
+def make_regex(pattern: str) -> str:
+    """Return an anchored regular expression, in the subset every store understands."""
+    return f"^{_make_core(pattern)}$"
+
+
+def object_regex(user: str) -> str | None:
+    """Return what finds texts of objects that name `user`, like ``<User ada>``; None for a pattern."""
+    return None if is_pattern(user) else f"{_OBJECT}{_escape(user)}['\"]?>$"
+
+
+def _make_core(pattern: str) -> str:
+    return ".*".join(map(_escape, _WILD.split(pattern)))
+
+
+def _escape(text: str) -> str:
+    return re.escape(text).replace("\0", r"\x00")  # no store takes a NUL in an expression
+
+
+def _matches(pattern: str | None, text: str | None) -> bool:
+    if pattern is None or text is None:
+        return False
     # By fullmatch: "$" would also match before a line end at the end.
-    regex = ".*".join(re.escape(part) for part in pattern.split("*"))
-    return path is not None and re.fullmatch(regex, path, re.DOTALL) is not None
+    return re.fullmatch(_make_core(pattern), text, re.DOTALL) is not None
 
 
 _KEYS: dict[str, tuple[str, Callable[[str], Any]]] = {

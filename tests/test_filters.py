@@ -355,6 +355,83 @@ def test_path_regex_means_the_same(pattern: str, path: str, is_meant: bool) -> N
     assert bool(re.search(regex, path, re.DOTALL)) is is_meant
 
 
+TARGETS = [
+    ("/api/users?page=1", "/api/users", "page=1", True),
+    ("/api/users?page=1", "/api/users", "page=12", False),
+    ("/api/users?page=1", "/api/users", "", False),
+    ("/api/users?page=1", "/api/users/1", "page=1", False),
+    ("/api/users?page=1", "/api/users?page=1", "", True),
+    ("/api/users?page=*", "/api/users", "page=12&a=1", True),
+    ("/api/*?page=1", "/api/users", "page=1", True),
+    ("*?page=1", "/api/users", "page=1", True),
+    ("/api/users?*", "/api/users", "page=1", True),
+    ("/api/users?*", "/api/users", "", False),
+    ("/api/users?*", "/api/users", None, False),
+    ("/api/users?", "/api/users", "", True),
+    ("/api/users?", "/api/users", None, True),
+    ("/api/users?", "/api/users", "page=1", False),
+    ("/api/users", "/api/users", "page=1", True),
+    ("/api/users*", "/api/users", "page=1", True),
+    ("/api/us…", "/api/users", "page=1", True),
+    ("/api/users?pa…", "/api/users", "page=1", True),
+    ("/a?b?c", "/a", "b?c", True),
+    ("/a?b?c", "/a?b", "c", False),
+    ("/a?(b|c)", "/a", "(b|c)", True),
+    ("/a?(b|c)", "/a", "b", False),
+]
+"""What is asked for, the path and the query of a record, and whether it is meant."""
+USERS = [
+    ("7", "7", "<User ada>", True),
+    ("<User ada>", "7", "<User ada>", True),
+    ("ada", "7", "<User ada>", True),
+    ("ada", "7", "<User: ada>", True),
+    ("ada", "7", "<User 'ada'>", True),
+    ("ada", "7", "<shop.models.User ada>", True),
+    ("Ada Lovelace", "7", "<User Ada Lovelace>", True),
+    ("ada", "7", "<User adam>", False),
+    ("ada", "7", "<User lada>", False),
+    ("Ada", "7", "<User ada>", False),
+    ("Ada", "7", "Ada Lovelace", False),
+    ("Ada*", "7", "Ada Lovelace", True),
+    ("*ada*", "7", "<User ada>", True),
+    ("*ada*", "canada", None, True),
+    ("*ADA*", "7", "<User ada>", False),
+    ("ada*", "7", "<User ada>", False),
+    ("<User a…", "7", "<User ada>", True),
+    ("*", "7", None, True),
+    ("*", None, None, False),
+    ("ada", None, None, False),
+    (".*", "7", "<User ada>", False),
+    ("a.a", "7", "<User ada>", False),
+    ("$ne", "7", "<User ada>", False),
+    ("a|d", "7", "<User ada>", False),
+    ("ü(", "7", "<User ü(>", True),
+]
+"""What is asked for, the id and the text of a record's user, and whether it is meant."""
+
+
+@pytest.mark.parametrize(("asked", "path", "query", "is_meant"), TARGETS)
+def test_path_with_a_query(asked: str, path: str, query: str | None, is_meant: bool) -> None:
+    """A path with a ``?`` is meant with its query, as ``list`` shows both."""
+    record = make_record(path=path, query_params=query)
+    assert Filter(path=asked).matches(record) is is_meant
+
+
+@pytest.mark.parametrize(("asked", "user_id", "text", "is_meant"), USERS)
+def test_user(asked: str, user_id: str | None, text: str | None, is_meant: bool) -> None:
+    """A user is meant by id, by text, by what an object's text names, or by a pattern of these."""
+    record = make_record(user_id=user_id, user_repr=text)
+    assert Filter(user=asked).matches(record) is is_meant
+
+
+@pytest.mark.parametrize("text", ["path=/\udcff*", "user=\udcff", "user='*\udcff*'"])
+def test_what_no_record_can_hold(text: str) -> None:
+    """What came in no known encoding is asked for as a text that a store can be asked for."""
+    wanted = Filter.parse(text)
+    assert not wanted.matches(make_record())
+    (wanted.path or wanted.user or "").encode()
+
+
 def test_path_regex_is_anchored() -> None:
     """The regular expression begins at the path's start, so that an index can serve it."""
     regex = Filter(path="/orders/*.json").path_regex()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import re
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import ParamSpec, TypeVar
 
 import click
@@ -12,12 +15,18 @@ from flask import current_app
 
 from ..errors import ExportError, TrackingError
 from ..exporters.base import Exporter, Reader
+from ..filters import Filter
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
 from ..text import visible
 
 CHECK = "Check that it runs, and the URI; the page Operations of the docs says more."
 """What to do about a database that does not do what it should."""
+
+SHORT_ID = re.compile(r"([0-9a-f]{8})(?:…|\.{1,3})([0-9a-f]{6})")
+"""The second and the number of an id; a keyboard has dots for what stands between."""
+PAGE = 500
+"""So many records of a second are read at once."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,15 +82,48 @@ def find_reader() -> Reader:
     return store
 
 
-def read_id(text: str) -> ObjectId:
-    """Read an id as `list` shows it.
+def is_id(text: str) -> bool:
+    """Tell whether that is an id, a whole or a short one."""
+    return ObjectId.is_valid(text) or SHORT_ID.fullmatch(text.lower()) is not None
+
+
+def find_id(reader: Reader, text: str) -> ObjectId:
+    """Return the id that is meant: a whole one, or a short one as `list` shows it in a narrow terminal.
 
     Raises:
-        TrackingError: it is none.
+        TrackingError: it is none, or no record or several have it.
     """
-    if not ObjectId.is_valid(text):
+    if ObjectId.is_valid(text):
+        return ObjectId(text)
+    short = SHORT_ID.fullmatch(text.lower())
+    if short is None:
         raise TrackingError(f"{text!r} is no id. Ids have 24 hex digits; `list` shows them.")
-    return ObjectId(text)
+    found = sorted(_find_ids(reader, datetime.fromtimestamp(int(short[1], 16), timezone.utc), short[2]))
+    if not found:
+        raise TrackingError(f"There is no record {text}. It may have made room for newer ones.")
+    if len(found) > 1:
+        raise TrackingError(
+            f"Several records have the id {text}: {', '.join(map(str, found))}. Use one of these."
+        )
+    return found[0]
+
+
+def _find_ids(reader: Reader, second: datetime, tail: str) -> set[ObjectId]:
+    """Return the ids with that end of the records that arrived in a second: a short range of an index.
+
+    The first flask-tracking made its ids when it stored a record, at the end of the request.
+    """
+    found: set[ObjectId] = set()
+    wanted = Filter(since=second - timedelta(seconds=1), until=second + timedelta(seconds=1))
+    head = f"{int(second.timestamp()):08x}"
+    seen: set[ObjectId] = set()
+    while page := {one.id: one for one in reader.find(wanted, limit=PAGE) if one.id not in seen}:
+        seen |= page.keys()
+        found |= {one for one in page if str(one).startswith(head) and str(one).endswith(tail)}
+        oldest = min(one.date_created for one in page.values())
+        # Once more from the same moment: others of it may not have had room.
+        wanted = dataclasses.replace(wanted, until=oldest + timedelta(milliseconds=1))
+    return found
 
 
 def get_record(reader: Reader, record_id: ObjectId) -> Record:

@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from ..errors import TrackingError
 from ..text import visible
-from .common import find_reader, find_store, get_record, read_id, reports_errors
+from .common import find_id, find_reader, find_store, get_record, reports_errors
 from .render import render_line
 
 
@@ -18,8 +18,8 @@ from .render import render_line
 @reports_errors
 def keep(record_id: str, reason: str) -> None:
     """Keep a record: routine traffic will not push it out."""
-    wanted = read_id(record_id)
     reader, store = find_reader(), find_store()
+    wanted = find_id(reader, record_id)
     record = get_record(reader, wanted)
     if record.kept:
         click.echo(f"Kept already ({visible(record.kept_reason or '-')}): {render_line(record)}")
@@ -35,8 +35,8 @@ def keep(record_id: str, reason: str) -> None:
 @reports_errors
 def forget(record_id: str) -> None:
     """Take back that a record is kept."""
-    wanted = read_id(record_id)
     reader, store = find_reader(), find_store()
+    wanted = find_id(reader, record_id)
     record = get_record(reader, wanted)
     if not store.forget(wanted):
         raise TrackingError(f"The record {wanted} is not kept. `list --kept` shows those that are.")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
-from ..filters import Filter
+from ..filters import Filter, is_pattern
 from ..queries import find_newest
-from .common import find_reader, get_record, read_id, reports_errors
+from ..text import visible
+from .common import find_id, find_reader, get_record, reports_errors
 from .render import render_record, render_table
 
 MAX_LIMIT = 10_000
@@ -30,9 +32,17 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ("until", "TIME", "Arrived before this time."),
             ("status", "CODE", "A status code like 404, or a class like 5xx."),
             ("method", "METHOD", "An HTTP method."),
-            ("path", "PATH", "The whole path; * stands for any characters: '/orders/*'."),
+            (
+                "path",
+                "PATH",
+                "The whole path, or path?query; * stands for any characters: '/orders/*'.",
+            ),
             ("slower-than", "TIME", "Took at least so long: 200ms or 1.5s."),
-            ("user", "USER", "The user's id or name."),
+            (
+                "user",
+                "USER",
+                "The user's id or text, with or without <User ...>; * stands for any characters.",
+            ),
         ]
     ):
         parameter = name.replace("-", "_")
@@ -54,11 +64,45 @@ def list_records(limit: int, is_kept: bool, **options: str | None) -> None:
     wanted = Filter.from_options({**texts, "kept": "yes" if is_kept else None})
     records = find_newest(find_reader(), wanted, limit)
     if not records:
-        click.echo("No record is like that.", err=True)
+        click.echo(explain_nothing(texts, is_kept), err=True)
         return
     # Into a pipe everything is written whole: whoever reads it there has no columns.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     click.echo(render_table(records, width))
+
+
+def explain_nothing(texts: Mapping[str, str | None], is_kept: bool) -> str:
+    """Say what was looked for, and what may find something."""
+    given = {name: text for name, text in texts.items() if text is not None}
+    options = [f"--{name} {shlex.quote(visible(text))}" for name, text in given.items()]
+    options += ["--kept"] if is_kept else []
+    if not options:
+        return "No records are stored. `flask tracking init` says where they are looked for."
+    wanted = " ".join(options)
+    hint = next((hint for name in _HINTS if (hint := _HINTS[name](given.get(name)))), None)
+    return f"No records match {wanted}. Try {hint}." if hint else f"No records match {wanted}."
+
+
+def _hint_at_user(user: str | None) -> str | None:
+    if not user or is_pattern(user):
+        return None
+    return f"--user {shlex.quote(f'*{visible(user)}*')}"
+
+
+def _hint_at_path(path: str | None) -> str | None:
+    if path is None or is_pattern(path):
+        return None
+    without_query, mark, _ = path.partition("?")
+    # A path alone is found with any query.
+    return f"--path {shlex.quote(visible(without_query) + ('' if mark else '*'))}"
+
+
+def _hint_at_time(since: str | None) -> str | None:
+    return "an earlier --since" if since else None
+
+
+_HINTS = {"user": _hint_at_user, "path": _hint_at_path, "since": _hint_at_time}
+"""What may find more, by option."""
 
 
 @click.command()
@@ -66,9 +110,12 @@ def list_records(limit: int, is_kept: bool, **options: str | None) -> None:
 @with_appcontext
 @reports_errors
 def show(record_id: str) -> None:
-    """Show one record at length."""
-    record = get_record(find_reader(), read_id(record_id))
-    click.echo(render_record(record))
+    """Show one record at length.
+
+    ID is one that `list` shows, whole or short.
+    """
+    reader = find_reader()
+    click.echo(render_record(get_record(reader, find_id(reader, record_id))))
 
 
 COMMANDS = (list_records, show)

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
-from bson import ObjectId
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
@@ -19,7 +18,7 @@ from ..pipeline.redaction.names import PHRASES, STEMS, WORDS
 from ..pipeline.redaction.rules import RULES, Rule
 from ..record import Record, Remark
 from ..text import visible
-from .common import find_current, find_reader, reports_errors
+from .common import find_current, find_id, find_reader, get_record, is_id, reports_errors
 from .preview import preview_request
 from .rawrequest import parse_request
 from .redaction import find_redactor, find_revision
@@ -49,7 +48,7 @@ def rules() -> None:
         Column("FINDS", [rule.finds for rule in RULES], least=48),
         Column("VERSION", [str(rule.version) for rule in RULES], is_number=True),
         Column("", ["off" if rule.id in settings.redact_off else "" for rule in RULES]),
-        Column("SOURCES", [rule.sources for rule in RULES], least=16, may_go=True),
+        Column("SOURCES", [rule.sources for rule in RULES], least=16, rank=1),
     ]
     width = shutil.get_terminal_size().columns if _is_terminal() else None
     header, *lines = render_columns([one for one in columns if any(one.cells)], width)
@@ -106,13 +105,12 @@ def preview(source: str) -> None:
 
 
 def _is_id(source: str) -> bool:
-    return ObjectId.is_valid(source) and not os.path.exists(source)
+    return is_id(source) and not os.path.exists(source)
 
 
 def _preview_stored(record_id: str) -> Record:
-    record = find_reader().get(ObjectId(record_id))
-    if record is None:
-        raise TrackingError(f"There is no record {record_id}. It may have made room for newer ones.")
+    reader = find_reader()
+    record = get_record(reader, find_id(reader, record_id))
     (revised,) = find_revision().revise([record])
     return revised
 

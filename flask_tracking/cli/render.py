@@ -13,6 +13,10 @@ from ..record import Headers, Record
 from ..text import visible
 
 GAP = "  "
+LEAST_PATH = 15
+"""With this a table fits 40 cells, beside a status and a short id."""
+ID_HEAD, ID_TAIL = 8, 6
+"""Hex digits that a short id has: those of the second, and of the number within its process."""
 
 
 class Column(NamedTuple):
@@ -23,8 +27,10 @@ class Column(NamedTuple):
     is_number: bool = False
     least: int | None = None
     """To how many cells it may shrink; None when it may not."""
-    may_go: bool = False
-    """True when a narrow table does without it."""
+    short: list[str] | None = None
+    """What the cells are in a narrow table; None when they are the same."""
+    rank: int = 0
+    """Narrow tables do without columns: those of rank 1 go first, those of rank 0 stay."""
 
 
 def render_table(records: Sequence[Record], width: int | None) -> str:
@@ -34,16 +40,18 @@ def render_table(records: Sequence[Record], width: int | None) -> str:
         records: at least one.
         width: the terminal's, in cells; None cuts nothing and leaves nothing out.
     """
+    took = [_milliseconds(record.execution_time) for record in records]
+    ids = [str(record.id) for record in records]
     columns = [
         _time_column(records),
-        Column("METHOD", [visible(record.method or "-") for record in records], least=6),
-        Column("PATH", [visible(_target(record)) for record in records], least=16),
+        Column("METHOD", [visible(record.method or "-") for record in records], least=6, rank=3),
+        Column("PATH", [visible(_target(record)) for record in records], least=LEAST_PATH),
         Column("STATUS", [str(record.status_code or "-") for record in records]),
-        Column("MS", [_milliseconds(record.execution_time) for record in records], is_number=True),
-        Column("USER", [_user(record) for record in records], least=6, may_go=True),
-        Column("ERROR", [_error(record) for record in records], least=8, may_go=True),
-        Column("KEPT", [_kept(record) for record in records], least=4, may_go=True),
-        Column("ID", [str(record.id) for record in records]),
+        Column("MS", took, is_number=True, rank=2),
+        Column("USER", [_user(record) for record in records], least=6, rank=1),
+        Column("ERROR", [_error(record) for record in records], least=8, rank=1),
+        Column("KEPT", [_kept(record) for record in records], least=4, rank=1),
+        Column("ID", ids, short=[shorten_id(one) for one in ids]),
     ]
     # A column that says nothing would only take room from those that do.
     columns = [column for column in columns if any(column.cells)]
@@ -79,18 +87,32 @@ def _time_column(records: Sequence[Record]) -> Column:
     """Show the day once, where all records are of one."""
     days = {record.date_created.date() for record in records}
     if len(days) == 1:
-        return Column(f"{days.pop()}", [f"{record.date_created:%H:%M:%SZ}" for record in records])
-    return Column("TIME (UTC)", [f"{record.date_created:%Y-%m-%d %H:%M:%S}" for record in records])
+        times = [f"{record.date_created:%H:%M:%SZ}" for record in records]
+        return Column(f"{days.pop()}", times, rank=4)
+    times = [f"{record.date_created:%Y-%m-%d %H:%M:%S}" for record in records]
+    return Column("TIME (UTC)", times, short=[time[len("2026-") :] for time in times], rank=4)
 
 
 def _leave_out(columns: list[Column], width: int) -> list[Column]:
-    """Leave columns out, the last first, until the others fit at their narrowest."""
-    for column in [column for column in reversed(columns) if column.may_go]:
-        least = [min(_natural_width(one), one.least or width) for one in columns]
-        if sum(least) + len(GAP) * (len(least) - 1) <= width:
-            break
-        columns = [one for one in columns if one is not column]
+    """Shorten cells, then leave columns out, until the others fit at their narrowest."""
+    if not _is_too_wide(columns, width):
+        return columns
+    columns = [one._replace(cells=one.short) if one.short else one for one in columns]
+    # Of one rank the last goes first.
+    for _, _, column in sorted((one.rank, -at, one) for at, one in enumerate(columns)):
+        if column.rank and _is_too_wide(columns, width):
+            columns = [one for one in columns if one is not column]
     return columns
+
+
+def _is_too_wide(columns: list[Column], width: int) -> bool:
+    least = [min(_natural_width(one), one.least or width) for one in columns]
+    return sum(least) + len(GAP) * (len(least) - 1) > width
+
+
+def shorten_id(record_id: str) -> str:
+    """Return the parts of an id that tell records apart, nearly always: its second and its number."""
+    return f"{record_id[:ID_HEAD]}…{record_id[-ID_TAIL:]}"
 
 
 def _target(record: Record) -> str:

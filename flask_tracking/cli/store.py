@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,16 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from ..errors import TrackingError
+from ..text import visible
 from .common import find_store, reports_errors
 
 DEFAULT_PORT = 27027
 START_TIMEOUT_S = 15.0
+END_TIMEOUT_S = 5.0
+MAX_ERRORS = 200
+"""Lines of the server's that are held, the last ones."""
+IN_USE = "already being managed by another process"
+"""What the server says, among much else, where its folder is in use."""
 _ENDING = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (signal.SIGTERM,)
 """What ends the command besides Ctrl-C: the server must not outlive it."""
 
@@ -84,9 +91,13 @@ def serve(host: str, port: int) -> None:
     for number in _ENDING:
         signal.signal(number, _interrupt)
     # A session of its own: Ctrl-C reaches us alone, and we end the server in order.
-    process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - found beside Python
+    process = subprocess.Popen(  # noqa: S603 - found beside Python
+        command, start_new_session=True, stderr=subprocess.PIPE
+    )
+    errors = _Errors(process)
     try:
-        _wait_until_up(process, host, port, data)
+        _wait_until_up(process, errors, host, port, data)
+        errors.show()
         click.echo(f"SecantusDB is running, its data in {data}. Use it by:")
         click.echo(f"  TRACKING_MONGODB_URI = 'mongodb://{host}:{port}/tracking'")
         click.echo("Press Ctrl-C to stop it.")
@@ -96,6 +107,42 @@ def serve(host: str, port: int) -> None:
     finally:
         process.terminate()
         process.wait()
+        errors.join()
+
+
+class _Errors:
+    """Holds what a process writes to standard error until it is clear whether to show it."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._pipe = process.stderr
+        self._held: list[str] = []
+        self._is_shown = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        for line in self._pipe or ():
+            with self._lock:
+                text = line.decode(errors="replace").rstrip()
+                if self._is_shown:
+                    click.echo(visible(text), err=True)
+                else:
+                    self._held = [*self._held, text][-MAX_ERRORS:]
+
+    def show(self) -> None:
+        """Show what was held, and all that comes from now on."""
+        with self._lock:
+            self._is_shown = True
+            for text in self._held:
+                click.echo(visible(text), err=True)
+
+    def join(self) -> list[str]:
+        """Return what was held, when the process has ended and all of it is read."""
+        self._thread.join(END_TIMEOUT_S)
+        if self._pipe is not None and not self._thread.is_alive():
+            self._pipe.close()
+        return self._held
 
 
 def _interrupt(*_: object) -> None:
@@ -111,16 +158,22 @@ def _find_program() -> str:
     return program
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], host: str, port: int, data: Path) -> None:
+def _wait_until_up(
+    process: subprocess.Popen[bytes], errors: _Errors, host: str, port: int, data: Path
+) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection((host, port), 0.2):
             return
         time.sleep(0.05)
-    raise TrackingError(
-        f"SecantusDB did not come up at {host}:{port}; what it says stands above. If it says busy, "
-        f"another `flask tracking serve` uses {data}: stop that one."
-    )
+    process.terminate()
+    process.wait()
+    if any(IN_USE in line for line in errors.join()):
+        raise TrackingError(
+            f"Another `flask tracking serve` uses {data} already. Use that one, or stop it first."
+        )
+    errors.show()
+    raise TrackingError(f"SecantusDB did not come up at {host}:{port}. What it says stands above.")
 
 
 COMMANDS = (init, serve)

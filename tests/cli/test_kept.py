@@ -124,7 +124,8 @@ def test_list_of_kept_ones(invoke: Invoke, routine: Record, failure: Record) -> 
     assert ["error" in line for line in lines] == [True, False]
     only = invoke("list", "--kept").stdout.splitlines()[1:]
     assert [line.split()[-1] for line in only] == [str(failure.id)]
-    assert invoke("list", "--kept", "--status", "404").stderr == "No record is like that.\n"
+    nothing = invoke("list", "--kept", "--status", "404").stderr
+    assert nothing == "No records match --status 404 --kept.\n"
 
 
 def test_show_of_a_kept_one(invoke: Invoke, routine: Record, failure: Record) -> None:

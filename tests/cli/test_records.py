@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -12,6 +13,8 @@ from click.testing import Result
 from flask import Flask
 
 from flask_tracking import Exporter, MemoryExporter, Record, Tracking
+from flask_tracking.cli import common
+from flask_tracking.cli.render import shorten_id
 from flask_tracking.exporters.base import Exporter as BaseExporter
 
 from ..captures import make_record
@@ -64,10 +67,30 @@ def test_list(invoke: Invoke, records: list[Record], options: list[str], numbers
     assert paths(invoke("list", *options)) == expected
 
 
-def test_list_of_nothing(invoke: Invoke, tracking: Tracking) -> None:
-    """Where nothing is found that is said, and it is no failure."""
-    result = invoke("list", "--status", "404")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "No record is like that.\n")
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ([], ""),
+        (["--status", "404"], ""),
+        (["--status", "404", "--kept"], ""),
+        (["--since", "2h"], " Try an earlier --since."),
+        (["--user", "ada"], " Try --user '*ada*'."),
+        (["--since", "2h", "--user", "ada l"], " Try --user '*ada l*'."),
+        (["--since", "2h", "--user", "*ada*"], " Try an earlier --since."),
+        (["--path", "/api/users?page=1"], " Try --path /api/users."),
+        (["--path", "/api/users"], " Try --path '/api/users*'."),
+        (["--path", "/x*"], ""),
+    ],
+)
+def test_list_of_nothing(invoke: Invoke, tracking: Tracking, options: list[str], hint: str) -> None:
+    """Where nothing is found it says what was looked for and what to try, and it is no failure."""
+    result = invoke("list", *options)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == (
+        "No records are stored. `flask tracking init` says where they are looked for.\n"
+        if not options
+        else f"No records match {shlex.join(options)}.{hint}\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,6 +108,33 @@ def test_wrong_options(invoke: Invoke, tracking: Tracking, options: list[str], m
     assert result.stderr.startswith(f"Error: {message}")
 
 
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        (["--user", "<User ada>"], 1),
+        (["--user", "ada"], 1),
+        (["--user", "*ada*"], 1),
+        (["--user", "77"], 1),
+        (["--user", "ad"], 0),
+        (["--path", "/api/users?page=1"], 1),
+        (["--path", "/api/users?page=*"], 1),
+        (["--path", "/api/users?page=2"], 0),
+        (["--path", "/api/users"], 1),
+    ],
+)
+def test_what_the_columns_show_is_found(
+    invoke: Invoke, memory: MemoryExporter, tracking: Tracking, options: list[str], count: int
+) -> None:
+    """A user and a path are found by what their columns show, and by a part with ``*``."""
+    record = dataclasses.replace(
+        make_record(path="/api/users"), query_params="page=1", user_id="77", user_repr="<User ada>"
+    )
+    memory.export([record])
+    result = invoke("list", *options)
+    assert ("/api/users?page=1" in result.stdout and "<User ada>" in result.stdout) is bool(count)
+    assert bool(result.stderr) is not bool(count)
+
+
 def test_list_help(invoke: Invoke, tracking: Tracking) -> None:
     """The help names every option."""
     output = invoke("list", "--help").output
@@ -100,11 +150,57 @@ def test_show(invoke: Invoke, records: list[Record]) -> None:
     assert "500" in result.output
 
 
+@pytest.mark.parametrize("between", ["…", "..", "..."])
+def test_short_id(invoke: Invoke, memory: MemoryExporter, records: list[Record], between: str) -> None:
+    """An id as a narrow list shows it is enough for ``show``, typed with dots as well."""
+    record = make_record(path="/short")  # its id is of the second in which it arrived, as all are
+    memory.export([record])
+    short = shorten_id(str(record.id)).replace("…", between)
+    for text in (short, short.upper()):
+        assert invoke("show", text).output.startswith("GET /short?a=1 HTTP/1.1\n")
+
+
+def test_short_id_of_several(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
+    """Records of two processes may have the same short id: then their whole ids are named."""
+    now = datetime.now(timezone.utc)
+    head = f"{int(now.timestamp()):08x}"
+    ids = [ObjectId(f"{head}{middle * 10}00002a") for middle in "ab"]
+    for one in ids:
+        memory.export([dataclasses.replace(make_record(), id=one, date_created=now)])
+    result = invoke("show", f"{head}…00002a")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"Error: Several records have the id {head}…00002a: {ids[0]}, {ids[1]}. Use one of these.\n"
+    )
+
+
+def test_short_id_in_a_busy_second(
+    invoke: Invoke, memory: MemoryExporter, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many records came in its second, the one with that short id is found."""
+    monkeypatch.setattr(common, "PAGE", 7)
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    made = [
+        dataclasses.replace(
+            make_record(path=f"/{number}"),
+            id=ObjectId(f"{int(now.timestamp()):08x}{'0' * 10}{number:06x}"),
+            date_created=now + timedelta(milliseconds=number // 3),
+        )
+        for number in range(100)
+    ]
+    memory.export(made)
+    for record in made:
+        shown = invoke("show", shorten_id(str(record.id))).output
+        assert shown.startswith(f"GET {record.path}?a=1")
+
+
 @pytest.mark.parametrize(
     ("record_id", "message"),
     [
         ("nonsense\x1b", "'nonsense\\x1b' is no id. Ids have 24 hex digits"),
         (str(ObjectId()), "There is no record"),
+        ("6b0603d2…3982aa", "There is no record 6b0603d2…3982aa. It may have made room"),
+        ("6b0603d2…3982a", "'6b0603d2…3982a' is no id. Ids have 24 hex digits"),
     ],
 )
 def test_show_what_is_not_there(

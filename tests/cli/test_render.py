@@ -13,7 +13,7 @@ import pytest
 from bson import ObjectId
 
 from flask_tracking import Record
-from flask_tracking.cli.render import cell_width, render_record, render_table
+from flask_tracking.cli.render import cell_width, render_record, render_table, shorten_id
 from flask_tracking.record import ChildTiming, ExceptionInfo, UserAgent, UserRef
 
 AN_ID = ObjectId("0123456789abcdef01234567")
@@ -259,14 +259,57 @@ def test_pipe_gets_everything() -> None:
     assert "…" not in line
 
 
-@pytest.mark.parametrize("width", [0, 1, 10, 40])
+@pytest.mark.parametrize("width", [0, 1, 10, 39])
 def test_terminal_too_narrow(width: int) -> None:
     """In a terminal too narrow for the least there is each record still has a line with its id."""
     lines = rows([make_record(path="/a" * 300, user_repr="Ada " * 20)], width)
 
     assert len(lines) == 2
-    assert lines[1].endswith("0123456789abcdef01234567")
-    assert len(lines[1]) < 100
+    assert lines[1].endswith(shorten_id("0123456789abcdef01234567"))
+    assert len(lines[1]) == 40
+
+
+WIDE = [
+    make_record(
+        method="PROPFIND", path="/a" * 300, status_code=500, execution_time=123_456.7, kept=True
+    ),
+    make_record(date_created=ARRIVED - timedelta(days=1), path="/日" * 300, user_repr="Ada " * 20),
+    make_record(exception=FAILURE, kept=True, kept_reason="vip customer"),
+]
+"""Records of two days that fill every column."""
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_forty_cells_are_enough(count: int) -> None:
+    """From 40 cells on no line is wider than the terminal, and each has path, status and an id."""
+    for width in range(40, 160):
+        titles, *lines = rows(WIDE[:count], width)
+        assert [line for line in [titles, *lines] if width_on_screen(line) > width] == []
+        assert {"PATH", "STATUS", "ID"} <= {*titles.split()}
+        whole = "0123456789abcdef01234567"
+        assert all(line.endswith((whole, shorten_id(whole))) for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (40, "PATH STATUS ID"),
+        (50, "PATH STATUS ID"),
+        (60, "2026-11-24 METHOD PATH STATUS ID"),
+        (70, "2026-11-24 METHOD PATH STATUS MS ID"),
+        (80, "2026-11-24 METHOD PATH STATUS MS USER ID"),
+        (100, "2026-11-24 METHOD PATH STATUS MS USER ERROR KEPT ID"),
+    ],
+)
+def test_narrow_terminal_does_without_columns(width: int, titles: str) -> None:
+    """Ids are shortened first, then columns go: first what not all records have, the time last."""
+    record = make_record(
+        path="/a" * 300, user_repr="<User ada>", exception=FAILURE, kept=True, kept_reason="error"
+    )
+    title, line = rows([record], width)
+
+    assert title.split() == titles.split()
+    assert line.endswith("  0123456789abcdef01234567" if width == 100 else "  01234567…234567")
 
 
 @pytest.mark.parametrize("width", [None, 60, 100, 1000])

@@ -122,6 +122,15 @@ def test_serve(tmp_path: Path, ending: signal.Signals) -> None:
             second = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
             assert second.returncode == 1
             assert f"Something answers at 127.0.0.1:{port} already." in second.stderr
+            third = subprocess.run(
+                [*command[:-1], str(free_port())],
+                cwd=tmp_path, env=environ, capture_output=True, text=True,
+            )  # fmt: skip
+            assert (third.returncode, third.stdout) == (1, "")
+            assert third.stderr == (
+                f"Error: Another `flask tracking serve` uses {tmp_path / 'instance' / 'tracking-db'} "
+                "already. Use that one, or stop it first.\n"
+            )
             process.send_signal(ending)
             assert process.wait(30) == 0
         finally:
@@ -168,4 +177,19 @@ def test_serve_that_does_not_come_up(
     result = app.test_cli_runner().invoke(args=["tracking", "serve", "--port", str(free_port())])
     assert result.exit_code == 1
     assert "SecantusDB did not come up" in result.stderr
-    assert f"another `flask tracking serve` uses {tmp_path / 'tracking-db'}" in result.stderr
+
+
+def test_serve_that_says_why_it_does_not_come_up(
+    app: Flask, tracking: Tracking, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What a server says that does not come up is shown, and nothing of it is obeyed."""
+    app.instance_path = str(tmp_path)
+    server = tmp_path / "server"
+    server.write_text("#!/bin/sh\nprintf 'no \\033[2J room\\n' >&2\nexit 1\n")
+    server.chmod(0o700)
+    monkeypatch.setattr(store_module, "_find_program", lambda: str(server))
+    result = app.test_cli_runner().invoke(args=["tracking", "serve", "--port", str(free_port())])
+    assert result.exit_code == 1
+    said, error = result.stderr.splitlines()
+    assert said == "no \\x1b[2J room"
+    assert error.startswith("Error: SecantusDB did not come up") and error.endswith("stands above.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import shlex
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -24,6 +25,7 @@ from flask_tracking.record import ChildTiming, ExceptionInfo, Remark, UserAgent,
 from flask_tracking.temporary import TemporaryRule, parse_rules, utc_now
 
 from ..captures import make_record
+from ..test_filters import TARGETS, USERS
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, tzinfo=timezone.utc)
 
@@ -154,6 +156,35 @@ def test_filters(store: Store, text: str, expected: set[str]) -> None:
         store.export([record])
     found = store.find(Filter.parse(text), limit=10)
     assert {named[record.id] for record in found} == expected
+
+
+@pytest.mark.parametrize(("field", "cases"), [("path", TARGETS), ("user", USERS)], ids=["path", "user"])
+def test_paths_and_users(store: Store, field: str, cases: list[tuple[Any, ...]]) -> None:
+    """Every store finds by path, query and user what the filter means."""
+    columns = ("path", "query_params") if field == "path" else ("user_id", "user_repr")
+    for asked, first, second, is_meant in cases:
+        parts: dict[str, Any] = dict(zip(columns, (first, second), strict=True))
+        record = dataclasses.replace(make_record(method="PUT"), **parts)
+        store.export([record])
+        # Beside another choice, too: both must hold.
+        both = {"user": "*", "path": "*?*", field: asked}
+        is_found = {
+            (record.id in [one.id for one in store.find(Filter.parse(text), limit=100)])
+            for text in (f"{field}={shlex.quote(asked)}", f"method=put {field}={shlex.quote(asked)}")
+        }
+        assert is_found == {is_meant}, (asked, first, second)
+        if record.user_id and record.query_params:
+            found = store.find(Filter.from_options(both), limit=100)
+            assert (record.id in [one.id for one in found]) is is_meant, (asked, first, second)
+
+
+@pytest.mark.parametrize("text", ["a\0b*", "*\0", "\udcff*", "a\\", "[", "*(?i)A*", "(*ACCEPT)*"])
+def test_odd_values_are_only_values(store: Store, text: str) -> None:
+    """Nothing in a filter's value is an expression, nor anything that a store cannot be asked for."""
+    record = dataclasses.replace(make_record(), path="/a", user_id="a", user_repr="<User a>")
+    store.export([record])
+    for options in ({"path": f"/{text}"}, {"path": f"/a?{text}"}, {"user": text}):
+        assert store.find(Filter.from_options(options), limit=5) == []
 
 
 def test_since_of_the_call_and_of_the_filter(store: Store) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from ...filters import FIRST, Filter
+from ...filters import FIRST, Filter, is_pattern, make_regex, object_regex
 
+NO_QUERY = ["", None]
+"""What a record without a query has in its place."""
 NEWEST_FIRST = [("date_created", -1), ("_id", -1)]
 
 
@@ -27,16 +29,43 @@ def to_query(wanted: Filter) -> dict[str, Any]:
     query["date_created"] = arrived
     if wanted.method is not None:
         query["method"] = wanted.method
-    if wanted.path is not None:
-        # "s" lets a dot match a newline, which a path may hold.
-        query["path"] = (
-            {"$regex": wanted.path_regex(), "$options": "s"} if "*" in wanted.path else wanted.path
-        )
     if wanted.slower_than_ms is not None:
         query["execution_time"] = {"$gte": wanted.slower_than_ms}
-    if wanted.user is not None:
-        query["$or"] = [{"user_id": wanted.user}, {"user_repr": wanted.user}]
+    choices = [choice for choice in (_choose_path(wanted), _choose_user(wanted)) if choice]
+    if len(choices) > 1:
+        query["$and"] = [{"$or": choice} for choice in choices]
+    elif choices:
+        query |= choices[0][0] if len(choices[0]) == 1 else {"$or": choices[0]}
     return query
+
+
+def _choose_path(wanted: Filter) -> list[dict[str, Any]]:
+    """Return conditions, one of which must hold for a path."""
+    if wanted.path is None:
+        return []
+    choices = [{"path": _like(wanted.path)}]
+    if wanted.target is not None:
+        path, query = wanted.target
+        # What a record's line shows has a "?" only where there is a query.
+        like = _like(query) if query else {"$in": NO_QUERY}
+        if is_pattern(query):
+            like["$nin"] = NO_QUERY
+        choices.append({"path": _like(path), "query_params": like})
+    return choices
+
+
+def _choose_user(wanted: Filter) -> list[dict[str, Any]]:
+    """Return conditions, one of which must hold for a user."""
+    if wanted.user is None:
+        return []
+    choices = [{name: _like(wanted.user)} for name in ("user_id", "user_repr")]
+    regex = object_regex(wanted.user)
+    return choices if regex is None else [*choices, {"user_repr": {"$regex": regex}}]
+
+
+def _like(pattern: str) -> Any:
+    # "s" lets a dot match a newline, which a path may hold.
+    return {"$regex": make_regex(pattern), "$options": "s"} if is_pattern(pattern) else pattern
 
 
 def to_queries(wanted: Filter) -> list[dict[str, Any]]:
