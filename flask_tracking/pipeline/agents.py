@@ -83,7 +83,8 @@ class AgentParser:
 
     def parse(self, string: str) -> Names | None:
         """Return what is known of an agent; None where that would take more than may be spent."""
-        self._save(CREDIT_NS)
+        if self._saved_ns < MAX_SAVED_NS:
+            self._save(CREDIT_NS)
         try:
             return self._remembered(string[:MAX_LENGTH])
         except SpentError:
@@ -172,9 +173,11 @@ def parse_agent(
         return None, None
     names = call_foreign("parsing a user agent", _parser.parse, string, default=UNKNOWN)
     language = _parse_language(accept_language[:MAX_LENGTH]) if accept_language else None
-    browser, version, platform, browser_name, platform_name = names or UNKNOWN
+    if names is None:
+        return UserAgent(None, None, None, language, string), NOT_PARSED
+    browser, version, platform, browser_name, platform_name = names
     agent = UserAgent(browser, version, platform, language, string, browser_name, platform_name)
-    return agent, NOT_PARSED if names is None else None
+    return agent, None
 
 
 @lru_cache(maxsize=1024)
