@@ -3,8 +3,9 @@
 `harmless` stands around everything of ours that runs inside a request, `call_foreign` around every
 callback, ``repr`` and decoder that somebody else wrote. What every request passes has an ``except``
 of its own with `report_failure`: a wrapper would cost as much as what it guards. All count, and log at
-most one line a minute for each kind of failure. A log line never quotes a value, and neither do the
-tracebacks beneath it: where it happened is shown, the foreign message is not.
+most one line a minute for each kind of failure; only `try_foreign`, for what is expected to raise,
+does neither. A log line never quotes a value, and neither do the tracebacks beneath it: where it
+happened is shown, the foreign message is not.
 """
 
 from __future__ import annotations
@@ -75,6 +76,20 @@ def call_foreign(what: str, function: Callable[..., R], *args: object, default: 
         return function(*args)
     except Exception as error:
         report_failure(what, error)
+        return default
+
+
+def try_foreign(function: Callable[..., R], *args: object, default: D) -> R | D:
+    """Call what may well raise; when it does, return `default`, and neither log nor count it.
+
+    Args:
+        function: the callable.
+        *args: its arguments.
+        default: what is returned when it raises an ``Exception``.
+    """
+    try:
+        return function(*args)
+    except Exception:
         return default
 
 

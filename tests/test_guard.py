@@ -17,6 +17,7 @@ from flask_tracking.guard import (
     failures,
     harmless,
     report_failure,
+    try_foreign,
     warn_rarely,
 )
 
@@ -116,6 +117,25 @@ def test_call_foreign_returns_the_default_instead_of_raising(caplog: pytest.LogC
         "repr() of an object failed with ValueError"
     ]
     assert "in fail" in caplog.text
+
+
+def test_try_foreign_is_silent(caplog: pytest.LogCaptureFixture) -> None:
+    """What is expected to raise gives the default, and is neither logged nor counted."""
+    assert try_foreign(len, "abc", default=None) == 3
+    assert try_foreign(fail, default="instead") == "instead"
+    assert caplog.records == []
+    assert not failures
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_try_foreign_lets_base_exceptions_pass(error: type[BaseException]) -> None:
+    """What belongs to the app and its server passes through."""
+
+    def leave() -> None:
+        raise error
+
+    with pytest.raises(error):
+        try_foreign(leave, default=None)
 
 
 @pytest.mark.parametrize("failing", [fail, fail_because])

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Request, got_request_exception, request, request_finished, request_started
-from flask.globals import request_ctx
 from werkzeug.exceptions import HTTPException
 
 from ..config import tracking_keys
@@ -28,10 +27,10 @@ from ..guard import harmless, report_failure, warn_rarely
 from ..registry import EXTENSION_KEY
 from .bypass import warn_of_bypass
 from .idle_marks import warn_of_idle_marks
+from .logins import find_logins, may_know_users
 from .marks import UNKNOWN, apply_marks
 from .snapshot import foreign_text
 from .span import ENVIRON_KEY, Span
-from .users import find_user
 
 if TYPE_CHECKING:
     from flask import Response
@@ -191,19 +190,27 @@ def _on_request_finished(app: Flask, response: Response, **_: Any) -> None:
 
 
 def _take_user(app: Flask, span: Span, *, may_load: bool) -> None:
-    tracked = span.owner
-    if span.has_user or (tracked.user_loader is None and not hasattr(app, "login_manager")):
+    if span.has_user or not may_know_users(app, span.owner):
         return
-    # Past the `session` proxy, which would mark the session as accessed and add `Vary: Cookie`.
-    context = vars(request_ctx._get_current_object())  # type: ignore[attr-defined]
-    session = context.get("_session", context.get("session"))
-    user = find_user(tracked, session, may_load=may_load)
-    if user is not None:
-        span.take_user(user)
+    for login in find_logins(app, span.owner, may_load=may_load):
+        if login.user is not None and span.take_user(login.user, login.verified_id):
+            return
+
+
+@harmless("looking at a user that was loaded")
+def _on_user_loaded(app: Flask, user: object, **_: Any) -> None:
+    # From a header: unlike the session's user nothing else names this one when it has expired.
+    span = _find_span(app, request._get_current_object())  # type: ignore[attr-defined]
+    if span is not None:
+        span.look_at_user(user)
 
 
 def _check_config(app: Flask, tracked: TrackedApp) -> None:
     tracked.is_config_checked = True
+    # At the first request, because the app may have been tracked before Flask-Login was imported.
+    loaded = getattr(sys.modules.get("flask_login"), "user_loaded_from_request", None)
+    if loaded is not None:
+        loaded.connect(_on_user_loaded, app)
     now = tracking_keys(app.config)
     changed = sorted(
         key for key in now.keys() | tracked.config.keys() if now.get(key) != tracked.config.get(key)

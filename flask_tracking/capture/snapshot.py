@@ -1,7 +1,8 @@
 """Living objects to plain values, on the thread that owns them.
 
-A ``repr`` of a lazy object may run a query, and a dict may change after it was given to us: so what
-users hand over is copied at once, within bounds, into what MongoDB can hold.
+A dict may change after it was given to us: so what users hand over is copied at once, within bounds,
+into what MongoDB can hold. The text of an object that would query a database is taken from a copy of it
+that cannot.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import decimal
 import itertools
 import traceback
 import uuid
-from collections.abc import Iterable, Mapping, Set, Sized
+from collections.abc import Callable, Iterable, Mapping, Set, Sized
 from typing import Any, NamedTuple
 
 from bson import Decimal128, ObjectId
@@ -20,6 +21,9 @@ from werkzeug.local import LocalProxy
 from ..guard import call_foreign
 from ..record import ExceptionInfo
 from ..text import LONGEST_WORD, cut, trim
+from .detached import ask, detach
+from .logins import resolve
+from .orm import name_object
 
 MAX_DEPTH = 32
 MAX_NODES = 1000
@@ -30,8 +34,8 @@ MAX_REPR = 1000
 _INT64 = range(-(2**63), 2**63)
 _UNREADABLE = "<unreadable>"
 _FAILED = object()
-_PLAIN_CONTAINERS = (dict, list, tuple, set, frozenset)
-"""Walking these runs no code of anybody else's."""
+_BUILTIN_CONTAINERS = (dict, list, tuple, set, frozenset)
+"""Walking these, and no class derived from them, runs no code of anybody else's."""
 
 
 class Snapshot(NamedTuple):
@@ -91,7 +95,9 @@ class _Copier:
         kind = type(value)
         if issubclass(kind, LocalProxy):
             self.is_plain = False
-            return self._copy_value(value._get_current_object(), depth)
+            behind = resolve(value)
+            is_constant = behind is None or behind is True or behind is False
+            return behind if is_constant else self._copy_value(behind, depth)
         if issubclass(kind, str):
             return self._text(str.__str__(value))
         if issubclass(kind, int):
@@ -101,7 +107,10 @@ class _Copier:
             return float(value)
         if issubclass(kind, (bytes, bytearray)):
             return self._bytes(bytes(value[: MAX_BYTES + 1]))
-        if issubclass(kind, (Mapping, list, tuple, Set)):
+        if issubclass(kind, _BUILTIN_CONTAINERS):
+            return self._container(value, depth)
+        # Of somebody else's the items may be loaded when they are counted.
+        if issubclass(kind, (Mapping, Set)) and detach(value) is value:
             return self._container(value, depth)
         return self._leaf(value)
 
@@ -153,7 +162,7 @@ class _Copier:
             return self._cut(f"custom data deeper than {MAX_DEPTH} was cut", "<too deep>")
         if id(value) in self._open:
             return self._cut("a cycle in custom data was cut", "<cycle>")
-        if type(value) not in _PLAIN_CONTAINERS:
+        if type(value) not in _BUILTIN_CONTAINERS:
             self.is_plain = False
         self._open.add(id(value))
         try:
@@ -228,17 +237,34 @@ def _plain_time(value: dt.datetime) -> dt.datetime:
     return dt.datetime(*day, *time, value.microsecond, zone)
 
 
-def foreign_text(convert: Any, value: object) -> str:
-    """Call ``repr``, ``str`` or another foreign conversion; cut at `MAX_REPR`, never raises.
+def foreign_text(convert: Callable[[Any], Any], value: object) -> str:
+    """Call ``repr`` or ``str``; cut at `MAX_REPR`, never raises, never asks a database.
 
     Returns:
-        The text, or ``<unreadable NameOfTheClass>`` when the conversion raised or gave no text.
+        The text; of an ORM object ``<User 17>`` where its own text is not to be had without a query;
+        ``<unreadable NameOfTheClass>`` when the conversion raised or gave no text.
     """
+    copy = detach(value)
+    return own_text(convert, value) if copy is value else _detached_text(convert, value, copy)
+
+
+def own_text(convert: Callable[[Any], Any], value: object) -> str:
+    """Do the same with an object that is known to ask no database."""
     name = getattr(convert, "__name__", "a conversion")
     text = call_foreign(f"{name}() of a user's object", convert, value, default=None)
     if not isinstance(text, str):
         return f"<unreadable {type(value).__name__}>"
     return clean_text(cut(text, MAX_REPR))
+
+
+def _detached_text(convert: Callable[[Any], Any], value: object, copy: Any) -> str:
+    text = ask(convert, copy) if has_own_text(type(value)) else None
+    return clean_text(cut(text if isinstance(text, str) else name_object(value), MAX_REPR))
+
+
+def has_own_text(kind: Any) -> bool:
+    """Tell whether a class says more of its instances than ``<User object at 0x7f…>``."""
+    return kind.__str__ is not object.__str__ or kind.__repr__ is not object.__repr__
 
 
 def clean_text(text: str) -> str:
@@ -252,12 +278,26 @@ def describe_exception(error: BaseException) -> ExceptionInfo:
     name = kind.__qualname__
     if kind.__module__ not in ("builtins", "__main__"):
         name = f"{kind.__module__}.{name}"
-    text = call_foreign("formatting a traceback", _format_traceback, error, default=_UNREADABLE)
+    text = _format_error(error)
     if len(text) > MAX_BYTES:
         # What is left of the first line may be the end of a secret, without what tells that it is one.
         rest = text[-MAX_BYTES:]
         text = "…\n" + (rest.partition("\n")[2] or rest[LONGEST_WORD:])
     return ExceptionInfo(name, foreign_text(str, error), clean_text(text))
+
+
+def _format_error(error: BaseException) -> str:
+    # The traceback ends with the text of the exception, and of each of its causes.
+    copy = detach(error)
+    if copy is error:
+        return call_foreign("formatting a traceback", _format_traceback, error, default=_UNREADABLE)
+    text: str | None = ask(_format_traceback, copy)
+    return _format_frames(error) if text is None else text
+
+
+def _format_frames(error: BaseException) -> str:
+    frames = traceback.format_tb(error.__traceback__, limit=-64)
+    return "".join(["Traceback (most recent call last):\n", *frames, name_object(error)])
 
 
 def _format_traceback(error: BaseException) -> str:

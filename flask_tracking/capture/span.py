@@ -7,6 +7,7 @@ nothing, so that code which annotates needs no ``if``.
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from flask import has_request_context, request
+from werkzeug.local import LocalProxy
 
-from ..guard import harmless
+from ..guard import harmless, try_foreign
 from ..ids import (
     TraceContext,
     begin_trace,
@@ -27,9 +29,18 @@ from ..ids import (
 from ..record import ChildTiming, ExceptionInfo, UserRef
 from ..text import cut
 from . import clock
-from .snapshot import MAX_BYTES, Snapshot, clean_text, describe_exception, snapshot
+from .logins import resolve
+from .snapshot import (
+    MAX_BYTES,
+    MAX_REPR,
+    Snapshot,
+    clean_text,
+    describe_exception,
+    foreign_text,
+    snapshot,
+)
 from .trace import OPENTELEMETRY, active_span, continue_opentelemetry
-from .users import describe_user
+from .users import NOBODY, UserDescription, describe_user
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -64,6 +75,7 @@ class Span:
     _description: tuple[BaseException, ExceptionInfo] | None = None
     _request_data: Snapshot | None = None
     _seen_data: Any = None
+    _seen_user: tuple[weakref.ref[Any] | None, UserDescription] = (None, NOBODY)
     _custom_size = 0
 
     def __init__(self, owner: TrackedApp, environ: WSGIEnvironment, parent: Span | None) -> None:
@@ -118,7 +130,7 @@ class Span:
         """
         if not self.is_recording:
             return
-        key = clean_text(cut(str(key), 1000)).replace("\0", "\\x00")
+        key = _given_text(key).replace("\0", "\\x00")
         if key not in self.custom and len(self.custom) >= MAX_KEYS:
             self.notes["custom data has too many keys: the rest was cut"] = None
             return
@@ -153,7 +165,7 @@ class Span:
             self.has_user = True
             self.take_user(user)
             if user_repr is not None:
-                self.user_repr = clean_text(cut(str(user_repr), 1000))
+                self.user_repr = _given_text(user_repr)
 
     def child(self, name: str) -> AbstractContextManager[None]:
         """Time a part of the request: ``with tracking.span.child("charge card"): ...``.
@@ -177,7 +189,7 @@ class Span:
             reason: why, for the people who will read it.
         """
         if self.is_recording:
-            self.keep_reason = clean_text(cut(str(reason), 1000))
+            self.keep_reason = _given_text(reason)
             self.is_discarded = False
 
     def discard(self) -> None:
@@ -241,7 +253,7 @@ class Span:
         if len(self.children) >= MAX_CHILDREN:
             self.notes["too many child spans: the rest was cut"] = None
             return None
-        timing = _Child(clean_text(cut(str(name), 1000)))
+        timing = _Child(_given_text(name))
         self.is_annotated = True
         self.children.append(timing)
         return timing
@@ -264,9 +276,33 @@ class Span:
             return {**data, **values}
         return {**values, "_tracking_data": data} if values else data
 
-    def take_user(self, user: object) -> None:
-        """Note who asks."""
-        self.user_id, self.user_repr, self.user = describe_user(user)
+    def take_user(self, user: object, verified_id: str | None = None) -> bool:
+        """Note who asks.
+
+        Args:
+            user: what `describe_user` takes.
+            verified_id: the id in a token that the app has verified, which wins over the user's own.
+
+        Returns:
+            True unless nothing is known of the user.
+        """
+        found = self.look_at_user(user)
+        if verified_id is not None:
+            verified_id = clean_text(cut(verified_id, MAX_REPR))
+            text = verified_id if found.text in (None, found.user_id) else found.text
+            found = UserDescription(verified_id, text, found.reference)
+        self.user_id, self.user_repr, self.user = found
+        return found != NOBODY
+
+    def look_at_user(self, user: object) -> UserDescription:
+        """Describe a user, by what was seen of the same object before where it is expired now."""
+        if isinstance(user, LocalProxy):
+            user = resolve(user)
+        seen, known = self._seen_user
+        found = describe_user(user, known if seen is not None and seen() is user else NOBODY)
+        # Weakly: an object that is kept alive would be found in its session instead of being loaded.
+        self._seen_user = try_foreign(weakref.ref, user, default=None), found
+        return found
 
     def take_exception(self, error: BaseException) -> None:
         """Note an exception, once however often it is met on its way out."""
@@ -389,6 +425,11 @@ class NoopSpan(Span):
 
 
 NOOP_SPAN = NoopSpan()
+
+
+def _given_text(value: object) -> str:
+    """Return what should be a text, but may be any object, cut at `MAX_REPR`."""
+    return clean_text(cut(value, MAX_REPR)) if type(value) is str else foreign_text(str, value)
 
 
 def current_span() -> Span:

@@ -1,97 +1,121 @@
 """Who asked, without asking more than the app has already been asked.
 
-A user that the view did not load is not loaded: Flask-Login's session names it, and reading that costs
-nothing. ``TRACKING_LOAD_USER`` and ``user_loader=`` are for those who want more.
+A user that the view did not load is not loaded, and one that a commit or a rollback has expired is not
+refreshed: then the id comes from the session, or is the object's primary key. ``TRACKING_LOAD_USER``
+and ``user_loader=`` are for those who want more.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-from flask import g
 from werkzeug.local import LocalProxy
 
-from ..guard import call_foreign
+from ..guard import call_foreign, try_foreign
 from ..record import UserRef
 from ..text import cut
-from .snapshot import MAX_REPR, clean_text, foreign_text
+from .detached import ask, detach
+from .logins import is_logged_in, resolve, session_user_id
+from .orm import find_key
+from .snapshot import MAX_REPR, clean_text, has_own_text, own_text
 
-if TYPE_CHECKING:
-    from ..registry import TrackedApp
-
-UserDescription = tuple[str | None, str | None, UserRef | None]
+_ID_KEYS = ("id", "sub", "username")
+"""Where a user that is a dict has its id."""
 
 
-def describe_user(user: Any) -> UserDescription:
+class UserDescription(NamedTuple):
+    """What a record says of a user."""
+
+    user_id: str | None
+    text: str | None
+    reference: UserRef | None
+
+
+NOBODY = UserDescription(None, None, None)
+
+
+def describe_user(user: Any, known: UserDescription = NOBODY) -> UserDescription:
     """Return the id, the text and, for a MongoEngine document, the reference of a user.
 
     Args:
-        user: None, an id (text or number), or an object with ``get_id()``, ``id`` or ``pk``.
+        user: None, an id (text or number), a dict, or an object with ``get_id()``, ``id`` or ``pk``.
+        known: what was found earlier of the same object; it may be expired now.
     """
     if isinstance(user, LocalProxy):  # Flask-Login's current_user
-        user = user._get_current_object()
+        user = resolve(user)
     if user is None:
-        return None, None, None
+        return NOBODY
     if isinstance(user, (str, int)):
-        plain = clean_text(cut(str(user), MAX_REPR))
-        return plain, plain, None
-    user_id = call_foreign("asking a user for its id", _find_id, user, default=None)
+        plain = _clean(user)
+        return UserDescription(plain, plain, None)
+    copy = detach(user)
+    if copy is user:
+        user_id = call_foreign("asking a user for its id", _find_id, user, default=None)
+    else:
+        user_id = ask(_find_id, copy)
+    if user_id is None and _is_anonymous(user, copy):
+        return NOBODY
+    if user_id is None:
+        user_id = known.user_id or _find_stored_id(user)
     reference = call_foreign("making a reference to a user", _refer_to, user, default=None)
-    if user_id is None and getattr(user, "is_anonymous", False):
-        return None, None, None
-    text: str | None = foreign_text(str, user) if _has_own_text(user) else None
-    if text is None or (user_id and text.startswith("<unreadable ")):
-        text = user_id
-    return user_id, text, reference
-
-
-def find_user(tracked: TrackedApp, session: Any, *, may_load: bool) -> Any:
-    """Find the user of the running request: an object, an id, or None.
-
-    Args:
-        tracked: what tracks it.
-        session: the request's session object, reached past the proxy that marks it as accessed.
-        may_load: True once the response is made: from here on a query changes nothing in it.
-    """
-    if tracked.user_loader is not None:
-        if not may_load:
-            return None
-        return call_foreign("user_loader", tracked.user_loader, default=None)
-    user = g.get("_login_user")
-    if user is not None:
-        return user
-    if may_load and tracked.settings.load_user:
-        return call_foreign("loading the Flask-Login user", _load_user, default=None)
-    # dict.get and not session.get: a session of somebody else's class may note that it was read.
-    return dict.get(session, "_user_id") if isinstance(session, dict) else None
-
-
-def _load_user() -> Any:
-    from flask_login import current_user
-
-    return current_user._get_current_object()
+    return UserDescription(user_id, _find_text(user, copy, user_id, known), reference)
 
 
 def _find_id(user: Any) -> str | None:
-    get_id = getattr(user, "get_id", None)
-    found = get_id() if callable(get_id) else getattr(user, "id", getattr(user, "pk", None))
-    return None if found is None else clean_text(cut(str(found), MAX_REPR))
+    if isinstance(user, dict):
+        found = next((user[key] for key in _ID_KEYS if user.get(key) is not None), None)
+    else:
+        get_id = getattr(user, "get_id", None)
+        found = get_id() if callable(get_id) else getattr(user, "id", getattr(user, "pk", None))
+    return None if found is None else _clean(found)
+
+
+def _is_anonymous(user: Any, copy: Any) -> bool:
+    if copy is user:
+        return bool(try_foreign(getattr, user, "is_anonymous", False, default=False))
+    return bool(ask(getattr, copy, "is_anonymous", False))
+
+
+def _find_stored_id(user: Any) -> str | None:
+    """Return the id in the session, if it is the session's user, else the primary key."""
+    stored = session_user_id() if is_logged_in(user) else None
+    if stored is None:
+        stored = find_key(user)
+    return None if stored is None else _clean(stored)
+
+
+def _find_text(user: Any, copy: Any, user_id: str | None, known: UserDescription) -> str | None:
+    if not _has_own_text(user) or (isinstance(user, dict) and user_id):
+        return user_id
+    if copy is not user:
+        text = ask(str, copy)
+        if isinstance(text, str) and text:
+            return _clean(text)
+        return known.text if known.user_id == user_id and known.text else user_id
+    text = own_text(str, user)
+    return user_id if user_id and text.startswith("<unreadable ") else text
+
+
+def _clean(value: object) -> str:
+    return clean_text(cut(str(value), MAX_REPR))
 
 
 def _has_own_text(user: Any) -> bool:
-    """Tell whether the user's class says more of it than ``<User object at 0x7f…>``."""
     kind: Any = type(user)
-    if kind.__str__ is object.__str__:
-        return kind.__repr__ is not object.__repr__
     document: Any = getattr(sys.modules.get("mongoengine.base"), "BaseDocument", None)
-    return document is None or kind.__str__ is not document.__str__
+    return has_own_text(kind) and (document is None or kind.__str__ is not document.__str__)
 
 
 def _refer_to(user: Any) -> UserRef | None:
     # Looked up and not imported: where no document class was made, no user is a document.
     mongoengine = sys.modules.get("mongoengine")
-    if mongoengine is None or not isinstance(user, mongoengine.Document) or user.pk is None:
+    if mongoengine is None or not isinstance(user, mongoengine.Document):
         return None
-    field = type(user)._fields[type(user)._meta["id_field"]]
-    return UserRef(user._class_name, user._get_collection_name(), field.to_mongo(user.pk))
+    name = type(user)._meta["id_field"]
+    # Past the attribute: where the key is a reference, reading it would load what it refers to.
+    key = user._data.get(name)
+    if key is None:
+        return None
+    stored = type(user)._fields[name].to_mongo(key)
+    return UserRef(user._class_name, user._get_collection_name(), stored)

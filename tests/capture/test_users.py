@@ -154,6 +154,17 @@ def test_user_loader(app: Flask, memory: MemoryExporter, only_record: Only) -> N
     assert user_of(only_record()) == ("7", "user 7", None)
 
 
+def test_user_loader_that_returns_the_proxy(app: Flask, memory: MemoryExporter) -> None:
+    """user_loader= may return current_user, which is loaded then: the app asks for it."""
+    Tracking(app, exporter=memory, user_loader=lambda: current_user)
+    add_login(app)
+    client = app.test_client()
+    client.get("/login")
+    assert client.get("/public").text == "anyone"
+    assert User.loads == 1
+    assert user_of(memory.records[-1]) == ("42", "user 42", None)
+
+
 def test_user_loader_that_raises(app: Flask, memory: MemoryExporter, only_record: Only) -> None:
     """A user_loader that raises harms nothing."""
 

@@ -1,0 +1,98 @@
+"""Where login systems leave the user of the running request, read without loading anybody.
+
+Flask-Login writes the user that it has loaded into Flask's ``g``, and its id into the session. It is
+looked up in ``sys.modules`` and never imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flask import Flask, g, has_request_context
+from flask.globals import request_ctx
+from werkzeug.local import LocalProxy
+
+from ..guard import call_foreign
+
+if TYPE_CHECKING:
+    from ..registry import TrackedApp
+
+
+class Login(NamedTuple):
+    """A user that a login system names."""
+
+    user: Any
+    """An object or an id."""
+    verified_id: str | None = None
+    """The id in a token that the app has verified: it counts, whatever the object says."""
+
+
+def may_know_users(app: Flask, tracked: TrackedApp) -> bool:
+    """Tell whether there is anybody to ask for the user; cheap, every request asks it."""
+    return tracked.user_loader is not None or hasattr(app, "login_manager")
+
+
+def find_logins(app: Flask, tracked: TrackedApp, *, may_load: bool) -> Iterator[Login]:
+    """Yield the users that the login systems name for the running request, best first.
+
+    Args:
+        app: the app of the request.
+        tracked: what tracks it.
+        may_load: True once the response is made: from here on a query changes nothing in it.
+    """
+    if tracked.user_loader is not None:
+        if may_load:
+            yield Login(call_foreign("user_loader", _call_loader, tracked.user_loader, default=None))
+        return
+    has_flask_login = hasattr(app, "login_manager")
+    loaded = g.get("_login_user") if has_flask_login else None
+    if loaded is not None:
+        yield Login(loaded)
+    if has_flask_login and loaded is None:
+        if may_load and tracked.settings.load_user:
+            yield Login(call_foreign("loading the Flask-Login user", _load_user, default=None))
+        else:
+            yield Login(session_user_id())
+
+
+def session_user_id() -> Any:
+    """Return the id of the user in Flask-Login's session, or None."""
+    # Past the `session` proxy, which would mark the session as accessed and add `Vary: Cookie`.
+    context = vars(request_ctx._get_current_object())  # type: ignore[attr-defined]
+    session = context.get("_session", context.get("session"))
+    # dict.get and not session.get: a session of somebody else's class may note that it was read.
+    return dict.get(session, "_user_id") if isinstance(session, dict) else None
+
+
+def is_current_user(proxy: object) -> bool:
+    """Tell whether `proxy` is Flask-Login's ``current_user``: to resolve it may load the user."""
+    return proxy is getattr(sys.modules.get("flask_login"), "current_user", None)
+
+
+def resolve(proxy: LocalProxy[Any]) -> Any:
+    """Return the object behind a proxy; a user that was not loaded is the id in the session."""
+    if not is_current_user(proxy):
+        return proxy._get_current_object()
+    if not has_request_context():
+        return None
+    loaded = g.get("_login_user")
+    return session_user_id() if loaded is None else loaded
+
+
+def is_logged_in(user: object) -> bool:
+    """Tell whether `user` is the object that Flask-Login has loaded for the running request."""
+    return user is not None and has_request_context() and g.get("_login_user") is user
+
+
+def _call_loader(loader: Callable[[], Any]) -> Any:
+    user = loader()
+    # The app's own wish: here Flask-Login's proxy loads the user.
+    return user._get_current_object() if isinstance(user, LocalProxy) else user
+
+
+def _load_user() -> Any:
+    from flask_login import current_user
+
+    return current_user._get_current_object()
