@@ -1,13 +1,13 @@
 """Where login systems leave the user of the running request, read without loading anybody.
 
-Flask-Login writes the user that it has loaded into Flask's ``g``, and its id into the session. It is
-looked up in ``sys.modules`` and never imported.
+Flask-Login, Flask-HTTPAuth and Flask-JWT-Extended write into Flask's ``g`` what they have verified.
+They are looked up in ``sys.modules`` and never imported.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask import Flask, g, has_request_context
@@ -31,7 +31,12 @@ class Login(NamedTuple):
 
 def may_know_users(app: Flask, tracked: TrackedApp) -> bool:
     """Tell whether there is anybody to ask for the user; cheap, every request asks it."""
-    return tracked.user_loader is not None or hasattr(app, "login_manager")
+    return (
+        tracked.user_loader is not None
+        or hasattr(app, "login_manager")
+        or "flask_httpauth" in sys.modules
+        or "flask_jwt_extended" in sys.modules
+    )
 
 
 def find_logins(app: Flask, tracked: TrackedApp, *, may_load: bool) -> Iterator[Login]:
@@ -50,11 +55,33 @@ def find_logins(app: Flask, tracked: TrackedApp, *, may_load: bool) -> Iterator[
     loaded = g.get("_login_user") if has_flask_login else None
     if loaded is not None:
         yield Login(loaded)
+    yield from _find_verified(app)
     if has_flask_login and loaded is None:
         if may_load and tracked.settings.load_user:
             yield Login(call_foreign("loading the Flask-Login user", _load_user, default=None))
         else:
             yield Login(session_user_id())
+
+
+def _find_verified(app: Flask) -> Iterator[Login]:
+    if "flask_httpauth" in sys.modules:
+        user = g.get("flask_httpauth_user")
+        # With optional=True it is what the check returned, and False where that failed. Compared by
+        # identity: the == of a user may read its id.
+        if user is not None and user is not False:
+            yield Login(user)
+    if "flask_jwt_extended" in sys.modules:
+        claims = g.get("_jwt_extended_jwt")  # written after all checks; empty without a token
+        if claims:
+            yield _read_token(app, claims)
+
+
+def _read_token(app: Flask, claims: Mapping[str, Any]) -> Login:
+    identity = claims.get(app.config.get("JWT_IDENTITY_CLAIM", "sub"))
+    user = (g.get("_jwt_extended_jwt_user") or {}).get("loaded_user")
+    if identity is None:
+        return Login(user)
+    return Login(identity if user is None else user, str(identity))
 
 
 def session_user_id() -> Any:
