@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import threading
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
 from ..record import Capture, Record
 from .callback import NO_HOOKS, Hooks
+from .server import threads_can_run
 from .worker import Worker
 
 __all__ = ["BatchWorker"]
@@ -97,27 +97,41 @@ class BatchWorker(Worker):
         self._done.notify_all()
 
     def _start(self) -> None:
-        with self._lock:
-            if self._thread is not None:
-                return
-            self._thread = threading.Thread(target=self._run, name="flask-tracking worker", daemon=True)
-            thread = self._thread
+        thread: threading.Thread | None = None
         try:
-            if not _threads_can_run():
+            if not threads_can_run():
                 raise RuntimeError("uWSGI runs without threads")
-            thread.start()
-        except RuntimeError:
             with self._lock:
+                if self._thread is not None:
+                    return
+                thread = threading.Thread(target=self._run, name="flask-tracking worker", daemon=True)
+                self._thread = thread
+            thread.start()
+        except BaseException as error:  # a patched Thread may raise anything
+            self._note_failed_start(thread, error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _note_failed_start(self, thread: threading.Thread | None, error: BaseException) -> None:
+        """Let the next capture try again; drop what waits, unless the app itself broke off the start."""
+        with self._lock:
+            if thread is not None and thread.ident is not None:
+                return  # the thread runs: only the wait for it was broken off
+            if self._thread is thread:
                 self._thread = None
-                self._settle_dropped("no_threads", len(self._queue))
-                self._queue.clear()
-                self._bytes = 0
-            guard.warn_rarely(
-                "no threads",
-                "Nothing is recorded: no thread can be started here. Run uWSGI with "
-                "--enable-threads, or set TRACKING_WORKER='sync' to store inside the request.",
-                level=logging.ERROR,
-            )
+            if not isinstance(error, Exception):
+                return
+            self._settle_dropped("no_threads", len(self._queue))
+            self._queue.clear()
+            self._bytes = 0
+        guard.warn_rarely(
+            "no threads",
+            "Nothing is recorded: no thread can be started here (%s). Run uWSGI with "
+            "--enable-threads, or set TRACKING_WORKER='sync' to store inside the request.",
+            type(error).__name__,
+            level=logging.ERROR,
+            trace=None if isinstance(error, RuntimeError) else error.__traceback__,
+        )
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until what was submitted before is stored or dropped.
@@ -142,7 +156,7 @@ class BatchWorker(Worker):
         """Wait for the thread to end; what it has not stored in time is dropped."""
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout_s)
+            guard.call_foreign("joining the worker's thread", thread.join, timeout_s, default=None)
         with self._lock:
             left = self._received - self._settled
             if left:
@@ -256,12 +270,3 @@ class BatchWorker(Worker):
                 self._settle_dropped(reason, len(self._queue))
                 self._bytes -= sum(capture.size for capture in self._queue)
                 self._queue.clear()
-
-
-def _threads_can_run() -> bool:
-    # uWSGI does not give its interpreter lock away unless it was told to.
-    uwsgi = sys.modules.get("uwsgi")
-    if uwsgi is None:
-        return True
-    options = {str(key, "ascii") if isinstance(key, bytes) else key for key in uwsgi.opt}
-    return bool(options & {"enable-threads", "threads"})

@@ -295,10 +295,13 @@ _workers: Living[Worker] = Living()
 
 def _at_exit() -> None:
     workers = list(_workers)
-    for worker in workers:
-        worker.stop()
-    began = time.monotonic()
-    for worker in workers:  # all at once: two apps take no longer than one
-        worker.join(max(0.0, began + worker.shutdown_timeout_s - time.monotonic()))
-    for worker in workers:
-        worker.abandon()
+    try:
+        for worker in workers:
+            guard.call_foreign("stopping a worker", worker.stop, default=None)
+        began = time.monotonic()
+        for worker in workers:  # all at once: two apps take no longer than one
+            left_s = max(0.0, began + worker.shutdown_timeout_s - time.monotonic())
+            guard.call_foreign("waiting for a worker", worker.join, left_s, default=False)
+    finally:  # Ctrl-C breaks off the wait, and nothing else may hold up the exit then
+        for worker in workers:
+            worker.abandon()

@@ -10,7 +10,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -432,6 +432,41 @@ def test_end_of_the_process_closes_all_at_once(monkeypatch: pytest.MonkeyPatch) 
     assert calls == ["close", "close", "abandon", "abandon"]
 
 
+@pytest.mark.parametrize("method", ["stop", "join"])
+def test_trouble_of_one_worker_at_the_end(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """A worker that cannot be ended keeps no other from storing what it has."""
+    exporters = [MemoryExporter() for _ in range(3)]
+    workers = [BatchWorker(Settings(flush_interval_s=3600.0), exporter) for exporter in exporters]
+    for worker in workers:
+        worker.submit(make_capture())
+    monkeypatch.setattr(worker_module, "_workers", workers)
+    with monkeypatch.context() as patch:
+        patch.setattr(workers[1], method, lambda *_: 1 // 0)
+        worker_module._at_exit()
+    assert [len(exporters[at].records) for at in (0, 2)] == [1, 1]
+    assert workers[1].close(TIMEOUT_S)
+
+
+def test_exit_that_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the exit waits ends the wait; what would hold up the exit is let go of."""
+    abandoned: list[str] = []
+
+    class Listening(MemoryExporter):
+        def abandon(self) -> None:
+            abandoned.append("abandon")
+
+    workers = [SyncWorker(Settings(), Listening()) for _ in range(2)]
+    monkeypatch.setattr(worker_module, "_workers", workers)
+
+    def interrupt(_: float) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers[0], "join", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        worker_module._at_exit()
+    assert abandoned == ["abandon", "abandon"]
+
+
 def test_close_stores_what_is_queued(make_worker: MakeWorker, exporter: Gate) -> None:
     """close sends the rest; what comes later is dropped and counted; closing twice is harmless."""
     worker = make_worker(flush_interval_s=3600.0)
@@ -492,7 +527,7 @@ def test_close_gives_up_on_a_store_that_is_away(make_worker: MakeWorker, exporte
     assert worker.stats.queue_records == 0
 
 
-@pytest.mark.parametrize("options", [{}, {"master": b"1"}, {b"socket": b":0"}])
+@pytest.mark.parametrize("options", [{}, {"master": b"1"}, {b"socket": b":0", b"\xff": b""}])
 def test_uwsgi_without_threads(
     make_worker: MakeWorker,
     exporter: Gate,
@@ -524,19 +559,101 @@ def test_uwsgi_with_threads(
     assert len(exporter.records) == 1
 
 
-def test_no_thread_can_be_started(
-    make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    "module", [ModuleType("uwsgi"), SimpleNamespace(opt=ModuleType("uwsgi.opt")), None]
+)
+def test_module_that_is_not_uwsgi(
+    make_worker: MakeWorker, exporter: Gate, monkeypatch: pytest.MonkeyPatch, module: Any
 ) -> None:
-    """When the system gives no thread, records are dropped and counted, not queued for ever."""
+    """A module that only has the name of uWSGI's, like a folder with its ini file, changes nothing."""
+    monkeypatch.setitem(sys.modules, "uwsgi", module)
+    worker = make_worker()
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert len(exporter.records) == 1
 
-    def fail(self: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
+
+STARTS = ["__init__", "start"]
+"""The methods of a thread that a request calls."""
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, AttributeError, MemoryError])
+@pytest.mark.parametrize("method", STARTS)
+def test_no_thread_can_be_started(
+    make_worker: MakeWorker,
+    exporter: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: type[Exception],
+    method: str,
+) -> None:
+    """What keeps a thread from its start costs what waited, said once; the next capture starts one."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise kind("".join(["hun", "ter2"]))
 
     worker = make_worker()
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", fail)
+        patch.setattr(threading.Thread, method, fail)
         worker.submit(make_capture())
-    assert worker.stats.dropped == {"no_threads": 1}
+        worker.submit(make_capture())
+        assert worker.flush(0)
+    assert worker.stats.dropped == {"no_threads": 2}
+    (said,) = caplog.records
+    assert f"no thread can be started here ({kind.__name__})" in said.getMessage()
+    assert "hunter2" not in caplog.text
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert [record.dropped_before for record in exporter.records] == [2]
+
+
+@pytest.mark.parametrize("method", STARTS)
+def test_start_that_is_broken_off(
+    make_worker: MakeWorker, exporter: Gate, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """What ends the process belongs to the server; what waits is stored by the next thread."""
+
+    def leave(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    worker = make_worker()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, method, leave)
+        with pytest.raises(SystemExit):
+            worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert (len(exporter.records), worker.stats.dropped) == (1, {})
+
+
+def test_wait_for_the_start_is_broken_off(
+    make_worker: MakeWorker, exporter: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that runs already is kept when its start is broken off."""
+    start = threading.Thread.start
+
+    def start_and_leave(self: threading.Thread) -> None:
+        start(self)
+        raise SystemExit
+
+    worker = make_worker()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start_and_leave)
+        with pytest.raises(SystemExit):
+            worker.submit(make_capture())
+    thread = worker._thread
+    assert thread is not None
+    assert worker.flush(TIMEOUT_S)
+    assert worker._thread is thread
+    assert len(exporter.records) == 1
+
+
+def test_close_while_the_thread_starts(make_worker: MakeWorker) -> None:
+    """A thread that is made and does not run yet cannot be waited for: what waits is counted."""
+    worker = make_worker()
+    worker._thread = threading.Thread()
+    worker.submit(make_capture())
+    assert worker.close(0)
+    assert worker.stats.dropped == {"shutdown": 1}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
