@@ -18,13 +18,12 @@ from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
 from ..record import Capture, Record
 from .callback import NO_HOOKS, Hooks
+from .pace import MOST_CAPTURES, Pace, give_way
 from .server import threads_can_run
 from .worker import Worker
 
 __all__ = ["BatchWorker"]
 
-CHUNK = 32
-"""Captures that are assembled before the interpreter is given to a request thread."""
 FIRST_RETRY_S = 0.25
 LAST_RETRY_S = 5.0
 """A batch that could not be stored is tried again after these pauses, doubling between them."""
@@ -46,6 +45,7 @@ class BatchWorker(Worker):
     ) -> None:
         """Take what `Worker` takes."""
         self._parents: deque[Capture] = deque()
+        self._pace = Pace()
         super().__init__(settings, exporter, hooks)
 
     def after_fork_in_child(self) -> None:
@@ -113,7 +113,7 @@ class BatchWorker(Worker):
                 raise
 
     def _note_failed_start(self, thread: threading.Thread | None, error: BaseException) -> None:
-        """Let the next capture try again; drop what waits, unless the app itself broke off the start."""
+        """Let the next capture try again; drop what waits, unless the process is being ended."""
         with self._lock:
             if thread is not None and thread.ident is not None:
                 return  # the thread runs: only the wait for it was broken off
@@ -215,9 +215,9 @@ class BatchWorker(Worker):
 
     def _open(self) -> None:
         while self._parents:
-            for _ in range(min(CHUNK, len(self._parents))):
+            for _ in range(min(MOST_CAPTURES, len(self._parents))):
                 self._parents.popleft()
-            time.sleep(0)
+            give_way()
         self.prepare()
         # The first export meets the same trouble again, and says it.
         with contextlib.suppress(ExportError, NoDatabaseError):
@@ -247,9 +247,8 @@ class BatchWorker(Worker):
         if not self._closing.is_set():  # what is known will do: there is little time
             self._rules.refresh()
         records: list[Record] = []
-        for start in range(0, len(captures), CHUNK):
-            records += self._make_records(captures[start : start + CHUNK])
-            time.sleep(0)  # whoever waits for the interpreter gets it now, not in 5 ms
+        for chunk in self._pace.chunks(captures):
+            records += self._make_records(chunk)
         pause_s = FIRST_RETRY_S
         while records and not self._is_abandoned:
             is_last_try = self._closing.is_set()

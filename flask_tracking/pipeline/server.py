@@ -8,7 +8,7 @@ __all__ = ["threads_can_run"]
 
 
 def threads_can_run() -> bool:
-    """Tell whether a thread of ours would run: uWSGI keeps its interpreter lock unless told otherwise."""
+    """Tell whether a thread of ours would run: uWSGI gives its lock away only where it is told to."""
     # Only the server's own module has options: a folder named uwsgi can be imported as well.
     options = getattr(sys.modules.get("uwsgi"), "opt", None)
     if not isinstance(options, dict):
