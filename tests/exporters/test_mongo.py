@@ -10,12 +10,15 @@ import warnings
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from unittest import mock
 
 import mongoengine
 import pytest
 from bson import DBRef, ObjectId
 from pymongo import _csot, monitoring
+from pymongo.collection import Collection
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from flask_tracking import (
     ConfigError,
@@ -117,6 +120,7 @@ def test_ttl_that_may_not_be_changed(make: Make, fail_command: Callable[..., Non
     (difference,) = make(retention="ttl", ttl_s=60).prepare()[0].differences
     assert difference.startswith("Records of tracking expire after 3600 s, TRACKING_TTL_S is 60.")
     assert "db.runCommand({collMod: 'tracking'" in difference
+    assert difference.endswith(f" The server refuses that: {SERVERS_WORDS}")
 
 
 def test_capped_without_a_bound_of_documents(make: Make, database: Database[Document]) -> None:
@@ -137,6 +141,160 @@ def test_capped_on_an_index_that_expires(make: Make, database: Database[Document
     """An index of the same keys with other options serves as well."""
     database["tracking"].create_index("date_created", expireAfterSeconds=60)
     assert make().prepare()[0].ttl_s == 60
+
+
+# Servers and logins that allow less
+
+
+Refuse = Callable[[Callable[[Document], bool]], None]
+SERVERS_WORDS = "Failing command via 'failCommand' failpoint"
+ALWAYS = 1000
+"""Times that a command fails: more than are tried."""
+
+
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch) -> Refuse:
+    """Make the server refuse the indexes of which a function of their specification is true."""
+
+    def refuse(is_refused: Callable[[Document], bool]) -> None:
+        create = Collection.create_indexes
+
+        def create_some(self: Collection[Document], models: list[Any], **options: Any) -> list[str]:
+            if any(is_refused(model.document) for model in models):
+                words = "unknown option: { of: 'hunter2' }"
+                raise OperationFailure(words, 67, {"errmsg": words, "code": 67})
+            return create(self, models, **options)
+
+        monkeypatch.setattr(Collection, "create_indexes", create_some)
+
+    return refuse
+
+
+def test_index_that_the_server_does_not_know(
+    make: Make, database: Database[Document], refuse: Refuse, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without partial indexes there is no index of failures: said once, and all is recorded."""
+    refuse(lambda index: "partialFilterExpression" in index)
+    exporter = make(indexes=((("user_id", 1),),))
+    for _ in range(2):
+        assert exporter.export([make_record()]) == 0
+        exporter.open()
+    assert database["tracking"].count_documents({}) == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "The server refuses tracking an index of status_code, date_created: unknown option"
+    ]
+    state = exporter.prepare()[0]
+    assert state.indexes == ("_id_", "date_created_1", "date_stored_1", "user_id_1")
+    assert len(state.differences) == 1
+
+
+def test_joint_attempt_that_fails(make: Make, fail_command: Callable[..., None]) -> None:
+    """A server that refuses several indexes at once gets them one by one."""
+    fail_command("createIndexes", errorCode=67)
+    state = make().prepare()[0]
+    assert state.indexes == ("_id_", "date_created_1", "date_stored_1", "failures")
+    assert state.differences == ()
+
+
+def test_no_index_may_be_made(
+    make: Make, database: Database[Document], fail_command: Callable[..., None]
+) -> None:
+    """A login that may make no index records where the required one is there already."""
+    database.create_collection("tracking", capped=True, size=8192)
+    database["tracking"].create_index("date_created")
+    fail_command("createIndexes", ALWAYS, errorCode=13)
+    exporter = make(table_size_bytes=8192, kept_size_bytes=0)
+    (state,) = exporter.prepare()
+    assert state.differences == tuple(
+        f"The server refuses tracking an index of {fields}: {SERVERS_WORDS}"
+        for fields in ("status_code, date_created", "date_stored")
+    )
+    assert exporter.export([make_record()]) == 0
+    assert database["tracking"].count_documents({}) == 1
+
+
+def test_required_index_is_refused(
+    make: Make, database: Database[Document], fail_command: Callable[..., None]
+) -> None:
+    """Without an index of date_created nothing is recorded, and the server's reason is named."""
+    fail_command("createIndexes", ALWAYS, errorCode=67)
+    exporter = make()
+    with pytest.raises(ExportError, match=rf"\(code 67\). It says: {SERVERS_WORDS}$"):
+        exporter.export([make_record()])
+    assert database["tracking"].count_documents({}) == 0
+    fail_command("createIndexes", 0, errorCode=67)
+    assert exporter.export([make_record()]) == 0
+
+
+def test_refusal_that_passes(make: Make, fail_command: Callable[..., None]) -> None:
+    """A state of the server that passes is no refusal: it is asked again."""
+    fail_command("createIndexes", 5, errorCode=112)
+    exporter = make()
+    with pytest.raises(ExportError, match="code 112"):
+        exporter.prepare()
+    fail_command("createIndexes", 0, errorCode=112)
+    assert exporter.prepare()[0].differences == ()
+
+
+def test_server_that_knows_no_expiry(make: Make, refuse: Refuse, database: Database[Document]) -> None:
+    """Where nothing expires that is said, and recording goes on."""
+    refuse(lambda index: "expireAfterSeconds" in index)
+    exporter = make(retention="ttl", ttl_s=60)
+    with mock.patch.object(Database, "command", side_effect=OperationFailure("no", 59)):
+        state = exporter.prepare()[0]
+    assert state.differences == (
+        "Records of tracking never expire, TRACKING_TTL_S is 60. The server refuses that: "
+        "unknown option",
+    )
+    assert "date_created_1" in state.indexes
+    with mock.patch.object(Database, "command", side_effect=OperationFailure("no", 59)):
+        assert exporter.export([make_record()]) == 0
+    assert database["tracking"].count_documents({}) == 1
+
+
+def test_indexes_that_are_not_shown(
+    make: Make, database: Database[Document], fail_command: Callable[..., None]
+) -> None:
+    """A login that may not list indexes makes them, or finds them made."""
+    for retention in ("capped", "ttl"):
+        fail_command("listIndexes", ALWAYS, errorCode=13)
+        exporter = make(retention=retention, collection=retention)
+        for _ in range(2):
+            state = exporter.prepare()[0]
+            assert state.differences == (
+                f"The server does not show the indexes of {retention}: {SERVERS_WORDS}",
+            )
+            assert state.indexes == ()
+        fail_command("createIndexes", ALWAYS, errorCode=13)
+        assert exporter.export([make_record()]) == 0
+        fail_command("createIndexes", 0)
+        assert "date_created_1" in database[retention].index_information()
+
+
+def test_collections_that_are_not_shown(
+    make: Make, database: Database[Document], fail_command: Callable[..., None]
+) -> None:
+    """A login that may not list collections uses those that it may use."""
+    make().prepare()
+    fail_command("listCollections", 1, errorCode=13)
+    state = make().prepare()[0]
+    assert state.differences == (f"The server does not show the options of tracking: {SERVERS_WORDS}",)
+    assert (state.was_created, state.is_capped, state.size_bytes) == (False, False, None)
+    database.drop_collection("tracking")
+    fail_command("listCollections", 1, errorCode=13)
+    with pytest.raises(ExportError, match="refuses the login or the right to write"):
+        make().prepare()
+    assert "tracking" not in database.list_collection_names()
+
+
+def test_collection_that_cannot_be_capped(
+    make: Make, database: Database[Document], fail_command: Callable[..., None]
+) -> None:
+    """Where nothing can be capped no collection without a bound is made, and the reason is named."""
+    fail_command("create", errorCode=115)
+    with pytest.raises(ExportError, match=rf"\(code 115\). It says: {SERVERS_WORDS}$"):
+        make().export([make_record()])
+    assert database.list_collection_names() == []
 
 
 def test_documents(make: Make, database: Database[Document]) -> None:
@@ -526,6 +684,24 @@ def test_documents_that_the_server_refuses(
     with pytest.raises(ExportError) as caught:
         exporter.export(records)
     assert str(caught.value) == outcome
+
+
+def test_reason_of_a_refusal(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Why documents are refused for good is said in one line, without a word of them."""
+    exporter = make(retention="ttl")
+    exporter.open()
+    hopeless = make_record(endpoint="hunter2" * 3_000_000)
+    assert exporter.export([hopeless]) == 1
+    guard._last_logged.clear()
+    monkeypatch.setattr(exporter, "collection", lambda: BulkFailure(121, 2, 121))
+    assert exporter.export([make_record() for _ in range(3)]) == 3
+    assert exporter.export([make_record() for _ in range(3)]) == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "MongoDB refuses 1 records for good (too long, or not to be encoded)",
+        "MongoDB refuses 3 records for good (code 121, code 2)",
+    ]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")

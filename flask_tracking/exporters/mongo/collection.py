@@ -5,23 +5,20 @@ Many processes may start at once: who comes second finds what the first one made
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import IndexModel, MongoClient
-from pymongo.collection import Collection
+from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import CollectionInvalid, OperationFailure
 
 from ...config import Settings
 from ...filters import FIRST_FAILURE
+from .indexes import Index, Indexing, read_refusal
 
 Document = dict[str, Any]
 
 NAMESPACE_EXISTS = 48
-INDEX_CONFLICTS = frozenset({85, 86})
-"""The same keys stand there with other options, under another name or the same one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,31 +101,35 @@ def ensure_collections(database: Database[Document], settings: Settings) -> tupl
 
 
 def _ensure_collection(database: Database[Document], plan: Plan) -> CollectionState:
-    options = _read_options(database, plan.name)
+    options, refusal = _read_options(database, plan.name)
     was_created = options is None and _create(database, plan)
     if options is None:
-        options = _read_options(database, plan.name) or {}
-    collection = database[plan.name]
-    _ensure_indexes(collection, plan)
-    indexes = collection.index_information()
-    expiries = [
-        int(index["expireAfterSeconds"]) for index in indexes.values() if "expireAfterSeconds" in index
-    ]
-    ttl_s = min(expiries, default=None)
+        options, refusal = _read_options(database, plan.name)
+    indexing = Indexing(database[plan.name])
+    indexing.ensure(_wished_indexes(plan), plan.ttl_s)
     return CollectionState(
         name=plan.name,
         was_created=was_created,
-        is_capped=bool(options.get("capped")),
-        size_bytes=options.get("size"),
-        max_documents=options.get("max"),
-        ttl_s=ttl_s,
-        indexes=tuple(sorted(indexes)),
+        is_capped=bool(options and options.get("capped")),
+        size_bytes=options.get("size") if options else None,
+        max_documents=options.get("max") if options else None,
+        ttl_s=indexing.ttl_s,
+        indexes=indexing.names,
         differences=(
-            _find_ttl_differences(options, plan, ttl_s)
-            if plan.size_bytes is None
-            else _find_differences(options, plan)
+            *_find_all_differences(options or {}, refusal, plan, indexing),
+            *indexing.differences,
         ),
     )
+
+
+def _find_all_differences(
+    options: Document, refusal: str | None, plan: Plan, indexing: Indexing
+) -> tuple[str, ...]:
+    if refusal is not None:
+        return (f"The server does not show the options of {plan.name}: {refusal}",)
+    if plan.size_bytes is not None:
+        return _find_differences(options, plan)
+    return _find_ttl_differences(options, plan, indexing)
 
 
 def _capped_size(size_bytes: int) -> int:
@@ -153,48 +154,30 @@ def _create(database: Database[Document], plan: Plan) -> bool:
     return True
 
 
-def _read_options(database: Database[Document], name: str) -> Document | None:
-    """Return the options of a collection, None when there is none of that name."""
-    return dict(database[name].options()) if name in database.list_collection_names() else None
+def _read_options(database: Database[Document], name: str) -> tuple[Document | None, str | None]:
+    """Return the options of a collection, None when there is none of that name.
+
+    Also why the server does not show them, if it does not: the collection is there then.
+    """
+    try:
+        there = name in database.list_collection_names()
+        return (dict(database[name].options()) if there else None), None
+    except OperationFailure as error:
+        refusal = read_refusal(error)
+        # What the login may use at all is shown to every login.
+        if name not in database.list_collection_names(authorizedCollections=True):
+            raise
+        return {}, refusal
 
 
-def _ensure_indexes(collection: Collection[Document], plan: Plan) -> None:
+def _wished_indexes(plan: Plan) -> list[Index]:
+    wished = [Index(keys) for keys in plan.indexes]
     if plan.has_failures:
         # Of failures only, so that other records pay nothing for it.
-        _create_index(
-            collection,
-            [("status_code", 1), ("date_created", 1)],
-            name="failures",
-            partialFilterExpression={"status_code": {"$gte": FIRST_FAILURE}},
-        )
-    if plan.ttl_s is not None:
-        _ensure_expiry(collection, plan.ttl_s)
-    else:
-        _create_index(collection, [("date_created", 1)])
-    for keys in plan.indexes:
-        _create_index(collection, list(keys))
-
-
-def _create_index(
-    collection: Collection[Document], keys: list[tuple[str, int]], **options: Any
-) -> bool:
-    """Create an index; False when the same keys are indexed already, with other options."""
-    try:
-        collection.create_indexes([IndexModel(keys, **options)])
-    except OperationFailure as error:
-        if error.code in INDEX_CONFLICTS:
-            return False
-        raise
-    return True
-
-
-def _ensure_expiry(collection: Collection[Document], ttl_s: int) -> None:
-    keys = [("date_created", 1)]
-    if not _create_index(collection, keys, expireAfterSeconds=ttl_s):
-        index = {"keyPattern": dict(keys), "expireAfterSeconds": ttl_s}
-        # Not every role may change an index: then the old expiry stands, and is said to.
-        with contextlib.suppress(OperationFailure):
-            collection.database.command("collMod", collection.name, index=index)
+        failures = {"partialFilterExpression": {"status_code": {"$gte": FIRST_FAILURE}}}
+        keys = (("status_code", 1), ("date_created", 1))
+        wished.insert(0, Index(keys, {"name": "failures", **failures}))
+    return wished
 
 
 def _find_differences(options: Document, plan: Plan) -> tuple[str, ...]:
@@ -219,16 +202,20 @@ def _find_differences(options: Document, plan: Plan) -> tuple[str, ...]:
     return tuple(differences)
 
 
-def _find_ttl_differences(options: Document, plan: Plan, ttl_s: int | None) -> tuple[str, ...]:
+def _find_ttl_differences(options: Document, plan: Plan, indexing: Indexing) -> tuple[str, ...]:
     if options.get("capped"):
         return (
             "The collection is capped, and nothing expires from a capped collection. Set "
             "TRACKING_RETENTION='capped', or name another TRACKING_COLLECTION.",
         )
-    if ttl_s == plan.ttl_s:
+    if indexing.ttl_s == plan.ttl_s or not indexing.names:
         return ()
+    refusal = indexing.ttl_refusal
+    reason = f" The server refuses that: {refusal}" if refusal else ""
+    if indexing.ttl_s is None:
+        return (f"Records of {plan.name} never expire, TRACKING_TTL_S is {plan.ttl_s}.{reason}",)
     return (
-        f"Records of {plan.name} expire after {ttl_s} s, TRACKING_TTL_S is {plan.ttl_s}. "
+        f"Records of {plan.name} expire after {indexing.ttl_s} s, TRACKING_TTL_S is {plan.ttl_s}. "
         f"To change it: db.runCommand({{collMod: '{plan.name}', index: {{keyPattern: "
-        f"{{date_created: 1}}, expireAfterSeconds: {plan.ttl_s}}}}})",
+        f"{{date_created: 1}}, expireAfterSeconds: {plan.ttl_s}}}}}){reason}",
     )

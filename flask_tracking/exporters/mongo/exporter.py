@@ -95,9 +95,13 @@ class MongoExporter(Exporter, Reader):
             NoDatabaseError: none is configured.
         """
         from .collection import ensure_collections
+        from .indexes import read_words
 
         try:
             return ensure_collections(self._connection.open(), self._settings)
+        except OperationFailure as error:
+            # No record was sent yet, so that the server's words can quote none.
+            raise ExportError(f"{self._explain(error)}. It says: {read_words(error)}") from None
         except PyMongoError as error:
             raise self._explain(error) from None
 
@@ -133,7 +137,7 @@ class MongoExporter(Exporter, Reader):
         ]
         documents = [document for document in made if document is not None]
         kept = [document for document in documents if document.get("kept")]
-        lost: set[ObjectId] = set()
+        lost: dict[ObjectId, str] = {}
         try:
             # The kept ones first: should the process die between the two, they are safe.
             if self._settings.kept_size_bytes:
@@ -146,10 +150,13 @@ class MongoExporter(Exporter, Reader):
                 raise
             raise self._explain(error) from None
         if lost:
-            warn_rarely("rejected", "MongoDB refuses %d records for good", len(lost))
+            reasons = ", ".join(sorted(set(lost.values())))
+            warn_rarely("rejected", "MongoDB refuses %d records for good (%s)", len(lost), reasons)
         return len(lost) + len(records) - len(documents)
 
-    def _store_in(self, collection: Collection[Document], documents: list[Document]) -> set[ObjectId]:
+    def _store_in(
+        self, collection: Collection[Document], documents: list[Document]
+    ) -> dict[ObjectId, str]:
         max_bytes = self._max_bytes.get(collection.name, MAX_DOCUMENT_BYTES)
         collection = collection.with_options(CODEC, write_concern=WriteConcern(j=True))
         return insert_documents(collection, documents, max_bytes)

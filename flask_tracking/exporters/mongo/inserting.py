@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import ObjectId
 from pymongo.collection import Collection
@@ -19,10 +19,19 @@ TRANSIENT_CODES = frozenset(
 )
 """Errors of one document that are the server's and not the document's: it is sent again."""
 
+TOO_LONG = "too long, or not to be encoded"
+
+
+class Refused(NamedTuple):
+    """A document that the server does not take."""
+
+    document: Document
+    reason: str
+
 
 def insert_documents(
     collection: Collection[Document], documents: list[Document], max_bytes: int = MAX_DOCUMENT_BYTES
-) -> set[ObjectId]:
+) -> dict[ObjectId, str]:
     """Store what is not there yet.
 
     Args:
@@ -31,7 +40,7 @@ def insert_documents(
         max_bytes: what one of them may take; a small capped collection takes less than MongoDB does.
 
     Returns:
-        The ids of what the server refuses for good.
+        The ids of what the server refuses for good, each with the reason, which quotes nothing of it.
 
     Raises:
         ExportError: the server could not store all of them, or not confirm it.
@@ -43,19 +52,20 @@ def insert_documents(
         # A server may take what is longer than the whole collection, and all others make room for it.
         (refused if is_longer(document, max_bytes) else fitting).append(document)
     try:
-        refused += _insert(collection, fitting)
+        refused += [one.document for one in _insert(collection, fitting)]
     except UNENCODABLE:
         refused = documents  # nothing tells which of them it was
     # As BSON can hold it, or without its bodies, a document may do after all. What was stored by the
     # first attempt is not stored twice.
     storable = [make_storable(document, max_bytes) for document in refused]
     again = [document for document in storable if document is not None]
-    hopeless = {document["_id"] for document in _insert(collection, again)}
-    return hopeless | ({one["_id"] for one in refused} - {one["_id"] for one in again})
+    sent = {document["_id"] for document in again}
+    hopeless = {one["_id"]: TOO_LONG for one in refused if one["_id"] not in sent}
+    return hopeless | {one.document["_id"]: one.reason for one in _insert(collection, again)}
 
 
-def _insert(collection: Collection[Document], documents: list[Document]) -> list[Document]:
-    """Insert what is not there yet; return the documents that the server refuses."""
+def _insert(collection: Collection[Document], documents: list[Document]) -> list[Refused]:
+    """Insert what is not there yet; return what the server refuses."""
     if not documents:
         return []
     try:
@@ -68,5 +78,6 @@ def _insert(collection: Collection[Document], documents: list[Document]) -> list
         for one in refused:
             if one["code"] in TRANSIENT_CODES:
                 raise ExportError(f"the server could not write (code {one['code']})") from None
-        return [documents[one["index"]] for one in refused]
+        # The server's own words may quote the document.
+        return [Refused(documents[one["index"]], f"code {one['code']}") for one in refused]
     return []

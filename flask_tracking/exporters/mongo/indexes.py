@@ -1,0 +1,152 @@
+"""Create the indexes of a collection, and say which of them the server refuses.
+
+Only the index of ``date_created`` is required, because every query is a range of it. Servers that speak
+MongoDB's protocol know some kinds of indexes and not others, and a role may not be allowed to make any:
+that costs speed, and no record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pymongo import IndexModel
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
+
+from .inserting import TRANSIENT_CODES
+
+Document = dict[str, Any]
+Keys = tuple[tuple[str, int], ...]
+
+INDEX_CONFLICTS = frozenset({85, 86})
+"""The same keys stand there with other options, under another name or the same one."""
+MAX_WORDS_LENGTH = 300
+"""Characters of a server's message that are shown."""
+
+REQUIRED: Keys = (("date_created", 1),)
+
+
+class Index(NamedTuple):
+    """An index that a collection should have."""
+
+    keys: Keys
+    options: Mapping[str, Any] = {}
+
+    def to_model(self) -> IndexModel:
+        """Return what PyMongo wants."""
+        return IndexModel(list(self.keys), **self.options)
+
+
+class Indexing:
+    """Sees to the indexes of one collection."""
+
+    def __init__(self, collection: Collection[Document]) -> None:
+        self._collection = collection
+        self._found: Mapping[str, Any] | None = None
+        self.differences: list[str] = []
+        """What the server refused, each with its own words."""
+        self.ttl_refusal: str | None = None
+        """Why records do not expire as they should."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the indexes, sorted; none where the server does not show them."""
+        return tuple(sorted(self._found or ()))
+
+    @property
+    def ttl_s(self) -> int | None:
+        """After how many seconds records expire; None when they do not."""
+        expiries = (index.get("expireAfterSeconds") for index in (self._found or {}).values())
+        return min((int(expiry) for expiry in expiries if expiry is not None), default=None)
+
+    def ensure(self, others: Sequence[Index], ttl_s: int | None) -> None:
+        """Create what is missing, and change nothing of what is there but the expiry.
+
+        Args:
+            others: what is wished for beside the required one.
+            ttl_s: when records expire, in seconds; None for never.
+
+        Raises:
+            OperationFailure: the required index is missing, and the server refuses it.
+            PyMongoError: as it comes.
+        """
+        self._list()
+        required = Index(REQUIRED, {} if ttl_s is None else {"expireAfterSeconds": ttl_s})
+        there = [_keys_of(index) for index in (self._found or {}).values()]
+        missing = [one for one in (required, *others) if one.keys not in there]
+        if missing and not self._create(missing):
+            for one in missing:
+                self._create_one(one)
+        if missing:
+            self._list()
+        if ttl_s is not None and self._found is not None and self.ttl_s != ttl_s:
+            self._change_ttl(ttl_s)
+
+    def _list(self) -> None:
+        try:
+            self._found = self._collection.index_information()
+        except OperationFailure as error:
+            # They are as good unseen: what is created a second time is left as it is.
+            name, reason = self._collection.name, read_refusal(error)
+            self.differences = [f"The server does not show the indexes of {name}: {reason}"]
+
+    def _create(self, missing: Sequence[Index]) -> bool:
+        try:
+            self._collection.create_indexes([one.to_model() for one in missing])
+        except OperationFailure as error:
+            read_refusal(error)
+            return False
+        return True
+
+    def _create_one(self, index: Index) -> None:
+        try:
+            self._collection.create_indexes([index.to_model()])
+        except OperationFailure as error:
+            reason = read_refusal(error)
+            if error.code in INDEX_CONFLICTS:
+                return
+            if index.keys == REQUIRED:
+                self._create_required(index, error, reason)
+                return
+            fields = ", ".join(name for name, _ in index.keys)
+            name = self._collection.name
+            self.differences.append(f"The server refuses {name} an index of {fields}: {reason}")
+
+    def _create_required(self, index: Index, error: OperationFailure, reason: str) -> None:
+        if index.options:  # the server may not know what expires
+            self.ttl_refusal = reason
+            self._create_one(Index(index.keys))
+        elif self._found is not None:  # else it may well be there
+            raise error
+
+    def _change_ttl(self, ttl_s: int) -> None:
+        index = {"keyPattern": dict(REQUIRED), "expireAfterSeconds": ttl_s}
+        try:
+            self._collection.database.command("collMod", self._collection.name, index=index)
+        except OperationFailure as error:  # not every role may: then the old expiry stands
+            reason = read_refusal(error)
+            self.ttl_refusal = self.ttl_refusal or reason
+        self._list()
+
+
+def _keys_of(index: Mapping[str, Any]) -> Keys:
+    return tuple((name, direction) for name, direction in index["key"])
+
+
+def read_refusal(error: OperationFailure) -> str:
+    """Return why the server refuses something for good, in its own words.
+
+    Raises:
+        OperationFailure: the refusal will pass.
+    """
+    if error.timeout or error.code in TRANSIENT_CODES:
+        raise error
+    return read_words(error)
+
+
+def read_words(error: OperationFailure) -> str:
+    """Return what the server says, up to a brace: behind one stands what was sent, or a document."""
+    message = str((error.details or {}).get("errmsg") or "")
+    words = " ".join(message.partition("{")[0].split()).rstrip(":, ")
+    return words[:MAX_WORDS_LENGTH] or f"code {error.code}"
