@@ -19,7 +19,7 @@ from ..exporters.base import Exporter
 from ..record import Capture, Record
 from .callback import NO_HOOKS, Hooks
 from .pace import MOST_CAPTURES, Pace, give_way
-from .server import threads_can_run
+from .server import Watch, threads_can_run
 from .worker import Worker
 
 __all__ = ["BatchWorker"]
@@ -66,6 +66,7 @@ class BatchWorker(Worker):
         self._is_closing = False  # the same, for those who only look
         self._is_flushing = False
         self._thread: threading.Thread | None = None
+        self._watch = Watch()
 
     def submit(self, capture: Capture) -> None:
         """Append `capture`; what exceeds the bounds is dropped, the oldest first."""
@@ -82,6 +83,8 @@ class BatchWorker(Worker):
                 self._make_room()
         if self._thread is None:
             self._start()
+        if capture.arrived_at > self._watch.due_at:
+            self._watch.note_overdue(capture.arrived_at)
         if waiting >= settings.batch_records and not self._wake.is_set():
             self._wake.set()
 
@@ -107,6 +110,7 @@ class BatchWorker(Worker):
                 thread = threading.Thread(target=self._run, name="flask-tracking worker", daemon=True)
                 self._thread = thread
             thread.start()
+            self._watch.start()
         except BaseException as error:  # a patched Thread may raise anything
             self._note_failed_start(thread, error)
             if not isinstance(error, Exception):
@@ -200,11 +204,18 @@ class BatchWorker(Worker):
             self._settle_dropped("worker_failed", lost)
 
     def _serve(self) -> None:
+        # Where the server lets no thread run from now on, that is noticed before a call hangs.
+        self._watch.expect(0.0)
+        give_way()
+        self._watch.arrive()
         # The connection is opened here: a first one made while the interpreter exits may fail.
         guard.call_foreign("opening the exporter", self._open, default=None)
         next_flush = time.monotonic() + self._settings.flush_interval_s
         while not (self._closing.is_set() and (self._is_abandoned or not self._queue)):
-            self._wake.wait(max(0.0, next_flush - time.monotonic()))
+            pause_s = max(0.0, next_flush - time.monotonic())
+            self._watch.expect(pause_s)
+            self._wake.wait(pause_s)
+            self._watch.arrive()
             self._wake.clear()
             is_due = time.monotonic() >= next_flush or self._is_flushing or self._closing.is_set()
             if is_due:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import subprocess
+import sys
+import textwrap
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -542,6 +545,61 @@ def test_uri_that_cannot_be_used(uri: str) -> None:
     with pytest.raises(ConfigError, match="^TRACKING_MONGODB_URI is no valid MongoDB URI") as caught:
         MongoExporter(Settings(mongodb_uri=uri))
     assert "hunter2" not in str(caught.value)
+
+
+def run_script(script: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code in a process of its own."""
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(script)]
+    return subprocess.run(command, text=True, capture_output=True, timeout=60)
+
+
+def test_eventlet_comes_too_late() -> None:
+    """PyMongo cannot connect any more where eventlet was patched in after it: the fix is named."""
+    done = run_script("""
+        from flask_tracking import NoDatabaseError, Settings
+        from flask_tracking.exporters.mongo import MongoExporter
+
+        exporter = MongoExporter(Settings(mongodb_uri="mongodb://127.0.0.1:1/"))
+        import eventlet
+        eventlet.monkey_patch()
+        try:
+            exporter.open()
+        except NoDatabaseError as error:
+            print(error)
+    """)
+    assert done.stdout.startswith("eventlet.monkey_patch() was called after PyMongo was"), done.stderr
+
+
+@pytest.mark.parametrize("patch", ["gevent.monkey.patch_all", "eventlet.monkey_patch"])
+def test_greenlets_wait_for_one_client(patch: str) -> None:
+    """Two greenlets that want the client at once get it, though the app was made before the patch."""
+    done = run_script(f"""
+        import mongoengine, threading, time
+        from flask_tracking import Settings
+        from flask_tracking.exporters.mongo import MongoExporter, connection
+
+        class Slow(dict):
+            def __init__(self, **_):
+                time.sleep(0.01)
+                made.append(self)
+
+            def __getitem__(self, name):
+                return name
+
+        made = []
+        mongoengine.register_connection("app", db="shop", mongo_client_class=Slow)
+        exporter = MongoExporter(Settings(db_alias="app"))
+        import {patch.rpartition(".")[0]}
+        {patch}()
+        connection._check_patches = lambda: None  # this client does without
+        threads = [threading.Thread(target=exporter._connection.open) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(len(made))
+    """)
+    assert done.stdout == "1\n", done.stderr
 
 
 def test_server_that_is_away() -> None:

@@ -288,7 +288,7 @@ def test_rejected_records_are_counted(make_worker: MakeWorker, exporter: Gate) -
 def test_record_that_cannot_be_assembled(make_worker: MakeWorker, exporter: Gate) -> None:
     """A capture that nothing can be made of is counted and costs no other."""
     worker = make_worker()
-    worker.submit(make_capture(arrived_at="yesterday"))
+    worker.submit(make_capture(environ_keys=None))
     worker.submit(make_capture())
     assert worker.flush(TIMEOUT_S)
     assert worker.stats.dropped == {"assembly_failed": 1}

@@ -7,6 +7,7 @@ app may close its own whenever it likes.
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -51,17 +52,23 @@ class Connection:
         self._uri = uri
         self._alias = alias
         self._timeout_ms = max(1, int(timeout_s * 1000))
-        self._lock = threading.Lock()
         self._pid = 0
         self._is_abandoned = False
         self._client: MongoClient[Document] | None = None
         self._database = ""
 
+    @property
+    def _lock(self) -> threading.Lock:
+        # Made when it is wanted: gevent and eventlet may replace locks after the app was made, and a
+        # client that is made under the old kind would stop all greenlets.
+        lock: threading.Lock = self.__dict__.setdefault("_made_lock", threading.Lock())
+        return lock
+
     def open(self) -> Database[Document]:
         """Return the database, over this process's client. Makes no round trip.
 
         Raises:
-            NoDatabaseError: none is configured, or not yet.
+            NoDatabaseError: none is configured, or not yet; or none can be used in this process.
             ExportError: the URI's host names cannot be looked up.
         """
         client = self._client
@@ -98,13 +105,14 @@ class Connection:
         _inherited.append(self._client)
         self._client = None
         self._is_abandoned = False
-        self._lock = threading.Lock()
+        self.__dict__.pop("_made_lock", None)
 
     def _make_client(self) -> MongoClient[Document]:
         if self._client is not None and self._pid == os.getpid():
             return self._client
         if self._is_abandoned:
             raise ExportError("the process is ending")
+        _check_patches()
         settings, database = self._find_settings()
         settings |= {
             "appname": "flask-tracking",
@@ -179,6 +187,16 @@ def _executors(client: Any) -> Iterator[Any]:
 
 def _join_nothing(timeout: float | None = None) -> None:
     """Stand in for the `join` of an executor."""
+
+
+def _check_patches() -> None:
+    # eventlet takes `select.poll` away, and a PyMongo that was imported before goes on asking for it.
+    checker = sys.modules.get("pymongo.socket_checker")
+    if getattr(checker, "_HAVE_POLL", False) and not hasattr(select, "poll"):
+        raise NoDatabaseError(
+            "eventlet.monkey_patch() was called after PyMongo was imported, which cannot connect since "
+            "then. Call it before anything else is imported."
+        )
 
 
 def _check(uri: str) -> None:
