@@ -20,6 +20,7 @@ from ..record import Capture, Record
 from .callback import NO_HOOKS, Hooks
 from .pace import MOST_CAPTURES, Pace, give_way
 from .server import Watch, threads_can_run
+from .untraced import untraced
 from .worker import Worker
 
 __all__ = ["BatchWorker"]
@@ -231,7 +232,7 @@ class BatchWorker(Worker):
             give_way()
         self.prepare()
         # The first export meets the same trouble again, and says it.
-        with contextlib.suppress(ExportError, NoDatabaseError):
+        with contextlib.suppress(ExportError, NoDatabaseError), untraced():
             self._exporter.open()
 
     def _empty_queue(self, down_to: int) -> None:

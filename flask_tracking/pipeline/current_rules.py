@@ -14,6 +14,7 @@ from ..exporters.base import Exporter
 from ..record import Capture, Record
 from ..temporary import TemporaryRule
 from .rules import Rules, Verdict
+from .untraced import untraced
 
 __all__ = ["CurrentRules"]
 
@@ -67,7 +68,8 @@ class CurrentRules:
 
     def _load(self) -> Sequence[TemporaryRule] | None:
         try:
-            return self._exporter.load_rules()
+            with untraced():
+                return self._exporter.load_rules()
         except NoDatabaseError:
             return None  # the export says so
         except ExportError as error:

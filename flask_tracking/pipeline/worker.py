@@ -26,6 +26,7 @@ from .agents import load_tables
 from .callback import NO_HOOKS, Hooks, OnRecord, ask
 from .current_rules import CurrentRules
 from .stats import Stats
+from .untraced import untraced
 
 if TYPE_CHECKING:
     from .assemble import Assembler
@@ -140,7 +141,8 @@ class Worker(ABC):
         self._uses_exporter = False
         others = [worker for worker in _workers if worker._exporter is self._exporter]
         if not any(worker._uses_exporter for worker in others):
-            guard.call_foreign("closing the exporter", self._exporter.close, default=None)
+            with untraced():
+                guard.call_foreign("closing the exporter", self._exporter.close, default=None)
 
     def abandon(self) -> None:
         """Let go of what would keep the process from ending."""
@@ -225,7 +227,8 @@ class Worker(ABC):
     def _try_export(self, records: Sequence[Record]) -> str | None:
         """Export once; return why it failed, as the reason to drop it by, or None."""
         try:
-            rejected = self._exporter.export(records)
+            with untraced():
+                rejected = self._exporter.export(records)
         except Exception as error:
             return self._note_failed_export(error)
         with self._lock:

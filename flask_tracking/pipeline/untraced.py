@@ -1,0 +1,40 @@
+"""Keep OpenTelemetry from tracing what the worker itself asks of the store."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from ..guard import call_foreign
+
+__all__ = ["untraced"]
+
+CONTEXT = "opentelemetry.context"
+"""The module that is looked up and not imported: who does not use it does not pay for it."""
+SUPPRESSED = "suppress_instrumentation"
+"""The key of older instrumentations; newer ones have one of their own beside it."""
+
+
+@contextlib.contextmanager
+def untraced() -> Iterator[None]:
+    """Suppress the instrumentation of database drivers and HTTP clients in this thread or greenlet.
+
+    Without that each batch would be a trace of its own: of a request that nobody made.
+    """
+    context = sys.modules.get(CONTEXT)
+    if context is None:
+        yield
+        return
+    token = call_foreign("suppressing OpenTelemetry", _attach, context, default=None)
+    try:
+        yield
+    finally:
+        if token is not None:
+            call_foreign("suppressing OpenTelemetry", context.detach, token, default=None)
+
+
+def _attach(context: Any) -> object:
+    key = getattr(context, "_SUPPRESS_INSTRUMENTATION_KEY", SUPPRESSED)
+    return context.attach(context.set_value(key, True, context.set_value(SUPPRESSED, True)))
