@@ -14,6 +14,7 @@ from .exchange import (
     PROBE,
     Body,
     EndInput,
+    Finish,
     HangUp,
     Head,
     Pause,
@@ -92,6 +93,10 @@ class Wire:
         """Take what has come and was not read."""
         data, self._buffer = self._buffer, b""
         return data
+
+    def put_back(self, data: bytes) -> None:
+        """Let `data` be read again."""
+        self._buffer = data + self._buffer
 
     def until_answer(self) -> tuple[bytes, bool]:
         """Skip to the next answer; return what was skipped, and whether there is one."""
@@ -182,7 +187,13 @@ class AnswerReader:
         """Read frames of a WebSocket, up to the one that closes it."""
         while count is None or count > 0:
             head = self._wire.exactly(2)
-            self.chunks.append(head + self._wire.exactly(head[1]))
+            if head == b"HT":  # the server has answered once more, in HTTP
+                self._wire.put_back(head)
+                self.is_whole = True
+                return
+            if head[1] == 126:  # the length follows in two bytes
+                head += self._wire.exactly(2)
+            self.chunks.append(head + self._wire.exactly(int.from_bytes(head[2:] or head[1:], "big")))
             if head[0] & 0x0F == 8:
                 self.is_whole = True
                 return
@@ -215,14 +226,18 @@ class Client:
     """One connection, on which one scene is played."""
 
     def __init__(self, port: int, scene: Scene, release: Callable[[], None]) -> None:
+        self._port = port
         self._scene = scene
         self._release = release
-        self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._wire = Wire(self._socket)
-        self._pending = [request.method for request in scene.requests]
+        self._connect()
+        self._pending: list[str] = []
         self._readers: list[AnswerReader] = []
         self._has_left = ""
+
+    def _connect(self) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", self._port), TIMEOUT_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._wire = Wire(self._socket)
 
     def play(self) -> Conversation:
         """Send all, read all, and find out what became of the connection."""
@@ -239,9 +254,11 @@ class Client:
     def _take_step(self, step: object) -> None:
         match step:
             case Request():
+                self._pending.append(step.method)
                 head = step.head(self._scene.app, self._scene.name)
                 self._send(head + step.encoded_body())
             case Head(request):
+                self._pending.append(request.method)
                 self._send(request.head(self._scene.app, self._scene.name))
             case Body(request, start, stop):
                 self._send(request.encoded_body()[start:stop])
@@ -257,6 +274,10 @@ class Client:
                 self._socket.shutdown(socket.SHUT_WR)
             case HangUp(reset):
                 self._hang_up(reset)
+            case Finish():
+                if not self._read_pending() or self._readers[-1].announces_end:
+                    self._socket.close()
+                    self._connect()
 
     def _send(self, data: bytes) -> None:
         # A server may answer and leave before it has read everything: its answer tells.
@@ -279,12 +300,16 @@ class Client:
         if reader.is_interim:
             self._pending.insert(0, reader.method)
 
-    def _read_all(self) -> str:
+    def _read_pending(self) -> bool:
+        """Read all answers that are to come; return False where the connection ended first."""
         while self._pending or not self._readers[-1].is_whole:
             self._read()
             if self._wire.end:
-                return self._wire.end
-        return self._probe()
+                return False
+        return True
+
+    def _read_all(self) -> str:
+        return self._probe() if self._read_pending() else self._wire.end
 
     def _probe(self) -> str:
         """Ask for more on the same connection: only one that was kept open answers."""

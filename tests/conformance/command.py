@@ -10,7 +10,14 @@ from collections.abc import Callable
 
 from .apps import SCENES
 from .faults import FAULTS
-from .matrix import ALL_SERVERS, NO_HARM, Matrix, find_mutants, ignore_warnings
+from .matrix import (
+    ALL_SERVERS,
+    NO_HARM,
+    Matrix,
+    find_mutants,
+    ignore_warnings,
+    missing_packages,
+)
 from .mutants import MUTANTS
 from .table import print_mutants, print_verdicts
 
@@ -77,14 +84,15 @@ def main(arguments: list[str] | None = None) -> int:
     faults = list(FAULTS) if ALL in options.faults else options.faults
     matrix = Matrix(options.servers, faults, options.faulty_servers)
     verdicts = matrix.run()
-    print_verdicts(verdicts, SCENES, matrix.missing)
+    missing = [*matrix.missing, *missing_packages()]
+    print_verdicts(verdicts, SCENES, missing)
     played = sum(len(verdict.played) for verdict in verdicts)
     different = sum(len(verdict.differences) for verdict in verdicts)
     print(
         f"{len(SCENES)} scenes, {len(verdicts)} columns: {played} comparisons, "
         f"{different} differences, {time.monotonic() - started:.0f} s"
     )
-    if matrix.missing and os.environ.get("CI"):
-        print("Under CI every server must be there.", file=sys.stderr)
+    if missing and os.environ.get("CI"):
+        print("Under CI every server and every package must be there.", file=sys.stderr)
         return 1
     return int(different > 0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask_tracking.testing.observation import Observation, first_difference, normalise
 
@@ -48,11 +49,32 @@ class Verdict:
                 if seen and self.server.startswith(server) and text in seen.journal:
                     self.differences.setdefault(scene.name, f"the app noted: {text}")
 
+    def check_recorded(
+        self, scenes: Iterable[Scene], records: Mapping[str, list[dict[str, Any]]]
+    ) -> None:
+        """Add scenes whose records do not say what the scene expects of them."""
+        for scene in scenes:
+            of_scene = records.get(scene.name, [])
+            expected = scene.recorded * len(of_scene) if len(scene.recorded) == 1 else scene.recorded
+            for number, (record, fields) in enumerate(zip(of_scene, expected, strict=False), 1):
+                for path, value in fields.items():
+                    if (found := value_at(record, path)) != value:
+                        text = f"record {number}: {path} is {str(found)[:200]!r}, not {value!r}"
+                        self.differences.setdefault(scene.name, text)
+
     def check_complete(self, scenes: Iterable[str]) -> None:
         """Add that scenes were not played which should have been."""
         missing = sorted(set(scenes) - self.played)
         if missing:
             self.differences[PLAYED] = f"not played: {missing}"
+
+
+def value_at(record: Mapping[str, Any], path: str) -> Any:
+    """Return what a stored record has at a dotted path, None where it has nothing."""
+    value: Any = record
+    for name in path.split("."):
+        value = (value or {}).get(name)
+    return value
 
 
 def compare(verdict: Verdict, off: Run, on: Run, what: str) -> None:

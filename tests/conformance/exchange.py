@@ -103,7 +103,12 @@ class HangUp:
     reset: bool = False
 
 
-Step = Request | Head | Body | Raw | Pause | Take | Release | EndInput | HangUp
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Read what is still to come; where the server ends the connection, go on over another one."""
+
+
+Step = Request | Head | Body | Raw | Pause | Take | Release | EndInput | HangUp | Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,8 @@ class Scene:
     why_only: str = ""
     never_noted: Mapping[str, str] = field(default_factory=dict)
     """What must not be in the journal, on servers by the beginning of their name."""
+    recorded: tuple[Mapping[str, Any], ...] = ()
+    """Fields that its records must have, without a fault: for each request, or once for all of them."""
 
     def reason_against(self, server: str) -> str | None:
         """Return why it cannot be played on `server`, or None."""

@@ -34,9 +34,9 @@ class Journal:
         self.path = path
         self.entries: list[Entry] = []
 
-    def add(self, kind: Kind, text: str) -> None:
-        """Append an entry for the scene that is being played."""
-        entry = Entry(kind, current_scene.get(), text)
+    def add(self, kind: Kind, text: str, scene: str | None = None) -> None:
+        """Append an entry for `scene`, or for the one that is being played."""
+        entry = Entry(kind, current_scene.get() if scene is None else scene, text)
         if self.path is None:
             self.entries.append(entry)
             return
@@ -73,9 +73,9 @@ def add(kind: Kind, text: str) -> None:
     _current.add(kind, text)
 
 
-def note(text: str) -> None:
-    """Note what happens in an app."""
-    _current.add("journal", text)
+def note(text: str, scene: str | None = None) -> None:
+    """Note what happens in an app; a thread of the app's own has to say in which scene."""
+    _current.add("journal", text, scene)
 
 
 def noting(text: str) -> Callable[[], None]:

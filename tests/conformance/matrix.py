@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -16,14 +16,14 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from ..servers import mongo_server
-from .apps import SCENES
+from .apps import NEEDS, SCENES
 from .compare import Verdict, compare, compare_records
 from .exchange import Scene
 from .faults import FAULTS
 from .inprocess import NAME as TEST_CLIENT
 from .mutants import MUTANTS, Mutant
 from .runner import Run, play_in_process, play_on
-from .servers import SERVERS
+from .servers import SERVERS, is_there
 
 NO_HARM = "no harm"
 AT_A_TIME = 5
@@ -36,9 +36,34 @@ def is_installed(name: str) -> bool:
     return name == TEST_CLIENT or BY_NAME[name].is_installed
 
 
+def missing_packages() -> list[str]:
+    """Return the packages that some app needs and that are not installed, each with its apps."""
+    missing: dict[str, list[str]] = {}
+    for app, needs in NEEDS.items():
+        for package in needs:
+            if not is_there(package):
+                missing.setdefault(package, []).append(app)
+    return [f"{package}, for the apps {', '.join(apps)}" for package, apps in missing.items()]
+
+
+def declared_against(server: str, scene: Scene) -> str | None:
+    """Return why a scene is never played on a server, or None."""
+    apps = BY_NAME[server].apps if server in BY_NAME else ()
+    if apps and scene.app not in apps:
+        return "it is run for some apps only"
+    return scene.reason_against(server)
+
+
+def reason_against(server: str, scene: Scene) -> str | None:
+    """Return why a scene is not played on a server here, or None."""
+    missing = [name for name in NEEDS.get(scene.app, ()) if not is_there(name)]
+    why = f"not installed: {', '.join(missing)}" if missing else None
+    return declared_against(server, scene) or why
+
+
 def playable(server: str, scenes: Iterable[Scene] = SCENES) -> list[Scene]:
     """Return the scenes that can be played on a server."""
-    return [scene for scene in scenes if scene.reason_against(server) is None]
+    return [scene for scene in scenes if reason_against(server, scene) is None]
 
 
 def play(server: str, variant: str, uri: str, app: str = "") -> Run:
@@ -54,21 +79,26 @@ def database_of(uri: str, server: str) -> str:
     return f"{uri}{server.replace(' ', '_')}"
 
 
-def count_records(uri: str) -> Counter[str]:
-    """Return how many records there are of each scene; none where there is no database."""
+def read_records(uri: str) -> list[dict[str, Any]]:
+    """Return the records, without bodies of responses; none where there is no database."""
     client: MongoClient[dict[str, Any]] = MongoClient(
         uri, serverSelectionTimeoutMS=1000, timeoutMS=5000, connectTimeoutMS=1000
     )
     try:
         collection = client.get_default_database()["tracking"]
-        return Counter(
-            dict(record["request_headers"]).get("X-Scene", "")
-            for record in collection.find({}, {"request_headers": True})
-        )
+        return list(collection.find({}, {"response_body": False}).sort("_id"))
     except PyMongoError:
-        return Counter()
+        return []
     finally:
         client.close()
+
+
+def by_scene(records: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the records of each scene, in the order in which the requests came."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for record in records:
+        found[dict(record["request_headers"]).get("X-Scene", "")].append(record)
+    return found
 
 
 class Matrix:
@@ -116,7 +146,10 @@ def judge(verdict: Verdict, off: list[Future[Run]], on: Future[Run], uri: str) -
         compare(verdict, first, again, "not deterministic, off against off")
     compare(verdict, first, on.result(), "off against on")
     verdict.check_never_noted(playable(verdict.server), on.result())
-    compare_records(verdict, on.result(), count_records(uri))
+    records = by_scene(read_records(uri))
+    compare_records(verdict, on.result(), Counter({name: len(of) for name, of in records.items()}))
+    if not verdict.fault:
+        verdict.check_recorded(playable(verdict.server), records)
     verdict.check_complete(scene.name for scene in playable(verdict.server))
     return verdict
 

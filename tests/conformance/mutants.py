@@ -185,6 +185,17 @@ def raise_in_a_signal(app: Flask) -> None:
     request_finished.connect(receiver, app, weak=False)
 
 
+def ask_the_database(app: Flask) -> None:
+    """Send a statement of our own once the response is made."""
+
+    def receiver(sender: Flask, **sent: Any) -> None:
+        from sqlalchemy import text
+
+        sender.extensions["sqlalchemy"].session.execute(text("SELECT 1"))
+
+    request_finished.connect(receiver, app, weak=False)
+
+
 def log_a_line(app: Flask) -> None:
     """Write into the app's log."""
     request_finished.connect(lambda *_, **__: app.logger.warning("recorded"), app, weak=False)
@@ -215,6 +226,7 @@ MUTANTS: dict[str, Mutant] = {
     "delayed first byte": Mutant("makes ten chunks before it sends one", changing_body(hold_back)),
     "chunk made too early": Mutant("is one chunk ahead", changing_body(read_ahead)),
     "raising receiver": Mutant("fails in a signal", raise_in_a_signal),
+    "statement": Mutant("asks the app's database after the view", ask_the_database, app="sql"),
     "line in the app's log": Mutant("logs to the app's logger", log_a_line),
     "lost sendfile": Mutant(
         "wraps the file that the server would send",

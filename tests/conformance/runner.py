@@ -7,7 +7,7 @@ import re
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
@@ -49,6 +49,7 @@ def play_on(server: Server, variant: str, uri: str, scenes: list[Scene]) -> Run:
         written = folder / "journal"
         (folder / "gates").mkdir()
         environ = {
+            "CONFORMANCE_APPS": ",".join(apps_of(scenes)),
             "CONFORMANCE_VARIANT": variant,
             "CONFORMANCE_URI": uri,
             "CONFORMANCE_JOURNAL": str(written),
@@ -79,7 +80,7 @@ def play_in_process(variant: str, uri: str, scenes: list[Scene]) -> Run:
         with mock.patch.dict(os.environ, environ), freeze_signatures():
             with journalled_log(), journal.used(notes):
                 track = make_track(variant)
-                site = Site(FACTORIES, track)
+                site = Site({name: FACTORIES[name] for name in apps_of(scenes)}, track)
                 for scene in scenes:
                     release = _opener(scene, Path(folder))
                     run.seen[scene.name] = TestClient(site, scene, release).play()
@@ -89,6 +90,11 @@ def play_in_process(variant: str, uri: str, scenes: list[Scene]) -> Run:
                     close()
     _add_journal(run, notes.entries)
     return run
+
+
+def apps_of(scenes: Iterable[Scene]) -> list[str]:
+    """Return the apps that these scenes are played with; to import others takes time."""
+    return list(dict.fromkeys(scene.app for scene in scenes))
 
 
 LAST = Scene("", "", (get(PROBE),))

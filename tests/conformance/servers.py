@@ -15,9 +15,17 @@ from ..servers import ROOT, end, free_port, program, wait_until_listening
 
 APPLICATION = "tests.conformance.serve:application"
 WORKER_TIMEOUT_S = 3
+REST = ("restx-before", "restx-after", "restful-before", "restful-after")
+SOCKET_IO = ("socketio", "socketio-outside")
+CONNEXION = ("connexion", "connexion-wsgi")
 QUIET = {"PYTHONDEVMODE": "", "PYTHONWARNINGS": "", "PYTHONUNBUFFERED": "1"}
 """Warnings of files that an app left open come when the collector does, which is chance; and a buffer
 cuts long tracebacks in two, with what another thread prints between them."""
+
+
+def is_there(name: str) -> bool:
+    """Tell whether a package or a program is installed."""
+    return bool(importlib.util.find_spec(name) or program(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +37,13 @@ class Server:
     """Packages to be installed."""
     command: Callable[[int], list[str]]
     """What to run, for a port."""
+    apps: tuple[str, ...] = ()
+    """The only apps that it runs, () for all that run under any server."""
 
     @property
     def is_installed(self) -> bool:
         """Whether it can be run here."""
-        return all(importlib.util.find_spec(name) or program(name) for name in self.needs)
+        return all(is_there(name) for name in self.needs)
 
     @contextlib.contextmanager
     def run(self, environ: dict[str, str], folder: Path) -> Iterator[int]:
@@ -61,7 +71,7 @@ class Server:
                 end(process)
 
 
-def _gunicorn(kind: str, *options: str) -> Server:
+def _gunicorn(kind: str, *options: str, name: str = "", apps: tuple[str, ...] = ()) -> Server:
     def command(port: int) -> list[str]:
         return [
             *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", kind),
@@ -70,8 +80,8 @@ def _gunicorn(kind: str, *options: str) -> Server:
         ]
 
     needs = ("gunicorn", "gevent") if kind == "gevent" else ("gunicorn",)
-    name = " ".join(["gunicorn", kind, *(option for option in options if option == "--preload")])
-    return Server(name, needs, command)
+    called = " ".join(["gunicorn", kind, *(option for option in options if option == "--preload")])
+    return Server(name or called, needs, command, apps)
 
 
 def _own(name: str, *needs: str) -> Server:
@@ -89,6 +99,18 @@ def _uwsgi(port: int) -> list[str]:
     ]
 
 
+def _socketio(mode: str, *needs: str, apps: tuple[str, ...] = ()) -> Server:
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-m", "tests.conformance.serve_socketio", mode, str(port)]
+
+    needed = ("flask_socketio", "simple_websocket", *needs)
+    return Server(f"socketio {mode}", needed, command, (*SOCKET_IO, *apps))
+
+
+def _uvicorn(port: int) -> list[str]:
+    return [sys.executable, "-m", "tests.conformance.serve_asgi", str(port)]
+
+
 SERVERS = (
     _own("werkzeug"),
     _gunicorn("sync"),
@@ -100,5 +122,16 @@ SERVERS = (
     _own("waitress"),
     Server("uwsgi", ("uwsgi",), _uwsgi),
     _own("hypercorn", "asgiref"),
+    # Columns of their own, for to import what these apps stand on takes longer than to play them.
+    _gunicorn(
+        *("gthread", "--threads", "4"), name="extensions gthread", apps=("sql", *REST, *SOCKET_IO)
+    ),
+    _gunicorn("gevent", name="extensions gevent", apps=("sql",)),
+    _socketio("threading"),
+    _socketio("gevent", "gevent"),
+    _socketio("gevent-websocket", "gevent", "geventwebsocket"),
+    # What escapes from an app, its server's debug mode shows the client.
+    _socketio("eventlet", "eventlet", apps=("testing",)),
+    Server("connexion uvicorn", ("uvicorn", "connexion", "a2wsgi"), _uvicorn, CONNEXION),
 )
 """Beside the test client, which is no process of its own."""

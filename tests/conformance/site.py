@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -44,9 +44,9 @@ class Site:
             factories: make the apps, by name.
             track: called by each factory where an app would say ``Tracking(app)``.
         """
-        self._apps: dict[str, WSGIApplication] = {}
+        self.apps: dict[str, Any] = {}
         for name, make_app in factories.items():
-            self._apps[name] = make_app(self._counting(track))
+            self.apps[name] = make_app(self._counting(track))
 
     def _counting(self, track: Track) -> Track:
         def track_and_count(app: Flask) -> None:
@@ -64,7 +64,7 @@ class Site:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         journal.current_scene.set(environ.get("HTTP_X_SCENE", ""))
-        app = self._apps.get(environ.pop("HTTP_X_APP", ""))
+        app: WSGIApplication | None = self.apps.get(environ.pop("HTTP_X_APP", ""))
         if app is not None and environ.get("PATH_INFO") != PROBE:
             return app(environ, start_response)
         start_response("200 OK", [("Content-Length", "5")])
@@ -105,4 +105,6 @@ def make_application() -> Site:
     journal.use(journal.Journal(os.environ["CONFORMANCE_JOURNAL"]))
     FOR_GOOD.enter_context(freeze_signatures())
     FOR_GOOD.enter_context(journalled_log())
-    return Site(FACTORIES, make_track(os.environ["CONFORMANCE_VARIANT"]))
+    names = os.environ["CONFORMANCE_APPS"].split(",")
+    factories = {name: FACTORIES[name] for name in names if name}
+    return Site(factories, make_track(os.environ["CONFORMANCE_VARIANT"]))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from .compare import Verdict
 from .exchange import Scene
-from .matrix import NO_HARM
+from .matrix import NO_HARM, reason_against
 
 EQUAL, DIFFERENT, NOT_PLAYED = "✓", "✗", "–"
 
@@ -20,7 +20,7 @@ def print_verdicts(verdicts: list[Verdict], scenes: Iterable[Scene], missing: It
         cells = [_cell(scene, verdict) for verdict in verdicts]
         print("  " + " ".join(cells) + "  " + scene.name)
         for verdict in verdicts:
-            if why := scene.reason_against(verdict.server):
+            if why := reason_against(verdict.server, scene):
                 reasons.setdefault(why, set()).add(scene.name)
     for name in missing:
         print(f"  not installed: {name}")
