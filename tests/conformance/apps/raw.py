@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import io
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -189,7 +191,58 @@ def _add_views(app: Flask) -> None:
         return {"path": request.path, "args": request.args, "ip": request.remote_addr}
 
 
-FACTORIES: dict[str, Factory] = {"raw": make_app, "bad-servers": make_bad_servers_app}
+def make_taken_app(track: Track) -> WSGIApplication:
+    """Make an app that answers over gunicorn's own socket."""
+    app = new_app("taken")
+
+    def take(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        from gunicorn.workers.base_async import ALREADY_HANDLED
+
+        answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\ntaken"
+        environ["gunicorn.socket"].sendall(answer)
+        return ALREADY_HANDLED
+
+    app.wsgi_app = take  # type: ignore[method-assign]
+    track(app)
+    return app
+
+
+def make_forks_app(track: Track) -> WSGIApplication:
+    """Make an app whose views have children, which leave by the way they came."""
+    app = new_app("forks")
+    track(app)
+    tracked_app = app.wsgi_app
+
+    @app.get("/fork/<how>")
+    def fork(how: str) -> str:
+        child = os.fork()
+        if child:
+            return f"the child ended with {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}"
+        if how == "exit":
+            sys.exit(0)
+        os._exit(0)
+
+    def let_children_exit(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        process = os.getpid()
+        try:
+            return tracked_app(environ, start_response)
+        except SystemExit:
+            if os.getpid() == process:
+                raise
+            # gunicorn would let the child go on as a worker.
+            atexit._run_exitfuncs()
+            os._exit(0)
+
+    app.wsgi_app = let_children_exit  # type: ignore[method-assign]
+    return app
+
+
+FACTORIES: dict[str, Factory] = {
+    "raw": make_app,
+    "bad-servers": make_bad_servers_app,
+    "taken": make_taken_app,
+    "forks": make_forks_app,
+}
 
 
 class Text(str):
@@ -272,6 +325,23 @@ BAD_SERVERS: dict[str, Callable[[dict[str, Any]], None]] = {
 }
 
 SCENES = [
+    *scenes(
+        "taken",
+        {"ALREADY_HANDLED": get("/taken")},
+        only_on=("gunicorn gevent", "gunicorn sync"),
+        why_only="only gunicorn hands out its socket so",
+        recorded=({"outcome": "ok", "exception": None},),
+    ),
+    *scenes(
+        "forks",
+        {
+            "child of a view that leaves by sys.exit": get("/fork/exit"),
+            "child of a view that leaves by os._exit": get("/fork/_exit"),
+        },
+        only_on=("gunicorn sync",),
+        why_only="a child is played where one thread answers",
+        recorded=({"status_code": 200, "outcome": "ok"},),
+    ),
     *scenes("raw", {name: get(f"/raw?{number}") for number, name in enumerate(RAW)}),
     *scenes(
         "raw",

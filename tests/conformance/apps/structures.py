@@ -10,12 +10,12 @@ from flask.views import MethodView, View
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from ..exchange import HOST, get, post, scenes
+from ..exchange import HOST, Scene, get, post, scenes
 from ..journal import note
 from ._base import Factory, Track, new_app
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PROXY_HEADERS = {
     "X-Forwarded-For": "203.0.113.7, 10.0.0.1",
@@ -154,6 +154,21 @@ def make_inside_app(track: Track) -> WSGIApplication:
     return outer
 
 
+def make_mounted_app(track: Track) -> WSGIApplication:
+    """Make a tracked app with two applications inside, one of them not of Flask."""
+    app, api = _echo_app("mounted"), _echo_app("api")
+
+    def metrics(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [f"requests_total 1 {environ['SCRIPT_NAME']}|{environ['PATH_INFO']}".encode()]
+
+    app.wsgi_app = DispatcherMiddleware(  # type: ignore[method-assign]
+        app.wsgi_app, {"/metrics": metrics, "/api": api}
+    )
+    track(app)
+    return app
+
+
 def make_proxy_inside_app(track: Track) -> WSGIApplication:
     """Make an app with ProxyFix nearer to the app than tracking."""
     app = _echo_app("proxy-inside")
@@ -177,6 +192,7 @@ FACTORIES: dict[str, Factory] = {
     "hosts": make_hosts_app,
     "beside": make_beside_app,
     "inside": make_inside_app,
+    "mounted": make_mounted_app,
     "proxy-inside": make_proxy_inside_app,
     "proxy-outside": make_proxy_outside_app,
 }
@@ -238,6 +254,10 @@ SCENES = [
             "tracked inside tracked, inner raises": get("/inner/raise"),
         },
     ),
+    *[
+        Scene(f"mounted inside, {name}", "mounted", (get(path),), recorded=({"path": path},))
+        for name, path in {"metrics": "/metrics", "API": "/api/v1/x", "own page": "/a"}.items()
+    ],
     *scenes("proxy-inside", {"ProxyFix inside": get("/a", PROXY_HEADERS)}),
     *scenes("proxy-outside", {"ProxyFix outside": get("/a", PROXY_HEADERS)}),
 ]
