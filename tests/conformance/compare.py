@@ -24,6 +24,13 @@ MAY_BE_SAID = (
 )
 """What flask_tracking says of a gzip body that is none, and of an app that returns text for bytes."""
 
+MUST_BE_SAID = {
+    "connexion uvicorn": (
+        "flask_tracking WARNING: Nothing is recorded: the server calls the app 'connexion' past"
+    )
+}
+"""What flask_tracking says, once, of an app that its server calls by a callable that it took before."""
+
 
 @dataclass
 class Verdict:
@@ -114,7 +121,12 @@ def compare_records(verdict: Verdict, run: Run, recorded: Counter[str]) -> None:
         recorded: the records by scene.
     """
     missing, surplus = run.called - recorded, recorded - run.called
-    said = [text for text in run.said if not text.startswith(MAY_BE_SAID)]
+    expected = MUST_BE_SAID.get(verdict.server)
+    if expected and sum(text.startswith(expected) for text in run.said) != 1:
+        verdict.differences[RECORDS] = f"not logged once: {expected}"
+        return
+    may_be_said = (*MAY_BE_SAID, expected) if expected else MAY_BE_SAID
+    said = [text for text in run.said if not text.startswith(may_be_said)]
     if verdict.fault in LOSSLESS:
         # A record that could not be redacted does not tell its scene any more.
         if not said or run.called.total() != recorded.total():

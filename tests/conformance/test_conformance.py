@@ -17,7 +17,7 @@ from . import matrix
 from .apps import FACTORIES, NEEDS, SCENES
 from .client import AnswerReader, Wire
 from .command import make_parser
-from .compare import OUTPUT, PLAYED, RECORDS, Verdict, compare, compare_records
+from .compare import MUST_BE_SAID, OUTPUT, PLAYED, RECORDS, Verdict, compare, compare_records
 from .exchange import Scene, get, post
 from .inprocess import NAME as TEST_CLIENT
 from .matrix import ALL_SERVERS, by_scene, declared_against, missing_packages, playable
@@ -141,6 +141,15 @@ def test_tracking_was_on(
     run = Run(called=Counter({"plain text": called}), said=said)
     compare_records(verdict, run, Counter({"plain text": recorded}))
     assert (RECORDS not in verdict.differences) is passes
+
+
+def test_what_must_be_said() -> None:
+    """The one line about an app that its server calls past the middleware has to be there, once."""
+    server, line = next(iter(MUST_BE_SAID.items()))
+    verdicts = [Verdict(server) for _ in range(4)]
+    for verdict, said in zip(verdicts, [(line,), (), (line, line), (line, "another")], strict=True):
+        compare_records(verdict, Run(said=said), Counter())
+    assert [len(verdict.differences) for verdict in verdicts] == [0, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
