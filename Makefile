@@ -13,7 +13,7 @@ help:
 	@echo "make demo               a tea shop under gunicorn, a stream of requests, and what was recorded"
 	@echo "make test               all tests, with coverage"
 	@echo "make conformance        every kind of view on every server, with tracking off and on"
-	@echo "make conformance-flask  the tests of Flask, Flask-Login and Flask's tutorial, with tracking off and on"
+	@echo "make conformance-flask  the tests of Flask and of what is made with it, with tracking off and on"
 	@echo "make compat             the tests on Python 3.10 and 3.13, and with the lowest declared versions"
 	@echo "make lint               style and errors (ruff)"
 	@echo "make types              types (mypy --strict)"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from .flask_plugin import MODES, UNDER_TEST
 
 KNOWN_DIFFERENCES = {
     "tests/test_basic.py::test_app_freed_on_zero_refcount": (
@@ -17,19 +20,34 @@ KNOWN_DIFFERENCES = {
 """The tests that pass off and fail on, and why that cannot be helped. Nothing else may differ."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Suite:
-    """The tests of one project."""
+    """Tests of one project, and how they are run."""
 
     name: str
-    folder: Path
-    """Where its tests are run."""
     project: str
-    """The distribution whose code they test."""
+    """The distribution whose code they test, and whose sdist they come in."""
     version: str
     """The version that the tests belong to."""
     least: int
     """Fewer tests than this, collected or passed, are a suite that was skipped."""
+    sha256: str = ""
+    """Of the sdist; empty where the version varies."""
+    below: str = "."
+    """Where in the sdist its tests are run."""
+    tests: tuple[str, ...] = ("tests",)
+    """The files and folders that pytest is given."""
+    options: tuple[str, ...] = ()
+    """Options of pytest, beyond what the suite configures."""
+    modes: tuple[str, ...] = MODES
+    """How it is run; the first is ``off``."""
+    least_python: tuple[int, int] = (3, 10)
+    """The least Python that the project takes."""
+
+    @property
+    def requirement(self) -> str:
+        """What installs the project in this version."""
+        return f"{self.project}=={self.version}"
 
 
 @dataclass(frozen=True)
@@ -39,7 +57,7 @@ class Run:
     outcomes: Mapping[str, str]
     """``passed``, ``failed``, ``error`` and so on, by the id of the test."""
     reasons: Mapping[str, str]
-    """Why a test failed, by its id."""
+    """Why a test failed or was skipped, by its id."""
     versions: Mapping[str, str]
     """Of the packages that took part."""
     tracking: Mapping[str, Any] | None
@@ -50,6 +68,15 @@ class Run:
     def from_report(cls, path: Path) -> Run:
         """Read what the plugin wrote."""
         return cls(**json.loads(path.read_text()))
+
+    def list_tests(self, *outcomes: str) -> list[str]:
+        """List the tests with one of these outcomes, each with the first line of its reason."""
+        listed = []
+        for test, outcome in self.outcomes.items():
+            if outcome in outcomes:
+                reason = self.reasons.get(test, "").partition("\n")[0]
+                listed.append(f"{test}: {reason}" if reason else test)
+        return listed
 
     def count(self, *outcomes: str) -> int:
         """Count the tests with one of these outcomes."""
@@ -79,6 +106,9 @@ def find_shortfalls(suite: Suite, run: Run) -> Iterator[str]:
     """Find out whether these are the right tests, and enough of them."""
     if run.versions[suite.project] != suite.version:
         yield f"the tests are those of {suite.version}, what they test is {run.versions[suite.project]}"
+    for name in UNDER_TEST:
+        if run.versions[name] != version(name):
+            yield f"it ran with {name} {run.versions[name]}, installed here is {version(name)}"
     if len(run.outcomes) < suite.least:
         yield f"{len(run.outcomes)} tests collected, fewer than {suite.least}"
     if run.count("passed") < suite.least:
@@ -151,6 +181,6 @@ def make_table(results: Mapping[Suite, Mapping[str, Run]]) -> str:
                 )
             )
     lines = (
-        f"{row[0]!s:<24}{row[1]!s:<10}" + "".join(f"{cell!s:>10}" for cell in row[2:]) for row in rows
+        f"{row[0]!s:<30}{row[1]!s:<10}" + "".join(f"{cell!s:>10}" for cell in row[2:]) for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)

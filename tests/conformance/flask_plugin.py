@@ -6,13 +6,14 @@ with ``--tracking off`` nothing of flask_tracking is even imported.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import platform
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +32,13 @@ MODES = ("off", "sync", "batch")
 SETTINGS: dict[str, Any] = {"TRACKING_BODY_CONTENT_TYPES": ["*/*"]}
 """Besides the defaults, so that all that can be recorded is."""
 CLOSE_TIMEOUT_S = 10.0
-PACKAGES = ("flask", "werkzeug", "flask-login", "pytest")
-"""Whose versions are reported."""
+UNDER_TEST = (
+    *("flask", "werkzeug", "jinja2", "markupsafe", "itsdangerous", "click", "blinker"),
+    *("mongoengine", "pymongo", "ua-parser"),
+)
+"""What has to have the same version in the environment of the tests as here."""
+TESTED = ("flask-login", "flask-security", "httpbin")
+"""What else is tested, where it is installed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -133,6 +139,8 @@ class Reporter:
         if outcome in ("failed", "error"):
             crash = getattr(report.longrepr, "reprcrash", None)
             self._reasons[report.nodeid] = crash.message if crash else report.longreprtext
+        elif outcome == "skipped" and isinstance(report.longrepr, tuple):
+            self._reasons[report.nodeid] = report.longrepr[-1]
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
@@ -140,11 +148,19 @@ class Reporter:
         report = {
             "outcomes": dict.fromkeys(self._collected, "not run") | self._outcomes,
             "reasons": self._reasons,
-            "versions": {"Python": platform.python_version()}
-            | {name: version(name) for name in PACKAGES},
+            "versions": {"Python": platform.python_version()} | find_versions(),
             "tracking": None if self._tracked is None else close_and_count(self._tracked),
         }
         self._path.write_text(json.dumps(report))
+
+
+def find_versions() -> dict[str, str]:
+    """Look up the versions of what takes part."""
+    versions = {name: version(name) for name in (*UNDER_TEST, "pytest")}
+    for name in TESTED:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def close_and_count(tracked: Tracked) -> dict[str, Any]:
