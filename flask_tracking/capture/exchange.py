@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from .. import forks
@@ -158,17 +159,20 @@ class Exchange:
     def give_back(self, environ: WSGIEnvironment) -> None:
         """Put the server's file wrapper back: it looks for that class after the call."""
         if self._server_wrap_file is not None:
-            environ["wsgi.file_wrapper"] = self._server_wrap_file
-            self._server_wrap_file = None
+            wrap_file = environ.get("wsgi.file_wrapper")
+            # The app may have taken it out, or put its own there: that stays.
+            if isinstance(wrap_file, MethodType) and wrap_file.__self__ is self:
+                environ["wsgi.file_wrapper"] = self._server_wrap_file
 
-    def _wrap_file(self, file: Any, *args: Any) -> Any:
-        assert self._server_wrap_file is not None  # noqa: S101 - it is set while the app runs
-        self._file_source = file
+    def _wrap_file(self, *args: Any, **kwargs: Any) -> Any:
+        assert self._server_wrap_file is not None  # noqa: S101 - only then this is handed out
         try:
-            self._file = self._server_wrap_file(file, *args)
+            self._file = self._server_wrap_file(*args, **kwargs)
         except BaseException:
             drop_own_frame()
             raise
+        # Servers take their own names for the file, if it is named.
+        self._file_source = args[0] if args else next(iter(kwargs.values()), None)
         return self._file
 
     # The response
@@ -222,7 +226,8 @@ class Exchange:
         """Return the iterable to hand to the server."""
         try:
             is_file = self._file is not None and iterable is self._file
-            if is_file and self._hook_close(self._file):
+            if is_file:
+                self._leave_to_server(iterable)
                 return iterable
             tee_class = output_tee_class(type(iterable))
             if tee_class is None:
@@ -233,7 +238,7 @@ class Exchange:
             report_failure("wrapping the response", error)
             return iterable
 
-    def _hook_close(self, file: Any) -> bool:
+    def _leave_to_server(self, file: Any) -> None:
         """Let a file that the server sends by itself end the span when it is closed."""
         close = getattr(file, "close", None)
         sent = SentFile(self._file_source)
@@ -249,13 +254,13 @@ class Exchange:
             finally:
                 self._end_file(delivery)
 
-        # A wrapper without attributes of its own is teed, and loses the server's own way.
         is_hooked = call_foreign(
             "hooking a file response", _set_close, file, close_and_end, default=False
         )
-        if is_hooked:
-            self._first_byte_ns = clock.now_ns()  # from here on the server sends, unseen by us
-        return is_hooked
+        self._first_byte_ns = clock.now_ns()  # from here on the server sends, unseen by us
+        if not is_hooked:
+            # The server looks for this very object: in a tee it would not find its own way to send it.
+            self._end_file(sent.describe(self._expected_size))
 
     @harmless("ending a file response")
     def _end_file(self, delivery: Delivery) -> None:
@@ -458,5 +463,8 @@ class Exchange:
 
 
 def _set_close(file: Any, close: Callable[[], None]) -> bool:
-    file.close = close
+    try:
+        file.close = close
+    except (AttributeError, TypeError):  # a class in C, or one with __slots__
+        return False
     return True

@@ -6,6 +6,7 @@ import io
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from wsgiref.util import shift_path_info
 
@@ -566,26 +567,126 @@ def test_file_is_left_to_the_server(app: Flask, tracking: Tracking, only_record:
     )
 
 
-def test_file_wrapper_without_attributes_is_teed(app: Flask, tracking: Tracking) -> None:
-    """A wrapper that takes no hook is iterated through the tee, with the same bytes."""
+class Sealed:
+    """A wrapper that takes no attribute, as those of servers in C."""
 
-    class Sealed:
-        __slots__ = ("file",)
+    __slots__ = ("file",)
 
-        def __init__(self, file: Any, size: int = 8192) -> None:
-            self.file = file
+    def __init__(self, file: Any, size: int = 8192) -> None:
+        self.file = file
 
-        def __iter__(self) -> Iterator[bytes]:
-            return iter([b"sealed"])
+    def close(self) -> None:
+        self.file.close()
+
+
+class SealedFile:
+    """The same of a file: a server's wrapper may be a function that returns what it is given."""
+
+    __slots__ = ("read",)
+
+    def __init__(self) -> None:
+        self.read = io.BytesIO(b"0123456789").read
+
+
+@pytest.mark.parametrize("length", [None, "7"])
+def test_file_wrapper_without_attributes(
+    app: Flask, tracking: Tracking, caplog: pytest.LogCaptureFixture, length: str | None
+) -> None:
+    """A wrapper that takes no hook is handed on as it is, for the server to know it, and silently."""
+    file = io.BytesIO(b"0123456789")
+    headers = [("Content-Type", "text/plain")] + ([("Content-Length", length)] if length else [])
 
     def wsgi_app(environ: Any, start_response: Any) -> Any:
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return environ["wsgi.file_wrapper"](None)
+        start_response("200 OK", headers)
+        return environ["wsgi.file_wrapper"](file)
 
     middleware, captures, environ = make_middleware(app, wsgi_app)
     environ["wsgi.file_wrapper"] = Sealed
-    assert run(middleware, environ)[0] == b"sealed"
-    assert captures[0].response_chunks == (b"sealed",)
+    result: Any = middleware(environ, note_start([]))
+    assert type(result) is environ["wsgi.file_wrapper"] is Sealed
+    assert result.file is file and file.tell() == 0 and not file.closed
+    (capture,) = captures
+    assert (capture.response_note, capture.response_size) == ("file", int(length or 0))
+    assert (capture.status, capture.outcome, capture.response_chunks) == ("200 OK", "ok", ())
+    assert (caplog.records, guard.failures) == ([], {})
+    result.close()
+    assert captures == [capture]
+
+
+def test_rest_of_a_file_without_a_length(app: Flask, tracking: Tracking, tmp_path: Path) -> None:
+    """Without Content-Length the size of a file that is handed on is what is left of it."""
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+
+    def wsgi_app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        file = path.open("rb")
+        file.seek(4)
+        return environ["wsgi.file_wrapper"](file)
+
+    middleware, captures, environ = make_middleware(app, wsgi_app)
+    environ["wsgi.file_wrapper"] = Sealed
+    result: Any = middleware(environ, note_start([]))
+    assert result.file.read() == b"456789"
+    result.close()
+    assert (captures[0].response_note, captures[0].response_size) == ("file", 6)
+
+
+def test_file_that_is_its_own_wrapper(app: Flask, tracking: Tracking) -> None:
+    """A server that knows the file by its identity, as uWSGI does, gets that very object."""
+    wrapped: list[Any] = []
+
+    def wrap(file: Any, size: int = 8192) -> Any:
+        wrapped.append(file)
+        return file
+
+    def wsgi_app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", "10")])
+        return environ["wsgi.file_wrapper"](SealedFile(), 100)
+
+    middleware, captures, environ = make_middleware(app, wsgi_app)
+    environ["wsgi.file_wrapper"] = wrap
+    result: Any = middleware(environ, note_start([]))
+    assert result is wrapped[0]
+    assert result.read() == b"0123456789"
+    assert [(one.response_note, one.response_size) for one in captures] == [("file", 10)]
+    assert guard.failures == {}
+
+
+def test_file_wrapper_that_is_called_by_names(app: Flask, tracking: Tracking) -> None:
+    """An app that names the arguments of its server's wrapper goes on doing so."""
+    kept: list[Any] = []
+
+    def wsgi_app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Length", "10")])
+        kept.append(environ["wsgi.file_wrapper"])
+        return kept[0](file=io.BytesIO(b"0123456789"), size=100)
+
+    middleware, captures, environ = make_middleware(app, wsgi_app)
+    environ["wsgi.file_wrapper"] = FileWrapper
+    result: Any = middleware(environ, note_start([]))
+    assert type(result) is FileWrapper
+    assert result.file.read() == b"0123456789"
+    result.close()
+    assert [(one.response_note, one.response_size) for one in captures] == [("file", 10)]
+    assert type(kept[0](io.BytesIO())) is FileWrapper  # also after the call
+
+
+@pytest.mark.parametrize("instead", [None, object()])
+def test_file_wrapper_that_the_app_replaces(app: Flask, tracking: Tracking, instead: Any) -> None:
+    """What an app puts in the place of the server's wrapper stays there, or nothing."""
+
+    def wsgi_app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        del environ["wsgi.file_wrapper"]
+        if instead is not None:
+            environ["wsgi.file_wrapper"] = instead
+        return [b"ok"]
+
+    middleware, _, environ = make_middleware(app, wsgi_app)
+    environ["wsgi.file_wrapper"] = FileWrapper
+    assert run(middleware, environ)[0] == b"ok"
+    assert environ.get("wsgi.file_wrapper") is instead
 
 
 def test_proxy_fix_is_honoured_wherever_it_stands(app: Flask, memory: MemoryExporter) -> None:
