@@ -1,16 +1,16 @@
-"""The tees: what passes is counted and its beginning copied, and passes unchanged.
+"""Copies of bodies, and the tee of the response: what passes is counted, and passes unchanged.
 
-Nothing is read that the app does not read, nothing is produced that the server does not ask for.
+Nothing is produced that the server does not ask for. The tee of the request is in `input_tee`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from fnmatch import fnmatchcase
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from ..guard import drop_own_frame, report_failure
+from ..guard import drop_own_frame
 from ..memo import Memo
 from .span import running
 
@@ -19,12 +19,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BodyCopy",
-    "InputTee",
     "OutputTee",
     "output_tee_class",
     "stored_types",
-    "tee_input",
 ]
+
+
+FEW = 16
+"""So many chunks of a body are kept as they are, and beyond them the large ones."""
+LARGE = 1024
+"""Bytes of a chunk beside which the memory that Python takes for an object is little."""
+CHUNK_SIZE = 41
+"""Bytes of memory that a chunk takes beyond its own: an object, and a place in a tuple."""
 
 
 class BodyCopy:
@@ -34,23 +40,34 @@ class BodyCopy:
 
     def __init__(self, room: int, note: str | None = None) -> None:
         """Copy at most `room` bytes; `note` says why none are, when `room` is 0 for a reason."""
-        self.chunks: list[bytes] = []
+        self.chunks: list[bytes | bytearray] = []
         self.room = room
         self.size = 0
         self.kept = 0
         self.note = note
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes | memoryview) -> None:
         """Count `chunk`, and copy it as far as there is room."""
         length, room = len(chunk), self.room
         self.size += length
         if room and length:
             if length > room:
                 chunk, length = chunk[:room], room
-            # bytes() of bytes is the same object: a whole chunk is kept without a copy.
-            self.chunks.append(bytes(chunk))
+            chunks = self.chunks
+            if len(chunks) < FEW or length >= LARGE:
+                # bytes() of bytes is the same object: a whole chunk is kept without a copy.
+                chunks.append(bytes(chunk))
+            elif type(last := chunks[-1]) is bytearray:
+                last += chunk
+            else:
+                chunks.append(bytearray(chunk))
             self.room = room - length
             self.kept += length
+
+    def take_chunks(self) -> tuple[bytes, ...]:
+        """Return what was copied."""
+        chunks = self.chunks
+        return tuple(map(bytes, chunks)) if len(chunks) > FEW else tuple(chunks)  # type: ignore[arg-type]
 
     def exclude(self) -> None:
         """Throw away what was copied, and copy no more."""
@@ -71,109 +88,6 @@ def stored_types(patterns: tuple[str, ...]) -> Memo[str, bool]:
         return not media_type or any(fnmatchcase(media_type, one) for one in patterns)
 
     return Memo(is_stored)
-
-
-class InputTee:
-    """``wsgi.input`` that copies what the app reads.
-
-    It has the methods that the server's object has, no more, and each returns exactly what that one
-    returns. Made by `tee_input`.
-    """
-
-    def __init__(self, stream: Any, copy: BodyCopy) -> None:
-        self._stream = stream
-        self._lines = stream
-        self._copy = copy
-        self.reached_end = False
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            attribute = getattr(self._stream, name)
-        except BaseException:
-            drop_own_frame()
-            raise
-        # A stream that finds its methods itself has readers that its class does not show.
-        return partial(_READERS[name], self) if name in _READERS else attribute
-
-    def __iter__(self) -> InputTee:
-        try:
-            self._lines = iter(self._stream)
-        except BaseException:
-            drop_own_frame()
-            raise
-        return self
-
-    def __next__(self) -> Any:
-        try:
-            line = next(self._lines)
-        except BaseException:
-            drop_own_frame()
-            raise
-        self._note(line, (1,))
-        return line
-
-    def _note(self, data: Any, size: tuple[Any, ...]) -> None:
-        try:
-            self._copy.add(data)
-            # Without a size everything was read; nothing, where something was asked for, is the end.
-            if not size or size[0] is None or size[0] < 0 or (size[0] and not len(data)):
-                self.reached_end = True
-        except Exception as error:
-            report_failure("copying a request body", error)
-
-
-def _make_reader(name: str) -> Callable[..., Any]:
-    """Make the tee's method for a reader that returns bytes."""
-
-    def reader(self: InputTee, *args: Any, **kwargs: Any) -> Any:
-        try:
-            data = getattr(self._stream, name)(*args, **kwargs)
-        except BaseException:
-            drop_own_frame()
-            raise
-        self._note(data, args or tuple(kwargs.values()))
-        return data
-
-    return reader
-
-
-def _readlines(self: InputTee, *args: Any, **kwargs: Any) -> Any:
-    try:
-        lines = self._stream.readlines(*args, **kwargs)
-    except BaseException:
-        drop_own_frame()
-        raise
-    self._note(b"".join(lines), args)
-    return lines
-
-
-def _readinto(self: InputTee, buffer: Any) -> Any:
-    try:
-        count = self._stream.readinto(buffer)
-    except BaseException:
-        drop_own_frame()
-        raise
-    self._note(memoryview(buffer)[: count or 0], (len(buffer),))
-    return count
-
-
-_READERS: dict[str, Callable[..., Any]] = {
-    **{name: _make_reader(name) for name in ("read", "read1", "readline")},
-    "readlines": _readlines,
-    "readinto": _readinto,
-}
-
-
-@lru_cache(maxsize=32)
-def _input_tee_class(stream_class: Hashable) -> type[InputTee]:
-    """Return the class of tees for streams of a class: with those readers that it has."""
-    readers = {name: reader for name, reader in _READERS.items() if hasattr(stream_class, name)}
-    return type("InputTee", (InputTee,), readers)
-
-
-def tee_input(stream: Any, copy: BodyCopy) -> InputTee:
-    """Return what stands in for the server's ``wsgi.input`` and tells `copy` what is read."""
-    return _input_tee_class(type(stream))(stream, copy)  # type: ignore[arg-type] # a class has a hash
 
 
 class OutputTee:

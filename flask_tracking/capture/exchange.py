@@ -12,8 +12,9 @@ from ..memo import Memo, make_pick
 from ..record import Capture, Headers
 from ..text import read_number
 from . import clock
-from .bodies import BodyCopy, InputTee, output_tee_class, tee_input
+from .bodies import BodyCopy, output_tee_class
 from .files import Delivery, SentFile
+from .input_tee import InputTee, tee_input
 from .span import ENVIRON_KEY, Span
 
 if TYPE_CHECKING:
@@ -436,12 +437,12 @@ class Exchange:
             None if first_byte_ns is None else first_byte_ns - span.started_ns,
             keys,
             values,
-            () if request is None else tuple(request.chunks),
+            () if request is None else request.take_chunks(),
             request_size,
             request_note,
             self._status,
             self._headers,
-            tuple(response.chunks),
+            response.take_chunks(),
             response.size,
             response.note,
             outcome,

@@ -22,7 +22,7 @@ import bson
 from flask import Flask
 
 from flask_tracking import Tracking
-from flask_tracking.capture import bodies, exchange, middleware, signals, span
+from flask_tracking.capture import bodies, exchange, input_tee, middleware, signals, span
 from flask_tracking.exporters.mongo import codec, inserting
 from flask_tracking.exporters.mongo import exporter as mongo
 from flask_tracking.pipeline import assemble, batch, rules, worker
@@ -58,7 +58,7 @@ REQUEST_STAGES = (
     Stage("output: pass on", bodies.OutputTee, "__iter__"),
     Stage("output: note a chunk", exchange.Exchange, "note_chunk"),
     Stage("output: close", bodies.OutputTee, "close"),
-    Stage("input: note", bodies.InputTee, "_note"),
+    Stage("input: note", input_tee.InputTee, "_note"),
     Stage("end", exchange.Exchange, "end"),
     Stage("capture: make", exchange.Exchange, "_make_capture"),
     Stage("submit", batch.BatchWorker, "submit"),

@@ -255,6 +255,82 @@ def test_chunked_request_body(app: Flask, tracking: Tracking, only_record: Only)
     assert record.request_body_note is None
 
 
+CHUNKED = {
+    "HTTP_TRANSFER_ENCODING": "chunked",
+    "CONTENT_LENGTH": "",
+    "CONTENT_TYPE": "text/plain",
+    "wsgi.input_terminated": True,
+}
+LINES = b"first line\nsecond line\nthe third one\n"
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("limit", [None, 1000])
+@pytest.mark.parametrize(
+    ("read", "recorded"),
+    [
+        (lambda stream: stream.readline(), b"first line\n"),
+        (lambda stream: stream.readline(8), b"first "),
+        (lambda stream: [stream.readline(), stream.readline()], b"first line\nsecond line\n"),
+        (lambda stream: next(iter(stream)), b"first line\n"),
+        (lambda stream: [*stream], LINES),
+        (lambda stream: stream.readlines(), LINES),
+        (lambda stream: [*iter(stream.readline, b"")], LINES),
+        (lambda stream: [*iter(lambda: stream.read(5), b"")], LINES),
+        (lambda stream: stream.read(), LINES),
+    ],
+)
+def test_body_read_in_every_way(
+    app: Flask,
+    tracking: Tracking,
+    only_record: Only,
+    read: Callable[[Any], Any],
+    recorded: bytes,
+    limit: int | None,
+    is_chunked: bool,
+) -> None:
+    """What was read is stored, and noted unless it was all, however it was read through Flask."""
+    app.config["MAX_CONTENT_LENGTH"] = limit
+    seen: list[Any] = []
+
+    @app.post("/")
+    def view() -> str:
+        seen.append(read(request.stream))
+        return "ok"
+
+    environ = {**(CHUNKED if is_chunked else {}), "wsgi.input": io.BytesIO(LINES)}
+    if not is_chunked:
+        environ |= {"CONTENT_LENGTH": str(len(LINES)), "CONTENT_TYPE": "text/plain"}
+    assert app.test_client().post("/", environ_overrides=environ).text == "ok"
+    assert seen == [read(io.BytesIO(LINES))]
+    record = only_record()
+    assert record.request_body == recorded
+    assert record.request_body_note == (None if recorded == LINES else "not read")
+    if recorded == LINES or not is_chunked:
+        assert record.request_body_size == len(LINES)
+
+
+def test_body_that_is_verified_first(app: Flask, tracking: Tracking, only_record: Only) -> None:
+    """A body that is read, rewound and read again, as for a signature, is stored once."""
+    seen: list[bytes] = []
+
+    @app.before_request
+    def verify() -> None:
+        stream = request.environ["wsgi.input"]
+        seen.append(stream.read())
+        stream.seek(0)
+
+    @app.post("/")
+    def view() -> Any:
+        return request.json
+
+    response = app.test_client().post("/", json={"a": 1})
+    assert (response.json, seen) == ({"a": 1}, [b'{"a": 1}'])
+    record = only_record()
+    assert (record.request_body, record.request_body_size) == (b'{"a": 1}', 8)
+    assert record.request_body_note is None
+
+
 def test_stream_is_recorded_when_it_ends(
     app: Flask, tracking: Tracking, memory: MemoryExporter, only_record: Only
 ) -> None:
