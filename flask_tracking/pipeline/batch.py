@@ -242,6 +242,7 @@ class BatchWorker(Worker):
                 count = min(self._settings.batch_records, len(self._queue))
                 captures = [self._queue.popleft() for _ in range(count)]
                 self._in_hand = count
+            size = sum(capture.size for capture in captures)
             try:
                 self._work(captures)
             except Exception as error:  # what is not foreseen costs a batch and not the thread
@@ -249,18 +250,17 @@ class BatchWorker(Worker):
                 with self._lock:
                     self._drop("worker_failed", count)
             with self._lock:
-                self._bytes -= sum(capture.size for capture in captures)
+                self._bytes -= size
                 self._in_hand = 0
                 if not self._is_abandoned:
                     self._settled += count
                     self._done.notify_all()
 
-    def _work(self, captures: Sequence[Capture]) -> None:
+    def _work(self, captures: list[Capture]) -> None:
         if not self._closing.is_set():  # what is known will do: there is little time
             self._rules.refresh()
-        records: list[Record] = []
-        for chunk in self._pace.chunks(captures):
-            records += self._make_records(chunk)
+        records = self._process(captures)
+        captures.clear()  # while the store is away, each body waits once
         pause_s = FIRST_RETRY_S
         while records and not self._is_abandoned:
             is_last_try = self._closing.is_set()
@@ -273,6 +273,12 @@ class BatchWorker(Worker):
             # Meanwhile the queue fills up, and past its bounds drops its oldest.
             self._closing.wait(pause_s)
             pause_s = min(pause_s * 2, LAST_RETRY_S)
+
+    def _process(self, captures: Sequence[Capture]) -> list[Record]:
+        records: list[Record] = []
+        for chunk in self._pace.chunks(captures):
+            records += self._make_records(chunk)
+        return records
 
     def _give_up(self, records: Sequence[Record], reason: str) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import os
 import subprocess
@@ -172,6 +173,21 @@ def test_queue_is_bounded_by_bytes(make_worker: MakeWorker, exporter: Gate) -> N
     assert worker.stats.queue_bytes == 0
 
 
+def test_bodies_wait_once(make_worker: MakeWorker, exporter: Gate) -> None:
+    """While the store does not answer, a batch waits as records, and no longer as captures too."""
+    worker = make_worker(batch_records=2)
+    exporter.gate.clear()
+    for _ in range(2):
+        worker.submit(make_capture(path="/in/hand", size=4000))
+    assert exporter.arrived.wait(TIMEOUT_S)
+    captures = [one for one in gc.get_objects() if type(one) is Capture]
+    assert not [one for one in captures if "/in/hand" in one.environ_values]
+    assert worker.stats.queue_bytes == 8000
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    assert worker.stats.queue_bytes == 0
+
+
 def test_gap_is_visible_in_the_data(make_worker: MakeWorker, exporter: Gate) -> None:
     """The next record after a loss says how many were lost before it, and the one after it none."""
     worker = make_worker(queue_records=2)
@@ -303,7 +319,7 @@ def test_what_is_not_foreseen_costs_a_batch(
     failing = iter([MemoryError()])
     work = worker._work
 
-    def fail_once(captures: Sequence[Capture]) -> None:
+    def fail_once(captures: list[Capture]) -> None:
         for error in failing:
             raise error
         work(captures)
