@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from sys import getsizeof
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from .. import forks
 from ..guard import call_foreign, drop_own_frame, harmless, report_failure
 from ..memo import Memo, make_pick
-from ..record import Capture, Headers
+from ..record import Capture, ChildTiming, Headers
 from ..text import read_number
 from . import clock
-from .bodies import BodyCopy, output_tee_class
+from .bodies import CHUNK_SIZE, BodyCopy, output_tee_class
 from .files import Delivery, SentFile
 from .input_tee import InputTee, tee_input
+from .snapshot import held_bytes
 from .span import ENVIRON_KEY, Span
 
 if TYPE_CHECKING:
@@ -43,34 +45,44 @@ _TAKEN_OVER = (StopIteration, ConnectionError)
 """Websocket handlers raise the first to end a connection under gunicorn, the second under Werkzeug."""
 _WITHOUT_BODY = ("101", "204", "304")
 _ABSENT = -1
-_BASE_SIZE = 1500
-"""Bytes of memory that a capture takes without its headers, bodies and custom data."""
-_TEXT_SIZE = 60
-"""Bytes of memory that a string takes beyond its characters."""
-_HEADER_SIZE = 120
-"""The same of a header of the response: a string and a tuple."""
+_BASE_SIZE = 800
+"""Bytes of memory that a capture takes for its fields, the times and the status among them."""
+_TEXT_SIZE = 57
+"""Bytes of memory that a string takes beyond its characters, with its place in a tuple."""
+_HEADER_SIZE = 113
+"""The same of a value of the response's headers, with the tuple around it and its name."""
+_TRACE_SIZE = 300
+"""The same of a trace's three ids."""
+_EMPTY_TEXT = getsizeof("")
+_NO_CHILDREN: tuple[ChildTiming, ...] = ()
 
 Pick = Callable[["WSGIEnvironment"], tuple[Any, ...]]
 
 
-def _make_pick(keys: tuple[str, ...]) -> tuple[tuple[str, ...], Pick]:
-    """Return which of an environ's keys are kept, and a function that returns their values."""
+def _make_pick(keys: tuple[str, ...]) -> tuple[tuple[str, ...], Pick, int]:
+    """Return which of an environ's keys are kept, what returns their values, and the keys' memory."""
     kept = tuple(key for key in keys if key.startswith("HTTP_") or key in _REQUEST_KEYS)
-    return kept, make_pick(kept)
+    return kept, make_pick(kept), held_bytes(kept)
 
 
 # The clients of an app send few sets of headers. All captures of one share the tuple of its keys.
 _picks = Memo(_make_pick)
 
 
-def _find_places(names: tuple[str, ...]) -> tuple[int, int]:
-    """Return where among the names of headers the type and the length of the body stand."""
+def _find_places(names: tuple[str, ...]) -> tuple[int, int, int]:
+    """Return where the body's type and length stand among the headers, and the memory of the names."""
     places = {name.lower(): at for at, name in enumerate(names)}
-    return places.get("content-type", _ABSENT), places.get("content-length", _ABSENT)
+    size = sum(map(getsizeof, names))
+    return places.get("content-type", _ABSENT), places.get("content-length", _ABSENT), size
 
 
 # The views of an app send few sets of headers, too.
 _places = Memo(_find_places)
+
+
+def _wide_characters(texts: tuple[str, ...]) -> int:
+    """Return the bytes of memory that characters take, not all of which are ASCII."""
+    return sum(map(getsizeof, texts)) - _EMPTY_TEXT * len(texts)
 
 
 class Exchange:
@@ -198,9 +210,11 @@ class Exchange:
         self._status = status
         self._headers = headers
         names, values = zip(*headers, strict=True) if headers else ((), ())
-        type_at, length_at = _places[names]
+        type_at, length_at, names_size = _places[names]
         self._expected_size = None if length_at == _ABSENT else read_number(values[length_at])
-        self._headers_size = _HEADER_SIZE * len(values) + len("".join(values))
+        text = "".join(values)
+        text_size = len(text) if text.isascii() else _wide_characters(values)
+        self._headers_size = _HEADER_SIZE * len(values) + names_size + text_size
         response = self.response
         if self._room and not response.chunks:
             content_type = "" if type_at == _ABSENT else values[type_at]
@@ -411,22 +425,36 @@ class Exchange:
         path_info = span.path_info
         if path_info is not None and environ.get("PATH_INFO") != path_info:
             environ = {**environ, "PATH_INFO": path_info}
-        keys, pick = _picks[tuple(environ)]
-        values = pick(environ)
+        names = tuple(environ)
+        picking = _picks.get(names)
+        size = _BASE_SIZE + self._headers_size
+        if picking is None:
+            picking = _picks[names]
+            size += picking[2]  # the first capture with these keys holds them, later ones share them
+        values = picking[1](environ)
         try:
-            text_size = len("".join(values))
+            text = "".join(values)
         except TypeError:  # a test's own environ has numbers where text belongs
             values = tuple(map(str, values))
-            text_size = len("".join(values))
+            text = "".join(values)
+        text_size = len(text) if text.isascii() else _wide_characters(values)
+        size += _TEXT_SIZE * len(values) + text_size
         request_size, request_note = 0, None
         if request is not None or environ.get("CONTENT_LENGTH"):
             request_size, request_note = self._describe_request_body(environ)
         first_byte_ns = self._first_byte_ns
-        size = _BASE_SIZE + _TEXT_SIZE * len(values) + text_size + self._headers_size + response.kept
+        trace = span.settled_trace()
+        custom_data, children = None, _NO_CHILDREN
+        size += response.kept + CHUNK_SIZE * len(response.chunks)
         if request is not None:
-            size += request.kept
+            size += request.kept + CHUNK_SIZE * len(request.chunks)
+        if trace is not None:
+            size += _TRACE_SIZE
         if span.is_annotated:
-            size += span.annotations_size()
+            custom_data, children = span.custom_data(), span.timings()
+            size += held_bytes(custom_data) + span.annotations_size()
+        if span.view_args or span.user_repr is not None:
+            size += span.identity_size()
         # By position: with names it takes twice as long.
         return Capture(
             span.number,
@@ -435,7 +463,7 @@ class Exchange:
             span.owner.name,
             ended_ns - span.started_ns,
             None if first_byte_ns is None else first_byte_ns - span.started_ns,
-            keys,
+            picking[0],
             values,
             () if request is None else request.take_chunks(),
             request_size,
@@ -446,7 +474,7 @@ class Exchange:
             response.size,
             response.note,
             outcome,
-            span.settled_trace(),
+            trace,
             span.endpoint,
             span.url_rule,
             span.blueprint,
@@ -455,8 +483,8 @@ class Exchange:
             span.user_repr,
             span.user,
             span.exception,
-            span.custom_data() if span.is_annotated else None,
-            span.timings() if span.children else (),
+            custom_data,
+            children,
             span.keep_reason,
             span.is_discarded,
             tuple(span.notes) if span.notes else (),

@@ -13,6 +13,7 @@ import itertools
 import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Set, Sized
+from sys import getsizeof
 from typing import Any, NamedTuple
 
 from bson import Decimal128, ObjectId
@@ -32,6 +33,10 @@ MAX_REPR = 1000
 """Characters of a foreign ``repr`` or ``str`` that are kept."""
 
 _INT64 = range(-(2**63), 2**63)
+_SHARED_INTEGERS = range(-5, 257)
+"""Python has one object of each."""
+_INNER_BYTES = 48
+"""Bytes of memory of the bytes object in an object of BSON."""
 _UNREADABLE = "<unreadable>"
 _FAILED = object()
 _BUILTIN_CONTAINERS = (dict, list, tuple, set, frozenset)
@@ -65,6 +70,23 @@ def snapshot(value: object) -> Snapshot:
     copier = _Copier()
     copied = copier.copy(value, 0)
     return Snapshot(copied, copier.size, tuple(copier.notes), copier.is_plain)
+
+
+def held_bytes(value: Any) -> int:
+    """Return about the bytes of memory that a plain value takes: a snapshot, or what it is made of."""
+    kind = type(value)
+    if kind is str or kind is float or kind is bytes:
+        return getsizeof(value)
+    if kind is int:
+        return 0 if value in _SHARED_INTEGERS else getsizeof(value)
+    if value is None or kind is bool:
+        return 0
+    size = getsizeof(value)
+    if kind is dict:
+        return size + sum(map(getsizeof, value)) + sum(map(held_bytes, value.values()))
+    if isinstance(value, (list, tuple)):
+        return size + sum(map(held_bytes, value))
+    return size + (_INNER_BYTES if kind is ObjectId or kind is Decimal128 else 0)
 
 
 class _Copier:

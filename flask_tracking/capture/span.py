@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
+from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
@@ -37,6 +38,7 @@ from .snapshot import (
     clean_text,
     describe_exception,
     foreign_text,
+    held_bytes,
     snapshot,
 )
 from .trace import OPENTELEMETRY, active_span, continue_opentelemetry
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
 ENVIRON_KEY = "flask_tracking.span"
 MAX_CHILDREN = 1000
 MAX_KEYS = 1000
+CHILD_SIZE = 144
+"""Bytes of memory that the timing of a child span takes, without its name."""
 
 running: ContextVar[Span | None] = ContextVar("flask_tracking.span", default=None)
 """The span whose app is running in this context: the middleware and the tee set and reset it."""
@@ -107,7 +111,7 @@ class Span:
         self.is_discarded = False
         self.keep_reason: str | None = None
         self.is_annotated = False
-        """True once there is custom data, a child span or an exception."""
+        """True once there is custom data, a child span, an exception or a reason to keep the record."""
         self.custom: dict[str, tuple[Any, int]] = {}
         self.children: list[_Child] = []
         self.notes: dict[str, None] = {}
@@ -189,6 +193,7 @@ class Span:
             reason: why, for the people who will read it.
         """
         if self.is_recording:
+            self.is_annotated = True
             self.keep_reason = _given_text(reason)
             self.is_discarded = False
 
@@ -355,13 +360,28 @@ class Span:
         self._request_data = snapshot(data)
         self._note(self._request_data.notes)
 
+    def identity_size(self) -> int:
+        """Return about the bytes of memory that the arguments of the view and the user take."""
+        size = 0
+        if self.view_args:
+            size += getsizeof(self.view_args)
+            for value in self.view_args.values():  # its keys are the rule's
+                size += getsizeof(value)
+        if self.user_repr is not None:
+            size += getsizeof(self.user_id) + getsizeof(self.user_repr)
+            if self.user is not None:
+                size += held_bytes(self.user)
+        return size
+
     def annotations_size(self) -> int:
-        """Return about the bytes of memory that custom data, children and an exception take."""
-        size = self._custom_size + 200 * len(self.children)
-        if self._request_data is not None:
-            size += self._request_data.size
+        """Return about the bytes of memory that children, an exception and a reason take."""
+        size = held_bytes(self.keep_reason)
         if self.exception is not None:
-            size += len(self.exception.traceback)
+            size += held_bytes(self.exception)
+        if self.children:
+            # One name stands for many, if a loop times the same part.
+            names = {id(child.name): child.name for child in self.children}
+            size += CHILD_SIZE * len(self.children) + sum(map(getsizeof, names.values()))
         return size
 
     def end(self) -> None:

@@ -16,7 +16,8 @@ from flask_sock import Sock
 from werkzeug.serving import make_server
 
 from flask_tracking import MemoryExporter, Record, Tracking, guard
-from flask_tracking.capture.bodies import BodyCopy, tee_input
+from flask_tracking.capture.bodies import BodyCopy
+from flask_tracking.capture.input_tee import tee_input
 from flask_tracking.capture.middleware import TrackingMiddleware
 from flask_tracking.pipeline.assemble import Assembler
 from flask_tracking.record import Capture
