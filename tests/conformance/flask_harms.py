@@ -6,6 +6,8 @@ import io
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+import flask
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -56,10 +58,24 @@ def swallow_exception(wsgi_app: WSGIApplication) -> WSGIApplication:
     return harmed
 
 
+def ask_user(wsgi_app: WSGIApplication) -> WSGIApplication:
+    """Read the email of a user who was loaded, which is a statement where a commit has expired it."""
+
+    def harmed(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def start(*arguments: Any) -> Callable[[bytes], object]:
+            getattr(flask.g.get("_login_user"), "email", None)
+            return start_response(*arguments)
+
+        return wsgi_app(environ, start)
+
+    return harmed
+
+
 HARMS: dict[str, Callable[[WSGIApplication], WSGIApplication]] = {
     "header": add_header,
     "body": lose_byte,
     "input": read_input,
     "exception": swallow_exception,
+    "user": ask_user,
 }
 """By the name that ``--harm`` takes."""

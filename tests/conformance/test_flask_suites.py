@@ -41,6 +41,22 @@ def echo():
 def broken():
     return 1 / 0
 
+class User:
+    asked = 0
+
+    @property
+    def email(self):
+        User.asked += 1
+
+@app.get("/user")
+def show_user():
+    flask.g._login_user = User()
+    return "Ada"
+
+def test_user():
+    assert app.test_client().get("/user").status_code == 200
+    assert User.asked == 0
+
 def test_echo():
     response = app.test_client().post("/echo", data=b"tea")
     assert response.data == b"tea"
@@ -124,7 +140,7 @@ def find(off: Run, on: Run, least: int = 1) -> list[str]:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """A suite of seven tests, one of which fails and one of which has a failing fixture."""
+    """A suite of nine tests, one of which fails and one of which has a failing fixture."""
     return write_suite(tmp_path, TESTS)
 
 
@@ -312,9 +328,10 @@ def test_run(shop: Path) -> None:
     assert find_problems(make_suite(least=3), runs) == []
     assert runs["off"].tracking is None
     for mode in ("sync", "batch"):
-        assert runs[mode].tracking == {"apps": 1, "requests": 3, "records": 3, "troubles": {}}
+        assert runs[mode].tracking == {"apps": 1, "requests": 4, "records": 4, "troubles": {}}
     prefix = "tests/test_shop.py::test_"
     assert runs["off"].outcomes == {
+        f"{prefix}user": "passed",
         f"{prefix}echo": "passed",
         f"{prefix}headers": "passed",
         f"{prefix}exception": "passed",
@@ -331,7 +348,13 @@ def test_run(shop: Path) -> None:
 
 @pytest.mark.parametrize(
     ("harm", "test"),
-    [("header", "headers"), ("body", "echo"), ("input", "echo"), ("exception", "exception")],
+    [
+        ("header", "headers"),
+        ("body", "echo"),
+        ("input", "echo"),
+        ("exception", "exception"),
+        ("user", "user"),
+    ],
 )
 def test_harm(shop: Path, harm: str, test: str) -> None:
     """A harm that is planted in every app is noticed, and the test that notices it is named."""
@@ -353,7 +376,7 @@ def test_module_that_cannot_be_imported(shop: Path) -> None:
     run = run_shop(shop, "off")
     assert run.outcomes["tests/test_other.py"] == "error"
     assert "tea_that_nobody_knows" in run.reasons["tests/test_other.py"]
-    assert run.count("passed") == 4
+    assert run.count("passed") == 5
 
 
 def test_crash(tmp_path: Path) -> None:
