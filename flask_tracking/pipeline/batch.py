@@ -18,6 +18,7 @@ from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
 from ..record import Capture, Record
 from .callback import NO_HOOKS, Hooks
+from .interrupts import persist
 from .pace import MOST_CAPTURES, Pace, give_way
 from .server import Watch, threads_can_run
 from .untraced import untraced
@@ -191,7 +192,7 @@ class BatchWorker(Worker):
 
     def _run(self) -> None:
         try:
-            self._serve()
+            persist(self._serve)
         except BaseException as error:  # it costs what was in hand, and the next capture a new thread
             self._note_death()
             guard.report_failure("the worker's thread", error)
@@ -199,12 +200,19 @@ class BatchWorker(Worker):
     def _note_death(self) -> None:
         with self._lock:
             self._thread = None
-            self._in_hand = 0
-            self._bytes = sum(capture.size for capture in self._queue)
-            lost = self._received - self._settled - len(self._queue)
-            self._settle_dropped("worker_failed", lost)
+            self._settle_lost()
+
+    def _settle_lost(self) -> None:
+        """Count what was in hand when something broke off the work on it; the lock must be held."""
+        self._in_hand = 0
+        self._bytes = sum(capture.size for capture in self._queue)
+        lost = self._received - self._settled - len(self._queue)
+        self._settle_dropped("worker_failed", max(0, lost))  # of what was given up nothing is left
 
     def _serve(self) -> None:
+        if self._in_hand:  # a signal has broken off the turn before
+            with self._lock:
+                self._settle_lost()
         # Where the server lets no thread run from now on, that is noticed before a call hangs.
         self._watch.expect(0.0)
         give_way()
@@ -264,7 +272,7 @@ class BatchWorker(Worker):
         pause_s = FIRST_RETRY_S
         while records and not self._is_abandoned:
             is_last_try = self._closing.is_set()
-            reason = self._try_export(records)
+            reason = persist(self._try_export, records)
             if reason is None:
                 return
             if reason == "not_configured" or is_last_try:
@@ -277,7 +285,7 @@ class BatchWorker(Worker):
     def _process(self, captures: Sequence[Capture]) -> list[Record]:
         records: list[Record] = []
         for chunk in self._pace.chunks(captures):
-            records += self._make_records(chunk)
+            records += persist(self._make_records, chunk)
         return records
 
     def _give_up(self, records: Sequence[Record], reason: str) -> None:
