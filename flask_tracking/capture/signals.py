@@ -50,9 +50,8 @@ def connect(app: Flask) -> None:
 def _note_exceptions(app: Flask) -> None:
     """Stand before the app's handlers of exceptions, also where an extension has replaced them."""
     for name, note in _NOTES.items():
-        handler = getattr(app, name)
-        if type(handler) is not _NotedHandler:
-            setattr(app, name, _NotedHandler(app, handler, note))
+        if type(getattr(app, name)) is not _NotedHandler:
+            setattr(app, name, _NotedHandler(app, name, note))
 
 
 class _NotedHandler:
@@ -62,25 +61,49 @@ class _NotedHandler:
     of ours appears in the tracebacks that the app logs, and no handler is called in another way.
     """
 
-    def __init__(
-        self, app: Flask, handler: Callable[..., Any], note: Callable[[Flask, BaseException], None]
-    ) -> None:
-        self.__wrapped__ = handler
+    __slots__ = ("_app", "_handler", "_name", "_note")
+
+    def __init__(self, app: Flask, name: str, note: Callable[[Flask, BaseException], None]) -> None:
         self._app = app
+        self._name = name
+        self._handler = vars(app).get(name)
         self._note = note
+
+    @property
+    def __wrapped__(self) -> Any:
+        # A handler that is not the app's own is looked up in its class, which may be patched.
+        return _bind(self._app, self._name) if self._handler is None else self._handler
 
     @property
     def __call__(self) -> Callable[..., Any]:
         error = sys.exc_info()[1]
         if error is not None:
             self._note(self._app, error)
-        return self.__wrapped__
+        handler: Callable[..., Any] = self.__wrapped__
+        return handler
 
     def __getattr__(self, name: str) -> Any:
-        """Answer as the handler, which may be a test's mock."""
-        if name.startswith("_"):
+        """Answer as the handler, which may be a test's mock, and has what any method has."""
+        if name.startswith("_") and name not in _OF_METHODS:
             raise AttributeError(name)
         return getattr(self.__wrapped__, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set what is not ours on the handler: a mock may be told later what to return."""
+        if name in self.__slots__:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self.__wrapped__, name, value)
+
+
+_OF_METHODS = ("__name__", "__qualname__", "__self__", "__func__", "__code__")
+
+
+def _bind(app: Flask, name: str) -> Any:
+    """Look up a method of an app past the app's own attributes."""
+    method = next(vars(kind)[name] for kind in type(app).__mro__ if name in vars(kind))
+    bind = getattr(type(method), "__get__", None)
+    return method if bind is None else bind(method, app, type(app))
 
 
 @harmless("noting a handled exception")

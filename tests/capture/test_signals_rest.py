@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import traceback
 import warnings
@@ -438,6 +439,40 @@ def test_handlers_answer_as_they_did(memory: MemoryExporter) -> None:
         handler.assert_called_once()
     assert ask(app, "404")[0] == "404 NOT FOUND"
     assert [record.status_code for record in memory.records] == [200, 200, 404]
+
+
+def test_mock_is_told_later_what_to_return(memory: MemoryExporter) -> None:
+    """What is set on a handler after a request is set on the mock that stands there."""
+    from unittest import mock
+
+    app = make_app(add_plain, memory)
+    with mock.patch.object(app, "handle_user_exception", return_value="first"):
+        assert ask(app, "404")[2] == b"first"
+        app.handle_user_exception.return_value = "second"  # type: ignore[attr-defined]
+        assert ask(app, "404")[2] == b"second"
+
+
+def test_handler_that_is_patched_in_the_class(memory: MemoryExporter) -> None:
+    """What replaces a handler in the app's class takes effect, as nothing replaces it in the app."""
+    from unittest import mock
+
+    app = make_app(add_plain, memory)
+    with mock.patch.object(
+        Flask, "handle_user_exception", autospec=True, return_value="mocked"
+    ) as handler:
+        assert ask(app, "404")[2] == b"mocked"
+        handler.assert_called_once()
+    assert ask(app, "404")[0] == "404 NOT FOUND"
+
+
+def test_handlers_have_what_methods_have(memory: MemoryExporter) -> None:
+    """Whatever wraps a handler may ask for its name and for whom it is bound to."""
+    app = make_app(add_plain, memory)
+    for name in ("handle_user_exception", "handle_exception"):
+        handler = getattr(app, name)
+        assert (handler.__name__, handler.__qualname__) == (name, f"Flask.{name}")
+        assert (handler.__self__, handler.__func__) == (app, getattr(Flask, name))
+        assert copy.copy(handler).__self__ is app
 
 
 def test_handler_outside_a_request(memory: MemoryExporter) -> None:
