@@ -253,7 +253,7 @@ def _find_app(app: object) -> Flask:
         return app
     for name in ("app", "server"):  # of Connexion, Dash, and others around an app
         if isinstance(getattr(app, name, None), Flask):
-            raise _wrong("app", app, f"the Flask app in its attribute: Tracking(x.{name})")
+            raise _wrong("app", app, f"a Flask app, like the one in its attribute: Tracking(x.{name})")
     wanted = "a Flask app"
     if callable(app):
         wanted += ", like the one that an app factory returns: Tracking(create_app())"

@@ -32,9 +32,9 @@ def warn_of_bypass(app: Flask, tracked: TrackedApp, request: Request) -> None:
     tracked.is_reached = True
     warn_rarely(
         f"bypass of {id(tracked)}",
-        "Nothing is recorded: the server calls the app '%s' past Tracking, by an app.wsgi_app that was "
-        "taken before Tracking(app) wrapped it. Call Tracking(app) first, or give the server the app "
-        "and not its wsgi_app.",
+        "Nothing is recorded: the server calls an app.wsgi_app of the app '%s' that was taken before "
+        "Tracking(app) replaced it. Call Tracking(app) first, or give the server the app and not its "
+        "wsgi_app.",
         app.name,
     )
 

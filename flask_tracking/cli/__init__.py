@@ -63,7 +63,7 @@ class _Commands(AppGroup):
 def register(app: Flask) -> None:
     """Add ``flask tracking`` to the commands of `app`."""
     app.cli.add_command(
-        _Commands("tracking", help="Look at recorded requests, and see to their store.")
+        _Commands("tracking", help="Inspect recorded requests and manage their storage.")
     )
 
 

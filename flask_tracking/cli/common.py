@@ -97,10 +97,13 @@ def find_id(reader: Reader, text: str) -> ObjectId:
         return ObjectId(text)
     short = SHORT_ID.fullmatch(text.lower())
     if short is None:
-        raise TrackingError(f"{text!r} is no id. Ids have 24 hex digits; `list` shows them.")
+        raise TrackingError(
+            f"Invalid id {text!r}: expected 24 hex digits, or a short id like 6b0b2833..3982aa. "
+            "`list` shows the ids."
+        )
     found = sorted(_find_ids(reader, datetime.fromtimestamp(int(short[1], 16), timezone.utc), short[2]))
     if not found:
-        raise TrackingError(f"There is no record {text}. It may have made room for newer ones.")
+        raise TrackingError(f"Record {text} not found. It may have been overwritten by newer records.")
     if len(found) > 1:
         raise TrackingError(
             f"Several records have the id {text}: {', '.join(map(str, found))}. Use one of these."
@@ -134,5 +137,7 @@ def get_record(reader: Reader, record_id: ObjectId) -> Record:
     """
     record = reader.get(record_id)
     if record is None:
-        raise TrackingError(f"There is no record {record_id}. It may have made room for newer ones.")
+        raise TrackingError(
+            f"Record {record_id} not found. It may have been overwritten by newer records."
+        )
     return record

@@ -135,7 +135,7 @@ def _read(source: str) -> bytes:
         reason = error.strerror or type(error).__name__
         raise TrackingError(
             f"{source!r} cannot be read ({reason}). Name a file with a request, - for standard input, "
-            "or the id of a record, which has 24 hex digits."
+            "or the id of a record, like 6b0b2833420c3ba6703982aa or 6b0b2833..3982aa."
         ) from None
     if len(data) > MAX_BYTES:
         raise TrackingError(f"{source!r} is longer than 64 MiB. Cut its body.")

@@ -76,7 +76,8 @@ def serve(host: str, port: int) -> None:
     program = _find_program()
     with contextlib.suppress(OSError), socket.create_connection((host, port), 0.5):
         raise TrackingError(
-            f"Something answers at {host}:{port} already. Stop it, or choose another --port."
+            f"Something answers at {host}:{port} already. If it is `flask tracking serve` of this app, "
+            "use it. Otherwise stop it, or choose another --port."
         )
     data = Path(current_app.instance_path) / "tracking-db"
     try:
@@ -170,7 +171,8 @@ def _wait_until_up(
     process.wait()
     if any(IN_USE in line for line in errors.join()):
         raise TrackingError(
-            f"Another `flask tracking serve` uses {data} already. Use that one, or stop it first."
+            f"Another `flask tracking serve` uses {data} already. "
+            "Use the URI that it printed, or stop it first."
         )
     errors.show()
     raise TrackingError(f"SecantusDB did not come up at {host}:{port}. What it says stands above.")

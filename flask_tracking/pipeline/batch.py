@@ -169,7 +169,11 @@ class BatchWorker(Worker):
                 self._is_abandoned = True
                 self._settle_dropped("shutdown", left)
         if left:
-            guard.logger.warning("Records that were not stored in time and are lost: %d.", left)
+            guard.logger.warning(
+                "Records that were not stored in time and are lost: %d. "
+                "Check the database, or raise TRACKING_SHUTDOWN_TIMEOUT_S.",
+                left,
+            )
         return thread is None or not thread.is_alive()
 
     def stop(self) -> None:

@@ -17,9 +17,9 @@ from flask_tracking import MemoryExporter, Tracking
 
 Said = Callable[[], list[str]]
 LINE = (
-    "Nothing is recorded: the server calls the app 'shop' past Tracking, by an app.wsgi_app that was "
-    "taken before Tracking(app) wrapped it. Call Tracking(app) first, or give the server the app and "
-    "not its wsgi_app."
+    "Nothing is recorded: the server calls an app.wsgi_app of the app 'shop' that was taken before "
+    "Tracking(app) replaced it. Call Tracking(app) first, or give the server the app and not its "
+    "wsgi_app."
 )
 
 

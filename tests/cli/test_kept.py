@@ -92,9 +92,12 @@ def test_forget_the_only_copy(app: Flask, invoke: Invoke) -> None:
 @pytest.mark.parametrize(
     ("record_id", "message"),
     [
-        ("nonsense\x1b", "'nonsense\\x1b' is no id. Ids have 24 hex digits; `list` shows them."),
-        ("6b0603d28cdad1b338a9a36", "'6b0603d28cdad1b338a9a36' is no id. Ids have 24 hex digits"),
-        ("6b0603d28cdad1b338a9a362", "There is no record 6b0603d28cdad1b338a9a362. It may have made"),
+        (
+            "nonsense\x1b",
+            "Invalid id 'nonsense\\x1b': expected 24 hex digits, or a short id like 6b0b2833..3982aa.",
+        ),
+        ("6b0603d28cdad1b338a9a36", "Invalid id '6b0603d28cdad1b338a9a36': expected 24 hex digits"),
+        ("6b0603d28cdad1b338a9a362", "Record 6b0603d28cdad1b338a9a362 not found. It may have been"),
     ],
 )
 def test_wrong_ids(

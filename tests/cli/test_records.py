@@ -197,10 +197,10 @@ def test_short_id_in_a_busy_second(
 @pytest.mark.parametrize(
     ("record_id", "message"),
     [
-        ("nonsense\x1b", "'nonsense\\x1b' is no id. Ids have 24 hex digits"),
-        (str(ObjectId()), "There is no record"),
-        ("6b0603d2…3982aa", "There is no record 6b0603d2…3982aa. It may have made room"),
-        ("6b0603d2…3982a", "'6b0603d2…3982a' is no id. Ids have 24 hex digits"),
+        ("nonsense\x1b", "Invalid id 'nonsense\\x1b': expected 24 hex digits"),
+        ("6b0603d28cdad1b338a9a362", "Record 6b0603d28cdad1b338a9a362 not found."),
+        ("6b0603d2…3982aa", "Record 6b0603d2…3982aa not found. It may have been"),
+        ("6b0603d2…3982a", "Invalid id '6b0603d2…3982a': expected 24 hex digits"),
     ],
 )
 def test_show_what_is_not_there(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bson import ObjectId
 from click.testing import Result
 from flask import Flask
 
@@ -241,7 +240,7 @@ def test_whole_url_as_target(shop: Flask, invoke: Invoke) -> None:
     ("source", "message"),
     [
         ("no/such/file", "'no/such/file' cannot be read (No such file or directory). Name a file"),
-        (str(ObjectId()), "There is no record"),
+        ("6b0603d28cdad1b338a9a362", "Record 6b0603d28cdad1b338a9a362 not found."),
         ("/", "'/' cannot be read (Is a directory)."),
     ],
 )

@@ -152,7 +152,7 @@ def test_serve(tmp_path: Path, ending: signal.Signals) -> None:
             assert (third.returncode, third.stdout) == (1, "")
             assert third.stderr == (
                 f"Error: Another `flask tracking serve` uses {tmp_path / 'instance' / 'tracking-db'} "
-                "already. Use that one, or stop it first.\n"
+                "already. Use the URI that it printed, or stop it first.\n"
             )
             process.send_signal(ending)
             assert process.wait(30) == 0

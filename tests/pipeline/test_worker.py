@@ -526,7 +526,8 @@ def test_close_honours_its_timeout(
     stats = worker.stats
     assert (stats.received, stats.exported, stats.dropped) == (3, 0, {"shutdown": 3})
     assert [record.getMessage() for record in caplog.records] == [
-        "Records that were not stored in time and are lost: 3."
+        "Records that were not stored in time and are lost: 3. "
+        "Check the database, or raise TRACKING_SHUTDOWN_TIMEOUT_S."
     ]
 
 

@@ -194,8 +194,8 @@ def _check_patches() -> None:
     checker = sys.modules.get("pymongo.socket_checker")
     if getattr(checker, "_HAVE_POLL", False) and not hasattr(select, "poll"):
         raise NoDatabaseError(
-            "eventlet.monkey_patch() was called after PyMongo was imported, which cannot connect since "
-            "then. Call it before anything else is imported."
+            "PyMongo cannot connect: eventlet.monkey_patch() was called after PyMongo was imported. "
+            "Call it before anything else is imported."
         )
 
 
