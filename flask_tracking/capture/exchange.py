@@ -315,16 +315,17 @@ class Exchange:
         """Record an exception that is escaping, and end."""
         if self.has_ended:
             return
-        if self._is_taken_over(error):
-            self.end("ok")
-            return
-        self.span.take_escaped(error)
-        if self.response.size:
-            self.end("stream_error")
-            return
-        # The server has sent no byte of the answer that had begun: what the client gets is a 500.
-        self._status = None
-        self.end("error")
+        outcome = "stream_error" if self.response.size else "error"
+        try:
+            if self._is_taken_over(error):
+                outcome = "ok"
+            else:
+                self.span.take_escaped(error)
+        finally:  # what cannot be read of an exception costs its text, and not the record
+            if outcome == "error":
+                # The server has sent no byte of the answer that had begun: the client gets a 500.
+                self._status = None
+            self.end(outcome)
 
     def _is_taken_over(self, error: BaseException) -> bool:
         """Tell whether a handler raised `error` because it has answered on the socket itself."""

@@ -45,6 +45,28 @@ class Sentinel:
     """As servers have it for an app that has answered by itself: not iterable."""
 
 
+class UnreadableError(Exception):
+    """Raises whatever is asked of it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise SystemError(name)
+
+
+def test_exception_that_cannot_be_read(app: Flask, tracking: Tracking) -> None:
+    """It reaches the server as it is, and costs the record its text and not the record."""
+
+    def fail(environ: Any, start_response: Any) -> Any:
+        raise UnreadableError
+
+    middleware, captures, environ = make_middleware(app, fail)
+
+    with pytest.raises(UnreadableError):
+        middleware(environ, note_start([]))
+
+    assert ends(app, captures) == [(500, "error")]
+    guard.failures.clear()
+
+
 @pytest.mark.parametrize("answer", [Sentinel(), object(), 17, None])
 def test_answer_that_is_not_iterable_is_handed_on(app: Flask, tracking: Tracking, answer: Any) -> None:
     """The server gets the app's own object, which it may know, and the exchange has ended."""
