@@ -143,6 +143,13 @@ _LIBRARIES: dict[tuple[Any, str], Library] = {
     # Collections and queries that are sent when they are looked at, or that flush what is pending.
     ("sqlalchemy.ext.associationproxy", "_AssociationCollection"): Library(_nothing),
     ("sqlalchemy.orm.query", "Query"): Library(_nothing),
+    # Whoever holds one of these may ask for anything.
+    ("sqlalchemy.orm.session", "Session"): Library(_nothing),
+    ("sqlalchemy.orm.scoping", "scoped_session"): Library(_nothing),
+    ("sqlalchemy.ext.asyncio.session", "AsyncSession"): Library(_nothing),
+    ("sqlalchemy.ext.asyncio.scoping", "async_scoped_session"): Library(_nothing),
+    ("sqlalchemy.engine.base", "Connection"): Library(_nothing),
+    ("sqlalchemy.engine.base", "Engine"): Library(_nothing),
     ("mongoengine.queryset.base", "BaseQuerySet"): Library(_nothing),
     ("django.db.models.query", "QuerySet"): Library(_nothing),
     ("pony.orm.core", "Query"): Library(_nothing),

@@ -362,6 +362,31 @@ def test_user_that_holds_a_row(bank: Bank, row: Any, monkeypatch: pytest.MonkeyP
     assert bank.traffic == []
 
 
+class Late:
+    """A user that looks its row up when it is asked for its name."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        self.id = 17
+
+    def __str__(self) -> str:
+        return f"late {self.session.get(Row, self.id, populate_existing=True).first}"
+
+
+def test_user_that_holds_a_session(bank: Bank) -> None:
+    """What can ask a database for anything is taken out of the copy; what is there is said."""
+    sessions = orm.scoped_session(orm.sessionmaker(bank.session.get_bind()))
+    users = [Late(bank.session), Late(sessions)]
+    assert str(users[0]) == "late Ada"
+    with bank.session.connection() as connection:
+        bank.traffic.clear()
+        users += [Late(connection), Late(connection.engine)]
+        assert [describe_user(user) for user in users] == [("17", "17", None)] * 4
+        assert [foreign_text(str, user) for user in users] == ["<Late>"] * 4
+        assert describe_exception(ShopError(users[0])).message == "<ShopError>"
+        assert bank.traffic == []
+
+
 def test_traceback_of_causes(bank: Bank, row: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A traceback shows its causes and contexts, each with what its text can say."""
     say(monkeypatch, lambda row: row.first)
