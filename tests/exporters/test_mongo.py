@@ -146,6 +146,15 @@ def test_capped_on_an_index_that_expires(make: Make, database: Database[Document
     assert make().prepare()[0].ttl_s == 60
 
 
+def test_expiry_that_is_no_number(make: Make) -> None:
+    """An expiry of NaN, which older servers took, keeps nothing from being recorded."""
+    index = {"key": [("date_created", 1)], "expireAfterSeconds": float("nan")}
+    with mock.patch.object(Collection, "index_information", return_value={"date_created_1": index}):
+        exporter = make()
+        assert exporter.prepare()[0].ttl_s is None
+        assert exporter.export([make_record()]) == 0
+
+
 # Servers and logins that allow less
 
 

@@ -7,6 +7,7 @@ that costs speed, and no record.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -58,7 +59,9 @@ class Indexing:
     def ttl_s(self) -> int | None:
         """After how many seconds records expire; None when they do not."""
         expiries = (index.get("expireAfterSeconds") for index in (self._found or {}).values())
-        return min((int(expiry) for expiry in expiries if expiry is not None), default=None)
+        # Older servers took NaN, and show it for ever.
+        numbers = (one for one in expiries if isinstance(one, (int, float)) and math.isfinite(one))
+        return min(map(int, numbers), default=None)
 
     def ensure(self, others: Sequence[Index], ttl_s: int | None) -> None:
         """Create what is missing, and change nothing of what is there but the expiry.
