@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import threading
-import time
+from time import time as unix_time
 
 from .. import guard
 
@@ -42,12 +42,12 @@ class Watch:
     def expect(self, in_s: float) -> None:
         """Expect the thread to run in `in_s` seconds; it calls this itself, before it waits."""
         if not self._is_said:
-            self.due_at = time.time() + in_s + LATE_S
+            self.due_at = unix_time() + in_s + LATE_S
 
     def arrive(self) -> None:
         """Note that the thread runs."""
         with self._lock:
-            is_late = time.time() > self.due_at
+            is_late = unix_time() > self.due_at
             self.due_at = math.inf
             self._times_late = self._times_late + 1 if is_late else 0
         self._judge()

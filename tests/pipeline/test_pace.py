@@ -7,10 +7,13 @@ import sys
 import textwrap
 import time
 from collections.abc import Sequence
+from unittest import mock
 
 import pytest
 
+from flask_tracking import MemoryExporter, Settings
 from flask_tracking.pipeline import pace as pace_module
+from flask_tracking.pipeline.batch import BatchWorker
 from flask_tracking.pipeline.pace import MOST_CAPTURES, TURN_S, Pace, give_way
 from flask_tracking.record import Capture
 
@@ -95,14 +98,33 @@ def test_others_run_after_each_chunk(work: Work, monkeypatch: pytest.MonkeyPatch
     assert len(work.do(captures_of(60_000, 7), 0.4e-6)) == len(pauses) == 7
 
 
-def test_patched_sleep_is_asked_for_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sleep that somebody patched, as gevent does, is looked up when it is wanted."""
+@pytest.mark.parametrize("module", ["gevent.hub", "eventlet.greenthread"])
+def test_patched_sleep_is_asked_for_some_time(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """A sleep that gevent or eventlet patched in is looked up when it is wanted."""
     slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    sleep.__module__ = module
+    monkeypatch.setattr(time, "sleep", sleep)
     give_way()
-    monkeypatch.setattr(time, "sleep", lambda seconds: slept.append(seconds))
-    give_way()
-    assert slept == [0, pace_module.LEAST_SLEEP_S]
+    assert slept == [pace_module.LEAST_SLEEP_S]
+
+
+def test_what_a_test_mocks_is_left_alone() -> None:
+    """A test of the app that counts its sleeps, or says what time it is, does not meet ours."""
+    worker = BatchWorker(Settings(batch_records=1), MemoryExporter())
+    capture = make_capture()
+    with (
+        mock.patch("time.sleep", side_effect=[None]) as sleep,
+        mock.patch("time.time", side_effect=[0.0]) as now,
+    ):
+        worker.submit(capture)
+        assert worker.flush(10)
+    sleep.assert_not_called()
+    now.assert_not_called()
+    assert (worker.close(10), worker.stats.exported) == (True, 1)
 
 
 @pytest.mark.parametrize("patch", ["gevent.monkey.patch_all", "eventlet.monkey_patch"])

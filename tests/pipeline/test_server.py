@@ -25,7 +25,7 @@ TIMEOUT_S = 20.0
 
 
 class Clock:
-    """Stands in for the module `time`."""
+    """Stands in for the time."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
@@ -37,7 +37,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(server_module, "time", clock)
+    monkeypatch.setattr(server_module, "unix_time", clock.time)
     return clock
 
 
