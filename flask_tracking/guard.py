@@ -13,9 +13,9 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
+from time import monotonic
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
@@ -123,7 +123,7 @@ def warn_rarely(
 
     Never raises, not even when a log handler does: this runs inside requests.
     """
-    now = time.monotonic()
+    now = monotonic()
     last = _last_logged.get(key)
     if last is not None and now - last < LOG_INTERVAL_S:
         return

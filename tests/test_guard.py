@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-import types
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -39,7 +38,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the guard."""
     clock = Clock()
-    monkeypatch.setattr(guard, "time", types.SimpleNamespace(monotonic=clock.monotonic))
+    monkeypatch.setattr(guard, "monotonic", clock.monotonic)
     return clock
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
+from time import monotonic
 
 from .. import guard
 from ..config import Settings
@@ -223,17 +223,17 @@ class BatchWorker(Worker):
         self._watch.arrive()
         # The connection is opened here: a first one made while the interpreter exits may fail.
         guard.call_foreign("opening the exporter", self._open, default=None)
-        next_flush = time.monotonic() + self._settings.flush_interval_s
+        next_flush = monotonic() + self._settings.flush_interval_s
         while not (self._closing.is_set() and (self._is_abandoned or not self._queue)):
-            pause_s = max(0.0, next_flush - time.monotonic())
+            pause_s = max(0.0, next_flush - monotonic())
             self._watch.expect(pause_s)
             self._wake.wait(pause_s)
             self._watch.arrive()
             self._wake.clear()
-            is_due = time.monotonic() >= next_flush or self._is_flushing or self._closing.is_set()
+            is_due = monotonic() >= next_flush or self._is_flushing or self._closing.is_set()
             if is_due:
                 self._is_flushing = False
-                next_flush = time.monotonic() + self._settings.flush_interval_s
+                next_flush = monotonic() + self._settings.flush_interval_s
             self._empty_queue(down_to=1 if is_due else self._settings.batch_records)
         self._close_exporter()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from datetime import datetime
+from time import monotonic
 
 from .. import guard, temporary
 from ..config import Settings
@@ -48,7 +48,7 @@ class CurrentRules:
         What it cannot say now is known from before, until it expires.
         """
         with self._lock:
-            now = time.monotonic()
+            now = monotonic()
             if now < self._next_load:
                 return
             # Set before: of several threads one asks, and the others do not wait for it.
@@ -57,7 +57,7 @@ class CurrentRules:
         with self._lock:
             if found is None:
                 pause_s = max(FAILURE_PAUSE_S, self._settings.flush_interval_s)
-                self._next_load = time.monotonic() + pause_s
+                self._next_load = monotonic() + pause_s
             elif found or self._known:
                 self._take(found)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from .. import guard
@@ -161,7 +161,7 @@ class Worker(ABC):
                 queue_records=self._queue_records(),
                 queue_bytes=self._queue_bytes(),
                 last_export_age_s=(
-                    None if self._last_export is None else time.monotonic() - self._last_export
+                    None if self._last_export is None else monotonic() - self._last_export
                 ),
             )
 
@@ -233,7 +233,7 @@ class Worker(ABC):
             return self._note_failed_export(error)
         with self._lock:
             self._exported += 0 if self._is_abandoned else len(records) - rejected
-            self._last_export = time.monotonic()
+            self._last_export = monotonic()
             if rejected:
                 self._drop("rejected", rejected)
         if self._is_failing:
@@ -301,9 +301,9 @@ def _at_exit() -> None:
     try:
         for worker in workers:
             guard.call_foreign("stopping a worker", worker.stop, default=None)
-        began = time.monotonic()
+        began = monotonic()
         for worker in workers:  # all at once: two apps take no longer than one
-            left_s = max(0.0, began + worker.shutdown_timeout_s - time.monotonic())
+            left_s = max(0.0, began + worker.shutdown_timeout_s - monotonic())
             guard.call_foreign("waiting for a worker", worker.join, left_s, default=False)
     finally:  # Ctrl-C breaks off the wait, and nothing else may hold up the exit then
         for worker in workers:

@@ -62,7 +62,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(temporary, "utc_now", clock.utc_now)
     monkeypatch.setattr("flask_tracking.exporters.base.utc_now", clock.utc_now)
-    monkeypatch.setattr("flask_tracking.pipeline.current_rules.time.monotonic", clock.monotonic)
+    monkeypatch.setattr("flask_tracking.pipeline.current_rules.monotonic", clock.monotonic)
     return clock
 
 

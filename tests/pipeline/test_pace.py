@@ -119,11 +119,13 @@ def test_what_a_test_mocks_is_left_alone() -> None:
     with (
         mock.patch("time.sleep", side_effect=[None]) as sleep,
         mock.patch("time.time", side_effect=[0.0]) as now,
+        mock.patch("time.monotonic", side_effect=[0.0]) as clock,
     ):
         worker.submit(capture)
         assert worker.flush(10)
     sleep.assert_not_called()
     now.assert_not_called()
+    clock.assert_not_called()
     assert (worker.close(10), worker.stats.exported) == (True, 1)
 
 
