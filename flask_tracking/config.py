@@ -230,7 +230,7 @@ def _redact_patterns(value: Any) -> tuple[tuple[str, str], ...]:
 
 
 def _redact_actions(value: Any) -> tuple[tuple[str, str], ...]:
-    wants = "wants a dict of 'remove', 'tail' or 'hash' by the id of a rule, like {'card': 'tail'}"
+    wants = "wants a dict of 'remove', 'tail' or 'hash' by the id of a format, like {'card': 'tail'}"
     actions = _mapping(value, wants)
     if not {action for _, action in actions} <= {"remove", "tail", "hash"}:
         raise _Wrong(wants)
@@ -384,7 +384,7 @@ class Settings:
         _boolean,
         True,
         "bool",
-        "False stores secrets as they came, all but the values of `Authorization`, "
+        "False stores secrets as they came, except the values of `Authorization`, "
         "`Proxy-Authorization`, `Cookie` and `Set-Cookie`.",
     )
     redact_names: tuple[str, ...] = _setting(
@@ -392,64 +392,65 @@ class Settings:
         _list_of("names", "tax_id"),
         [],
         "list of str",
-        "Names of your own whose values are secrets, like `tax id`. Matched word by word, whatever the "
-        "case, `-`, `_` or camelCase.",
+        "Names of your own whose values are removed, like `tax id`; true, false, null and empty values "
+        "stay. Matched word by word, whatever the case, `-`, `_` or camelCase.",
     )
     redact_allow: tuple[str, ...] = _setting(
         "REDACT_ALLOW",
         _list_of("names", "session_id"),
         [],
         "list of str",
-        "Names to leave alone, each the whole name, like `session_id`. What looks like a secret by "
-        "itself is removed all the same.",
+        "Names to leave alone, each the whole name, like `session_id`. A value with the format of a "
+        "secret is removed all the same.",
     )
     redact_off: tuple[str, ...] = _setting(
         "REDACT_OFF",
-        _list_of("ids of rules", "card"),
+        _list_of("ids of formats", "card"),
         [],
         "list of str",
-        "Rules that are switched off, by their ids, like `card`.",
+        "Formats that are not looked for, by their ids, like `card`; `flask tracking redact rules` "
+        "lists them.",
     )
     redact_patterns: tuple[tuple[str, str], ...] = _setting(
         "REDACT_PATTERNS",
         _redact_patterns,
         {},
         "dict of regex by id",
-        "Rules of your own: what matches is removed, or its group `s` if it has one. Only what both "
-        "`re` and RE2 know.",
+        "Formats of your own: a match is removed, or its group `s` if there is one. Only syntax that "
+        "both `re` and RE2 know.",
     )
     redact_literals: tuple[str, ...] = _setting(
         "REDACT_LITERALS",
         _literals,
         [],
         "list of str",
-        "Secrets that are known, removed wherever they stand; the app's `SECRET_KEY` is one by itself. "
-        "Each has 16 characters or more, 10 of them different.",
+        "Secrets that you know, removed wherever they stand; the app's `SECRET_KEY` is added by "
+        "itself. Each needs 16 characters or more, 10 of them different.",
     )
     redact_cards: str = _setting(
         "REDACT_CARDS",
         _one_of("checked", "strict"),
         "checked",
         "'checked' or 'strict'",
-        "`checked` takes for a card what has an issuer, a length and a checksum of one; `strict` wants "
-        "a word like `card` near it as well.",
+        "`checked` takes a number for a card by its issuer, length and checksum; `strict` also wants a "
+        "word like `card` near it.",
     )
     redact_actions: tuple[tuple[str, str], ...] = _setting(
         "REDACT_ACTIONS",
         _redact_actions,
         {},
-        "dict of str by rule",
-        "What is done with the secrets of a rule, by its id; `name` is for those with a sensitive "
-        "name, `header` for cookies and credentials, `*` for the rest: `remove`, `tail` (keeps the "
-        "last 4 characters) or `hash` (the same secret gives the same 8 characters).",
+        "dict of str by id",
+        "What replaces a secret, by the id of a format or pattern, by `name` (sensitive names), "
+        "`header` (cookies and credentials), `literal` (known secrets) or `*` (the rest): `remove`, "
+        "`tail` (keeps the last 4 characters) or `hash` (the same secret gives the same 8 characters).",
     )
     redact_hash_key: str | None = _setting(
         "REDACT_HASH_KEY",
         _hash_key,
         None,
         "str",
-        "The key of this installation for `hash`, a secret of 16 characters or more. Without it "
-        "nothing is hashed, but removed.",
+        "The key of this installation for `hash`, a secret of 16 characters or more. Without it `hash` "
+        "removes.",
     )
     load_user: bool = _setting(
         "LOAD_USER",

@@ -103,6 +103,8 @@ class Remark(EmbeddedDocument):
     rule = StringField()
     offset = IntField()
     length = IntField()
+    stored_offset = IntField()
+    stored_length = IntField()
 
     meta = {"strict": False, "allow_inheritance": False}
 

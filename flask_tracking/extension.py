@@ -22,7 +22,7 @@ from .errors import ConfigError, TrackingError
 from .exporters.base import Exporter
 from .living import Living
 from .pipeline.batch import BatchWorker
-from .pipeline.callback import Hooks, OnRecord, Redact, literals_of
+from .pipeline.callback import Hooks, OnRecord, literals_of
 from .pipeline.stats import Stats
 from .pipeline.worker import SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
@@ -30,6 +30,7 @@ from .registry import EXTENSION_KEY, TrackedApp, register
 if TYPE_CHECKING:
     from .documents import Tracking as TrackingDocument
     from .record import Record
+    from .redaction.replacement import Redact
 
 __all__ = ["Tracking"]
 
@@ -73,10 +74,12 @@ class Tracking:
                 and returns the text for its user.
             user_loader: called without arguments in the request's context when the response is made;
                 returns the user (an object or an id) or None. For apps without Flask-Login.
-            redact: called on the worker's thread as ``redact(path, value, rule)`` for each secret that
-                is to be removed: the field it stands in, the secret, the id of the rule. Returns what
-                stands in its place, `value` itself to let it stand, or None for the marker. When it
-                raises, that is logged, and the secret is removed.
+            redact: called on the worker's thread as ``redact(path, value, rule)``, exactly once for
+                each value that is to be removed, also of cookies and ``Authorization``. `path` is that
+                value's own, like ``request_headers.Cookie``; `rule` is what the remark will name: the
+                id of a format or pattern, or ``name``, ``header``, ``literal``. Returns the text to
+                store, `value` itself to let it stand, or None for the action of
+                ``TRACKING_REDACT_ACTIONS``. When it raises, that is logged, and the action is taken.
             on_record: called with each record before it is stored, secrets removed, on the worker's
                 thread; returns it, another one made by `dataclasses.replace`, or None to drop it.
 
@@ -268,7 +271,7 @@ def _check_rules(settings: Settings) -> None:
         settings.redact_actions,
     )
     if any(own):
-        from .pipeline.redaction.configured import check_rules
+        from .redaction.configuration import check_rules
 
         check_rules(settings)
 

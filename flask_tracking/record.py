@@ -7,6 +7,9 @@ they can wait in a queue, cross a thread and be stored without asking the app an
 from __future__ import annotations
 
 import dataclasses
+import enum
+from collections.abc import Mapping
+from dataclasses import field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -17,6 +20,36 @@ from .ids import TraceContext, make_record_id
 __all__ = ["Capture", "ChildTiming", "ExceptionInfo", "Record", "Remark", "UserAgent", "UserRef"]
 
 Headers = tuple[tuple[str, str], ...]
+
+
+class Holds(enum.Enum):
+    """What a field of a record holds, as far as redaction has to know: every field says it."""
+
+    OURS = "ours"
+    """A number, a time, an id, or a word of a closed set: nothing that a stranger wrote."""
+    TEXT = "text"
+    PATH = "path"
+    """The path, in which arguments of the view may stand."""
+    FORM = "form"
+    """Pairs like ``name=value&name=value``."""
+    TARGET = "target"
+    """A path, and a form behind a ``?``."""
+    HEADERS = "headers"
+    ARGS = "args"
+    """The arguments of the view, by name."""
+    BODY = "body"
+    TREE = "tree"
+    """Plain values at any depth."""
+    AGENT = "agent"
+    ERROR = "error"
+    TIMINGS = "timings"
+
+
+Metadata = Mapping[str, Holds]
+OURS, TEXT, PATH, FORM, TARGET, HEADERS, ARGS, BODY, TREE, AGENT, ERROR, TIMINGS = (
+    {"holds": kind} for kind in Holds
+)
+"""The metadata of a field."""
 
 
 class UserRef(NamedTuple):
@@ -56,12 +89,16 @@ class Remark(NamedTuple):
     path: str
     """The field, and what is known of the place in it, like ``request_headers.X-Api-Key``."""
     rule: str
-    """The id of the rule; or what was known otherwise: ``name``, ``header``, ``literal``, ``number``,
-    ``file``, ``base64``, ``unreadable``."""
+    """The id of the format; or what was known otherwise: ``name``, ``header``, ``literal``, ``file``,
+    ``base64``, ``unreadable``."""
     offset: int
     """Where it began in the value at `path`, in bytes of UTF-8."""
     length: int
     """How long it was, in bytes of UTF-8."""
+    stored_offset: int | None = None
+    """Where what replaced it begins in the stored value; None where that was cut off."""
+    stored_length: int | None = None
+    """How long what replaced it is."""
 
 
 class UserAgent(NamedTuple):
@@ -145,83 +182,83 @@ class Record:
     .. versionadded:: 2.0
     """
 
-    id: ObjectId
+    id: ObjectId = field(metadata=OURS)
     """Made when the request arrived; ``_id`` in the collection, ``tracking.span.id`` in the app."""
-    kind: str = "request"
-    name: str | None = None
-    date_created: datetime
+    kind: str = field(default="request", metadata=OURS)
+    name: str | None = field(default=None, metadata=TEXT)
+    date_created: datetime = field(metadata=OURS)
     """When the request arrived."""
-    method: str | None = None
-    scheme: str | None = None
-    host: str | None = None
-    path: str | None = None
-    query_params: str | None = None
+    method: str | None = field(default=None, metadata=TEXT)
+    scheme: str | None = field(default=None, metadata=TEXT)
+    host: str | None = field(default=None, metadata=TEXT)
+    path: str | None = field(default=None, metadata=PATH)
+    query_params: str | None = field(default=None, metadata=FORM)
     """The query string, without ``?``."""
-    target: str | None = None
+    target: str | None = field(default=None, metadata=TARGET)
     """The raw request target, where the server gives it."""
-    http_version: str | None = None
+    http_version: str | None = field(default=None, metadata=TEXT)
     """Like ``HTTP/1.1``."""
-    ip: str | None = None
-    user: UserRef | None = None
+    ip: str | None = field(default=None, metadata=TEXT)
+    user: UserRef | None = field(default=None, metadata=OURS)
     """When the user is a MongoEngine document."""
-    user_id: str | None = None
-    user_repr: str | None = None
-    user_agent: UserAgent | None = None
-    request_headers: tuple[tuple[str, str], ...] = ()
+    user_id: str | None = field(default=None, metadata=TEXT)
+    user_repr: str | None = field(default=None, metadata=TEXT)
+    user_agent: UserAgent | None = field(default=None, metadata=AGENT)
+    request_headers: tuple[tuple[str, str], ...] = field(default=(), metadata=HEADERS)
     """Names in Title-Case, as the server joined them."""
-    request_body: bytes = b""
+    request_body: bytes = field(default=b"", metadata=BODY)
     """Decoded, then cut at ``TRACKING_MAX_BODY_LENGTH``."""
-    request_body_size: int = 0
+    request_body_size: int = field(default=0, metadata=OURS)
     """On the wire."""
-    request_body_note: str | None = None
+    request_body_note: str | None = field(default=None, metadata=OURS)
     """Why it is not whole: ``truncated``, ``excluded``, ``binary``, ``undecodable``, ``not read``,
     ``redacted whole``."""
-    status_code: int | None = None
+    status_code: int | None = field(default=None, metadata=OURS)
     """500 when an exception escaped before an answer began, 101 when the connection was upgraded; None
     when the client left before the answer began."""
-    response_headers: tuple[tuple[str, str], ...] = ()
+    response_headers: tuple[tuple[str, str], ...] = field(default=(), metadata=HEADERS)
     """In order, repeats preserved."""
-    response_body: bytes = b""
-    response_body_size: int = 0
-    response_body_note: str | None = None
+    response_body: bytes = field(default=b"", metadata=BODY)
+    response_body_size: int = field(default=0, metadata=OURS)
+    response_body_note: str | None = field(default=None, metadata=OURS)
     """As for the request, and ``file`` where the server sends a file by itself."""
-    execution_time: float | None = None
+    execution_time: float | None = field(default=None, metadata=OURS)
     """From the arrival to the last body byte produced."""
-    time_to_first_byte: float | None = None
-    outcome: str = "ok"
+    time_to_first_byte: float | None = field(default=None, metadata=OURS)
+    outcome: str = field(default="ok", metadata=OURS)
     """``ok``, ``error``, ``stream_error``, ``disconnected`` or ``unread``."""
-    endpoint: str | None = None
-    url_rule: str | None = None
+    endpoint: str | None = field(default=None, metadata=OURS)
+    url_rule: str | None = field(default=None, metadata=OURS)
     """The low-cardinality key, like ``/orders/<int:id>``."""
-    blueprint: str | None = None
-    view_args: dict[str, str] | None = None
-    exception: ExceptionInfo | None = None
-    trace_id: str | None = None
+    blueprint: str | None = field(default=None, metadata=OURS)
+    view_args: dict[str, str] | None = field(default=None, metadata=ARGS)
+    exception: ExceptionInfo | None = field(default=None, metadata=ERROR)
+    trace_id: str | None = field(default=None, metadata=OURS)
     """32 hex digits."""
-    span_id: str | None = None
+    span_id: str | None = field(default=None, metadata=OURS)
     """16 hex digits."""
-    parent_span_id: str | None = None
-    request_id: str | None = None
+    parent_span_id: str | None = field(default=None, metadata=OURS)
+    request_id: str | None = field(default=None, metadata=TEXT)
     """``X-Request-ID`` when well-formed, else the record's id."""
-    hostname: str | None = None
-    process: str | None = None
+    hostname: str | None = field(default=None, metadata=OURS)
+    process: str | None = field(default=None, metadata=OURS)
     """host:pid:random, new in every process."""
-    app: str | None = None
-    version: str | None = None
+    app: str | None = field(default=None, metadata=OURS)
+    version: str | None = field(default=None, metadata=OURS)
     """``TRACKING_APP_VERSION``."""
-    custom_data: Any = None
-    children: tuple[ChildTiming, ...] = ()
-    kept: bool = False
+    custom_data: Any = field(default=None, metadata=TREE)
+    children: tuple[ChildTiming, ...] = field(default=(), metadata=TIMINGS)
+    kept: bool = field(default=False, metadata=OURS)
     """Copied to the kept collection, which routine traffic cannot push out."""
-    kept_reason: str | None = None
+    kept_reason: str | None = field(default=None, metadata=TEXT)
     """``error``, ``slow``, or what the code that asked for it said."""
-    dropped_before: int = 0
+    dropped_before: int = field(default=0, metadata=OURS)
     """How many records this process dropped since its previous one."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), metadata=OURS)
     """What was cut, replaced or shed outside the bodies."""
-    redacted: tuple[Remark, ...] = ()
+    redacted: tuple[Remark, ...] = field(default=(), metadata=OURS)
     """One remark for each secret that was removed."""
-    rules_version: str | None = None
+    rules_version: str | None = field(default=None, metadata=OURS)
     """Of the redaction rules that it went through; None when it went through none."""
 
     def __repr__(self) -> str:

@@ -22,7 +22,7 @@ METHODS = "wants a list of HTTP methods, like ['OPTIONS', 'HEAD']"
 CODES = "wants a list of status codes from 100 to 599, like [304, 404]"
 TYPES = "wants a list of media types, like ['application/json', 'text/*']"
 INDEXES = "wants a list of index specs, like ['user_id', ['status_code', '-date_created']]"
-ACTIONS = "wants a dict of 'remove', 'tail' or 'hash' by the id of a rule, like {'card': 'tail'}"
+ACTIONS = "wants a dict of 'remove', 'tail' or 'hash' by the id of a format, like {'card': 'tail'}"
 OWN_PATTERNS = "wants a dict of regular expressions as strings, by id, like {'badge': 'B-[0-9]{8}'}"
 LITERALS = "wants a list of strings of 16 characters or more, 10 of them different"
 SECRET = ("TRACKING_REDACT_LITERALS", "TRACKING_REDACT_HASH_KEY")
@@ -149,7 +149,7 @@ WRONG: list[tuple[str, Any, str]] = [
         for key, wants in (
             ("NAMES", "names, like ['tax_id']"),
             ("ALLOW", "names, like ['session_id']"),
-            ("OFF", "ids of rules, like ['card']"),
+            ("OFF", "ids of formats, like ['card']"),
         )
         for value in (None, "tax_id", [""], ["--"], [1])
     ],

@@ -7,6 +7,7 @@ import dataclasses
 import doctest
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 import weakref
@@ -19,15 +20,17 @@ import pytest
 from flask import Flask
 from mongoengine.queryset.base import BaseQuerySet
 
-from flask_tracking import MemoryExporter, Record, Settings, Tracking, registry
+from flask_tracking import Record, Settings, Tracking, registry
 from flask_tracking.cli.records import list_records
 from flask_tracking.documents import Tracking as TrackingDocument
 from flask_tracking.pipeline.stats import Stats
 
+from .captures import make_record
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
-PAGES = [README, *sorted(DOCS.glob("*.md"))]
+PAGES = [README, ROOT / ".github" / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 OPERATIONS = DOCS / "operations.md"
 EXAMPLE_URI = "mongodb://127.0.0.1:27027/tracking"
 """What the pages write where the test's own database is meant."""
@@ -226,30 +229,67 @@ def test_commands_are_described() -> None:
         assert f"`{name}`" in page or f"--{name}" in page, name
 
 
-def test_redact_commands_print_what_is_shown(tmp_path: Path) -> None:
-    """What the redaction page shows of ``redact rules`` and ``redact preview`` is what they print."""
-    app = Flask(__name__)
-    app.add_url_rule("/reset/<token>", "reset", lambda token: token, methods=["POST"])
-    app.config.update(
-        TRACKING_REDACT_NAMES=["tax id"],
-        TRACKING_REDACT_ALLOW=["session_id"],
-        TRACKING_REDACT_OFF=["card"],
+# Sessions of the terminal
+
+
+VARIES = r"[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+"""A time of day, which no page can know."""
+
+
+def read_sessions(page: Path) -> list[tuple[str, str]]:
+    """Return the commands of the sessions on a page, each with what it prints there."""
+    blocks = re.findall(
+        r"^```\{code-block\} (?:text|console)\n(\$ .*?)^```$",
+        page.read_text(),
+        re.MULTILINE | re.DOTALL,
     )
-    tracking = Tracking(app, exporter=MemoryExporter())
-    page = (DOCS / "redaction.md").read_text()
-    blocks = re.findall(r"^```\{code-block\} text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    sessions = re.split(r"^\$ (.*)\n", "".join(blocks), flags=re.MULTILINE)
-    shown = dict(zip(sessions[1::2], sessions[2::2], strict=True))
-    request = tmp_path / "request.http"
-    request.write_text(shown["cat request.http"].removesuffix("\n"))
-    for command, source in (("rules", []), ("preview", [str(request)])):
-        line = " ".join(["flask tracking redact", command, *(["request.http"] if source else [])])
-        result = app.test_cli_runner().invoke(args=["tracking", "redact", command, *source])
-        printed = [one for one in result.output.splitlines() if one]
-        for one in shown[line].splitlines():
-            if not one.startswith(("  id ", "  arrived ")):
-                assert any(other.startswith(one.strip("…").rstrip()) for other in printed), one
-    tracking.close(5)
+    parts = re.split(r"^\$ (.*)\n", "".join(blocks), flags=re.MULTILINE)
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def make_pattern(shown: str) -> str:
+    """Return a pattern of what may be printed: ``…`` is any text, on a line of its own any lines."""
+    lines = []
+    for line in shown.rstrip("\n").splitlines():
+        words = [
+            re.sub(VARIES, VARIES.replace("\\", r"\\"), re.escape(word)) for word in line.split("…")
+        ]
+        lines.append("(?:.*\n)*?" if line == "…" else ".*".join(words) + " *\n")
+    return "".join(lines)
+
+
+def make_shown_app(page: Path, namespace: dict[str, Any], uri: str) -> Flask:
+    """Return the app of a session: that of the page's examples, or one with records in its store."""
+    if page.name == "redaction.md":
+        app: Flask = namespace["app"]
+        return app
+    app = Flask("shop")
+    app.config.update(TRACKING_MONGODB_URI=uri, TRACKING_EXCLUDE_STATUS_CODES=[304])
+    Tracking(app)
+    bodies = [b"a=1", b"b=2", b"password=hunter2"] * 100
+    app.extensions["tracking"].exporter.export(
+        [
+            dataclasses.replace(make_record(), request_body=body, kept=at < 30, rules_version=None)
+            for at, body in enumerate(bodies)
+        ]
+    )
+    return app
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if read_sessions(page)], ids=lambda page: page.name
+)
+def test_sessions_print_what_is_shown(page: Path, run_page: RunPage, database_uri: str) -> None:
+    """Every command that a page shows prints what stands below it; ``cat`` shows its input."""
+    runner = make_shown_app(page, run_page(page), database_uri).test_cli_runner()
+    for command, shown in read_sessions(page):
+        program, *arguments = shlex.split(command)
+        if program == "cat":
+            Path(arguments[0]).write_text(shown.rstrip("\n"))
+            continue
+        assert program == "flask", command
+        result = runner.invoke(args=arguments)
+        assert re.fullmatch(make_pattern(shown), result.output), f"{command}\n{result.output}"
 
 
 # Messages

@@ -22,8 +22,8 @@ from werkzeug.test import Client
 
 from flask_tracking import ConfigError, MemoryExporter, Tracking, TrackingError, cli, current_span
 from flask_tracking.capture.middleware import TrackingMiddleware
-from flask_tracking.pipeline.redaction import redactor
-from flask_tracking.pipeline.redaction.values import Finder
+from flask_tracking.redaction import redactor
+from flask_tracking.redaction.detection.detector import Detector
 
 ROOT = Path(__file__).parents[1]
 
@@ -328,7 +328,7 @@ def test_command_does_without_redaction(tmp_path: Path, worker: str) -> None:
     loaded = run_app(tmp_path, worker, "-m", "flask", "idle").split()
 
     assert "flask_tracking.pipeline.worker" in loaded
-    assert not [name for name in loaded if name.startswith("flask_tracking.pipeline.redaction")]
+    assert not [name for name in loaded if name.startswith("flask_tracking.redaction")]
     assert {"flask_tracking.pipeline.assemble", "ua_parser", "re2"}.isdisjoint(loaded)
 
 
@@ -344,8 +344,8 @@ def test_command_that_sends_requests_is_recorded(tmp_path: Path, worker: str) ->
 @pytest.mark.parametrize("is_redacted", [True, False])
 def test_app_that_serves_is_prepared(memory: MemoryExporter, worker: str, is_redacted: bool) -> None:
     """Patterns are compiled before the first request, once, and not where nothing is redacted."""
-    redactor._compile_rules.cache_clear()  # as for the first app of a process
-    with mock.patch.object(redactor, "Finder", wraps=Finder) as compiled:
+    redactor._compile.cache_clear()  # as for the first app of a process
+    with mock.patch.object(redactor, "Detector", wraps=Detector) as compiled:
         app = make_app(TRACKING_WORKER=worker, TRACKING_REDACT=is_redacted)
         tracking = Tracking(app, exporter=memory)
         assert compiled.call_count == is_redacted

@@ -14,8 +14,8 @@ from ..capture.marks import apply_marks
 from ..capture.middleware import TrackingMiddleware
 from ..capture.span import ENVIRON_KEY
 from ..pipeline.assemble import Assembler
-from ..pipeline.redaction.redactor import Redactor
 from ..record import Capture, Record
+from ..redaction.redactor import Redactor
 from ..registry import TrackedApp
 from .rawrequest import RawRequest
 

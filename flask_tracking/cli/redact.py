@@ -1,4 +1,4 @@
-"""``redact rules`` lists the rules of redaction, ``redact preview`` shows what they do."""
+"""``redact rules`` lists the formats of secrets, ``redact preview`` shows what redaction removes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from flask.cli import with_appcontext
 
 from ..config import Settings
 from ..errors import TrackingError
-from ..pipeline.redaction.names import PHRASES, STEMS, WORDS
-from ..pipeline.redaction.rules import RULES, Rule
 from ..record import Record, Remark
+from ..redaction.detection.format_type import Format
+from ..redaction.detection.formats import FORMATS
+from ..redaction.detection.names import count_names
 from ..text import visible
 from .common import find_current, find_id, find_reader, get_record, is_id, reports_errors
 from .preview import preview_request
 from .rawrequest import parse_request
-from .redaction import find_redactor, find_revision
+from .redaction import make_current_redactor, make_current_stored_redactor
 from .render import Column, render_columns, render_record
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -30,30 +31,30 @@ MAX_BYTES = 64 * 1024 * 1024
 
 @click.group()
 def redact() -> None:
-    """Look at the rules of redaction, and try them."""
+    """List the formats that redaction looks for, and try it on a request."""
 
 
 @redact.command()
 @with_appcontext
 @reports_errors
 def rules() -> None:
-    """List the rules of formats, with their sources.
+    """List the formats of secrets, with their sources.
 
-    An id may stand in TRACKING_REDACT_OFF, and stands in the remarks of a record. A narrow terminal
-    does without the sources; into a pipe all is written whole.
+    TRACKING_REDACT_OFF takes their ids, and remarks have them. A narrow terminal leaves the sources
+    out; into a pipe all is written whole.
     """
     settings = find_current().settings
     columns = [
-        Column("ID", [rule.id for rule in RULES]),
-        Column("FINDS", [rule.finds for rule in RULES], least=48),
-        Column("VERSION", [str(rule.version) for rule in RULES], is_number=True),
-        Column("", ["off" if rule.id in settings.redact_off else "" for rule in RULES]),
-        Column("SOURCES", [rule.sources for rule in RULES], least=16, rank=1),
+        Column("ID", [rule.id for rule in FORMATS]),
+        Column("FINDS", [rule.finds for rule in FORMATS], least=48),
+        Column("VERSION", [str(rule.version) for rule in FORMATS], is_number=True),
+        Column("", ["off" if rule.id in settings.redact_off else "" for rule in FORMATS]),
+        Column("SOURCES", [rule.sources for rule in FORMATS], least=16, rank=1),
     ]
     width = shutil.get_terminal_size().columns if _is_terminal() else None
     header, *lines = render_columns([one for one in columns if any(one.cells)], width)
     click.echo(header)
-    for rule, line in zip(RULES, lines, strict=True):
+    for rule, line in zip(FORMATS, lines, strict=True):
         click.echo(click.style(line, dim=True) if _is_off(rule, settings) else line)
     click.echo()
     for line in _describe(settings):
@@ -64,19 +65,19 @@ def _is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _is_off(rule: Rule, settings: Settings) -> bool:
+def _is_off(rule: Format, settings: Settings) -> bool:
     return not settings.redact or rule.id in settings.redact_off
 
 
 def _describe(settings: Settings) -> Iterable[str]:
-    off = sum(_is_off(rule, settings) for rule in RULES)
-    version = find_revision().version
-    yield f"{len(RULES)} rules, {off} of them off. Records get the version {version}."
-    names = len(WORDS) + len(PHRASES) + len(STEMS)
-    yield f"{names} sensitive names, like password, apiKey and card_number."
+    off = sum(_is_off(rule, settings) for rule in FORMATS)
+    version = make_current_stored_redactor().version
+    yield f"{len(FORMATS)} rules, {off} of them off. Records get the version {version}."
+    yield f"{count_names()} sensitive names, like password, apiKey and card_number."
     for text, own in (
         ("Added by TRACKING_REDACT_NAMES", settings.redact_names),
         ("Freed by TRACKING_REDACT_ALLOW", settings.redact_allow),
+        ("Patterns of TRACKING_REDACT_PATTERNS", tuple(dict(settings.redact_patterns))),
     ):
         if own:
             yield f"{text}: {len(own)} ({', '.join(map(visible, own))})."
@@ -89,9 +90,7 @@ def _describe(settings: Settings) -> Iterable[str]:
 @with_appcontext
 @reports_errors
 def preview(source: str) -> None:
-    """Show what of a request would be stored.
-
-    What would be removed of it is listed below.
+    """Show what would be stored of a request, and list what would be removed.
 
     PATH is a file with a request as text, - is standard input: the request line, headers, an empty
     line, the body. ID is that of a record: it is shown as `scrub` would leave it. Nothing is stored.
@@ -111,7 +110,7 @@ def _is_id(source: str) -> bool:
 def _preview_stored(record_id: str) -> Record:
     reader = find_reader()
     record = get_record(reader, find_id(reader, record_id))
-    (revised,) = find_revision().revise([record])
+    (revised,) = make_current_stored_redactor().redact([record])
     return revised
 
 
@@ -119,7 +118,7 @@ def _preview_file(source: str) -> Record:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     tracked = find_current()
     request = parse_request(_read(source))
-    record = preview_request(app, tracked, find_redactor(), request)
+    record = preview_request(app, tracked, make_current_redactor(), request)
     if record is None:
         raise TrackingError(
             "Nothing would be stored: TRACKING_EXCLUDE, TRACKING_EXCLUDE_METHODS, "

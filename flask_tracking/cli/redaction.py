@@ -5,20 +5,20 @@ from __future__ import annotations
 from flask import Flask, current_app
 
 from ..pipeline.callback import literals_of
-from ..pipeline.redaction.again import Revision
-from ..pipeline.redaction.redactor import Redactor
+from ..redaction.redactor import Redactor
+from ..redaction.stored import make_stored_redactor
 from .common import find_current
 
 
-def find_redactor() -> Redactor:
+def make_current_redactor() -> Redactor:
     """Return a redactor with the current app's settings, secrets and callback."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     tracked = find_current()
     return Redactor(tracked.settings, literals_of(app), callback=tracked.redact)
 
 
-def find_revision() -> Revision:
-    """Return today's rules of redaction, with the current app's settings and secrets."""
+def make_current_stored_redactor() -> Redactor:
+    """Return the same for records that are stored already."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     tracked = find_current()
-    return Revision(tracked.settings, literals_of(app), tracked.redact)
+    return make_stored_redactor(tracked.settings, literals_of(app), tracked.redact)

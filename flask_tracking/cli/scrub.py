@@ -1,4 +1,4 @@
-"""``scrub`` applies today's rules of redaction to what is stored already."""
+"""``scrub`` applies today's redaction to stored records."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from flask.cli import with_appcontext
 
 from ..errors import TrackingError
 from ..exporters.base import Rewritten
-from ..pipeline.redaction.values import MARKER
+from ..redaction.markers import MARKER
 from ..text import visible
 from .common import find_current, find_store, reports_errors
-from .redaction import find_revision
+from .redaction import make_current_stored_redactor
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended."""
@@ -24,15 +24,15 @@ COLUMNS = ("LOOKED AT", "CHANGED", "REMOVED", "ALREADY CURRENT")
 @with_appcontext
 @reports_errors
 def scrub(dry_run: bool) -> None:
-    """Redact what is stored already, by today's rules.
+    """Redact stored records with today's names and formats.
 
-    Records that went through these rules are skipped. Start the app with its new settings first, or it
-    goes on storing by the old ones. May be interrupted and run again.
+    Records that went through them are skipped. Restart the app with the new settings first; until then
+    it keeps storing with the old ones. Safe to interrupt and repeat.
     """
     if not find_current().settings.redact:
         raise TrackingError("TRACKING_REDACT is False, so there are no rules to apply. Set it to True.")
-    revision = find_revision()
-    steps = find_store().rewrite(revision.revise, revision.version, marker=MARKER, is_dry_run=dry_run)
+    redactor = make_current_stored_redactor()
+    steps = find_store().rewrite(redactor.redact, redactor.version, marker=MARKER, is_dry_run=dry_run)
     done: dict[str, Rewritten] = {}
     try:
         _follow(steps, done)

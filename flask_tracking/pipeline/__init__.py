@@ -1,5 +1,10 @@
-"""What runs on the worker thread: it may be slow, but never unbounded.
+"""The worker thread's part: it may be slow, but never unbounded.
 
-`worker` takes captures from the queue, `assemble` makes records of them, `rules` decides which are
-kept, `redaction` takes the secrets out of them, and an exporter stores those.
+- `worker` takes captures from the queue, `assemble` makes records of them, and `rules` decides which
+  are kept.
+- `flask_tracking.redaction`, a library beside this package, removes their secrets. `record_fields`
+  tells it what each field holds, `callback` gives it the app's ``SECRET_KEY``.
+- An exporter stores what is left.
+
+RE2 serves both redaction and `agents`, which share its lock, `re2_lock`.
 """

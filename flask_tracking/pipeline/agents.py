@@ -18,9 +18,9 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from ..guard import call_foreign
+from ..re2_lock import lock
 from ..record import UserAgent
 from .agent_words import find_words
-from .gate import gate
 
 if TYPE_CHECKING:
     from ua_parser import Resolver
@@ -78,7 +78,7 @@ class AgentParser:
 
     def load(self) -> None:
         """Load the tables, if that was not done yet."""
-        with gate:
+        with lock:
             self._get_resolver()
 
     def parse(self, string: str) -> Names | None:
@@ -112,7 +112,7 @@ class AgentParser:
     def _read(self, string: str) -> Names:
         from ua_parser import Domain
 
-        with gate:
+        with lock:
             found = self._get_resolver()(string, Domain.USER_AGENT | Domain.OS)
         browser, system = found.user_agent, found.os
         browser_word, platform_word = find_words(string)
@@ -128,10 +128,10 @@ class AgentParser:
         )
 
     def _get_resolver(self) -> Resolver:
-        """Return it, for as long as who asks stays in the gate."""
-        if self._resolver is None or self._generation != gate.generation:
+        """Return it, for as long as who asks holds the lock."""
+        if self._resolver is None or self._generation != lock.generation:
             self._resolver, self._is_linear = _load_resolver()
-            self._generation = gate.generation
+            self._generation = lock.generation
         return self._resolver
 
 

@@ -16,12 +16,10 @@ from werkzeug.sansio.utils import get_host
 from ..config import Settings
 from ..ids import begin_trace
 from ..memo import Memo, make_pick
-from ..record import Capture, Headers, Record, Remark
+from ..record import Capture, Headers, Record
 from ..text import read_number
 from .agents import parse_agent
 from .decoding import decode_body
-from .redaction.actions import Actions
-from .redaction.headers import SECRET_HEADERS, hide_header, remark_header
 
 ABSENT_IF_EMPTY = frozenset({"Content-Type", "Content-Length"})
 """PEP 3333 allows these two to be there and empty, where they were not sent."""
@@ -33,7 +31,6 @@ class Assembler:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._actions = Actions(dict(settings.redact_actions), settings.redact_hash_key)
         self._hostname = socket.gethostname()
         self.process = f"{self._hostname}:{os.getpid()}:{os.urandom(8).hex()}"
         """This process, as ``host:pid:random``."""
@@ -46,9 +43,8 @@ class Assembler:
         """
         plan = _plans[capture.environ_keys]
         environ = Environ._make(plan.pick((*capture.environ_values, None)))
-        remarks: list[Remark] = []
-        request_headers = self._request_headers(plan, capture.environ_values, remarks)
-        response_headers = self._response_headers(capture.response_headers, remarks)
+        request_headers = _request_headers(plan, capture.environ_values)
+        response_headers = tuple(capture.response_headers)
         limit = self._settings.copied_body_bytes
         request_body, request_note = decode_body(
             capture.request_chunks, environ.content_encoding or "", limit
@@ -112,38 +108,17 @@ class Assembler:
             "kept_reason": None,
             "dropped_before": 0,
             "notes": (*capture.notes, agent_note) if agent_note else capture.notes,
-            "redacted": tuple(remarks),
+            "redacted": (),
             "rules_version": None,
         }
         return Record.from_values(values)
 
-    def _request_headers(
-        self, plan: Plan, environ_values: tuple[str, ...], remarks: list[Remark]
-    ) -> Headers:
-        headers = list(zip(plan.names, plan.pick_headers(environ_values), strict=True))
-        for at in plan.secret_ones:
-            name, value = headers[at]
-            headers[at] = name, self._hide("request_headers", name, value, remarks)
-        if plan.may_be_absent:
-            headers = [one for one in headers if one[1] or one[0] not in ABSENT_IF_EMPTY]
-        return tuple(headers)
 
-    def _response_headers(self, headers: Headers, remarks: list[Remark]) -> Headers:
-        return tuple(
-            [
-                (
-                    name,
-                    self._hide("response_headers", title, value, remarks)
-                    if (title := name.title()) in SECRET_HEADERS
-                    else value,
-                )
-                for name, value in headers
-            ]
-        )
-
-    def _hide(self, headers: str, name: str, value: str, remarks: list[Remark]) -> str:
-        remarks.append(remark_header(headers, name, value))
-        return hide_header(name, value, self._actions)
+def _request_headers(plan: Plan, environ_values: tuple[str, ...]) -> Headers:
+    headers = zip(plan.names, plan.pick_headers(environ_values), strict=True)
+    if plan.may_be_absent:
+        return tuple([one for one in headers if one[1] or one[0] not in ABSENT_IF_EMPTY])
+    return tuple(headers)
 
 
 def _from_timestamp(seconds: float) -> datetime:
@@ -201,8 +176,6 @@ class Plan(NamedTuple):
     """Of the headers."""
     pick_headers: Callable[[tuple[str, ...]], tuple[str, ...]]
     """Returns their values, of the environ's values."""
-    secret_ones: tuple[int, ...]
-    """Where among the names those of `SECRET_HEADERS` stand."""
     may_be_absent: bool
     """Whether one of `ABSENT_IF_EMPTY` is among the names."""
 
@@ -218,7 +191,6 @@ def _make_plan(keys: tuple[str, ...]) -> Plan:
         make_pick(tuple(keys.index(key) if key in keys else -1 for key in _ENVIRON_KEYS)),
         names,
         make_pick(tuple(header_places)),
-        tuple(at for at, name in enumerate(names) if name in SECRET_HEADERS),
         not ABSENT_IF_EMPTY.isdisjoint(names),
     )
 

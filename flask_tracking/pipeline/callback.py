@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import weakref
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 
 from ..guard import call_foreign
 from ..record import Record
 
-__all__ = ["NO_HOOKS", "Hooks", "OnRecord", "Redact", "ask", "literals_of"]
+if TYPE_CHECKING:
+    from ..redaction.replacement import Redact
+
+__all__ = ["NO_HOOKS", "Hooks", "OnRecord", "ask", "literals_of"]
 
 OnRecord = Callable[[Record], Record | None]
-Redact = Callable[[str, str, str], str | None]
-"""``redact(path, value, rule)``: returns what to store, None for the marker."""
 
 
 class Hooks(NamedTuple):

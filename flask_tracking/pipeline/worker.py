@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
 from abc import ABC, abstractmethod
@@ -14,14 +13,13 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from .. import guard
+from .. import guard, lifecycle
 from ..config import Settings
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
 from ..forks import watch_forks
 from ..living import Living
 from ..record import Capture, Record
-from . import gate  # noqa: F401 - it is closed at the exit, after the workers, whoever opened it
 from .agents import load_tables
 from .callback import NO_HOOKS, Hooks, OnRecord, ask
 from .current_rules import CurrentRules
@@ -29,8 +27,8 @@ from .stats import Stats
 from .untraced import untraced
 
 if TYPE_CHECKING:
+    from ..redaction.redactor import Redactor
     from .assemble import Assembler
-    from .redaction.redactor import Redactor
 
 __all__ = ["SyncWorker", "Worker"]
 
@@ -54,9 +52,7 @@ class Worker(ABC):
         self._reset()
         _workers.add(self)
         watch_forks(self)
-        # Whoever registers last comes first: before PyMongo ends what the last export needs.
-        atexit.unregister(_at_exit)
-        atexit.register(_at_exit)
+        lifecycle.come_first()
 
     def _reset(self) -> None:
         self._assembler: Assembler | None = None
@@ -96,7 +92,7 @@ class Worker(ABC):
 
     def _get_redactor(self) -> Redactor:
         if self._redactor is None:
-            from .redaction.redactor import Redactor
+            from ..redaction.redactor import Redactor
 
             self._redactor = Redactor(
                 self._settings, self._hooks.find_literals, callback=self._hooks.redact
@@ -308,3 +304,6 @@ def _at_exit() -> None:
     finally:  # Ctrl-C breaks off the wait, and nothing else may hold up the exit then
         for worker in workers:
             worker.abandon()
+
+
+lifecycle.at_exit(lifecycle.Stage.WORKERS, _at_exit)

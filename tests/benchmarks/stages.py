@@ -26,7 +26,7 @@ from flask_tracking.capture import bodies, exchange, input_tee, middleware, sign
 from flask_tracking.exporters.mongo import codec, inserting
 from flask_tracking.exporters.mongo import exporter as mongo
 from flask_tracking.pipeline import assemble, batch, rules, worker
-from flask_tracking.pipeline.redaction import look, redactor
+from flask_tracking.redaction import prefilter, redactor
 from tests.benchmarks.subject import WARM_UP, make_app
 from tests.benchmarks.traffic import BODY, KINDS, Client
 
@@ -73,7 +73,7 @@ WORKER_STAGES = (
     Stage("assemble: bodies", assemble, "decode_body"),
     Stage("assemble: user agent", assemble, "parse_agent"),
     Stage("rules", rules.Rules, "judge"),
-    Stage("redaction: look", look.Looker, "look"),
+    Stage("redaction: prefilter", prefilter.Prefilter, "look"),
     Stage("redaction: the rest", redactor.Redactor, "redact"),
     Stage("mongo: store", mongo.MongoExporter, "_store"),
     Stage("mongo: documents", mongo, "to_document"),

@@ -13,7 +13,7 @@ from flask import Flask
 
 from flask_tracking import MemoryExporter, Tracking
 from flask_tracking.cli import redact as redact_module
-from flask_tracking.pipeline.redaction.rules import FINDS, RULES
+from flask_tracking.redaction.detection.formats import FORMATS, VERSION
 
 from ..captures import make_record
 
@@ -59,12 +59,12 @@ def test_every_rule_is_listed(invoke: Invoke, tracking: Tracking) -> None:
     """Each rule has a line with its id, what it finds, its version and its sources."""
     lines = invoke("rules").output.splitlines()
     assert lines[0].split() == ["ID", "FINDS", "VERSION", "SOURCES"]
-    for rule, line in zip(RULES, lines[1:], strict=False):
+    for rule, line in zip(FORMATS, lines[1:], strict=False):
         assert line.split()[0] == rule.id
         for part in (rule.finds, f" {rule.version} ", rule.sources):
             assert part in line
-    assert FINDS.keys() == {rule.id for rule in RULES}
-    assert f"{len(RULES)} rules, 0 of them off. Records get the version 1." in lines
+    assert all(rule.finds for rule in FORMATS)
+    assert f"{len(FORMATS)} rules, 0 of them off. Records get the version {VERSION}." in lines
 
 
 def test_rules_say_what_the_settings_do(app: Flask, memory: MemoryExporter, invoke: Invoke) -> None:
@@ -73,14 +73,16 @@ def test_rules_say_what_the_settings_do(app: Flask, memory: MemoryExporter, invo
         TRACKING_REDACT_OFF=["card"],
         TRACKING_REDACT_NAMES=["tax id"],
         TRACKING_REDACT_ALLOW=["session_id"],
+        TRACKING_REDACT_PATTERNS={"badge": "B-[0-9]{8}"},
     )
     Tracking(app, exporter=memory)
     output = invoke("rules").output
     (off,) = [line for line in output.splitlines() if "  off  " in line]
     assert off.startswith("card ")
-    assert f"{len(RULES)} rules, 1 of them off. Records get the version 1-" in output
+    assert f"{len(FORMATS)} rules, 1 of them off. Records get the version {VERSION}-" in output
     assert "Added by TRACKING_REDACT_NAMES: 1 (tax id)." in output
     assert "Freed by TRACKING_REDACT_ALLOW: 1 (session_id)." in output
+    assert "Patterns of TRACKING_REDACT_PATTERNS: 1 (badge)." in output
 
 
 @pytest.mark.parametrize("columns", [80, 100, 200])
@@ -93,7 +95,7 @@ def test_rules_fit_the_terminal(
     monkeypatch.setenv("COLUMNS", str(columns))
     output = invoke("rules").output
     assert max(map(len, output.splitlines())) <= columns
-    assert "vendor-point" in output
+    assert "vercel" in output
 
 
 def test_preview_of_a_file(shop: Flask, invoke: Invoke, tmp_path: Path, memory: MemoryExporter) -> None:
@@ -108,7 +110,7 @@ def test_preview_of_a_file(shop: Flask, invoke: Invoke, tmp_path: Path, memory: 
         assert secret not in shown
     assert "Bearer [redacted]" in shown and "session=[redacted]; theme=[redacted]" in shown
     assert '"user": "ada"' in shown
-    assert "7 values were removed" in shown
+    assert "10 values were removed" in shown
     rows = [line.split() for line in shown.partition("values were removed")[2].splitlines()[2:]]
     assert ["request_body", "name", "29", "7"] in rows
     assert ["request_body", "literal", "48", str(len(KEY))] in rows

@@ -12,8 +12,8 @@ from flask import Flask
 from flask_tracking import Exporter, Record, Settings, Tracking
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.pipeline.assemble import Assembler
-from flask_tracking.pipeline.redaction.look import Looker
-from flask_tracking.pipeline.redaction.places import RecordRedaction
+from flask_tracking.redaction.prefilter import Prefilter
+from flask_tracking.redaction.record_redaction import RecordRedaction
 
 from .faults import LOSSLESS
 from .mutants import MUTANTS
@@ -68,7 +68,7 @@ class TrackInto:
         if fault == "out of memory":
             mock.patch.object(Assembler, "assemble", side_effect=MemoryError).start()
         if fault == "raising redactor":
-            mock.patch.object(Looker, "look", side_effect=RuntimeError("planted in look()")).start()
+            mock.patch.object(Prefilter, "look", side_effect=RuntimeError("planted in look()")).start()
             mock.patch.object(RecordRedaction, "redact", side_effect=RuntimeError("planted")).start()
         is_raising = fault == "raising exporter"
         # One client for all apps.

@@ -17,7 +17,7 @@ from pymongo.database import Database
 
 from flask_tracking import Record, Settings, Tracking
 from flask_tracking.exporters.mongo.codec import to_document, utc_now
-from flask_tracking.pipeline.redaction.redactor import Redactor
+from flask_tracking.redaction.redactor import Redactor
 
 from ..captures import make_record
 

@@ -235,53 +235,6 @@ def test_header_of_other_bytes_is_kept_as_it_came() -> None:
     assert dict(record.request_headers)["X-Name"].encode("latin-1") == b"caf\xc3\xa9 \xff"
 
 
-def test_secrets_in_request_headers_are_hidden() -> None:
-    """The values of headers that carry credentials are replaced, their names and the rest are not."""
-    record = assemble(
-        {
-            "HTTP_AUTHORIZATION": "Basic YWRhOmh1bnRlcjI=",
-            "HTTP_PROXY_AUTHORIZATION": "Bearer hunter2",
-            "HTTP_COOKIE": "session=hunter2",
-            "HTTP_X_COOKIE_CONSENT": "yes",
-        }
-    )
-
-    assert record.request_headers[1:] == (
-        ("Authorization", "Basic [redacted]"),
-        ("Proxy-Authorization", "Bearer [redacted]"),
-        ("Cookie", "session=[redacted]"),
-        ("X-Cookie-Consent", "yes"),
-    )
-    assert "hunter2" not in str(dataclasses.astuple(record))
-
-
-def test_secrets_in_response_headers_are_hidden() -> None:
-    """Every cookie that is set is hidden, however its name is written; order and repeats stay."""
-    headers = (
-        ("Content-Type", "text/plain"),
-        ("Set-Cookie", "session=hunter2; HttpOnly"),
-        ("X-One", "1"),
-        ("set-cookie", "remember=hunter2"),
-        ("X-One", "2"),
-        ("SET-COOKIE", "third=hunter2"),
-        ("Vary", "Cookie"),
-        ("proxy-authorization", "hunter2"),
-    )
-
-    record = assemble(response_headers=headers)
-
-    assert record.response_headers == (
-        ("Content-Type", "text/plain"),
-        ("Set-Cookie", "session=[redacted]; HttpOnly"),
-        ("X-One", "1"),
-        ("set-cookie", "remember=[redacted]"),
-        ("X-One", "2"),
-        ("SET-COOKIE", "third=[redacted]"),
-        ("Vary", "Cookie"),
-        ("proxy-authorization", "[redacted]"),
-    )
-
-
 def test_bodies() -> None:
     """Bodies are joined, their sizes are those on the wire, and whole ones carry no note."""
     record = assemble(

@@ -27,9 +27,9 @@ from flask_tracking import (
 from flask_tracking.pipeline import batch as batch_module
 from flask_tracking.pipeline import worker as worker_module
 from flask_tracking.pipeline.batch import BatchWorker
-from flask_tracking.pipeline.redaction.redactor import Redactor
 from flask_tracking.pipeline.worker import SyncWorker
 from flask_tracking.record import Capture
+from flask_tracking.redaction.redactor import Redactor
 
 from ..captures import make_capture
 
@@ -715,7 +715,7 @@ def test_what_was_prepared_survives_a_fork(kind: str) -> None:
         from unittest import mock
         from flask_tracking import MemoryExporter, Settings
         from flask_tracking.pipeline.{module} import {name}
-        from flask_tracking.pipeline.redaction import redactor
+        from flask_tracking.redaction import redactor
         from tests.captures import make_capture
 
         exporter = MemoryExporter()
@@ -723,7 +723,7 @@ def test_what_was_prepared_survives_a_fork(kind: str) -> None:
         worker.prepare()
         child = os.fork()
         if child == 0:
-            with mock.patch.object(redactor, "Finder") as compiles_anew:
+            with mock.patch.object(redactor, "Detector") as compiles_anew:
                 worker.submit(make_capture(response_chunks=(b"password=hunter2",)))
                 assert worker.flush(20)
             assert not compiles_anew.called

@@ -13,6 +13,9 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
+from flask_tracking.redaction.detection.names import Names, Strength
+from flask_tracking.redaction.detection.values import MIN_OPAQUE
+
 from .listed import NAMES, luhn_digit, make_listed
 from .published import PUBLISHED
 from .shapes import BASE62, DIGITS, HEX, LOWER, UPPER, Maker, Secret, make_secret
@@ -41,6 +44,16 @@ SENSITIVE_NAMES = (
     "card_number", "cardNumber", "ssn", "signature", "sig", "X-Amz-Signature", "jwt", "encryption_key",
     "connectionString", "remember_token", "password_hash", "passwordConfirmation", "security_code",
 )  # fmt: skip
+_NAMES = Names()
+
+
+def fit(name: str, secret: str) -> str:
+    """Return `secret`, made to look like one where the name alone says little: opaque, and long enough."""
+    if _NAMES.strength(name) > Strength.WEAK:
+        return secret
+    return secret * (MIN_OPAQUE // len(secret) + 1) + "QZ79"
+
+
 HARMLESS_NAMES = (
     "author", "authority", "authors", "monkey", "keyword", "keyboard", "passenger", "compass", "tokenizer",
     "token_count", "tokenCount", "max_tokens", "total_tokens", "public_key", "publicKey", "primary_key",

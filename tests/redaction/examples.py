@@ -9,10 +9,15 @@ checksum does not add up.
 from __future__ import annotations
 
 import random
+import re
 from typing import NamedTuple
 
+from itsdangerous import Signer, TimestampSigner, URLSafeSerializer
+
+from flask_tracking.redaction.detection.vendors import ALPHABETS, VENDORS, Vendor
+
 from .listed import luhn_digit, make_card, make_iban, make_listed
-from .shapes import DIGITS, Maker, draw
+from .shapes import BASE62, DIGITS, Maker, draw
 
 SEED = 20_261_126
 
@@ -221,21 +226,45 @@ OUTLINES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("Basic {b39}7", "Bearer {w39}7", "BEARER%20{w30}7"),
         ("Basic {o20}", "Bearer {w5}7", "Forbearer:{w40}7", "the bearer of this"),
     ),
-    "vendor-hex": (
-        ("aio|_{a28}", "rubygems|_{h48}", "duffel|_live_{w43}", "gs|k_{a52}"),
-        ("aio|_{a10}", "xrubygems|_{h48}", "duffel|_prod_{w43}", "gs|k-{a52}"),
-    ),
-    "vendor-dash": (
-        ("p8e|-{l30}77", "pp|lx-{a46}77", "tskey|-auth-{a17}-{a30}77"),
-        ("p8e|-{l5}7", "xpp|lx-{a46}77", "API|-{o20}", "access|-control-allow-{o8}"),
-    ),
-    "vendor-run": (
-        ("LT|AI{l20}", "AK|Cp{a69}", "sha|256~{w43}"),
-        ("LT|AI{l5}", "xAK|Cp{a69}", "sha|256:{h64}", "oy|2{l20}"),
-    ),
     "vendor-point": (
         ("pa|t{a14}.{h64}", "dt0|c01.{u24}.{u64}", "{a14}.atlasv1.{w64}"),
         ("pa|t{a14}.{h10}", "sl|.{w40}", "xdt0|c01.{u24}.{u64}", "v1.|0-{h24}"),
+    ),
+    "fernet": (
+        ("gAAA|AA{w114}", "'gAAA|AA{w160}=='", "x gAAA|AA{w94}=="),
+        ("gAAA|AA{w20}", "xgAAA|AA{w114}", "gAAA|AB{w114}"),
+    ),
+    "paseto": (
+        ("v4.lo|cal.{w100}", "v2.pub|lic.{w200}.{w20}", '"v3.lo|cal.{w60}"'),
+        ("v4.lo|cal.{w10}", "v5.lo|cal.{w100}", "xv4.lo|cal.{w100}", "v4.glo|bal.{w100}"),
+    ),
+    "azure-key": (
+        ("{a52}JQ|QJ99{a6}ACAAAAA{a8}AZ|DO{a4}", "{a52}JQ|QJ99{a26}", "key {a52}JQ|QJ98{a26}"),
+        ("{a20}JQ|QJ99{a26}", "{a52}JQ|QJ99{a5}", "{a52}JQ|Q199{a26}", "{o52}-JQ|QJ99{a26}"),
+    ),
+    "link": (
+        ("https://example.org/password/reset/{a24}1a", "/verify/{a12}7{a12}", "/reset/MQ/{l6}-{h31}7"),
+        ("/password/reset/{a8}", "/reset/{o30}", "/verify-{a30}", "/docs/{a30}"),
+    ),
+    "resend": (
+        ("re|_{a8}_{a24}", "re|_{a8}_{a30}", "'re|_{a8}_{a24}'"),
+        ("re|_{a8}_{a10}", "xre|_{a8}_{a24}", "re|_{a24}", "re|_{o8}_{o24}"),
+    ),
+    "salesforce": (
+        ("00|D{a12}!{a60}.{a20}", "00|D{a15}!AQ{a90}", "sid 00|D{a12}!{a50}"),
+        ("00|D{a12}!{a10}", "x00|D{a12}!{a60}", "00|E{a12}!{a60}", "00|D{a12}:{a60}"),
+    ),
+    "stripe-link": (
+        (
+            "https://connect.stri|pe.com/setup/c/acct_{a16}/{a24}",
+            "connect.stri|pe.com/setup/s/acct_{a16}/{a12}",
+            '"https://connect.stri|pe.com/setup/e/acct_1{a15}/{a20}"',
+        ),
+        (
+            "https://connect.stri|pe.com/setup/c/acct_{a16}",
+            "https://connect.stri|pe.com/login/c/acct_{a16}/{a24}",
+            "https://example.org/setup/c/acct_{a16}/{a24}",
+        ),
     ),
     "beamer": (
         ("b|_{l40}g7{l2}", "key b|_{l44}", "'b|_7g{l42}'"),
@@ -305,7 +334,20 @@ MADE: dict[str, tuple[tuple[Maker, ...], tuple[Maker, ...]]] = {
             lambda r: draw("e|yJ{a20}.{w6}.{w20}", r),
             lambda r: draw("e|yJ{a20}.{w4}.{w27}", r),
             lambda r: draw("x.e|Jw{a20}.{o6}.{o12}", r),
-            lambda r: "a.b.c.flask_tracking.pipeline.redaction",
+            lambda r: "a.b.c.flask_tracking.redaction",
+        ),
+    ),
+    "signed": (
+        (
+            lambda r: Signer("k").sign("42").decode(),
+            lambda r: TimestampSigner("k").sign("17").decode(),
+            lambda r: URLSafeSerializer("k").dumps([r.random()]),
+        ),
+        (
+            lambda r: "Network.errors.connectionTimedOutPleaseTryAgain",
+            lambda r: "a.b:" + "Customer" + "Notification" * 2,
+            lambda r: draw("{a4}.{h27}", r),
+            lambda r: draw("{a4}.{w30}", r),
         ),
     ),
     "private-key": (
@@ -334,6 +376,28 @@ MADE: dict[str, tuple[tuple[Maker, ...], tuple[Maker, ...]]] = {
 """Hits and misses that a program makes."""
 
 
+BY_VENDOR = {vendor.id: vendor for vendor in VENDORS}
+
+
+def _make_vendor_examples(vendor: Vendor, random_: random.Random) -> Examples:
+    """Make what follows from a line of the table: a new vendor needs no examples of its own."""
+    letters = [one for one in BASE62 if re.match(f"[{ALPHABETS[vendor.alphabet]}]", one)]
+
+    def token(prefix: str, length: int) -> str:
+        run = "".join(random_.choice(letters) for _ in range(length))
+        return prefix + "7" + run[:4] + "A5" + run[4:]
+
+    prefixes = vendor.prefixes * 3
+    hits = [token(prefix, vendor.least + at) for at, prefix in enumerate(prefixes)]
+    words = "order_number_or_name-of-an-icon-2024-and-more-words"
+    misses = [
+        vendor.prefixes[0] + token("", vendor.least)[: vendor.least - 1],
+        "x" + token(vendor.prefixes[0], vendor.least),
+        vendor.prefixes[0] + words,
+    ]
+    return Examples(tuple(hits), tuple(misses))
+
+
 def make_examples(rule_id: str) -> Examples:
     """Make the examples of one rule; the same ones each time.
 
@@ -341,6 +405,8 @@ def make_examples(rule_id: str) -> Examples:
         KeyError: the rule has none.
     """
     random_ = random.Random(f"{SEED} {rule_id}")
+    if rule_id in BY_VENDOR:
+        return _make_vendor_examples(BY_VENDOR[rule_id], random_)
     if rule_id in MADE:
         hits, misses = MADE[rule_id]
         return Examples(tuple(make(random_) for make in hits), tuple(make(random_) for make in misses))

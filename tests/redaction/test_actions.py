@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from flask_tracking import Record, Settings
-from flask_tracking.pipeline.callback import Redact
-from flask_tracking.pipeline.redaction.redactor import Redactor
+from flask_tracking.redaction.redactor import Redactor
+from flask_tracking.redaction.replacement import Redact
 
 from .planting import make_record
 
@@ -38,11 +38,11 @@ def test_tail_keeps_the_last_four() -> None:
     """`tail` leaves four characters of what is long enough, and nothing of what is short."""
     actions: dict[str, Any] = {"TRACKING_REDACT_ACTIONS": {"card": "tail", "name": "tail"}}
 
-    stored = redact_json({"n": CARD, "pin": "4711", "password": "correct horse 17"}, **actions)
+    stored = redact_json({"n": CARD, "cvv": "4711", "password": "correct horse 17"}, **actions)
 
     assert stored == {
         "n": "[redacted ...1111]",
-        "pin": "[redacted]",
+        "cvv": "[redacted]",
         "password": "[redacted ...e17]",
     }
 
@@ -107,9 +107,9 @@ def test_callback_that_raises_removes(caplog: pytest.LogCaptureFixture) -> None:
         raise ValueError(f"what is {value}?")
 
     with caplog.at_level(logging.WARNING):
-        stored = redact_json({"token": "tr0ub4dor", "pin": 17}, callback)
+        stored = redact_json({"token": "tr0ub4dor", "cvv": 171}, callback)
 
-    assert stored == {"token": "[redacted]", "pin": "[redacted]"}
+    assert stored == {"token": "[redacted]", "cvv": "[redacted]"}
     assert "calling redact" in caplog.text
     assert "tr0ub4dor" not in caplog.text
 
@@ -154,3 +154,90 @@ def test_literals_are_removed_wherever_they_stand() -> None:
     assert b"1291" not in stored.request_body
     assert stored.custom_data == {"note": "[redacted]"}
     assert {remark.rule for remark in stored.redacted} == {"literal"}
+
+
+def test_callback_is_asked_once_with_the_value_s_own_path() -> None:
+    """Each value is asked about once, by the path of its own field, wherever it stands."""
+    asked: list[tuple[str, str]] = []
+
+    def callback(path: str, value: str, rule: str) -> None:
+        asked.append((path, value))
+
+    headers = (
+        ("Authorization", "Bearer abc-1"),
+        ("Cookie", "a=abc-2; b=abc-3"),
+        ("X-Api-Key", "abc-4"),
+        ("Referer", "https://example.org/a?token=abc-5"),
+    )
+    redact(
+        make_record(
+            request_headers=headers,
+            query_params="a=1&token=abc%2D6",
+            target="/a/abc-8?token=abc-7",
+            path="/a/abc-8",
+            view_args={"token": "abc-8"},
+            request_body=json.dumps({"a": json.dumps({"token": 'abc-9"'})}).encode(),
+            custom_data={"note": "token=abc-10"},
+        ),
+        callback,
+    )
+
+    assert sorted(asked, key=lambda one: int(one[1].strip('"').rpartition("-")[2])) == [
+        ("request_headers.Authorization", "abc-1"),
+        ("request_headers.Cookie", "abc-2"),
+        ("request_headers.Cookie", "abc-3"),
+        ("request_headers.X-Api-Key", "abc-4"),
+        ("request_headers.Referer", "abc-5"),
+        ("query_params", "abc-6"),
+        ("target", "abc-7"),
+        ("view_args.token", "abc-8"),
+        ("request_body", 'abc-9"'),
+        ("custom_data.note", "abc-10"),
+    ]
+
+
+def test_one_value_that_stands_frees_no_other() -> None:
+    """A callback that lets the secret of one header stand changes nothing for another header."""
+    token = "ghp_QXZJKVWY79QXZJKVWY79QXZJKVWY79QXZJKV"
+
+    def callback(path: str, value: str, rule: str) -> str | None:
+        return value if path == "request_headers.X-Api-Key" else None
+
+    headers = (("X-Api-Key", token), ("X-Zdata", json.dumps({"note": f'say "hi" {token}'})))
+    stored = redact(make_record(request_headers=headers), callback)
+
+    assert dict(stored.request_headers) == {
+        "X-Api-Key": token,
+        "X-Zdata": json.dumps({"note": 'say "hi" [redacted]'}),
+    }
+    assert [remark.path for remark in stored.redacted] == ["request_headers.X-Zdata"]
+
+
+def test_remarks_mark_what_is_stored() -> None:
+    """A remark says where its marker stands in the stored value, whatever the marker is."""
+    actions: dict[str, Any] = {
+        "TRACKING_REDACT_ACTIONS": {"name": "tail", "card": "hash"},
+        "TRACKING_REDACT_HASH_KEY": KEY,
+    }
+    body = json.dumps({"é": 1, "token": "correct horse 17", "n": [int(CARD.replace(" ", "")), CARD]})
+    record = make_record(
+        request_body=body.encode(),
+        request_headers=JSON,
+        target="/é/4111-1111-1111-1111?api_key=correct%20horse%2017",
+    )
+
+    stored = redact(record, **actions)
+
+    assert len(stored.redacted) == 5
+    for remark in stored.redacted:
+        data = stored.request_body if remark.path == "request_body" else str(stored.target).encode()
+        assert remark.stored_offset is not None and remark.stored_length is not None
+        marker = data[remark.stored_offset :][: remark.stored_length]
+        assert marker.strip(b'"').startswith(b"[redacted ") and marker.strip(b'"').endswith(b"]")
+
+
+def test_remarks_of_what_was_cut_off_mark_nothing() -> None:
+    """Where the stored body ends before a marker, its remark has no place in it."""
+    body = b"a" * 50 + b" token=tr0ub4dor"
+    (remark,) = redact(make_record(request_body=body), TRACKING_MAX_BODY_LENGTH=50).redacted
+    assert (remark.offset, remark.stored_offset, remark.stored_length) == (57, None, None)

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from flask_tracking.pipeline.redaction.engine import Engine, Re2Engine, ReEngine
-from flask_tracking.pipeline.redaction.names import Names
-from flask_tracking.pipeline.redaction.rules import RULES, Rule
-from flask_tracking.pipeline.redaction.values import Finder, Spans
+from flask_tracking.redaction.detection.detector import Detector
+from flask_tracking.redaction.detection.format_type import Format
+from flask_tracking.redaction.detection.formats import FORMATS
+from flask_tracking.redaction.detection.names import Names
+from flask_tracking.redaction.engines.base import Engine
+from flask_tracking.redaction.engines.python import PythonEngine
+from flask_tracking.redaction.engines.re2 import Re2Engine
+from flask_tracking.redaction.findings import Ranges
 
-from .examples import MADE, OUTLINES, make_examples
+from .examples import BY_VENDOR, MADE, OUTLINES, make_examples
 
 LEAST = 3
 PLACES = ((b"", b""), (b"note: ", b" and more"), (b'{"a": "', b'", "b": 1}'), (b"a=", b"&b=2"))
@@ -21,35 +25,35 @@ PLACES = ((b"", b""), (b"note: ", b" and more"), (b'{"a": "', b'", "b": 1}'), (b
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine in turn."""
     if request.param == "re":
-        return ReEngine()
+        return PythonEngine()
     pytest.importorskip("re2")
     return Re2Engine()
 
 
-def alone(rule: Rule, engine: Engine) -> Finder:
+def alone(rule: Format, engine: Engine) -> Detector:
     """Return a finder of which only one rule is on."""
-    return Finder(engine, Names(), off=[one.id for one in RULES if one is not rule])
+    return Detector(engine, Names(), off=[one.id for one in FORMATS if one is not rule])
 
 
 def test_examples_are_of_the_rules() -> None:
     """There are examples for every rule, and none for what is no rule."""
-    assert OUTLINES.keys() | MADE.keys() == {rule.id for rule in RULES}
-    assert not OUTLINES.keys() & MADE.keys()
+    known = [*OUTLINES, *MADE, *BY_VENDOR]
+    assert sorted(known) == sorted(rule.id for rule in FORMATS)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_rule_is_data(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", FORMATS, ids=lambda rule: rule.id)
+def test_rule_is_data(rule: Format) -> None:
     """A rule has a version, sources, and at least three different hits and misses of its own."""
     examples = make_examples(rule.id)
     assert rule.version >= 1
     assert rule.sources.strip() and rule.finds.strip()
     for side in examples:
         assert len(set(side)) >= LEAST
-    assert len({one.id for one in RULES}) == len(RULES)
+    assert len({one.id for one in FORMATS}) == len(FORMATS)
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_rule_finds_its_hits(rule: Rule, engine: Engine) -> None:
+@pytest.mark.parametrize("rule", FORMATS, ids=lambda rule: rule.id)
+def test_rule_finds_its_hits(rule: Format, engine: Engine) -> None:
     """Each hit is found, by this rule alone, in every place, and the scan points at it."""
     finder = alone(rule, engine)
     for hit in make_examples(rule.id).hits:
@@ -58,11 +62,11 @@ def test_rule_finds_its_hits(rule: Rule, engine: Engine) -> None:
             found = finder.find(data)
             assert [one.rule for one in found] == [rule.id], hit
             assert len(before) <= found[0].start < found[0].end, hit
-            assert Spans(finder.scan(data)).touch(found[0].start, found[0].end), hit
+            assert Ranges(finder.scan(data)).touch(found[0].start, found[0].end), hit
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_rule_leaves_its_misses(rule: Rule, engine: Engine) -> None:
+@pytest.mark.parametrize("rule", FORMATS, ids=lambda rule: rule.id)
+def test_rule_leaves_its_misses(rule: Format, engine: Engine) -> None:
     """No part of a miss is taken, though it differs from a hit in one thing only."""
     finder = alone(rule, engine)
     for miss in make_examples(rule.id).misses:
@@ -70,10 +74,10 @@ def test_rule_leaves_its_misses(rule: Rule, engine: Engine) -> None:
             assert finder.find(before + miss.encode() + behind) == [], miss
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_rule_that_is_off_finds_nothing(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", FORMATS, ids=lambda rule: rule.id)
+def test_rule_that_is_off_finds_nothing(rule: Format) -> None:
     """With the rule off, no finding names it."""
-    finder = Finder(ReEngine(), Names(), off=[rule.id])
+    finder = Detector(PythonEngine(), Names(), off=[rule.id])
     for hit in make_examples(rule.id).hits:
         assert rule.id not in {one.rule for one in finder.find(hit.encode())}
 
@@ -81,7 +85,7 @@ def test_rule_that_is_off_finds_nothing(rule: Rule) -> None:
 def test_examples_are_made_from_a_seed() -> None:
     """Making examples twice makes the same ones, and none of them stands in a file."""
     sources = "".join(path.read_text("utf-8") for path in Path(__file__).parent.glob("*.py"))
-    for rule in RULES:
+    for rule in FORMATS:
         examples = make_examples(rule.id)
         assert make_examples(rule.id) == examples
         assert not any(hit in sources for hit in examples.hits), rule.id

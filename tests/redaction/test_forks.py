@@ -10,25 +10,28 @@ import threading
 
 import pytest
 
-from flask_tracking.pipeline import gate as gates
-from flask_tracking.pipeline.redaction.engine import Re2Engine
-from flask_tracking.pipeline.redaction.names import Names
-from flask_tracking.pipeline.redaction.values import Finder
+from flask_tracking import re2_lock as locks
+from flask_tracking.redaction.detection.detector import Detector
+from flask_tracking.redaction.detection.names import Names
+from flask_tracking.redaction.engines.re2 import Re2Engine
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 
 SETTING = """
 import os, random, signal, threading, warnings
 import re2
-from flask_tracking.pipeline.redaction.engine import Re2Engine
-from flask_tracking.pipeline.gate import gate
-from flask_tracking.pipeline.redaction.names import Names
-from flask_tracking.pipeline.redaction.values import Finder
+from flask_tracking.redaction.engines.re2 import Re2Engine
+from flask_tracking.re2_lock import lock as gate
+from flask_tracking.redaction.detection.names import Names
+from flask_tracking.redaction.detection.detector import Detector
+from flask_tracking.redaction.detection.formats import FORMATS
 
 # Newer Pythons warn of forks beside threads: they are what is tested.
 warnings.simplefilter("ignore", DeprecationWarning)
-finder, compiled = Finder(Re2Engine(), Names()), []
+finder, compiled = Detector(Re2Engine(), Names()), []
 SECRET = b"x AKIAABCDEFGHIJKLMNOP y"
+for at in range(len(FORMATS)):
+    finder._get_rule(at)  # each is compiled when it is first in a text
 
 def note(compile):
     def noting(*args):
@@ -144,7 +147,7 @@ def test_fork_by_the_thread_that_is_inside() -> None:
 
 def test_gate_that_another_thread_has() -> None:
     """In a child it opens at once; only where another thread was inside a new generation begins."""
-    gate, has_entered, may_leave = gates.Gate(), threading.Event(), threading.Event()
+    gate, has_entered, may_leave = locks.EngineLock(), threading.Event(), threading.Event()
 
     def stay() -> None:
         with gate:
@@ -172,11 +175,11 @@ def test_each_generation_compiles_for_itself(monkeypatch: pytest.MonkeyPatch) ->
     """What is compiled anew is not what re2 has cached, and finds the same."""
     pytest.importorskip("re2")
     re2_engine = Re2Engine()
-    finder, pattern = Finder(re2_engine, Names()), re2_engine._compile("abc")
+    finder, pattern = Detector(re2_engine, Names()), re2_engine._compile("abc")
     old = pattern.get()
     text = b"x AKIAABCDEFGHIJKLMNOP y token: abc"
     found = finder.find(text), finder.scan(text)
-    monkeypatch.setattr(gates.gate, "generation", gates.gate.generation + 1)
+    monkeypatch.setattr(locks.lock, "generation", locks.lock.generation + 1)
 
     assert pattern.get() is pattern.get() is not old
     assert (finder.find(text), finder.scan(text)) == found

@@ -9,12 +9,12 @@ from urllib.parse import quote
 import pytest
 
 from flask_tracking import ConfigError, Settings
-from flask_tracking.pipeline.redaction.configured import check_rules
-from flask_tracking.pipeline.redaction.engine import Engine
-from flask_tracking.pipeline.redaction.names import Names
-from flask_tracking.pipeline.redaction.redactor import Redactor
-from flask_tracking.pipeline.redaction.scans import MAX_SPANS
-from flask_tracking.pipeline.redaction.values import Finder, Spans
+from flask_tracking.redaction.configuration import check_rules
+from flask_tracking.redaction.detection.detector import Detector
+from flask_tracking.redaction.detection.names import Names
+from flask_tracking.redaction.engines.base import MAX_HITS, Engine
+from flask_tracking.redaction.findings import Ranges
+from flask_tracking.redaction.redactor import Redactor
 
 from .planting import make_record
 
@@ -191,7 +191,7 @@ def test_literals_behind_escapes(engine: Engine, is_ascii: bool) -> None:
 def test_literals_change_without_compiling(engine: Engine) -> None:
     """A finder finds the literals that it was made for, whatever they touch, and those of no other."""
     first, second = "correct horse/battery", "staple:password-17"
-    rules = Finder(engine, Names())
+    rules = Detector(engine, Names())
     data = f"a={first} b={quote(first, safe='')} c={second} {second}".encode()
     finder, other = rules.knowing([first]), rules.knowing([second])
     assert [data[one.start : one.end].decode() for one in finder.find(data)] == [
@@ -199,7 +199,7 @@ def test_literals_change_without_compiling(engine: Engine) -> None:
         quote(first, safe=""),
     ]
     assert [one.start for one in other.find(data)] == [data.index(b"staple"), data.rindex(b"staple")]
-    spans = Spans(other.scan(data))
+    spans = Ranges(other.scan(data))
     assert all(spans.touch(one.start, one.end) for one in other.find(data))
     assert not rules.find(data)
 
@@ -207,8 +207,8 @@ def test_literals_change_without_compiling(engine: Engine) -> None:
 def test_literals_are_looked_for_within_bounds(engine: Engine) -> None:
     """Where a literal stands more often than there is memory for, all the rest is worth a look."""
     literal = "0a1b2c3d4e5f6g7h"
-    finder = Finder(engine, Names()).knowing([literal])
-    data = f"{literal} ".encode() * (MAX_SPANS + 10)
+    finder = Detector(engine, Names()).knowing([literal])
+    data = f"{literal} ".encode() * (MAX_HITS + 10)
     spans = finder.scan(data)
-    assert len(spans) <= MAX_SPANS + 1
+    assert len(spans) <= MAX_HITS + 1
     assert spans[-1][1] == len(data)

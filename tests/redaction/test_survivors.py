@@ -10,9 +10,9 @@ from flask import Flask, redirect
 from werkzeug import Response
 
 from flask_tracking import MemoryExporter, Settings, Tracking
-from flask_tracking.pipeline.redaction.engine import Engine
-from flask_tracking.pipeline.redaction.redactor import Redactor
 from flask_tracking.record import ExceptionInfo
+from flask_tracking.redaction.engines.base import Engine
+from flask_tracking.redaction.redactor import Redactor
 
 from .planting import find_leak, make_record
 

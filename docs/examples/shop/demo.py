@@ -42,7 +42,7 @@ Document = dict[str, Any]
 
 WORKERS = 2
 PASSWORD = re.compile(rb"password=(?!\[redacted\])")
-SESSION = re.compile(r"session=(?!\[redacted\])")
+SESSION = re.compile(r"session=(?!\[redacted\]|;)")
 PATIENCE_S = 8.0
 """What is missing after so long without any new record counts as lost."""
 

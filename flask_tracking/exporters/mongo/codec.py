@@ -47,14 +47,14 @@ def to_document(record: Record, date_stored: datetime) -> Document:
     if record.children:
         document["children"] = [_without_none(child) for child in record.children]
     if record.redacted:
-        document["redacted"] = [remark._asdict() for remark in record.redacted]
+        document["redacted"] = [_without_none(remark) for remark in record.redacted]
     return document
 
 
 _OPTIONAL_FIELDS = tuple(field.name for field in dataclasses.fields(Record) if field.default is None)
 
 
-def _without_none(value: UserAgent | ExceptionInfo | ChildTiming) -> Document:
+def _without_none(value: UserAgent | ExceptionInfo | ChildTiming | Remark) -> Document:
     return {name: item for name, item in zip(value._fields, value, strict=True) if item is not None}
 
 

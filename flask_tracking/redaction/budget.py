@@ -1,0 +1,60 @@
+"""Bounds of the work on one record and on one text, whatever is in them."""
+
+from __future__ import annotations
+
+WORK_FOR_BYTE, MIN_WORK = 16, 1 << 21
+"""Work is counted in bytes that are read,"""
+MAX_PLACES = 150_000
+"""and in places where there may be a secret: a record of 64 KiB has room for a tenth of it."""
+FREE_TRIES, BYTES_OF_TRY = 2000, 12
+"""A text may have so many candidates, and one more for so many bytes: rows of ids have less."""
+
+
+class TooLongError(Exception):
+    """Reading takes more work than the text is worth. The message quotes nothing."""
+
+
+class Budget:
+    """The work that one record may take: so much for each byte of it."""
+
+    def __init__(self, size: int) -> None:
+        """Allow the work on a record of `size` bytes."""
+        self._left = MIN_WORK + WORK_FOR_BYTE * size
+        self._places = MAX_PLACES
+
+    def spend(self, size: int) -> None:
+        """Count one reading of `size` bytes.
+
+        Raises:
+            TooLongError: nothing is left.
+        """
+        self._left -= size
+        self.count()
+
+    def count(self) -> None:
+        """Count one place.
+
+        Raises:
+            TooLongError: nothing is left.
+        """
+        self._places -= 1
+        if self._places < 0 or self._left < 0:
+            raise TooLongError
+
+
+class Tries:
+    """The candidates of one text that may be checked."""
+
+    def __init__(self, size: int) -> None:
+        """Allow the checks of a text of `size` bytes."""
+        self._left = FREE_TRIES + size // BYTES_OF_TRY
+
+    def count(self) -> None:
+        """Count one.
+
+        Raises:
+            TooLongError: nothing is left.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise TooLongError

@@ -1,0 +1,1 @@
+"""Detection: formats, names and checks, compiled for one engine."""

@@ -1,0 +1,200 @@
+"""Checks for formats made of digits or words, where a pattern alone finds too much.
+
+Each takes a text and the range of a match, and returns the secrets in it and how far it has looked: a
+card may follow a number that is not one, like a date on the same line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+
+from ..budget import Tries
+from ..engines.base import Range
+
+IBAN_LENGTHS = dict(
+    re.findall(
+        r"([A-Z]{2})([0-9]{2})",
+        "AD24AE23AL28AT20AZ28BA20BE16BG22BH22BI27BR29BY28CH21CR22CY28CZ24DE22DJ27DK18DO28EE20EG29ES24FI18FK18FO18"
+        "FR27GB22GE22GI23GL18GR27GT28HN28HR21HU28IE22IL23IQ23IS26IT27JO30KW30KZ20LB28LC32LI21LT20LU20LV21LY25MC27"
+        "MD24ME22MK19MN20MR27MT31MU30NI28NL18NO15OM23PK24PL28PS29PT25QA29RO24RS22RU33SA24SC31SD18SE24SI19SK24SM27"
+        "SO23ST25SV28TL23TN24TR26UA29VA22VG24XK20YE30",
+    )
+)
+_ESCAPED_REST = re.compile(rb"(?:(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*)*")
+DINERS = 14
+"""Digits of Diners' cards, and of many a shop's ids: where they stand in one run a word has to be near."""
+NEAR = 60
+"""How many bytes before and behind a number a word is looked for."""
+_CARD_WORD = re.compile(
+    rb"card|(?<![a-z])(?:cc|pan|visa|amex|maestro|credit|debit|payment|karte)|mastercard|american express",
+    re.I,
+)
+_GROUPS = re.compile(rb"[0-9]+")
+_RUN = re.compile(rb"[0-9A-Za-z]{10,}")
+_LETTER, _SMALL, _CAPITAL = re.compile(rb"[A-Za-z]"), re.compile(rb"[a-z]"), re.compile(rb"[A-Z]")
+_SIGNATURE = re.compile(rb"[0-9A-Za-z_-]+")
+_HASH_NAME = re.compile(rb"sha[0-9]{1,3}[:-]\Z", re.I)
+DIGESTS = (27, 43, 64, 86)
+"""Characters of a digest in base64: SHA-1, SHA-256, SHA-384, SHA-512."""
+_CARD_GROUPS = re.compile(
+    rb"[0-9]{12,19}|(?:[0-9]{4}[ +-]){3}[0-9]{1,7}(?:[ +-][0-9]{1,3})?|[0-9]{4}[ +-][0-9]{6}[ +-][0-9]{4,5}"
+)
+_CARD_START = re.compile(
+    rb"[2-6](?:[0-9]{11,18}(?![0-9])|[0-9]{3}([ +-])(?:[0-9]{4}\1[0-9]{4}\1|[0-9]{6}\1)[0-9])"
+)
+_CARD_RUN = re.compile(rb"[2-6](?:[ +-]?[0-9]){11,18}")
+_NEXT_CARD = re.compile(rb"[ +](?=[2-6][0-9]{3})")
+_DIGITS = re.compile(rb"[0-9 +-]*")
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
+_IBAN_START = re.compile(rb"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?=[ +-]?[0-9A-Z])")
+_CAPITALS = re.compile(rb"[0-9A-Z +-]*")
+_IBAN_DIGITS = {letter: str(letter - 55) for letter in range(65, 91)}
+Check = Callable[[bytes, int, int, Tries], tuple[list[Range], int]]
+
+
+def has_digit(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+    """Tell words from tokens: a token has a digit, or as many capitals as small letters."""
+    is_token = _GROUPS.search(data, start, end) or _is_digest(data[start:end])
+    return [(start, end)] if is_token else [], end
+
+
+def mixed_run(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+    """Tell identifiers from tokens: a token has a run of letters and digits mixed."""
+    for run in _RUN.finditer(data, start, end):
+        if _GROUPS.search(run[0]) and _LETTER.search(run[0]):
+            return [(start, end)], end
+    return [], end
+
+
+def signature(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+    """Tell dotted names from signed values, which end with a digest of a known length."""
+    end = _SIGNATURE.match(data, start).end()  # type: ignore[union-attr] # the format says so
+    is_signed = end - start in DIGESTS and _is_digest(data[start:end])
+    is_signed = is_signed and _HASH_NAME.search(data, max(0, start - 8), start) is None
+    return [(start, end)] if is_signed else [], end
+
+
+def user(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+    """Tell the name of a user in a URL from a password or a token behind it."""
+    if b":" in data[start:end]:
+        return [(start, end)], end
+    found, _ = mixed_run(data, start, end, tries)
+    return found, end
+
+
+def session(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+    """Tell dotted names from itsdangerous tokens, which end with a digest."""
+    end = _ESCAPED_REST.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
+    return [(start, end)] if _is_digest(data[start:end].rpartition(b".")[2]) else [], end
+
+
+def _is_digest(text: bytes) -> bool:
+    """Tell base64 of random bytes from words: it has digits, or as many capitals as small letters."""
+    capitals, small = len(_CAPITAL.findall(text)), len(_SMALL.findall(text))
+    is_mixed = bool(_GROUPS.search(text)) or capitals * 3 >= capitals + small
+    return capitals > 0 and small > 0 and is_mixed
+
+
+def card(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+    """Find cards by issuer, length, Luhn's checksum and the way they are printed."""
+    end = _DIGITS.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
+    found, at = [], start
+    while True:
+        tries.count()
+        length = _measure_card(data, at) if _CARD_START.match(data, at, end) else 0
+        if length:
+            found.append((at, at + length))
+        following = _NEXT_CARD.search(data, at + length, end)
+        if following is None:
+            return found, end
+        at = following.end()
+
+
+def _measure_card(data: bytes, at: int) -> int:
+    run = _CARD_RUN.match(data, at)
+    found = run[0] if run else b""
+    ends = {match.end() for match in _GROUPS.finditer(found)}
+    for length in sorted(ends, reverse=True):
+        text = found[:length]
+        digits = text.translate(None, b" +-")
+        separators = set(text.translate(None, b"0123456789"))
+        is_printed = len(separators) <= 1 and _CARD_GROUPS.fullmatch(text)
+        if len(digits) == DINERS and not separators and not _is_near_word(data, at, at + length):
+            continue
+        if is_printed and _is_issued(digits.decode()) and _passes_luhn(digits):
+            return length
+    return 0
+
+
+def strict_card(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+    """Find cards as `card` does, and only where a word near one says that it is one."""
+    found, end = card(data, start, end, tries)
+    return [one for one in found if _is_near_word(data, *one)], end
+
+
+def _is_near_word(data: bytes, start: int, end: int) -> bool:
+    near = max(0, start - NEAR), min(len(data), end + NEAR)
+    return _CARD_WORD.search(data, *near) is not None
+
+
+def _is_issued(digits: str) -> bool:
+    length, four, two = len(digits), int(digits[:4]), int(digits[:2])
+    if digits[0] == "4":
+        return length in (16, 19)
+    if 51 <= two <= 55 or 2221 <= four <= 2720:
+        return length == 16
+    if two in (34, 37):
+        return length == 15
+    if 3000 <= four <= 3059 or two in (36, 38, 39):
+        return length == 14
+    if four == 6011 or two == 65 or 6440 <= four <= 6499 or two == 62 or 3528 <= four <= 3589:
+        return 16 <= length <= 19
+    return False
+
+
+def _passes_luhn(digits: bytes) -> bool:
+    doubled = digits[-2::-2].translate(_DOUBLED)
+    return (sum(digits[-1::-2]) + sum(doubled) - 48 * len(digits)) % 10 == 0
+
+
+def iban(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+    """Find IBANs by their country's length and their checksum."""
+    end = _CAPITALS.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
+    found, at = [], start
+    while True:
+        tries.count()
+        length = _measure_iban(data, at)
+        if length:
+            found.append((at, at + length))
+        following = _IBAN_START.search(data, at + max(length, 1), end)
+        if following is None:
+            return found, end
+        at = following.start()
+
+
+def _measure_iban(data: bytes, at: int) -> int:
+    wanted = IBAN_LENGTHS.get(data[at : at + 2].decode())
+    run = _characters(int(wanted)).match(data, at) if wanted else None
+    if run is None:
+        return 0
+    text = run[0].translate(None, b" +-").decode()
+    is_right = int((text[4:] + text[:4]).translate(_IBAN_DIGITS)) % 97 == 1
+    return len(run[0]) if is_right else 0
+
+
+@cache
+def _characters(count: int) -> re.Pattern[bytes]:
+    return re.compile(rb"[0-9A-Z](?:[ +-]?[0-9A-Z]){%d}" % (count - 1))
+
+
+CHECKS: dict[str, Check] = {
+    "has_digit": has_digit,
+    "mixed_run": mixed_run,
+    "signature": signature,
+    "user": user,
+    "session": session,
+    "card": card,
+    "iban": iban,
+}

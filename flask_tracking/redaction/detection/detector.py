@@ -1,0 +1,202 @@
+"""The detector: formats, names and known secrets, compiled for one engine."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator
+from copy import copy
+from itertools import islice
+from urllib.parse import quote
+
+from ..budget import Tries
+from ..engines.base import (
+    CAPITALS,
+    DIGITS,
+    LONG_TOKEN,
+    MAX_HITS,
+    TOKEN,
+    Engine,
+    Pattern,
+    Range,
+    ScanPattern,
+    limit_hits,
+)
+from ..findings import Finding, merge
+from ..markers import MARKS
+from .checks import CHECKS, strict_card
+from .custom_patterns import without_anchors
+from .format_type import OWN, Format
+from .formats import FORMATS
+from .long_runs import WithoutRuns, set_aside
+from .names import Names, trigger_patterns
+from .scan_patterns import ANY_ESCAPE, ESCAPED
+
+SPACED = frozenset(
+    {
+        "bearer",
+        "card",
+        "iban",
+        "password-hash",
+        "private-key",
+        "shell-credentials",
+        "sql-password",
+        "url-credentials",
+    }
+)
+"""Rules of what is no single run of token characters."""
+
+
+class Detector:
+    """Finds secrets in bytes, with one engine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        names: Names,
+        own: Iterable[Format] = (),
+        off: Iterable[str] = (),
+        *,
+        cards: str = "checked",
+    ) -> None:
+        """Compile the rules that are not `off`.
+
+        Args:
+            engine: compiles and runs them.
+            names: the sensitive names.
+            own: more rules than ours.
+            off: the ids of rules that are left out.
+            cards: ``checked`` or ``strict``.
+        """
+        self.engine = engine
+        self.names = names
+        self._checks = CHECKS if cards == "checked" else {**CHECKS, "card": strict_card}
+        own, switched_off = tuple(own), frozenset(off)
+        rules = [rule for rule in (*FORMATS, *own) if rule.id not in switched_off]
+        # Each is compiled when it is first in a text: of most there will never be one.
+        self._get_rule = functools.cache(lambda at: _compile(rules[at], engine))
+        patterns = [_make_scan_pattern(rule) for rule in rules]
+        self._choose = engine.make_choice(patterns)
+        in_names = trigger_patterns(names)
+        escaped = [*ESCAPED, ANY_ESCAPE] if own or not names.are_ascii else ESCAPED
+        self._scan = engine.make_scan([*patterns, *in_names, *escaped])
+        self.finds_short = bool(own)
+        """Whether it may find what is shorter than any token: patterns of the app's own may."""
+        self._literals: tuple[bytes, ...] = ()
+        self._get_glued = functools.cache(lambda: _compile_glued(rules))
+
+    def knowing(self, literals: Iterable[str]) -> Detector:
+        """Return a detector that finds these secrets, too, by the same compiled rules."""
+        other = copy(self)
+        other._literals = tuple(dict.fromkeys(way for one in literals for way in _ways_to_write(one)))
+        return other
+
+    def scan(self, data: bytes) -> list[Range]:
+        """Find where there may be a secret: nothing outside these hits is one."""
+        apart = self.set_aside(data)
+        if apart is None:
+            return self._scan_all(data)
+        hits = [apart.raw_range(*hit) for hit in self._scan_all(apart.text)]
+        hits += [run[:2] for run in apart.runs if run.text and self._scan_all(run.text)]
+        return sorted(hits)
+
+    def set_aside(self, data: bytes) -> WithoutRuns | None:
+        """Return a text without its long runs of base64; None where it has none."""
+        return set_aside(data, self._has_token)
+
+    def _has_token(self, run: bytes) -> bool:
+        patterns = self._get_glued()
+        return any(one in run for one in self._literals) or any(one.search(run) for one in patterns)
+
+    def _scan_all(self, data: bytes) -> list[Range]:
+        # Literals are no part of what is compiled: they change, and `bytes` finds them no slower.
+        hits = self._scan(data)
+        for literal in self._literals:
+            hits += limit_hits(list(islice(_find_all(literal, data), MAX_HITS)), len(data))
+        return hits
+
+    def find(self, data: bytes) -> list[Finding]:
+        """Find the secrets that look like one, from left to right and none within another.
+
+        Raises:
+            TooLongError: there are too many candidates.
+        """
+        tries = Tries(len(data))
+        found = [
+            Finding(*span, "literal") for literal in self._literals for span in _find_all(literal, data)
+        ]
+        for at in self._choose(data):
+            found += self._find_rule(*self._get_rule(at), data, tries)
+        return merge(found)
+
+    def _find_rule(
+        self, rule: Format, pattern: Pattern, group: int, data: bytes, tries: Tries
+    ) -> Iterable[Finding]:
+        check, done = self._checks.get(rule.check), 0
+        for match in pattern.finditer(data):
+            start, end = match.span(group)
+            tries.count()
+            if end <= done:
+                continue
+            if check is not None:
+                hits, done = check(data, start, end, tries)
+            else:
+                # An escape in the middle of a token ends the match, and not the token.
+                done = end = _ESCAPES.match(data, end).end()  # type: ignore[union-attr]
+                hits = [(start, end)]
+            for start, end in hits:
+                if end > start and not MARKS.fullmatch(data, start, end):
+                    yield Finding(start, end, rule.id)
+
+
+_ESCAPES = re.compile(rb"(?:(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*)*")
+
+
+def _make_scan_pattern(rule: Format) -> ScanPattern:
+    pattern = without_anchors(rule.pattern) if rule.sources == OWN else rule.pattern
+    return ScanPattern(
+        _without_group(pattern), rule.hints, _without_group(rule.before), needs=_needs(rule)
+    )
+
+
+def _needs(rule: Format) -> str:
+    if rule.sources == OWN or rule.id in SPACED:
+        return {"card": DIGITS, "iban": CAPITALS}.get(rule.id, "")
+    return LONG_TOKEN if rule.id in ("itsdangerous", "signed") else TOKEN
+
+
+def _compile_glued(rules: Iterable[Format]) -> list[re.Pattern[bytes]]:
+    """Return what finds a token in a run of base64: at its head, or behind what is no letter."""
+    own = [rule.pattern for rule in rules if rule.sources == OWN]
+    # No run has a point, nor any of the characters of what has spaces in it.
+    ours = [rule for rule in rules if rule.sources != OWN and rule.id not in SPACED]
+    tokens = "|".join(_without_group(rule.pattern) for rule in ours if r"\." not in rule.pattern)
+    return [re.compile(pattern.encode()) for pattern in (rf"(?:\A|[+/_-])(?:{tokens})", *own)]
+
+
+def _without_group(pattern: str) -> str:
+    return pattern.replace("(?P<s>", "(?:")
+
+
+def _compile(rule: Format, engine: Engine) -> tuple[Format, Pattern, int]:
+    """Return a rule, its pattern, and the number of the group that is the secret."""
+    pattern = rule.before + (rule.pattern if "(?P<s>" in rule.pattern else f"(?P<s>{rule.pattern})")
+    compiled = engine.compile(pattern)
+    return rule, compiled, compiled.groupindex["s"]
+
+
+def _find_all(literal: bytes, data: bytes) -> Iterator[Range]:
+    at = data.find(literal)
+    while at >= 0:
+        end = at + len(literal)
+        yield at, end
+        at = data.find(literal, end)
+
+
+def _ways_to_write(literal: str) -> Iterable[bytes]:
+    import json
+
+    yield literal.encode("utf-8", "surrogatepass")
+    yield json.dumps(literal)[1:-1].encode()
+    yield json.dumps(literal, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
+    yield quote(literal, safe="").encode()

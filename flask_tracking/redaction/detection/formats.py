@@ -1,0 +1,192 @@
+"""The formats of secrets, as data: what a token looks like wherever it stands."""
+
+from __future__ import annotations
+
+from .format_type import ANYWHERE, LONE, START, UNSIGNED, Format
+from .vendors import VENDOR_FORMATS
+
+VERSION = "2"
+"""The version of formats and names together; stored with each record."""
+
+FORMATS = (
+    Format(
+        "aws",
+        r"(?:A3T[0-9A-Z]|AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16,}(?:[^0-9A-Za-z+/]{1,5}[0-9A-Za-z+/]{40,})?",
+        ("A3T", "AKIA", "ASIA", "ABIA", "ACCA"),
+        "gitleaks aws-access-token; the secret key beside it: trufflehog aws", finds="AWS access key ids, with the secret key beside one"),
+    Format("aws-bedrock", r"ABSK[0-9A-Za-z+/]{60,}={0,2}", ("ABSK",), "gitleaks aws-amazon-bedrock-api-key", finds="AWS Bedrock API keys"),
+    Format("google", r"(?:AIza|GOCSPX-|1//0)[0-9A-Za-z_-]{26,}", ("AIza", "GOCSPX-", "1//0"), "gitleaks gcp", finds="Google API keys, client secrets and refresh tokens"),
+    Format("google-oauth", r"ya29\.[0-9A-Za-z_.-]{10,}", ("ya29.",), "trufflehog googleoauth2", finds="Google OAuth access tokens"),
+    Format(
+        "azure-storage",
+        r"(?i:AccountKey|SharedAccessKey)=(?P<s>[0-9A-Za-z+/]{20,}={0,2})",
+        ("Key=", "key=", "KEY="),
+        "detect-secrets azure_storage_key",
+        ANYWHERE, finds="Azure storage and shared access keys"),
+    Format("azure-ad", r"[0-9A-Za-z_~.]{3}[0-9]Q~[0-9A-Za-z_~.-]{31,}", ("Q~",), "gitleaks azure-ad", finds="Azure AD client secrets"),
+    Format(
+        "github",
+        r"(?:gh[oprsu]_[0-9A-Za-z_.-]{20,}|github_pat_[0-9A-Za-z_]{20,})",
+        ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_"),
+        "gitleaks github-pat, -oauth, -app-token, -fine-grained-pat; secretlint #1518", finds="GitHub tokens, classic, fine-grained and of apps"),
+    Format(
+        "gitlab",
+        r"(?:gl(?:pat|ptt|dt|ft|rt|rtr|imt|oas|cbt|soat|agent|ffct|wt)-|GR1348941)[0-9A-Za-z_.=-]{16,}",
+        ("glpat-", "glptt-", "gldt-", "glft-", "glrt-", "glrtr-", "glimt-", "gloas-", "glcbt-", "glsoat-",
+         "glagent-", "glffct-", "glwt-", "GR1348941"),
+        "gitleaks gitlab-*", finds="GitLab tokens of all kinds"),
+    Format("slack", r"xox[a-z](?:[.]xox[a-z])?-[0-9A-Za-z-]{10,}", ("xox",), "gitleaks slack-*", finds="Slack tokens"),
+    Format("slack-app", r"xapp-[0-9]-[0-9A-Za-z-]{20,}", ("xapp-",), "gitleaks slack-app-token", finds="Slack app-level tokens"),
+    Format(
+        "webhook",
+        r"(?:hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers|commands|actions)|discord(?:app)?\.com/api/"
+        r"(?:v[0-9]+/)?webhooks|webhook\.office\.com/webhookb2|outlook\.office(?:365)?\.com/webhook|hooks\.zapier\.com/hooks/catch)"
+        r"/(?P<s>[0-9A-Za-z@/._-]{10,})",
+        ("hooks.slack", "/webhooks/", "webhook.office.com/", "outlook.office", "hooks.zapier.com/"),
+        "gitleaks slack-webhook-url, microsoft-teams-webhook; trufflehog discordwebhook, zapierwebhook",
+        ANYWHERE, finds="webhook URLs of Slack, Discord, Teams and Zapier"),
+    Format(
+        "telegram", r"(?:bot)?(?P<s>[0-9]{5,16}:A[0-9A-Za-z_-]{34,})", (":A",), "gitleaks telegram-bot-api-token", finds="Telegram bot tokens"),
+    Format(
+        "stripe",
+        r"(?:[sr]k_(?:live|test|prod)_|whsec_)[0-9A-Za-z+/=]{10,}",
+        ("_live_", "_test_", "_prod_", "whsec_"),
+        "gitleaks stripe-access-token; trufflehog stripe", finds="Stripe secret, restricted and webhook keys"),
+    Format(
+        "openai",
+        r"sk-(?:(?:proj|svcacct|admin|ant|or|lf|None|service)-[0-9A-Za-z_-]{16,}|[0-9A-Za-z]{20,})",
+        ("sk-",),
+        "gitleaks openai-api-key, anthropic-api-key", finds="OpenAI, Anthropic and OpenRouter keys"),
+    Format("huggingface", r"(?:hf|api_org)_[0-9A-Za-z]{30,}", ("hf_", "api_org_"), "gitleaks huggingface-*", finds="Hugging Face tokens"),
+    Format("npm", r"npm_[0-9A-Za-z]{30,}", ("npm_",), "gitleaks npm-access-token", finds="npm tokens"),
+    Format("pypi", r"pypi-AgE[0-9A-Za-z_-]{40,}", ("pypi-AgE",), "gitleaks pypi-upload-token", finds="PyPI upload tokens"),
+    Format("sendgrid", r"SG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}", ("SG.",), "gitleaks sendgrid-api-token", finds="SendGrid API keys"),
+    Format("brevo", r"x(?:key|smtp)sib-[0-9a-f]{40,}-[0-9A-Za-z]{10,}", ("sib-",), "gitleaks sendinblue", finds="Brevo (Sendinblue) keys"),
+    Format("twilio", r"SK[0-9a-fA-F]{32,}", ("SK",), "gitleaks twilio-api-key", finds="Twilio API keys"),
+    Format("mailgun", r"key-[0-9a-f]{32,}", ("key-",), "gitleaks mailgun-private-api-token", LONE, finds="Mailgun private keys"),
+    Format("shopify", r"shp(?:at|ca|pa|ss|tka|ua)_[0-9a-fA-F]{32,}", ("shp",), "gitleaks shopify-*", finds="Shopify tokens and secrets"),
+    Format("vault", r"hv[brs]\.[0-9A-Za-z_-]{24,}", ("hvb.", "hvr.", "hvs."), "gitleaks vault-*", finds="HashiCorp Vault tokens"),
+    Format("databricks", r"dapi[0-9a-f]{32,}", ("dapi",), "gitleaks databricks-api-token", finds="Databricks tokens"),
+    Format("digitalocean", r"do[oprt]_v1_[0-9a-f]{40,}", ("_v1_",), "gitleaks digitalocean-*", finds="DigitalOcean tokens"),
+    Format("grafana", r"gl(?:sa|c)_[0-9A-Za-z+/_]{30,}={0,2}", ("glsa_", "glc_"), "gitleaks grafana-*", finds="Grafana service account and cloud tokens"),
+    Format("sentry", r"sntry[su]_[0-9A-Za-z+/=_-]{20,}", ("sntrys_", "sntryu_"), "gitleaks sentry-*", finds="Sentry auth tokens"),
+    Format("atlassian", r"(?:AT[AC]TT3|ATBB)[0-9A-Za-z_=-]{24,}", ("TT3", "ATBB"), "gitleaks atlassian-api-token", finds="Atlassian and Bitbucket tokens"),
+    Format("heroku", r"HRKU-[0-9A-Za-z_-]{30,}", ("HRKU-",), "gitleaks heroku-api-key-v2", finds="Heroku API keys"),
+    Format("linear", r"lin_(?:api|oauth)_[0-9A-Za-z]{30,}", ("lin_",), "gitleaks linear-api-key", finds="Linear API keys"),
+    Format("notion", r"(?:ntn_|secret_)[0-9A-Za-z]{40,}", ("ntn_", "secret_"), "gitleaks notion-api-token", finds="Notion tokens"),
+    Format("postman", r"PMAK-[0-9a-f]{20,}-[0-9a-f]{30,}", ("PMAK-",), "gitleaks postman-api-token", finds="Postman API keys"),
+    Format("pulumi", r"pul-[0-9a-f]{40,}", ("pul-",), "gitleaks pulumi-api-token", finds="Pulumi tokens"),
+    Format("planetscale", r"pscale_(?:pw|tkn|oauth)_[0-9A-Za-z_.=-]{30,}", ("pscale_",), "gitleaks planetscale-*", finds="PlanetScale passwords and tokens"),
+    Format("supabase", r"sb(?:p|s|_secret)_[0-9A-Za-z_]{20,}", ("sbp_", "sbs_", "sb_secret_"), "trufflehog supabasetoken", finds="Supabase tokens"),
+    Format("fly", r"f(?:m[12][ar]?|o1)_[0-9A-Za-z+/=_-]{40,}", ("fm1", "fm2", "fo1_"), "gitleaks flyio-access-token", finds="Fly.io tokens"),
+    Format(
+        "doppler", r"dp\.(?:pt|st|ct|sa|scim|audit)\.[0-9A-Za-z_.-]{36,}", ("dp.",), "gitleaks doppler-api-token", finds="Doppler tokens"),
+    Format(
+        "onepassword",
+        r"(?:ops_eyJ[0-9A-Za-z+/=_-]{60,}|A3-[0-9A-Z]{6}-[0-9A-Z]{5,11}-[0-9A-Z]{5}[0-9A-Z-]{11,})",
+        ("ops_eyJ", "A3-"),
+        "gitleaks 1password-*", finds="1Password service account tokens and secret keys"),
+    Format("age", r"AGE-SECRET-KEY-1[0-9A-Z]{40,}", ("AGE-SECRET-KEY-1",), "gitleaks age-secret-key", finds="age secret keys"),
+    Format(
+        "jwt",
+        r"ey[0-9A-Za-z_-]{10,}\.(?:ey[0-9A-Za-z_-]{4,}(?:\.[0-9A-Za-z_-]*)?|(?:[0-9A-Za-z_-]*\.){3}[0-9A-Za-z_-]+)",
+        ("ey",),
+        "gitleaks jwt; dd-trace-py; the encrypted form: RFC 7516",
+        LONE, finds="JSON web tokens, signed, unsigned and encrypted"),
+    Format("jwt-base64", r"ZXlK[0-9A-Za-z+/_-]{30,}={0,2}", ("ZXlK",), "gitleaks jwt-base64", finds="JSON web tokens in base64"),
+    Format(
+        "itsdangerous",
+        r"(?:(?:\.eJ|eyJ|e30|I[g-v]|W[0-9A-Za-z])[0-9A-Za-z_-]*\.[0-9A-Za-z_-]{6}|"
+        r"[MNO][0-9A-Za-z_-]+\.[YZa-f][0-9A-Za-z_-]{5}|[MNO][0-9A-Za-z_-]{22,}\.[0-9A-Za-z_-]{6})"
+        r"\.[0-9A-Za-z_-]{27,}",
+        (".",),
+        "made with itsdangerous: sessions of Flask, tokens of Flask-WTF; trufflehog discordbottoken",
+        LONE, check="session", finds="Flask sessions, Flask-WTF tokens, Discord bot tokens"),
+    Format("remember", r"(?:\||%7[Cc])(?P<s>[0-9a-f]{128,})", ("|", "%7"), "made with Flask-Login", ANYWHERE, finds="remember cookies of Flask-Login"),
+    Format(
+        "password-hash",
+        r"(?:scrypt:[0-9:]{1,40}\$[^\s\"'$]+\$[0-9a-f]{32,}|pbkdf2[:_][0-9a-z:]{1,40}\$[^\s\"'<>]{30,}|"
+        r"\$2[abxy]?\$[0-9]{2}\$[./0-9A-Za-z]{40,}|\$argon2[id]{1,2}\$[^\s\"'<>]{20,}|"
+        r"\{(?:S?SHA|S?MD5|CRYPT|PBKDF2|ARGON2)[0-9A-Z_-]{0,12}\}[0-9A-Za-z+/=$.,*]{20,}|"
+        r"\$(?:[1568y]|apr1|sha1|md5)\$[^\s\"'<>$]{1,40}\$[./0-9A-Za-z$]{20,}|\$krb5[0-9a-z]{2,8}\$[^\s\"'<>]{20,})",
+        ("scrypt:", "pbkdf2", "$", "{S", "{M", "{CRYPT", "{PBKDF2", "{ARGON2"),
+        "made with Werkzeug; crypt(5), argon2",
+        ANYWHERE, finds="password hashes of Werkzeug, bcrypt, Argon2 and crypt"),
+    Format(
+        "private-key",
+        r"-----BEGIN[ 0-9A-Z]{0,40}PRIVATE KEY(?: BLOCK)?-----(?P<s>(?:[^-]|-[^-])*)",
+        ("PRIVATE KEY",),
+        "gitleaks private-key; relay pemkey",
+        ANYWHERE, finds="private keys in PEM, also cut ones"),
+    Format(
+        "url-credentials",
+        r"://(?P<s>[^\s/?#\"'<>\\]+|[^\s/?#\"'<>\\:@\[]{0,60}:(?:[0-9]{0,20}[^0-9\s/?#\"'<>\\@]|[/?#])"
+        r"[^\s\"'<>\\@]{0,100})@",
+        ("://",),
+        "relay url_auth; trufflehog uri, mongodb",
+        ANYWHERE, check="user", finds="user and password in URLs"),
+    Format(
+        "bearer",
+        r"(?i:basic|bearer)(?:[ +]|%20)+(?P<s>[0-9A-Za-z+/=_.~-]{12,})",
+        ("asic", "ASIC", "earer", "EARER"),
+        "relay bearer, basic",
+        check="has_digit", finds="credentials behind Basic and Bearer"),
+    Format(
+        "shell-credentials",
+        r"(?:-[uU]|--(?:proxy-)?user)(?:[ =]{1,3}|\\*[\"'],\s{0,3}[bu]?)\\*[\"']?[^\s:\"'\\/+-][^\s:\"'\\]{0,80}:"
+        r"(?P<s>[^\s\"'\\]{3,})",
+        ("-u ", "-u=", "-u'", '-u"', "-u\\", "-U ", "-U=", "-U'", '-U"', "-U\\", "-user"),
+        "curl(1)",
+        LONE, finds="user and password behind curl's -u and --user"),
+    Format(
+        "sql-password",
+        r"(?:(?:[Ii]dentified|IDENTIFIED)\s{1,4}(?:[Bb][Yy]|[Ww][Ii][Tt][Hh]\s{1,4}[^\s]{1,40}\s{1,4}[BbAa][YySs])|"
+        r"(?:[Ww]ith|WITH|[Ee]ncrypted|ENCRYPTED|[Ss]et|SET)\s{1,4}(?:[Pp]assword|PASSWORD))\s{1,4}\\*[\"']"
+        r"(?P<s>[^\"'\\]+)",
+        ("dentified", "DENTIFIED", "assword", "ASSWORD"),
+        "the manuals of MySQL and PostgreSQL",
+        ANYWHERE, finds="passwords in SQL, as in IDENTIFIED BY '...'"),
+    Format("card", r"[2-6](?:[ +-]?[0-9]){11,18}", (), "relay creditcard; datadog", UNSIGNED, "card", finds="card numbers, by issuer, length, Luhn and grouping"),
+    Format(
+        "iban", r"[A-Z]{2}[0-9]{2}(?:[ +-]?[0-9A-Z]){11,30}", (), "relay iban; ISO 13616", START, "iban", finds="IBANs, by the country's length and checksum"),
+    Format(
+        "vendor-point",
+        r"(?:pat\.?[0-9A-Za-z]{14,22}\.[0-9a-f]{24,}[0-9A-Za-z.]*|v1\.0-[0-9a-f]{24}-[0-9a-f]{100,}|"
+        r"sl\.[0-9A-Za-z_-]{100,}|dt0c01\.[0-9A-Z]{24}\.[0-9A-Z]{60,}|amzn\.mws\.[0-9a-f-]{36,}|"
+        r"sk\.eyJ[0-9A-Za-z_-]{20,}\.[0-9A-Za-z_-]{16,}|[0-9A-Za-z]{14}\.atlasv1\.[0-9A-Za-z_=-]{60,})",
+        ("pat", "v1.0-", "sl.", "dt0c01.", "amzn.mws.", "sk.eyJ", ".atlasv1."),
+        "gitleaks airtable, harness, cloudflare-origin-ca, dropbox, dynatrace, hashicorp-tf; trufflehog aws mws", finds="tokens of Airtable, Dropbox, Mapbox and others, with points"),
+    # A short prefix: a token has a letter that hexadecimal digests, and a digit that words, have not.
+    Format(
+        "beamer", r"b_[0-9a-f]{0,12}[g-z][0-9a-z]{31,}", ("b_",), "gitleaks beamer-api-token", LONE, "has_digit", finds="Beamer API keys"),
+    Format("mailchimp", r"[0-9a-f]{32}-us[0-9]{1,2}", ("-us",), "gitleaks mailchimp-api-key", finds="Mailchimp API keys"),
+    Format("maxmind", r"[0-9A-Za-z]{6}_[0-9A-Za-z]{29}_mmk", ("_mmk",), "gitleaks maxmind-license-key", finds="MaxMind license keys"),
+    Format("azure-key", r"[0-9A-Za-z]{52}JQQJ9[0-9A-Za-z]{20,}", ("JQQJ9",), "Microsoft's common annotated keys",
+           finds="keys of Azure and tokens of Azure DevOps"),
+    Format(
+        "link",
+        r"/(?:reset|reset[_-]password|password[_-]reset|verify|confirm|activate|magic|accept-invite)/"
+        r"(?:[0-9A-Za-z_-]{1,20}/)?(?P<s>[0-9A-Za-z_=-]{20,})",
+        ("/reset", "/password", "/verify/", "/confirm/", "/activate/", "/magic/", "/accept-invite/"),
+        "the documentation of Django and of Auth.js",
+        ANYWHERE, "mixed_run", finds="links that reset a password or confirm an address"),
+    Format("resend", r"re_[0-9A-Za-z]{6,}_[0-9A-Za-z]{20,}", ("re_",), "Resend's documentation", LONE, "has_digit",
+           finds="Resend API keys"),
+    Format("fernet", r"gAAAAA[0-9A-Za-z_-]{60,}={0,2}", ("gAAAAA",), "made with cryptography", finds="Fernet tokens"),
+    Format("paseto", r"v[1-4]\.(?:local|public)\.[0-9A-Za-z_-]{30,}(?:\.[0-9A-Za-z_-]+)?", (".local.", ".public."),
+           "PASETO's specification", finds="PASETO tokens"),
+    Format(
+        "signed",
+        r"[0-9A-Za-z_-]+[.:](?P<s>[0-9A-Za-z_-]{27,86})",
+        (".", ":"),
+        "made with itsdangerous and django.core.signing",
+        LONE,
+        "signature",
+        finds="values signed by itsdangerous and Django",
+    ),
+    Format("salesforce", r"00D[0-9A-Za-z]{9,15}![0-9A-Za-z._]{40,}", ("00D",), "Salesforce's documentation",
+           finds="Salesforce session ids"),
+    Format("stripe-link", r"connect\.stripe\.com/setup/[a-z]/acct_[0-9A-Za-z]+/(?P<s>[0-9A-Za-z]{12,})",
+           ("connect.stripe.com/setup/",), "Stripe's documentation", ANYWHERE, finds="account links of Stripe"),
+    *VENDOR_FORMATS,
+)  # fmt: skip

@@ -1,0 +1,142 @@
+"""Long runs of base64, like images and cursors: they are set aside before anything is looked for.
+
+To an automaton each is news: 66 KB of a new image would cost RE2 half a second. A stand-in takes the
+place of a run, and findings are moved back. Not set aside, and looked at like any other text, is a run
+
+- below `MIN_RUN` characters, without digits, capitals or small letters, or of both alphabets;
+- with a known secret, or a token of a known format at its head or behind a ``+``, ``/``, ``-``, ``_``;
+- beside a point, as in a JWT, or before a separator, which makes it a name.
+
+What a run decodes to is read as far as it is text.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ..engines.base import Range
+from ..findings import Finding, Mapped
+
+MIN_RUN = 200
+STAND_IN = b"0Zq9" * 16
+"""Opaque like a run, always the same, and base64 of no text."""
+_STRIDE = 4
+_CHARACTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/_-%\\"
+_MASK = bytes(0x61 if code in _CHARACTERS else 0x20 for code in range(256))
+_SAMPLES = b"a" * (MIN_RUN // _STRIDE)
+_STRETCH = re.compile(rb"[0-9A-Za-z+/_%\\-]*")
+_RUN = re.compile(
+    rb"((?:%2[BbFf]|\\/)?[0-9A-Za-z+/_-]+(?:(?:%2[BbFf]|\\/)[0-9A-Za-z+/_-]*)*)|%[0-9A-Fa-f]{2}|\\."
+)
+"""A run, with ``+`` and ``/`` as forms and PHP's JSON escape them; other escapes are no part of it."""
+_NAME_END = re.compile(
+    rb"""(?=((?:=|%3[Dd]){0,2}))\1"""
+    rb"""(?:(?:\\*["'])?[0-9A-Za-z]|(?:\\*["']|%2[27])?[ \t]*(?:[:=]|%3[AaDd]))"""
+)
+"""Behind a run that is a name: ``"AAAA": 1``, ``AAAA=1``; not the ``==`` at the end of base64."""
+_KINDS = tuple(map(re.compile, (rb"[0-9]", rb"[A-Z]", rb"[a-z]")))
+_BESIDE = tuple(b".:|$~"[at : at + 1] for at in range(5))
+"""Beside a part of a token, like those of a JWT."""
+_PADDING = re.compile(rb"(?:=|%3[Dd]){0,2}")
+_ESCAPED = re.compile(rb"%(?:2[BbFf]|3[Dd])|\\/")
+_UNESCAPED = {b"%2b": b"+", b"%2f": b"/", b"%3d": b"=", rb"\/": b"/"}
+_STANDARD = bytes.maketrans(b"-_", b"+/")
+_STRINGS = re.compile(rb"[\t\n\r -~]{16,}")
+"""Text in what is none as a whole: random bytes have so many printable ones in a row hardly ever."""
+
+
+class Run(NamedTuple):
+    """A run that is set aside."""
+
+    start: int
+    end: int
+    text: bytes
+    """What it decodes to, as far as that is text."""
+
+
+class WithoutRuns(Mapped):
+    """A text with a stand-in for each long run."""
+
+    def __init__(self, raw: bytes, runs: list[Run]) -> None:
+        super().__init__(raw, ((run.start, run.end, STAND_IN) for run in runs))
+        self._raw = raw
+        self.runs = runs
+
+    def lift(self, one: Finding) -> Finding:
+        """Return a finding in `text` as one in the text as it came."""
+        start, end = self.raw_range(one.start, one.end)
+        value = one.value
+        for run in self.runs:
+            if value is not None and start <= run.start < end:
+                value = value.replace(STAND_IN, normalise(self._raw[run.start : run.end]), 1)
+        return one._replace(start=start, end=end, value=value)
+
+
+def set_aside(data: bytes, is_seen: Callable[[bytes], bool]) -> WithoutRuns | None:
+    """Return a text without its long runs; None where it has none.
+
+    Args:
+        data: the text.
+        is_seen: tells whether a run has a token in it, and so has to stay.
+    """
+    runs = [
+        Run(start, end, decode_text(run))
+        for start, end in _find_runs(data)
+        if _is_random(run := normalise(data[start:end])) and not is_seen(run)
+    ]
+    return WithoutRuns(data, runs) if runs else None
+
+
+def _find_runs(data: bytes) -> Iterator[Range]:
+    if len(data) < MIN_RUN:
+        return
+    # Of so many characters in a row every fourth is enough to see them: most texts have none.
+    samples, at = data[::_STRIDE].translate(_MASK), 0
+    while (at := samples.find(_SAMPLES, at)) >= 0:
+        start = at * _STRIDE
+        while start and data[start - 1] in _CHARACTERS:
+            start -= 1
+        end = _STRETCH.match(data, start).end()  # type: ignore[union-attr] # it matches nothing, too
+        for run in _RUN.finditer(data, start, end):
+            if run[1] and len(run[1]) >= MIN_RUN and _stands_alone(data, *run.span()):
+                yield run.start(), _PADDING.match(data, run.end()).end()  # type: ignore[union-attr]
+        at = end // _STRIDE + 1
+
+
+def _stands_alone(data: bytes, start: int, end: int) -> bool:
+    is_part = data.startswith(_BESIDE, max(start - 1, 0)) or data.startswith(_BESIDE, end)
+    return not is_part and not _NAME_END.match(data, end)
+
+
+def _is_random(run: bytes) -> bool:
+    is_mixed = (b"-" in run or b"_" in run) and (b"+" in run or b"/" in run)
+    return not is_mixed and all(kind.search(run) for kind in _KINDS)
+
+
+def normalise(run: bytes) -> bytes:
+    """Return a run of the standard alphabet or the other, its escapes undone."""
+    return _ESCAPED.sub(lambda escape: _UNESCAPED[escape[0].lower()], run)
+
+
+def decode_text(run: bytes) -> bytes:
+    """Return the text that a run decodes to, line by line where other bytes are between."""
+    decoded = decode_base64(run)
+    try:
+        decoded.decode()
+    except UnicodeDecodeError:
+        return b"\n".join(_STRINGS.findall(decoded))
+    return decoded if b"\0" not in decoded else b"\n".join(_STRINGS.findall(decoded))
+
+
+def decode_base64(data: bytes) -> bytes:
+    """Decode base64 of either alphabet, as much of it as there is; nothing where it is none."""
+    text = data.rstrip(b"=").translate(_STANDARD)
+    text = text[: len(text) - (len(text) % 4 == 1)]
+    try:
+        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return b""

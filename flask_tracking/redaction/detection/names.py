@@ -1,0 +1,356 @@
+"""Sensitive names: how strongly a name says that its value is a secret.
+
+A name is split into words, whatever the case, ``-``, ``_``, brackets or camelCase, and the words
+decide: ``user[newPassword]`` is ``user new password``. A new name is one more word or phrase in a table.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from ...memo import Memo
+from ..engines.base import NOT_ASCII, ScanPattern
+
+
+class Strength(enum.IntEnum):
+    """How strongly a name says that its value is a secret; `values.is_secret` looks at the value."""
+
+    NONE = 0
+    WEAK = 1
+    """The value goes where it looks like a secret: ``session``, ``key``, ``signature``."""
+    CODE = 2
+    """The value goes where it is a short number, too: a code that was sent to log in."""
+    TOKEN = 3
+    """The value goes unless it is a word or a sentence: parts of a text are called tokens, too."""
+    STRONG = 4
+    """The value goes unless it is a label or a sentence about the secret: ``password``."""
+    OWN = 5
+    """The app said so: the value goes whatever it is."""
+
+
+def _phrases(table: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(phrase.split()) for phrase in re.split(r"[|\n]", table) if phrase.strip())
+
+
+STRONG_WORDS = frozenset(
+    """
+    password passwords passwd passwrd passphrase passcode passcodes pwd pswd pw pwhash dbpass
+    passwort kennwort contraseña contrasena senha mdp wachtwoord lösenord losenord adgangskode passord
+    salasana heslo hasło haslo jelszó jelszo parolă şifre sifre geslo lozinka slaptažodis parool пароль
+    лозинка парола κωδικός סיסמה گذرواژه 密码 密碼 口令 パスワード 暗証番号 비밀번호 암호 पासवर्ड รหัสผ่าน
+    secret secrets credential credentials creds privkey
+    keyphrase mnemonic bearer csc cvc cvc2 cvn cvv cvv2 dsn iban otp totp ssn jwt samlresponse
+    csrf csrfmiddlewaretoken xsrf
+    """.split()
+)
+TOKEN_WORDS = frozenset("token clave parola гасло".split())
+"""These mean other things, too: a part of a text, a key, a word, a slogan."""
+WEAK_WORDS = frozenset(
+    """
+    auth authorization authentication session sess sessid sid sig signature pass pin cookie
+    tokens cookies nonce wpnonce ticket assertion hmac psk crumb mfa plaintext
+    """.split()
+)
+WEAK_ENDS = frozenset(["key", "sign"])
+"""Sensitive only as the last word of a name: ``STRIPE_KEY``, and not ``key_count``."""
+WEAK_NAMES = frozenset(["code"])
+"""Sensitive only as the whole name: any other code is one of an error, a country, a product."""
+STRONG_PHRASES = _phrases(
+    """
+    api key|api keys|apikey|apikeys|access key|access keys|secret key|private key|private keys|priv key
+    encryption key|decryption key|signing key|master key|auth key|account key|shared key|shared access key
+    storage key|ssh key|session key|consumer key|app key|application key|client key|service key|webhook key
+    subscription key|functions key|license key|hmac key|server key|mashape key|rapidapi key|key material
+    primary key material|connection string|connection uri|conn str|database url|database uri|db url|db uri
+    mongodb uri|mongo url|mongo uri|redis url|redis uri|broker url|amqp url
+    card number|card no|cc number|cc num|credit card|account number|social security number
+    security code|security answer|verification code|recovery code|recovery codes|backup code|backup codes
+    one time code|one time password|mfa code|login code|auth code|tfa code|factor code|sms code|confirm code
+    confirmation code|verify code|reset code|access code|activation code|device code|user code|oob code
+    recovery phrase|seed phrase|authr key|aws access key id|access key id|goog signature|amz signature
+    oauth verifier|code verifier|client assertion|saml response|webhook url|magic link|reset link|auth header
+    jfrog art api|oidc data|client principal|request uri|encrypted value|user hash|access sign
+    phpsessid|mot de passe|kata sandi|kata laluan|mật khẩu|mat khau|codice segreto|parola d ordine|dpop
+    palabra clave|palavra passe|password di accesso|κωδικός πρόσβασης|كلمة المرور|كلمة السر|رمز عبور
+    id token hint|login hint token
+    """
+)
+WEAK_PHRASES = _phrases(
+    "websocket protocol|auth user|session id|session ids|authorization code|auth req id|two factor"
+)
+CODE_PHRASES = _phrases(
+    "your code|this code|dein code|ihr code|votre code|su código|kode verifikasi|código de verificación"
+    "|code de vérification|bestätigungscode|код подтверждения|验证码|認証コード|인증번호"
+)
+STEMS = """
+    password passwd passphrase passwort secret token apikey accesskey secretkey privatekey
+    encryptionkey sessionid sessid credential cardnumber connectionstring csrf xsrf
+    """.split()
+"""A word that has no seams is sensitive with one of these in it, like ``phpsessid`` or ``dbpassword``."""
+HARMLESS_WORDS = frozenset(
+    """
+    tokenizer tokenizers tokenize tokenized tokenization tokenise tokenised secretary secretaries
+    secretariat passwordless secretion etoken secretsmanager secretmanager
+    """.split()
+)
+HARMLESS_ENDS = frozenset(
+    """
+    accepted age algorithm allow allowed allowlist at attempts available balance banner bin brand
+    bucket budget change changed chars check class column company configured consent cost count
+    country counts created date days description disabled domain duration enabled end endpoint
+    error errors exists expiration expire expired expires expiry field fields format from header
+    headers hint holder httponly in issued kind label last4 lax len length lifetime limit limits
+    location max message method methods min minutes mode month name names needed network ok order
+    param parameter path per placeholder policy position preference preferences price prompt
+    provider providers rate ratio remaining required requirement requirements reset result results
+    rotated samesite score seconds secure set size start state status strength supported symbol
+    time title total ttl type types unit updated url urls usage used user valid validity version
+    year email alerts scanning rules file level language logprobs refill uri fingerprint second alg algs match prevention digits java py js ts go rb php rs css
+    """.split()
+)
+"""After a sensitive word these say something about the secret, and are not it: ``token_count``."""
+HARMLESS_NAMES = frozenset(
+    """
+    access control allow credentials|access control expose headers|auth mode|key id|public key|foreign key
+    |publishable key|site key|sort key|partition key|cache key|routing key|idempotency key
+    """.replace("\n    ", "").split("|")
+)
+_UPPER, _LOWER = "A-Z\u00c0-\u00d6\u00d8-\u00de", "a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
+"""Latin letters, those with accents too; letters of other alphabets make words of their own."""
+_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e30-\u0e4e"
+"""Vowels and accents that are written as characters of their own."""
+_SEAMS = re.compile(
+    rf"[{_UPPER}]+(?![{_LOWER}])|[{_UPPER}]?[{_LOWER}]+|[0-9]+|(?:[^\W\d_{_UPPER}{_LOWER}]|[{_MARKS}])+"
+)
+_LEFT_OUT = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\0]"
+)
+MAX_NAME = 256
+_WITH_DIGITS = frozenset(["cvc2", "cvv2"])
+
+
+def count_names() -> int:
+    """Return how many sensitive words and phrases are known."""
+    words = (STRONG_WORDS, TOKEN_WORDS, WEAK_WORDS, WEAK_ENDS, WEAK_NAMES)
+    return sum(map(len, (*words, STRONG_PHRASES, CODE_PHRASES, WEAK_PHRASES, STEMS)))
+
+
+def split_words(name: str) -> tuple[str, ...]:
+    """Take a name apart into lower-case words."""
+    if not name.isascii():
+        name = _LEFT_OUT.sub("", unicodedata.normalize("NFKC", name))
+    words: list[str] = []
+    for word in _SEAMS.findall(name.replace("\0", "")):
+        if word.isdigit() and words and words[-1] + word in _WITH_DIGITS:
+            words[-1] += word
+        else:
+            words.append(word.lower())
+    return tuple(words)
+
+
+class Names:
+    """Tells how sensitive a name is, with what the settings add and free."""
+
+    def __init__(self, more: Iterable[str] = (), allowed: Iterable[str] = ()) -> None:
+        """Take the names of ``TRACKING_REDACT_NAMES`` and ``TRACKING_REDACT_ALLOW``."""
+        self.more = tuple(words for words in map(split_words, more) if words)
+        self.are_ascii = all(word.isascii() for words in self.more for word in words)
+        """Whether no name that was added has a letter that JSON escapes."""
+        self._more = _Rows(self.more)
+        self._allowed = frozenset("".join(split_words(name)) for name in allowed)
+        self._strengths = Memo(self._decide)
+
+    def strength(self, name: str) -> Strength:
+        """Return how strongly `name` says that it names a secret; an endless name says it."""
+        return self._strengths[name] if len(name) <= MAX_NAME else Strength.STRONG
+
+    def strength_of_bytes(self, name: bytes) -> Strength:
+        """Return the same for a name in UTF-8."""
+        return self.strength(name.decode("utf-8", "replace"))
+
+    def strength_of_phrase(self, words: Sequence[str]) -> Strength:
+        """Return the strength of a name with blanks in it: only known phrases are one."""
+        glued = "".join(split_words(" ".join(words)))
+        if glued in self._allowed:
+            return Strength.NONE
+        if self._more.has(glued):
+            return Strength.OWN
+        known = [strength for rows, strength in _PHRASES if rows.has(glued)]
+        if len(words) == 1 and glued in STRONG_WORDS:
+            known.append(Strength.STRONG)
+        return max(known, default=Strength.NONE)
+
+    def _decide(self, name: str) -> Strength:
+        words = split_words(name)
+        glued = "".join(words)
+        if glued in self._allowed:
+            return Strength.NONE
+        if self._more.find(words, glued):
+            return Strength.OWN
+        ends = " ".join(words[-2:]) if words[-1:] == ("key",) else ""
+        if name.startswith("/") or HARMLESS_NAMES & {" ".join(words), ends}:  # a path is no name
+            return Strength.NONE
+        if glued in STRONG_WORDS:
+            return Strength.STRONG
+        strengths = [_weigh_word(words, at) for at in range(len(words))]
+        strengths += [_weigh_rows(words, glued, rows, strength) for rows, strength in _PHRASES]
+        if glued in WEAK_NAMES or words[-1:] and words[-1] in WEAK_ENDS:
+            strengths.append(Strength.WEAK)
+        return max(strengths, default=Strength.NONE)
+
+
+class _Rows:
+    """Rows of words, to be found in names by their first."""
+
+    def __init__(self, rows: Sequence[tuple[str, ...]]) -> None:
+        self._glued = {"".join(row) for row in rows}
+        self._by_first: dict[str, list[tuple[str, ...]]] = {}
+        for row in rows:
+            self._by_first.setdefault(row[0], []).append(row)
+
+    def has(self, glued: str) -> bool:
+        """Tell whether one of the rows is a name without its seams."""
+        return glued in self._glued
+
+    def find(self, words: tuple[str, ...], glued: str) -> list[int]:
+        """Return behind which words of a name one of the rows ends; the name may have no seams."""
+        if glued in self._glued:
+            return [len(words)]
+        return [
+            at + len(row)
+            for at, word in enumerate(words)
+            for row in self._by_first.get(word, ())
+            if words[at : at + len(row)] == row
+        ]
+
+
+_PHRASES = (
+    (_Rows(STRONG_PHRASES), Strength.STRONG),
+    (_Rows(CODE_PHRASES), Strength.CODE),
+    (_Rows(WEAK_PHRASES), Strength.WEAK),
+)
+
+
+def is_mentioned(words: Sequence[str]) -> bool:
+    """Tell whether a text names a secret, like ``Confirm password`` and ``Clé d'API``."""
+    glued = "".join(words)
+    return any(
+        word in _MENTIONS
+        or word.startswith(_BEGINNINGS)
+        or not (word.isascii() or len(word) < 4)
+        and any(known in word for known in _FOREIGN)
+        for word in words
+    ) or any(rows.find(tuple(words), glued) for rows, _ in _PHRASES)
+
+
+_MENTIONS = STRONG_WORDS | TOKEN_WORDS | WEAK_WORDS | {"api", "key", "code"}
+_BEGINNINGS = ("api", *(word for word in STRONG_WORDS if len(word) > 5))
+_FOREIGN = tuple(word for word in STRONG_WORDS if not word.isascii())
+
+
+def _weigh_rows(words: tuple[str, ...], glued: str, rows: _Rows, strength: Strength) -> Strength:
+    ends = rows.find(words, glued)
+    is_secret = any(end == len(words) or words[-1] not in HARMLESS_ENDS for end in ends)
+    return strength if is_secret else Strength.NONE
+
+
+def _weigh_word(words: tuple[str, ...], at: int) -> Strength:
+    word, follows = words[at], words[at + 1 :]
+    strength, rest = _strength_of_word(word)
+    if strength is Strength.NONE or word in HARMLESS_WORDS:
+        return Strength.NONE
+    last = follows[-1] if follows else rest
+    if last in HARMLESS_ENDS or "result" in follows:
+        return Strength.NONE
+    if last == "ids":
+        return Strength.NONE
+    if last == "id":
+        # A secret's id is none, but a token's may be one.
+        return Strength.WEAK if len(follows) == 1 and strength is not Strength.WEAK else Strength.NONE
+    return strength
+
+
+def _strength_of_word(word: str) -> tuple[Strength, str]:
+    """Return the strength of a word, and what stands behind the stem in a word without seams."""
+    for words, strength in (
+        (STRONG_WORDS, Strength.STRONG),
+        (TOKEN_WORDS, Strength.TOKEN),
+        (WEAK_WORDS, Strength.WEAK),
+    ):
+        if word in words:
+            return strength, ""
+    if not word.isascii() and any(known in word for known in _FOREIGN):
+        return Strength.TOKEN, ""  # not every language has blanks, and some have endings
+    for stem in STEMS:
+        _, found, rest = word.partition(stem)
+        if found:
+            if stem == "token":
+                return Strength.WEAK if rest == "s" else Strength.TOKEN, rest
+            return Strength.STRONG, rest
+    return Strength.NONE, ""
+
+
+def _in_any_case(letter: str) -> str:
+    upper = letter.upper()
+    if letter.isascii() or upper == letter:
+        return re.escape(letter)
+    return f"(?:{letter}|{upper})"
+
+
+def _spellings(word: str) -> set[str]:
+    """Return how a word may stand in a text whose letters of ASCII are in lower case, or in JSON."""
+    if word.isascii():
+        return {word}
+    cases = {word, word.capitalize(), word.upper()}
+    written = [*cases, *(json.dumps(one)[1:-1] for one in cases)]
+    return {one.encode().lower().decode() for one in written}
+
+
+_REST = r"[0-9a-z_.\[\]\- ]{0,40}"
+_SEPARATOR = (
+    r"""[\s"'\\\]]{0,6}(?:[:=>|]|</|%3[ad]|\\(?:u00|x)3[ad]|\xef\xbc\x9a|&(?:quot|gt|\#[0-9a-z]{1,5});|"""
+    r"""["']\s{0,9}[,}\]/]|["']?\s{1,9}[a-z-]{1,20}\s?=)"""
+)
+"""What stands behind a weak name where it names something."""
+_NO_AUTHOR = r"(?:[^o]|o[^r]|or[^is_-]|ori[^t])"
+"""Behind ``auth``, without ``author`` and ``authority``, which are everywhere."""
+
+
+def trigger_patterns(names: Names) -> list[ScanPattern]:
+    """Return patterns one of which is in every sensitive name, in lower case.
+
+    They are only a first look: what they find is taken apart into words.
+    """
+    strong = {*STRONG_WORDS, *TOKEN_WORDS, *STEMS}
+    strong = {word for word in strong if not any(other != word and other in word for other in strong)}
+    rows = {
+        row
+        for row in (*STRONG_PHRASES, *CODE_PHRASES, *WEAK_PHRASES, *names.more)
+        if not strong & set(row)
+    }
+    patterns = [
+        ScanPattern(re.escape(spelling), (spelling,), any_case=True)
+        for word in strong
+        for spelling in _spellings(word)
+    ]
+    for row in rows:
+        pattern = "[^0-9a-z]{0,3}".join("".join(map(_in_any_case, word)) for word in row)
+        # Only letters of ASCII are in lower case where it is looked for.
+        hints, needs = ((row[0],), "") if row[0].isascii() else ((), NOT_ASCII)
+        patterns.append(ScanPattern(pattern, hints, any_case=True, needs=needs))
+    weak = {
+        word for word in WEAK_WORDS if not any(other != word and other in word for other in WEAK_WORDS)
+    }
+    for word in weak:
+        start = f"{word}{_NO_AUTHOR}" if word == "auth" else word
+        patterns.append(ScanPattern(f"{start}{_REST}{_SEPARATOR}", (word,), any_case=True))
+        if word == "auth":
+            patterns.append(ScanPattern(f"{word}{_SEPARATOR}", (word,), any_case=True))
+    for word in WEAK_ENDS | WEAK_NAMES:
+        start = "(?:^|[^0-9a-z_.-])" if word in WEAK_NAMES else ""
+        patterns.append(ScanPattern(f"{word}{_SEPARATOR}", (word,), start, any_case=True))
+    return sorted(patterns)

@@ -1,0 +1,207 @@
+"""Values under sensitive names: whether one could be a secret at all.
+
+What a name means depends on the value: ``session: "Morning track"`` is a talk, ``session: "eyJ…"`` a
+login. Validation errors, schemas and translations name secrets without holding one.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..markers import MARKS, SCHEMES, is_marked
+from .names import STRONG_WORDS, TOKEN_WORDS, Strength, is_mentioned
+
+MIN_OPAQUE = 16
+_NOTHING = frozenset(
+    """
+    true false null none nil undefined nan yes no on off
+    """.split()
+) | {"", "*", "?0", "?1"}
+_LABELS = (
+    STRONG_WORDS
+    | TOKEN_WORDS
+    | frozenset(
+        """
+    read write required optional enabled disabled string number integer boolean object array
+    hidden text missing invalid expired valid incorrect wrong unknown default unset any all empty
+    basic bearer digest oauth2 apikey openidconnect http https header query body email auto
+    secretstr str bytes approved include omit inherit ok done csrftoken sessionid
+    """.split()
+    )
+)
+"""Words that say something about a secret, or are its name."""
+_ONLY_MARKS = re.compile(rb"(?:%b)(?:[&;,\s]+(?:%b))*" % ((MARKS.pattern,) * 2), re.I)
+_OPAQUE = re.compile(r"(?:[0-9A-Za-z_.~+/=|%:$@!*-]|,(?=\w{1,8}=)|(?<=^v[0-9]),){16,}")
+"""One run, or ``t=1700000000,v1=X``."""
+_NO_TOKEN = re.compile(r"#[0-9A-Fa-f]{3,8}|[0-9]{1,5}")
+"""A colour or a short number."""
+_PLACEHOLDER = re.compile(
+    r"\$?\{{1,3}[a-z_. ]{1,60}\}{1,3}|<[a-z_ -]{1,40}>|%\([a-z_]{1,40}\)s|(?:/[a-z_-]+)+/?", re.I
+)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?")
+_TYPED_ID = re.compile(r"[a-z]{2,12}_1[0-9A-Za-z]{13,23}|pk_(?:live|test)_\w+")
+"""An object's id with its kind in front: it names a session and opens none."""
+_SLUG = re.compile(r"[A-Za-z]*[0-9]{0,4}(?:[-_./:][A-Za-z]*[0-9]{0,4})+")
+"""``errors.tokenExpired2``, ``photo-12``."""
+_EXPRESSION = re.compile(
+    r"""\$?[A-Za-z_]+(?:(?:\.|->|::)[A-Za-z_]+|\[["']?[A-Za-z_]+["']?\])+|\$[A-Za-z_]+"""
+)
+"""``req.body.password``, ``$password``."""
+_COOKIES = re.compile(r"[\w.-]{1,40}=[^\s;=]{4,}(?:;\s?[\w.-]{1,40}(?:=[^\s;]*)?)*")
+"""``session=X; theme=dark``."""
+_CODE = re.compile(r"[0-9]{4,8}|[0-9]{3}[ -][0-9]{3}")
+_MIXED = re.compile(r"[^\s:/#]{6,64}")
+_SEGMENT_WORD = re.compile(r"(?:^|/)[a-z]{4,}(?:/|$)|://|^/")
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_JOINTS = re.compile(r"[\W_]+")
+_CONSONANTS = re.compile(r"[b-df-hj-np-tv-xz]{5}", re.I)
+_VOWEL = re.compile(r"[AEIOU]")
+_FUNCTION_WORDS = frozenset(
+    """
+    a an and are at be been but by can cannot contain could do does don't for from has have in is
+    how if isn't it its may more must never none not of on only or our please see should than that the
+    their this to too use was we what when where who why will with you your
+    """.split()
+)
+MAX_WORD, MAX_ACRONYM = 24, 6
+
+VALUE_KEYS = frozenset(
+    b"value values val content default input raw plain current new old text data".split()
+)
+"""Keys of what has its name somewhere else."""
+SCHEMA_KEYS = frozenset(
+    b"""
+    type title name description format in example examples enum pattern minlength maxlength required
+    summary detail details msg message messages error errors help hint placeholder label reason code
+    status level loc url href docs id kind address symbol hash
+    """.split()
+)
+"""Keys of what schemas, errors and configurations say about a secret."""
+
+
+def weigh_key(own: Strength, key: bytes, around: Strength) -> tuple[Strength, bool]:
+    """Weigh a value in a structure that stands under a sensitive name.
+
+    Args:
+        own: the strength of its own key.
+        key: decoded.
+        around: the strength of the name around it.
+
+    Returns:
+        The strength of the nearest name, and whether its own key says nothing of it.
+    """
+    if key.lower() == b"code" and around > Strength.NONE:
+        return Strength.CODE, False
+    if own > Strength.NONE or around is Strength.NONE:
+        return own, False
+    if key.lower() in SCHEMA_KEYS:
+        return Strength.NONE, False
+    return around, key.lower() not in VALUE_KEYS
+
+
+def is_secret(strength: Strength, value: bytes, *, is_loose: bool = False) -> bool:
+    """Tell whether a value under a name of this strength is taken for a secret.
+
+    Args:
+        strength: of the name.
+        value: decoded, in UTF-8.
+        is_loose: whether it stands in a list or in prose, where text is more likely about the secret.
+    """
+    text = value.decode("utf-8", "replace").strip()
+    lowered = text.lower()
+    if strength is Strength.NONE or lowered in _NOTHING:
+        return False
+    if _ONLY_MARKS.fullmatch(value.strip()) or is_marked(value.strip()):
+        return False
+    if strength is Strength.OWN:
+        return True
+    scheme, blank, rest = text.partition(" ")
+    if blank and scheme.lower() in SCHEMES and rest:
+        return is_secret(max(strength, Strength.TOKEN), rest.encode(), is_loose=is_loose)
+    if strength is Strength.WEAK or strength is Strength.CODE:
+        return is_opaque(text) or (strength is Strength.CODE and _CODE.fullmatch(text) is not None)
+    if lowered.strip("\"'.;()") in _LABELS | _NOTHING or _is_placeholder(text):
+        return False
+    if strength is Strength.TOKEN:
+        return not (_NO_TOKEN.fullmatch(text) or is_wordy(text) or is_about(text, is_loose=is_loose))
+    return not is_about(text, is_loose=is_loose)
+
+
+def is_inherited_secret(strength: Strength, value: bytes, *, is_loose: bool = False) -> bool:
+    """Tell the same of a value in a structure under such a name, below a key that says nothing."""
+    if strength in (Strength.NONE, Strength.OWN):
+        return is_secret(strength, value)
+    text = value.decode("utf-8", "replace").strip()
+    is_mixed = strength is Strength.STRONG and _MIXED.fullmatch(text) is not None
+    return is_opaque(text) or (is_mixed and any(map(str.isdigit, text)) and any(map(str.isalpha, text)))
+
+
+def is_opaque(text: str) -> bool:
+    """Tell whether a text is one run of at least 16 characters with letters and digits."""
+    text = text.strip("\"'")
+    parts = text.split(", ")
+    if len(parts) == 1 and _COOKIES.fullmatch(text):
+        parts = [value for value in re.split("[;=]", text) if len(value) > 7]
+        return any(map(has_random_letters, parts))
+    if len(parts) > 1 and any(map(is_opaque, parts)):
+        return True
+    if _OPAQUE.fullmatch(text) is None or _DATE.fullmatch(text) or _TYPED_ID.fullmatch(text):
+        return False
+    if _SEGMENT_WORD.search(text):  # a path or a URL, which is read for itself
+        return False
+    is_slug = _SLUG.fullmatch(text) is not None and is_wordy(re.sub("[0-9]", "", text))
+    return has_random_letters(text) and not is_slug
+
+
+def _is_placeholder(text: str) -> bool:
+    """Tell what stands for a secret: ``${TOKEN}``, ``/password/reset``, ``req.body.password``."""
+    if _PLACEHOLDER.fullmatch(text):
+        return True
+    is_expression = _EXPRESSION.fullmatch(text.rstrip(";,")) is not None
+    return is_expression and is_mentioned([word.lower() for word in _JOINTS.split(text) if word])
+
+
+def has_random_letters(text: str) -> bool:
+    """Tell letters and digits, or as many capitals as in random letters, from words."""
+    letters, capitals = sum(map(str.isalpha, text)), sum(map(str.isupper, text))
+    if any(map(str.isdigit, text)):
+        return letters > 0
+    return letters > capitals >= letters / 3
+
+
+def is_wordy(text: str) -> bool:
+    """Tell whether a text is made of words: no digits, and nothing that cannot be pronounced."""
+    if any(map(str.isdigit, text)):
+        return False
+    words = _WORD.findall(text)
+    if not words:
+        return len(text) < 8
+    return all(map(_is_word, words))
+
+
+def _is_word(word: str) -> bool:
+    if not word.isascii():
+        return True
+    if word.isupper() and len(word) > MAX_ACRONYM and len(_VOWEL.findall(word)) < len(word) / 4:
+        return False
+    if word.isupper():
+        return len(word) <= MAX_WORD and not _CONSONANTS.search(word)
+    if len(word) > 9 and sum(map(str.isupper, word)) > len(word) * 0.45:
+        return False
+    parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z]+", word)
+    return len(word) <= MAX_WORD and not any(map(_CONSONANTS.search, parts)) and len(parts) <= 4
+
+
+def is_about(text: str, *, is_loose: bool) -> bool:
+    """Tell whether a text says something about a secret, as messages, schemas and translations do."""
+    words = [word.lower() for word in _JOINTS.split(text) if word]
+    has_blanks = len(words) > 1 and re.search(r"\s", text) is not None
+    ends = text.endswith((".", "!", "?", "…"))
+    known = sum(word in _FUNCTION_WORDS for word in words)
+    if has_blanks and len(words) > 2 and (known > 1 or (known and ends)):
+        return True
+    if not is_wordy(text):
+        return False
+    if has_blanks and (ends or known or (is_loose and len(words) > 2)):
+        return True
+    return (has_blanks or not text.isascii()) and (is_mentioned(words) or len(text) < 3)

@@ -1,0 +1,189 @@
+"""The engine on Python's ``re``: one pattern after the other, as far as a literal of it is there.
+
+A scan finds the same as RE2 with one alternation, and is linear in its text as well.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from .base import (
+    CAPITALS,
+    DIGITS,
+    LONG_TOKEN,
+    MAX_HITS,
+    NOT_ASCII,
+    TOKEN,
+    Choose,
+    Pattern,
+    Range,
+    Scan,
+    ScanPattern,
+    limit_hits,
+)
+
+LONGEST_BEFORE = 6
+"""Bytes of the longest thing that stands before a pattern: a JSON escape."""
+LENGTHS = {TOKEN: 15, LONG_TOKEN: 27}
+"""The least lengths of the runs that patterns need."""
+_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_WORD_CHARACTERS = _LETTERS + b"0123456789_"
+_RUN_CHARACTERS = _WORD_CHARACTERS + b"-.+/=~"
+
+
+def _keep(characters: bytes) -> bytes:
+    return bytes(code if code in characters else 0x20 for code in range(256))
+
+
+_WORDS, _RUNS = _keep(_WORD_CHARACTERS), _keep(_RUN_CHARACTERS)
+_STRIDE = 5
+_SAMPLES = b"a" * (LENGTHS[TOKEN] // _STRIDE)
+_SAMPLED = bytes(0x61 if code in _RUN_CHARACTERS else 0x20 for code in range(256))
+"""Of a run of 15 every fifth is enough to see that there may be one."""
+_DIGITS = bytes(0x30 if code in b"0123456789" else 0x2E for code in range(256))
+_CAPITALS = bytes(
+    0x41 if code in b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" else 0x2E for code in range(256)
+)
+"""All digits, and all digits and capitals, are one: cards and IBANs are rows of them."""
+_OPEN_REPEAT = re.compile(r"[*+]|,\}")
+
+Find = Callable[[int], "Range | None"]
+"""Finds the first match that begins at a place or behind it."""
+
+
+class PythonEngine:
+    """Python's own engine."""
+
+    name = "re"
+
+    def compile(self, pattern: str) -> Pattern:
+        """Compile one pattern."""
+        return re.compile(pattern.encode())
+
+    def make_scan(self, patterns: Sequence[ScanPattern]) -> Scan:
+        """Return a function that finds where any of `patterns` is, from left to right."""
+        searches = [Search(pattern) for pattern in patterns]
+        choose = self.make_choice(patterns)
+        return lambda data: scan_all(data, [searches[at] for at in choose(data)])
+
+    def make_choice(self, patterns: Sequence[ScanPattern]) -> Choose:
+        """Return a function that tells which of `patterns` may be in a text, by number."""
+        # By what is looked at of a text, and the rarer characters in the hints: mostly one is missing.
+        groups: dict[tuple[str, bytes], list[tuple[int, bytes]]] = {}
+        for at, pattern in enumerate(patterns):
+            for hint in (one.encode() for one in pattern.hints or ("",)):
+                groups.setdefault(_group_hint(pattern, hint), []).append((at, hint))
+        needs = [pattern.needs for pattern in patterns]
+        # What has no hint is looked for in the runs: they are short.
+        within_runs = [
+            (at, re.compile(pattern.pattern.encode()))
+            for at, pattern in enumerate(patterns)
+            if pattern.needs == TOKEN and not pattern.hints
+        ]
+
+        def choose(data: bytes) -> Iterable[int]:
+            text = _Text(data)
+            missing = text.find_missing()
+            found = {
+                at
+                for (part, rare), hints in groups.items()
+                if (within := text.parts[part]) and text.has(rare)
+                for at, hint in hints
+                if hint in within
+            }
+            found -= {at for at, pattern in within_runs if not pattern.search(text.parts["runs"])}
+            return sorted(at for at in found if needs[at] not in missing)
+
+        return choose
+
+
+def _group_hint(pattern: ScanPattern, hint: bytes) -> tuple[str, bytes]:
+    rare = hint.translate(None, _WORD_CHARACTERS)
+    if pattern.needs in (TOKEN, LONG_TOKEN) and not hint.translate(None, _RUN_CHARACTERS):
+        return "runs", b""
+    if pattern.any_case:
+        return ("lowered", rare) if rare else ("words", b"")
+    return "data", rare
+
+
+class _Text:
+    """A text, as far as needed to tell which patterns may be in it."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        lowered = data.lower()
+        runs: set[bytes] = set()
+        if _SAMPLES in data[::_STRIDE].translate(_SAMPLED):
+            runs = {run for run in data.translate(_RUNS).split() if len(run) >= LENGTHS[TOKEN]}
+        self._longest = max(map(len, runs), default=0)
+        # Most of a text is said more than once, and hints are looked for in what is left.
+        words = b" ".join(set(lowered.translate(_WORDS).split())) + b" "
+        self.parts = {"data": data, "lowered": lowered, "words": words, "runs": b" ".join(runs)}
+
+    def has(self, characters: bytes) -> bool:
+        """Tell whether all of these are in the text."""
+        return all(character in self._data for character in characters)
+
+    def find_missing(self) -> set[str]:
+        """Return what patterns may need and the text has not."""
+        missing = {need for need, length in LENGTHS.items() if self._longest < length}
+        if self._data.isascii():
+            missing.add(NOT_ASCII)
+        if b"0" * 12 not in self._data.translate(_DIGITS, b" +-"):
+            missing.add(DIGITS)
+        if b"A" * 15 not in self._data.translate(_CAPITALS, b" +-"):
+            missing.add(CAPITALS)
+        return missing
+
+
+class Search:
+    """The search for one pattern."""
+
+    def __init__(self, pattern: ScanPattern) -> None:
+        self._any_case = pattern.any_case
+        self._core = re.compile(pattern.pattern.encode())
+        self._is_bounded = _OPEN_REPEAT.search(pattern.pattern) is None
+        self._whole = re.compile((pattern.before + pattern.pattern).encode())
+
+    def begin(self, data: bytes, lowered: bytes) -> Find:
+        """Return a function that finds it in `data`."""
+        text = lowered if self._any_case else data
+        return lambda at: self._find(text, at)
+
+    def _find(self, text: bytes, at: int) -> Range | None:
+        if self._is_bounded:
+            # To a core `re` skips fast, and to what stands before it, which may be anything, it does
+            # not. An open repeat would be tried from every place within a long run.
+            core = self._core.search(text, at)
+            if core is None:
+                return None
+            at = max(at, core.start() - LONGEST_BEFORE)
+        whole = self._whole.search(text, at)
+        return None if whole is None else whole.span()
+
+
+def scan_all(data: bytes, searches: Sequence[Search]) -> list[Range]:
+    """Find from left to right what begins first, and go on behind it: as one alternation does."""
+    hits: list[Range] = []
+    lowered = data.lower()
+    done = 0
+    waiting = []
+    for number, search in enumerate(searches):
+        find = search.begin(data, lowered)
+        first = find(0)
+        if first is not None:
+            waiting.append((first[0], number, first[1], find))
+    heapq.heapify(waiting)
+    while waiting and len(hits) < MAX_HITS:
+        start, number, end, find = waiting[0]
+        if start >= done:
+            hits.append((start, end))
+            done = end
+        following = find(done)
+        if following is None:
+            heapq.heappop(waiting)
+        else:
+            heapq.heapreplace(waiting, (following[0], number, following[1], find))
+    return limit_hits(hits, len(data))

@@ -1,0 +1,1 @@
+"""Parsers: functions of bytes that return findings."""

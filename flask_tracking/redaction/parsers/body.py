@@ -1,0 +1,173 @@
+"""Find the secrets in a body, by its content type, and in a string that may be another text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from ...text import trim
+from ..detection.long_runs import decode_base64
+from ..engines.base import Range
+from ..findings import Finding, merge
+from .context import Context, MalformedError
+from .form import find_in_fields, looks_like_form
+from .json_text import find_in_json
+from .markup import find_field_name
+from .multipart import split_multipart
+from .text import find_in_text
+
+__all__ = ["find_apart", "find_in_body", "find_in_form", "find_in_string", "trim_cut"]
+
+_BASE64 = re.compile(rb"[0-9A-Za-z+/_-]{12,}={0,2}")
+_FILE_MARK = re.compile(rb"\[file, [0-9]+ bytes\]")
+_JSON_START = (b"{", b"[")
+
+
+def find_in_body(
+    data: bytes, content_type: str, hits: Sequence[Range] | None, context: Context
+) -> list[Finding]:
+    """Find the secrets in a body.
+
+    Args:
+        data: what was captured of it, decoded.
+        content_type: the value of its header.
+        hits: where the scan of `data` saw something; None scans it.
+        context: of the parser.
+
+    Raises:
+        MalformedError, TooLongError: it cannot be read, and there may be a secret in it.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind.startswith("multipart/"):
+        return _find_in_multipart(data, content_type, context)
+    if b"\0" in data:
+        # UTF-16, UTF-32, or no text at all: letters with NULs between them are still letters.
+        if context.detector.scan(data.replace(b"\0", b"")):
+            raise MalformedError
+        return []
+
+    def find(text: bytes) -> list[Finding]:
+        found = context.detector.scan(text) if hits is None or text is not data else hits
+        return _find_by_kind(text, kind, found, context) if found else []
+
+    return find_apart(data, find, context)
+
+
+def find_apart(data: bytes, find: Callable[[bytes], list[Finding]], context: Context) -> list[Finding]:
+    """Find the secrets in a text without its long runs of base64, and in what these decode to."""
+    apart = context.detector.set_aside(data)
+    if apart is None:
+        return find(data)
+    found = [apart.lift(one) for one in find(apart.text)]
+    for run in apart.runs:
+        if run.text and _is_in_decoded(run.text, context):
+            found.append(Finding(run.start, run.end, "base64"))
+    return merge(found)
+
+
+def _find_by_kind(data: bytes, kind: str, hits: Sequence[Range], context: Context) -> list[Finding]:
+    if "json" in kind:
+        return _find_in_json(data, hits, context)
+    if kind == "application/x-www-form-urlencoded":
+        return find_in_form(data, context, is_form=True)
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in _JSON_START:
+        try:
+            return _find_in_json(data, hits, context)
+        except MalformedError:
+            pass
+    if not kind and looks_like_form(data):
+        return find_in_form(data, context)
+    is_markup = "html" in kind or "xml" in kind or data.lstrip()[:1] == b"<"
+    return find_in_string(data, context, hits, is_markup=is_markup)
+
+
+def _find_in_json(
+    data: bytes, hits: Sequence[Range], context: Context, *, is_inner: bool = False
+) -> list[Finding]:
+    def find(text: bytes) -> list[Finding]:
+        return find_in_string(text, context, is_inner=is_inner)
+
+    return find_in_json(data, hits, find, context)
+
+
+def find_in_form(data: bytes, context: Context, *, is_form: bool = False) -> list[Finding]:
+    """Find the secrets in ``name=value&name=value``, percent-encoded or not; it may be no form."""
+
+    def find(text: bytes) -> list[Finding]:
+        return find_in_string(text, context)
+
+    return merge([*find_in_fields(data, find, context, is_form=is_form), *find(data)])
+
+
+def find_in_string(
+    data: bytes,
+    context: Context,
+    hits: Sequence[Range] | None = None,
+    *,
+    is_inner: bool = False,
+    is_markup: bool = False,
+) -> list[Finding]:
+    """Find the secrets in a text; it may itself be JSON, or base64 of a text, one level deep."""
+    context.budget.spend(len(data))
+    scan = context.detector.scan
+    hits = scan(data) if hits is None else hits
+    if b"\0" in data and scan(data.replace(b"\0", b"")):
+        return [Finding(0, len(data), "unreadable")]
+    if not hits:
+        return []
+    if not is_inner:
+        inner = _find_wrapped(data, hits, context)
+        if inner is not None:
+            return inner
+    return find_in_text(data, hits, context, is_markup=is_markup)
+
+
+def _find_wrapped(data: bytes, hits: Sequence[Range], context: Context) -> list[Finding] | None:
+    """Undo JSON or base64 in a string; None when it is neither."""
+    if data.lstrip()[:1] in _JSON_START:
+        try:
+            return _find_in_json(data, hits, context, is_inner=True)
+        except MalformedError:
+            return None
+    if _BASE64.fullmatch(data):
+        found = context.detector.find(data)
+        decoded = decode_base64(data)
+        if found or not decoded or b"\0" in decoded:
+            return found or None
+        return [Finding(0, len(data), "base64")] if _is_in_decoded(decoded, context) else []
+    return None
+
+
+def _is_in_decoded(decoded: bytes, context: Context) -> bool:
+    """Tell whether a decoded text holds a secret."""
+    if decoded.lstrip()[:1] in _JSON_START:
+        try:
+            hits = context.detector.scan(decoded)
+            return bool(_find_in_json(decoded, hits, context, is_inner=True))
+        except MalformedError:
+            pass
+    return bool(find_in_string(decoded, context, is_inner=True))
+
+
+def _find_in_multipart(data: bytes, content_type: str, context: Context) -> list[Finding]:
+    found: list[Finding] = []
+    for part in split_multipart(data, content_type):
+        head, content = data[part.start : part.begin], data[part.begin : part.end]
+        found += [one.moved(part.start) for one in find_in_string(head, context)]
+        if part.is_file:
+            size = b"[file, %d bytes]" % len(content)
+            if not _FILE_MARK.fullmatch(content):
+                found.append(Finding(part.begin, part.end, "file", instead=size))
+            continue
+        name = find_field_name(head, context)
+        if name is not None and context.is_secret(name, content):
+            found.append(Finding(part.begin, part.end, "name"))
+        else:
+            inner = find_apart(content, lambda text: find_in_string(text, context), context)
+            found += [one.moved(part.begin) for one in inner]
+    return merge(found)
+
+
+def trim_cut(data: bytes) -> bytes:
+    """Remove what may be the beginning of a secret from the end of a text that was cut."""
+    return trim(data.decode("latin-1")).encode("latin-1")

@@ -1,0 +1,32 @@
+"""The context of a parser: the detector it asks, and the work it may do."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..budget import Budget
+from ..detection.detector import Detector
+from ..detection.names import Strength
+from ..detection.values import is_secret
+
+
+class Context(NamedTuple):
+    """Given to every parser. A parser returns findings; it decides and replaces nothing."""
+
+    detector: Detector
+    """Finds formats, and weighs names."""
+    budget: Budget
+    """Of the record that is read."""
+
+    def strength(self, name: bytes) -> Strength:
+        """Return how strongly a name says that its value is a secret."""
+        return self.detector.names.strength_of_bytes(name)
+
+    def is_secret(self, name: bytes, value: bytes, *, is_loose: bool = False) -> bool:
+        """Tell whether a value is taken for a secret under its name, both decoded."""
+        strength = self.strength(name)
+        return strength > Strength.NONE and is_secret(strength, value, is_loose=is_loose)
+
+
+class MalformedError(Exception):
+    """A text breaks its grammar where there may be a secret. The message quotes nothing."""

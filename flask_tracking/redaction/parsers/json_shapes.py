@@ -1,0 +1,166 @@
+"""Shapes of JSON in which a name and its secret are values beside each other.
+
+::
+
+    {"name": "password", "value": X}                     a field of a form
+    {"op": "replace", "path": "/password", "value": X}   JSON Patch and SCIM
+    {"loc": ["body", "password"], "input": X}            pydantic's errors
+    {"kind": "Secret", "data": {"config.yaml": X}}       Kubernetes
+    {"kty": "EC", "d": X}                                a private key as JWK
+    {"phone": "...", "code": X}                          a login by code
+    ["password", X]
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ..detection.names import Strength
+from ..engines.base import Range
+
+_BRACKET = re.compile(rb'"[^"]*"?|([\[{])|[\]}]')
+_COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
+_KEY_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\Z')
+_LIST_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\[[^\[\]{}]{0,300}\Z')
+_PAIR_BEFORE = re.compile(rb"\[[ \t\r\n]{0,9}\Z")
+_PAIR_BEHIND = re.compile(rb'[ \t\r\n]{0,9},[ \t\r\n]{0,9}(?="[^"]*"[ \t\r\n]{0,9}\])')
+_NAME_KEYS = frozenset(
+    b"""
+    name key field header id label param parameter property variable path instancepath argumentname
+    parameterkey
+    """.split()
+)
+_NAMED = frozenset(b"value values val content default parametervalue".split())
+_ECHOED = frozenset(b"input received rejectedvalue data value".split())
+"""Keys of what errors repeat; only a string is one."""
+_PRIVATE_JWK = frozenset(b"d p q dp dq qi k oth".split())
+_LOGIN_KEY = re.compile(
+    rb"phone|mobile|msisdn|e-?mail|user|login|state|grant_type|otp|sms|challenge|verification", re.I
+)
+
+WORK_FOR_MEMBERS = 4
+"""Readings that it costs to find the members of an object."""
+Weigh = Callable[[bytes], Strength]
+
+
+class Member(NamedTuple):
+    """One member of an object."""
+
+    key: bytes
+    start: int
+    """Of its value."""
+
+
+class Objects:
+    """The objects and arrays of a text; they are looked for when somebody asks."""
+
+    def __init__(self, data: bytes, quotes: bytes, spend: Callable[[int], None]) -> None:
+        """Take a text, and the same with its escapes masked: every quote begins or ends a string."""
+        self._spend = spend
+        self.data = data
+        self._quotes = quotes
+        self._ranges: list[Range] = []
+        self._parents: list[int] = []
+        self._is_read = False
+
+    def _read(self) -> None:
+        self._is_read = True
+        opened: list[int] = []
+        for token in _BRACKET.finditer(self._quotes):
+            if token[1]:
+                self._parents.append(opened[-1] if opened else -1)
+                opened.append(len(self._ranges))
+                self._ranges.append((token.start(), len(self._quotes)))
+            elif token[0][0] != 0x22 and opened:
+                at = opened.pop()
+                self._ranges[at] = self._ranges[at][0], token.start()
+
+    def find_around(self, at: int) -> Range:
+        """Return the innermost object or array around `at`; an empty one where none is."""
+        if not self._is_read:
+            self._read()
+        number = bisect_right(self._ranges, (at,)) - 1
+        while number >= 0 and self._ranges[number][1] <= at:
+            number = self._parents[number]
+        return self._ranges[number] if number >= 0 else (at, at)
+
+    def find_members(self, at: int) -> Iterator[Member]:
+        """Find the members of the object around `at`."""
+        start, end = self.find_around(at)
+        self._spend(WORK_FOR_MEMBERS * (end - start))
+        depth = 0
+        for token in _BRACKET.finditer(self._quotes, start + 1, end):
+            if token[1]:
+                depth += 1
+            elif token[0][0] != 0x22:
+                depth -= 1
+            elif depth == 0 and (colon := _COLON.match(self._quotes, token.end())):
+                yield Member(token[0][1:-1].lower(), colon.end())
+
+
+def find_named_members(
+    objects: Objects, text: bytes, start: int, *, is_key: bool, weigh: Weigh
+) -> Iterator[tuple[int, Strength]]:
+    """Find the values that are secrets because of a string beside them.
+
+    Args:
+        objects: of the text.
+        text: the string, decoded.
+        start: where it begins.
+        is_key: whether a colon follows.
+        weigh: tells how sensitive a name is.
+
+    Returns:
+        Where each value begins, and the strength of its name.
+    """
+    if is_key:
+        yield from _find_by_key(objects, text.lower(), start)
+        return
+    before = objects.data[max(0, start - 400) : start]
+    key = _KEY_BEFORE.search(before, max(0, len(before) - 80))
+    if key is not None:
+        yield from _find_by_value(objects, key[1].lower(), text, start, weigh)
+        return
+    strength = weigh(text)
+    if strength is Strength.NONE:
+        return
+    listed = _LIST_BEFORE.search(before)
+    if listed is not None and listed[1].lower() in (b"loc", b"path"):
+        at = start - len(before) + listed.start(1)
+        yield from ((one.start, strength) for one in objects.find_members(at) if one.key in _ECHOED)
+    elif _PAIR_BEFORE.search(before):
+        pair = _PAIR_BEHIND.match(objects.data, start + 2 + len(text))
+        if pair is not None:
+            yield pair.end(), min(strength, Strength.TOKEN)
+
+
+def _find_by_key(objects: Objects, key: bytes, start: int) -> Iterator[tuple[int, Strength]]:
+    if key == b"kty":
+        for one in objects.find_members(start):
+            if one.key in _PRIVATE_JWK:
+                yield one.start, Strength.OWN
+    elif key == b"code":
+        members = list(objects.find_members(start))
+        if any(_LOGIN_KEY.search(one.key) for one in members):
+            yield from ((one.start, Strength.CODE) for one in members if one.key == key)
+
+
+def _find_by_value(
+    objects: Objects, key: bytes, text: bytes, start: int, weigh: Weigh
+) -> Iterator[tuple[int, Strength]]:
+    if key == b"kind" and text == b"Secret":
+        for one in objects.find_members(start):
+            if one.key in (b"data", b"stringdata"):
+                yield one.start, Strength.OWN
+        return
+    if key not in _NAME_KEYS:
+        return
+    strength = weigh(text.rpartition(b"/")[2])
+    if strength > Strength.NONE:
+        for one in objects.find_members(start):
+            is_echo = one.key in _ECHOED and objects.data[one.start : one.start + 1] == b'"'
+            if one.key in _NAMED or is_echo:
+                yield one.start, strength

@@ -1,0 +1,44 @@
+"""Split multipart bodies, also cut ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from .context import MalformedError
+
+_BOUNDARY = re.compile(r"""boundary\s*=\s*(?:"([^"]+)"|([^\s;,]+))""", re.I)
+_GAP = re.compile(rb"\r?\n\r?\n")
+_FILE_NAME = re.compile(rb"filename\*?\s*=", re.I)
+
+
+class Part(NamedTuple):
+    """One part: where its headers begin, where its content does, and where that ends."""
+
+    start: int
+    begin: int
+    end: int
+    is_file: bool
+
+
+def split_multipart(data: bytes, content_type: str) -> Iterable[Part]:
+    """Return the parts of a body; text before the first is a part without headers.
+
+    Raises:
+        MalformedError: there is no boundary, or another than the header names.
+    """
+    boundary = _BOUNDARY.search(content_type)
+    if boundary is None:
+        raise MalformedError
+    name = (boundary[1] or boundary[2]).encode("latin-1", "replace")
+    # Other lines that begin like it are content.
+    line = re.compile(rb"(?:\A|\r?\n)--" + re.escape(name) + rb"(?:--|[ \t]*(?=\r?\n|\Z))")
+    delimiters = [match.span() for match in line.finditer(data)]
+    if not delimiters:
+        raise MalformedError
+    yield Part(0, 0, delimiters[0][0], False)
+    for (_, start), (end, _) in zip(delimiters, [*delimiters[1:], (len(data), 0)], strict=True):
+        gap = _GAP.search(data, start, end)
+        begin = start if gap is None else gap.end()
+        yield Part(start, begin, end, _FILE_NAME.search(data, start, begin) is not None)

@@ -1,0 +1,367 @@
+"""Find the secrets in any text: known formats, and values behind sensitive names.
+
+The input need not be well-formed. The parser goes from one ``:`` or ``=`` to the next, looks left for a
+name and right for a value. A value ends at its quote on that line, at the next pair, or with the line.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from urllib.parse import unquote_to_bytes
+
+from ..detection.names import Strength
+from ..detection.values import VALUE_KEYS, is_inherited_secret, is_secret
+from ..engines.base import Range
+from ..findings import Finding, Ranges, merge
+from ..markers import MARKS, SCHEMES
+from .context import Context
+from .delimiters import find_bracket, find_quotes
+from .encoded import find_base64, find_escaped
+from .errors import find_in_errors
+from .markup import find_in_markup
+from .shell_and_sql import find_in_statements
+from .table import find_in_tables
+
+MAX_NAME_BYTES = 200
+"""How far to the left of a separator its name is looked for."""
+MAX_JUDGED = 1000
+"""Bytes of a value that are looked at to tell whether it is a secret."""
+WORK_TO_JUDGE, WORK_IN_STRUCTURES = 8, 4
+"""Readings that it costs to judge a value, and to find the end of a structure and the strings in it."""
+MAX_PHRASE = 5
+"""Words of the longest name with blanks in it."""
+_SEPARATOR = re.compile(
+    rb"(?<!:):(?!:)|=|\xef\xbc\x9a|%3[AaDd]|\\(?:u00|x)3[AaDd]|&#(?:0*(?:58|61)|[xX]0*3[AaDd]);"
+)
+_NOT_A_NAME = re.compile(rb"""[^0-9A-Za-z_.$%\[\]\-\\\x80-\xff]+""")
+_ASIDE = re.compile(rb"(?:[ \t]\([^()]{0,60}\)|[ \t](?:is|was|are|es|est|ist|er|jest|adalah))[ \t]*\Z")
+"""What may stand between a name and its separator: ``password (old):``, ``the password is:``."""
+_GAP = re.compile(rb"[>=]{0,3}(?:[ \t]|%20|\+(?=[^&]))*")
+_NAME_ENDS = b" \t\r\n\"'`\\]!?+~"
+"""What may stand between a name and ``=``: its own quote, or what makes another operator of it."""
+_NAME_QUOTE = re.compile(rb"(?:%(?:2[27]|5[Dd])|&quot;|&#(?:34|39|x2[27]);|</[0-9a-z]+>)+\Z")
+"""The same where it is escaped, or the end of a tag."""
+_ARTICLE = re.compile(rb"(?:\A|\W)(?:the|a|an|no|this|that|any)[ \t+]+\Z", re.I)
+"""Before a name that stands in a sentence: ``The secret: practice``."""
+_QUOTE = re.compile(rb"""\\*(?:["'`]|&quot;|&#(?:34|39|x2[27]);|%2[27])""")
+_OPENING = re.compile(rb"""["'`<(][^\s"'`<>()]*\Z""")
+_CLOSING = {b'"': b'"', b"'": b"'", b"`": b"`", b"<": b">", b"(": b")"}
+_QUERY = re.compile(rb"[?&;][^\s?&;=]*\Z")
+_QUERY_END = re.compile(rb"""[\s"'`<>&#]""")
+_PAIR = rb"""[0-9A-Za-z_.\-\[\]]{1,60}\\*["']?[ \t]*[:=](?!=)"""
+_VALUE_END = re.compile(
+    rb"""[\r\n]|(?:[,;\s]|\\[rn]|%0[AaDd])[ \t]*\\*["']?"""
+    + _PAIR
+    + rb"""|&(?:amp;)?[^&=\s"'<>]{1,100}=|</[A-Za-z]"""
+)
+"""The end of the line, the next pair, or a closing tag."""
+_ESCAPED_END = re.compile(rb"%0[AaDd]|" + _VALUE_END.pattern)
+"""The same where what stands before it is percent-encoded: then the end of the line is, too."""
+_LINE_END = re.compile(rb"[\r\n]|\\n")
+_STRUCTURE = re.compile(rb"[A-Za-z_][\w.]{0,60}\(|[{\[(]")
+"""``{'old': 'X'}``, ``Field(default='X')``."""
+_MEMBERS = re.compile(rb"\{[^{}]*: [^{}]*\}")
+"""``{ type: string }``: each has a name of its own."""
+_ANNOTATION = re.compile(rb"[A-Za-z][\w.\[\]|, ]{0,60}?[ \t]*=[ \t]+")
+"""``: str = ``, between the name of a variable and its value."""
+_DIGEST = re.compile(rb"[Dd]igest[ \t]+([^\r\n]*=[^\r\n]*)")
+"""``Digest username="ada", response="X"``: all of it up to the end of the line."""
+_LITERAL = re.compile(
+    rb"(?:undefined|null|None|nil|true|false|True|False|[0-9]{1,2})(?:[^\w]|\Z)|<(?:input|select|textarea|button)\b"
+)
+_TYPE = re.compile(rb"([A-Za-z][\w-]*)[,;:)\]}.!?]{1,3}(?:\s.*)?", re.S)
+"""``String!): AuthPayload``, ``password)``."""
+_TAGS = re.compile(
+    rb"(?:\s{0,9}</?(?:b|strong|em|i|u|code|span|label|th|td|dt|dd|kbd|samp|tt|br)(?:\s[^<>]{0,200})?>)+\s{0,9}"
+)
+"""What may stand between a name and its value in a page: ``<b>Password:</b> X``."""
+_URN = re.compile(rb"\b(?:arn|urn):\S*\Z")
+_FIRST = re.compile(rb"[^\s]*")
+_STRING = re.compile(rb"""\\*(["'])((?:(?!\\*\1)[^\r\n]){1,1000})\\*\1(?!\s*:)""")
+"""A string in a structure, and not a key."""
+_BELOW = re.compile(rb"[ \t]*[|>]?[+-]?[ \t]*")
+"""What stands behind a name whose value is on the next lines, as in YAML."""
+_LINE = re.compile(rb"(?:\r\n?|\n|\\r\\n|\\n)([ \t]*)((?:[^\r\n\\]|\\(?![rn]))*)")
+_LOOKS_LIKE_PAIR = re.compile(rb"""\\*["']?""" + _PAIR)
+_ARTICLE = re.compile(rb"(?:\A|\W)(?:the|a|an|no|this|that|any)[ \t+]+\Z", re.I)
+_TUPLE = re.compile(
+    rb"""[(\[]\s*b?\\*(["'])([^"'()\n]{1,200}?)\\*\1\s*,\s*b?\\*(["'])(?=([^"'\\\n]{1,1000}))"""
+)
+"""``('password', 'X')``."""
+_NAMED = re.compile(
+    rb"""(?:name|key|field)\\*["']?[ \t]*[:=][ \t]*\\*["']?([\w .$\[\]\-]{1,100}?)\\*["']?"""
+    rb"""\s*[,;\n]\s*\\*["']?value\\*["']?[ \t]*[:=]""",
+    re.I,
+)
+"""A name and its value in fields of their own: ``name: DB_PASSWORD`` and ``value: ...``."""
+_IS = re.compile(
+    rb"(?<![\w-])((?:[\w-]+[ \t]){0,3}[\w-]+)[ \t]+(?:is|est|es|ist|er|jest)[ \t]+(?:<\w{1,6}>)?"
+    rb"([^\s.,;:!?\"'<>]{4,200})",
+    re.I,
+)
+"""``Your one-time code is 367591``, and not ``The token is invalid``."""
+_BEFORE_IS = re.compile(
+    rb"(?<![\w.])((?:[A-Z]-)?[0-9]{4,8})[ \t]+(?:is|as)[ \t]+(?:your|the)[ \t]+"
+    rb"((?:[\w-]+[ \t]+){0,3}(?:code|otp|pin|password|passcode))\b",
+    re.I,
+)
+"""``367591 is your login code``."""
+_FOLLOWS = re.compile(
+    rb"(?<![\w-])((?:[\w-]+[ \t]){0,2}[\w-]+)[ \t]+"
+    rb"(?:\\*['\"`]([^\s'\"`\\]{6,200})\\*['\"`]|([\w-]{20,200}))"
+)
+"""``invalid password 'X'``, ``token X``: long enough where it has no quotes."""
+_CODE = re.compile(rb'^  File "[^\n]*\n(    [^\n]*)', re.M)
+
+
+def find_in_text(
+    data: bytes, hits: Sequence[Range], context: Context, *, is_markup: bool = False
+) -> list[Finding]:
+    """Find the secrets in a text of which little is known.
+
+    Args:
+        data: the text.
+        hits: where its scan saw something.
+        context: of the parser.
+        is_markup: whether it is HTML or XML.
+    """
+
+    def find_inner(text: bytes) -> list[Finding]:
+        inner = context.detector.find(text)
+        inner += _find_pairs(text, context.detector.scan(text), context)
+        return merge(inner)
+
+    found = context.detector.find(data)
+    for _ in found:
+        context.budget.count()
+    found += _find_pairs(data, hits, context)
+    found += _find_beside(data, context)
+    found += find_in_statements(data, context)
+    found += find_in_errors(data, context)
+    found += find_in_tables(data, context)
+    found += find_in_markup(data, Ranges(hits), context, is_markup=is_markup)
+    found += find_escaped(data, find_inner, context)
+    found += find_base64(data, find_inner, context)
+    return merge(found)
+
+
+def _find_pairs(data: bytes, hits: Iterable[Range], context: Context) -> Iterable[Finding]:
+    """Find ``name: value`` and ``name=value``."""
+    done = 0
+    code = [match.span(1) for match in _CODE.finditer(data)]
+    for at, after in _find_separators(data, hits):
+        context.budget.count()
+        if at < done:
+            continue
+        start, strength = _weigh_name(data, at, context)
+        if strength is Strength.NONE:
+            continue
+        found = list(_find_value(data, start, after, strength, context))
+        if not found or (code and _is_code(code, data, found[0].start)):
+            continue
+        done = found[-1].end
+        yield from found
+
+
+def _find_beside(data: bytes, context: Context) -> Iterable[Finding]:
+    """Find values that stand beside their name without a separator between them."""
+    done = 0
+    for pair in _TUPLE.finditer(data):
+        context.budget.count()
+        if pair.start() < done or not _is_token(context.strength(pair[2]), pair[4]):
+            continue
+        done = find_quotes(data, pair[3], pair.start(4))
+        yield Finding(pair.start(4), done, "name")
+    for pair in _NAMED.finditer(data):
+        context.budget.count()
+        yield from _find_value(data, pair.start(1), pair.end(), context.strength(pair[1]), context)
+    for sentence in _IS.finditer(data):
+        context.budget.count()
+        strength = _weigh_phrase(sentence[1], context)
+        if _is_token(strength, sentence[2]):
+            yield Finding(*sentence.span(2), "name")
+    for sentence in _BEFORE_IS.finditer(data):
+        if _weigh_phrase(sentence[2], context) > Strength.NONE:
+            yield Finding(*sentence.span(1), "name")
+    for quoted in _FOLLOWS.finditer(data):
+        context.budget.count()
+        strength = max(_weigh_phrase(quoted[1], context), context.strength(quoted[1].split()[-1]))
+        if strength >= Strength.TOKEN and is_inherited_secret(strength, quoted[quoted.lastindex or 0]):
+            yield Finding(*quoted.span(quoted.lastindex or 0), "name")
+
+
+def _is_token(strength: Strength, value: bytes) -> bool:
+    return is_secret(min(strength, Strength.TOKEN), value)
+
+
+def _find_separators(data: bytes, hits: Iterable[Range]) -> Iterable[Range]:
+    """Find those that may stand behind a sensitive name: in what the scan saw, and the next one."""
+    at = 0
+    for start, end in sorted(hits):
+        for match in _SEPARATOR.finditer(data, max(start, at)):
+            at = match.end()
+            yield match.span()
+            if match.start() >= end:
+                break
+        else:
+            return
+
+
+def _is_code(code: list[tuple[int, int]], data: bytes, start: int) -> bool:
+    # A line of source in a traceback names variables; what it holds of secrets is in quotes.
+    at = bisect_right(code, (start, len(data))) - 1
+    return at >= 0 and start < code[at][1] and data[start - 1] not in b"\"'"
+
+
+def _weigh_name(data: bytes, at: int, context: Context) -> tuple[int, Strength]:
+    """Return where the name before a separator begins, and its strength."""
+    begin = max(0, at - MAX_NAME_BYTES)
+    window = data[begin:at]
+    aside = _ASIDE.search(window)
+    window = (window[: aside.start()] if aside else window).rstrip(_NAME_ENDS)
+    window = _NAME_QUOTE.sub(b"", window).rstrip(_NAME_ENDS)
+    name = _NOT_A_NAME.split(window)[-1]
+    start = begin + len(window) - len(name)
+    strength = context.strength(unquote_to_bytes(name) if b"%" in name else name)
+    if _URN.search(window):
+        return start, Strength.NONE
+    if strength < Strength.STRONG:
+        line = window[max(window.rfind(b"\n"), 0) :]
+        strength = max(strength, _weigh_phrase(line, context, least=2))
+    elif strength is Strength.STRONG and _ARTICLE.search(data, max(0, start - 20), start):
+        strength = Strength.TOKEN
+    return start, strength
+
+
+def _weigh_phrase(text: bytes, context: Context, *, least: int = 1) -> Strength:
+    """Return the strength of the name that the last words of a text are, blanks and all."""
+    words = text.decode("utf-8", "replace").split()[-MAX_PHRASE:]
+    names = context.detector.names
+    return max(
+        (names.strength_of_phrase(words[at:]) for at in range(len(words) - least + 1)),
+        default=Strength.NONE,
+    )
+
+
+def _find_value(
+    data: bytes, name: int, after: int, strength: Strength, context: Context
+) -> Iterable[Finding]:
+    """Find the value behind a separator: all of it, its strings, or nothing of it."""
+    start = _GAP.match(data, after).end()  # type: ignore[union-attr] # it matches nothing, too
+    annotation = _ANNOTATION.match(data, start)
+    if annotation is not None and data[after - 1 : after] == b":":
+        start = annotation.end()
+    tags = _TAGS.match(data, start)
+    if tags is not None:
+        end = data.find(b"<", tags.end())
+        yield from _judge(data, tags.end(), len(data) if end < 0 else end, strength, context)
+        return
+    quote = _QUOTE.match(data, start)
+    if quote is not None:
+        end = find_quotes(data, quote[0], quote.end())
+        context.budget.spend(end - start)
+        if not _LINE_END.search(data, quote.end(), end):
+            yield from _judge(data, quote.end(), end, strength, context)
+            return
+    if _LITERAL.match(data, start) or is_marked_at(data, start):
+        return
+    digest = _DIGEST.match(data, start)
+    if digest is not None:
+        yield Finding(*digest.span(1), "name")
+        return
+    structure = _STRUCTURE.match(data, start)
+    if structure is not None:
+        end = find_bracket(data, structure.end() - 1)
+        context.budget.spend(WORK_IN_STRUCTURES * (end - start))
+        strings = list(_STRING.finditer(data, structure.end(), end))
+        if structure[0] == b"{" and not strings and _MEMBERS.fullmatch(data, start, end):
+            return
+        if strings or structure[0][-1:] == b"(" and len(structure[0]) > 1:
+            for string in strings:
+                yield from _judge(data, *string.span(2), strength, context, is_loose=True)
+            return
+    end = _find_end(data, name, after, start)
+    context.budget.spend(end - start)
+    if strength <= Strength.TOKEN:
+        end = _cut_sentence(data, start, end)
+    said = _TYPE.fullmatch(data, start, end)
+    if said is None or is_secret(strength, said[1]):
+        found = list(_judge(data, start, end, strength, context))
+        yield from found or _judge_first(data, start, end, strength)
+
+
+def _judge_first(data: bytes, start: int, end: int, strength: Strength) -> Iterable[Finding]:
+    """Find a secret that a sentence follows: ``Your code is: 367591. It expires soon.``"""
+    first = _FIRST.match(data, start, end)[0].rstrip(b".,;:!?")  # type: ignore[index]
+    text = unquote_to_bytes(first)
+    if is_secret(min(strength, Strength.CODE), text) or is_inherited_secret(strength, text):
+        yield Finding(start, start + len(first), "name")
+
+
+def _cut_sentence(data: bytes, start: int, end: int) -> int:
+    """Return the end of the first word: a token has no blanks, but maybe a scheme before it."""
+    at = _FIRST.match(data, start, end).end()  # type: ignore[union-attr] # it matches nothing, too
+    if data[start:at].decode("latin-1").lower() in SCHEMES:
+        return end
+    return at - data.endswith((b";", b","), start, at) if at > start else end
+
+
+def _judge(
+    data: bytes, start: int, end: int, strength: Strength, context: Context, *, is_loose: bool = False
+) -> Iterable[Finding]:
+    value = data[start : min(end, start + MAX_JUDGED)]
+    context.budget.spend(WORK_TO_JUDGE * len(value))
+    value = unquote_to_bytes(value) if b"%" in value else value
+    if strength >= Strength.TOKEN and not is_secret(
+        strength, value.replace(b"+", b" "), is_loose=is_loose
+    ):
+        return  # a blank may have come as a plus
+    if is_secret(strength, value, is_loose=is_loose):
+        yield Finding(start, end, "name")
+
+
+def is_marked_at(data: bytes, start: int) -> bool:
+    """Tell whether a marker stands there, and nothing behind it that belongs to it."""
+    mark = MARKS.match(data, start)
+    return mark is not None and _BEHIND.match(data, mark.end()) is not None
+
+
+_BEHIND = re.compile(rb"""[ \t]*(?:[\r\n)\]}>\\"'`<]|\Z)""")
+
+
+def _find_end(data: bytes, name: int, after: int, start: int) -> int:
+    """Return where a value without quotes ends: where what it stands in ends, or the line."""
+    end_pattern = _ESCAPED_END if data[after - 3 : after - 2] == b"%" else _VALUE_END
+    following = end_pattern.search(data, start)
+    end = len(data) if following is None else following.start()
+    if _BELOW.fullmatch(data, start, end):
+        return _find_below(data, start, end)
+    before = max(0, name - MAX_NAME_BYTES)
+    if _QUERY.search(data, before, name) or data[name - 1 : name] in (b"?", b"&"):
+        stop = _QUERY_END.search(data, start, end)
+        end = end if stop is None else stop.start()
+    opening = _OPENING.search(data, before, name)
+    if opening is not None and start == after:
+        closing = data.find(_CLOSING[opening[0][:1]], start, end)
+        end = end if closing < 0 else closing
+    return end
+
+
+def _find_below(data: bytes, start: int, end: int) -> int:
+    """Return the end of a value that is on the lines below its name, or `end`."""
+    line_start = max(data.rfind(b"\n", max(0, start - MAX_NAME_BYTES), start) + 1, 0)
+    before = data[line_start:start]
+    indent = len(before) - len(before.lstrip(b" \t"))
+    at = end
+    while line := _LINE.match(data, at):
+        at = line.end()
+        if not line[2].strip():
+            continue
+        if _LOOKS_LIKE_PAIR.match(line[2]) and line[2].partition(b":")[0] not in VALUE_KEYS:
+            break
+        if len(line[1]) <= indent:
+            break
+        end = at
+    return end

@@ -1,0 +1,245 @@
+"""The prefilter: one scan over all text of a batch tells where there may be a secret.
+
+What the prefilter does not see, no parser would find. Most records have no hit and are done; of the
+others only the parts around hits are read.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from ..memo import Memo, make_pick
+from ..record import ExceptionInfo, Headers, Holds, Record, UserAgent
+from ..record_fields import fields_holding
+from .detection.detector import Detector
+from .engines.base import Range
+from .headers import CREDENTIAL_HEADERS
+from .parsers.body import trim_cut
+
+UNDECODABLE = "undecodable"
+CUT = frozenset({"truncated", "not read"})
+"""Notes of a body that goes on where its copy ends."""
+BROKEN_OFF = frozenset({"disconnected", "stream_error", "unread"})
+"""Outcomes of a request whose answer was not sent to its end."""
+HARMLESS_REST, CUT_WINDOW = 6, 4096
+_TEXTS = fields_holding(Holds.TEXT, Holds.PATH, Holds.FORM, Holds.TARGET)
+_pick_texts = make_pick(_TEXTS)
+_FORMAT = "\n".join(["%s"] * len(_TEXTS))
+"""One string of what is always there: these are few, and mostly short."""
+_PLAIN, _HIDDEN = "", None
+MAX_CLEAN, MAX_CLEAN_SIZE = 1000, 300
+"""Values of headers that are remembered, and the characters of the longest."""
+Gather = Callable[[Any], Iterable[str]]
+
+
+class Hits(NamedTuple):
+    """Where in a record there may be a secret."""
+
+    head: bool
+    """Whether there may be one anywhere but in the bodies."""
+    request_body: Sequence[Range] | None
+    """Where in it there may be one; None where it has to be read to know."""
+    response_body: Sequence[Range] | None
+
+
+CLEAN = Hits(False, (), ())
+"""Nothing of the record has to be read."""
+READ_ALL = Hits(True, None, None)
+
+
+class Prefilter:
+    """Scans batches of records, with one detector."""
+
+    def __init__(self, detector: Detector, max_body_bytes: int) -> None:
+        """Bodies of more than `max_body_bytes` are read, whatever is in them: they have to be cut."""
+        self._detector = detector
+        self._max_body_bytes = max_body_bytes
+        self._header_kinds: Memo[str, str | None] = Memo(lambda name: _header_kind(name, detector))
+        self._clean: set[str] = set()
+        """Values of headers in which nothing was seen: most come with every request."""
+        self._repeated = _name_fields({Holds.HEADERS: self._gather_headers, Holds.AGENT: _gather_agent})
+        self._others = _name_fields(
+            {
+                Holds.ARGS: _gather_args,
+                Holds.ERROR: _gather_error,
+                Holds.TREE: _flatten,
+                Holds.TIMINGS: _gather_timings,
+            }
+        )
+
+    def look(self, records: Sequence[Record]) -> list[Hits]:
+        """Return the hits in each record."""
+        texts: list[bytes] = []
+        to_read, repeated = [], []
+        for record in records:
+            new = self._gather_new(record)
+            repeated.append(new)
+            head = _gather_head(record, new, self._others)
+            request, response = record.request_body, record.response_body
+            is_multipart = bool(request or response) and b"multipart/" in head.lower()
+            read_request = bool(request) and self._must_read(record, "request", request, is_multipart)
+            read_response = bool(response) and self._must_read(
+                record, "response", response, is_multipart
+            )
+            # What was sent is often what comes back: it is scanned once.
+            is_seen = read_response or (not read_request and response == request)
+            texts += (head, b"" if read_request else request, b"" if is_seen else response)
+            to_read.append((read_request, read_response))
+        hits = self._detector.scan(b"\n".join(texts))
+        seen = _spread(hits, texts) if hits else [()] * len(texts)
+        for new, head_hits in zip(repeated, seen[::3], strict=True):
+            if new and not head_hits:
+                self._learn(new)
+        if not hits and not any(map(any, to_read)):
+            return [CLEAN] * len(records)
+        return [
+            _judge(record, must_read, *parts)
+            for record, must_read, *parts in zip(
+                records, to_read, seen[::3], seen[1::3], seen[2::3], strict=True
+            )
+        ]
+
+    def _must_read(self, record: Record, side: str, body: bytes, is_multipart: bool) -> bool:
+        return (
+            is_multipart
+            or len(body) > self._max_body_bytes
+            or b"\0" in body
+            or vars(record)[f"{side}_body_note"] == UNDECODABLE
+            or is_cut(record, side)
+        )
+
+    def _gather_new(self, record: Record) -> list[str]:
+        values, clean = vars(record), self._clean
+        return [
+            text
+            for name, gather in self._repeated
+            if (value := values[name])
+            for text in gather(value)
+            if text not in clean
+        ]
+
+    def _learn(self, texts: Iterable[str]) -> None:
+        """Remember values that are clean; a client that varies its headers costs CPU, never memory."""
+        if len(self._clean) > MAX_CLEAN:
+            self._clean.clear()
+        # What says that a body is multipart has to be seen each time.
+        self._clean.update(
+            text for text in texts if len(text) <= MAX_CLEAN_SIZE and "multipart/" not in text.lower()
+        )
+
+    def _gather_headers(self, headers: Headers) -> Iterable[str]:
+        kinds = self._header_kinds
+        return [
+            value if kind == _PLAIN else f"{kind}{value}"
+            for name, value in headers
+            if (kind := kinds[name]) is not _HIDDEN
+        ]
+
+
+def _name_fields(gatherers: Mapping[Holds, Gather]) -> list[tuple[str, Gather]]:
+    return [(name, gather) for kind, gather in gatherers.items() for name in fields_holding(kind)]
+
+
+def _gather_head(record: Record, new: list[str], gatherers: list[tuple[str, Gather]]) -> bytes:
+    """Return the text of all but the bodies, with what is `new` of the headers."""
+    values = vars(record)
+    texts = [_FORMAT % _pick_texts(values), *new]
+    for name, gather in gatherers:
+        value = values[name]
+        if value:
+            texts += gather(value)
+    return "\n".join(texts).encode("utf-8", "surrogatepass")
+
+
+def _gather_args(args: dict[str, str]) -> Iterable[str]:
+    return [f"{key}={value}" for key, value in args.items()]
+
+
+def _gather_agent(agent: UserAgent) -> Iterable[str]:
+    return filter(None, (agent.string, agent.language))
+
+
+def _gather_error(error: ExceptionInfo) -> Iterable[str]:
+    return error
+
+
+def _gather_timings(timings: Iterable[Any]) -> Iterable[str]:
+    return [f"{one.name}\n{one.error}" for one in timings]
+
+
+def _flatten(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield f"{key}="
+            yield from _flatten(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _flatten(item)
+    elif isinstance(value, bytes):
+        yield value.decode("latin-1")
+    elif value is not None:
+        yield str(value)
+
+
+def is_cut(record: Record, side: str) -> bool:
+    """Tell whether a body went on where its copy ends, and was not redacted before."""
+    values = vars(record)
+    if values["rules_version"] is not None:
+        return False
+    if values[f"{side}_body_note"] in CUT:
+        return True
+    if side == "request" or values["outcome"] not in BROKEN_OFF:
+        return False
+    # What is shorter than any part of a secret worth the name stays: it may say where a stream broke.
+    end = values[f"{side}_body"][-CUT_WINDOW:]
+    return len(end) - len(trim_cut(end)) >= HARMLESS_REST
+
+
+def _header_kind(name: str, detector: Detector) -> str | None:
+    """Return what is put before a header's value: something to be seen where its name is sensitive."""
+    if name.title() in CREDENTIAL_HEADERS:
+        return _HIDDEN  # only schemes and the names of cookies are left of them
+    if detector.names.strength(name) or detector.scan(name.encode("utf-8", "surrogatepass")):
+        return "password: "
+    return _PLAIN
+
+
+def _judge(
+    record: Record,
+    must_read: tuple[bool, bool],
+    head: Sequence[Range],
+    request: Sequence[Range] | None,
+    response: Sequence[Range] | None,
+) -> Hits:
+    read_request, read_response = must_read
+    if read_request:
+        request = None
+    if read_response:
+        response = None
+    elif request and not response and record.response_body == record.request_body:
+        response = request
+    elif not (head or request or response or read_request):
+        return CLEAN
+    return Hits(bool(head), request, response)
+
+
+def _spread(hits: Iterable[Range], texts: Sequence[bytes]) -> list[Sequence[Range]]:
+    """Return for each of the joined texts the part of the hits that is in it."""
+    starts = list(accumulate((len(text) + 1 for text in texts[:-1]), initial=0))
+    seen: list[list[Range] | tuple[()]] = [()] * len(texts)
+    for start, end in hits:
+        at = bisect_right(starts, start) - 1
+        while at < len(texts) and starts[at] < end:
+            within = (max(start - starts[at], 0), min(end - starts[at], len(texts[at])))
+            found = seen[at]
+            if within[0] > within[1]:
+                pass
+            elif isinstance(found, list):
+                found.append(within)
+            else:
+                seen[at] = [within]
+            at += 1
+    return list(seen)

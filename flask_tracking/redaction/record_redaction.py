@@ -1,0 +1,395 @@
+"""Redact one record: each field by what it holds, and each secret in it by the field's own path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from bson import Decimal128
+
+from ..memo import Memo
+from ..record import ExceptionInfo, Headers, Holds, Record, Remark
+from ..record_fields import FIELDS, fields_holding
+from .budget import Budget, TooLongError
+from .detection.detector import Detector
+from .detection.names import Strength
+from .detection.values import is_inherited_secret, is_secret, weigh_key
+from .engines.base import Range
+from .findings import Finding, merge
+from .headers import CREDENTIAL_HEADERS, find_credentials
+from .markers import LONGEST_MARK, MARKER, MARKS
+from .parsers.body import find_apart, find_in_body, find_in_form, find_in_string, trim_cut
+from .parsers.context import Context, MalformedError
+from .prefilter import UNDECODABLE, Hits, is_cut
+from .removed_arguments import RemovedArguments
+from .replacement import Actions, apply
+
+WHOLE = "redacted whole"
+"""The note of a body that was dropped because it could not be read."""
+FAILED = "redaction failed"
+"""The note of a record that was stored without what could not be redacted."""
+MAX_REMARKS = 200
+"""Remarks stored for each record; values beyond it are removed without one."""
+PARSED_OF_AGENT = ("browser", "version", "platform", "browser_name", "platform_name")
+"""Fields of a `UserAgent` that were parsed from its string."""
+_WORD = re.compile(r"[^\W_]+")
+_SAFE_KEY = re.compile(r"[A-Za-z_][0-9A-Za-z_-]{0,39}")
+_TITLES: Memo[str, str] = Memo(str.title)
+_HEADER_FIELDS = fields_holding(Holds.HEADERS)
+_BY_KIND = {holds: fields_holding(holds) for holds in Holds}
+
+
+def strip_credentials(values: dict[str, Any], actions: Actions) -> bool:
+    """Take the credentials out of the headers among the `values` of a record, with a remark for each.
+
+    Returns:
+        False when there was nothing to do.
+    """
+    remarks: list[Remark] = []
+    for field in _HEADER_FIELDS:
+        pairs: Headers = values[field]
+        places = [at for at, (name, _) in enumerate(pairs) if _TITLES[name] in CREDENTIAL_HEADERS]
+        if places:
+            stripped = list(pairs)
+            for at in places:
+                name, value = pairs[at]
+                stripped[at] = name, _strip(field, _TITLES[name], value, actions, remarks)
+            values[field] = tuple(stripped)
+    if remarks:
+        values["redacted"] = (*values["redacted"], *remarks)
+    return bool(remarks)
+
+
+def _strip(field: str, name: str, value: str, actions: Actions, remarks: list[Remark]) -> str:
+    data = _encode(value)
+    return _decode(_replace(f"{field}.{name}", data, find_credentials(name, data), actions, remarks))
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _decode(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+class _Shift(NamedTuple):
+    """Where a part of a field begins in it, in bytes: as it came, and as it is stored."""
+
+    offset: int = 0
+    stored_offset: int = 0
+
+
+_NO_SHIFT = _Shift()
+
+
+def _replace(
+    path: str,
+    data: bytes,
+    found: Iterable[Finding],
+    actions: Actions,
+    remarks: list[Remark],
+    shift: _Shift = _NO_SHIFT,
+) -> bytes:
+    """Replace findings, and remark what was removed."""
+    stored, removed = apply(data, found, path, actions)
+    remarks += [
+        Remark(
+            path,
+            one.rule,
+            shift.offset + one.offset,
+            one.length,
+            shift.stored_offset + one.stored_offset,
+            one.stored_length,
+        )
+        for one in removed
+    ]
+    return stored
+
+
+class RecordRedaction:
+    """The redaction of one record."""
+
+    def __init__(
+        self,
+        record: Record,
+        values: dict[str, Any],
+        detector: Detector,
+        actions: Actions,
+        max_body_bytes: int,
+    ) -> None:
+        """Take the record, and what its redaction needs.
+
+        Args:
+            record: as it came.
+            values: of the record that it becomes; they are changed.
+            detector: finds the secrets.
+            actions: decide what replaces each of them.
+            max_body_bytes: what is stored of a body.
+        """
+        size = len(record.request_body) + len(record.response_body)
+        self._context = Context(detector, Budget(size))
+        self._names = detector.names
+        self._actions = actions
+        self._values = values
+        self._remarks: list[Remark] = list(values["redacted"])
+        self._is_cut = {side: is_cut(record, side) for side in ("request", "response")}
+        self._max_body_bytes = max_body_bytes
+        self._removed = RemovedArguments((), None)
+        self._last: tuple[tuple[bytes, str], list[Finding]] | None = None
+        """A body and its type, with the findings: what was sent is often what comes back."""
+
+    def redact(self, hits: Hits) -> Record:
+        """Return the record without its secrets, and with a remark for each.
+
+        Args:
+            hits: which parts of it have to be read.
+        """
+        values = self._values
+        if hits.head:
+            for holds, redact in _REDACT.items():
+                for name in _BY_KIND[holds]:
+                    if values[name]:
+                        values[name] = redact(self, name, values[name])
+        for side in ("request", "response"):
+            ranges = getattr(hits, f"{side}_body")
+            if ranges is None or ranges:
+                self._body(side, ranges)
+        values["redacted"] = tuple(self._remarks[:MAX_REMARKS])
+        return Record.from_values(values)
+
+    def _replaced(
+        self, path: str, data: bytes, found: Iterable[Finding], shift: _Shift = _NO_SHIFT
+    ) -> str:
+        return _decode(_replace(path, data, found, self._actions, self._remarks, shift))
+
+    def _find(self, find: Callable[[bytes, Context], list[Finding]], data: bytes) -> list[Finding]:
+        try:
+            return find_apart(data, lambda text: find(text, self._context), self._context)
+        except TooLongError:
+            return [Finding(0, len(data), "unreadable")]
+
+    def _text(self, path: str, text: Any) -> Any:
+        if not text:
+            return text
+        data = _encode(text)
+        found = self._find(find_in_string, data)
+        return self._replaced(path, data, found) if found else text
+
+    def _path(self, field: str, text: str) -> str:
+        data = _encode(text)
+        found = merge([*self._find(find_in_string, data), *self._removed.find_in_path(data)])
+        return self._replaced(field, data, found) if found else text
+
+    def _form(self, field: str, text: str) -> str:
+        data = _encode(text)
+        found = self._find(find_in_form, data)
+        return self._replaced(field, data, found) if found else text
+
+    def _target(self, field: str, target: str) -> str:
+        path, mark, query = _encode(target).partition(b"?")
+        in_path = merge([*self._find(find_in_form, path), *self._removed.find_in_path(path)])
+        in_query = self._find(find_in_form, query)
+        if not in_path and not in_query:
+            return target
+        stored_path = self._replaced(field, path, in_path)
+        shift = _Shift(len(path) + 1, len(_encode(stored_path)) + 1)
+        return stored_path + _decode(mark) + self._replaced(field, query, in_query, shift)
+
+    def _hide(self, path: str, value: str) -> str:
+        """Remove a value whose name says that it is a secret."""
+        data = _encode(value)
+        return self._replaced(path, data, [Finding(0, len(data), "name")])
+
+    def _is_secret(self, name: str, value: str) -> bool:
+        return is_secret(self._names.strength(name), _encode(value))
+
+    def _safe_key(self, key: str) -> str:
+        """Return `key` as a remark may name it: nothing that could itself be a secret."""
+        is_safe = _SAFE_KEY.fullmatch(key) and not self._context.detector.find(key.encode())
+        return key if is_safe else "*"
+
+    def _headers(self, field: str, pairs: Headers) -> Headers:
+        return tuple(
+            (name, value) if _TITLES[name] in CREDENTIAL_HEADERS else self._header(field, name, value)
+            for name, value in pairs
+        )
+
+    def _header(self, field: str, name: str, value: str) -> tuple[str, str]:
+        path = f"{field}.{self._safe_key(name)}"
+        if self._is_secret(name, value):
+            value = self._hide(path, value)
+        elif value:
+            data = _encode(value)
+            found = merge([*self._find(find_in_string, data), *self._removed.find_in_link(data)])
+            value = self._replaced(path, data, found) if found else value
+        return self._text(field, name), value
+
+    def _args(self, field: str, args: dict[str, str]) -> dict[str, str]:
+        """Redact the arguments of the view, and remember which of them must not stand elsewhere."""
+        redacted = {}
+        for key, value in args.items():
+            path = f"{field}.{self._safe_key(key)}"
+            is_hidden = self._is_secret(key, value)
+            redacted[key] = self._hide(path, value) if is_hidden else self._text(path, value)
+        removed = [(args[key], redacted[key]) for key in args if redacted[key] != args[key]]
+        self._removed = RemovedArguments(removed, self._values["url_rule"])
+        return redacted
+
+    def _agent(self, field: str, agent: Any) -> Any:
+        redacted = self._named_tuple(field, agent)
+        if redacted.string == agent.string:
+            return redacted
+        # Names and version were parsed from it, and may be the secret.
+        hidden = {
+            name: self._hide(f"{field}.{name}", value)
+            for name in PARSED_OF_AGENT
+            if (value := getattr(redacted, name)) is not None
+            and _is_removed(value, agent.string, redacted.string)
+        }
+        return redacted._replace(**hidden)
+
+    def _named_tuple(self, field: str, value: Any) -> Any:
+        redacted = {name: self._text(f"{field}.{name}", part) for name, part in value._asdict().items()}
+        return value._replace(**redacted)
+
+    def _timings(self, field: str, timings: Any) -> Any:
+        return tuple(
+            one._replace(name=self._text(field, one.name), error=self._text(field, one.error))
+            for one in timings
+        )
+
+    def _walk(
+        self, path: str, value: Any, strength: Strength = Strength.NONE, *, is_far: bool = False
+    ) -> Any:
+        """Redact plain values at any depth, each also by the nearest name around it."""
+        if isinstance(value, dict):
+            return {
+                self._text(path, key): self._item(path, key, item, strength)
+                for key, item in value.items()
+            }
+        if isinstance(value, (list, tuple)):
+            return [
+                self._walk(f"{path}[{at}]", item, strength, is_far=is_far)
+                for at, item in enumerate(value)
+            ]
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, bytes):
+            return self._bytes(path, value)
+        if not isinstance(value, (str, int, float, Decimal128)):
+            return value
+        text = str(value)
+        judge = is_inherited_secret if is_far else is_secret
+        if judge(strength, _encode(text), is_loose=path.endswith("]")):
+            return self._hide(path, text)
+        redacted = self._text(path, text)
+        return value if redacted == text else redacted
+
+    def _item(self, path: str, key: str, item: Any, around: Strength) -> Any:
+        path = f"{path}.{self._safe_key(key)}"
+        strength, is_far = weigh_key(self._names.strength(key), _encode(key), around)
+        return self._walk(path, item, strength, is_far=is_far)
+
+    def _bytes(
+        self, path: str, data: bytes, kind: str = "", ranges: Sequence[Range] | None = None
+    ) -> bytes:
+        """Redact a body, or bytes of custom data; what cannot be read becomes empty."""
+        if self._last is None or self._last[0] != (data, kind):
+            try:
+                self._last = (data, kind), find_in_body(data, kind, ranges, self._context)
+            except (MalformedError, TooLongError):
+                self._remarks.append(Remark(path, "unreadable", 0, len(data), 0, 0))
+                return b""
+        return _replace(path, data, self._last[1], self._actions, self._remarks)
+
+    def _body(self, side: str, ranges: Sequence[Range] | None) -> None:
+        values = self._values
+        name, note = f"{side}_body", f"{side}_body_note"
+        data = values[name]
+        if values[note] == UNDECODABLE:
+            self._remarks.append(Remark(name, "unreadable", 0, len(data), 0, 0))
+            values[name] = b""
+            return
+        if self._is_cut[side]:
+            data, ranges = trim_cut(data), None
+        redacted = self._bytes(name, data, _find_content_type(values[f"{side}_headers"]), ranges)
+        values[name] = cut_body(redacted, self._max_body_bytes)
+        if data and not redacted:
+            values[note] = WHOLE
+        elif len(values[name]) < len(redacted):
+            values[note] = values[note] or "truncated"
+            self._remarks = [_cut_remark(one, name, len(values[name])) for one in self._remarks]
+
+
+_REDACT: dict[Holds, Callable[[RecordRedaction, str, Any], Any]] = {
+    Holds.ARGS: RecordRedaction._args,
+    Holds.TEXT: RecordRedaction._text,
+    Holds.PATH: RecordRedaction._path,
+    Holds.FORM: RecordRedaction._form,
+    Holds.TARGET: RecordRedaction._target,
+    Holds.HEADERS: RecordRedaction._headers,
+    Holds.AGENT: RecordRedaction._agent,
+    Holds.ERROR: RecordRedaction._named_tuple,
+    Holds.TREE: RecordRedaction._walk,
+    Holds.TIMINGS: RecordRedaction._timings,
+}
+"""Arguments of the view first: what is removed of them is looked for elsewhere."""
+
+
+def _cut_remark(remark: Remark, name: str, size: int) -> Remark:
+    """Clear the stored place of a marker that was cut off."""
+    is_there = remark.path != name or remark.stored_offset is None or remark.stored_offset < size
+    return remark if is_there else remark._replace(stored_offset=None, stored_length=None)
+
+
+def _is_removed(value: str, before: str, after: str) -> bool:
+    """Tell whether a part of `value` was read from the text `before`, and is not in it `after`."""
+    return any(part in before and part not in after for part in _WORD.findall(value))
+
+
+def _find_content_type(headers: Headers) -> str:
+    for name, value in headers:
+        if len(name) == 12 and name.lower() == "content-type":
+            return value
+    return ""
+
+
+def cut_body(body: bytes, limit: int) -> bytes:
+    """Cut a redacted body, but not within a marker."""
+    if len(body) <= limit:
+        return body
+    around = max(0, limit - LONGEST_MARK)
+    split = next((mark for mark in MARKS.finditer(body, around) if mark.end() > limit), None)
+    return body[: limit if split is None else min(limit, split.start())]
+
+
+def blank(record: Record, version: str) -> Record:
+    """Blank every field that a stranger may have written: the record could not be redacted."""
+    values = dict(vars(record))
+    for name, holds in FIELDS.items():
+        if holds is Holds.BODY and values[name]:
+            values[f"{name}_note"] = WHOLE
+        if holds is not Holds.OURS and values[name]:
+            values[name] = _BLANK[holds](values[name])
+    values["path"] = record.url_rule or MARKER
+    values["request_id"] = str(record.id)
+    values["rules_version"] = version
+    values["notes"] = (*record.notes, FAILED)
+    return Record.from_values(values)
+
+
+_BLANK: dict[Holds, Callable[[Any], Any]] = {
+    Holds.TEXT: lambda _: None,
+    Holds.PATH: lambda _: None,
+    Holds.FORM: lambda _: "",
+    Holds.TARGET: lambda _: None,
+    Holds.HEADERS: lambda pairs: tuple((MARKER, MARKER) for _ in pairs),
+    Holds.ARGS: lambda _: None,
+    Holds.BODY: lambda _: b"",
+    Holds.TREE: lambda _: None,
+    Holds.AGENT: lambda _: None,
+    Holds.ERROR: lambda _: ExceptionInfo(MARKER, MARKER, MARKER),
+    Holds.TIMINGS: lambda _: (),
+}

@@ -1,0 +1,142 @@
+"""`Redactor`: remove the secrets from records, before any exporter sees them.
+
+The prefilter decides which parts of a record are read. What cannot be read is not stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+from ..config import Settings
+from ..guard import call_foreign
+from ..record import Record
+from .configuration import is_strong
+from .detection.custom_patterns import own_rules
+from .detection.detector import Detector
+from .detection.formats import VERSION
+from .detection.names import Names
+from .engines import best_engine
+from .engines.base import Engine
+from .prefilter import CLEAN, READ_ALL, Hits, Prefilter
+from .record_redaction import RecordRedaction, blank, strip_credentials
+from .replacement import Actions, Redact
+
+
+class Redactor:
+    """Redacts the records of one app."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        find_literals: Callable[[], Iterable[str]] = tuple,
+        engine: Engine | None = None,
+        callback: Redact | None = None,
+    ) -> None:
+        """Take the configuration; patterns are compiled by `prepare`, or else with the first record.
+
+        Args:
+            settings: the names and formats of the app, which `check_rules` has checked.
+            find_literals: returns known secrets, like the app's ``SECRET_KEY``; weak ones are ignored.
+            engine: runs the patterns; None takes the best one that is installed.
+            callback: asked exactly once for each value that is to be removed.
+        """
+        self._settings = settings
+        self._find_literals = find_literals
+        self._engine = engine
+        self._literals: tuple[str, ...] = ()
+        self._detector: Detector | None = None
+        self._prefilter: Prefilter | None = None
+        self._actions = Actions(dict(settings.redact_actions), settings.redact_hash_key, callback)
+        self.version = _name_version(settings)
+        """What is stored as ``rules_version``."""
+
+    def prepare(self) -> None:
+        """Compile the patterns now, so that the first record does not wait for it."""
+        if self._settings.redact:
+            self._get_detector()
+
+    def redact(self, records: Sequence[Record]) -> list[Record]:
+        """Return `records` without their secrets, in their order.
+
+        With ``TRACKING_REDACT`` off only credentials in headers are removed.
+        """
+        if not self._settings.redact:
+            return [self._guard(record, self._strip) for record in records]
+        hits = call_foreign("scanning records for secrets", self._look, records, default=None)
+        return [
+            self._guard(record, self._redact, one)
+            for record, one in zip(records, hits or [READ_ALL] * len(records), strict=True)
+        ]
+
+    def _guard(self, record: Record, redact: Callable[..., Record], *more: Hits) -> Record:
+        done = call_foreign("redacting a record", redact, record, *more, default=None)
+        return blank(record, self.version) if done is None else done
+
+    def _look(self, records: Sequence[Record]) -> list[Hits]:
+        self._get_detector()
+        assert self._prefilter is not None  # noqa: S101 - it is made with the detector
+        return self._prefilter.look(records)
+
+    def _strip(self, record: Record) -> Record:
+        values = dict(vars(record))
+        return Record.from_values(values) if strip_credentials(values, self._actions) else record
+
+    def _redact(self, record: Record, hits: Hits) -> Record:
+        values = dict(vars(record))
+        values["rules_version"] = self.version
+        strip_credentials(values, self._actions)
+        if hits is CLEAN:
+            return Record.from_values(values)
+        redaction = RecordRedaction(
+            record, values, self._get_detector(), self._actions, self._settings.max_body_bytes
+        )
+        return redaction.redact(hits)
+
+    def _get_detector(self) -> Detector:
+        """Return the detector, with the literals that are known now."""
+        settings = self._settings
+        candidates = (*settings.redact_literals, *self._find_literals())
+        literals = tuple(one for one in candidates if is_strong(one))
+        if self._detector is None or literals != self._literals:
+            detector = _compile(
+                self._engine or best_engine(),
+                settings.redact_names,
+                settings.redact_allow,
+                settings.redact_patterns,
+                settings.redact_off,
+                settings.redact_cards,
+            )
+            self._detector = detector.knowing(literals)
+            self._prefilter = Prefilter(self._detector, settings.max_body_bytes)
+            self._literals = literals
+        return self._detector
+
+
+@lru_cache(maxsize=8)
+def _compile(
+    engine: Engine,
+    names: tuple[str, ...],
+    allowed: tuple[str, ...],
+    patterns: tuple[tuple[str, str], ...],
+    off: tuple[str, ...],
+    cards: str,
+) -> Detector:
+    """Compile once for all apps of a process with the same rules: tests make hundreds."""
+    return Detector(engine, Names(names, allowed), own_rules(dict(patterns)), off, cards=cards)
+
+
+def _name_version(settings: Settings) -> str:
+    # Records redacted with other settings get another version, and are scrubbed again.
+    own = (
+        sorted(settings.redact_names),
+        sorted(settings.redact_allow),
+        sorted(settings.redact_off),
+        sorted(settings.redact_patterns),
+        [hashlib.sha256(one.encode()).hexdigest() for one in settings.redact_literals],
+        [] if settings.redact_cards == "checked" else [settings.redact_cards],
+    )
+    if not any(own):
+        return VERSION
+    return f"{VERSION}-{hashlib.sha256(repr(own).encode()).hexdigest()[:8]}"

@@ -1,0 +1,79 @@
+"""The prefilter's promise: what it does not see, no parser would find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from flask_tracking.redaction.budget import Budget
+from flask_tracking.redaction.detection.detector import Detector
+from flask_tracking.redaction.detection.names import Names
+from flask_tracking.redaction.engines import best_engine
+from flask_tracking.redaction.findings import Finding, Ranges
+from flask_tracking.redaction.parsers.body import find_in_body, find_in_form, find_in_string
+from flask_tracking.redaction.parsers.context import Context, MalformedError
+from flask_tracking.redaction.parsers.encoded import find_base64, find_escaped
+from flask_tracking.redaction.parsers.errors import find_in_errors
+from flask_tracking.redaction.parsers.form import find_in_fields
+from flask_tracking.redaction.parsers.json_text import find_in_json
+from flask_tracking.redaction.parsers.markup import find_in_markup
+from flask_tracking.redaction.parsers.shell_and_sql import find_in_statements
+from flask_tracking.redaction.parsers.table import find_in_tables
+from flask_tracking.redaction.parsers.text import find_in_text
+
+DETECTOR = Detector(best_engine(), Names())
+WHOLE = ((0, 1 << 20),)
+"""Hits as if the scan had seen all of a text."""
+
+
+def _strings(context: Context) -> Callable[[bytes], Sequence[Finding]]:
+    return lambda text: find_in_string(text, context, WHOLE, is_inner=True)
+
+
+Parser = Callable[[bytes, Context], object]
+PARSERS: dict[str, Parser] = {
+    "errors": lambda data, context: find_in_errors(data, context),
+    "escapes": lambda data, context: find_escaped(data, _strings(context), context),
+    "base64": lambda data, context: find_base64(data, _strings(context), context),
+    "fields": lambda data, context: find_in_fields(data, _strings(context), context, is_form=True),
+    "form": find_in_form,
+    "json": lambda data, context: find_in_json(data, WHOLE, _strings(context), context),
+    "markup": lambda data, context: find_in_markup(data, Ranges(WHOLE), context, is_markup=True),
+    "statements": find_in_statements,
+    "tables": find_in_tables,
+    "text": lambda data, context: find_in_text(data, WHOLE, context, is_markup=True),
+    "string": lambda data, context: find_in_string(data, context, WHOLE),
+    "body": lambda data, context: find_in_body(data, "application/xml", WHOLE, context),
+}
+WORDS = """
+    session sid pin pass code key sig cookie nonce ticket auth author hmac state kind Secret data name
+    value path loc body input kty oct k phone tea 1234 589437 A7xQ29ZmPr4KfW81 abc Key DETAIL entry row
+    for is your the type hidden field id true null 4242 users into values SELECT WHERE parameters
+    form-data error
+""".split()
+PAIRS = ('": "', '", "', "='", "</", '" ', "> <", " = ", ")=(", "--", " is ")
+JOINTS = [*" :=&;,.|/<>\"'()[]{}\n-_%+\\", *PAIRS]
+texts = st.lists(st.sampled_from([*WORDS, *JOINTS, *JOINTS]), max_size=24).map("".join)
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)
+@given(text=texts)
+def test_no_parser_finds_what_the_prefilter_does_not_see(parser: str, text: str) -> None:
+    """Where the scan of a text is empty, a parser that reads all of it finds nothing."""
+    data = text.encode()
+    assume(not DETECTOR.scan(data))
+    context = Context(DETECTOR, Budget(len(data)))
+    try:
+        found = list(PARSERS[parser](data, context))  # type: ignore[call-overload]
+    except MalformedError:
+        return
+    assert found == []
