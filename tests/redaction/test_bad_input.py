@@ -71,7 +71,10 @@ ODD: dict[str, tuple[str, bytes]] = {
         f'{{"pin": "{SECRET}"}}'.encode("utf-16-be"),
     ),
     "Latin-1": (TEXT, "Grüße, password=".encode("latin-1") + _S),
-    "Latin-1 with its charset": (TEXT + "; charset=latin-1", "Grüße, cvv: ".encode("latin-1") + _S * 2),
+    "Latin-1 with its charset": (
+        TEXT + "; charset=latin-1",
+        "Grüße, pin: ".encode("latin-1") + _S + b"4711",
+    ),
     "no boundary": ("multipart/form-data", FIELD + _S + b"\r\n--b--"),
     "another boundary": ("multipart/form-data; boundary=c", FIELD + _S + b"\r\n--b--"),
     "multipart without an end": (MULTIPART, FIELD + _S),

@@ -31,7 +31,7 @@ _FIELD_NAME = re.compile(
     rb"""(?:\A|[;\s])name\*?\s*=\s*(?:\\*"((?:[^"\\]|\\[^"])*)\\*"|'([^']*)'|([^;\r\n]+))""", re.I
 )
 _PASSWORD_INPUT = re.compile(rb"""\btype\s*=\s*(?:["']|&quot;)?password\b""", re.I)
-_NEXT_TAG = re.compile(rb"<(?:[A-Za-z/?]|!(?!\[CDATA\[))|&lt;/?[A-Za-z]")
+_NEXT_TAG = re.compile(rb"<[A-Za-z/!?]|&lt;/?[A-Za-z]")
 UNREADABLE = b"password"
 """Stands for a field name that is not UTF-8, and so may be any."""
 MAX_TAG_BYTES = 2000
