@@ -314,11 +314,8 @@ def _judge(
     value = data[start : min(end, start + MAX_JUDGED)]
     context.budget.spend(WORK_TO_JUDGE * len(value))
     value = unquote_to_bytes(value) if b"%" in value else value
-    if strength >= Strength.TOKEN and not is_secret(
-        strength, value.replace(b"+", b" "), is_loose=is_loose
-    ):
-        return  # a blank may have come as a plus
-    if is_secret(strength, value, is_loose=is_loose):
+    ways = {value, value.replace(b"+", b" ")} if strength >= Strength.TOKEN else {value}
+    if all(is_secret(strength, way, is_loose=is_loose) for way in ways):  # a plus may be a blank
         yield Finding(start, end, "name")
 
 
