@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from ..memo import Memo, make_pick
-from ..record import ExceptionInfo, Headers, Holds, Record, UserAgent
+from ..record import ExceptionInfo, Holds, Record
 from ..record_fields import fields_holding
 from .detection.detector import Detector
 from .engines.base import Range
@@ -26,6 +26,8 @@ BROKEN_OFF = frozenset({"disconnected", "stream_error", "unread"})
 """Outcomes of a request whose answer was not sent to its end."""
 HARMLESS_REST, CUT_WINDOW = 6, 4096
 _TEXTS = fields_holding(Holds.TEXT, Holds.PATH, Holds.FORM, Holds.TARGET)
+_HEADERS, _AGENTS = fields_holding(Holds.HEADERS), fields_holding(Holds.AGENT)
+_NOTES = {side: f"{side}_body_note" for side in ("request", "response")}
 _pick_texts = make_pick(_TEXTS)
 _FORMAT = "\n".join(["%s"] * len(_TEXTS))
 """One string of what is always there: these are few, and mostly short."""
@@ -60,7 +62,6 @@ class Prefilter:
         self._header_kinds: Memo[str, str | None] = Memo(lambda name: _header_kind(name, detector))
         self._clean: set[str] = set()
         """Values of headers in which nothing was seen: most come with every request."""
-        self._repeated = _name_fields({Holds.HEADERS: self._gather_headers, Holds.AGENT: _gather_agent})
         self._others = _name_fields(
             {
                 Holds.ARGS: _gather_args,
@@ -103,23 +104,29 @@ class Prefilter:
         ]
 
     def _must_read(self, record: Record, side: str, body: bytes, is_multipart: bool) -> bool:
-        return (
-            is_multipart
-            or len(body) > self._max_body_bytes
-            or b"\0" in body
-            or vars(record)[f"{side}_body_note"] == UNDECODABLE
-            or is_cut(record, side)
-        )
+        if is_multipart or len(body) > self._max_body_bytes or b"\0" in body:
+            return True
+        values = vars(record)
+        note = values[_NOTES[side]]
+        if note is None and values["outcome"] not in BROKEN_OFF:
+            return False
+        return note == UNDECODABLE or is_cut(record, side)
 
     def _gather_new(self, record: Record) -> list[str]:
-        values, clean = vars(record), self._clean
-        return [
-            text
-            for name, gather in self._repeated
-            if (value := values[name])
-            for text in gather(value)
-            if text not in clean
-        ]
+        values, clean, kinds = vars(record), self._clean, self._header_kinds
+        new = []
+        for field in _HEADERS:
+            for name, value in values[field]:
+                kind = kinds[name]
+                if kind:
+                    new.append(f"{kind}{value}")
+                elif kind is not _HIDDEN and value not in clean:
+                    new.append(value)
+        for field in _AGENTS:
+            agent = values[field]
+            if agent is not None:
+                new += [text for text in (agent.string, agent.language) if text and text not in clean]
+        return new
 
     def _learn(self, texts: Iterable[str]) -> None:
         """Remember values that are clean; a client that varies its headers costs CPU, never memory."""
@@ -129,14 +136,6 @@ class Prefilter:
         self._clean.update(
             text for text in texts if len(text) <= MAX_CLEAN_SIZE and "multipart/" not in text.lower()
         )
-
-    def _gather_headers(self, headers: Headers) -> Iterable[str]:
-        kinds = self._header_kinds
-        return [
-            value if kind == _PLAIN else f"{kind}{value}"
-            for name, value in headers
-            if (kind := kinds[name]) is not _HIDDEN
-        ]
 
 
 def _name_fields(gatherers: Mapping[Holds, Gather]) -> list[tuple[str, Gather]]:
@@ -156,10 +155,6 @@ def _gather_head(record: Record, new: list[str], gatherers: list[tuple[str, Gath
 
 def _gather_args(args: dict[str, str]) -> Iterable[str]:
     return [f"{key}={value}" for key, value in args.items()]
-
-
-def _gather_agent(agent: UserAgent) -> Iterable[str]:
-    return filter(None, (agent.string, agent.language))
 
 
 def _gather_error(error: ExceptionInfo) -> Iterable[str]:

@@ -24,7 +24,7 @@ from ..findings import Finding, Mapped
 MIN_RUN = 200
 STAND_IN = b"0Zq9" * 16
 """Opaque like a run, always the same, and base64 of no text."""
-_STRIDE = 4
+_STRIDE = 8
 _CHARACTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/_-%\\"
 _MASK = bytes(0x61 if code in _CHARACTERS else 0x20 for code in range(256))
 _SAMPLES = b"a" * (MIN_RUN // _STRIDE)
@@ -94,14 +94,14 @@ def set_aside(data: bytes, is_seen: Callable[[bytes], bool]) -> WithoutRuns | No
 def _find_runs(data: bytes) -> Iterator[Range]:
     if len(data) < MIN_RUN:
         return
-    # Of so many characters in a row every fourth is enough to see them: most texts have none.
+    # Of so many characters in a row every eighth is enough to see them: most texts have none.
     samples, at = data[::_STRIDE].translate(_MASK), 0
     while (at := samples.find(_SAMPLES, at)) >= 0:
         start = at * _STRIDE
         while start and data[start - 1] in _CHARACTERS:
             start -= 1
         end = _STRETCH.match(data, start).end()  # type: ignore[union-attr] # it matches nothing, too
-        for run in _RUN.finditer(data, start, end):
+        for run in _RUN.finditer(data, start, end) if end - start >= MIN_RUN else ():
             if run[1] and len(run[1]) >= MIN_RUN and _stands_alone(data, *run.span()):
                 yield run.start(), _PADDING.match(data, run.end()).end()  # type: ignore[union-attr]
         at = end // _STRIDE + 1

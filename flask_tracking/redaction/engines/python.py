@@ -71,7 +71,7 @@ class PythonEngine:
     def make_choice(self, patterns: Sequence[ScanPattern]) -> Choose:
         """Return a function that tells which of `patterns` may be in a text, by number."""
         # By what is looked at of a text, and the rarer characters in the hints: mostly one is missing.
-        groups: dict[tuple[str, bytes], list[tuple[int, bytes]]] = {}
+        groups: dict[tuple[str, frozenset[int]], list[tuple[int, bytes]]] = {}
         for at, pattern in enumerate(patterns):
             for hint in (one.encode() for one in pattern.hints or ("",)):
                 groups.setdefault(_group_hint(pattern, hint), []).append((at, hint))
@@ -89,7 +89,7 @@ class PythonEngine:
             found = {
                 at
                 for (part, rare), hints in groups.items()
-                if (within := text.parts[part]) and text.has(rare)
+                if rare <= text.rare and (within := text.parts[part])
                 for at, hint in hints
                 if hint in within
             }
@@ -99,12 +99,12 @@ class PythonEngine:
         return choose
 
 
-def _group_hint(pattern: ScanPattern, hint: bytes) -> tuple[str, bytes]:
-    rare = hint.translate(None, _WORD_CHARACTERS)
+def _group_hint(pattern: ScanPattern, hint: bytes) -> tuple[str, frozenset[int]]:
+    rare = frozenset(hint.translate(None, _WORD_CHARACTERS))
     if pattern.needs in (TOKEN, LONG_TOKEN) and not hint.translate(None, _RUN_CHARACTERS):
-        return "runs", b""
+        return "runs", frozenset()
     if pattern.any_case:
-        return ("lowered", rare) if rare else ("words", b"")
+        return ("lowered", rare) if rare else ("words", rare)
     return "data", rare
 
 
@@ -113,6 +113,7 @@ class _Text:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self.rare = frozenset(data.translate(None, _WORD_CHARACTERS))
         lowered = data.lower()
         runs: set[bytes] = set()
         if _SAMPLES in data[::_STRIDE].translate(_SAMPLED):
@@ -121,10 +122,6 @@ class _Text:
         # Most of a text is said more than once, and hints are looked for in what is left.
         words = b" ".join(set(lowered.translate(_WORDS).split())) + b" "
         self.parts = {"data": data, "lowered": lowered, "words": words, "runs": b" ".join(runs)}
-
-    def has(self, characters: bytes) -> bool:
-        """Tell whether all of these are in the text."""
-        return all(character in self._data for character in characters)
 
     def find_missing(self) -> set[str]:
         """Return what patterns may need and the text has not."""
