@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-WORK_FOR_BYTE, MIN_WORK = 16, 1 << 21
-"""Work is counted in bytes that are read,"""
+WORK_FOR_BYTE, MIN_WORK, WORK_FOR_TEXT = 16, 1 << 21, 400
+"""Work is counted in bytes that are read, with so many more for each text,"""
 MAX_PLACES = 150_000
 """and in places where there may be a secret: a record of 64 KiB has room for a tenth of it."""
 FREE_TRIES, BYTES_OF_TRY = 2000, 12

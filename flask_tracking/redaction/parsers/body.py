@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from ...text import trim
+from ..budget import WORK_FOR_TEXT
 from ..detection.long_runs import decode_base64
 from ..engines.base import Range
 from ..findings import Finding, merge
@@ -108,7 +109,7 @@ def find_in_string(
     is_markup: bool = False,
 ) -> list[Finding]:
     """Find the secrets in a text; it may itself be JSON, or base64 of a text, one level deep."""
-    context.budget.spend(len(data))
+    context.budget.spend(len(data) + WORK_FOR_TEXT)
     scan = context.detector.scan
     hits = scan(data) if hits is None else hits
     if b"\0" in data and scan(data.replace(b"\0", b"")):
@@ -153,7 +154,8 @@ def _find_in_multipart(data: bytes, content_type: str, context: Context) -> list
     found: list[Finding] = []
     for part in split_multipart(data, content_type):
         head, content = data[part.start : part.begin], data[part.begin : part.end]
-        found += [one.moved(part.start) for one in find_in_string(head, context)]
+        if head.strip():
+            found += [one.moved(part.start) for one in find_in_string(head, context)]
         if part.is_file:
             size = b"[file, %d bytes]" % len(content)
             if not _FILE_MARK.fullmatch(content):

@@ -1,0 +1,41 @@
+"""The prefilter: what it remembers of clean records hides nothing of the next."""
+
+from __future__ import annotations
+
+from flask_tracking import Settings
+from flask_tracking.redaction.detection.detector import Detector
+from flask_tracking.redaction.detection.names import Names
+from flask_tracking.redaction.engines.base import Engine
+from flask_tracking.redaction.prefilter import MAX_CLEAN, Prefilter
+from flask_tracking.redaction.redactor import Redactor
+
+from .planting import make_record
+
+FIELD = b'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\ncorrect horse\r\n--b--'
+
+
+def test_remembered_header_values_hide_no_secret(engine: Engine) -> None:
+    """A value that was clean under one name is a secret under another, as often as it comes."""
+    redactor = Redactor(Settings(), engine=engine)
+    clean = make_record(request_headers=(("X-Tag", "correct horse"),))
+    secret = make_record(request_headers=(("X-Password", "correct horse"),))
+    for _ in range(3):
+        assert redactor.redact([clean])[0].request_headers == clean.request_headers
+        assert redactor.redact([secret])[0].request_headers == (("X-Password", "[redacted]"),)
+
+
+def test_multipart_is_read_each_time(engine: Engine) -> None:
+    """The type of a multipart body is seen anew: no scan reads such a body."""
+    redactor = Redactor(Settings(), engine=engine)
+    headers = (("Content-Type", "multipart/form-data; boundary=b"),)
+    redactor.redact([make_record(request_headers=headers)])
+    (redacted,) = redactor.redact([make_record(request_headers=headers, request_body=FIELD)])
+    assert b"correct horse" not in redacted.request_body
+
+
+def test_varied_headers_cost_no_memory(engine: Engine) -> None:
+    """A client that sends another header with each request fills no memory."""
+    prefilter = Prefilter(Detector(engine, Names()), 65_536)
+    for number in range(MAX_CLEAN * 2):
+        prefilter.look([make_record(request_headers=(("X-Tag", f"tea {number}"),))])
+    assert len(prefilter._clean) <= MAX_CLEAN + 2
