@@ -84,8 +84,7 @@ _STRING = re.compile(rb"""\\*(["'])((?:(?!\\*\1)[^\r\n]){1,1000})\\*\1(?!\s*:)""
 _BELOW = re.compile(rb"[ \t]*[|>]?[+-]?[ \t]*")
 """What stands behind a name whose value is on the next lines, as in YAML."""
 _LINE = re.compile(rb"(?:\r\n?|\n|\\r\\n|\\n)([ \t]*)((?:[^\r\n\\]|\\(?![rn]))*)")
-_LOOKS_LIKE_PAIR = re.compile(rb"""\\*["']?""" + _PAIR)
-_ARTICLE = re.compile(rb"(?:\A|\W)(?:the|a|an|no|this|that|any)[ \t+]+\Z", re.I)
+_LOOKS_LIKE_PAIR = re.compile(rb"""(?:- )?\\*["']?""" + _PAIR)
 _TUPLE = re.compile(
     rb"""[(\[]\s*b?\\*(["'])([^"'()\n]{1,200}?)\\*\1\s*,\s*b?\\*(["'])(?=([^"'\\\n]{1,1000}))"""
 )
@@ -294,7 +293,8 @@ def _find_value(
 
 def _judge_first(data: bytes, start: int, end: int, strength: Strength) -> Iterable[Finding]:
     """Find a secret that a sentence follows: ``Your code is: 367591. It expires soon.``"""
-    first = _FIRST.match(data, start, end)[0].rstrip(b".,;:!?")  # type: ignore[index]
+    word = _FIRST.match(data, start, min(end, start + MAX_JUDGED))
+    first = word[0].rstrip(b".,;:!?")  # type: ignore[index] # it matches nothing, too
     text = unquote_to_bytes(first)
     if is_secret(min(strength, Strength.CODE), text) or is_inherited_secret(strength, text):
         yield Finding(start, start + len(first), "name")
