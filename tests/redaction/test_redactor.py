@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 from collections.abc import Sequence
 from typing import Any
@@ -269,6 +270,26 @@ def test_remarks_say_where_it_was() -> None:
         value = values[path]
         data = value if isinstance(value, bytes) else value.encode()
         assert data[offset : offset + length] == b"hunter2x", path
+
+
+@each_engine
+@pytest.mark.parametrize(
+    "phrase", ["I love my dog", "the quick brown fox", "correct horse of the staples."]
+)
+def test_passphrases_of_words(engine: Engine, phrase: str) -> None:
+    """A sentence under a strong name is a passphrase, unless it says something about the secret."""
+    about = "This password is too short."
+    data = {"password": phrase, "errors": {"password": about, "passphrase": [phrase]}}
+    json_type = (("Content-Type", "application/json"),)
+    record = make_record(
+        request_body=json.dumps(data).encode(), request_headers=json_type, custom_data=data
+    )
+
+    (redacted,) = Redactor(Settings(), engine=engine).redact([record])
+
+    for stored in (json.loads(redacted.request_body), redacted.custom_data):
+        assert stored["password"] == MARKER
+        assert stored["errors"]["password"] == about
 
 
 def test_files_and_headers() -> None:

@@ -106,7 +106,7 @@ HARMLESS_ENDS = frozenset(
     headers hint holder httponly in issued kind label last4 lax len length lifetime limit limits
     location max message method methods min minutes mode month name names needed network ok order
     param parameter path per placeholder policy position preference preferences price prompt
-    provider providers rate ratio remaining required requirement requirements reset result results
+    provider providers question questions rate ratio remaining required requirement requirements reset result results
     rotated samesite score seconds secure set size start state status strength supported symbol
     time title total ttl type types unit updated url urls usage used user valid validity version
     year email alerts scanning rules file level language logprobs refill uri fingerprint second alg algs match prevention digits java py js ts go rb php rs css

@@ -63,6 +63,14 @@ _FUNCTION_WORDS = frozenset(
     their this to too use was we what when where who why will with you your
     """.split()
 )
+_REQUIREMENTS = frozenset(
+    """
+    at blank cannot characters choose contain didn't doesn't enter expired field forgot incorrect
+    invalid least letters match matches minimum missing must needs please required reset should too
+    wrong
+    """.split()
+)
+"""Words of messages about a secret."""
 MAX_WORD, MAX_ACRONYM = 24, 6
 
 VALUE_KEYS = frozenset(
@@ -99,13 +107,16 @@ def weigh_key(own: Strength, key: bytes, around: Strength) -> tuple[Strength, bo
     return around, key.lower() not in VALUE_KEYS
 
 
-def is_secret(strength: Strength, value: bytes, *, is_loose: bool = False) -> bool:
+def is_secret(
+    strength: Strength, value: bytes, *, is_loose: bool = False, is_prose: bool = False
+) -> bool:
     """Tell whether a value under a name of this strength is taken for a secret.
 
     Args:
         strength: of the name.
         value: decoded, in UTF-8.
-        is_loose: whether it stands in a list or in prose, where text is more likely about the secret.
+        is_loose: whether it stands in a list, where text is more likely about the secret.
+        is_prose: whether it stands in a text, where a sentence may go on behind the name.
     """
     text = value.decode("utf-8", "replace").strip()
     lowered = text.lower()
@@ -117,14 +128,17 @@ def is_secret(strength: Strength, value: bytes, *, is_loose: bool = False) -> bo
         return True
     scheme, blank, rest = text.partition(" ")
     if blank and scheme.lower() in SCHEMES and rest:
-        return is_secret(max(strength, Strength.TOKEN), rest.encode(), is_loose=is_loose)
+        return is_secret(
+            max(strength, Strength.TOKEN), rest.encode(), is_loose=is_loose, is_prose=is_prose
+        )
     if strength is Strength.WEAK or strength is Strength.CODE:
         return is_opaque(text) or (strength is Strength.CODE and _CODE.fullmatch(text) is not None)
     if lowered.strip("\"'.;()") in _LABELS | _NOTHING or _is_placeholder(text):
         return False
     if strength is Strength.TOKEN:
-        return not (_NO_TOKEN.fullmatch(text) or is_wordy(text) or is_about(text, is_loose=is_loose))
-    return not is_about(text, is_loose=is_loose)
+        is_about_it = is_about(text, is_loose=is_loose, is_prose=True)  # a token has no blanks
+        return not (_NO_TOKEN.fullmatch(text) or is_wordy(text) or is_about_it)
+    return not is_about(text, is_loose=is_loose, is_prose=is_prose)
 
 
 def is_inherited_secret(strength: Strength, value: bytes, *, is_loose: bool = False) -> bool:
@@ -192,9 +206,12 @@ def _is_word(word: str) -> bool:
     return len(word) <= MAX_WORD and not any(map(_CONSONANTS.search, parts)) and len(parts) <= 4
 
 
-def is_about(text: str, *, is_loose: bool) -> bool:
+def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:
     """Tell whether a text says something about a secret, as messages, schemas and translations do."""
     words = [word.lower() for word in _JOINTS.split(text) if word]
+    is_message = is_mentioned(words) or not _REQUIREMENTS.isdisjoint(words)
+    if text.isascii() and not (is_loose or is_prose or is_message):
+        return False  # ``I love my dog`` is a passphrase
     has_blanks = len(words) > 1 and re.search(r"\s", text) is not None
     ends = text.endswith((".", "!", "?", "…"))
     known = sum(word in _FUNCTION_WORDS for word in words)

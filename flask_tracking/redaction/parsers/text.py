@@ -315,7 +315,9 @@ def _judge(
     context.budget.spend(WORK_TO_JUDGE * len(value))
     value = unquote_to_bytes(value) if b"%" in value else value
     ways = {value, value.replace(b"+", b" ")} if strength >= Strength.TOKEN else {value}
-    if all(is_secret(strength, way, is_loose=is_loose) for way in ways):  # a plus may be a blank
+    if all(
+        is_secret(strength, way, is_loose=is_loose, is_prose=True) for way in ways
+    ):  # a plus may be a blank
         yield Finding(start, end, "name")
 
 
