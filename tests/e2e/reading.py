@@ -1,4 +1,4 @@
-"""An app that reads its input in several ways, and tells what was recorded of it."""
+"""An app that reads Flask's stream in several ways, and tells what was recorded of it."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ READERS: dict[str, Callable[[Any], list[bytes]]] = {
     "read in parts": lambda stream: [*iter(lambda: stream.read(7), b"")],
 }
 
-app = Flask(__name__)
-app.config.update(TRACKING_WORKER="sync", TRACKING_EXCLUDE=["^/recorded$"])
-exporter = MemoryExporter()
-Tracking(app, exporter=exporter)
 
+def make_app() -> Flask:
+    """Make the app anew: one that a module keeps would be tracked beside those of other tests."""
+    app = Flask(__name__)
+    app.config.update(TRACKING_WORKER="sync", TRACKING_EXCLUDE=["^/recorded$"])
+    exporter = MemoryExporter()
+    Tracking(app, exporter=exporter)
 
-@app.post("/stream/<name>")
-def read_stream(name: str) -> list[str]:
-    """Read Flask's stream, and answer with what it gave."""
-    return [line.decode() for line in READERS[name](request.stream)]
+    @app.post("/stream/<name>")
+    def read_stream(name: str) -> list[str]:
+        return [line.decode() for line in READERS[name](request.stream)]
 
+    @app.get("/recorded")
+    def recorded() -> list[Any]:
+        found = [
+            [record.request_body.decode(), record.request_body_size, record.request_body_note]
+            for record in exporter.records
+        ]
+        exporter.clear()
+        return found
 
-@app.get("/recorded")
-def recorded() -> list[Any]:
-    """Answer with what was recorded, and forget it."""
-    found = [
-        [record.request_body.decode(), record.request_body_size, record.request_body_note]
-        for record in exporter.records
-    ]
-    exporter.clear()
-    return found
+    return app

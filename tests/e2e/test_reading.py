@@ -27,7 +27,7 @@ class Quiet(WSGIRequestHandler):
 @contextlib.contextmanager
 def werkzeug() -> Iterator[str]:
     """Run the app on Werkzeug's server; yields its URL."""
-    server = make_server("127.0.0.1", 0, reading.app, request_handler=Quiet)
+    server = make_server("127.0.0.1", 0, reading.make_app(), request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -41,7 +41,7 @@ def werkzeug() -> Iterator[str]:
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["Content-Length", "chunked"])
 @pytest.mark.parametrize(
     "serve",
-    [werkzeug, lambda: gunicorn("tests.e2e.reading:app", "--workers", "1")],
+    [werkzeug, lambda: gunicorn("tests.e2e.reading:make_app()", "--workers", "1")],
     ids=["werkzeug", "gunicorn"],
 )
 def test_every_way_to_read(

@@ -19,7 +19,7 @@ SCRIPT = """
     import atexit, os, signal, sys, time
     from flask_tracking import MemoryExporter, Settings
     from flask_tracking.pipeline.batch import BatchWorker
-    from flask_tracking.pipeline.redaction.redactor import Redactor
+    from flask_tracking.redaction.redactor import Redactor
     from tests.captures import make_capture
 
     exporter = MemoryExporter()
