@@ -17,7 +17,7 @@ from werkzeug.local import LocalProxy
 
 from ..guard import try_foreign
 from .logins import is_current_user, resolve
-from .orm import UNLOADED, Library, UnloadedError, find_library, name_object
+from .orm import UNLOADED, Library, UnloadedError, find_library, is_asking, name_object
 from .reach import (
     LINKS,
     MAX_DEPTH,
@@ -60,7 +60,12 @@ def ask(convert: Callable[..., Any], copy: object, *args: object) -> Any:
     """
     if copy is UNLOADED:
         return None
-    return try_foreign(contextvars.Context().run, convert, copy, *args, default=None)
+    return try_foreign(contextvars.Context().run, _ask, convert, copy, *args, default=None)
+
+
+def _ask(convert: Callable[..., Any], copy: object, *args: object) -> Any:
+    is_asking.set(True)
+    return convert(copy, *args)
 
 
 def _detach(value: object) -> Any:

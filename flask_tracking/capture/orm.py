@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from typing import Any, NamedTuple, NoReturn, Protocol
 
 from bson import DBRef
@@ -20,14 +21,33 @@ class UnloadedError(Exception):
     """A value is not there without asking a database for it."""
 
 
+is_asking: ContextVar[bool] = ContextVar("flask_tracking.is_asking", default=False)
+"""Whether a copy is being asked for its id or text in this context."""
+
+
 class Unloaded:
-    """Stands where a value would have to be fetched: whatever is done with it raises."""
+    """Stands where a value would have to be fetched: whatever is done with it raises.
+
+    Its class and its special attributes can be looked at unless a copy is being asked: gevent does that
+    with every object of the process, and so do debuggers and profilers.
+    """
 
     def _fail(self, *_: object) -> NoReturn:
         raise UnloadedError
 
-    __getattr__ = __repr__ = __bool__ = __eq__ = __hash__ = _fail
-    __class__ = property(_fail)  # isinstance() asks for it
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__") and not is_asking.get():
+            raise AttributeError(name)
+        raise UnloadedError
+
+    __repr__ = __bool__ = __eq__ = __hash__ = _fail
+
+    def _find_class(self) -> type[Unloaded]:
+        if is_asking.get():
+            raise UnloadedError
+        return Unloaded
+
+    __class__ = property(_find_class)  # isinstance() asks for it
 
 
 UNLOADED: Any = Unloaded()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import contextvars
+import inspect
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +23,7 @@ from werkzeug.local import LocalProxy
 
 from flask_tracking import guard
 from flask_tracking.capture.detached import detach
-from flask_tracking.capture.orm import UNLOADED, UnloadedError
+from flask_tracking.capture.orm import UNLOADED, UnloadedError, is_asking
 from flask_tracking.capture.reach import MAX_NODES
 from flask_tracking.capture.snapshot import describe_exception, foreign_text, snapshot
 from flask_tracking.capture.users import describe_user
@@ -487,9 +490,18 @@ def test_unloaded_value_raises() -> None:
     """Whatever is done with a value that is not there raises."""
     uses: list[Callable[[Any], Any]] = [str, repr, bool, len, iter, hash, int, format]
     uses += [lambda value: value.name, lambda value: value == 1, lambda value: isinstance(value, str)]
+    context = contextvars.Context()
+    context.run(is_asking.set, True)
     for use in uses:
         with pytest.raises((UnloadedError, TypeError)):
-            use(UNLOADED)
+            context.run(use, UNLOADED)
+
+
+def test_whoever_looks_at_all_objects_may_look_at_an_unloaded_value() -> None:
+    """gevent's ``patch_all`` asks every object of the process for its class, debuggers for more."""
+    assert not isinstance(UNLOADED, threading.RLock().__class__)
+    assert not hasattr(UNLOADED, "__wrapped__")
+    assert inspect.unwrap(UNLOADED) is UNLOADED
 
 
 def test_classes_are_not_kept_alive(row: Any, collect: Callable[[], None]) -> None:
