@@ -39,7 +39,7 @@ LINKS: Any = [vars(BaseException)[name] for name in ("__cause__", "__context__")
 """What leads from an exception to another, past what a class may have in their place."""
 _ROW = ("sqlalchemy.engine.row", "Row")
 _HEAP_TYPE = 1 << 9
-"""The flag of classes that are not built into the interpreter or written in C."""
+"""The flag of classes that are made at run time: all those in Python, and ever more of those in C."""
 
 
 class Shape(NamedTuple):
@@ -66,7 +66,7 @@ def find_shape(kind: type) -> Shape:
 
 
 def _make_shape(kind: type) -> Shape:
-    builtin = next(base for base in kind.__mro__ if not base.__flags__ & _HEAP_TYPE)
+    builtin = next(base for base in kind.__mro__ if _is_in_c(base))
     slots = [
         name
         for base in kind.__mro__
@@ -82,6 +82,13 @@ def _make_shape(kind: type) -> Shape:
         has_finalizer=any("__del__" in vars(base) for base in kind.__mro__),
     )
     return shape
+
+
+def _is_in_c(kind: type) -> bool:
+    # Only C binds a __new__ to its own class.
+    return (
+        not kind.__flags__ & _HEAP_TYPE or getattr(vars(kind).get("__new__"), "__self__", None) is kind
+    )
 
 
 def _find_attribute(kind: type, name: str) -> object:

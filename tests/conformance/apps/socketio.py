@@ -174,7 +174,10 @@ SCENES: list[Scene] = [
         "socketio",
         {"Socket.IO, websocket that is closed": websocket(text("41"), CLOSE)},
         **ON,
-        not_on={"extensions gthread": "there the answer to a close may come too late"},
+        not_on=dict.fromkeys(
+            ("extensions gthread", "socketio threading"),
+            "there the answer to a close may come too late",
+        ),
         recorded=(WEBSOCKET,),
     ),
     *scenes(
