@@ -28,7 +28,8 @@ rows of a database that are set as custom data."""
 
 MUST_BE_SAID = {
     "connexion uvicorn": (
-        "flask_tracking WARNING: Nothing is recorded: the server calls the app 'connexion' past"
+        "flask_tracking WARNING: Nothing is recorded: "
+        "the server calls an app.wsgi_app of the app 'connexion'"
     )
 }
 """What flask_tracking says, once, of an app that its server calls by a callable that it took before."""
