@@ -283,6 +283,17 @@ def test_indexes_that_are_not_shown(
         assert "date_created_1" in database[retention].index_information()
 
 
+def test_refusal_is_said_where_indexes_are_not_shown(
+    make: Make, refuse: Refuse, fail_command: Callable[..., None]
+) -> None:
+    """What the server refuses is not forgotten because it shows no indexes either."""
+    refuse(lambda index: "status_code" in index["key"])
+    fail_command("listIndexes", ALWAYS, errorCode=13)
+    unseen, refused = make().prepare()[0].differences
+    assert unseen.startswith("The server does not show the indexes of tracking: ")
+    assert refused.startswith("The server refuses tracking an index of status_code, date_created: ")
+
+
 def test_collections_that_are_not_shown(
     make: Make, database: Database[Document], fail_command: Callable[..., None]
 ) -> None:

@@ -92,7 +92,11 @@ class Indexing:
         except OperationFailure as error:
             # They are as good unseen: what is created a second time is left as it is.
             name, reason = self._collection.name, read_refusal(error)
-            self.differences = [f"The server does not show the indexes of {name}: {reason}"]
+            unseen = f"The server does not show the indexes of {name}: {reason}"
+            if (
+                unseen not in self.differences
+            ):  # it is asked again, and what it refused stands there too
+                self.differences.append(unseen)
 
     def _create(self, missing: Sequence[Index]) -> bool:
         try:
