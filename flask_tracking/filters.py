@@ -20,6 +20,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from .errors import FilterError
+from .text import clean_text
 
 if TYPE_CHECKING:
     from .record import Record
@@ -91,18 +92,13 @@ def _parse_method(text: str) -> str:
 def _parse_path(text: str) -> str:
     if not text.startswith(("/", "*")):
         raise FilterError(f"{text!r} is no path. Write one like /orders/17 or /orders/*.")
-    return _as_stored(text)
+    return clean_text(text)  # no store can be asked for what is in no known encoding
 
 
 def _parse_user(text: str) -> str:
     if not text:
         raise FilterError("A user is empty. Write the id or the name that the records show.")
-    return _as_stored(text)
-
-
-def _as_stored(text: str) -> str:
-    # What a command line gave in no known encoding is in no record, and no store can be asked for it.
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return clean_text(text)  # no store can be asked for what is in no known encoding
 
 
 def _parse_yes(text: str) -> bool:

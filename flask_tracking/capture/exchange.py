@@ -384,7 +384,7 @@ class Exchange:
                     return  # in a child forked while the app ran: the parent records the request
                 if span.is_excluded and span.keep_reason is None:
                     return
-                if self._status is None or "HTTP_UPGRADE" in (span.environ or ()):
+                if self._status is None or self._asks_for_upgrade():
                     outcome = self._settle_status(outcome)
                 if span.handled is not None:  # no request_finished came
                     span.settle_handled(read_number((self._status or "")[:3]) or 500)

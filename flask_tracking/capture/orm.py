@@ -108,10 +108,6 @@ def _part_text(part: object) -> str | None:
     return None if part is None else str(part.id if isinstance(part, DBRef) else part)
 
 
-def _nothing(_: object) -> None:
-    return None
-
-
 def _sqlalchemy_key(row: Any) -> Any:
     key = object.__getattribute__(row, "_sa_instance_state").key
     return None if key is None else key[1]
@@ -153,6 +149,25 @@ def _peewee_data(copier: Copier, row: Any, depth: int) -> dict[str, Any]:
 
 _known: weakref.WeakKeyDictionary[type, Library | None] = weakref.WeakKeyDictionary()
 _SQLALCHEMY = Library(_sqlalchemy_key, _without_state)
+_UNREADABLE = (
+    # Collections and queries that are sent when they are looked at, or that flush what is pending.
+    ("sqlalchemy.ext.associationproxy", "_AssociationCollection"),
+    ("sqlalchemy.orm.query", "Query"),
+    ("mongoengine.queryset.base", "BaseQuerySet"),
+    ("django.db.models.query", "QuerySet"),
+    ("pony.orm.core", "Query"),
+    ("pony.orm.core", "QueryResult"),
+    ("pony.orm.core", "SetInstance"),
+    ("peewee", "BaseQuery"),
+    # Whoever holds one of these may ask for anything.
+    ("sqlalchemy.orm.session", "Session"),
+    ("sqlalchemy.orm.scoping", "scoped_session"),
+    ("sqlalchemy.ext.asyncio.session", "AsyncSession"),
+    ("sqlalchemy.ext.asyncio.scoping", "async_scoped_session"),
+    ("sqlalchemy.engine.base", "Connection"),
+    ("sqlalchemy.engine.base", "Engine"),
+)
+"""Objects of which nothing can be read without asking."""
 _LIBRARIES: dict[tuple[Any, str], Library] = {
     ("mongoengine.base.document", "BaseDocument"): Library(_document_key, _document_data),
     ("peewee", "Model"): Library(_peewee_key, _peewee_data),
@@ -160,20 +175,5 @@ _LIBRARIES: dict[tuple[Any, str], Library] = {
     ("pony.orm.core", "Entity"): Library(lambda row: row._pkval_),
     ("sqlobject.main", "SQLObject"): Library(lambda row: vars(row).get("id")),
     ("mongoengine.fields", "GridFSProxy"): Library(lambda file: vars(file).get("grid_id")),
-    # Collections and queries that are sent when they are looked at, or that flush what is pending.
-    ("sqlalchemy.ext.associationproxy", "_AssociationCollection"): Library(_nothing),
-    ("sqlalchemy.orm.query", "Query"): Library(_nothing),
-    # Whoever holds one of these may ask for anything.
-    ("sqlalchemy.orm.session", "Session"): Library(_nothing),
-    ("sqlalchemy.orm.scoping", "scoped_session"): Library(_nothing),
-    ("sqlalchemy.ext.asyncio.session", "AsyncSession"): Library(_nothing),
-    ("sqlalchemy.ext.asyncio.scoping", "async_scoped_session"): Library(_nothing),
-    ("sqlalchemy.engine.base", "Connection"): Library(_nothing),
-    ("sqlalchemy.engine.base", "Engine"): Library(_nothing),
-    ("mongoengine.queryset.base", "BaseQuerySet"): Library(_nothing),
-    ("django.db.models.query", "QuerySet"): Library(_nothing),
-    ("pony.orm.core", "Query"): Library(_nothing),
-    ("pony.orm.core", "QueryResult"): Library(_nothing),
-    ("pony.orm.core", "SetInstance"): Library(_nothing),
-    ("peewee", "BaseQuery"): Library(_nothing),
+    **dict.fromkeys(_UNREADABLE, Library(lambda _: None)),
 }

@@ -21,7 +21,7 @@ from werkzeug.local import LocalProxy
 
 from ..guard import call_foreign
 from ..record import ExceptionInfo
-from ..text import LONGEST_WORD, cut, trim
+from ..text import LONGEST_WORD, clean_text, cut, trim
 from .detached import ask, detach
 from .logins import resolve
 from .orm import name_object
@@ -287,11 +287,6 @@ def _detached_text(convert: Callable[[Any], Any], value: object, copy: Any) -> s
 def has_own_text(kind: Any) -> bool:
     """Tell whether a class says more of its instances than ``<User object at 0x7f…>``."""
     return kind.__str__ is not object.__str__ or kind.__repr__ is not object.__repr__
-
-
-def clean_text(text: str) -> str:
-    """Make `text` storable: lone surrogates are escaped, everything else is as it was."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def describe_exception(error: BaseException) -> ExceptionInfo:

@@ -28,14 +28,13 @@ from ..ids import (
     parse_traceparent,
 )
 from ..record import ChildTiming, ExceptionInfo, UserRef
-from ..text import cut
+from ..text import clean_text, cut
 from . import clock
 from .logins import resolve
 from .snapshot import (
     MAX_BYTES,
     MAX_REPR,
     Snapshot,
-    clean_text,
     describe_exception,
     foreign_text,
     held_bytes,

@@ -14,11 +14,11 @@ from werkzeug.local import LocalProxy
 
 from ..guard import call_foreign, try_foreign
 from ..record import UserRef
-from ..text import cut
+from ..text import clean_text, cut
 from .detached import ask, detach
 from .logins import is_logged_in, resolve, session_user_id
 from .orm import find_key
-from .snapshot import MAX_REPR, clean_text, has_own_text, own_text
+from .snapshot import MAX_REPR, has_own_text, own_text
 
 _ID_KEYS = ("id", "sub", "username")
 """Where a user that is a dict has its id."""

@@ -103,7 +103,7 @@ def find_id(reader: Reader, text: str) -> ObjectId:
         )
     found = sorted(_find_ids(reader, datetime.fromtimestamp(int(short[1], 16), timezone.utc), short[2]))
     if not found:
-        raise TrackingError(f"Record {text} not found. It may have been overwritten by newer records.")
+        raise _not_found(text)
     if len(found) > 1:
         raise TrackingError(
             f"Several records have the id {text}: {', '.join(map(str, found))}. Use one of these."
@@ -137,7 +137,11 @@ def get_record(reader: Reader, record_id: ObjectId) -> Record:
     """
     record = reader.get(record_id)
     if record is None:
-        raise TrackingError(
-            f"Record {record_id} not found. It may have been overwritten by newer records."
-        )
+        raise _not_found(record_id)
     return record
+
+
+def _not_found(record_id: object) -> TrackingError:
+    return TrackingError(
+        f"Record {record_id} not found. It may have been overwritten by newer records."
+    )

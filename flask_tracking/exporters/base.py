@@ -18,6 +18,7 @@ from ..errors import TrackingError
 from ..filters import Filter
 from ..record import Record
 from ..temporary import TemporaryRule, alive, utc_now
+from ..text import clean_text
 
 __all__ = ["Exporter", "Reader", "Revise", "Rewritten", "merge_newest"]
 
@@ -100,8 +101,7 @@ class Exporter(ABC):
             ExportError: the store cannot be reached, or refuses.
         """
         # What a command line gave in no known encoding is no text that could be stored.
-        text = reason.encode("utf-8", "backslashreplace").decode("utf-8")
-        return self._keep(record_id, text[:MAX_REASON_LENGTH])
+        return self._keep(record_id, clean_text(reason)[:MAX_REASON_LENGTH])
 
     def _keep(self, record_id: ObjectId, reason: str) -> bool:
         """Do what `keep` promises."""

@@ -53,7 +53,11 @@ def fail(kind: str) -> Any:
 
 def add_restx(app: Flask) -> None:
     """Add a Flask-RESTX API with errorhandlers of its own."""
-    api = flask_restx.Api(app, prefix="/api")
+    fill_restx(flask_restx.Api(app, prefix="/api"))
+
+
+def fill_restx(api: flask_restx.Api) -> None:
+    """Give an API its errorhandlers and its view."""
 
     @api.errorhandler(NoStock)
     def handle_stock(error: NoStock) -> Any:
@@ -74,20 +78,7 @@ def add_restx_later(app: Flask) -> None:
     """Add a Flask-RESTX API by init_app, within a blueprint."""
     blueprint = Blueprint("api", __name__, url_prefix="/api")
     api = flask_restx.Api()
-
-    @api.errorhandler(NoStock)
-    def handle_stock(error: NoStock) -> Any:
-        return {"message": "no stock"}, 503
-
-    @api.errorhandler(Taken)
-    def handle_taken(error: Taken) -> Any:
-        return {"message": "taken"}, 409
-
-    class View(flask_restx.Resource):
-        def get(self, kind: str) -> Any:
-            return fail(kind)
-
-    api.add_resource(View, "/<kind>")
+    fill_restx(api)
     api.init_app(blueprint)
     app.register_blueprint(blueprint)
 

@@ -27,12 +27,11 @@ from flask_tracking.capture.snapshot import (
     MAX_NODES,
     MAX_REPR,
     Snapshot,
-    clean_text,
     describe_exception,
     foreign_text,
     snapshot,
 )
-from flask_tracking.text import LONGEST_WORD
+from flask_tracking.text import LONGEST_WORD, clean_text
 
 SECRET = "hunter2"
 TOO_MANY = "custom data has too many values: the rest was cut"

@@ -13,6 +13,7 @@ from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 
 from ...record import ChildTiming, ExceptionInfo, Headers, Record, Remark, UserAgent, UserRef
+from ...text import clean_text
 
 Document = dict[str, Any]
 
@@ -208,8 +209,7 @@ def _make_plain(value: Any, notes: dict[str, None]) -> Any:
         raise
     except UNENCODABLE:
         notes["values that BSON cannot hold were escaped"] = None
-        text = value if isinstance(value, str) else repr(value)
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+        return clean_text(value if isinstance(value, str) else repr(value))
     return value
 
 

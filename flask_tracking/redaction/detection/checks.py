@@ -22,7 +22,8 @@ IBAN_LENGTHS = dict(
         "SO23ST25SV28TL23TN24TR26UA29VA22VG24XK20YE30",
     )
 )
-_ESCAPED_REST = re.compile(rb"(?:(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*)*")
+ESCAPED_REST = re.compile(rb"(?:(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*)*")
+"""Behind a match: an escape in the middle of a token ends the match, and not the token."""
 DINERS = 14
 """Digits of Diners' cards, and of many a shop's ids: where they stand in one run a word has to be near."""
 NEAR = 60
@@ -86,7 +87,7 @@ def user(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], 
 
 def session(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
     """Tell dotted names from itsdangerous tokens, which end with a digest."""
-    end = _ESCAPED_REST.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
+    end = ESCAPED_REST.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
     return [(start, end)] if _is_digest(data[start:end].rpartition(b".")[2]) else [], end
 
 

@@ -24,7 +24,7 @@ from ..engines.base import (
 )
 from ..findings import Finding, merge
 from ..markers import MARKS
-from .checks import CHECKS, strict_card
+from .checks import CHECKS, ESCAPED_REST, strict_card
 from .custom_patterns import without_anchors
 from .format_type import OWN, Format
 from .formats import FORMATS
@@ -141,15 +141,11 @@ class Detector:
             if check is not None:
                 hits, done = check(data, start, end, tries)
             else:
-                # An escape in the middle of a token ends the match, and not the token.
-                done = end = _ESCAPES.match(data, end).end()  # type: ignore[union-attr]
+                done = end = ESCAPED_REST.match(data, end).end()  # type: ignore[union-attr]
                 hits = [(start, end)]
             for start, end in hits:
                 if end > start and not MARKS.fullmatch(data, start, end):
                     yield Finding(start, end, rule.id)
-
-
-_ESCAPES = re.compile(rb"(?:(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*)*")
 
 
 def _make_scan_pattern(rule: Format) -> ScanPattern:

@@ -114,10 +114,12 @@ HARMLESS_ENDS = frozenset(
 )
 """After a sensitive word these say something about the secret, and are not it: ``token_count``."""
 HARMLESS_NAMES = frozenset(
-    """
+    _phrases(
+        """
     access control allow credentials|access control expose headers|auth mode|key id|public key|foreign key
     |publishable key|site key|sort key|partition key|cache key|routing key|idempotency key
-    """.replace("\n    ", "").split("|")
+    """
+    )
 )
 _UPPER, _LOWER = "A-Z\u00c0-\u00d6\u00d8-\u00de", "a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 """Latin letters, those with accents too; letters of other alphabets make words of their own."""
@@ -191,8 +193,10 @@ class Names:
             return Strength.NONE
         if self._more.find(words, glued):
             return Strength.OWN
-        ends = " ".join(words[-2:]) if words[-1:] == ("key",) else ""
-        if name.startswith("/") or HARMLESS_NAMES & {" ".join(words), ends}:  # a path is no name
+        ends = words[-2:] if words[-1:] == ("key",) else ()
+        if (
+            name.startswith("/") or words in HARMLESS_NAMES or ends in HARMLESS_NAMES
+        ):  # a path is no name
             return Strength.NONE
         if glued in STRONG_WORDS:
             return Strength.STRONG

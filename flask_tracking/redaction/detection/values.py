@@ -18,7 +18,8 @@ _NOTHING = frozenset(
     """.split()
 ) | {"", "*", "?0", "?1"}
 _LABELS = (
-    STRONG_WORDS
+    _NOTHING
+    | STRONG_WORDS
     | TOKEN_WORDS
     | frozenset(
         """
@@ -29,7 +30,7 @@ _LABELS = (
     """.split()
     )
 )
-"""Words that say something about a secret, or are its name."""
+"""Words that say something about a secret, are its name, or stand for none."""
 _ONLY_MARKS = re.compile(rb"(?:%b)(?:[&;,\s]+(?:%b))*" % ((MARKS.pattern,) * 2), re.I)
 _OPAQUE = re.compile(r"(?:[0-9A-Za-z_.~+/=|%:$@!*-]|,(?=\w{1,8}=)|(?<=^v[0-9]),){16,}")
 """One run, or ``t=1700000000,v1=X``."""
@@ -133,7 +134,7 @@ def is_secret(
         )
     if strength is Strength.WEAK or strength is Strength.CODE:
         return is_opaque(text) or (strength is Strength.CODE and _CODE.fullmatch(text) is not None)
-    if lowered.strip("\"'.;()") in _LABELS | _NOTHING or _is_placeholder(text):
+    if lowered.strip("\"'.;()") in _LABELS or _is_placeholder(text):
         return False
     if strength is Strength.TOKEN:
         is_about_it = is_about(text, is_loose=is_loose, is_prose=True)  # a token has no blanks

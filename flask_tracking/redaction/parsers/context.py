@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..budget import Budget
 from ..detection.detector import Detector
 from ..detection.names import Strength
 from ..detection.values import is_secret
+from ..findings import Ranges
 
 
 class Context(NamedTuple):
@@ -26,6 +28,14 @@ class Context(NamedTuple):
         """Tell whether a value is taken for a secret under its name, both decoded."""
         strength = self.strength(name)
         return strength > Strength.NONE and is_secret(strength, value, is_loose=is_loose)
+
+    def may_hold_secrets(self, texts: Sequence[bytes]) -> Iterator[bool]:
+        """Tell of each text whether there may be a secret in it: all are scanned as one."""
+        hits = Ranges(self.detector.scan(b"\n".join(texts)))
+        at = 0
+        for text in texts:
+            yield hits.touch(at, at + len(text))
+            at += len(text) + 1
 
 
 class MalformedError(Exception):

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from ..detection.long_runs import decode_base64
 from ..detection.scan_patterns import BASE64_TEXT
-from ..findings import Finding, Mapped, Ranges
+from ..findings import Finding, Mapped
 from .context import Context
 
 FindInner = Callable[[bytes], Sequence[Finding]]
@@ -81,14 +81,12 @@ def find_escaped(data: bytes, find: FindInner, context: Context) -> Iterable[Fin
     if b"%" not in data:
         return
     runs = [decode_run(run) for run in _RUN.finditer(data) if PERCENT.search(run[0])]
-    hits = Ranges(context.detector.scan(b"\n".join([decoded.text for _, decoded in runs])))
-    at = 0
-    for start, decoded in runs:
+    seen = context.may_hold_secrets([decoded.text for _, decoded in runs])
+    for (start, decoded), is_hit in zip(runs, seen, strict=True):
         context.budget.count()
-        if hits.touch(at, at + len(decoded.text)):
+        if is_hit:
             for one in find(decoded.text):
                 yield decoded.lift(one).moved(start)
-        at += len(decoded.text) + 1
 
 
 def decode_run(run: re.Match[bytes]) -> tuple[int, Decoded]:
@@ -108,10 +106,8 @@ def find_base64(data: bytes, find: FindInner, context: Context) -> Iterable[Find
         text = _BASE64_TEXT.search(run[0])
         if text is not None:
             runs.append(_Run(run.start(), run.end(), decode_base64(run[0][text.start() % 4 :])))
-    hits = Ranges(context.detector.scan(b"\n".join([run.decoded for run in runs])))
-    at = 0
-    for start, end, decoded in runs:
+    seen = context.may_hold_secrets([run.decoded for run in runs])
+    for (start, end, decoded), is_hit in zip(runs, seen, strict=True):
         context.budget.count()
-        if hits.touch(at, at + len(decoded)) and find(decoded):
+        if is_hit and find(decoded):
             yield Finding(start, end, "base64")
-        at += len(decoded) + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..findings import Finding, Ranges
+from ..findings import Finding
 from .context import Context
 from .encoded import FindInner, decode_percent
 
@@ -32,17 +32,14 @@ def find_in_fields(
     parts = data.split(b"&")
     is_login = is_form or any(_LOGIN_FIELD.match(part) for part in parts)
     code = _CODE_IN_FORM if is_form else _CODE_IN_QUERY if is_login else None
-    decoded = [_decode(part) for part in parts]
-    hits = Ranges(context.detector.scan(b"\n".join(decoded)))
-    at = decoded_at = 0
-    for part, text in zip(parts, decoded, strict=True):
-        is_hit = hits.touch(decoded_at, decoded_at + len(text))
+    seen = context.may_hold_secrets([_decode(part) for part in parts])
+    at = 0
+    for part, is_hit in zip(parts, seen, strict=True):
         if is_hit or _HAS_ESCAPED_NAME.match(part):
             yield from _find_in_field(part, at, find, context, code)
         elif code is not None and code.fullmatch(part):
             yield Finding(at + part.index(b"=") + 1, at + len(part), "name")
         at += len(part) + 1
-        decoded_at += len(text) + 1
 
 
 def _find_in_field(
