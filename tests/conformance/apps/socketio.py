@@ -174,6 +174,7 @@ SCENES: list[Scene] = [
         "socketio",
         {"Socket.IO, websocket that is closed": websocket(text("41"), CLOSE)},
         **ON,
+        # simple-websocket wakes the handler before it answers: that may end the connection first.
         not_on=dict.fromkeys(
             ("extensions gthread", "socketio threading"),
             "there the answer to a close may come too late",
