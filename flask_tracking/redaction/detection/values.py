@@ -143,7 +143,7 @@ def is_secret(
 
 
 def is_inherited_secret(strength: Strength, value: bytes, *, is_loose: bool = False) -> bool:
-    """Tell the same of a value in a structure under such a name, below a key that says nothing."""
+    """Tell whether a value in a structure under such a name is a secret: its own key says nothing."""
     if strength in (Strength.NONE, Strength.OWN):
         return is_secret(strength, value)
     text = value.decode("utf-8", "replace").strip()
