@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .capture.span import Span, current_span
-    from .config import Settings
+    from .config.settings import Settings
     from .errors import ConfigError, ExportError, FilterError, NoDatabaseError, TrackingError
     from .exporters.base import Exporter, Reader
     from .exporters.memory import MemoryExporter
@@ -44,7 +44,7 @@ _MODULES = {
     "NoDatabaseError": "errors",
     "Reader": "exporters.base",
     "Record": "record",
-    "Settings": "config",
+    "Settings": "config.settings",
     "Span": "capture.span",
     "Stats": "pipeline.stats",
     "Tracking": "extension",

@@ -36,7 +36,7 @@ from pymongo.database import Database
 from .errors import TrackingError
 from .querysets import QualifiedNameField, TrackingQuerySet
 from .registry import find_tracked
-from .text import visible
+from .runtime.text import visible
 
 __all__ = ["ChildTiming", "ExceptionInfo", "Remark", "Tracking", "UserAgent"]
 

@@ -20,12 +20,12 @@ from .capture.span import Span, current_span
 from .config import Settings, tracking_keys
 from .errors import ConfigError, TrackingError
 from .exporters.base import Exporter
-from .living import Living
 from .pipeline.batch import BatchWorker
 from .pipeline.callback import Hooks, OnRecord, literals_of
 from .pipeline.stats import Stats
 from .pipeline.worker import SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
+from .runtime.weak_registry import Living
 
 if TYPE_CHECKING:
     from .documents import Tracking as TrackingDocument

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from .errors import FilterError
-from .text import clean_text
+from .runtime.text import clean_text
 
 if TYPE_CHECKING:
     from .record import Record

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from bson import ObjectId
 
-from .ids import TraceContext, make_record_id
+from .runtime.ids import TraceContext, make_record_id
 
 __all__ = ["Capture", "ChildTiming", "ExceptionInfo", "Record", "Remark", "UserAgent", "UserRef"]
 

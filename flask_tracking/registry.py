@@ -15,7 +15,7 @@ from flask import Flask, current_app
 
 from .config import Settings
 from .errors import ConfigError, TrackingError
-from .living import Living
+from .runtime.weak_registry import Living
 
 if TYPE_CHECKING:
     from .exporters.base import Exporter

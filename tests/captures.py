@@ -6,9 +6,9 @@ import time
 from typing import Any
 
 from flask_tracking import Record, Settings
-from flask_tracking.ids import TraceContext, next_number
 from flask_tracking.pipeline.assemble import Assembler
 from flask_tracking.record import Capture
+from flask_tracking.runtime.ids import TraceContext, next_number
 
 
 def make_capture(

@@ -16,7 +16,8 @@ from flask import Flask
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from flask_tracking import MemoryExporter, Record, Tracking, guard
+from flask_tracking import MemoryExporter, Record, Tracking
+from flask_tracking.runtime import guard
 
 from .servers import MongoServer, mongo_server
 

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from flask_tracking import ConfigError, MemoryExporter, Settings, TrackingError, registry
-from flask_tracking.living import Living
 from flask_tracking.registry import TrackedApp, find_tracked, register
+from flask_tracking.runtime.weak_registry import Living
 
 
 @pytest.fixture(autouse=True)

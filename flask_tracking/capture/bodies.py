@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..guard import drop_own_frame
-from ..memo import Memo
+from ..runtime.cache import Memo
+from ..runtime.guard import drop_own_frame
 from .span import running
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flask.app import Flask
 
-from ..guard import harmless, warn_rarely
+from ..runtime.guard import harmless, warn_rarely
 from .middleware import is_left_out
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any
 
 from werkzeug.local import LocalProxy
 
-from ..guard import try_foreign
+from ..runtime.guard import try_foreign
 from .logins import is_current_user, resolve
 from .orm import UNLOADED, Library, UnloadedError, find_library, is_asking, name_object
 from .reach import (

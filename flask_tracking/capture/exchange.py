@@ -7,11 +7,11 @@ from sys import getsizeof
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from .. import forks
-from ..guard import call_foreign, drop_own_frame, harmless, report_failure
-from ..memo import Memo, make_pick
 from ..record import Capture, ChildTiming, Headers
-from ..text import read_number
+from ..runtime import lifecycle
+from ..runtime.cache import Memo, make_pick
+from ..runtime.guard import call_foreign, drop_own_frame, harmless, report_failure
+from ..runtime.text import read_number
 from . import clock
 from .bodies import CHUNK_SIZE, BodyCopy, output_tee_class
 from .files import Delivery, SentFile
@@ -114,7 +114,7 @@ class Exchange:
     def __init__(self, span: Span, start_response: StartResponse, submit: Submit) -> None:
         self.span = span
         self.has_ended = False
-        self._generation = forks.generation
+        self._generation = lifecycle.generation
         self.response = BodyCopy(0)
         """The copy of the response's body."""
         self._server_start_response = start_response
@@ -380,7 +380,7 @@ class Exchange:
         span = self.span
         try:
             try:
-                if self._generation != forks.generation:
+                if self._generation != lifecycle.generation:
                     return  # in a child forked while the app ran: the parent records the request
                 if span.is_excluded and span.keep_reason is None:
                     return

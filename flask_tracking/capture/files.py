@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any, NamedTuple
 
-from ..guard import call_foreign
+from ..runtime.guard import call_foreign
 
 _DISK_ERRORS = frozenset({errno.EIO, errno.ESTALE})
 

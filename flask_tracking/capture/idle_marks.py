@@ -9,7 +9,7 @@ from typing import Any
 
 from flask.app import Flask
 
-from ..guard import harmless, warn_rarely
+from ..runtime.guard import harmless, warn_rarely
 from .marks import functions_of, get_attribute, marked, owners, unwrap
 
 __all__ = ["warn_of_idle_marks"]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from functools import lru_cache, partial
 from typing import Any
 
-from ..guard import call_foreign, drop_own_frame, report_failure
+from ..runtime.guard import call_foreign, drop_own_frame, report_failure
 from .bodies import BodyCopy
 
 __all__ = ["InputTee", "tee_input"]

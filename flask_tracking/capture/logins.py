@@ -14,7 +14,7 @@ from flask import Flask, g, has_request_context
 from flask.globals import request_ctx
 from werkzeug.local import LocalProxy
 
-from ..guard import call_foreign
+from ..runtime.guard import call_foreign
 
 if TYPE_CHECKING:
     from ..registry import TrackedApp

@@ -17,9 +17,9 @@ from flask import Blueprint
 from flask.app import Flask
 
 from ..errors import ConfigError
-from ..guard import call_foreign
-from ..living import Living
 from ..registry import tracked_apps
+from ..runtime.guard import call_foreign
+from ..runtime.weak_registry import Living
 
 if TYPE_CHECKING:
     from .span import Span

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..guard import drop_own_frame, report_failure
+from ..runtime.guard import drop_own_frame, report_failure
 from .bodies import stored_types
 from .exchange import Exchange, Submit
 from .health import is_health_check

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 
 from bson import DBRef
 
-from ..guard import try_foreign
+from ..runtime.guard import try_foreign
 
 
 class UnloadedError(Exception):

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from bson import DBRef, ObjectId
 from werkzeug.local import LocalProxy
 
-from ..guard import try_foreign
+from ..runtime.guard import try_foreign
 from .logins import is_current_user
 from .orm import UNLOADED, find_library
 

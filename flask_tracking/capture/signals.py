@@ -23,8 +23,8 @@ from flask import Flask, Request, got_request_exception, request, request_finish
 from werkzeug.exceptions import HTTPException
 
 from ..config import tracking_keys
-from ..guard import harmless, report_failure, warn_rarely
 from ..registry import EXTENSION_KEY
+from ..runtime.guard import harmless, report_failure, warn_rarely
 from .bypass import warn_of_bypass
 from .idle_marks import warn_of_idle_marks
 from .logins import find_logins, may_know_users

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 from bson import Decimal128, ObjectId
 from werkzeug.local import LocalProxy
 
-from ..guard import call_foreign
 from ..record import ExceptionInfo
-from ..text import LONGEST_WORD, clean_text, cut, trim
+from ..runtime.guard import call_foreign
+from ..runtime.text import LONGEST_WORD, clean_text, cut, trim
 from .detached import ask, detach
 from .logins import resolve
 from .orm import name_object

@@ -18,8 +18,9 @@ from bson import ObjectId
 from flask import has_request_context, request
 from werkzeug.local import LocalProxy
 
-from ..guard import harmless, try_foreign
-from ..ids import (
+from ..record import ChildTiming, ExceptionInfo, UserRef
+from ..runtime.guard import harmless, try_foreign
+from ..runtime.ids import (
     TraceContext,
     begin_trace,
     child_of,
@@ -27,8 +28,7 @@ from ..ids import (
     next_number,
     parse_traceparent,
 )
-from ..record import ChildTiming, ExceptionInfo, UserRef
-from ..text import clean_text, cut
+from ..runtime.text import clean_text, cut
 from . import clock
 from .logins import resolve
 from .snapshot import (

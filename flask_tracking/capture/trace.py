@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ..ids import TraceContext, child_of
+from ..runtime.ids import TraceContext, child_of
 
 OPENTELEMETRY = "opentelemetry.trace"
 """The module that is looked up and not imported: who does not use it does not pay for it."""

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from werkzeug.local import LocalProxy
 
-from ..guard import call_foreign, try_foreign
 from ..record import UserRef
-from ..text import clean_text, cut
+from ..runtime.guard import call_foreign, try_foreign
+from ..runtime.text import clean_text, cut
 from .detached import ask, detach
 from .logins import is_logged_in, resolve, session_user_id
 from .orm import find_key

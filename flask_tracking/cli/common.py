@@ -18,7 +18,7 @@ from ..exporters.base import Exporter, Reader
 from ..filters import Filter
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
-from ..text import visible
+from ..runtime.text import visible
 
 CHECK = "Check that it runs, and the URI; the page Operations of the docs says more."
 """What to do about a database that does not do what it should."""

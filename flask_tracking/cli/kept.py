@@ -6,7 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import TrackingError
-from ..text import visible
+from ..runtime.text import visible
 from .common import find_id, find_reader, find_store, get_record, reports_errors
 from .render import render_line
 

@@ -13,7 +13,7 @@ from flask.cli import with_appcontext
 
 from ..filters import Filter, is_pattern
 from ..queries import find_newest
-from ..text import visible
+from ..runtime.text import visible
 from .common import find_id, find_reader, get_record, reports_errors
 from .render import render_record, render_table
 

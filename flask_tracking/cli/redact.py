@@ -18,7 +18,7 @@ from ..record import Record, Remark
 from ..redaction.detection.format_type import Format
 from ..redaction.detection.formats import FORMATS
 from ..redaction.detection.names import count_names
-from ..text import visible
+from ..runtime.text import visible
 from .common import find_current, find_id, find_reader, get_record, is_id, reports_errors
 from .preview import preview_request
 from .rawrequest import parse_request

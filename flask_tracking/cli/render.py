@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from ..record import Headers, Record
-from ..text import visible
+from ..runtime.text import visible
 
 GAP = "  "
 LEAST_PATH = 15

@@ -10,8 +10,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from ..config import Settings
-from ..exporters.base import Exporter
-from ..temporary import (
+from ..config.overrides import (
     NAMES,
     TemporaryRule,
     change_settings,
@@ -20,6 +19,7 @@ from ..temporary import (
     setting_of,
     utc_now,
 )
+from ..exporters.base import Exporter
 from .common import find_current, find_store, reports_errors
 
 GAP = "   "

@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 from ..errors import TrackingError
 from ..exporters.base import Rewritten
 from ..redaction.markers import MARKER
-from ..text import visible
+from ..runtime.text import visible
 from .common import find_current, find_store, reports_errors
 from .redaction import make_current_stored_redactor
 

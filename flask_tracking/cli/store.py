@@ -19,7 +19,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from ..errors import TrackingError
-from ..text import visible
+from ..runtime.text import visible
 from .common import find_store, reports_errors
 
 DEFAULT_PORT = 27027

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from bson import ObjectId
 
+from ..config.overrides import TemporaryRule, alive, utc_now
 from ..errors import TrackingError
 from ..filters import Filter
 from ..record import Record
-from ..temporary import TemporaryRule, alive, utc_now
-from ..text import clean_text
+from ..runtime.text import clean_text
 
 __all__ = ["Exporter", "Reader", "Revise", "Rewritten", "merge_newest"]
 

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Sequence
 
 from bson import ObjectId
 
+from ..config.overrides import TemporaryRule
 from ..filters import Filter
-from ..forks import watch_forks
 from ..record import Record
-from ..temporary import TemporaryRule
+from ..runtime.lifecycle import watch_forks
 from .base import Exporter, Reader, Revise, Rewritten, merge_newest
 
 __all__ = ["MemoryExporter"]

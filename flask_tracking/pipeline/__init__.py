@@ -6,5 +6,5 @@
   tells it what each field holds, `callback` gives it the app's ``SECRET_KEY``.
 - An exporter stores what is left.
 
-RE2 serves both redaction and `agents`, which share its lock, `re2_lock`.
+RE2 serves both redaction and `agents`, which share its lock.
 """

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
-from ..guard import call_foreign
-from ..re2_lock import lock
 from ..record import UserAgent
+from ..redaction.engines.lock import lock
+from ..runtime.guard import call_foreign
 from .agent_words import find_words
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from werkzeug.exceptions import SecurityError
 from werkzeug.sansio.utils import get_host
 
 from ..config import Settings
-from ..ids import begin_trace
-from ..memo import Memo, make_pick
 from ..record import Capture, Headers, Record
-from ..text import read_number
+from ..runtime.cache import Memo, make_pick
+from ..runtime.ids import begin_trace
+from ..runtime.text import read_number
 from .agents import parse_agent
 from .decoding import decode_body
 

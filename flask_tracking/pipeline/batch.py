@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Sequence
 from time import monotonic
 
-from .. import guard
 from ..config import Settings
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
 from ..record import Capture, Record
+from ..runtime import guard
 from .callback import NO_HOOKS, Hooks
 from .interrupts import persist
 from .pace import MOST_CAPTURES, Pace, give_way

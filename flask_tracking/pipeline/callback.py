@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flask import Flask
 
-from ..guard import call_foreign
 from ..record import Record
+from ..runtime.guard import call_foreign
 
 if TYPE_CHECKING:
     from ..redaction.replacement import Redact

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from time import monotonic
 
-from .. import guard, temporary
-from ..config import Settings
+from ..config import Settings, overrides
+from ..config.overrides import TemporaryRule
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
 from ..record import Capture, Record
-from ..temporary import TemporaryRule
+from ..runtime import guard
 from .rules import Rules, Verdict
 from .untraced import untraced
 
@@ -37,7 +37,7 @@ class CurrentRules:
     def judge(self, record: Record, capture: Capture) -> Verdict:
         """Decide on one record by the rules that hold now. Makes no round trip."""
         next_change = self._next_change  # another thread may set it to None at any time
-        if next_change is not None and temporary.utc_now() >= next_change:
+        if next_change is not None and overrides.utc_now() >= next_change:
             with self._lock:
                 self._take(self._known)
         return self._rules.judge(record, capture)
@@ -77,6 +77,6 @@ class CurrentRules:
             return None
 
     def _take(self, rules: Sequence[TemporaryRule]) -> None:
-        self._known = temporary.alive(rules, temporary.utc_now())
-        self._rules = Rules(temporary.change_settings(self._settings, self._known))
+        self._known = overrides.alive(rules, overrides.utc_now())
+        self._rules = Rules(overrides.change_settings(self._settings, self._known))
         self._next_change = min((rule.expires_at for rule in self._known), default=None)

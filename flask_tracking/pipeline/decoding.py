@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 
-from ..guard import call_foreign
+from ..runtime.guard import call_foreign
 
 PIECE = 16_384
 """How many bytes a decoder is asked for at a time."""

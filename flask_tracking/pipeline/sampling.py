@@ -6,8 +6,8 @@ of the same rate pick the same traces, so what is kept of a trace is kept of all
 
 from __future__ import annotations
 
-from ..ids import read_sampled
 from ..record import Capture, Record
+from ..runtime.ids import read_sampled
 
 __all__ = ["Sampler"]
 

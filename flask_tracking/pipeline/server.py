@@ -7,7 +7,7 @@ import sys
 import threading
 from time import time as unix_time
 
-from .. import guard
+from ..runtime import guard
 
 __all__ = ["Watch", "threads_can_run"]
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ..guard import call_foreign
+from ..runtime.guard import call_foreign
 
 __all__ = ["untraced"]
 

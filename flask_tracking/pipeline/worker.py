@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from .. import guard, lifecycle
 from ..config import Settings
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
-from ..forks import watch_forks
-from ..living import Living
 from ..record import Capture, Record
-from .agents import load_tables
+from ..runtime import guard, lifecycle
+from ..runtime.lifecycle import watch_forks
+from ..runtime.weak_registry import Living
 from .callback import NO_HOOKS, Hooks, OnRecord, ask
 from .current_rules import CurrentRules
 from .stats import Stats
@@ -78,6 +77,8 @@ class Worker(ABC):
         guard.call_foreign("preparing the worker", self._prepare, default=None)
 
     def _prepare(self) -> None:
+        from .agents import load_tables  # as the assembler below
+
         load_tables()
         self._get_assembler()
         self._get_redactor().prepare()

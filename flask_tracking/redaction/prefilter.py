@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from ..memo import Memo, make_pick
 from ..record import ExceptionInfo, Holds, Record
 from ..record_fields import fields_holding
+from ..runtime.cache import Memo, make_pick
 from .detection.detector import Detector
 from .engines.base import Range
 from .headers import CREDENTIAL_HEADERS

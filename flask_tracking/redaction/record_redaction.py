@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from bson import Decimal128
 
-from ..memo import Memo
 from ..record import ExceptionInfo, Headers, Holds, Record, Remark
 from ..record_fields import FIELDS, fields_holding
+from ..runtime.cache import Memo
 from .budget import Budget, TooLongError
 from .detection.detector import Detector
 from .detection.names import Strength

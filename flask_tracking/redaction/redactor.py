@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from ..config import Settings
-from ..guard import call_foreign
 from ..record import Record
+from ..runtime.guard import call_foreign
 from .configuration import is_strong
 from .detection.custom_patterns import own_rules
 from .detection.detector import Detector

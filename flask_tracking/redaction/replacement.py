@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from ..guard import call_foreign
+from ..runtime.guard import call_foreign
 from .findings import Finding
 from .markers import MARKER
 

@@ -21,12 +21,12 @@ from sqlalchemy.ext.associationproxy import association_proxy
 from sqlalchemy.ext.hybrid import hybrid_property
 from werkzeug.local import LocalProxy
 
-from flask_tracking import guard
 from flask_tracking.capture.detached import detach
 from flask_tracking.capture.orm import UNLOADED, UnloadedError, is_asking
 from flask_tracking.capture.reach import MAX_NODES
 from flask_tracking.capture.snapshot import describe_exception, foreign_text, snapshot
 from flask_tracking.capture.users import describe_user
+from flask_tracking.runtime import guard
 
 
 class Base(orm.DeclarativeBase):

@@ -15,12 +15,13 @@ from flask import Flask, Response, request
 from flask_sock import Sock
 from werkzeug.serving import make_server
 
-from flask_tracking import MemoryExporter, Record, Tracking, guard
+from flask_tracking import MemoryExporter, Record, Tracking
 from flask_tracking.capture.bodies import BodyCopy
 from flask_tracking.capture.input_tee import tee_input
 from flask_tracking.capture.middleware import TrackingMiddleware
 from flask_tracking.pipeline.assemble import Assembler
 from flask_tracking.record import Capture
+from flask_tracking.runtime import guard
 
 from .test_middleware import make_middleware, note_start
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from flask_tracking import guard
 from flask_tracking.capture.files import Delivery, SentFile
+from flask_tracking.runtime import guard
 
 
 def describe_after(file: Any, error: BaseException | None, expected_size: int | None) -> Delivery:

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import LimitedStream
 
-from flask_tracking import guard
 from flask_tracking.capture.bodies import BodyCopy
 from flask_tracking.capture.input_tee import tee_input
+from flask_tracking.runtime import guard
 
 BODY = b"first line\nsecond line\nthird"
 

@@ -20,7 +20,8 @@ from flask_jwt_extended import (
 )
 from flask_login import LoginManager, UserMixin, current_user
 
-from flask_tracking import MemoryExporter, Record, Tracking, guard
+from flask_tracking import MemoryExporter, Record, Tracking
+from flask_tracking.runtime import guard
 
 Only = Callable[[], Record]
 KEY = "k" * 32

@@ -16,10 +16,11 @@ from flask.testing import FlaskClient
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from flask_tracking import MemoryExporter, Record, Tracking, current_span, guard
+from flask_tracking import MemoryExporter, Record, Tracking, current_span
 from flask_tracking.capture.middleware import TrackingMiddleware
 from flask_tracking.capture.span import ENVIRON_KEY
 from flask_tracking.record import Capture
+from flask_tracking.runtime import guard
 
 Only = Callable[[], Record]
 

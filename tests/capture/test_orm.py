@@ -20,11 +20,12 @@ from sqlalchemy.exc import IntegrityError
 from werkzeug.routing import BaseConverter
 from werkzeug.test import TestResponse
 
-from flask_tracking import MemoryExporter, Record, Tracking, current_span, guard
+from flask_tracking import MemoryExporter, Record, Tracking, current_span
 from flask_tracking.capture.orm import find_key, find_library, name_object
 from flask_tracking.capture.snapshot import foreign_text, snapshot
 from flask_tracking.capture.users import describe_user
 from flask_tracking.record import UserRef
+from flask_tracking.runtime import guard
 
 
 class Shop:

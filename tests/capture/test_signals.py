@@ -12,7 +12,8 @@ from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_login import LoginManager
 from werkzeug.exceptions import HTTPException
 
-from flask_tracking import MemoryExporter, Record, Tracking, guard
+from flask_tracking import MemoryExporter, Record, Tracking
+from flask_tracking.runtime import guard
 
 Only = Callable[[], Record]
 

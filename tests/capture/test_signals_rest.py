@@ -16,7 +16,8 @@ from flask import Blueprint, Flask, Response, abort, got_request_exception
 from werkzeug.debug import DebuggedApplication
 from werkzeug.exceptions import NotFound
 
-from flask_tracking import MemoryExporter, Tracking, guard
+from flask_tracking import MemoryExporter, Tracking
+from flask_tracking.runtime import guard
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # jsonschema's RefResolver

@@ -20,7 +20,6 @@ import pytest
 from bson import Decimal128, ObjectId
 from werkzeug.local import LocalProxy
 
-from flask_tracking import guard
 from flask_tracking.capture.snapshot import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -31,7 +30,8 @@ from flask_tracking.capture.snapshot import (
     foreign_text,
     snapshot,
 )
-from flask_tracking.text import LONGEST_WORD, clean_text
+from flask_tracking.runtime import guard
+from flask_tracking.runtime.text import LONGEST_WORD, clean_text
 
 SECRET = "hunter2"
 TOO_MANY = "custom data has too many values: the rest was cut"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from flask_tracking.capture.trace import continue_opentelemetry
-from flask_tracking.ids import TraceContext
+from flask_tracking.runtime.ids import TraceContext
 
 from ..opentelemetry_traces import CASES, WAYS, run_all
 

@@ -12,8 +12,8 @@ from flask import Flask
 
 from flask_tracking import Exporter, MemoryExporter, Settings, Tracking
 from flask_tracking.cli.rules import render_rules
+from flask_tracking.config.overrides import TemporaryRule
 from flask_tracking.record import Record
-from flask_tracking.temporary import TemporaryRule
 
 Invoke = Callable[..., Result]
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)

@@ -165,7 +165,7 @@ def find_versions() -> dict[str, str]:
 
 def close_and_count(tracked: Tracked) -> dict[str, Any]:
     """Store what still waits, and say what was recorded and what went wrong."""
-    from flask_tracking import guard
+    from flask_tracking.runtime import guard
 
     in_time = [worker.close(CLOSE_TIMEOUT_S) for worker in tracked.workers]
     all_stats = [worker.stats for worker in tracked.workers]

@@ -13,7 +13,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from flask_tracking.temporary import utc_now
+from flask_tracking.config.overrides import utc_now
 
 from ..servers import ROOT, gunicorn
 from .clients import Load, send_echoes

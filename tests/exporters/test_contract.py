@@ -20,9 +20,9 @@ from flask_tracking import (
     Record,
     TrackingError,
 )
+from flask_tracking.config.overrides import TemporaryRule, parse_rules, utc_now
 from flask_tracking.queries import find_newest
 from flask_tracking.record import ChildTiming, ExceptionInfo, Remark, UserAgent, UserRef
-from flask_tracking.temporary import TemporaryRule, parse_rules, utc_now
 
 from ..captures import make_record
 from ..test_filters import TARGETS, USERS

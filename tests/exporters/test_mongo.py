@@ -23,20 +23,13 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from flask_tracking import (
-    ConfigError,
-    ExportError,
-    Filter,
-    NoDatabaseError,
-    Settings,
-    TrackingError,
-    guard,
-)
+from flask_tracking import ConfigError, ExportError, Filter, NoDatabaseError, Settings, TrackingError
 from flask_tracking.exporters.mongo import MongoExporter, connection
 from flask_tracking.exporters.mongo.codec import from_document
 from flask_tracking.exporters.mongo.query import NEWEST_FIRST, to_kept_query, to_queries, to_query
 from flask_tracking.queries import find_newest
 from flask_tracking.record import UserRef
+from flask_tracking.runtime import guard
 
 from ..captures import make_record
 from ..servers import free_port

@@ -10,8 +10,8 @@ import pytest
 from pymongo.database import Database
 
 from flask_tracking import ExportError, NoDatabaseError, Settings
+from flask_tracking.config.overrides import NAMES, parse_rules
 from flask_tracking.exporters.mongo import MongoExporter
-from flask_tracking.temporary import NAMES, parse_rules
 
 from ..servers import free_port
 

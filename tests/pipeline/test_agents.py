@@ -24,7 +24,7 @@ from flask_tracking.pipeline.agents import (
     Names,
     parse_agent,
 )
-from flask_tracking.re2_lock import lock as gate
+from flask_tracking.redaction.engines.lock import lock as gate
 
 from .test_agent_words import OLD_WORDS
 

@@ -14,11 +14,11 @@ from bson import ObjectId
 from werkzeug.exceptions import SecurityError
 
 from flask_tracking import Settings
-from flask_tracking.ids import TraceContext, make_record_id
 from flask_tracking.pipeline import assemble as assemble_module
 from flask_tracking.pipeline.agents import MAX_LENGTH, AgentParser
 from flask_tracking.pipeline.assemble import Assembler
 from flask_tracking.record import Capture, ChildTiming, ExceptionInfo, Record, UserAgent, UserRef
+from flask_tracking.runtime.ids import TraceContext, make_record_id
 
 from ..captures import make_capture
 

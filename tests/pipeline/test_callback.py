@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_tracking import MemoryExporter, Record, Tracking, guard
+from flask_tracking import MemoryExporter, Record, Tracking
 from flask_tracking.pipeline.callback import OnRecord
+from flask_tracking.runtime import guard
 
 Track = Callable[..., Tracking]
 

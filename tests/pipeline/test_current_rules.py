@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Settings, guard, temporary
+from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Settings
+from flask_tracking.config import overrides
+from flask_tracking.config.overrides import TemporaryRule
 from flask_tracking.pipeline.current_rules import FAILURE_PAUSE_S, CurrentRules
 from flask_tracking.pipeline.rules import Verdict
-from flask_tracking.temporary import TemporaryRule
+from flask_tracking.runtime import guard
 
 from ..captures import make_capture, make_record
 
@@ -39,7 +41,7 @@ class Store(MemoryExporter):
     def set(self, lifetime: str = "10m", **values: Any) -> None:
         """Store rules as the command does."""
         self.store_rules(
-            temporary.parse_rules([f"{name}={value}" for name, value in values.items()], lifetime)
+            overrides.parse_rules([f"{name}={value}" for name, value in values.items()], lifetime)
         )
 
 
@@ -60,7 +62,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the test."""
     clock = Clock()
-    monkeypatch.setattr(temporary, "utc_now", clock.utc_now)
+    monkeypatch.setattr(overrides, "utc_now", clock.utc_now)
     monkeypatch.setattr("flask_tracking.exporters.base.utc_now", clock.utc_now)
     monkeypatch.setattr("flask_tracking.pipeline.current_rules.monotonic", clock.monotonic)
     return clock
@@ -125,13 +127,13 @@ def test_rule_that_expires_in_two_threads(
     found: list[bool] = []
 
     def other_thread_first() -> datetime:
-        monkeypatch.setattr(temporary, "utc_now", clock.utc_now)
+        monkeypatch.setattr(overrides, "utc_now", clock.utc_now)
         other = threading.Thread(target=lambda: found.append(is_slow(rules)))
         other.start()
         other.join(20)
         return clock.utc_now()
 
-    monkeypatch.setattr(temporary, "utc_now", other_thread_first)
+    monkeypatch.setattr(overrides, "utc_now", other_thread_first)
     found.append(is_slow(rules))
     assert found == [False, False]
 

@@ -19,8 +19,8 @@ import pytest
 import zstandard
 
 import flask_tracking
-from flask_tracking import guard
 from flask_tracking.pipeline.decoding import MAX_WINDOW, PIECE, decode_body
+from flask_tracking.runtime import guard
 
 ROOT = Path(flask_tracking.__file__).parents[1]
 LIMIT = 65_536

@@ -10,10 +10,11 @@ from types import ModuleType
 
 import pytest
 
-from flask_tracking import MemoryExporter, Settings, guard
+from flask_tracking import MemoryExporter, Settings
 from flask_tracking.pipeline import server as server_module
 from flask_tracking.pipeline.batch import BatchWorker
 from flask_tracking.pipeline.server import LATE_S, Watch
+from flask_tracking.runtime import guard
 
 from ..captures import make_capture
 

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from opentelemetry import context
 
-from flask_tracking import MemoryExporter, Record, Settings, guard
+from flask_tracking import MemoryExporter, Record, Settings
+from flask_tracking.config.overrides import TemporaryRule
 from flask_tracking.pipeline.batch import BatchWorker
 from flask_tracking.pipeline.callback import Hooks
 from flask_tracking.pipeline.untraced import untraced
 from flask_tracking.pipeline.worker import SyncWorker
-from flask_tracking.temporary import TemporaryRule
+from flask_tracking.runtime import guard
 
 from ..captures import make_capture
 

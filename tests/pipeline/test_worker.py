@@ -16,20 +16,14 @@ from typing import Any
 
 import pytest
 
-from flask_tracking import (
-    ExportError,
-    MemoryExporter,
-    NoDatabaseError,
-    Record,
-    Settings,
-    guard,
-)
+from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Record, Settings
 from flask_tracking.pipeline import batch as batch_module
 from flask_tracking.pipeline import worker as worker_module
 from flask_tracking.pipeline.batch import BatchWorker
 from flask_tracking.pipeline.worker import SyncWorker
 from flask_tracking.record import Capture
 from flask_tracking.redaction.redactor import Redactor
+from flask_tracking.runtime import guard
 
 from ..captures import make_capture
 

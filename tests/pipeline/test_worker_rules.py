@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from flask_tracking import ExportError, MemoryExporter, Record, Settings
+from flask_tracking.config.overrides import TemporaryRule, parse_rules
 from flask_tracking.pipeline.batch import BatchWorker
 from flask_tracking.pipeline.worker import SyncWorker
-from flask_tracking.temporary import TemporaryRule, parse_rules
 
 from ..captures import make_capture
 

@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
-from flask_tracking import re2_lock as locks
 from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.names import Names
+from flask_tracking.redaction.engines import lock as locks
 from flask_tracking.redaction.engines.re2 import Re2Engine
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
@@ -21,7 +21,7 @@ SETTING = """
 import os, random, signal, threading, warnings
 import re2
 from flask_tracking.redaction.engines.re2 import Re2Engine
-from flask_tracking.re2_lock import lock as gate
+from flask_tracking.redaction.engines.lock import lock as gate
 from flask_tracking.redaction.detection.names import Names
 from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.formats import FORMATS

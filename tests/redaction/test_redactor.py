@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask, request
 
-from flask_tracking import MemoryExporter, Record, Settings, Tracking, guard
+from flask_tracking import MemoryExporter, Record, Settings, Tracking
 from flask_tracking.pipeline.agents import parse_agent
 from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.names import Names
@@ -21,6 +21,7 @@ from flask_tracking.redaction.engines.re2 import Re2Engine
 from flask_tracking.redaction.markers import MARKER
 from flask_tracking.redaction.record_redaction import RecordRedaction
 from flask_tracking.redaction.redactor import Redactor
+from flask_tracking.runtime import guard
 
 from .corpora import (
     HARMLESS_NAMES,

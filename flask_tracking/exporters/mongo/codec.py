@@ -13,7 +13,7 @@ from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 
 from ...record import ChildTiming, ExceptionInfo, Headers, Record, Remark, UserAgent, UserRef
-from ...text import clean_text
+from ...runtime.text import clean_text
 
 Document = dict[str, Any]
 

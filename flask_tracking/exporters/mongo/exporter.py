@@ -17,12 +17,12 @@ from pymongo.errors import (
 )
 
 from ...config import Settings
+from ...config.overrides import TemporaryRule
 from ...errors import ExportError, TrackingError
 from ...filters import Filter
-from ...forks import watch_forks
-from ...guard import call_foreign, warn_rarely
 from ...record import Record
-from ...temporary import TemporaryRule
+from ...runtime.guard import call_foreign, warn_rarely
+from ...runtime.lifecycle import watch_forks
 from ..base import Exporter, Reader, Revise, Rewritten, merge_newest
 from . import rules
 from .codec import CODEC, MAX_DOCUMENT_BYTES, to_document, utc_now

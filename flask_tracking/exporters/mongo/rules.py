@@ -13,7 +13,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from ...temporary import NAMES, TemporaryRule
+from ...config.overrides import NAMES, TemporaryRule
 from .codec import CODEC
 
 Document = dict[str, Any]

@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from ...memo import Memo
+from ...runtime.cache import Memo
 from ..engines.base import NOT_ASCII, ScanPattern
 
 

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ...re2_lock import lock
 from .base import MAX_HITS, Choose, Pattern, Range, Scan, ScanPattern, limit_hits
+from .lock import lock
 
 MATCHES_AT_ONCE = 1000
 """Matches held in memory: a hostile text may have millions."""

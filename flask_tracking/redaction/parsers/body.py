@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from ...text import trim
+from ...runtime.text import trim
 from ..budget import WORK_FOR_TEXT
 from ..detection.long_runs import decode_base64
 from ..engines.base import Range

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from flask_tracking import guard
-from flask_tracking.guard import (
+from flask_tracking.runtime import guard
+from flask_tracking.runtime.guard import (
     call_foreign,
     drop_own_frame,
     failures,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from flask_tracking.living import Living
+from flask_tracking.runtime.weak_registry import Living
 
 
 class Thing:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import threading
 
-from .forks import after_fork_in_child
-from .lifecycle import Stage, at_exit
+from ...runtime.lifecycle import Stage, after_fork_in_child, at_exit
 
 LAST_SCAN_S = 1.0
 """How long the end of the process waits for a scan that is under way: they take a fraction of it."""

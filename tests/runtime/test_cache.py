@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_tracking.memo import MAX_KEYS, MAX_SIZE, Memo, make_pick
+from flask_tracking.runtime.cache import MAX_KEYS, MAX_SIZE, Memo, make_pick
 
 
 def counted() -> tuple[Memo[str, int], list[str]]:

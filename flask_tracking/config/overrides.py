@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
-from .config import Settings, check_setting
-from .errors import ConfigError
-from .guard import warn_rarely
+from ..errors import ConfigError
+from ..runtime.guard import warn_rarely
+from .settings import Settings, check_setting
 
 __all__ = ["NAMES", "TemporaryRule"]
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from bson import ObjectId
 
-from .forks import after_fork_in_child
+from .lifecycle import after_fork_in_child
 
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from flask_tracking import ConfigError, Settings, temporary
-from flask_tracking.temporary import (
+from flask_tracking import ConfigError, Settings
+from flask_tracking.config import overrides
+from flask_tracking.config.overrides import (
     NAMES,
     TemporaryRule,
     alive,
@@ -25,7 +26,7 @@ NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 @pytest.fixture(autouse=True)
 def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop the clock."""
-    monkeypatch.setattr(temporary, "utc_now", lambda: NOON)
+    monkeypatch.setattr(overrides, "utc_now", lambda: NOON)
 
 
 def make_rule(name: str, value: Any) -> TemporaryRule:
@@ -189,7 +190,7 @@ def test_expired_rules() -> None:
 def test_time_is_that_of_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is aware, in UTC, and as exact as MongoDB stores it."""
     monkeypatch.undo()
-    now = temporary.utc_now()
+    now = overrides.utc_now()
     assert now.tzinfo is timezone.utc
     assert now.microsecond % 1000 == 0
     assert abs(datetime.now(timezone.utc) - now) < timedelta(minutes=1)

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from flask_tracking.ids import (
+from flask_tracking.runtime.ids import (
     TraceContext,
     begin_trace,
     child_of,

@@ -1,7 +1,9 @@
-"""What a forked child must do before anything else, where there are forks."""
+"""What happens to the process: its forks, and its end in stages."""
 
 from __future__ import annotations
 
+import atexit
+import enum
 import os
 import threading
 from collections.abc import Callable
@@ -9,7 +11,9 @@ from typing import Protocol
 
 from bson import ObjectId
 
-from .living import Living
+from .weak_registry import Living
+
+# Forks
 
 generation = 0
 """The number of forks between the process that imported this module and this one."""
@@ -52,3 +56,39 @@ def _after_fork_in_child() -> None:
 
 
 after_fork_in_child(_after_fork_in_child)
+
+
+# The end
+
+
+class Stage(enum.IntEnum):
+    """The stages of the end, in their order: what a stage needs is there until it is over."""
+
+    WORKERS = 0
+    """Queued captures are redacted and exported."""
+    ENGINES = 1
+    """Nothing is scanned for secrets any more."""
+
+
+_ends: dict[Stage, Callable[[], object]] = {}
+
+
+def at_exit(stage: Stage, end: Callable[[], object]) -> None:
+    """Call `end` in its stage when the process ends; each stage has one such function."""
+    _ends[stage] = end
+    come_first()
+
+
+def come_first() -> None:
+    """Run the stages before what others have registered so far.
+
+    The last registered comes first: a worker that is made after a client of PyMongo ends before
+    PyMongo ends what its last export needs.
+    """
+    atexit.unregister(_run)
+    atexit.register(_run)
+
+
+def _run() -> None:
+    for stage in sorted(_ends):
+        _ends[stage]()

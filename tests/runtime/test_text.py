@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from flask_tracking.text import _RUN, read_number, visible
+from flask_tracking.runtime.text import _RUN, read_number, visible
 
 
 @pytest.mark.parametrize(
