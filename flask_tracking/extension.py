@@ -25,7 +25,7 @@ from .pipeline.callback import Hooks, OnRecord, literals_of
 from .pipeline.stats import Stats
 from .pipeline.worker import SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
-from .runtime.weak_registry import Living
+from .runtime.weak_registry import WeakRegistry
 
 if TYPE_CHECKING:
     from .documents import Tracking as TrackingDocument
@@ -97,7 +97,7 @@ class Tracking:
         self._user_loader = user_loader
         self._redact = redact
         self._on_record = on_record
-        self._tracked: Living[TrackedApp] = Living()
+        self._tracked: WeakRegistry[TrackedApp] = WeakRegistry()
         if app is not None:
             self.init_app(app)
 

@@ -15,7 +15,7 @@ from flask import Flask, current_app
 
 from .config import Settings
 from .errors import ConfigError, TrackingError
-from .runtime.weak_registry import Living
+from .runtime.weak_registry import WeakRegistry
 
 if TYPE_CHECKING:
     from .exporters.base import Exporter
@@ -46,7 +46,7 @@ class TrackedApp:
     """By endpoint what `capture.marks` found to hold, None where that is nothing."""
 
 
-_tracked: Living[TrackedApp] = Living()
+_tracked: WeakRegistry[TrackedApp] = WeakRegistry()
 
 
 def register(app: Flask, tracked: TrackedApp) -> None:

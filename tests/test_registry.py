@@ -10,13 +10,13 @@ from flask import Flask
 
 from flask_tracking import ConfigError, MemoryExporter, Settings, TrackingError, registry
 from flask_tracking.registry import TrackedApp, find_tracked, register
-from flask_tracking.runtime.weak_registry import Living
+from flask_tracking.runtime.weak_registry import WeakRegistry
 
 
 @pytest.fixture(autouse=True)
 def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every test begin in a process that tracks no app."""
-    monkeypatch.setattr(registry, "_tracked", Living())
+    monkeypatch.setattr(registry, "_tracked", WeakRegistry())
 
 
 def track(name: str) -> tuple[Flask, TrackedApp]:

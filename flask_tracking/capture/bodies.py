@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ..runtime.cache import Memo
+from ..runtime.cache import BoundedCache
 from ..runtime.guard import drop_own_frame
 from .span import running
 
@@ -76,7 +76,7 @@ class BodyCopy:
         self.note = "excluded"
 
 
-def stored_types(patterns: tuple[str, ...]) -> Memo[str, bool]:
+def stored_types(patterns: tuple[str, ...]) -> BoundedCache[str, bool]:
     """Tell by ``Content-Type`` whether bodies are stored; without a type they are.
 
     Args:
@@ -87,7 +87,7 @@ def stored_types(patterns: tuple[str, ...]) -> Memo[str, bool]:
         media_type = content_type.partition(";")[0].strip().lower()
         return not media_type or any(fnmatchcase(media_type, one) for one in patterns)
 
-    return Memo(is_stored)
+    return BoundedCache(is_stored)
 
 
 class OutputTee:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..record import Capture, ChildTiming, Headers
 from ..runtime import lifecycle
-from ..runtime.cache import Memo, make_pick
+from ..runtime.cache import BoundedCache, make_pick
 from ..runtime.guard import call_foreign, drop_own_frame, harmless, report_failure
 from ..runtime.text import read_number
 from . import clock
@@ -66,7 +66,7 @@ def _make_pick(keys: tuple[str, ...]) -> tuple[tuple[str, ...], Pick, int]:
 
 
 # The clients of an app send few sets of headers. All captures of one share the tuple of its keys.
-_picks = Memo(_make_pick)
+_picks = BoundedCache(_make_pick)
 
 
 def _find_places(names: tuple[str, ...]) -> tuple[int, int, int]:
@@ -77,7 +77,7 @@ def _find_places(names: tuple[str, ...]) -> tuple[int, int, int]:
 
 
 # The views of an app send few sets of headers, too.
-_places = Memo(_find_places)
+_places = BoundedCache(_find_places)
 
 
 def _wide_characters(texts: tuple[str, ...]) -> int:
@@ -122,7 +122,7 @@ class Exchange:
         self._request: BodyCopy | None = None
         self._input: InputTee | None = None
         self._room = 0
-        self._stored_types: Memo[str, bool] | None = None
+        self._stored_types: BoundedCache[str, bool] | None = None
         self._status: str | None = None
         self._headers: Headers = ()
         self._headers_size = 0
@@ -143,7 +143,9 @@ class Exchange:
         self._request.exclude()
         self.response.exclude()
 
-    def copy_bodies(self, environ: WSGIEnvironment, room: int, stored_types: Memo[str, bool]) -> None:
+    def copy_bodies(
+        self, environ: WSGIEnvironment, room: int, stored_types: BoundedCache[str, bool]
+    ) -> None:
         """Copy up to `room` bytes of each body, as far as its type is to be stored."""
         self._room = self.response.room = room
         self._stored_types = stored_types

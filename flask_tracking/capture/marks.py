@@ -19,7 +19,7 @@ from flask.app import Flask
 from ..errors import ConfigError
 from ..registry import tracked_apps
 from ..runtime.guard import call_foreign
-from ..runtime.weak_registry import Living
+from ..runtime.weak_registry import WeakRegistry
 
 if TYPE_CHECKING:
     from .span import Span
@@ -36,7 +36,7 @@ UNKNOWN: Mapping[str, Mark] = {}
 
 T = TypeVar("T")
 
-marked: Living[Any] = Living()
+marked: WeakRegistry[Any] = WeakRegistry()
 """The functions and classes that are marked."""
 
 

@@ -15,7 +15,7 @@ from werkzeug.sansio.utils import get_host
 
 from ..config import Settings
 from ..record import Capture, Headers, Record
-from ..runtime.cache import Memo, make_pick
+from ..runtime.cache import BoundedCache, make_pick
 from ..runtime.ids import begin_trace
 from ..runtime.text import read_number
 from .agents import parse_agent
@@ -195,7 +195,7 @@ def _make_plan(keys: tuple[str, ...]) -> Plan:
     )
 
 
-_plans = Memo(_make_plan)
+_plans = BoundedCache(_make_plan)
 
 
 def _find_header(headers: Headers, wanted: str) -> str:
@@ -221,7 +221,7 @@ def _find_host(parts: tuple[str, ...]) -> str:
         return ""
 
 
-_hosts = Memo(_find_host)
+_hosts = BoundedCache(_find_host)
 
 
 def _status_code(status: str | None, outcome: str) -> int | None:

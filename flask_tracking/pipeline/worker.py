@@ -19,7 +19,7 @@ from ..exporters.base import Exporter
 from ..record import Capture, Record
 from ..runtime import guard, lifecycle
 from ..runtime.lifecycle import watch_forks
-from ..runtime.weak_registry import Living
+from ..runtime.weak_registry import WeakRegistry
 from .callback import NO_HOOKS, Hooks, OnRecord, ask
 from .current_rules import CurrentRules
 from .stats import Stats
@@ -290,7 +290,7 @@ class SyncWorker(Worker):
         return True
 
 
-_workers: Living[Worker] = Living()
+_workers: WeakRegistry[Worker] = WeakRegistry()
 
 
 def _at_exit() -> None:

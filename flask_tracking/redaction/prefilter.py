@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..record import ExceptionInfo, Holds, Record
 from ..record_fields import fields_holding
-from ..runtime.cache import Memo, make_pick
+from ..runtime.cache import BoundedCache, make_pick
 from .detection.detector import Detector
 from .engines.base import Range
 from .headers import CREDENTIAL_HEADERS
@@ -59,7 +59,9 @@ class Prefilter:
         """Bodies of more than `max_body_bytes` are read, whatever is in them: they have to be cut."""
         self._detector = detector
         self._max_body_bytes = max_body_bytes
-        self._header_kinds: Memo[str, str | None] = Memo(lambda name: _header_kind(name, detector))
+        self._header_kinds: BoundedCache[str, str | None] = BoundedCache(
+            lambda name: _header_kind(name, detector)
+        )
         self._clean: set[str] = set()
         """Values of headers in which nothing was seen: most come with every request."""
         self._others = _name_fields(

@@ -10,7 +10,7 @@ from bson import Decimal128
 
 from ..record import ExceptionInfo, Headers, Holds, Record, Remark
 from ..record_fields import FIELDS, fields_holding
-from ..runtime.cache import Memo
+from ..runtime.cache import BoundedCache
 from .budget import Budget, TooLongError
 from .detection.detector import Detector
 from .detection.names import Strength
@@ -35,7 +35,7 @@ PARSED_OF_AGENT = ("browser", "version", "platform", "browser_name", "platform_n
 """Fields of a `UserAgent` that were parsed from its string."""
 _WORD = re.compile(r"[^\W_]+")
 _SAFE_KEY = re.compile(r"[A-Za-z_][0-9A-Za-z_-]{0,39}")
-_TITLES: Memo[str, str] = Memo(str.title)
+_TITLES: BoundedCache[str, str] = BoundedCache(str.title)
 _HEADER_FIELDS = fields_holding(Holds.HEADERS)
 _BY_KIND = {holds: fields_holding(holds) for holds in Holds}
 

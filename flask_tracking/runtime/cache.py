@@ -1,4 +1,4 @@
-"""Remember what was made of a key, where strangers choose the keys, and pick by keys that repeat."""
+"""A bounded cache for keys that clients choose, and lookups by keys that repeat."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ MAX_KEYS = 256
 MAX_SIZE = 4000
 
 
-class Memo(dict[K, V]):
-    """A dict that makes what it is asked for: ``memo[key]``.
+class BoundedCache(dict[K, V]):
+    """A dict that makes the values it is asked for: ``cache[key]``.
 
-    It holds at most `MAX_KEYS` keys, then begins anew, and none larger than `MAX_SIZE` characters: who
-    sends a new key with each request costs time and no memory.
+    Cleared at `MAX_KEYS` entries; keys over `MAX_SIZE` characters are never cached. A client that
+    varies its headers costs CPU, never memory.
     """
 
     def __init__(self, make: Callable[[K], V]) -> None:
-        """Remember what `make` returns: it takes a key, and must depend on nothing else."""
+        """Cache the results of `make`, which takes a key and depends on nothing else."""
         super().__init__()
         self._make = make
 

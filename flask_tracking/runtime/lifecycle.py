@@ -11,7 +11,7 @@ from typing import Protocol
 
 from bson import ObjectId
 
-from .weak_registry import Living
+from .weak_registry import WeakRegistry
 
 # Forks
 
@@ -41,7 +41,7 @@ def watch_forks(owner: Forkable) -> None:
     _owners.add(owner)
 
 
-_owners: Living[Forkable] = Living()
+_owners: WeakRegistry[Forkable] = WeakRegistry()
 
 
 def _after_fork_in_child() -> None:

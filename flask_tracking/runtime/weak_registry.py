@@ -1,4 +1,4 @@
-"""Objects as long as somebody holds them, for several threads."""
+"""A registry that holds its members weakly, safe for several threads."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Living(Generic[T]):
-    """Those of the added objects that still live, in the order in which they were added.
+class WeakRegistry(Generic[T]):
+    """The added objects that are still alive, in the order in which they were added.
 
-    One thread may add while another goes through them, which a `weakref.WeakSet` does not stand.
+    One thread may add while another iterates, which a `weakref.WeakSet` does not allow.
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         # No lock, which a fork might find taken, and no callback, which would be part of a cycle: each
         # step on the dict is one that no other thread and no collected object comes into.
         self._references: dict[int, weakref.ref[T]] = {}
 
     def add(self, one: T) -> None:
-        """Have `one` among them as long as it lives; twice is once."""
+        """Add `one` for as long as it is alive; adding it twice changes nothing."""
         for _ in self:  # forgets those that are gone
             pass
         reference = weakref.ref(one)
         self._references[id(reference)] = reference
 
     def __iter__(self) -> Iterator[T]:
-        """Go through those that are there now."""
+        """Yield the members that are alive now."""
         for reference in tuple(self._references.values()):
             one = reference()
             if one is None:

@@ -4,45 +4,45 @@ from __future__ import annotations
 
 import pytest
 
-from flask_tracking.runtime.cache import MAX_KEYS, MAX_SIZE, Memo, make_pick
+from flask_tracking.runtime.cache import MAX_KEYS, MAX_SIZE, BoundedCache, make_pick
 
 
-def counted() -> tuple[Memo[str, int], list[str]]:
-    """Make a memo of the lengths of texts, and the list of those that it had to count."""
+def counted() -> tuple[BoundedCache[str, int], list[str]]:
+    """Make a cache of the lengths of texts, and the list of those that it had to count."""
     asked: list[str] = []
 
     def count(text: str) -> int:
         asked.append(text)
         return len(text)
 
-    return Memo(count), asked
+    return BoundedCache(count), asked
 
 
 def test_made_once() -> None:
     """A value is made when it is asked for first, and remembered."""
-    memo, asked = counted()
+    cache, asked = counted()
 
-    assert [memo["ab"], memo["ab"], memo["abc"]] == [2, 2, 3]
+    assert [cache["ab"], cache["ab"], cache["abc"]] == [2, 2, 3]
     assert asked == ["ab", "abc"]
 
 
 def test_bounded_in_keys() -> None:
     """When it is full it begins anew."""
-    memo, asked = counted()
+    cache, asked = counted()
 
     for number in range(MAX_KEYS + 1):
-        assert memo[f"{number:05}"] == 5
-    assert list(memo) == [f"{MAX_KEYS:05}"]
-    assert memo["00000"] == 5
+        assert cache[f"{number:05}"] == 5
+    assert list(cache) == [f"{MAX_KEYS:05}"]
+    assert cache["00000"] == 5
     assert asked.count("00000") == 2
 
 
 def test_bounded_in_size() -> None:
     """What is too large is made each time, and what is remembered stays."""
-    memo, asked = counted()
+    cache, asked = counted()
     small, large = "x" * MAX_SIZE, "x" * (MAX_SIZE + 1)
 
-    assert [memo[small], memo[large], memo[large], memo[small]] == [4000, 4001, 4001, 4000]
+    assert [cache[small], cache[large], cache[large], cache[small]] == [4000, 4001, 4001, 4000]
     assert asked == [small, large, large]
 
 

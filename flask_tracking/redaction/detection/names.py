@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from ...runtime.cache import Memo
+from ...runtime.cache import BoundedCache
 from ..engines.base import NOT_ASCII, ScanPattern
 
 
@@ -164,7 +164,7 @@ class Names:
         """Whether no name that was added has a letter that JSON escapes."""
         self._more = _Rows(self.more)
         self._allowed = frozenset("".join(split_words(name)) for name in allowed)
-        self._strengths = Memo(self._decide)
+        self._strengths = BoundedCache(self._decide)
 
     def strength(self, name: str) -> Strength:
         """Return how strongly `name` says that it names a secret; an endless name says it."""
