@@ -274,77 +274,77 @@ class Settings:
         _boolean,
         True,
         "bool",
-        "False records nothing: the commands stay, and `tracking.span` does nothing.",
+        "False records nothing. The commands still work, and `tracking.span` does nothing.",
     )
     mongodb_uri: str | None = _setting(
         "MONGODB_URI",
         _mongodb_uri,
         None,
         "str",
-        "The MongoDB to write to. None takes the settings of the app's own MongoEngine connection. "
-        "Without a database in the URI, it is `tracking`.",
+        "The MongoDB to write to. None uses the settings of the app's own MongoEngine connection. A "
+        "URI without a database means the database `tracking`.",
     )
     db_alias: str = _setting(
         "DB_ALIAS",
         _text,
         "default",
         "str",
-        "Which MongoEngine connection to take the settings of, when no URI is given.",
+        "The MongoEngine connection whose settings are used if no URI is set.",
     )
     collection: str = _setting(
         "COLLECTION",
         _collection_name,
         "tracking",
         "str",
-        "The collection's name; with `_kept` appended, that of the kept records.",
+        "The name of the collection; with `_kept` appended, that of the kept records.",
     )
     exclude: tuple[re.Pattern[str], ...] = _setting(
         "EXCLUDE",
         _patterns,
         [],
         "list of regex",
-        "Paths that are not tracked at all; matched with `re.match` on the request's path.",
+        "Paths that are not tracked at all, matched with `re.match` against the request's path.",
     )
     exclude_body: tuple[re.Pattern[str], ...] = _setting(
         "EXCLUDE_BODY",
         _patterns,
         [],
         "list of regex",
-        "Paths whose request and response bodies are not copied at all; for paths that receive or "
-        "return sensitive data.",
+        "Paths whose request and response bodies are never copied, for paths with sensitive data.",
     )
     exclude_health_checks: bool = _setting(
         "EXCLUDE_HEALTH_CHECKS",
         _boolean,
         False,
         "bool",
-        "True tracks no request to a well-known path of health checks, like `/healthz`, and none of "
-        "the programs that make them, like `kube-probe`.",
+        "True tracks no requests to well-known health check paths, like `/healthz`, and none from "
+        "health check programs, like `kube-probe`.",
     )
     exclude_methods: frozenset[str] = _setting(
-        "EXCLUDE_METHODS", _methods, [], "list of str", "HTTP methods that are not kept."
+        "EXCLUDE_METHODS", _methods, [], "list of str", "HTTP methods whose requests are dropped."
     )
     exclude_status_codes: frozenset[int] = _setting(
         "EXCLUDE_STATUS_CODES",
         _status_codes,
         [],
         "list of int",
-        "Status codes that are not kept, unless slower than `TRACKING_MIN_EXECUTION_TIME`.",
+        "Status codes whose requests are dropped, unless they took `TRACKING_MIN_EXECUTION_TIME` or "
+        "longer.",
     )
     min_execution_time_ms: float = _setting(
         "MIN_EXECUTION_TIME",
         _number(0),
         0,
         "ms",
-        "From here on a request with an excluded status code is kept all the same; 0 = never.",
+        "A request with an excluded status code is kept if it took this long or longer; 0 = never.",
     )
     sample_rate: float = _setting(
         "SAMPLE_RATE",
         _number(0, 1),
         1.0,
         "0 to 1",
-        "The share of routine requests that is kept. Failures, slow and disconnected ones, and those "
-        "that your code keeps are always kept. The trace's id decides, as in OpenTelemetry's "
+        "The share of routine requests that is kept. Failed, slow and disconnected requests, and "
+        "those that your code keeps, are always kept. The trace id decides, as in OpenTelemetry's "
         "`TraceIdRatioBased`.",
     )
     sample_parent: bool = _setting(
@@ -353,38 +353,38 @@ class Settings:
         False,
         "bool",
         "True lets the sampled flag of an incoming `traceparent` header decide instead of "
-        "`TRACKING_SAMPLE_RATE`. Strangers can set it: only for apps that none but trusted callers "
-        "reach.",
+        "`TRACKING_SAMPLE_RATE`. Any client can set this flag: use it only if all callers are "
+        "trusted.",
     )
     slow_ms: float = _setting(
         "SLOW_MS",
         _number(0, above=True),
         1000,
         "ms",
-        "From here on a request is slow: it is kept whatever `TRACKING_SAMPLE_RATE` says, and longer "
-        "than routine ones.",
+        "A request that takes this long or longer is slow: it is kept whatever `TRACKING_SAMPLE_RATE` "
+        "says, and longer than routine ones.",
     )
     max_body_bytes: int = _setting(
         "MAX_BODY_LENGTH",
         _integer(0, MAX_BODY_BYTES),
         65_536,
         "bytes",
-        "How much of each body is stored; 0 = no bodies.",
+        "The part of each body that is stored; 0 = no bodies.",
     )
     body_content_types: tuple[str, ...] = _setting(
         "BODY_CONTENT_TYPES",
         _content_types,
         list(TEXT_CONTENT_TYPES),
         "list of str",
-        "Media types whose bodies are stored, `*` stands for anything; of others only the size is. "
-        "A body without a type is stored.",
+        "Media types whose bodies are stored; `*` matches anything. For other types only the size "
+        "is stored. A body without a type is stored.",
     )
     redact: bool = _setting(
         "REDACT",
         _boolean,
         True,
         "bool",
-        "False stores secrets as they came, except the values of `Authorization`, "
+        "False stores secrets unchanged, except the values of `Authorization`, "
         "`Proxy-Authorization`, `Cookie` and `Set-Cookie`.",
     )
     redact_names: tuple[str, ...] = _setting(
@@ -392,81 +392,81 @@ class Settings:
         _list_of("names", "tax_id"),
         [],
         "list of str",
-        "Names of your own whose values are removed, like `tax id`; true, false, null and empty values "
-        "stay. Matched word by word, whatever the case, `-`, `_` or camelCase.",
+        "Additional names whose values are removed, like `tax id`; true, false, null and empty "
+        "values stay. Names match word by word, regardless of case, `-`, `_` or camelCase.",
     )
     redact_allow: tuple[str, ...] = _setting(
         "REDACT_ALLOW",
         _list_of("names", "session_id"),
         [],
         "list of str",
-        "Names to leave alone, each the whole name, like `session_id`. A value with the format of a "
-        "secret is removed all the same.",
+        "Names whose values stay, each the whole name, like `session_id`. A value with the format "
+        "of a secret is removed anyway.",
     )
     redact_off: tuple[str, ...] = _setting(
         "REDACT_OFF",
         _list_of("ids of formats", "card"),
         [],
         "list of str",
-        "Formats that are not looked for, by their ids, like `card`; `flask tracking redact rules` "
-        "lists them.",
+        "Ids of formats to turn off, like `card`; `flask tracking redact rules` lists them.",
     )
     redact_patterns: tuple[tuple[str, str], ...] = _setting(
         "REDACT_PATTERNS",
         _redact_patterns,
         {},
         "dict of regex by id",
-        "Formats of your own: a match is removed, or its group `s` if there is one. Only syntax that "
-        "both `re` and RE2 know.",
+        "Additional formats. The match is removed, or its group `s` if there is one. Use only "
+        "syntax that both `re` and RE2 support.",
     )
     redact_literals: tuple[str, ...] = _setting(
         "REDACT_LITERALS",
         _literals,
         [],
         "list of str",
-        "Secrets that you know, removed wherever they stand; the app's `SECRET_KEY` is added by "
-        "itself. Each needs 16 characters or more, 10 of them different.",
+        "Known secrets, removed wherever they appear; the app's `SECRET_KEY` is added "
+        "automatically. Each needs 16 characters or more, 10 of them different.",
     )
     redact_cards: str = _setting(
         "REDACT_CARDS",
         _one_of("checked", "strict"),
         "checked",
         "'checked' or 'strict'",
-        "`checked` takes a number for a card by its issuer, length and checksum; `strict` also wants a "
-        "word like `card` near it.",
+        "`checked` recognises a card number by its issuer, length and checksum; `strict` also "
+        "requires a word like `card` near it.",
     )
     redact_actions: tuple[tuple[str, str], ...] = _setting(
         "REDACT_ACTIONS",
         _redact_actions,
         {},
         "dict of str by id",
-        "What replaces a secret, by the id of a format or pattern, by `name` (sensitive names), "
-        "`header` (cookies and credentials), `literal` (known secrets) or `*` (the rest): `remove`, "
-        "`tail` (keeps the last 4 characters) or `hash` (the same secret gives the same 8 characters).",
+        "The replacement of a secret, by the id of a format or pattern, by `name` (sensitive "
+        "names), `header` (cookies and credentials), `literal` (known secrets) or `*` (the rest): "
+        "`remove`, `tail` (keeps the last 4 characters) or `hash` (the same secret gives the same 8 "
+        "characters).",
     )
     redact_hash_key: str | None = _setting(
         "REDACT_HASH_KEY",
         _hash_key,
         None,
         "str",
-        "The key of this installation for `hash`, a secret of 16 characters or more. Without it `hash` "
-        "removes.",
+        "The key for `hash`, a secret of this installation with 16 characters or more. Without it, "
+        "`hash` removes.",
     )
     load_user: bool = _setting(
         "LOAD_USER",
         _boolean,
         False,
         "bool",
-        "True loads the Flask-Login user after the response was made, if the view did not; this may "
-        "cost a query for each request.",
+        "True loads the Flask-Login user after the response was made, if the view did not load it; "
+        "this may cost a query per request.",
     )
     retention: str = _setting(
         "RETENTION",
         _one_of("capped", "ttl"),
         "capped",
         "'capped' or 'ttl'",
-        "`capped` = a collection that never grows past its size; `ttl` = an ordinary, shardable "
-        "collection with an index that expires records.",
+        "`capped` = a collection of fixed maximum size; `ttl` = an ordinary, shardable collection "
+        "with an index that expires records.",
     )
     table_size_bytes: int = _setting(
         "TABLE_SIZE",
@@ -480,30 +480,31 @@ class Settings:
         _integer(1, 2**31 - 1),
         1_000_000,
         "int",
-        "The number of records the capped collection holds at most; in practice its size binds first.",
+        "The maximum number of records in the capped collection; usually its size is reached first.",
     )
     kept_size_bytes: int = _setting(
         "KEPT_SIZE",
         _collection_size(or_zero=True),
         20_971_520,
         "bytes",
-        "The size of the second capped collection, which holds a copy of each record that errored, was "
-        "slow or was kept by code; the default holds about 9,000 typical records. 0 = none.",
+        "The size of the second capped collection, with a copy of each record that failed, was slow "
+        "or was kept by code; the default holds about 9,000 typical records. 0 = no second "
+        "collection.",
     )
     ttl_s: int = _setting(
         "TTL_S",
         _integer(1, 2**31 - 1),
         604_800,
         "s",
-        "How long a record lives, for `ttl`. A change is applied to the existing index.",
+        "The lifetime of a record with `ttl`. A change is applied to the existing index.",
     )
     indexes: tuple[tuple[tuple[str, int], ...], ...] = _setting(
         "INDEXES",
         _indexes,
         [],
         "list of index specs",
-        "Indexes beyond those of `date_created` and `date_stored`, each a field or a list of fields, "
-        "`-` for descending. Each costs write speed.",
+        "Indexes in addition to `date_created` and `date_stored`, each a field or a list of fields, "
+        "`-` for descending. Each makes writing slower.",
     )
     worker: str = _setting(
         "WORKER",
@@ -518,49 +519,50 @@ class Settings:
         _integer(1),
         10_000,
         "int",
-        "How many records may wait in memory; past that the oldest is dropped, and counted.",
+        "The maximum number of records waiting in memory; beyond that the oldest is dropped and "
+        "counted.",
     )
     queue_bytes: int = _setting(
         "QUEUE_BYTES",
         _integer(1024),
         67_108_864,
         "bytes",
-        "How much memory the waiting records may take; past that the oldest is dropped, and counted.",
+        "The maximum memory of the waiting records; beyond that the oldest is dropped and counted.",
     )
     batch_records: int = _setting(
         "BATCH_RECORDS",
         _integer(1, 10_000),
         100,
         "int",
-        "How many records are sent at once; a full batch wakes the worker.",
+        "The number of records sent at once; a full batch wakes the worker.",
     )
     flush_interval_s: float = _setting(
         "FLUSH_INTERVAL_S",
         _number(0, above=True),
         1.0,
         "s",
-        "How long a record waits at most before it is sent.",
+        "The maximum time a record waits before it is sent.",
     )
     export_timeout_s: float = _setting(
         "EXPORT_TIMEOUT_S",
         _number(0, above=True),
         5.0,
         "s",
-        "Bounds every call to the database. With the `batch` worker no request feels it.",
+        "The time limit of each call to the database. With the `batch` worker no request waits for it.",
     )
     shutdown_timeout_s: float = _setting(
         "SHUTDOWN_TIMEOUT_S",
         _number(0),
         2.0,
         "s",
-        "How long the exit of the process waits for what is still in memory.",
+        "The maximum time that the exit of the process waits for the records still in memory.",
     )
     app_version: str | None = _setting(
         "APP_VERSION",
         _optional_text,
         None,
         "str",
-        "Stored in each record, so that releases can be compared.",
+        "Stored in each record, so that you can compare releases.",
     )
 
     @property
