@@ -1,9 +1,9 @@
 """The collection as a MongoEngine document: ``Tracking.objects.filter(execution_time__gte=1000)``.
 
-One class serves every app. Its ``objects`` look up the collection at each query: the current app's,
-else that of the only tracked app of the process, else the collection ``tracking`` of the MongoEngine
-connection ``default``. Its ``kept_objects`` query the kept records there. Documents of the first
-flask-tracking are read as well.
+One class serves all apps. ``objects`` selects the collection at each query: that of the current app,
+otherwise that of the only tracked app of the process, otherwise the collection ``tracking`` of the
+MongoEngine connection ``default``. ``kept_objects`` queries the kept records there. Documents of the
+first flask-tracking can be read too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = ["ChildTiming", "ExceptionInfo", "Remark", "Tracking", "UserAgent"]
 
 
 class UserField(GenericReferenceField):
-    """A reference to the user's document; raw where that document or its class is not to be had."""
+    """A reference to the user's document; the raw value if the document or its class is missing."""
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         try:
@@ -52,7 +52,7 @@ class UserField(GenericReferenceField):
 
 
 class CustomDataField(DynamicField):
-    """Anything; a ``_cls`` that means nothing to MongoEngine is data like all the rest."""
+    """Any value; a ``_cls`` unknown to MongoEngine is ordinary data."""
 
     def to_python(self, value: Any) -> Any:
         try:
@@ -62,7 +62,7 @@ class CustomDataField(DynamicField):
 
 
 class UserAgent(EmbeddedDocument):
-    """What the ``User-Agent`` and ``Accept-Language`` headers say."""
+    """The headers ``User-Agent`` and ``Accept-Language``, parsed."""
 
     browser = StringField()
     version = StringField()
@@ -86,7 +86,7 @@ class ExceptionInfo(EmbeddedDocument):
 
 
 class ChildTiming(EmbeddedDocument):
-    """A named stretch of time inside a request, in milliseconds since it arrived."""
+    """A named timing inside a request, in milliseconds since it arrived."""
 
     name = StringField()
     start_ms = FloatField()
@@ -112,8 +112,8 @@ class Remark(EmbeddedDocument):
 class Tracking(Document):
     """One HTTP request with its response.
 
-    The fields are those of `flask_tracking.Record`. Durations are in milliseconds, sizes in bytes;
-    times are UTC, naive when they are read.
+    The fields are those of `flask_tracking.Record`. Durations are in milliseconds, sizes in bytes.
+    Times are naive and in UTC.
 
     .. versionadded:: 2.0
     """
@@ -133,7 +133,7 @@ class Tracking(Document):
     user = UserField()
     user_id = StringField()
     user_text = StringField(db_field="user_repr")
-    """The field ``user_repr``; that name is the classic method's."""
+    """The field ``user_repr``; that name belongs to the classic method."""
     user_agent = EmbeddedDocumentField(UserAgent)
     request_headers = ListField()
     request_body = BinaryField()
@@ -200,7 +200,7 @@ class Tracking(Document):
 
     @classmethod
     def _get_collection(cls) -> Collection[dict[str, Any]]:
-        # MongoEngine keeps the first one that it finds; ours depends on the app.
+        # MongoEngine caches the first collection; ours depends on the app.
         return cls._get_db()[cls._get_collection_name()]
 
     @queryset_manager
@@ -209,7 +209,7 @@ class Tracking(Document):
         return TrackingQuerySet(cls, cls._get_db()[f"{cls._get_collection_name()}_kept"])
 
     def user_repr(self) -> str:
-        """Return the user's id, or ``-``; the app's ``Tracking(user_repr=...)`` where there is one.
+        """Return the user's id, or ``-``; with ``Tracking(user_repr=...)`` the text of that function.
 
         The user's document is not loaded.
         """
@@ -229,7 +229,7 @@ class Tracking(Document):
 
         Args:
             name: in any case.
-            default: what to return when there is none.
+            default: the result if there is no such header.
         """
         wanted = name.lower()
         for header, value in self.request_headers:
@@ -246,9 +246,9 @@ class Tracking(Document):
         )
 
     def debug(self) -> None:
-        """Print the record at length: the line, the request and the response with their bodies.
+        """Print the whole record: the line, the request and the response with their bodies.
 
-        What strangers wrote is printed with its control characters shown and not sent.
+        Control characters in recorded data are escaped.
         """
         print(describe(self))
 

@@ -1,14 +1,14 @@
-"""What can go wrong, as far as a caller can act on it.
+"""The errors on which a caller can act.
 
 ::
 
     TrackingError
-    ├── ConfigError        a setting or an argument is wrong: the message names it and the fix
+    ├── ConfigError        wrong setting or argument: the message names it and the fix
     │   └── NoDatabaseError    no MongoDB is configured
-    ├── FilterError        a filter's text is wrong
+    ├── FilterError        wrong filter text
     └── ExportError        a batch could not be stored; the same batch may be tried again
 
-None of them ever reaches a request: they are raised while an app is set up, by commands and by queries.
+None of them reaches a request: they are raised during setup, by commands and by queries.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["ConfigError", "ExportError", "FilterError", "NoDatabaseError", "Trac
 
 
 class TrackingError(Exception):
-    """The root of all errors of this package.
+    """Base class of all errors of this package.
 
     .. versionadded:: 2.0
     """
@@ -38,16 +38,16 @@ class NoDatabaseError(ConfigError):
 
 
 class FilterError(TrackingError):
-    """A filter's text is wrong. The message names the term and what it wants.
+    """A filter's text is wrong. The message names the term and the expected value.
 
     .. versionadded:: 2.0
     """
 
 
 class ExportError(TrackingError):
-    """A batch could not be stored. Its text is safe to log: it quotes nothing of any record.
+    """A batch could not be stored. Its text is safe to log: it quotes no data of a record.
 
-    The batch may be exported again, records that did arrive are not stored twice.
+    The batch may be exported again; records that did arrive are not stored twice.
 
     .. versionadded:: 2.0
     """

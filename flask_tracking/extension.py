@@ -1,4 +1,4 @@
-"""`Tracking`: wires the stretches of a request's way together, for one app or many."""
+"""The extension class `Tracking`: connects capture, worker and exporter, for one app or many."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from flask import current_app
 
-# Not `flask.Flask`, which OpenTelemetry replaces: apps that were made before are apps, too.
+# Not `flask.Flask`, which OpenTelemetry replaces: apps created before that are apps too.
 from flask.app import Flask
 from werkzeug.local import LocalProxy
 
@@ -49,8 +49,8 @@ class Tracking:
             tracking.init_app(app)
             return app
 
-    One instance may serve many apps; each has its own settings, queue and store. All that belongs to an
-    app is kept in ``app.extensions["tracking"]``, nothing here keeps the app.
+    One instance can track many apps; each has its own settings, queue and store. All state of an app is
+    in ``app.extensions["tracking"]``; this object holds no reference to the app.
 
     .. versionadded:: 2.0
     """
@@ -65,23 +65,23 @@ class Tracking:
         redact: Redact | None = None,
         on_record: Callable[[Record], Record | None] | None = None,
     ) -> None:
-        """Take the parts that are not the default, and track `app` if it is given.
+        """Store the arguments, and track `app` if it is given.
 
         Args:
             app: the app; without it call `init_app` later.
-            exporter: where records go, by default a `MongoExporter` with the app's settings.
+            exporter: takes the records; by default a `MongoExporter` with the app's settings.
             user_repr: replaces the method of that name on ``documents.Tracking``: takes the document
                 and returns the text for its user.
             user_loader: called without arguments in the request's context when the response is made;
                 returns the user (an object or an id) or None. For apps without Flask-Login.
             redact: called on the worker's thread as ``redact(path, value, rule)``, exactly once for
-                each value that is to be removed, also of cookies and ``Authorization``. `path` is that
-                value's own, like ``request_headers.Cookie``; `rule` is what the remark will name: the
+                each value to be removed, including cookies and ``Authorization``. `path` is the path
+                of that value, like ``request_headers.Cookie``; `rule` is the name in the remark: the
                 id of a format or pattern, or ``name``, ``header``, ``literal``. Returns the text to
-                store, `value` itself to let it stand, or None for the action of
-                ``TRACKING_REDACT_ACTIONS``. When it raises, that is logged, and the action is taken.
-            on_record: called with each record before it is stored, secrets removed, on the worker's
-                thread; returns it, another one made by `dataclasses.replace`, or None to drop it.
+                store, `value` itself to keep it, or None for the action of
+                ``TRACKING_REDACT_ACTIONS``. If it raises, the error is logged and the action applied.
+            on_record: called on the worker's thread with each record after redaction, before it is
+                stored; returns it, a copy made by `dataclasses.replace`, or None to drop it.
 
         Raises:
             ConfigError: an argument or a setting is wrong, or the app is tracked already.
@@ -102,12 +102,12 @@ class Tracking:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Track `app`. Its ``TRACKING_*`` settings are read now, and never again.
+        """Track `app`. Its ``TRACKING_*`` settings are read only now.
 
-        Middleware that wraps ``app.wsgi_app`` later stands outside: what it does is not recorded.
+        Middleware that wraps ``app.wsgi_app`` later is outside: its changes are not recorded.
 
         Raises:
-            ConfigError: a setting is wrong, the app is tracked already, or `app` is something else.
+            ConfigError: a setting is wrong, the app is tracked already, or `app` is not a Flask app.
         """
         app = _find_app(app)
         settings = Settings.from_mapping(app.config)
@@ -135,16 +135,16 @@ class Tracking:
     def exclude(self, view: T) -> T:
         """Record no request to a view or a blueprint: ``@tracking.exclude``.
 
-        Unlike a path in ``TRACKING_EXCLUDE`` the view is only known once the request has been routed:
-        until then it is treated as any other. ``span.keep`` in the view has the last word.
+        Unlike a path in ``TRACKING_EXCLUDE``, the view is only known once the request has been routed.
+        Until then the request is treated like any other. ``span.keep`` in the view overrides the mark.
 
         Args:
-            view: a view function, what ``as_view`` returns, a class of views or one of its methods, any
-                class whose methods are views, or a blueprint, which stands for all its views. It is
-                returned as it is, and may be registered before or after.
+            view: a view function, the result of ``as_view``, a class of views or one of its methods,
+                any class whose methods are views, or a blueprint with all its views. It is returned
+                unchanged, and may be registered before or after.
 
         Raises:
-            ConfigError: it is something else.
+            ConfigError: `view` is something else.
         """
         return mark(view, "exclude", Mark(is_excluded=True))
 
@@ -155,7 +155,7 @@ class Tracking:
             view: as for `exclude`.
 
         Raises:
-            ConfigError: it is something else.
+            ConfigError: `view` is something else.
         """
         return mark(view, "exclude_body", Mark(excludes_body=True))
 
@@ -166,16 +166,16 @@ class Tracking:
     def keep(self, view: T) -> T: ...
 
     def keep(self, view: Any) -> Any:
-        """Keep the records of a view or a blueprint whatever the rules say.
+        """Keep the records of a view or a blueprint, whatever their method, status and sampling.
 
         ``@tracking.keep``, or with a reason ``@tracking.keep("payments")``. ``span.discard`` in the
-        view has the last word.
+        view overrides the mark.
 
         Args:
             view: as for `exclude`, or the reason, which is stored with each record.
 
         Raises:
-            ConfigError: it is something else.
+            ConfigError: `view` is something else.
         """
         if not isinstance(view, str):
             return mark(view, "keep", Mark(keep_reason="asked for"))
@@ -183,15 +183,15 @@ class Tracking:
 
     @property
     def span(self) -> Span:
-        """The span of the running request; outside a request one that keeps nothing."""
+        """The span of the running request; outside a request a span that does nothing."""
         return current_span()
 
     @property
     def stats(self) -> Stats:
-        """What was recorded and dropped: of the current app, else of the only one.
+        """The numbers of recorded and dropped requests, of the current app or of the only one.
 
         Raises:
-            TrackingError: it is not clear which app is meant, or the app is not tracked.
+            TrackingError: several apps could be meant, or the app is not tracked.
         """
         tracked: TrackedApp | None = None
         if current_app:
@@ -208,28 +208,28 @@ class Tracking:
         return tracked.worker.stats
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all that ended before is stored or dropped, for every app of this object.
+        """Wait until all ended requests are stored or dropped, for every app of this object.
 
         Args:
-            timeout_s: how long to wait at most, for each app.
+            timeout_s: maximum time to wait for each app.
 
         Returns:
-            False when time ran out.
+            False if time ran out.
         """
         workers = [tracked.worker for tracked in self._tracked if tracked.worker is not None]
         in_time = [worker.flush(timeout_s) for worker in workers]
         return all(in_time)
 
     def close(self, timeout_s: float) -> bool:
-        """Store what is queued and close the exporters; later requests are not recorded.
+        """Store queued records and close the exporters; later requests are not recorded.
 
-        Called by itself when the process ends.
+        Called automatically when the process ends.
 
         Args:
-            timeout_s: how long to wait at most, for each app.
+            timeout_s: maximum time to wait for each app.
 
         Returns:
-            False when time ran out; what was not stored is counted as dropped.
+            False if time ran out; records that were not stored are counted as dropped.
         """
         workers = [tracked.worker for tracked in self._tracked if tracked.worker is not None]
         in_time = [worker.close(timeout_s) for worker in workers]
@@ -244,7 +244,7 @@ def _wrong(name: str, value: object, wanted: str) -> ConfigError:
 
 
 def _find_app(app: object) -> Flask:
-    """Return the app that was given, itself or by a proxy like `current_app`."""
+    """Return the given app, or the app behind a proxy like `current_app`."""
     if isinstance(app, LocalProxy):
         try:
             app = app._get_current_object()
@@ -254,7 +254,7 @@ def _find_app(app: object) -> Flask:
             ) from None
     if isinstance(app, Flask):
         return app
-    for name in ("app", "server"):  # of Connexion, Dash, and others around an app
+    for name in ("app", "server"):  # of Connexion, Dash and other wrappers
         if isinstance(getattr(app, name, None), Flask):
             raise _wrong("app", app, f"a Flask app, like the one in its attribute: Tracking(x.{name})")
     wanted = "a Flask app"
@@ -294,6 +294,6 @@ def _make_worker(
 
 
 def _when_collected(app: Flask, close: Callable[[], None]) -> None:
-    """Call `close` when the app is collected, so that no thread and no client outlive it."""
+    """Call `close` when the app is garbage-collected, so that no thread or client outlives it."""
     finalizer = weakref.finalize(app, close)
-    finalizer.atexit = False  # the worker sees to the end of the process itself, and waits there
+    finalizer.atexit = False  # the worker handles the end of the process itself, and waits there

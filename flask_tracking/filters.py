@@ -1,12 +1,12 @@
-"""`Filter`: a value that says which records are meant, with one text grammar.
+"""`Filter`, a value that selects records, and its text grammar.
 
-A filter's text is a list of ``key=value`` terms, all of which must hold::
+A filter's text is a list of ``key=value`` terms, all of which must match::
 
     status=5xx method=POST path=/orders/* slower-than=200ms user=42 since=2h until=2026-11-24T12:00
     kept=yes
 
-The commands offer the same keys as options, ``--status 5xx``. Values with blanks are quoted as a
-shell would: ``path="/a b"``.
+The commands offer the same keys as options, ``--status 5xx``. Values with blanks are quoted as in a
+shell: ``path="/a b"``.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 __all__ = ["Filter"]
 
 FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
-"""Nothing is older."""
+"""No record is older."""
 FIRST_FAILURE = 500
-"""From this status code on a request has failed. A store may index those by themselves: few are."""
+"""The lowest status code of a failure. A store may index failures separately, because they are few."""
 _WILD = re.compile("[*…]")
-"""What stands for any run of characters: `list` shows the second where it cut something."""
+"""Wildcards for any run of characters: `list` shows the second in shortened values."""
 _OBJECT = r"^<[A-Za-z_][0-9A-Za-z_.]*:? ['\"]?"
-"""How the text of an object begins: ``<User ada>``, ``<User: ada>``, ``<User 'ada'>``."""
+"""The beginning of an object's text: ``<User ada>``, ``<User: ada>``, ``<User 'ada'>``."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def parse_time(text: str, *, now: datetime | None = None) -> datetime:
-    """Read a point in time: ISO 8601, UTC unless it says otherwise, or an age like ``90s`` or ``2h``.
+    """Parse a time: ISO 8601, UTC without an offset, or an age like ``90s`` or ``2h``.
 
     Raises:
-        FilterError: it is neither.
+        FilterError: `text` is neither.
     """
     age = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
     if age:
@@ -59,10 +59,10 @@ def parse_time(text: str, *, now: datetime | None = None) -> datetime:
 
 
 def parse_status(text: str) -> tuple[int, int]:
-    """Read a status code or a class of them: ``404`` is (404, 404), ``5xx`` is (500, 599).
+    """Parse a status code or a class of them: ``404`` is (404, 404), ``5xx`` is (500, 599).
 
     Raises:
-        FilterError: it is neither.
+        FilterError: `text` is neither.
     """
     if re.fullmatch(r"[1-5][0-9]{2}", text):
         return int(text), int(text)
@@ -72,10 +72,10 @@ def parse_status(text: str) -> tuple[int, int]:
 
 
 def parse_duration(text: str) -> float:
-    """Read a duration and return milliseconds: ``200``, ``200ms`` or ``1.5s``.
+    """Parse a duration into milliseconds: ``200``, ``200ms`` or ``1.5s``.
 
     Raises:
-        FilterError: it is none of these.
+        FilterError: `text` is none of these.
     """
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s)?", text)
     if not match:
@@ -92,13 +92,13 @@ def _parse_method(text: str) -> str:
 def _parse_path(text: str) -> str:
     if not text.startswith(("/", "*")):
         raise FilterError(f"{text!r} is no path. Write one like /orders/17 or /orders/*.")
-    return clean_text(text)  # no store can be asked for what is in no known encoding
+    return clean_text(text)  # stores take no lone surrogates
 
 
 def _parse_user(text: str) -> str:
     if not text:
         raise FilterError("A user is empty. Write the id or the name that the records show.")
-    return clean_text(text)  # no store can be asked for what is in no known encoding
+    return clean_text(text)  # stores take no lone surrogates
 
 
 def _parse_yes(text: str) -> bool:
@@ -109,7 +109,7 @@ def _parse_yes(text: str) -> bool:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which records are meant. Every part that is set must hold.
+    """Selects records. Every part that is set must match.
 
     .. versionadded:: 2.0
     """
@@ -119,27 +119,27 @@ class Filter:
     until: datetime | None = None
     """Arrived before this time; aware."""
     status: tuple[int, int] | None = None
-    """The least and the largest status code, both included."""
+    """The lowest and the highest status code, both included."""
     method: str | None = None
     path: str | None = None
-    """The whole path, or with a ``?`` in it path and query; ``*`` stands for any run of characters."""
+    """The whole path, or path and query if it contains ``?``; ``*`` matches any run of characters."""
     slower_than_ms: float | None = None
-    """An ``execution_time`` of at least so many milliseconds."""
+    """The minimum ``execution_time``, in milliseconds."""
     user: str | None = None
-    """The ``user_id`` or the ``user_repr``: that of ``<User ada>`` is ``ada`` as well. ``*`` stands for
-    any run of characters."""
+    """The ``user_id`` or the ``user_repr``; ``ada`` also matches ``<User ada>``. ``*`` matches any run
+    of characters."""
     kept: bool = False
-    """True for kept ones only; False for kept ones and others."""
+    """True selects kept records only; False selects all."""
 
     @classmethod
     def parse(cls, text: str) -> Filter:
-        """Read a filter's text.
+        """Parse a filter's text.
 
         Args:
-            text: ``key=value`` terms with blanks between; the module says which keys there are.
+            text: ``key=value`` terms separated by blanks; the module lists the keys.
 
         Raises:
-            FilterError: a term is wrong; names it and what it wants.
+            FilterError: a term is wrong; the message names it and the expected value.
         """
         try:
             terms = shlex.split(text)
@@ -159,7 +159,7 @@ class Filter:
 
     @classmethod
     def from_options(cls, options: Mapping[str, str | None]) -> Filter:
-        """Make a filter of texts by key; None means that the key is not given.
+        """Make a filter from texts by key; None means that the key is not given.
 
         Raises:
             FilterError: a value is wrong.
@@ -172,7 +172,7 @@ class Filter:
         return cls(**parts)
 
     def matches(self, record: Record) -> bool:
-        """Tell whether `record` is meant."""
+        """Tell whether the filter selects `record`."""
         return (
             (self.since is None or record.date_created >= self.since)
             and (self.until is None or record.date_created < self.until)
@@ -195,26 +195,26 @@ class Filter:
 
     @property
     def wants_failures(self) -> bool:
-        """True when nothing but failures is meant, by their status code."""
+        """True if the status code selects only failures."""
         return self.status is not None and self.status[0] >= FIRST_FAILURE
 
     @property
     def target(self) -> tuple[str, str] | None:
-        """What `path` means as a path and a query; None where no ``?`` is in it."""
+        """The path and the query in `path`; None if it contains no ``?``."""
         path, mark, query = (self.path or "").partition("?")
         return (path, query) if mark else None
 
     def path_regex(self) -> str | None:
-        """Return `path` as an anchored regular expression, in the subset every store understands."""
+        """Return `path` as an anchored regular expression, in the subset that every store supports."""
         return None if self.path is None else make_regex(self.path)
 
     def _matches_path(self, record: Record) -> bool:
-        if _matches(self.path, record.path):  # a "?" may be in the path itself, where it was escaped
+        if _matches(self.path, record.path):  # an escaped "?" may be part of the path itself
             return True
         if self.target is None:
             return False
         path, query = self.target
-        # What the record's line shows has a "?" only where there is a query.
+        # The line of a record shows a "?" only if there is a query.
         if bool(query) is not bool(record.query_params):
             return False
         return _matches(path, record.path) and _matches(query, record.query_params or "")
@@ -227,17 +227,17 @@ class Filter:
 
 
 def is_pattern(text: str) -> bool:
-    """Tell whether something in `text` stands for any run of characters."""
+    """Tell whether `text` contains a wildcard."""
     return _WILD.search(text) is not None
 
 
 def make_regex(pattern: str) -> str:
-    """Return an anchored regular expression, in the subset every store understands."""
+    """Return an anchored regular expression, in the subset that every store supports."""
     return f"^{_make_core(pattern)}$"
 
 
 def object_regex(user: str) -> str | None:
-    """Return what finds texts of objects that name `user`, like ``<User ada>``; None for a pattern."""
+    """Return a regex for object texts that name `user`, like ``<User ada>``; None for a pattern."""
     return None if is_pattern(user) else f"{_OBJECT}{_escape(user)}['\"]?>$"
 
 
@@ -246,7 +246,7 @@ def _make_core(pattern: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return re.escape(text).replace("\0", r"\x00")  # no store takes a NUL in an expression
+    return re.escape(text).replace("\0", r"\x00")  # stores take no NUL in an expression
 
 
 def _matches(pattern: str | None, text: str | None) -> bool:
@@ -255,7 +255,7 @@ def _matches(pattern: str | None, text: str | None) -> bool:
     first, *others = _WILD.split(pattern)
     if not others:
         return text == first
-    # By hand: of an expression with many "*" the paths that clients choose could take hours.
+    # Not a regex: one with many "*" could take hours on paths that clients choose.
     *between, last = others
     start, end = len(first), len(text) - len(last)
     if start > end or not text.startswith(first) or not text.endswith(last):

@@ -1,4 +1,4 @@
-"""The read side, whatever the store: ask for small, indexed ranges, never for everything."""
+"""Queries for any store: small, indexed ranges of time, never the whole collection."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .record import Record
 __all__ = ["find_newest"]
 
 WINDOWS = tuple(timedelta(seconds=4**step) for step in range(14))
-"""How far back "the newest" is looked for, step by step: from a second to two years, then everything.
+"""The ranges in which the newest records are searched: from a second to two years, then everything.
 
-Each step is four times the one before, so that a range holds at most about four times what is wanted
-of it, and looking through an idle year takes a dozen short questions.
+Each range is four times the one before. So a range holds at most about four times the wanted records,
+and searching an idle year takes a dozen short queries.
 """
 RARE_WINDOWS = WINDOWS[::3]
-"""The same for failures: there are few in each, so that fewer and longer steps cost less."""
+"""The ranges for failures. There are few of these, so fewer and longer ranges cost less."""
 
 
 def find_newest(
@@ -26,19 +26,18 @@ def find_newest(
 ) -> list[Record]:
     """Find the newest `limit` records, the newest first.
 
-    Each step asks for one range of arrival times that no step before has asked for, and the first
-    step that fills the list is the last one: how many records there are does not matter, only how far
-    back the wanted ones are.
+    Each step queries one range of arrival times that no earlier step has queried. The search stops
+    when the list is full, so the cost depends on the age of the matching records, not on their number.
 
     Args:
-        reader: where to look.
-        wanted: which are meant.
-        limit: how many at most.
-        now: from where to look back; the present by default.
+        reader: the store.
+        wanted: the filter.
+        limit: maximum number of records.
+        now: the time from which to search back; the present by default.
     """
     end = wanted.until or now or datetime.now(timezone.utc)
     found: list[Record] = []
-    # A record may be younger than our clock: the first step is open at its younger end.
+    # The clock of another machine may be ahead: the first range has no end.
     step = wanted
     for window in RARE_WINDOWS if wanted.wants_failures else WINDOWS:
         since = max(end, FIRST + window) - window

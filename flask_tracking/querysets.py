@@ -1,8 +1,8 @@
-"""Querysets in which the names of our fields win over MongoEngine's operators.
+"""Querysets in which the names of record fields take precedence over MongoEngine's operators.
 
-MongoEngine takes the last part of ``exception__type`` for the operator ``$type``, unless two more
-underscores follow. Here a keyword that names a field of the document, or of one embedded in it, means
-that field. Operators behind it are operators: ``exception__type__in``.
+MongoEngine reads the last part of ``exception__type`` as the operator ``$type``, unless two more
+underscores follow. Here a keyword that names a field of the document, or of an embedded one, means
+that field. Operators after it remain operators: ``exception__type__in``.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from mongoengine.queryset.visitor import Q, QCombination, QNode
 DocumentClass = Any
 """A class derived from MongoEngine's ``Document`` or ``EmbeddedDocument``, which have no types."""
 EQUALITY_OPERATORS = (None, "not", "in", "nin", "exact", "iexact")
-"""With these a value is compared as a whole; None is what a keyword without an operator has."""
+"""Operators that compare a whole value; None stands for a keyword without an operator."""
 UPDATE_PREFIX = "set"
-"""What MongoEngine does with a field where an update names no operator."""
+"""The operator that MongoEngine uses if an update names none."""
 
 
 class QualifiedNameField(StringField):
-    """A dotted name, which equals its last part as well: ``OutOfStock`` is ``shop.OutOfStock``."""
+    """A dotted name that also equals its last part: ``OutOfStock`` is ``shop.OutOfStock``."""
 
     def prepare_query_value(self, op: str | None, value: Any) -> Any:
-        """Return what MongoDB is to compare with."""
+        """Return the value with which MongoDB compares."""
         if op not in EQUALITY_OPERATORS or not isinstance(value, str) or not value or "." in value:
             return super().prepare_query_value(op, value)
         flags = re.IGNORECASE if op == "iexact" else 0
@@ -38,7 +38,7 @@ class QualifiedNameField(StringField):
 
 
 class _FieldNames(BaseQuerySet):
-    """Reads keywords by the names of fields first."""
+    """Reads keywords as names of fields first."""
 
     def __call__(self, q_obj: QNode | None = None, **query: Any) -> Any:
         """Filter as MongoEngine does."""
@@ -54,19 +54,19 @@ class _FieldNames(BaseQuerySet):
 
 
 class TrackingQuerySet(_FieldNames, QuerySet):
-    """What ``Tracking.objects`` gives."""
+    """The queryset of ``Tracking.objects``."""
 
     def no_cache(self) -> UncachedTrackingQuerySet:
-        """Return one that keeps no results."""
+        """Return a queryset that caches no results."""
         uncached = UncachedTrackingQuerySet(self._document, self._collection)
         return super().no_cache()._clone_into(uncached)  # type: ignore[no-any-return]
 
 
 class UncachedTrackingQuerySet(_FieldNames, QuerySetNoCache):
-    """What its ``no_cache`` gives."""
+    """The queryset of ``Tracking.objects.no_cache()``."""
 
     def cache(self) -> TrackingQuerySet:
-        """Return one that keeps its results."""
+        """Return a queryset that caches its results."""
         cached = TrackingQuerySet(self._document, self._collection)
         return super().cache()._clone_into(cached)  # type: ignore[no-any-return]
 
@@ -81,7 +81,7 @@ def find_clashes(document_class: DocumentClass) -> frozenset[str]:
 
 @cache
 def find_paths(document_class: DocumentClass) -> Mapping[str, Any]:
-    """Return the fields of a document, and of those embedded in it, by their keywords."""
+    """Return the fields of a document and of its embedded documents, by their keywords."""
     paths: dict[str, Any] = {}
     for name, field in document_class._fields.items():
         paths[name] = field
@@ -99,7 +99,7 @@ def _escape(document_class: DocumentClass, query: Mapping[str, Any]) -> dict[str
         if _is_clash(document_class, keyword):
             keyword = f"{keyword}__"
         elif operator == "ne" and isinstance(_find_field(document_class, path), QualifiedNameField):
-            # MongoDB compares nothing with a pattern by `$ne`.
+            # `$ne` does not accept a pattern.
             keyword, value = f"{path}__not__in", [value]
         escaped[keyword] = value
     return escaped
@@ -118,7 +118,7 @@ def _escape_update(document_class: DocumentClass, update: Mapping[str, Any]) -> 
 
 
 def _escape_node(document_class: DocumentClass, node: Any) -> Any:
-    """Return a copy of a tree of `Q` objects with its keywords escaped: it may be used elsewhere."""
+    """Return a copy of a tree of `Q` objects with escaped keywords; the original may be in use."""
     if isinstance(node, QCombination):
         children = [_escape_node(document_class, child) for child in node.children]
         return QCombination(node.operation, children)
@@ -134,5 +134,5 @@ def _find_field(document_class: DocumentClass, keyword: str) -> Any:
 
 
 def _without_places(keyword: str) -> str:
-    """Leave out places in lists: ``redacted__0__rule`` is the field ``redacted__rule``."""
+    """Leave out list positions: ``redacted__0__rule`` is the field ``redacted__rule``."""
     return "__".join(part for part in keyword.split("__") if not part.isdigit())

@@ -1,7 +1,7 @@
-"""The two values of the way: `Capture`, which leaves the request thread, and `Record`, its result.
+"""The data of a request: `Capture`, which leaves the request thread, and `Record`, made from it.
 
-Both are plain: numbers, text, bytes, ids, times and containers of them. Nothing in them is alive, so
-they can wait in a queue, cross a thread and be stored without asking the app anything again.
+Both are plain values: numbers, text, bytes, ids, times and containers of them. They hold no object of
+the app, so they can wait in a queue, cross threads and be stored without asking the app again.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Holds(enum.Enum):
-    """What a field of a record holds, as far as redaction has to know: every field says it."""
+    """The content of a field, as far as redaction needs to know it. Every field declares one."""
 
     OURS = "ours"
-    """A number, a time, an id, or a word of a closed set: nothing that a stranger wrote."""
+    """A number, a time, an id, or a word of a closed set: nothing that a client wrote."""
     TEXT = "text"
     PATH = "path"
-    """The path, in which arguments of the view may stand."""
+    """The path, which may contain arguments of the view."""
     FORM = "form"
     """Pairs like ``name=value&name=value``."""
     TARGET = "target"
-    """A path, and a form behind a ``?``."""
+    """A path, and a form after a ``?``."""
     HEADERS = "headers"
     ARGS = "args"
     """The arguments of the view, by name."""
     BODY = "body"
     TREE = "tree"
-    """Plain values at any depth."""
+    """Plain values, nested to any depth."""
     AGENT = "agent"
     ERROR = "error"
     TIMINGS = "timings"
@@ -53,7 +53,7 @@ OURS, TEXT, PATH, FORM, TARGET, HEADERS, ARGS, BODY, TREE, AGENT, ERROR, TIMINGS
 
 
 class UserRef(NamedTuple):
-    """Names a MongoEngine document that is the user."""
+    """A reference to a MongoEngine document that is the user."""
 
     class_name: str
     """MongoEngine's name of the document's class."""
@@ -72,44 +72,44 @@ class ExceptionInfo(NamedTuple):
 
 
 class ChildTiming(NamedTuple):
-    """A named stretch of time inside a request."""
+    """A named timing inside a request."""
 
     name: str
     start_ms: float
     """Since the request arrived."""
     duration_ms: float | None
-    """None when it had not ended when the request did."""
+    """None if the request ended first."""
     error: str | None
-    """The name of the exception's class that left it, if one did."""
+    """The class name of the exception that ended it, if any."""
 
 
 class Remark(NamedTuple):
-    """Says where a secret was removed from a record, and why: never what it was."""
+    """Where a secret was removed from a record, and why; never the secret."""
 
     path: str
-    """The field, and what is known of the place in it, like ``request_headers.X-Api-Key``."""
+    """The field, and the place in it if known, like ``request_headers.X-Api-Key``."""
     rule: str
-    """The id of the format; or what was known otherwise: ``name``, ``header``, ``literal``, ``file``,
+    """The id of the format, or another reason: ``name``, ``header``, ``literal``, ``file``,
     ``base64``, ``unreadable``."""
     offset: int
-    """Where it began in the value at `path`, in bytes of UTF-8."""
+    """Start of the secret in the value at `path`, in bytes of UTF-8."""
     length: int
-    """How long it was, in bytes of UTF-8."""
+    """Length of the secret, in bytes of UTF-8."""
     stored_offset: int | None = None
-    """Where what replaced it begins in the stored value; None where that was cut off."""
+    """Start of the replacement in the stored value; None if it was cut off."""
     stored_length: int | None = None
-    """How long what replaced it is."""
+    """Length of the replacement."""
 
 
 class UserAgent(NamedTuple):
-    """What the ``User-Agent`` and ``Accept-Language`` headers say. Unknown parts are None."""
+    """The headers ``User-Agent`` and ``Accept-Language``, parsed. Unknown parts are None."""
 
     browser: str | None
-    """A word of the first flask-tracking's, like ``chrome``; else `browser_name`."""
+    """A word of the first flask-tracking, like ``chrome``; else `browser_name`."""
     version: str | None
     """Of `browser_name`."""
     platform: str | None
-    """A word of the first flask-tracking's, like ``macos``; else `platform_name`."""
+    """A word of the first flask-tracking, like ``macos``; else `platform_name`."""
     language: str | None
     string: str
     browser_name: str | None = None
@@ -119,34 +119,34 @@ class UserAgent(NamedTuple):
 
 
 class Capture(NamedTuple):
-    """The raw material of one record, as the request thread hands it over."""
+    """The raw data of one record, as the request thread hands it over."""
 
     number: int
-    """What `ids.next_number` gave the request."""
+    """The request's number from `ids.next_number`."""
     arrived_at: float
     """Unix time, in seconds."""
     size: int
-    """About the bytes of memory that it takes."""
+    """Approximate memory, in bytes."""
     app: str
     duration_ns: int
     first_byte_ns: int | None
-    """Since the arrival; None when no byte was produced."""
+    """Since the arrival; None if no byte was produced."""
     environ_keys: tuple[str, ...]
-    """The environ's keys that are kept: the request line's and ``HTTP_*``."""
+    """The stored keys of the environ: the request line and ``HTTP_*``."""
     environ_values: tuple[str, ...]
     """Their values, as the app saw them."""
     request_chunks: tuple[bytes, ...]
     request_size: int
     request_note: str | None
     status: str | None
-    """The status line's text, None when no answer had begun."""
+    """The text of the status line; None if the response had not started."""
     response_headers: Headers
     response_chunks: tuple[bytes, ...]
     response_size: int
     response_note: str | None
     outcome: str
     trace: TraceContext | None
-    """None where nothing but the ``traceparent`` header decides."""
+    """None if only the ``traceparent`` header decides."""
     endpoint: str | None
     url_rule: str | None
     blueprint: str | None
@@ -168,7 +168,7 @@ class Capture(NamedTuple):
         return make_record_id(self.arrived_at, self.number)
 
     def __repr__(self) -> str:
-        """Name the capture without quoting what strangers wrote."""
+        """Name the capture without quoting data of clients."""
         return f"<Capture {self.id} {self.kind}>"
 
 
@@ -177,13 +177,13 @@ class Record:
     """One HTTP request with its response; the fields are the document's fields.
 
     All times are aware UTC with millisecond precision, as MongoDB stores them; all durations are in
-    milliseconds, all sizes in bytes. Text of unknown origin is kept as it came: print it with care.
+    milliseconds, all sizes in bytes. Text from clients may hold control characters: print it with care.
 
     .. versionadded:: 2.0
     """
 
     id: ObjectId = field(metadata=OURS)
-    """Made when the request arrived; ``_id`` in the collection, ``tracking.span.id`` in the app."""
+    """Created when the request arrived; ``_id`` in the collection, ``tracking.span.id`` in the app."""
     kind: str = field(default="request", metadata=OURS)
     name: str | None = field(default=None, metadata=TEXT)
     date_created: datetime = field(metadata=OURS)
@@ -195,41 +195,41 @@ class Record:
     query_params: str | None = field(default=None, metadata=FORM)
     """The query string, without ``?``."""
     target: str | None = field(default=None, metadata=TARGET)
-    """The raw request target, where the server gives it."""
+    """The raw request target, if the server provides it."""
     http_version: str | None = field(default=None, metadata=TEXT)
     """Like ``HTTP/1.1``."""
     ip: str | None = field(default=None, metadata=TEXT)
     user: UserRef | None = field(default=None, metadata=OURS)
-    """When the user is a MongoEngine document."""
+    """Set if the user is a MongoEngine document."""
     user_id: str | None = field(default=None, metadata=TEXT)
     user_repr: str | None = field(default=None, metadata=TEXT)
     user_agent: UserAgent | None = field(default=None, metadata=AGENT)
     request_headers: tuple[tuple[str, str], ...] = field(default=(), metadata=HEADERS)
-    """Names in Title-Case, as the server joined them."""
+    """Names in Title-Case; the server joins repeated headers."""
     request_body: bytes = field(default=b"", metadata=BODY)
     """Decoded, then cut at ``TRACKING_MAX_BODY_LENGTH``."""
     request_body_size: int = field(default=0, metadata=OURS)
-    """On the wire."""
+    """Size on the wire."""
     request_body_note: str | None = field(default=None, metadata=OURS)
-    """Why it is not whole: ``truncated``, ``excluded``, ``binary``, ``undecodable``, ``not read``,
-    ``redacted whole``."""
+    """Why the stored body is not complete: ``truncated``, ``excluded``, ``binary``, ``undecodable``,
+    ``not read``, ``redacted whole``."""
     status_code: int | None = field(default=None, metadata=OURS)
-    """500 when an exception escaped before an answer began, 101 when the connection was upgraded; None
-    when the client left before the answer began."""
+    """500 if an exception escaped before the response started, 101 after an upgrade; None if the client
+    left before the response started."""
     response_headers: tuple[tuple[str, str], ...] = field(default=(), metadata=HEADERS)
     """In order, repeats preserved."""
     response_body: bytes = field(default=b"", metadata=BODY)
     response_body_size: int = field(default=0, metadata=OURS)
     response_body_note: str | None = field(default=None, metadata=OURS)
-    """As for the request, and ``file`` where the server sends a file by itself."""
+    """As for the request, and ``file`` if the server sent a file itself."""
     execution_time: float | None = field(default=None, metadata=OURS)
-    """From the arrival to the last body byte produced."""
+    """From arrival to the last byte of the body, in milliseconds."""
     time_to_first_byte: float | None = field(default=None, metadata=OURS)
     outcome: str = field(default="ok", metadata=OURS)
     """``ok``, ``error``, ``stream_error``, ``disconnected`` or ``unread``."""
     endpoint: str | None = field(default=None, metadata=OURS)
     url_rule: str | None = field(default=None, metadata=OURS)
-    """The low-cardinality key, like ``/orders/<int:id>``."""
+    """The route, like ``/orders/<int:id>``; use it to group requests."""
     blueprint: str | None = field(default=None, metadata=OURS)
     view_args: dict[str, str] | None = field(default=None, metadata=ARGS)
     exception: ExceptionInfo | None = field(default=None, metadata=ERROR)
@@ -239,7 +239,7 @@ class Record:
     """16 hex digits."""
     parent_span_id: str | None = field(default=None, metadata=OURS)
     request_id: str | None = field(default=None, metadata=TEXT)
-    """``X-Request-ID`` when well-formed, else the record's id."""
+    """A well-formed ``X-Request-ID``, otherwise the record's id."""
     hostname: str | None = field(default=None, metadata=OURS)
     process: str | None = field(default=None, metadata=OURS)
     """host:pid:random, new in every process."""
@@ -249,27 +249,27 @@ class Record:
     custom_data: Any = field(default=None, metadata=TREE)
     children: tuple[ChildTiming, ...] = field(default=(), metadata=TIMINGS)
     kept: bool = field(default=False, metadata=OURS)
-    """Copied to the kept collection, which routine traffic cannot push out."""
+    """Copied to the kept collection, which routine traffic cannot overwrite."""
     kept_reason: str | None = field(default=None, metadata=TEXT)
-    """``error``, ``slow``, or what the code that asked for it said."""
+    """``error``, ``slow``, or the reason given by code or by hand."""
     dropped_before: int = field(default=0, metadata=OURS)
-    """How many records this process dropped since its previous one."""
+    """Records that this process dropped since its previous one."""
     notes: tuple[str, ...] = field(default=(), metadata=OURS)
-    """What was cut, replaced or shed outside the bodies."""
+    """What was cut, replaced or left out outside the bodies."""
     redacted: tuple[Remark, ...] = field(default=(), metadata=OURS)
-    """One remark for each secret that was removed."""
+    """One remark for each removed secret."""
     rules_version: str | None = field(default=None, metadata=OURS)
-    """Of the redaction rules that it went through; None when it went through none."""
+    """Version of the names and formats of redaction; None if the record was not redacted."""
 
     def __repr__(self) -> str:
-        """Name the record without quoting what strangers wrote."""
+        """Name the record without quoting data of clients."""
         return f"<Record {self.id} {self.kind} {self.status_code}>"
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> Record:
-        """Return the record of `values`, which must have every field, and which it keeps.
+        """Return the record of `values`, which must contain every field. The dict becomes the record's.
 
-        As ``Record(**values)`` does it, a record takes as long as all the rest of its making.
+        ``Record(**values)`` would take as long as all other work on a record together.
         """
         record = object.__new__(cls)
         object.__setattr__(record, "__dict__", values)

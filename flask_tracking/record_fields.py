@@ -1,4 +1,4 @@
-"""The fields of a record by what they hold: what redaction reads and blanks follows from it."""
+"""The fields of a record by their content, which decides how redaction reads and replaces them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ def _read_fields(record_class: type[Record]) -> Mapping[str, Holds]:
     fields = {one.name: one.metadata.get("holds") for one in dataclasses.fields(record_class)}
     silent = sorted(name for name, holds in fields.items() if not isinstance(holds, Holds))
     if silent:
-        # Unredacted is no default: what nobody has thought of would be stored as it came.
+        # No default: a new field that nobody has classified would be stored unredacted.
         raise TypeError(f"fields of Record that do not say what they hold: {', '.join(silent)}")
     return {name: holds for name, holds in fields.items() if holds is not None}
 
 
 FIELDS: Mapping[str, Holds] = _read_fields(Record)
-"""Each field of `Record`, in its order, and what it holds."""
+"""The content of each field of `Record`, in order."""
 
 
 def fields_holding(*kinds: Holds) -> tuple[str, ...]:
-    """Return the names of the fields that hold one of `kinds`, in their order."""
+    """Return the names of the fields with a content of one of `kinds`, in order."""
     return tuple(name for name, holds in FIELDS.items() if holds in kinds)
