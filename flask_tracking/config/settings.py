@@ -1,7 +1,7 @@
-"""The settings: read once from ``app.config``, checked there, and never again.
+"""The settings: read and checked once, from ``app.config``.
 
-Each setting is one field of `Settings`, which carries everything that is known about it: the key, the
-unit, the default, the check, and the sentence that the reference page prints.
+Each setting is a field of `Settings`, which holds everything about it: the key, the unit, the default,
+the check, and the text for the reference page.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["Settings"]
 
 PREFIX = "TRACKING_"
 MAX_NUMBER = 1e15
-"""No time in seconds or milliseconds is larger: it would be thousands of years."""
+"""The largest time in seconds or milliseconds. More would be thousands of years, so it is an error."""
 MAX_SIZE_BYTES = 2**50
-"""MongoDB makes no capped collection that is larger."""
+"""The largest capped collection that MongoDB creates."""
 MAX_BODY_BYTES = 8 * 1024 * 1024
 REDACTION_MARGIN = 4096
-"""Bytes of a body that the redactor sees beyond what is stored."""
+"""Bytes of a body that the redactor reads beyond the stored part."""
 _PYTHON = re.compile(r"(?:True|False|None)$|[\[{(]")
-"""A value as Python writes it, in a string: it comes from the environment."""
+"""A Python literal in a string: the value comes from the environment."""
 _AS_JSON = """in an environment variable write it as JSON, like true or ["a", "b"]"""
 METHOD = re.compile(r"[A-Za-z][A-Za-z_-]{0,39}")
 
@@ -43,11 +43,11 @@ TEXT_CONTENT_TYPES = (
     "application/javascript",
     "application/yaml",
 )
-"""Bodies of these media types are stored by default: a person can read them."""
+"""Media types of text, whose bodies are stored by default."""
 
 
 class _Wrong(ValueError):
-    """What a check says of a value: what the setting wants instead."""
+    """A failed check; the message says what the setting expects instead."""
 
 
 def _boolean(value: Any) -> bool:
@@ -189,7 +189,7 @@ def _list_of(what: str, example: str) -> Callable[[Any], tuple[str, ...]]:
 
     def check(value: Any) -> tuple[str, ...]:
         names = list(_items(value, wants))
-        # A name without a letter or a digit would be part of every name.
+        # A name without a letter or digit would match every name.
         if not all(isinstance(item, str) and any(map(str.isalnum, item)) for item in names):
             raise _Wrong(wants)
         return tuple(names)
@@ -244,7 +244,7 @@ def _hash_key(value: Any) -> str | None:
 
 
 SECRET_KEYS = frozenset({"MONGODB_URI", "REDACT_LITERALS", "REDACT_HASH_KEY"})
-"""Settings that are secrets, or have some: nothing prints them."""
+"""Settings that are or contain secrets. They are never printed."""
 
 
 def _setting(key: str, check: Callable[[Any], Any], default: Any, unit: str, meaning: str) -> Any:
@@ -567,10 +567,10 @@ class Settings:
 
     @property
     def copied_body_bytes(self) -> int:
-        """How much of each body is copied while it passes.
+        """Maximum bytes of each body to copy.
 
-        With redaction it is more than is stored: what is cut in two shows its nature only by what is
-        behind the cut.
+        With redaction this is more than the stored part: whether the text at the cut is a secret may
+        only be clear from the text after it.
         """
         return self.max_body_bytes + REDACTION_MARGIN * (self.redact and self.max_body_bytes > 0)
 
@@ -584,13 +584,13 @@ class Settings:
         """Read and check the ``TRACKING_*`` keys of `config`.
 
         Args:
-            config: ``app.config`` or any mapping. Keys without the prefix are left alone.
+            config: ``app.config`` or any mapping. Keys without the prefix are ignored.
 
         Raises:
-            ConfigError: a value is wrong; names the key, the value seen and what is wanted.
+            ConfigError: a value is wrong; the message names the key, the value and what is expected.
 
         Warns:
-            UserWarning: a ``TRACKING_*`` key is not known; names the nearest known one.
+            UserWarning: a ``TRACKING_*`` key is unknown; the message names the nearest known one.
         """
         fields = {field.metadata["key"]: field for field in dataclasses.fields(cls)}
         values = {}
@@ -605,15 +605,15 @@ class Settings:
 
 
 def check_setting(key: str, value: Any, *, shown_as: str | None = None) -> Any:
-    """Return the setting that `value` makes of a known `key`.
+    """Check `value` and return the setting for a known `key`.
 
     Args:
         key: a known ``TRACKING_*`` key.
         value: as a user writes it.
-        shown_as: what the error calls the key, if not by its name.
+        shown_as: a name for the key in the error, by default the key itself.
 
     Raises:
-        ConfigError: the value is wrong; names the key, the value seen and what is wanted.
+        ConfigError: the value is wrong; the message names the key, the value and what is expected.
     """
     (field,) = [one for one in dataclasses.fields(Settings) if one.metadata["key"] == key]
     try:
@@ -625,25 +625,25 @@ def check_setting(key: str, value: Any, *, shown_as: str | None = None) -> Any:
 
 
 def tracking_keys(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ``TRACKING_*`` part of `config`, to be compared later."""
+    """Return the ``TRACKING_*`` part of `config`, for a later comparison."""
     return {key: value for key, value in config.items() if key.startswith(PREFIX)}
 
 
 def _shown(key: str, value: Any) -> str:
-    # A URI carries a password: what is wrong with it can be said without showing it.
+    # A URI may contain a password, so the message does not quote it.
     if key == "TRACKING_MONGODB_URI":
         return f"a {type(value).__name__} that is no MongoDB URI"
     if key.removeprefix(PREFIX) in SECRET_KEYS:
         return f"a wrong {type(value).__name__}"
     try:
         text = repr(value)
-    except ValueError:  # Python prints no integer of more than 4,300 digits
+    except ValueError:  # Python prints no integers of more than 4,300 digits
         return f"a {type(value).__name__} without end"
     return text if len(text) <= 200 else text[:200] + "…"
 
 
 def _warn_unknown(key: str, known: Iterable[str]) -> None:
-    # Without the prefix, which makes all keys look alike.
+    # Compare without the prefix, which makes all keys similar.
     names, name = [one.removeprefix(PREFIX) for one in known], key.removeprefix(PREFIX)
     nearest = [one for one in names if one.endswith(f"_{name}")]
     nearest = nearest or difflib.get_close_matches(name, names, n=1)
