@@ -1,5 +1,5 @@
-"""What runs on the request thread: cheap, and never raising into the app.
+"""Code that runs on the request thread: cheap, and never raising into the app.
 
-`middleware` opens a span at the WSGI boundary and ends it there, `signals` annotate it from inside
-Flask, and what is left at the end is one plain `Capture`, handed to a callable.
+`middleware` opens a span at the WSGI boundary and ends it there, `signals` add data to it from inside
+Flask. At the end one plain `Capture` is passed to a callable.
 """

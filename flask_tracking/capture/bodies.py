@@ -1,6 +1,6 @@
-"""Copies of bodies, and the tee of the response: what passes is counted, and passes unchanged.
+"""Copies of bodies, and the tee of the response: every chunk is counted and passed on unchanged.
 
-Nothing is produced that the server does not ask for. The tee of the request is in `input_tee`.
+The tee produces a chunk only when the server asks for one. `input_tee` has the tee of the request.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ __all__ = [
 
 
 FEW = 16
-"""So many chunks of a body are kept as they are, and beyond them the large ones."""
+"""The number of chunks of a body that are stored separately; after these, only large ones are."""
 LARGE = 1024
-"""Bytes of a chunk beside which the memory that Python takes for an object is little."""
+"""Bytes of a chunk that is large compared with Python's overhead for an object."""
 CHUNK_SIZE = 41
-"""Bytes of memory that a chunk takes beyond its own: an object, and a place in a tuple."""
+"""Bytes of memory for a chunk in addition to its data: an object, and a place in a tuple."""
 
 
 class BodyCopy:
-    """The beginning of a body, and its size."""
+    """The beginning of a body, and the size of the whole."""
 
     __slots__ = ("chunks", "kept", "note", "room", "size")
 
     def __init__(self, room: int, note: str | None = None) -> None:
-        """Copy at most `room` bytes; `note` says why none are, when `room` is 0 for a reason."""
+        """Copy at most `room` bytes; `note` says why, if `room` is 0 for a reason."""
         self.chunks: list[bytes | bytearray] = []
         self.room = room
         self.size = 0
@@ -47,7 +47,7 @@ class BodyCopy:
         self.note = note
 
     def add(self, chunk: bytes | memoryview) -> None:
-        """Count `chunk`, and copy it as far as there is room."""
+        """Count `chunk`, and copy as much of it as there is room for."""
         length, room = len(chunk), self.room
         self.size += length
         if room and length:
@@ -55,7 +55,7 @@ class BodyCopy:
                 chunk, length = chunk[:room], room
             chunks = self.chunks
             if len(chunks) < FEW or length >= LARGE:
-                # bytes() of bytes is the same object: a whole chunk is kept without a copy.
+                # bytes() of bytes returns the same object: a whole chunk is stored without a copy.
                 chunks.append(bytes(chunk))
             elif type(last := chunks[-1]) is bytearray:
                 last += chunk
@@ -65,19 +65,19 @@ class BodyCopy:
             self.kept += length
 
     def take_chunks(self) -> tuple[bytes, ...]:
-        """Return what was copied."""
+        """Return the copied chunks."""
         chunks = self.chunks
         return tuple(map(bytes, chunks)) if len(chunks) > FEW else tuple(chunks)  # type: ignore[arg-type]
 
     def exclude(self) -> None:
-        """Throw away what was copied, and copy no more."""
+        """Discard the copy, and copy nothing more."""
         self.chunks = []
         self.room = self.kept = 0
         self.note = "excluded"
 
 
 def stored_types(patterns: tuple[str, ...]) -> BoundedCache[str, bool]:
-    """Tell by ``Content-Type`` whether bodies are stored; without a type they are.
+    """Return a cached test by ``Content-Type`` of whether a body is stored; without a type it is.
 
     Args:
         patterns: the media types, like ``text/*``.
@@ -91,7 +91,7 @@ def stored_types(patterns: tuple[str, ...]) -> BoundedCache[str, bool]:
 
 
 class OutputTee:
-    """The response iterable that tells an `Exchange` what passes. Its class is `output_tee_class`.
+    """The response iterable that reports each chunk to an `Exchange`. See `output_tee_class`.
 
     The span is the current one while the app's iterable runs, so that a bare generator finds it.
     """
@@ -104,7 +104,7 @@ class OutputTee:
         self._iterator: Iterator[bytes] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
-        # A generator: a stream of many chunks resumes it in a third of the time of a method.
+        # A generator: for a stream of many chunks, resuming it takes a third of a method call.
         try:
             produce = iter(self._iterable).__next__
         except BaseException as error:
@@ -114,7 +114,7 @@ class OutputTee:
         return self._pass_on(produce)
 
     def __next__(self) -> bytes:
-        # For who takes the iterable of PEP 3333 for an iterator, which Werkzeug's is.
+        # For callers that use the iterable of PEP 3333 as an iterator, which Werkzeug's is.
         __traceback_hide__ = True
         try:
             if self._iterator is None:
@@ -167,13 +167,13 @@ class OutputTee:
                 exchange.end("disconnected")
 
     def __del__(self) -> None:
-        # A test client that neither read nor closed a stream: no server does that.
+        # A test client neither read nor closed the stream. Servers always do.
         if not self._exchange.has_ended:
             self._exchange.end("unread")
 
 
 class SizedOutputTee(OutputTee):
-    """For iterables that know their length: some servers make a ``Content-Length`` of it."""
+    """A tee for iterables with a length, from which some servers derive a ``Content-Length``."""
 
     __slots__ = ()
 
@@ -187,10 +187,10 @@ class SizedOutputTee(OutputTee):
 
 @lru_cache(maxsize=32)
 def output_tee_class(iterable_class: Hashable) -> type[OutputTee] | None:
-    """Return the class of tees for iterables of a class: with a length where they have one.
+    """Return the class of tees for iterables of a class: with a length if they have one.
 
     Returns:
-        None for a class that is not iterable: the server recognises such an object, or refuses it.
+        None for a class that is not iterable: the server recognises such an object, or rejects it.
     """
     if not (hasattr(iterable_class, "__iter__") or hasattr(iterable_class, "__getitem__")):
         return None

@@ -1,4 +1,4 @@
-"""Notice requests that reach the app past the middleware, because a server took its ``wsgi_app``."""
+"""Detect requests that bypass the middleware because a server holds the app's old ``wsgi_app``."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["warn_of_bypass"]
 
 @harmless("looking for the middleware")
 def warn_of_bypass(app: Flask, tracked: TrackedApp, request: Request) -> None:
-    """Warn, once, that the server calls the app past the middleware.
+    """Warn, once, that the server bypasses the middleware.
 
-    Call it for a request without a span of `app`. Nothing is said when the middleware has ever been
-    called, of requests that would not be recorded, and where a test dispatches a context by itself.
+    Call it for a request without a span of `app`. It does not warn if the middleware has ever been
+    called, for requests that are excluded, or if a test dispatches a context itself.
     """
     if tracked.is_reached or is_left_out(tracked.settings, request.path, request.environ):
         return
@@ -40,7 +40,7 @@ def warn_of_bypass(app: Flask, tracked: TrackedApp, request: Request) -> None:
 
 
 def _is_in_wsgi_app(app: Flask) -> bool:
-    """Tell whether the running request was begun by Flask's own ``wsgi_app`` of `app`."""
+    """Tell whether Flask's own ``wsgi_app`` of `app` started the running request."""
     code = inspect.unwrap(Flask.wsgi_app).__code__
     frame = inspect.currentframe()
     while frame is not None:

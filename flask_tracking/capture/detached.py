@@ -1,8 +1,8 @@
-"""Copies of objects that cannot ask a database, whatever their ``repr``, ``str`` or ``get_id`` do.
+"""Copies of objects that cannot query a database, whatever their ``repr``, ``str`` or ``get_id`` do.
 
-An ORM object is never converted to text itself. `detach` copies what is loaded into an object of the
-same class without a session; what would have to be fetched raises there. Objects that hold ORM objects
-are treated alike: a user that wraps a row, an exception whose argument is one.
+An ORM object itself is never converted to text. `detach` copies its loaded attributes into an object of
+the same class without a session; reading any other attribute raises there. Objects that contain ORM
+objects are treated alike: a user that wraps a row, an exception with a row as argument.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from .reach import (
 )
 
 MAX_SEARCHED = 1000
-"""How many objects are looked at for one copy, in all searches together."""
+"""Maximum number of objects searched for one copy, in all searches together."""
 
 
 def detach(value: object) -> Any:
-    """Return `value` if its text asks no database, else a copy that cannot ask.
+    """Return `value` if converting it to text sends no query, otherwise a copy that cannot.
 
     Returns:
-        `value` itself, a copy to be used with `ask`, or `UNLOADED` where none can be made.
+        `value` itself, a copy to be used with `ask`, or `UNLOADED` if no copy is possible.
     """
     if type(value) in PLAIN:
         return value
@@ -51,12 +51,12 @@ def detach(value: object) -> Any:
 
 
 def ask(convert: Callable[..., Any], copy: object, *args: object) -> Any:
-    """Call `convert` on what `detach` returned in place of an object.
+    """Call `convert` on the result of `detach`.
 
-    It runs outside of the request's contexts, where sessions that belong to them cannot be reached.
+    It runs outside the request's contexts, so it cannot reach sessions that belong to them.
 
     Returns:
-        What it returned; None if it raised, which is how a copy says that something is not loaded.
+        The result; None if it raised, because an attribute is not loaded or for another reason.
     """
     if copy is UNLOADED:
         return None
@@ -73,7 +73,7 @@ def _detach(value: object) -> Any:
 
 
 class _Name:
-    """Stands for an object whose own ``repr`` is not to be had."""
+    """Stands for an object whose own ``repr`` is not available."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -83,7 +83,7 @@ class _Name:
 
 
 class _Detacher:
-    """Copies an object, and those around it that its ``repr`` may need."""
+    """Copies an object, and the objects around it that its ``repr`` may need."""
 
     def __init__(self) -> None:
         self._left = MAX_NODES
@@ -91,7 +91,7 @@ class _Detacher:
         self._copies: dict[int, Any] = {}
 
     def copy(self, value: Any, depth: int) -> Any:
-        """Return `value` if it asks nothing, else a copy; raise if there can be none."""
+        """Return `value` if it sends no query, otherwise a copy; raise if there can be none."""
         kind = type(value)
         if kind in PLAIN:
             return value
@@ -119,11 +119,11 @@ class _Detacher:
         return found
 
     def copy_values(self, values: dict[str, Any], depth: int) -> dict[str, Any]:
-        """Copy values, with `UNLOADED` for those that ask a database."""
+        """Copy values, with `UNLOADED` for those that query a database."""
         return {name: self._copy_part(part, depth) for name, part in list(values.items())}
 
     def copy_document_values(self, values: dict[str, Any], depth: int) -> dict[str, Any]:
-        """Do the same, with `UNLOADED` also for references, which documents resolve when read."""
+        """Copy values, with `UNLOADED` also for references, which documents resolve when read."""
         return {
             name: part if type(part) in PLAIN else self._copy_document_part(part, depth)
             for name, part in list(values.items())
@@ -135,7 +135,7 @@ class _Detacher:
         return try_foreign(self.copy, part, depth + 1, default=UNLOADED)
 
     def _copy_document_part(self, part: Any, depth: int) -> Any:
-        # A list of references would be resolved as a whole when the copy's attribute is read.
+        # Reading the copy's attribute would resolve a whole list of references.
         asks = try_foreign(self._reaches, part, is_reference, default=True)
         return UNLOADED if asks else self._copy_part(part, depth)
 
@@ -160,10 +160,10 @@ class _Detacher:
         kind = type(value)
         shape = find_shape(kind)
         if shape.has_finalizer:
-            raise UnloadedError  # it would run for the copy as well
+            raise UnloadedError  # the finalizer would run for the copy as well
         is_error = issubclass(kind, BaseException)
         args = self._copy_arguments(value, depth) if is_error else ()
-        # Known before it is filled: related objects lead back to it.
+        # Registered before it is filled, because related objects refer back to it.
         copy = self._copies[id(value)] = shape.builtin.__new__(kind, *args)
         try:
             instead = {} if library is None else self._replace(library, value, depth)
@@ -186,7 +186,7 @@ class _Detacher:
             object.__setattr__(copy, name, held)
 
     def _copy_arguments(self, error: BaseException, depth: int) -> list[Any]:
-        # An exception's text has their reprs: one that fails is not to take the others along.
+        # The text of an exception contains their reprs: one that fails must not hide the others.
         arguments = arguments_of(error)
         pairs = zip(arguments, self._copy_all(arguments, depth), strict=True)
         return [

@@ -1,4 +1,4 @@
-"""One request and its response: what is copied of them, and their end."""
+"""One request and its response: the copies of their data, and their end."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ _REQUEST_KEYS = frozenset(
 )
 _SWITCHED = "101 Switching Protocols"
 _TAKEN_OVER = (StopIteration, ConnectionError)
-"""Websocket handlers raise the first to end a connection under gunicorn, the second under Werkzeug."""
+"""WebSocket handlers end a connection with the first under gunicorn, with the second under Werkzeug."""
 _WITHOUT_BODY = ("101", "204", "304")
 _ABSENT = -1
 _BASE_SIZE = 800
-"""Bytes of memory that a capture takes for its fields, the times and the status among them."""
+"""Bytes of memory for the fields of a capture, including the times and the status."""
 _TEXT_SIZE = 57
-"""Bytes of memory that a string takes beyond its characters, with its place in a tuple."""
+"""Bytes of memory for a string in addition to its characters, including its place in a tuple."""
 _HEADER_SIZE = 113
-"""The same of a value of the response's headers, with the tuple around it and its name."""
+"""The same for a value of the response's headers, including the tuple around it and its name."""
 _TRACE_SIZE = 300
-"""The same of a trace's three ids."""
+"""The same for the three ids of a trace."""
 _EMPTY_TEXT = getsizeof("")
 _NO_CHILDREN: tuple[ChildTiming, ...] = ()
 
@@ -60,33 +60,33 @@ Pick = Callable[["WSGIEnvironment"], tuple[Any, ...]]
 
 
 def _make_pick(keys: tuple[str, ...]) -> tuple[tuple[str, ...], Pick, int]:
-    """Return which of an environ's keys are kept, what returns their values, and the keys' memory."""
+    """Return the stored keys of an environ, the function that reads them, and the keys' memory."""
     kept = tuple(key for key in keys if key.startswith("HTTP_") or key in _REQUEST_KEYS)
     return kept, make_pick(kept), held_bytes(kept)
 
 
-# The clients of an app send few sets of headers. All captures of one share the tuple of its keys.
+# The clients of an app send few sets of headers. All captures with the same set share its tuple.
 _picks = BoundedCache(_make_pick)
 
 
 def _find_places(names: tuple[str, ...]) -> tuple[int, int, int]:
-    """Return where the body's type and length stand among the headers, and the memory of the names."""
+    """Return the positions of the body's type and length in the headers, and the names' memory."""
     places = {name.lower(): at for at, name in enumerate(names)}
     size = sum(map(getsizeof, names))
     return places.get("content-type", _ABSENT), places.get("content-length", _ABSENT), size
 
 
-# The views of an app send few sets of headers, too.
+# The views of an app also send few sets of headers.
 _places = BoundedCache(_find_places)
 
 
 def _wide_characters(texts: tuple[str, ...]) -> int:
-    """Return the bytes of memory that characters take, not all of which are ASCII."""
+    """Return the memory of the characters of texts that are not all ASCII, in bytes."""
     return sum(map(getsizeof, texts)) - _EMPTY_TEXT * len(texts)
 
 
 class Exchange:
-    """What is copied of one request and its response while they pass."""
+    """The copies of one request and its response, made as they pass through."""
 
     __slots__ = (
         "__weakref__",
@@ -131,13 +131,13 @@ class Exchange:
         self._server_write: Callable[[bytes], object] | None = None
         self._server_wrap_file: Callable[..., Any] | None = None
         self._file: Any = None
-        """What the server's file wrapper made of `_file_source`."""
+        """The result of the server's file wrapper for `_file_source`."""
         self._file_source: Any = None
 
     # The request
 
     def exclude_bodies(self) -> None:
-        """Copy no bodies from here on, throw away what was copied, and say so."""
+        """Copy no more bodies, discard the copies, and set the note."""
         self._room = 0
         self._request = self._request or BodyCopy(0)
         self._request.exclude()
@@ -146,12 +146,12 @@ class Exchange:
     def copy_bodies(
         self, environ: WSGIEnvironment, room: int, stored_types: BoundedCache[str, bool]
     ) -> None:
-        """Copy up to `room` bytes of each body, as far as its type is to be stored."""
+        """Copy up to `room` bytes of each body, if its type is stored."""
         self._room = self.response.room = room
         self._stored_types = stored_types
         length = environ.get("CONTENT_LENGTH")
         has_body = (length and length != "0") or "HTTP_TRANSFER_ENCODING" in environ
-        # Any client may send an Upgrade header. A handler that takes the socket over bypasses the tee.
+        # An Upgrade header alone means nothing. A handler that takes over the socket bypasses the tee.
         if not has_body or "wsgi.input" not in environ:
             return
         if stored_types[environ.get("CONTENT_TYPE", "")]:
@@ -161,7 +161,7 @@ class Exchange:
         self._input = tee_input(environ["wsgi.input"], self._request)
 
     def enter(self, environ: WSGIEnvironment) -> None:
-        """Put what is ours into the environ."""
+        """Put the span and the tees into the environ."""
         environ[ENVIRON_KEY] = self.span
         self.span.exchange = self
         if self._input is not None:
@@ -172,10 +172,10 @@ class Exchange:
             environ["wsgi.file_wrapper"] = self._wrap_file
 
     def give_back(self, environ: WSGIEnvironment) -> None:
-        """Put the server's file wrapper back: it looks for that class after the call."""
+        """Restore the server's file wrapper, because the server checks for its class after the call."""
         if self._server_wrap_file is not None:
             wrap_file = environ.get("wsgi.file_wrapper")
-            # The app may have taken it out, or put its own there: that stays.
+            # The app may have removed it, or put its own there, which stays.
             if isinstance(wrap_file, MethodType) and wrap_file.__self__ is self:
                 environ["wsgi.file_wrapper"] = self._server_wrap_file
 
@@ -186,14 +186,14 @@ class Exchange:
         except BaseException:
             drop_own_frame()
             raise
-        # Servers take their own names for the file, if it is named.
+        # The name of the argument differs between servers, so a keyword argument may have any.
         self._file_source = args[0] if args else next(iter(kwargs.values()), None)
         return self._file
 
     # The response
 
     def start_response(self, status: str, headers: Any, *exc_info: Any) -> Any:
-        """Stand in for the server's ``start_response``."""
+        """Replace the server's ``start_response``."""
         __traceback_hide__ = True
         try:
             write: Any = self._server_start_response(status, headers, *exc_info)
@@ -205,7 +205,7 @@ class Exchange:
         except Exception as error:
             report_failure("reading the response's headers", error)
         self._server_write = write
-        return self._write if callable(write) else write  # asgiref has none to give
+        return self._write if callable(write) else write  # asgiref returns no write function
 
     def _note_start(self, status: str, headers: Headers) -> None:
         self.span.settled_trace()
@@ -256,7 +256,7 @@ class Exchange:
             return iterable
 
     def _leave_to_server(self, file: Any) -> None:
-        """Let a file that the server sends by itself end the span when it is closed."""
+        """Let a file that the server sends itself end the span when it is closed."""
         close = getattr(file, "close", None)
         sent = SentFile(self._file_source)
 
@@ -274,9 +274,9 @@ class Exchange:
         is_hooked = call_foreign(
             "hooking a file response", _set_close, file, close_and_end, default=False
         )
-        self._first_byte_ns = clock.now_ns()  # from here on the server sends, unseen by us
+        self._first_byte_ns = clock.now_ns()  # from now on the server sends, unobserved
         if not is_hooked:
-            # The server looks for this very object: in a tee it would not find its own way to send it.
+            # The server must receive this very object: for a tee it would not use its own sendfile.
             self._end_file(sent.describe(self._expected_size))
 
     @harmless("ending a file response")
@@ -292,10 +292,10 @@ class Exchange:
         self.end("ok" if delivery.is_whole else "disconnected")
 
     def note_chunk(self, chunk: bytes) -> bool:
-        """Count and copy what has just been produced; the last expected byte is the end.
+        """Count and copy a chunk that was just produced; the last expected byte ends the exchange.
 
         Returns:
-            True when nothing but the size of later chunks matters.
+            True if only the size of later chunks matters.
         """
         try:
             response = self.response
@@ -323,17 +323,17 @@ class Exchange:
                 outcome = "ok"
             else:
                 self.span.take_escaped(error)
-        finally:  # what cannot be read of an exception costs its text, and not the record
+        finally:  # an exception that cannot be read costs its text, not the record
             if outcome == "error":
-                # The server has sent no byte of the answer that had begun: the client gets a 500.
+                # The server has sent no byte of the response that had started: the client gets a 500.
                 self._status = None
             self.end(outcome)
 
     def _is_taken_over(self, error: BaseException) -> bool:
-        """Tell whether a handler raised `error` because it has answered on the socket itself."""
+        """Tell whether a handler raised `error` because it has already answered on the socket."""
         if self._status is not None or not isinstance(error, _TAKEN_OVER):
             return False
-        # An exception that Flask reported is the view's own, whatever the client asked for.
+        # An exception that Flask reported comes from the view, whatever the client asked for.
         return self._asks_for_upgrade() and not self.span.has_met(error)
 
     def _asks_for_upgrade(self) -> bool:
@@ -343,8 +343,8 @@ class Exchange:
     def _end_handed_on(self, answer: object) -> None:
         """End an exchange whose app returned an object that is not iterable.
 
-        gunicorn's ``ALREADY_HANDLED`` is one: the app has answered on the socket. None comes from a
-        function that forgot to return a response, and servers refuse it.
+        For gunicorn's ``ALREADY_HANDLED`` the app has answered on the socket. None comes from a
+        function that forgot to return a response, and servers reject it.
         """
         if answer is None and not self._asks_for_upgrade():
             self._status = None
@@ -354,7 +354,7 @@ class Exchange:
         self.end("ok")
 
     def _settle_status(self, outcome: str) -> str:
-        """Correct status and outcome where the app did not answer through ``start_response``.
+        """Correct status and outcome if the app did not answer through ``start_response``.
 
         Returns:
             The outcome.
@@ -362,11 +362,11 @@ class Exchange:
         if outcome in ("error", "stream_error"):
             return outcome
         if self.response.size:
-            # A server refuses a body without a status: the app failed.
+            # A server rejects a body without a status: the app failed.
             return "error" if self._status is None else outcome
         if not self._asks_for_upgrade():
             return outcome
-        # Under Werkzeug flask-sock returns an empty 200 after the websocket was closed.
+        # Under Werkzeug, flask-sock returns an empty 200 after the WebSocket was closed.
         rule = getattr(self.span.request, "url_rule", None)
         if self._status is None or (rule is not None and rule.websocket and self._status[:1] == "2"):
             self._status = _SWITCHED
@@ -388,7 +388,7 @@ class Exchange:
                     return
                 if self._status is None or self._asks_for_upgrade():
                     outcome = self._settle_status(outcome)
-                if span.handled is not None:  # no request_finished came
+                if span.handled is not None:  # there was no request_finished
                     span.settle_handled(read_number((self._status or "")[:3]) or 500)
                 if hasattr(span.request, "_tracking_data"):
                     span.take_request_data()
@@ -410,7 +410,7 @@ class Exchange:
         )
 
     def _describe_request_body(self, environ: WSGIEnvironment) -> tuple[int, str | None]:
-        """Return the size of the request's body on the wire, and why it is not whole."""
+        """Return the size of the request's body on the wire, and why the copy is not complete."""
         copy, tee = self._request, self._input
         if copy is not None and tee is not None and tee.reached_end:
             return copy.size, copy.note
@@ -418,7 +418,7 @@ class Exchange:
         if copy is None or tee is None:
             return declared_size, copy.note if copy else None
         size = max(declared_size, copy.size)
-        # A chunked body has no size that could tell: what was not read to its end was not read.
+        # A chunked body declares no size, so only reading to its end proves that it was read.
         is_whole = 0 < size <= copy.size and "HTTP_TRANSFER_ENCODING" not in environ
         return size, copy.note or (None if is_whole else "not read")
 
@@ -433,11 +433,11 @@ class Exchange:
         size = _BASE_SIZE + self._headers_size
         if picking is None:
             picking = _picks[names]
-            size += picking[2]  # the first capture with these keys holds them, later ones share them
+            size += picking[2]  # counted for the first capture with these keys, which later ones share
         values = picking[1](environ)
         try:
             text = "".join(values)
-        except TypeError:  # a test's own environ has numbers where text belongs
+        except TypeError:  # the environ of a test may contain numbers instead of text
             values = tuple(map(str, values))
             text = "".join(values)
         text_size = len(text) if text.isascii() else _wide_characters(values)
@@ -458,7 +458,7 @@ class Exchange:
             size += held_bytes(custom_data) + span.annotations_size()
         if span.view_args or span.user_repr is not None:
             size += span.identity_size()
-        # By position: with names it takes twice as long.
+        # Positional arguments: keyword arguments take twice as long.
         return Capture(
             span.number,
             span.arrived_at,

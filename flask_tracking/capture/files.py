@@ -1,4 +1,4 @@
-"""Files that the server sends by itself: how far it came is read off the file when it is closed."""
+"""Files that the server sends itself: when a file is closed, its position tells how much was sent."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _DISK_ERRORS = frozenset({errno.EIO, errno.ESTALE})
 
 
 class Delivery(NamedTuple):
-    """What became of a file."""
+    """The outcome of sending a file."""
 
     size: int
-    """Bytes that the server took."""
+    """Bytes that the server read."""
     is_whole: bool
     error: BaseException | None
-    """Why the file could not be read; None also when it was the client that left."""
+    """Why the file could not be read; None if there was no error, or if the client left."""
 
 
 class SentFile:
-    """A file from the moment at which the server got it."""
+    """A file, from the moment at which the server received it."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -31,10 +31,9 @@ class SentFile:
         self._earlier_error = sys.exc_info()[1]
 
     def describe(self, expected_size: int | None) -> Delivery:
-        """Say what became of it; call this before it is closed.
+        """Return the outcome; call this before the file is closed.
 
-        Servers close a file while the error that ended its delivery is on its way through them.
-
+        Servers close a file while the exception that ended its delivery is being handled.
         Args:
             expected_size: the response's ``Content-Length``, None without one.
         """
@@ -44,7 +43,7 @@ class SentFile:
         taken = max(0, _position(self._file) - self._start)
         expected = self._remaining_size() if expected_size is None else expected_size
         if taken == 0 and error is None:
-            # The system's own way to send a file leaves the position where it was, or is put back.
+            # sendfile(2) leaves the position unchanged, or the server restores it.
             return Delivery(expected, True, None)
         if taken >= expected and (expected or error is None):
             return Delivery(expected or taken, True, None)
@@ -69,11 +68,11 @@ def _tell(file: Any) -> int:
 def _size(file: Any) -> int:
     try:
         return os.fstat(file.fileno()).st_size
-    except (AttributeError, OSError, ValueError):  # it is none of the system's files
+    except (AttributeError, OSError, ValueError):  # not a file of the operating system
         return 0
 
 
 def _is_clients(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno not in _DISK_ERRORS
-    return not isinstance(error, Exception)  # a server that gives up, as at a timeout
+    return not isinstance(error, Exception)  # the server gives up, as after a timeout

@@ -1,4 +1,4 @@
-"""Which requests are health checks, as far as they can be told without asking the app."""
+"""Recognise health checks by path or user agent, without asking the app."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PATHS = frozenset(
         "/__lbheartbeat__",
     }
 )
-"""Exact paths. ``/status``, ``/live`` and ``/up`` are pages of some apps: they are not among them."""
+"""Exact paths. ``/status``, ``/live`` and ``/up`` are left out: they are pages in some apps."""
 
 AGENTS = (
     "kube-probe/",
@@ -47,7 +47,7 @@ AGENTS = (
     "Mozilla/5.0 (compatible;Cloudflare-Healthchecks/",
     "Mozilla/5.0 (compatible; Cloudflare-Traffic-Manager/",
 )
-"""How the user agents of programs begin that do nothing but check health."""
+"""The beginnings of the user agents of programs that only check health."""
 
 
 def is_health_check(path: str, environ: WSGIEnvironment) -> bool:

@@ -1,4 +1,4 @@
-"""Notice marks without effect: a view calls what is marked, in a wrapper that does not show it."""
+"""Detect marks without effect: a view calls the marked function in a wrapper that hides it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .marks import functions_of, get_attribute, marked, owners, unwrap
 __all__ = ["warn_of_idle_marks"]
 
 MAX_HELD = 1000
-"""How many objects that a view holds are looked at."""
+"""Maximum number of objects held by a view to search."""
 WRAPPERS = (types.FunctionType, types.MethodType, functools.partial)
 
 
 @harmless("looking for marks without effect")
 def warn_of_idle_marks(app: Flask) -> None:
-    """Warn of each mark on a function or a class that a view of `app` calls and hides.
+    """Warn of each mark on a function or class that a view of `app` calls but hides.
 
-    A mark that no view of the app has to do with is left alone: it may be for one of another app.
+    A mark that no view of the app holds is ignored, because it may belong to another app.
     """
     idle: dict[int, Any] = {id(one): one for one in marked}
     views = tuple(app.view_functions.items()) if idle else ()
@@ -48,7 +48,7 @@ def _warn(target: Any, endpoint: str) -> None:
 
 
 def _shown_by(view: object) -> Iterator[object]:
-    """Yield where marks are found: the view, what it wraps, their classes and what these define."""
+    """Yield the objects whose marks count: the view, what it wraps, their classes and functions."""
     for layer in unwrap(view):
         yield get_attribute(layer, "__func__") or layer
         for owner in (*owners(layer), get_attribute(layer, "view_class")):
@@ -73,8 +73,8 @@ def _hidden_in(view: object) -> Iterator[object]:
 
 
 def _name_parts(held: object) -> Iterator[object]:
-    """Yield what a mark on `held` would stand on, or on what it wraps."""
-    # Only plain functions are looked into: an attribute of something else may cost a query.
+    """Yield the objects on which a mark of `held`, or of a function that it wraps, would be set."""
+    # Only plain functions are searched: reading an attribute of another object may send a query.
     if not isinstance(held, WRAPPERS):
         yield from (held if isinstance(held, type) else type(held)).__mro__
         return
@@ -88,7 +88,7 @@ def _held_by(layer: object) -> list[object]:
     if isinstance(layer, functools.partial):
         return [layer.func, *layer.args, *layer.keywords.values()]
     if isinstance(layer, types.FunctionType):
-        # A cell may be empty still.
+        # A cell may still be empty.
         return [one.cell_contents for one in layer.__closure__ or () if one != types.CellType()]
     attributes = get_attribute(layer, "__dict__")
     return list(attributes.values()) if isinstance(attributes, dict) else []

@@ -1,7 +1,7 @@
-"""The tee of a request's body: what the app reads is counted and its beginning copied.
+"""The tee of a request's body: it counts the bytes that the app reads, and copies their beginning.
 
-Nothing is read that the app does not read. Each reader tells in its own way that there is no more, and
-an app may go back and read again: by both is known what was read, and whether it was all.
+It reads only what the app reads. Each read method signals the end in its own way, and an app may seek
+back and read again: the tee follows both to know what was read, and whether it was everything.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from .bodies import BodyCopy
 __all__ = ["InputTee", "tee_input"]
 
 IsEnd = Callable[[Any, int], bool]
-"""Tells by what was read, and by how much was asked for, that a stream has no more."""
+"""Tells from the data and the requested size whether a stream is at its end."""
 
 
 class InputTee:
     """``wsgi.input`` that copies what the app reads.
 
-    It has the methods that the server's object has, no more, and each returns exactly what that one
-    returns. What is read a second time, after `seek`, is not copied a second time; what is skipped is
-    not taken for read, nor is anything behind it. Made by `tee_input`.
+    It has exactly the methods of the server's object, and each returns exactly what that one returns.
+    Data that is read again after `seek` is not copied again; skipped data does not count as read, nor
+    does anything after it. Made by `tee_input`.
     """
 
     def __init__(self, stream: Any, copy: BodyCopy) -> None:
@@ -34,7 +34,7 @@ class InputTee:
         self._copy = copy
         self._position = 0
         self.reached_end = False
-        """True once all that there is was read."""
+        """True once the whole body was read."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -42,7 +42,7 @@ class InputTee:
         except BaseException:
             drop_own_frame()
             raise
-        # A stream that finds its methods itself has readers that its class does not show.
+        # A stream that implements __getattr__ has read methods that its class does not show.
         return partial(_METHODS[name], self) if name in _METHODS else attribute
 
     def __iter__(self) -> InputTee:
@@ -67,12 +67,12 @@ class InputTee:
         return line
 
     def _note(self, data: Any, size: int | None = None, is_end: IsEnd | None = None) -> None:
-        """Copy what was read, but for what was read before.
+        """Copy the part of the data that was not read before.
 
         Args:
-            data: what was read.
-            size: how many bytes were asked for; None and negative numbers are without a limit.
-            is_end: tells by both whether there are no more; None where that cannot be told.
+            data: the data.
+            size: the requested number of bytes; None and negative numbers mean no limit.
+            is_end: tells from both whether the stream is at its end; None if they cannot tell.
         """
         try:
             copy, start, length = self._copy, self._position, len(data)
@@ -92,7 +92,7 @@ def _is_end_of_read(data: Any, size: int) -> bool:
 
 
 def _is_end_of_read1(data: Any, size: int) -> bool:
-    # One call of the system below: without a size it returns what is there, not all.
+    # A single system call: without a size it returns the available data, not everything.
     return not len(data)
 
 
@@ -125,7 +125,7 @@ def _make_buffer_reader(name: str) -> Callable[..., Any]:
             drop_own_frame()
             raise
         try:
-            if count is not None:  # as of a socket that has nothing yet
+            if count is not None:  # a non-blocking socket without data returns None
                 view = memoryview(buffer)
                 if view.format != "B":
                     view = view.cast("B")
@@ -152,7 +152,7 @@ def _readlines(self: InputTee, *args: Any, **kwargs: Any) -> Any:
 
 def _note_lines(self: InputTee, lines: list[bytes], hint: int | None) -> None:
     begin = self._position
-    for at in range(0, len(lines), _LINES):  # of a large upload there is no second copy
+    for at in range(0, len(lines), _LINES):  # in parts, to avoid a second copy of a large upload
         self._note(b"".join(lines[at : at + _LINES]))
     has_room = not hint or hint < 0 or self._position - begin < hint
     if has_room or lines[-1][-1:] != b"\n":
@@ -207,9 +207,9 @@ def _call_tell(stream: Any) -> int | None:
 
 
 _LINES = 256
-"""So many lines are looked at together."""
+"""Number of lines joined at once."""
 _UNKNOWN = sys.maxsize
-"""The position of a stream that does not tell it: behind everything."""
+"""The position of a stream that cannot tell it: after everything."""
 _METHODS: dict[str, Callable[..., Any]] = {
     "read": _make_reader("read", _is_end_of_read),
     "read1": _make_reader("read1", _is_end_of_read1),
@@ -226,11 +226,11 @@ _METHODS: dict[str, Callable[..., Any]] = {
 
 @lru_cache(maxsize=32)
 def _input_tee_class(stream_class: Hashable) -> type[InputTee]:
-    """Return the class of tees for streams of a class: with those methods that it has."""
+    """Return the class of tees for streams of a class: with the methods that it has."""
     methods = {name: method for name, method in _METHODS.items() if hasattr(stream_class, name)}
     return type("InputTee", (InputTee,), methods)
 
 
 def tee_input(stream: Any, copy: BodyCopy) -> InputTee:
-    """Return what stands in for the server's ``wsgi.input`` and tells `copy` what is read."""
+    """Return a replacement for the server's ``wsgi.input`` that passes all data read to `copy`."""
     return _input_tee_class(type(stream))(stream, copy)  # type: ignore[arg-type] # a class has a hash

@@ -1,7 +1,7 @@
-"""Where login systems leave the user of the running request, read without loading anybody.
+"""Read the user of the running request from login extensions, without loading one.
 
-Flask-Login, Flask-HTTPAuth and Flask-JWT-Extended write into Flask's ``g`` what they have verified.
-They are looked up in ``sys.modules`` and never imported.
+Flask-Login, Flask-HTTPAuth and Flask-JWT-Extended store the verified user in Flask's ``g``. These
+extensions are looked up in ``sys.modules`` and never imported.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 class Login(NamedTuple):
-    """A user that a login system names."""
+    """A user named by a login extension."""
 
     user: Any
     """An object or an id."""
     verified_id: str | None = None
-    """The id in a token that the app has verified: it counts, whatever the object says."""
+    """The id in a token that the app has verified; it takes precedence over the object's id."""
 
 
 def may_know_users(app: Flask, tracked: TrackedApp) -> bool:
-    """Tell whether there is anybody to ask for the user; cheap, every request asks it."""
+    """Tell whether anything could name the user; cheap, because it is called for every request."""
     return (
         tracked.user_loader is not None
         or hasattr(app, "login_manager")
@@ -40,12 +40,12 @@ def may_know_users(app: Flask, tracked: TrackedApp) -> bool:
 
 
 def find_logins(app: Flask, tracked: TrackedApp, *, may_load: bool) -> Iterator[Login]:
-    """Yield the users that the login systems name for the running request, best first.
+    """Yield the users that login extensions name for the running request, best first.
 
     Args:
         app: the app of the request.
-        tracked: what tracks it.
-        may_load: True once the response is made: from here on a query changes nothing in it.
+        tracked: its tracking state.
+        may_load: True once the response is made, when a query can no longer change it.
     """
     if tracked.user_loader is not None:
         if may_load:
@@ -66,7 +66,7 @@ def find_logins(app: Flask, tracked: TrackedApp, *, may_load: bool) -> Iterator[
 def _find_verified(app: Flask) -> Iterator[Login]:
     if "flask_httpauth" in sys.modules:
         user = g.get("flask_httpauth_user")
-        # With optional=True it is what the check returned, and False where that failed. Compared by
+        # With optional=True it is the result of the check, and False if that failed. Compared by
         # identity: the == of a user may read its id.
         if user is not None and user is not False:
             yield Login(user)
@@ -86,20 +86,20 @@ def _read_token(app: Flask, claims: Mapping[str, Any]) -> Login:
 
 def session_user_id() -> Any:
     """Return the id of the user in Flask-Login's session, or None."""
-    # Past the `session` proxy, which would mark the session as accessed and add `Vary: Cookie`.
+    # Not through the `session` proxy, which would mark the session as accessed: `Vary: Cookie`.
     context = vars(request_ctx._get_current_object())  # type: ignore[attr-defined]
     session = context.get("_session", context.get("session"))
-    # dict.get and not session.get: a session of somebody else's class may note that it was read.
+    # dict.get instead of session.get: a session class of the app may record that it was read.
     return dict.get(session, "_user_id") if isinstance(session, dict) else None
 
 
 def is_current_user(proxy: object) -> bool:
-    """Tell whether `proxy` is Flask-Login's ``current_user``: to resolve it may load the user."""
+    """Tell whether `proxy` is Flask-Login's ``current_user``; resolving it may load the user."""
     return proxy is getattr(sys.modules.get("flask_login"), "current_user", None)
 
 
 def resolve(proxy: LocalProxy[Any]) -> Any:
-    """Return the object behind a proxy; a user that was not loaded is the id in the session."""
+    """Return the object behind a proxy; for a user that was not loaded, the id in the session."""
     if not is_current_user(proxy):
         return proxy._get_current_object()
     if not has_request_context():
@@ -115,7 +115,7 @@ def is_logged_in(user: object) -> bool:
 
 def _call_loader(loader: Callable[[], Any]) -> Any:
     user = loader()
-    # The app's own wish: here Flask-Login's proxy loads the user.
+    # The app asked for it: here Flask-Login's proxy may load the user.
     return user._get_current_object() if isinstance(user, LocalProxy) else user
 
 

@@ -1,9 +1,8 @@
-"""The marks that code puts on views and blueprints, and what they do to a span.
+"""The marks on views and blueprints, and their effect on a span.
 
-A mark is an attribute of what is marked: the object stays what it is, and `functools.wraps` carries
-the mark on to what wraps it. The mark of a class holds for the views made by `as_view`, and for those
-that are its methods, as in Flask-Admin. What holds for an endpoint is found out once, at its first
-request.
+A mark is an attribute of the marked object, which stays the same object; `functools.wraps` copies the
+mark to wrappers. The mark of a class applies to views made by `as_view`, and to views that are its
+methods, as in Flask-Admin. The marks of an endpoint are determined once, at its first request.
 """
 
 from __future__ import annotations
@@ -30,25 +29,25 @@ ATTRIBUTE = "_flask_tracking_mark"
 MAX_WRAPPERS = 100
 ANY_METHOD = ""
 HANDLED = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-"""The methods that a `MethodView` has handlers for."""
+"""The HTTP methods for which a `MethodView` can have handlers."""
 UNKNOWN: Mapping[str, Mark] = {}
-"""Stands for an endpoint that nobody has asked for yet."""
+"""Stands for an endpoint whose marks have not been determined yet."""
 
 T = TypeVar("T")
 
 marked: WeakRegistry[Any] = WeakRegistry()
-"""The functions and classes that are marked."""
+"""The marked functions and classes."""
 
 
 class Mark(NamedTuple):
-    """What code says about a view or a blueprint."""
+    """The marking of a view or a blueprint."""
 
     is_excluded: bool = False
     excludes_body: bool = False
     keep_reason: str | None = None
 
     def followed_by(self, later: Mark) -> Mark:
-        """Return what holds when `later` is said after this, or nearer to the view."""
+        """Return the result of applying `later` after this mark, or nearer to the view."""
         body = self.excludes_body or later.excludes_body
         if later.is_excluded or later.keep_reason is not None:
             return later._replace(excludes_body=body)
@@ -62,20 +61,20 @@ def mark(target: T, name: str, added: Mark) -> T:
     """Mark a view, a class of views or a blueprint; return it, the same object.
 
     Args:
-        target: what to mark.
-        name: what the mark is called, for the error.
-        added: what is said, after what may be said already.
+        target: the object to mark.
+        name: the name of the mark, for the error.
+        added: the mark, applied after any existing one.
 
     Raises:
-        ConfigError: `target` is something else, or nothing can be noted on it.
+        ConfigError: `target` is something else, or takes no attribute.
     """
     if isinstance(target, Flask) or not (isinstance(target, Blueprint) or callable(target)):
         raise ConfigError(
             f"{name} marks a view or a blueprint, and this is a {type(target).__name__}. "
             "For paths there are TRACKING_EXCLUDE and TRACKING_EXCLUDE_BODY."
         )
-    # A bound method takes no attribute, its function does. What a view wraps is left alone: it may be
-    # a view by itself.
+    # A bound method takes no attribute, but its function does. A function that the view wraps is not
+    # marked, because it may be a view itself.
     owner = getattr(target, "__func__", target)
     try:
         setattr(owner, ATTRIBUTE, (_own_mark(owner) or NO_MARK).followed_by(added))
@@ -87,13 +86,13 @@ def mark(target: T, name: str, added: Mark) -> T:
     if isinstance(owner, types.FunctionType | type):
         marked.add(owner)
     for tracked in tracked_apps():
-        # Replaced and not cleared: who is just finding out what holds notes it in the old one.
+        # Replaced, not cleared: a thread that is determining marks stores them in the old dict.
         tracked.marks = {}
     return target
 
 
 def apply_marks(app: Flask, span: Span, endpoint: str, method: str) -> None:
-    """Do what the marks of an endpoint say, once it is known that a request goes there."""
+    """Apply the marks of an endpoint when Flask has routed a request to it."""
     known = span.owner.marks
     marks = known.get(endpoint, UNKNOWN)
     if marks is UNKNOWN:
@@ -110,10 +109,10 @@ def apply_marks(app: Flask, span: Span, endpoint: str, method: str) -> None:
 
 
 def find_marks(app: Flask, endpoint: str) -> dict[str, Mark] | None:
-    """Return what holds for an endpoint by HTTP method, and under `ANY_METHOD` for the others.
+    """Return the mark of an endpoint by HTTP method, and under `ANY_METHOD` for all others.
 
     Returns:
-        None when nothing is said about it.
+        None if there is no mark.
     """
     view = app.view_functions.get(endpoint)
     view_class = _view_class(view)
@@ -127,7 +126,7 @@ def find_marks(app: Flask, endpoint: str) -> dict[str, Mark] | None:
     found = {ANY_METHOD: general}
     for method in HANDLED if view_class is not None else ():
         handler = get_attribute(view_class, method.lower())
-        if handler is None and method == "HEAD":  # as Flask does it
+        if handler is None and method == "HEAD":  # as in Flask
             handler = get_attribute(view_class, "get")
         found[method] = functools.reduce(Mark.followed_by, _marks_of(handler), general)
     return found if any(one != NO_MARK for one in found.values()) else None
@@ -143,13 +142,13 @@ def _blueprint_marks(app: Flask, endpoint: str) -> Iterator[Mark]:
 
 
 def _view_class(view: object) -> Any:
-    """Return the class whose `as_view` made a view, or what it wraps."""
+    """Return the class whose `as_view` made a view, or a function that it wraps."""
     found = (get_attribute(layer, "view_class") for layer in unwrap(view))
     return next((one for one in found if one is not None), None)
 
 
 def _owner_marks(view: object) -> Iterator[Mark]:
-    """Yield the marks of the classes that a view, or what it wraps, is a method of."""
+    """Yield the marks of the classes of which a view, or a function that it wraps, is a method."""
     for layer in reversed(list(unwrap(view))):
         for owner in owners(layer):
             yield from _class_marks(owner)
@@ -167,7 +166,7 @@ def owners(layer: object) -> Iterator[type]:
 
 
 def functions_of(owner: type) -> list[object]:
-    """Return what the body of a class defines: its functions, static or not, among the rest."""
+    """Return the attributes in the body of a class, static and class methods as functions."""
     values = tuple(vars(owner).values())
     return [one.__func__ if type(one) in (staticmethod, classmethod) else one for one in values]
 
@@ -181,7 +180,7 @@ def _class_marks(view_class: object) -> Iterator[Mark]:
 
 
 def _marks_of(view: object) -> list[Mark]:
-    """Return the marks of a view and of what it wraps, the innermost first."""
+    """Return the marks of a view and of the functions that it wraps, the innermost first."""
     found = [_own_mark(wrapped) for wrapped in unwrap(view)]
     return [one for one in reversed(found) if one is not None]
 
@@ -192,8 +191,8 @@ def _own_mark(target: object) -> Mark | None:
 
 
 def unwrap(view: object) -> Iterator[object]:
-    """Yield what is given, what it wraps, what that wraps."""
-    for _ in range(MAX_WRAPPERS):  # something may wrap itself
+    """Yield `view`, the function that it wraps, the function that this one wraps, and so on."""
+    for _ in range(MAX_WRAPPERS):  # a function may wrap itself
         if view is None:
             return
         yield view
@@ -201,5 +200,5 @@ def unwrap(view: object) -> Iterator[object]:
 
 
 def get_attribute(target: object, name: str) -> Any:
-    """Return an attribute of what somebody else made; None without it, also when it raises."""
+    """Return an attribute of a foreign object; None if it is missing or raises."""
     return call_foreign("looking at a view", getattr, target, name, None, default=None)

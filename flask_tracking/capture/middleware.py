@@ -1,7 +1,7 @@
-"""Open a span at the WSGI boundary, and see to it that it ends there.
+"""Open a span at the WSGI boundary and end it there.
 
 Only this boundary knows when a response really ended: ``request_finished`` fires before a body is
-streamed and not at all when an exception escapes, ``request_tearing_down`` fires twice for some.
+streamed and not at all if an exception escapes; ``request_tearing_down`` fires twice for some requests.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 class TrackingMiddleware:
-    """The WSGI application around the app's own: records each exchange, changes none."""
+    """The WSGI middleware around the app: records each exchange without changing it."""
 
     def __init__(self, wsgi_app: WSGIApplication, tracked: TrackedApp, submit: Submit) -> None:
         """Wrap `wsgi_app`.
 
         Args:
             wsgi_app: the app's own.
-            tracked: what tracks it.
-            submit: takes the capture of each exchange that has ended; must not block.
+            tracked: its tracking state.
+            submit: receives the capture of each exchange that has ended; must not block.
         """
         self.wsgi_app = wsgi_app
         self._tracked = tracked
@@ -40,7 +40,7 @@ class TrackingMiddleware:
         self._stored_types = stored_types(tracked.settings.body_content_types)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        # Werkzeug's debugger leaves out frames with this name, also where they cannot be dropped.
+        # Werkzeug's debugger leaves out frames with this name, even where they cannot be dropped.
         __traceback_hide__ = True
         outer = environ.get(ENVIRON_KEY)
         self._tracked.is_reached = True
@@ -82,7 +82,7 @@ class TrackingMiddleware:
             exchange.exclude_bodies()
         elif self._room:
             exchange.copy_bodies(environ, self._room, self._stored_types)
-        # From here on nothing fails: the app finds all that is ours in the environ, or nothing.
+        # Nothing below raises: the app finds either everything of ours in the environ, or nothing.
         exchange.enter(environ)
         return exchange
 

@@ -1,8 +1,8 @@
-"""Objects that ask a database when they are read: whose they are, and what of them is there.
+"""Objects that query a database when they are read: their library and their loaded values.
 
-Reading an expired attribute, a relationship or a reference sends a statement, in the middle of the
-app's own transaction. This module knows by which attributes such objects hold what is loaded. No
-library is imported for that: an object's class tells by its bases where it comes from.
+Reading an expired attribute, a relationship or a reference sends a statement in the middle of the
+app's own transaction. This module knows the attributes in which such objects hold loaded values. It
+imports no ORM: the base classes of an object show its library.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from ..runtime.guard import try_foreign
 
 
 class UnloadedError(Exception):
-    """A value is not there without asking a database for it."""
+    """A value cannot be read without querying a database."""
 
 
 is_asking: ContextVar[bool] = ContextVar("flask_tracking.is_asking", default=False)
-"""Whether a copy is being asked for its id or text in this context."""
+"""True while a copy is asked for its id or text in this context."""
 
 
 class Unloaded:
-    """Stands where a value would have to be fetched: whatever is done with it raises.
+    """Stands for a value that is not loaded: every use of it raises.
 
-    Its class and its special attributes can be looked at unless a copy is being asked: gevent does that
-    with every object of the process, and so do debuggers and profilers.
+    Its class and special attributes can be read unless a copy is being asked, because gevent reads them
+    of every object of the process, and so do debuggers and profilers.
     """
 
     def _fail(self, *_: object) -> NoReturn:
@@ -47,35 +47,35 @@ class Unloaded:
             raise UnloadedError
         return Unloaded
 
-    __class__ = property(_find_class)  # isinstance() asks for it
+    __class__ = property(_find_class)  # isinstance() reads it
 
 
 UNLOADED: Any = Unloaded()
 
 
 class Copier(Protocol):
-    """What copies the parts of an object, see `flask_tracking.capture.detached`."""
+    """Copies the parts of an object, see `flask_tracking.capture.detached`."""
 
     def copy_values(self, values: dict[str, Any], depth: int) -> dict[str, Any]:
-        """Copy values, with `UNLOADED` for those that ask a database."""
+        """Copy values, with `UNLOADED` for those that query a database."""
 
     def copy_document_values(self, values: dict[str, Any], depth: int) -> dict[str, Any]:
-        """Do the same, with `UNLOADED` also for references, which documents resolve when read."""
+        """Copy values, with `UNLOADED` also for references, which documents resolve when read."""
 
 
 class Library(NamedTuple):
-    """How to read the objects of one library without asking its database."""
+    """How to read the objects of one library without querying its database."""
 
     find_key: Callable[[Any], Any]
     """Return the primary key: one value, a tuple, or None."""
     replace: Callable[[Copier, Any, int], dict[str, Any]] | None = None
-    """Return the attributes that a copy has in place of the original's; None: it is never copied."""
+    """Return the attributes that differ in a copy; None if objects of this library are never copied."""
 
 
 def find_library(kind: type) -> Library | None:
-    """Return the library that the instances of `kind` belong to; None for ordinary classes."""
+    """Return the library of the instances of `kind`; None for ordinary classes."""
     for base in kind.__mro__:
-        # Looked for each time: a class may be mapped long after its first instance was seen.
+        # Not cached: a class may be mapped long after its first instance was seen.
         if "_sa_class_manager" in base.__dict__:
             return _SQLALCHEMY
     if kind not in _known:
@@ -90,7 +90,7 @@ def find_key(value: object) -> str | None:
 
 
 def name_object(value: object) -> str:
-    """Return ``<User 17>``: the class and, of an ORM object, the primary key."""
+    """Return ``<User 17>``: the class and, for an ORM object, the primary key."""
     key = find_key(value)
     name = type(value).__name__
     return f"<{name}>" if key is None else f"<{name} {key}>"
@@ -115,8 +115,8 @@ def _sqlalchemy_key(row: Any) -> Any:
 
 def _without_state(copier: Copier, row: object, depth: int) -> dict[str, Any]:
     if len(object.__getattribute__(row, "__dict__")) == 1:
-        raise UnloadedError  # expired altogether: what a copy would say is empty
-    # Every way to a statement leads over the state: to the session, to what loads an attribute.
+        raise UnloadedError  # all attributes have expired: the copy would be empty
+    # Every statement needs the state: it leads to the session, and to the loaders of attributes.
     return {"_sa_instance_state": UNLOADED}
 
 
@@ -140,7 +140,7 @@ def _peewee_key(row: Any) -> Any:
 
 
 def _peewee_data(copier: Copier, row: Any, depth: int) -> dict[str, Any]:
-    if row._meta.backrefs:  # they are queries that the copy could send as well
+    if row._meta.backrefs:  # these are queries that the copy could also send
         raise UnloadedError
     related = copier.copy_values(row.__rel__, depth)
     unloaded = dict.fromkeys([field.name for field in row._meta.refs], UNLOADED)
@@ -150,7 +150,7 @@ def _peewee_data(copier: Copier, row: Any, depth: int) -> dict[str, Any]:
 _known: weakref.WeakKeyDictionary[type, Library | None] = weakref.WeakKeyDictionary()
 _SQLALCHEMY = Library(_sqlalchemy_key, _without_state)
 _UNREADABLE = (
-    # Collections and queries that are sent when they are looked at, or that flush what is pending.
+    # Collections and queries: reading them sends a query, or flushes pending changes.
     ("sqlalchemy.ext.associationproxy", "_AssociationCollection"),
     ("sqlalchemy.orm.query", "Query"),
     ("mongoengine.queryset.base", "BaseQuerySet"),
@@ -159,7 +159,7 @@ _UNREADABLE = (
     ("pony.orm.core", "QueryResult"),
     ("pony.orm.core", "SetInstance"),
     ("peewee", "BaseQuery"),
-    # Whoever holds one of these may ask for anything.
+    # An object that holds one of these can send any query.
     ("sqlalchemy.orm.session", "Session"),
     ("sqlalchemy.orm.scoping", "scoped_session"),
     ("sqlalchemy.ext.asyncio.session", "AsyncSession"),
@@ -167,7 +167,7 @@ _UNREADABLE = (
     ("sqlalchemy.engine.base", "Connection"),
     ("sqlalchemy.engine.base", "Engine"),
 )
-"""Objects of which nothing can be read without asking."""
+"""Objects of which nothing can be read without a query."""
 _LIBRARIES: dict[tuple[Any, str], Library] = {
     ("mongoengine.base.document", "BaseDocument"): Library(_document_key, _document_data),
     ("peewee", "Model"): Library(_peewee_key, _peewee_data),

@@ -1,7 +1,7 @@
-"""What the text of an object may show: its attributes and items, what these hold, and so on.
+"""The objects that the text of an object may show: its attributes and items, their own, and so on.
 
-Looking runs no code of the object's class: attributes are read past properties, items past an
-``__iter__`` of its own.
+The search runs no code of the object's class: it reads attributes without properties, and items without
+a custom ``__iter__``.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from .logins import is_current_user
 from .orm import UNLOADED, find_library
 
 MAX_DEPTH = 4
-"""How many levels within an object are looked at."""
+"""Maximum number of levels to search."""
 MAX_NODES = 200
-"""How many objects are looked at; what is beyond is not found."""
+"""Maximum number of objects to search; others are not found."""
 
 PLAIN = frozenset((
     type(None), bool, int, float, complex, str, bytes, bytearray, ObjectId, decimal.Decimal, uuid.UUID,
     dt.datetime, dt.date, dt.time, dt.timedelta, types.FunctionType, types.BuiltinFunctionType,
     types.ModuleType, type,
 ))  # fmt: skip
-"""Objects of these classes, and of no derived one, hold nothing that matters here."""
+"""Instances of exactly these classes hold no other objects that matter here."""
 SEQUENCES = (list, tuple, set, frozenset, collections.deque)
 LINKS: Any = [vars(BaseException)[name] for name in ("__cause__", "__context__")]
-"""What leads from an exception to another, past what a class may have in their place."""
+"""The links from an exception to another, even if a class overrides the attributes."""
 _ROW = ("sqlalchemy.engine.row", "Row")
 _HEAP_TYPE = 1 << 9
-"""The flag of classes that are made at run time: all those in Python, and ever more of those in C."""
+"""The flag of classes created at run time: all Python classes, and more and more C classes."""
 
 
 class Shape(NamedTuple):
-    """What has to be known of a class, to look into its instances and to copy them."""
+    """The facts about a class that are needed to search and copy its instances."""
 
     builtin: Any
-    """The class in C that it is derived from."""
+    """The C class from which it is derived."""
     slots: tuple[str, ...]
     """Names, because the slots themselves would keep their class alive."""
     items: Callable[[Any], Iterable[Any]] | None
-    """Return what an instance holds beside its attributes."""
+    """Return the objects that an instance holds in addition to its attributes."""
     is_opaque: bool
-    """True for classes of classes and of proxies, which are not looked into."""
+    """True for metaclasses and proxies, which are not searched."""
     has_finalizer: bool
 
 
@@ -60,7 +60,7 @@ _shapes: weakref.WeakKeyDictionary[type, Shape] = weakref.WeakKeyDictionary()
 
 
 def find_shape(kind: type) -> Shape:
-    """Return what is known of a class."""
+    """Return the cached shape of a class."""
     shape = _shapes.get(kind)
     return _make_shape(kind) if shape is None else shape
 
@@ -85,7 +85,7 @@ def _make_shape(kind: type) -> Shape:
 
 
 def _is_in_c(kind: type) -> bool:
-    # Only C binds a __new__ to its own class.
+    # Only C classes bind __new__ to themselves.
     return (
         not kind.__flags__ & _HEAP_TYPE or getattr(vars(kind).get("__new__"), "__self__", None) is kind
     )
@@ -99,11 +99,11 @@ def _choose_items(kind: type, builtin: Any) -> Callable[[Any], Iterable[Any]] | 
     if issubclass(kind, dict):
         return _keys_and_values
     if issubclass(kind, SEQUENCES):
-        iterate: Callable[[Any], Iterable[Any]] = builtin.__iter__  # not that of the class itself
+        iterate: Callable[[Any], Iterable[Any]] = builtin.__iter__  # not the class's own
         return iterate
     if issubclass(kind, BaseException):
         return arguments_of
-    if issubclass(kind, types.MethodType):  # its repr has the repr of the object
+    if issubclass(kind, types.MethodType):  # its repr contains the repr of the object
         return lambda method: [method.__self__]
     return iter if is_row(kind) else None
 
@@ -113,24 +113,24 @@ def _keys_and_values(value: dict[Any, Any]) -> Iterable[Any]:
 
 
 def is_orm(kind: type) -> bool:
-    """Tell whether reading the instances of `kind` may ask a database."""
+    """Tell whether reading instances of `kind` may query a database."""
     return find_library(kind) is not None
 
 
 def is_reference(kind: type) -> bool:
-    """Tell whether a document resolves the instances of `kind` when its attribute is read."""
+    """Tell whether a document resolves instances of `kind` when its attribute is read."""
     return issubclass(kind, DBRef)
 
 
 def search(value: object, is_wanted: Callable[[type], bool]) -> tuple[bool, int]:
-    """Look for an object of a wanted class within reach of a ``repr``; ORM objects are not entered.
+    """Search the objects that a ``repr`` can reach for a wanted class, without entering ORM objects.
 
     Returns:
-        Whether there is one, and how many objects were looked at.
+        Whether there is one, and the number of objects searched.
     """
     seen: set[int] = set()
     level, deeper = [value], list[Any]()
-    for _ in range(MAX_DEPTH + 1):  # near ones first: a user's row stands beside its whole database
+    for _ in range(MAX_DEPTH + 1):  # nearest first: a user may hold its row and its whole database
         for part in level:
             kind = type(part)
             if kind in PLAIN or id(part) in seen:
@@ -153,17 +153,17 @@ def search(value: object, is_wanted: Callable[[type], bool]) -> tuple[bool, int]
 
 
 def arguments_of(error: object) -> tuple[Any, ...]:
-    """Return ``error.args``, past what a class may have in its place."""
+    """Return ``error.args``, even if the class overrides it."""
     return vars(BaseException)["args"].__get__(error)  # type: ignore[no-any-return]
 
 
 def chain_of(error: object) -> list[Any]:
-    """Return what `LINKS` hold of an exception."""
+    """Return the exceptions linked by `LINKS`."""
     return [link.__get__(error) for link in LINKS]
 
 
 def _parts(value: object, kind: type, shape: Shape) -> list[Any]:
-    """Return what `value` holds, as far as a text of it may show that."""
+    """Return the objects in `value` that its text may show."""
     if shape.items is not None and not issubclass(kind, BaseException):
         return _first(shape.items(value))
     parts = _first(attributes_of(value, kind).values())
@@ -173,22 +173,22 @@ def _parts(value: object, kind: type, shape: Shape) -> list[Any]:
 
 
 def is_row(kind: type) -> bool:
-    """Tell whether `kind` is SQLAlchemy's row of a result, which prints itself like a tuple."""
+    """Tell whether `kind` is SQLAlchemy's result row, which prints like a tuple."""
     return (kind.__module__, kind.__name__) == _ROW
 
 
 def _first(items: Iterable[Any]) -> list[Any]:
-    # At once: another thread may be changing the container.
+    # Copied immediately, because another thread may be changing the container.
     return list(itertools.islice(items, MAX_NODES))
 
 
 def attributes_of(value: object, kind: type) -> dict[str, Any]:
-    """Return the ``__dict__`` of `value`, past a property or a proxy's lookup in its place."""
+    """Return the ``__dict__`` of `value`, even if a property or proxy overrides it."""
     return object.__getattribute__(value, "__dict__") if kind.__dictoffset__ else {}
 
 
 def slots_of(value: object, shape: Shape) -> dict[str, Any]:
-    """Return the slots of `value` that are set, with what they hold."""
+    """Return the values of the slots of `value` that are set."""
     parts = {
         name: try_foreign(object.__getattribute__, value, name, default=UNLOADED)
         for name in shape.slots

@@ -1,16 +1,13 @@
-"""Flask's signals annotate the span; none of them begins or ends it.
-
-What each can tell:
+"""Flask's signals add data to the span; none of them starts or ends it.
 
 - ``request_started``: the route, and the request as the app sees it (behind ``ProxyFix``).
 - ``got_request_exception``: an exception, which Flask-RESTX and Flask-RESTful may still answer with a
-  404. Not every exception is followed by ``request_finished``, so user and custom data are read here
-  already.
+  404. ``request_finished`` does not follow every exception, so user and custom data are read here too.
 - ``request_finished``: the response is made and the session saved, so reading it changes nothing.
 
-An exception that an errorhandler answers is sent by no signal. It passes through
-``app.handle_user_exception``, where it is noted. None of these settles whether an exception is
-recorded: the status of the answer does, or that the exception escapes.
+No signal reports an exception that an errorhandler answers. It passes through
+``app.handle_user_exception``, where it is noted. Whether an exception is recorded is decided later: by
+the status of the response, or because the exception escapes.
 """
 
 from __future__ import annotations
@@ -48,7 +45,7 @@ def connect(app: Flask) -> None:
 
 
 def _note_exceptions(app: Flask) -> None:
-    """Stand before the app's handlers of exceptions, also where an extension has replaced them."""
+    """Wrap the app's handlers of exceptions, including those that an extension has replaced."""
     for name, note in _NOTES.items():
         if type(getattr(app, name)) is not _NotedHandler:
             setattr(app, name, _NotedHandler(app, name, note))
@@ -57,8 +54,8 @@ def _note_exceptions(app: Flask) -> None:
 class _NotedHandler:
     """A handler of exceptions whose calls are noted.
 
-    Looking up ``__call__`` notes the exception, and gives the handler itself to be called: no frame
-    of ours appears in the tracebacks that the app logs, and no handler is called in another way.
+    Looking up ``__call__`` notes the exception and returns the handler itself to be called. So no frame
+    of ours appears in the tracebacks that the app logs, and the handler is called as before.
     """
 
     __slots__ = ("_app", "_handler", "_name", "_note")
@@ -71,7 +68,7 @@ class _NotedHandler:
 
     @property
     def __wrapped__(self) -> Any:
-        # A handler that is not the app's own is looked up in its class, which may be patched.
+        # A handler that the app does not override is looked up in its class, which may be patched.
         return _bind(self._app, self._name) if self._handler is None else self._handler
 
     @property
@@ -83,13 +80,13 @@ class _NotedHandler:
         return handler
 
     def __getattr__(self, name: str) -> Any:
-        """Answer as the handler, which may be a test's mock, and has what any method has."""
+        """Return an attribute of the handler, which may be a mock, including those of any method."""
         if name.startswith("_") and name not in _OF_METHODS:
             raise AttributeError(name)
         return getattr(self.__wrapped__, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set what is not ours on the handler: a mock may be told later what to return."""
+        """Set foreign attributes on the handler: a mock may be configured later."""
         if name in self.__slots__:
             object.__setattr__(self, name, value)
         else:
@@ -100,7 +97,7 @@ _OF_METHODS = ("__name__", "__qualname__", "__self__", "__func__", "__code__")
 
 
 def _bind(app: Flask, name: str) -> Any:
-    """Look up a method of an app past the app's own attributes."""
+    """Look up a method of an app, ignoring the attributes of the instance."""
     method = next(vars(kind)[name] for kind in type(app).__mro__ if name in vars(kind))
     bind = getattr(type(method), "__get__", None)
     return method if bind is None else bind(method, app, type(app))
@@ -169,7 +166,7 @@ def _take_route(app: Flask, span: Span, request_object: Request) -> None:
                 name: str(value) if type(value) in (str, int) else foreign_text(str, value)
                 for name, value in request_object.view_args.items()
             }
-        # One look for most requests: nothing is said about most views.
+        # A single lookup for most requests, because most views have no marks.
         if tracked.marks.get(endpoint, UNKNOWN) is not None:
             apply_marks(app, span, endpoint, request_object.method)
     if not tracked.is_config_checked:
@@ -183,12 +180,12 @@ def _on_got_request_exception(app: Flask, exception: BaseException, **_: Any) ->
     if span is None:
         return
     span.take_handled(exception)
-    # Flask-RESTX and Flask-RESTful send each abort(404), too: those are not worth a traceback.
+    # Flask-RESTX and Flask-RESTful also send each abort(404), which is not worth a traceback.
     if not isinstance(exception, HTTPException) or (exception.code or 500) >= 500:
         span.describe_handled()
     span.take_request_data()
     span.settled_trace()
-    # Where exceptions propagate no response is made and request_finished never comes.
+    # If exceptions propagate, no response is made and request_finished never comes.
     propagates = app.config["PROPAGATE_EXCEPTIONS"]
     if propagates is None:
         propagates = app.testing or app.debug
@@ -201,7 +198,7 @@ def _on_request_finished(app: Flask, response: Response, **_: Any) -> None:
         span = _find_span(app, request_object)
         if span is None:
             return
-        # Asked before the calls: in most requests there is neither.
+        # Checked before the calls: most requests have neither.
         if span.handled is not None:
             span.settle_handled(response.status_code)
         if hasattr(request_object, "_tracking_data"):
@@ -222,7 +219,7 @@ def _take_user(app: Flask, span: Span, *, may_load: bool) -> None:
 
 @harmless("looking at a user that was loaded")
 def _on_user_loaded(app: Flask, user: object, **_: Any) -> None:
-    # From a header: unlike the session's user nothing else names this one when it has expired.
+    # Loaded from a header: unlike for the session's user, no other source names it after it expires.
     span = _find_span(app, request._get_current_object())  # type: ignore[attr-defined]
     if span is not None:
         span.look_at_user(user)
@@ -230,7 +227,7 @@ def _on_user_loaded(app: Flask, user: object, **_: Any) -> None:
 
 def _check_config(app: Flask, tracked: TrackedApp) -> None:
     tracked.is_config_checked = True
-    # At the first request, because the app may have been tracked before Flask-Login was imported.
+    # At the first request, because Flask-Login may be imported after the app was tracked.
     loaded = getattr(sys.modules.get("flask_login"), "user_loaded_from_request", None)
     if loaded is not None:
         loaded.connect(_on_user_loaded, app)

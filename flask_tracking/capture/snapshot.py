@@ -1,8 +1,7 @@
-"""Living objects to plain values, on the thread that owns them.
+"""Copy objects of the app to plain values, on the thread that owns them.
 
-A dict may change after it was given to us: so what users hand over is copied at once, within bounds,
-into what MongoDB can hold. The text of an object that would query a database is taken from a copy of it
-that cannot.
+An object may change after it was passed to us, so it is copied immediately, within limits, into values
+that MongoDB can hold. If the text of an object would send a query, it comes from a copy that cannot.
 """
 
 from __future__ import annotations
@@ -30,17 +29,17 @@ MAX_DEPTH = 32
 MAX_NODES = 1000
 MAX_BYTES = 65_536
 MAX_REPR = 1000
-"""Characters of a foreign ``repr`` or ``str`` that are kept."""
+"""Maximum characters of a foreign ``repr`` or ``str``."""
 
 _INT64 = range(-(2**63), 2**63)
 _SHARED_INTEGERS = range(-5, 257)
-"""Python has one object of each."""
+"""Python has a single object for each of these."""
 _INNER_BYTES = 48
-"""Bytes of memory of the bytes object in an object of BSON."""
+"""Bytes of memory of the bytes object inside a BSON object."""
 _UNREADABLE = "<unreadable>"
 _FAILED = object()
 _BUILTIN_CONTAINERS = (dict, list, tuple, set, frozenset)
-"""Walking these, and no class derived from them, runs no code of anybody else's."""
+"""Iterating over these, but not over classes derived from them, runs no foreign code."""
 
 
 class Snapshot(NamedTuple):
@@ -48,17 +47,17 @@ class Snapshot(NamedTuple):
 
     value: Any
     size: int
-    """About the bytes that it holds."""
+    """Approximate number of bytes."""
     notes: tuple[str, ...]
     """What was cut or replaced, each once."""
     is_plain: bool
-    """False when foreign code was called, so that asking again may give another answer."""
+    """False if foreign code was called, so that a second copy may differ."""
 
 
 def snapshot(value: object) -> Snapshot:
     """Copy `value` within `MAX_DEPTH`, `MAX_NODES` and `MAX_BYTES`.
 
-    Containers become dicts with str keys and lists; what BSON cannot hold becomes its ``repr``.
+    Containers become dicts with str keys and lists; values that BSON cannot hold become their ``repr``.
     """
     exact = type(value)
     if exact is int and value in _INT64:
@@ -73,7 +72,7 @@ def snapshot(value: object) -> Snapshot:
 
 
 def held_bytes(value: Any) -> int:
-    """Return about the bytes of memory that a plain value takes: a snapshot, or what it is made of."""
+    """Return the approximate memory of a plain value, in bytes: a snapshot or a part of one."""
     kind = type(value)
     if kind is str or kind is float or kind is bytes:
         return getsizeof(value)
@@ -90,7 +89,7 @@ def held_bytes(value: Any) -> int:
 
 
 class _Copier:
-    """One walk over one value."""
+    """Copies one value."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -105,7 +104,7 @@ class _Copier:
             return self._cut("custom data has too many values: the rest was cut", "<cut>")
         if value is None or value is True or value is False:
             return value
-        # Even looking at it may run foreign code: a __len__, an items(), a conversion.
+        # Even inspecting it may run foreign code: a __len__, an items(), a conversion.
         copied = call_foreign("copying custom data", self._copy_value, value, depth, default=_FAILED)
         if copied is _FAILED:
             self.is_plain = False
@@ -113,7 +112,7 @@ class _Copier:
         return copied
 
     def _copy_value(self, value: Any, depth: int) -> Any:
-        # By type() and not isinstance(): a proxy or a mock only says that it is a str.
+        # type() instead of isinstance(): a proxy or a mock can pretend to be a str.
         kind = type(value)
         if issubclass(kind, LocalProxy):
             self.is_plain = False
@@ -131,7 +130,7 @@ class _Copier:
             return self._bytes(bytes(value[: MAX_BYTES + 1]))
         if issubclass(kind, _BUILTIN_CONTAINERS):
             return self._container(value, depth)
-        # Of somebody else's the items may be loaded when they are counted.
+        # Counting the items of a foreign container may load them.
         if issubclass(kind, (Mapping, Set)) and detach(value) is value:
             return self._container(value, depth)
         return self._leaf(value)
@@ -173,7 +172,7 @@ class _Copier:
         self.size += 8
         if number in _INT64:
             return number
-        # A number of a million digits takes seconds to print, and Python refuses past 4,300.
+        # A number of a million digits takes seconds to print, and Python refuses beyond 4,300.
         if number.bit_length() > 4096:
             return str(self._cut("an integer past 4096 bits was cut", "<an integer past 4096 bits>"))
         self.notes["integers past 64 bits were stored as text"] = None
@@ -200,7 +199,7 @@ class _Copier:
         return {self._key(key): self.copy(item, depth + 1) for key, item in items}
 
     def _taken(self, container: Sized, items: Iterable[Any]) -> list[Any]:
-        # islice into a list at once: another thread may be changing the container.
+        # Copied into a list immediately, because another thread may be changing the container.
         room = max(0, MAX_NODES - self.nodes)
         taken = list(itertools.islice(items, room))
         if len(container) > len(taken):
@@ -260,18 +259,18 @@ def _plain_time(value: dt.datetime) -> dt.datetime:
 
 
 def foreign_text(convert: Callable[[Any], Any], value: object) -> str:
-    """Call ``repr`` or ``str``; cut at `MAX_REPR`, never raises, never asks a database.
+    """Call ``repr`` or ``str``; cut at `MAX_REPR`, never raises, never queries a database.
 
     Returns:
-        The text; of an ORM object ``<User 17>`` where its own text is not to be had without a query;
-        ``<unreadable NameOfTheClass>`` when the conversion raised or gave no text.
+        The text; for an ORM object ``<User 17>`` if its own text would need a query;
+        ``<unreadable NameOfTheClass>`` if the conversion raised or returned no text.
     """
     copy = detach(value)
     return own_text(convert, value) if copy is value else _detached_text(convert, value, copy)
 
 
 def own_text(convert: Callable[[Any], Any], value: object) -> str:
-    """Do the same with an object that is known to ask no database."""
+    """Call ``repr`` or ``str`` of an object that is known to query no database."""
     name = getattr(convert, "__name__", "a conversion")
     text = call_foreign(f"{name}() of a user's object", convert, value, default=None)
     if not isinstance(text, str):
@@ -285,26 +284,26 @@ def _detached_text(convert: Callable[[Any], Any], value: object, copy: Any) -> s
 
 
 def has_own_text(kind: Any) -> bool:
-    """Tell whether a class says more of its instances than ``<User object at 0x7f…>``."""
+    """Tell whether a class defines more text than ``<User object at 0x7f…>``."""
     return kind.__str__ is not object.__str__ or kind.__repr__ is not object.__repr__
 
 
 def describe_exception(error: BaseException) -> ExceptionInfo:
-    """Format an exception to text, with its causes; the traceback's oldest frames are cut first."""
+    """Format an exception and its causes as text; the oldest frames of the traceback are cut first."""
     kind = type(error)
     name = kind.__qualname__
     if kind.__module__ not in ("builtins", "__main__"):
         name = f"{kind.__module__}.{name}"
     text = _format_error(error)
     if len(text) > MAX_BYTES:
-        # What is left of the first line may be the end of a secret, without what tells that it is one.
+        # The rest of the first line may be the end of a secret whose beginning was cut off.
         rest = text[-MAX_BYTES:]
         text = "…\n" + (rest.partition("\n")[2] or rest[LONGEST_WORD:])
     return ExceptionInfo(name, foreign_text(str, error), clean_text(text))
 
 
 def _format_error(error: BaseException) -> str:
-    # The traceback ends with the text of the exception, and of each of its causes.
+    # The traceback ends with the text of the exception, as do those of its causes.
     copy = detach(error)
     if copy is error:
         return call_foreign("formatting a traceback", _format_traceback, error, default=_UNREADABLE)

@@ -1,7 +1,7 @@
-"""The span: the one mutable object of a running request, and what user code touches.
+"""The span: the only mutable object of a running request, used by the app's code.
 
-`current_span` finds it. Outside a request it finds `NOOP_SPAN`, which takes everything and keeps
-nothing, so that code which annotates needs no ``if``.
+`current_span` returns it. Outside a request it returns `NOOP_SPAN`, which accepts every call and does
+nothing, so that the app's code needs no ``if``.
 """
 
 from __future__ import annotations
@@ -54,25 +54,25 @@ ENVIRON_KEY = "flask_tracking.span"
 MAX_CHILDREN = 1000
 MAX_KEYS = 1000
 CHILD_SIZE = 144
-"""Bytes of memory that the timing of a child span takes, without its name."""
+"""Bytes of memory for the timing of a child span, without its name."""
 
 running: ContextVar[Span | None] = ContextVar("flask_tracking.span", default=None)
-"""The span whose app is running in this context: the middleware and the tee set and reset it."""
+"""The span whose app runs in this context; set and reset by the middleware and the tee."""
 
 
 class Span:
-    """What is known of a running request: set values on it, and they are stored with the record.
+    """The object of a running request: values set on it are stored with the record.
 
-    No method raises, none changes the request. After the request has ended they do nothing.
+    No method raises or changes the request. After the request has ended they do nothing.
 
     .. versionadded:: 2.0
     """
 
-    # Values of what is seldom set; what every request is asked for is found faster on the span itself.
+    # Class attributes for what is seldom set; attributes of the instance are found faster.
     exchange: Exchange | None = None
-    """What is copied of the request; let go of at the end."""
+    """The copies of the request; released at the end."""
     request: Request | None = None
-    """Flask's, once it has begun; let go of at the end."""
+    """Flask's request, once it has started; released at the end."""
     _seen_error: BaseException | None = None
     _earlier_span: Any = None
     _description: tuple[BaseException, ExceptionInfo] | None = None
@@ -88,7 +88,7 @@ class Span:
         self.started_ns = clock.now_ns()
         self.environ: WSGIEnvironment | None = environ
         self.path_info: str | None = environ.get("PATH_INFO")
-        """On arrival, then as Flask saw it. `DispatcherMiddleware` changes it in the environ."""
+        """As on arrival, later as Flask saw it. `DispatcherMiddleware` changes it in the environ."""
         self.is_recording = True
         """False once the request has ended, and on the span outside a request."""
         self.endpoint: str | None = None
@@ -96,17 +96,17 @@ class Span:
         self.blueprint: str | None = None
         self.view_args: dict[str, str] | None = None
         self.has_user = False
-        """True once the app has said who asks."""
+        """True once the app has set the user."""
         self.user_id: str | None = None
         self.user_repr: str | None = None
         self.user: UserRef | None = None
         self.handled: BaseException | None = None
         """An exception that is about to be answered, or to escape."""
         self.is_unhandled = False
-        """True once an exception came to Flask's last handler: what follows is a 500, or no answer."""
+        """True once an exception reached Flask's last handler: a 500 follows, or no response."""
         self.exception: ExceptionInfo | None = None
         self.is_excluded = False
-        """True where a mark on the view says so: without `keep` nothing is handed over."""
+        """True if a mark excludes the view: without `keep` there is no capture."""
         self.is_discarded = False
         self.keep_reason: str | None = None
         self.is_annotated = False
@@ -124,12 +124,12 @@ class Span:
     def set(self, key: str, value: object) -> None:
         """Store `value` under ``custom_data.key``.
 
-        The value is copied now: up to 32 levels, 1,000 values, 64 KiB for all keys together. What
-        MongoDB cannot hold is stored as its ``repr``; the record's ``notes`` say what was cut.
+        The value is copied immediately: up to 32 levels, 1,000 values, 64 KiB for all keys together.
+        A value that MongoDB cannot hold is stored as its ``repr``; the record's ``notes`` mention cuts.
 
         Args:
-            key: any text; a NUL in it is escaped. The same key again replaces the value.
-            value: anything.
+            key: any text; a NUL in it is escaped. Setting the same key again replaces the value.
+            value: any object.
         """
         if not self.is_recording:
             return
@@ -151,18 +151,18 @@ class Span:
 
     @harmless("setting custom data")
     def update(self, values: Mapping[str, object]) -> None:
-        """Store each item of `values` as `set` does."""
+        """Store each item of `values`, like `set`."""
         for key, value in values.items():
             self.set(key, value)
 
     @harmless("setting the user")
     def set_user(self, user: object, user_repr: str | None = None) -> None:
-        """Say who asks, for apps without Flask-Login; wins over what would be found otherwise.
+        """Set the user, for apps without Flask-Login; takes precedence over every other source.
 
         Args:
             user: an id (text or a number), or a user object: its ``get_id()``, ``id`` or ``pk`` is
                 the id, its ``str`` the text, and a MongoEngine document is referenced.
-            user_repr: the text that people recognise the user by.
+            user_repr: a text by which people recognise the user.
         """
         if self.is_recording:
             self.has_user = True
@@ -174,22 +174,22 @@ class Span:
         """Time a part of the request: ``with tracking.span.child("charge card"): ...``.
 
         Args:
-            name: what is done; the record's ``children`` have it with start, duration and error.
+            name: the name of the part; ``children`` of the record has it with start, duration, error.
         """
         return _ChildContext(self, name)
 
     @harmless("recording an exception")
     def record_exception(self, error: BaseException) -> None:
-        """Store an exception that the app handled by itself: type, message and traceback as text."""
+        """Store an exception that the app handled itself: type, message and traceback as text."""
         if self.is_recording:
             self.take_exception(error)
 
     @harmless("keeping a record")
     def keep(self, reason: str = "asked for") -> None:
-        """Keep the record whatever the rules say.
+        """Keep the record, whatever its method, status and sampling.
 
         Args:
-            reason: why, for the people who will read it.
+            reason: stored with the record, for its readers.
         """
         if self.is_recording:
             self.is_annotated = True
@@ -197,31 +197,31 @@ class Span:
             self.is_discarded = False
 
     def discard(self) -> None:
-        """Store no record of this request. The later of `keep` and `discard` holds."""
+        """Store no record of this request. Of `keep` and `discard`, the last call wins."""
         if self.is_recording:
             self.is_discarded = True
             self.keep_reason = None
 
     @property
     def id(self) -> ObjectId:
-        """The ObjectId of the record that this request becomes."""
+        """The ObjectId of the future record of this request."""
         return make_record_id(self.arrived_at, self.number)
 
     @property
     def trace_id(self) -> str:
-        """The trace's id, 32 hex digits: from ``traceparent``, from OpenTelemetry, or made."""
+        """The trace id, 32 hex digits: from ``traceparent``, from OpenTelemetry, or new."""
         return self.trace.trace_id
 
     @property
     def span_id(self) -> str:
-        """The span's id, 16 hex digits."""
+        """The span id, 16 hex digits."""
         return self.trace.span_id
 
-    # What follows is for the rest of `capture`.
+    # The methods below are for the rest of `capture`.
 
     @property
     def trace(self) -> TraceContext:
-        """Where the request stands in its trace; decided when it is first asked for."""
+        """The trace context of the request, determined on first access."""
         if self._trace is None:
             self._trace = self._find_trace() or begin_trace(None)
         return self._trace
@@ -235,15 +235,15 @@ class Span:
         return continued or continue_opentelemetry(self.environ, self._earlier_span)
 
     def note_active_span(self) -> None:
-        """Remember OpenTelemetry's active span: a SystemExit is told by no signal while it is."""
+        """Remember OpenTelemetry's active span: a SystemExit sends no signal while it is active."""
         if OPENTELEMETRY in sys.modules:
             self._earlier_span = active_span()
 
     def settled_trace(self) -> TraceContext | None:
-        """Decide the trace as far as it has to be now, while its parent is running.
+        """Determine the trace now if that depends on the running request.
 
         Returns:
-            None where only the ``traceparent`` header counts, which can be read later.
+            None if only the ``traceparent`` header counts, which can be read later.
         """
         if self._trace is None and (self._parent is not None or OPENTELEMETRY in sys.modules):
             return self.trace
@@ -251,7 +251,7 @@ class Span:
 
     @harmless("timing a child span")
     def start_child(self, name: str) -> _Child | None:
-        """Begin a child span; None where there can be none."""
+        """Start a child span; None if there can be none."""
         if not self.is_recording:
             return None
         if len(self.children) >= MAX_CHILDREN:
@@ -271,7 +271,7 @@ class Span:
         return tuple([child.timing(self.started_ns) for child in self.children])
 
     def custom_data(self) -> Any:
-        """Merge what `set` stored with ``request._tracking_data``; None when there is neither."""
+        """Merge the values of `set` with ``request._tracking_data``; None if there is neither."""
         values = {key: value for key, (value, _) in self.custom.items()}
         if self._request_data is None:
             return values or None
@@ -281,14 +281,14 @@ class Span:
         return {**values, "_tracking_data": data} if values else data
 
     def take_user(self, user: object, verified_id: str | None = None) -> bool:
-        """Note who asks.
+        """Store the user.
 
         Args:
-            user: what `describe_user` takes.
-            verified_id: the id in a token that the app has verified, which wins over the user's own.
+            user: any value that `describe_user` accepts.
+            verified_id: the id in a token that the app has verified; it replaces the user's own id.
 
         Returns:
-            True unless nothing is known of the user.
+            False if nothing is known of the user.
         """
         found = self.look_at_user(user)
         if verified_id is not None:
@@ -299,17 +299,17 @@ class Span:
         return found != NOBODY
 
     def look_at_user(self, user: object) -> UserDescription:
-        """Describe a user, by what was seen of the same object before where it is expired now."""
+        """Describe a user; what was seen of the same object earlier counts if it has expired since."""
         if isinstance(user, LocalProxy):
             user = resolve(user)
         seen, known = self._seen_user
         found = describe_user(user, known if seen is not None and seen() is user else NOBODY)
-        # Weakly: an object that is kept alive would be found in its session instead of being loaded.
+        # A weak reference: keeping the object alive would stop its session from loading it again.
         self._seen_user = try_foreign(weakref.ref, user, default=None), found
         return found
 
     def take_exception(self, error: BaseException) -> None:
-        """Note an exception, once however often it is met on its way out."""
+        """Store an exception, once, however often it is seen on its way out."""
         if error is not self._seen_error:
             described, self._description = self._description, None
             self._seen_error = error
@@ -329,29 +329,29 @@ class Span:
             self.handled = error
 
     def describe_handled(self) -> None:
-        """Describe the remembered exception now: later its text may want contexts that are gone."""
+        """Describe the remembered exception now, because its text may need contexts that end soon."""
         error = self.handled
         if error is not None and error is not self._seen_error:
             self._description = (error, describe_exception(error))
 
     def settle_handled(self, status_code: int) -> None:
-        """Keep the remembered exception if the answer is a 5xx, else forget it."""
+        """Store the remembered exception if the response is a 5xx, otherwise forget it."""
         error, self.handled = self.handled, None
         if error is not None and status_code >= 500:
             self.take_exception(error)
         self._description = None
 
     def take_escaped(self, error: BaseException) -> None:
-        """Note the exception that escapes, in place of the one that was to be answered."""
+        """Store the exception that escapes, instead of the one that was to be answered."""
         self.take_exception(error)
         self.handled = None
 
     @harmless("copying request._tracking_data")
     def take_request_data(self) -> None:
-        """Copy ``request._tracking_data``, as it is now."""
+        """Copy the present value of ``request._tracking_data``."""
         data = getattr(self.request, "_tracking_data", None)
         known = self._request_data
-        # The second time, at the end, contexts are gone: a repr would not be what it was.
+        # The second copy is made at the end, without contexts, where a repr may differ.
         if data is None or (data is self._seen_data and known and not known.is_plain):
             return
         self._seen_data = data
@@ -360,11 +360,11 @@ class Span:
         self._note(self._request_data.notes)
 
     def identity_size(self) -> int:
-        """Return about the bytes of memory that the arguments of the view and the user take."""
+        """Return the approximate memory of the view's arguments and the user, in bytes."""
         size = 0
         if self.view_args:
             size += getsizeof(self.view_args)
-            for value in self.view_args.values():  # its keys are the rule's
+            for value in self.view_args.values():  # the keys belong to the rule
                 size += getsizeof(value)
         if self.user_repr is not None:
             size += getsizeof(self.user_id) + getsizeof(self.user_repr)
@@ -373,18 +373,18 @@ class Span:
         return size
 
     def annotations_size(self) -> int:
-        """Return about the bytes of memory that children, an exception and a reason take."""
+        """Return the approximate memory of children, exception and reason, in bytes."""
         size = held_bytes(self.keep_reason)
         if self.exception is not None:
             size += held_bytes(self.exception)
         if self.children:
-            # One name stands for many, if a loop times the same part.
+            # If a loop times the same part, all timings share one name.
             names = {id(child.name): child.name for child in self.children}
             size += CHILD_SIZE * len(self.children) + sum(map(getsizeof, names.values()))
         return size
 
     def end(self) -> None:
-        """Let go of everything that is alive; from here on the span takes nothing."""
+        """Release all objects of the app; from now on the span does nothing."""
         self.is_recording = False
         self.environ = self.request = self._seen_data = self._parent = self.exchange = None
         self.handled = self._seen_error = self._description = self._earlier_span = None
@@ -412,8 +412,8 @@ class _Child:
 class _ChildContext(ContextDecorator, AbstractContextManager[None]):
     """Times its block.
 
-    A class, because `contextlib.contextmanager` assigns the traceback of an exception that passes, and
-    an exception that allows no assignment, like a frozen dataclass, is replaced by another one then.
+    A class, because `contextlib.contextmanager` assigns the traceback of an exception that passes. An
+    exception that forbids assignment, like a frozen dataclass, would be replaced by another one.
     """
 
     def __init__(self, span: Span, name: str) -> None:
@@ -432,13 +432,13 @@ class _ChildContext(ContextDecorator, AbstractContextManager[None]):
 
 
 class NoopSpan(Span):
-    """The span outside a request: takes everything, keeps nothing, and its ids are zeros."""
+    """The span outside a request: accepts every call, does nothing, and its ids are zeros."""
 
     id = ObjectId("0" * 24)
     trace = TraceContext("0" * 32, "0" * 16, None)
 
     def __init__(self, owner: Any = None) -> None:
-        """Nothing belongs to it."""
+        """Create a span without a request."""
         super().__init__(owner, {}, None)
         self.is_recording = False
 
@@ -447,16 +447,16 @@ NOOP_SPAN = NoopSpan()
 
 
 def _given_text(value: object) -> str:
-    """Return what should be a text, but may be any object, cut at `MAX_REPR`."""
+    """Return an argument that should be text, but may be any object, as text cut at `MAX_REPR`."""
     return clean_text(cut(value, MAX_REPR)) if type(value) is str else foreign_text(str, value)
 
 
 def current_span() -> Span:
-    """Return the span of the running request; outside a request one that keeps nothing.
+    """Return the span of the running request; outside a request, a span that does nothing.
 
-    It is found in views, in generators that stream, in threads that run in a copied context
-    (``contextvars.copy_context``) or under ``flask.copy_current_request_context``, and in nested apps,
-    where it is the innermost.
+    It is found in views, in generators that stream, and in threads that run in a copied context
+    (``contextvars.copy_context``) or under ``flask.copy_current_request_context``. In nested apps it is
+    the innermost span.
 
     .. versionadded:: 2.0
     """

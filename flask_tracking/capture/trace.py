@@ -1,4 +1,4 @@
-"""What of a trace only the running request can tell: whether OpenTelemetry traces it."""
+"""Trace data that only the running request has: the span of OpenTelemetry."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from ..runtime.ids import TraceContext, child_of
 
 OPENTELEMETRY = "opentelemetry.trace"
-"""The module that is looked up and not imported: who does not use it does not pay for it."""
+"""The module is looked up, not imported: an app that does not use it pays nothing."""
 
 
 FLASK_SPAN = "opentelemetry-flask.span_key"
-"""Where OpenTelemetry's instrumentation of Flask puts its span in the environ, and leaves it."""
+"""The environ key under which OpenTelemetry's Flask instrumentation stores its span."""
 
 
 def active_span() -> Any:
-    """Return the active span of OpenTelemetry; None without one."""
+    """Return OpenTelemetry's active span; None without one."""
     module = sys.modules.get(OPENTELEMETRY)
     if module is None:
         return None
@@ -31,8 +31,8 @@ def continue_opentelemetry(
     """Continue the trace of OpenTelemetry's span of the request, if there is one.
 
     Args:
-        environ: the request's; the span that Flask's instrumentation left there comes first.
-        earlier: a span that was active before, for where none is active any more.
+        environ: the request's environ; a span of Flask's instrumentation in it takes precedence.
+        earlier: a span that was active before, used if none is active any more.
     """
     if sys.modules.get(OPENTELEMETRY) is None:
         return None

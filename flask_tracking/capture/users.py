@@ -1,8 +1,8 @@
-"""Who asked, without asking more than the app has already been asked.
+"""The user of the request, without queries that the app has not made itself.
 
 A user that the view did not load is not loaded, and one that a commit or a rollback has expired is not
-refreshed: then the id comes from the session, or is the object's primary key. ``TRACKING_LOAD_USER``
-and ``user_loader=`` are for those who want more.
+refreshed: then the id comes from the session or is the object's primary key. ``TRACKING_LOAD_USER`` and
+``user_loader=`` allow queries.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .orm import find_key
 from .snapshot import MAX_REPR, has_own_text, own_text
 
 _ID_KEYS = ("id", "sub", "username")
-"""Where a user that is a dict has its id."""
+"""The keys under which a user that is a dict may have its id."""
 
 
 class UserDescription(NamedTuple):
-    """What a record says of a user."""
+    """The user as a record describes it."""
 
     user_id: str | None
     text: str | None
@@ -40,7 +40,7 @@ def describe_user(user: Any, known: UserDescription = NOBODY) -> UserDescription
 
     Args:
         user: None, an id (text or number), a dict, or an object with ``get_id()``, ``id`` or ``pk``.
-        known: what was found earlier of the same object; it may be expired now.
+        known: an earlier description of the same object, which may have expired since.
     """
     if isinstance(user, LocalProxy):  # Flask-Login's current_user
         user = resolve(user)
@@ -78,7 +78,7 @@ def _is_anonymous(user: Any, copy: Any) -> bool:
 
 
 def _find_stored_id(user: Any) -> str | None:
-    """Return the id in the session, if it is the session's user, else the primary key."""
+    """Return the id in the session if it belongs to this user, otherwise the primary key."""
     stored = session_user_id() if is_logged_in(user) else None
     if stored is None:
         stored = find_key(user)
@@ -108,12 +108,12 @@ def _has_own_text(user: Any) -> bool:
 
 
 def _refer_to(user: Any) -> UserRef | None:
-    # Looked up and not imported: where no document class was made, no user is a document.
+    # Looked up, not imported: without a document class no user is a document.
     mongoengine = sys.modules.get("mongoengine")
     if mongoengine is None or not isinstance(user, mongoengine.Document):
         return None
     name = type(user)._meta["id_field"]
-    # Past the attribute: where the key is a reference, reading it would load what it refers to.
+    # Not through the attribute: if the key is a reference, reading it would load the document.
     key = user._data.get(name)
     if key is None:
         return None
