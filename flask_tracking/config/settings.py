@@ -336,15 +336,15 @@ class Settings:
         _number(0),
         0,
         "ms",
-        "A request with an excluded status code is kept if it took this long or longer; 0 = never.",
+        "A request with an excluded status code is stored if it took this long or longer; 0 = never.",
     )
     sample_rate: float = _setting(
         "SAMPLE_RATE",
         _number(0, 1),
         1.0,
         "0 to 1",
-        "The share of routine requests that is kept. Failed, slow and disconnected requests, and "
-        "those that your code keeps, are always kept. The trace id decides, as in OpenTelemetry's "
+        "The share of routine requests that is stored. Failed, slow and disconnected requests, and "
+        "those that your code keeps, are always stored. The trace id decides, as in OpenTelemetry's "
         "`TraceIdRatioBased`.",
     )
     sample_parent: bool = _setting(
@@ -361,8 +361,8 @@ class Settings:
         _number(0, above=True),
         1000,
         "ms",
-        "A request that takes this long or longer is slow: it is kept whatever `TRACKING_SAMPLE_RATE` "
-        "says, and longer than routine ones.",
+        "A request that takes this long or longer is slow: it is stored whatever "
+        "`TRACKING_SAMPLE_RATE` says, and kept longer than routine ones.",
     )
     max_body_bytes: int = _setting(
         "MAX_BODY_LENGTH",
