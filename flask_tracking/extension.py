@@ -123,7 +123,7 @@ class Tracking:
         if not settings.enabled:
             _when_collected(app, exporter.close)
             return
-        tracked.worker = _make_worker(settings, exporter, app, self._redact, self._on_record)
+        tracked.worker = _make_worker(tracked, app, self._redact, self._on_record)
         app.wsgi_app = TrackingMiddleware(  # type: ignore[method-assign]
             app.wsgi_app, tracked, tracked.worker.submit
         )
@@ -283,14 +283,12 @@ def _make_mongo_exporter(settings: Settings) -> Exporter:
 
 
 def _make_worker(
-    settings: Settings,
-    exporter: Exporter,
-    app: Flask,
-    redact: Redact | None,
-    on_record: OnRecord | None,
+    tracked: TrackedApp, app: Flask, redact: Redact | None, on_record: OnRecord | None
 ) -> BatchWorker | SyncWorker:
+    settings = tracked.settings
     worker = SyncWorker if settings.worker == "sync" else BatchWorker
-    return worker(settings, exporter, Hooks(literals_of(app), redact, on_record))
+    hooks = Hooks(literals_of(app), redact, on_record)
+    return worker(settings, tracked.exporter, hooks, tracked.failures)
 
 
 def _when_collected(app: Flask, close: Callable[[], None]) -> None:

@@ -1,6 +1,6 @@
-"""The data of a request: `Capture`, which leaves the request thread, and `Record`, made from it.
+"""The data of a request: `Capture`, which leaves the request thread, its `Summary`, and the `Record`.
 
-Both are plain values: numbers, text, bytes, ids, times and containers of them. They hold no object of
+All are plain values: numbers, text, bytes, ids, times and containers of them. They hold no object of
 the app, so they can wait in a queue, cross threads and be stored without asking the app again.
 """
 
@@ -17,7 +17,16 @@ from bson import ObjectId
 
 from .runtime.ids import TraceContext, make_record_id
 
-__all__ = ["Capture", "ChildTiming", "ExceptionInfo", "Record", "Remark", "UserAgent", "UserRef"]
+__all__ = [
+    "Capture",
+    "ChildTiming",
+    "ExceptionInfo",
+    "Record",
+    "Remark",
+    "Summary",
+    "UserAgent",
+    "UserRef",
+]
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -170,6 +179,30 @@ class Capture(NamedTuple):
     def __repr__(self) -> str:
         """Name the capture without quoting data of clients."""
         return f"<Capture {self.id} {self.kind}>"
+
+
+class Summary(NamedTuple):
+    """What a capture is judged and counted by, before anything else is made of it."""
+
+    method: str | None
+    """In upper case."""
+    url_rule: str | None
+    status_code: int | None
+    """As `Record.status_code`."""
+    duration_ms: float
+    outcome: str
+    trace: TraceContext
+    """The record's: what of a trace is sampled is told by its id."""
+    traceparent: str | None
+    """The header, valid or not."""
+    request_size: int
+    """Bytes of the body on the wire."""
+    response_size: int
+    """Bytes of the body on the wire."""
+    keep_reason: str | None
+    """What code said that asked to keep the record."""
+    is_discarded: bool
+    """True where code asked to store none."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)

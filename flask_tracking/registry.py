@@ -7,6 +7,7 @@ holds them weakly: an app that is gone is not tracked any more.
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ class TrackedApp:
     user_repr: Callable[[Any], str] | None = None
     user_loader: Callable[[], Any] | None = None
     redact: Callable[[str, str, str], str | None] | None = None
+    failures: Counter[str] = field(default_factory=Counter)
+    """What `guard` caught in requests to the app and in its worker, since it began or was forked."""
     is_config_checked: bool = False
     """True once a request has compared `config` with the app's."""
     is_reached: bool = False

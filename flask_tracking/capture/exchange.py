@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from ..record import Capture, ChildTiming, Headers
 from ..runtime import lifecycle
 from ..runtime.cache import BoundedCache, make_pick
-from ..runtime.guard import call_foreign, drop_own_frame, harmless, report_failure
+from ..runtime.guard import call_foreign, counting, drop_own_frame, harmless, report_failure
 from ..runtime.text import read_number
 from . import clock
 from .bodies import CHUNK_SIZE, BodyCopy, output_tee_class
 from .files import Delivery, SentFile
 from .input_tee import InputTee, tee_input
 from .snapshot import held_bytes
-from .span import ENVIRON_KEY, Span
+from .span import ENVIRON_KEY, Span, running
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -252,7 +252,7 @@ class Exchange:
                 return iterable
             return tee_class(iterable, self)
         except Exception as error:
-            report_failure("wrapping the response", error)
+            self._report("wrapping the response", error)
             return iterable
 
     def _leave_to_server(self, file: Any) -> None:
@@ -307,7 +307,7 @@ class Exchange:
             if response.size >= self._expected_size:
                 self.end("ok")
         except Exception as error:
-            report_failure("copying a response body", error)
+            self._report("copying a response body", error)
         return False
 
     # The end
@@ -322,7 +322,8 @@ class Exchange:
             if self._is_taken_over(error):
                 outcome = "ok"
             else:
-                self.span.take_escaped(error)
+                with counting(self.span.owner.failures):
+                    self.span.take_escaped(error)
         finally:  # an exception that cannot be read costs its text, not the record
             if outcome == "error":
                 # The server has sent no byte of the response that had started: the client gets a 500.
@@ -380,6 +381,7 @@ class Exchange:
         ended_ns = clock.now_ns()
         self.has_ended = True
         span = self.span
+        token = running.set(span)
         try:
             try:
                 if self._generation != lifecycle.generation:
@@ -400,6 +402,13 @@ class Exchange:
             self._submit(capture)
         except Exception as error:
             report_failure("ending a span", error)
+        finally:
+            running.reset(token)
+
+    def _report(self, what: str, error: Exception) -> None:
+        """Report a failure where the app is not running, which would tell whose it is."""
+        with counting(self.span.owner.failures):
+            report_failure(what, error)
 
     def _expects_no_body(self) -> bool:
         environ = self.span.environ or {}

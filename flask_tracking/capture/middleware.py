@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..runtime.guard import drop_own_frame, report_failure
+from ..runtime.guard import counting, drop_own_frame, report_failure
 from .bodies import stored_types
 from .exchange import Exchange, Submit
 from .health import is_health_check
@@ -47,7 +47,8 @@ class TrackingMiddleware:
         try:
             exchange = self._open(environ, start_response)
         except Exception as error:
-            report_failure("opening a span", error)
+            with counting(self._tracked.failures):
+                report_failure("opening a span", error)
             exchange = None
         if exchange is None:
             try:

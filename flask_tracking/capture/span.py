@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
@@ -19,7 +20,7 @@ from flask import has_request_context, request
 from werkzeug.local import LocalProxy
 
 from ..record import ChildTiming, ExceptionInfo, UserRef
-from ..runtime.guard import harmless, try_foreign
+from ..runtime.guard import attribute_by, harmless, try_foreign
 from ..runtime.ids import (
     TraceContext,
     begin_trace,
@@ -57,7 +58,15 @@ CHILD_SIZE = 144
 """Bytes of memory for the timing of a child span, without its name."""
 
 running: ContextVar[Span | None] = ContextVar("flask_tracking.span", default=None)
-"""The span whose app runs in this context; set and reset by the middleware and the tee."""
+"""The span whose app runs in this context; set and reset by the middleware, the tee and the end."""
+
+
+def _find_failures() -> Counter[str] | None:
+    span = running.get()
+    return None if span is None else span.owner.failures
+
+
+attribute_by(_find_failures)
 
 
 class Span:

@@ -14,12 +14,12 @@ from werkzeug.exceptions import SecurityError
 from werkzeug.sansio.utils import get_host
 
 from ..config import Settings
-from ..record import Capture, Headers, Record
+from ..record import Capture, Headers, Record, Summary
 from ..runtime.cache import BoundedCache, make_pick
-from ..runtime.ids import begin_trace
 from ..runtime.text import read_number
 from .agents import parse_agent
 from .decoding import decode_body
+from .summary import summarise
 
 ABSENT_IF_EMPTY = frozenset({"Content-Type", "Content-Length"})
 """PEP 3333 allows these two to be there and empty, where they were not sent."""
@@ -35,12 +35,22 @@ class Assembler:
         self.process = f"{self._hostname}:{os.getpid()}:{os.urandom(8).hex()}"
         """This process, as ``host:pid:random``."""
 
-    def assemble(self, capture: Capture) -> Record:
+    def assemble(
+        self,
+        capture: Capture,
+        summary: Summary | None = None,
+        kept_reason: str | None = None,
+        dropped_before: int = 0,
+    ) -> Record:
         """Make the record of `capture`.
 
         Args:
             capture: what the request thread handed over.
+            summary: that of the capture, where it was made before.
+            kept_reason: why the record is kept, None where it is routine.
+            dropped_before: how many records were lost before it.
         """
+        summary = summary or summarise(capture)
         plan = _plans[capture.environ_keys]
         environ = Environ._make(plan.pick((*capture.environ_values, None)))
         request_headers = _request_headers(plan, capture.environ_values)
@@ -55,13 +65,13 @@ class Assembler:
         agent, agent_note = parse_agent(environ.user_agent, environ.accept_language)
         first_byte_ns = capture.first_byte_ns
         record_id = capture.id
-        trace = capture.trace or begin_trace(environ.traceparent)
+        trace = summary.trace
         values: dict[str, Any] = {
             "id": record_id,
             "kind": capture.kind,
             "name": None,
             "date_created": _from_timestamp(capture.arrived_at),
-            "method": (environ.method or "").upper() or None,
+            "method": summary.method,
             "scheme": environ.scheme,
             "host": _host_of(environ),
             "path": "/" + _as_utf8(environ.path or "").lstrip("/"),
@@ -79,14 +89,14 @@ class Assembler:
             "request_body_note": _body_note(
                 capture.request_note, request_note, capture.request_chunks, capture.request_size
             ),
-            "status_code": _status_code(capture.status, capture.outcome),
+            "status_code": summary.status_code,
             "response_headers": response_headers,
             "response_body": response_body,
             "response_body_size": capture.response_size,
             "response_body_note": _body_note(
                 capture.response_note, response_note, capture.response_chunks, capture.response_size
             ),
-            "execution_time": capture.duration_ns / 1e6,
+            "execution_time": summary.duration_ms,
             "time_to_first_byte": None if first_byte_ns is None else first_byte_ns / 1e6,
             "outcome": capture.outcome,
             "endpoint": capture.endpoint,
@@ -104,9 +114,9 @@ class Assembler:
             "version": self._settings.app_version,
             "custom_data": capture.custom_data,
             "children": capture.children,
-            "kept": False,
-            "kept_reason": None,
-            "dropped_before": 0,
+            "kept": kept_reason is not None,
+            "kept_reason": kept_reason,
+            "dropped_before": dropped_before,
             "notes": (*capture.notes, agent_note) if agent_note else capture.notes,
             "redacted": (),
             "rules_version": None,
@@ -129,7 +139,6 @@ def _from_timestamp(seconds: float) -> datetime:
 class Environ(NamedTuple):
     """What of an environ has a field of its own in the record; None for what was not there."""
 
-    method: str | None
     scheme: str | None
     path: str | None
     query: str | None
@@ -144,11 +153,9 @@ class Environ(NamedTuple):
     accept_language: str | None
     content_encoding: str | None
     request_id: str | None
-    traceparent: str | None
 
 
 _ENVIRON_KEYS = (
-    "REQUEST_METHOD",
     "wsgi.url_scheme",
     "PATH_INFO",
     "QUERY_STRING",
@@ -163,7 +170,6 @@ _ENVIRON_KEYS = (
     "HTTP_ACCEPT_LANGUAGE",
     "HTTP_CONTENT_ENCODING",
     "HTTP_X_REQUEST_ID",
-    "HTTP_TRACEPARENT",
 )
 
 
@@ -222,13 +228,6 @@ def _find_host(parts: tuple[str, ...]) -> str:
 
 
 _hosts = BoundedCache(_find_host)
-
-
-def _status_code(status: str | None, outcome: str) -> int | None:
-    if status is None:
-        # An exception that escapes before an answer began is a 500 for the client.
-        return 500 if outcome == "error" else None
-    return int(status[:3]) if status[:3].isdecimal() else None
 
 
 def _request_id(header: str | None, record_id: ObjectId) -> str:

@@ -1,4 +1,4 @@
-"""The queue between the request threads and the exporter, and the one thread that empties it.
+"""The thread that empties the queue between the request threads and the exporter.
 
 This is what production uses: the request thread appends, and nothing more.
 """
@@ -8,8 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter
 from time import monotonic
 
 from ..config import Settings
@@ -18,17 +17,19 @@ from ..exporters.base import Exporter
 from ..record import Capture, Record
 from ..runtime import guard
 from .callback import NO_HOOKS, Hooks
+from .delivery import Undelivered
 from .interrupts import persist
-from .pace import MOST_CAPTURES, Pace, give_way
+from .judging import Judged
+from .pace import Pace, give_way
+from .queue import CaptureQueue
 from .server import Watch, threads_can_run
 from .untraced import untraced
 from .worker import Worker
 
 __all__ = ["BatchWorker"]
 
-FIRST_RETRY_S = 0.25
-LAST_RETRY_S = 5.0
-"""A batch that could not be stored is tried again after these pauses, doubling between them."""
+FREED_AT_ONCE = 32
+"""So many captures of the parent a forked child frees before it lets others run."""
 
 
 class BatchWorker(Worker):
@@ -44,11 +45,12 @@ class BatchWorker(Worker):
         settings: Settings,
         exporter: Exporter,
         hooks: Hooks = NO_HOOKS,
+        failures: Counter[str] | None = None,
     ) -> None:
         """Take what `Worker` takes."""
-        self._parents: deque[Capture] = deque()
+        self._parents: CaptureQueue | None = None
         self._pace = Pace()
-        super().__init__(settings, exporter, hooks)
+        super().__init__(settings, exporter, hooks, failures)
 
     def after_fork_in_child(self) -> None:
         """Begin anew, and let the thread free what the parent had queued: that takes its time."""
@@ -58,11 +60,10 @@ class BatchWorker(Worker):
 
     def _reset(self) -> None:
         super()._reset()
-        self._queue: deque[Capture] = deque()
-        self._bytes = 0
-        self._in_hand = 0
+        settings = self._settings
+        self._queue = CaptureQueue(settings.queue_records, settings.queue_bytes, self._judge)
+        self._in_hand = self._kept_in_hand = 0
         self._done = threading.Condition(self._lock)
-        self._settled = 0  # how many of the received are stored, dropped or not kept
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._is_closing = False  # the same, for those who only look
@@ -71,35 +72,45 @@ class BatchWorker(Worker):
         self._watch = Watch()
 
     def submit(self, capture: Capture) -> None:
-        """Append `capture`; what exceeds the bounds is dropped, the oldest first."""
-        settings = self._settings
+        """Append `capture`; past the bounds the oldest routine one is dropped."""
+        queue = self._queue
         with self._lock:
-            self._received += 1
+            self._counters.received += 1
             if self._is_closing:
-                self._settle_dropped("closed")
+                self._drop_waiting("closed", [self._judge(capture)])
                 return
-            self._queue.append(capture)
-            self._bytes += capture.size
-            waiting = len(self._queue)
-            if waiting > settings.queue_records or self._bytes > settings.queue_bytes:
-                self._make_room()
+            waiting = queue.append(capture)
+            if queue.is_over:
+                self._evict()
         if self._thread is None:
             self._start()
         if capture.arrived_at > self._watch.due_at:
             self._watch.note_overdue(capture.arrived_at)
-        if waiting >= settings.batch_records and not self._wake.is_set():
+        if waiting >= self._settings.batch_records and not self._wake.is_set():
             self._wake.set()
 
-    def _make_room(self) -> None:
-        settings, queue = self._settings, self._queue
-        while queue and (len(queue) > settings.queue_records or self._bytes > settings.queue_bytes):
-            self._bytes -= queue.popleft().size
-            self._settle_dropped("queue_full")
+    def _evict(self) -> None:
+        evicted = []
+        while self._queue.is_over:
+            evicted.append(self._queue.evict())
+        self._drop_waiting("queue_full", evicted)
 
-    def _settle_dropped(self, reason: str, count: int = 1) -> None:
-        self._drop(reason, count)
-        self._settled += count
+    def _drop_waiting(self, reason: str, judged: list[Judged]) -> None:
+        """Count captures that are dropped unprocessed; the lock must be held."""
+        lost = [one for one in judged if one.is_kept]  # the rules had dropped the others
+        self._counters.add_to_tally(one.summary for one in judged)
+        self._counters.drop(reason, len(lost), kept=sum(one.kept_reason is not None for one in lost))
+        self._settle(len(judged))
+
+    def _settle(self, count: int) -> None:
+        self._counters.settled += count
         self._done.notify_all()
+
+    def _empty_unprocessed(self, reason: str) -> None:
+        """Drop all that waits; the lock must be held."""
+        captures = self._queue.take(len(self._queue))
+        self._queue.release(sum(capture.size for capture in captures))
+        self._drop_waiting(reason, self._judge_all(captures))
 
     def _start(self) -> None:
         thread: threading.Thread | None = None
@@ -127,9 +138,7 @@ class BatchWorker(Worker):
                 self._thread = None
             if not isinstance(error, Exception):
                 return
-            self._settle_dropped("no_threads", len(self._queue))
-            self._queue.clear()
-            self._bytes = 0
+            self._empty_unprocessed("no_threads")
         guard.warn_rarely(
             "no threads",
             "Nothing is recorded: no thread can be started here (%s). Run uWSGI with "
@@ -149,14 +158,14 @@ class BatchWorker(Worker):
             False when time ran out.
         """
         with self._lock:
-            target = self._received
+            target = self._counters.received
             self._is_flushing = True
             must_start = self._thread is None and bool(self._queue)
         if must_start:
             self._start()
         self._wake.set()
         with self._lock:
-            return self._done.wait_for(lambda: self._settled >= target, timeout_s)
+            return self._done.wait_for(lambda: self._counters.settled >= target, timeout_s)
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread to end; what it has not stored in time is dropped."""
@@ -164,10 +173,11 @@ class BatchWorker(Worker):
         if thread is not None and thread is not threading.current_thread():
             guard.call_foreign("joining the worker's thread", thread.join, timeout_s, default=None)
         with self._lock:
-            left = self._received - self._settled
+            left = self._counters.received - self._counters.settled
             if left:
-                self._is_abandoned = True
-                self._settle_dropped("shutdown", left)
+                self._delivery.is_abandoned = True
+                self._empty_unprocessed("shutdown")
+                self._drop_in_hand("shutdown")
         if left:
             guard.logger.warning(
                 "Records that were not stored in time and are lost: %d. "
@@ -190,16 +200,17 @@ class BatchWorker(Worker):
         return len(self._queue) + self._in_hand
 
     def _queue_bytes(self) -> int:
-        return self._bytes
+        return self._queue.bytes
 
     # The thread
 
     def _run(self) -> None:
-        try:
-            persist(self._serve)
-        except BaseException as error:  # it costs what was in hand, and the next capture a new thread
-            self._note_death()
-            guard.report_failure("the worker's thread", error)
+        with guard.counting(self._failures):
+            try:
+                persist(self._serve)
+            except BaseException as error:  # costs what was in hand, and the next capture a new thread
+                self._note_death()
+                guard.report_failure("the worker's thread", error)
 
     def _note_death(self) -> None:
         with self._lock:
@@ -208,10 +219,16 @@ class BatchWorker(Worker):
 
     def _settle_lost(self) -> None:
         """Count what was in hand when something broke off the work on it; the lock must be held."""
-        self._in_hand = 0
-        self._bytes = sum(capture.size for capture in self._queue)
-        lost = self._received - self._settled - len(self._queue)
-        self._settle_dropped("worker_failed", max(0, lost))  # of what was given up nothing is left
+        self._drop_in_hand("worker_failed")
+        self._in_hand = self._kept_in_hand = 0
+        self._queue.release_all()
+
+    def _drop_in_hand(self, reason: str) -> None:
+        """Count as lost what is neither settled nor waits; the lock must be held."""
+        counters = self._counters
+        lost = max(0, counters.received - counters.settled - len(self._queue))
+        counters.drop(reason, lost, kept=min(lost, self._kept_in_hand))
+        self._settle(lost)
 
     def _serve(self) -> None:
         if self._in_hand:  # a signal has broken off the turn before
@@ -224,7 +241,7 @@ class BatchWorker(Worker):
         # The connection is opened here: a first one made while the interpreter exits may fail.
         guard.call_foreign("opening the exporter", self._open, default=None)
         next_flush = monotonic() + self._settings.flush_interval_s
-        while not (self._closing.is_set() and (self._is_abandoned or not self._queue)):
+        while not (self._closing.is_set() and (self._delivery.is_abandoned or not self._queue)):
             pause_s = max(0.0, next_flush - monotonic())
             self._watch.expect(pause_s)
             self._wake.wait(pause_s)
@@ -238,10 +255,9 @@ class BatchWorker(Worker):
         self._close_exporter()
 
     def _open(self) -> None:
-        while self._parents:
-            for _ in range(min(MOST_CAPTURES, len(self._parents))):
-                self._parents.popleft()
+        while self._parents and self._parents.take(FREED_AT_ONCE):
             give_way()
+        self._parents = None
         self.prepare()
         # The first export meets the same trouble again, and says it.
         with contextlib.suppress(ExportError, NoDatabaseError), untraced():
@@ -249,53 +265,53 @@ class BatchWorker(Worker):
 
     def _empty_queue(self, down_to: int) -> None:
         """Work while at least `down_to` captures wait."""
-        while len(self._queue) >= down_to and not self._is_abandoned:
-            with self._lock:
-                count = min(self._settings.batch_records, len(self._queue))
-                captures = [self._queue.popleft() for _ in range(count)]
-                self._in_hand = count
-            size = sum(capture.size for capture in captures)
-            try:
-                self._work(captures)
-            except Exception as error:  # what is not foreseen costs a batch and not the thread
-                guard.report_failure("working on a batch", error)
+        is_ordered = False
+        while len(self._queue) >= down_to and not self._delivery.is_abandoned:
+            if self._is_closing and not is_ordered:  # there may be time only for some
+                is_ordered = True
                 with self._lock:
-                    self._drop("worker_failed", count)
+                    self._queue.put_kept_first()
+            self._take_batch()
+
+    def _take_batch(self) -> None:
+        with self._lock:
+            captures = self._queue.take(self._settings.batch_records)
+            count = self._in_hand = len(captures)
+        size = sum(capture.size for capture in captures)
+        try:
+            self._work(captures)
+        except Exception as error:  # what is not foreseen costs a batch and not the thread
+            guard.report_failure("working on a batch", error)
             with self._lock:
-                self._bytes -= size
-                self._in_hand = 0
-                if not self._is_abandoned:
-                    self._settled += count
-                    self._done.notify_all()
+                self._counters.drop("worker_failed", count, kept=self._kept_in_hand)
+        with self._lock:
+            self._queue.release(size)
+            self._in_hand = self._kept_in_hand = 0
+            if not self._delivery.is_abandoned:
+                self._settle(count)
 
     def _work(self, captures: list[Capture]) -> None:
         if not self._closing.is_set():  # what is known will do: there is little time
             self._rules.refresh()
-        records = self._process(captures)
+        judged = persist(self._judge_all, captures)
         captures.clear()  # while the store is away, each body waits once
-        pause_s = FIRST_RETRY_S
-        while records and not self._is_abandoned:
-            is_last_try = self._closing.is_set()
-            reason = persist(self._try_export, records)
-            if reason is None:
-                return
-            if reason == "not_configured" or is_last_try:
-                self._give_up(records, "shutdown" if is_last_try else reason)
-                return
-            # Meanwhile the queue fills up, and past its bounds drops its oldest.
-            self._closing.wait(pause_s)
-            pause_s = min(pause_s * 2, LAST_RETRY_S)
+        records = self._process(self._choose(judged))
+        judged.clear()
+        undelivered = self._delivery.deliver(records, self._closing)
+        if undelivered is not None:
+            self._give_up(undelivered)
 
-    def _process(self, captures: Sequence[Capture]) -> list[Record]:
+    def _process(self, chosen: list[Judged]) -> list[Record]:
+        self._kept_in_hand = sum(one.kept_reason is not None for one in chosen)
+        is_behind = len(self._queue) >= self._settings.batch_records
         records: list[Record] = []
-        for chunk in self._pace.chunks(captures):
-            records += persist(self._make_records, chunk)
+        for chunk in self._pace.chunks(chosen, is_behind=is_behind):
+            records += self._settle_processed(persist(self._processor.process, chunk))
+        chosen.clear()
         return records
 
-    def _give_up(self, records: Sequence[Record], reason: str) -> None:
+    def _give_up(self, undelivered: Undelivered) -> None:
         with self._lock:
-            self._drop_records(reason, records)
+            self._drop_undelivered(undelivered)
             if self._closing.is_set():
-                self._settle_dropped(reason, len(self._queue))
-                self._bytes -= sum(capture.size for capture in self._queue)
-                self._queue.clear()
+                self._empty_unprocessed(undelivered.reason)

@@ -11,7 +11,7 @@ from ..config import Settings, overrides
 from ..config.overrides import TemporaryRule
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
-from ..record import Capture, Record
+from ..record import Summary
 from ..runtime import guard
 from .rules import Rules, Verdict
 from .untraced import untraced
@@ -34,13 +34,13 @@ class CurrentRules:
         self._next_change: datetime | None = None
         self._next_load = 0.0  # at once
 
-    def judge(self, record: Record, capture: Capture) -> Verdict:
+    def judge(self, summary: Summary) -> Verdict:
         """Decide on one record by the rules that hold now. Makes no round trip."""
         next_change = self._next_change  # another thread may set it to None at any time
         if next_change is not None and overrides.utc_now() >= next_change:
             with self._lock:
                 self._take(self._known)
-        return self._rules.judge(record, capture)
+        return self._rules.judge(summary)
 
     def refresh(self) -> None:
         """Ask the store, if a flush interval has passed since it was asked last.

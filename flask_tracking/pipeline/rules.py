@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..config import Settings
-from ..record import Capture, Record
+from ..record import Summary
 from .sampling import Sampler
 
 __all__ = ["Rules", "Verdict"]
 
 
 class Verdict(NamedTuple):
-    """What becomes of a record."""
+    """What becomes of a summary."""
 
     is_kept: bool
     """False drops it."""
@@ -38,52 +38,46 @@ class Rules:
         if settings.sample_rate < 1 or settings.sample_parent:
             self._sampler = Sampler(settings.sample_rate, honours_parent=settings.sample_parent)
 
-    def judge(self, record: Record, capture: Capture) -> Verdict:
-        """Decide on one record: the first of these that has something to say decides.
-
-        Args:
-            record: what would be stored.
-            capture: what it was made of; carries what the app asked for by ``span.keep`` and
-                ``span.discard``.
-        """
-        if capture.discarded:
+    def judge(self, summary: Summary) -> Verdict:
+        """Decide on one record: the first of these that has something to say decides."""
+        if summary.is_discarded:
             return DROP
-        if capture.keep_reason is not None:
-            return Verdict(True, capture.keep_reason)
-        if self._is_excluded(record):
+        if summary.keep_reason is not None:
+            return Verdict(True, summary.keep_reason)
+        if self._is_excluded(summary):
             return DROP
-        reason = self._find_reason(record)
+        reason = self._find_reason(summary)
         if reason is not None:
             return Verdict(True, reason)
         sampler = self._sampler
-        if sampler is None or not self._is_routine(record) or sampler.picks(record, capture):
+        if sampler is None or not self._is_routine(summary) or sampler.picks(summary):
             return KEEP
         return DROP
 
-    def _is_excluded(self, record: Record) -> bool:
+    def _is_excluded(self, summary: Summary) -> bool:
         settings = self._settings
-        if record.method in settings.exclude_methods:
+        if summary.method in settings.exclude_methods:
             return True
-        if record.status_code not in settings.exclude_status_codes:
+        if summary.status_code not in settings.exclude_status_codes:
             return False
         # A slow one is worth a look whatever its status.
         threshold_ms = settings.min_execution_time_ms
-        return not threshold_ms or not _took(record, threshold_ms)
+        return not threshold_ms or not _took(summary, threshold_ms)
 
-    def _find_reason(self, record: Record) -> str | None:
+    def _find_reason(self, summary: Summary) -> str | None:
         """Return why a record is kept longest, None where there is no such reason."""
-        if (record.status_code or 0) >= 500 or record.outcome in ("error", "stream_error"):
+        if (summary.status_code or 0) >= 500 or summary.outcome in ("error", "stream_error"):
             return "error"
-        return "slow" if _took(record, self._settings.slow_ms) else None
+        return "slow" if _took(summary, self._settings.slow_ms) else None
 
-    def _is_routine(self, record: Record) -> bool:
+    def _is_routine(self, summary: Summary) -> bool:
         # Of an excluded status only those come so far that their time has saved.
         return (
-            record.outcome != "disconnected"
-            and record.status_code not in self._settings.exclude_status_codes
+            summary.outcome != "disconnected"
+            and summary.status_code not in self._settings.exclude_status_codes
         )
 
 
-def _took(record: Record, threshold_ms: float) -> bool:
+def _took(summary: Summary, threshold_ms: float) -> bool:
     """Tell whether an answer took `threshold_ms` or more. An upgraded connection just stays open."""
-    return record.status_code != SWITCHING_PROTOCOLS and (record.execution_time or 0) >= threshold_ms
+    return summary.status_code != SWITCHING_PROTOCOLS and summary.duration_ms >= threshold_ms

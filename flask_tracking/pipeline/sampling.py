@@ -6,7 +6,7 @@ of the same rate pick the same traces, so what is kept of a trace is kept of all
 
 from __future__ import annotations
 
-from ..record import Capture, Record
+from ..record import Summary
 from ..runtime.ids import read_sampled
 
 __all__ = ["Sampler"]
@@ -29,14 +29,13 @@ class Sampler:
         self._bound = round(rate * LIMIT)
         self._honours_parent = honours_parent
 
-    def picks(self, record: Record, capture: Capture) -> bool:
+    def picks(self, summary: Summary) -> bool:
         """Tell whether the trace of a request is picked."""
-        if self._honours_parent and "HTTP_TRACEPARENT" in capture.environ_keys:
-            position = capture.environ_keys.index("HTTP_TRACEPARENT")
-            is_sampled = read_sampled(capture.environ_values[position])
+        if self._honours_parent and summary.traceparent is not None:
+            is_sampled = read_sampled(summary.traceparent)
             if is_sampled is not None:
                 return is_sampled
-        return self.picks_trace(record.trace_id or "0")
+        return self.picks_trace(summary.trace.trace_id)
 
     def picks_trace(self, trace_id: str) -> bool:
         """Tell whether a trace is picked by its id.

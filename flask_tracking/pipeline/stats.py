@@ -16,16 +16,18 @@ class Stats:
 
     received: int
     """Requests that ended and were handed over."""
-    kept: int
-    """Records that the rules kept."""
+    accepted: int
+    """Records that the rules and ``on_record`` did not drop."""
     exported: int
     """Records that are stored."""
     dropped: dict[str, int]
     """Records that were lost, by reason: ``queue_full``, ``not_configured``, ``rejected``,
     ``export_failed``, ``assembly_failed``, ``worker_failed``, ``no_threads``, ``closed``,
     ``shutdown``."""
+    dropped_kept: dict[str, int]
+    """How many of `dropped` were no routine, by reason: failures, slow requests and what code kept."""
     failed: int
-    """Exports that failed, retries included, and errors of ours or of callbacks, in this process."""
+    """Exports that failed, retries included, and errors of ours or of callbacks, of this app."""
     queue_records: int
     """Records in memory that are neither stored nor dropped yet."""
     queue_bytes: int

@@ -10,11 +10,13 @@ happened is shown, the foreign message is not.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from time import monotonic
 from types import TracebackType
 from typing import ParamSpec, TypeVar
@@ -30,7 +32,10 @@ LOG_INTERVAL_S = 60.0
 """The shortest time between two log lines of one kind."""
 
 failures: Counter[str] = Counter()
-"""How often each kind of failure happened in this process."""
+"""How often each kind of failure happened in this process, whichever app it belonged to."""
+
+_app_failures: ContextVar[Counter[str] | None] = ContextVar("flask_tracking.failures", default=None)
+_lookups: list[Callable[[], Counter[str] | None]] = []
 
 _last_logged: dict[str, float] = {}
 
@@ -106,9 +111,36 @@ def drop_own_frame() -> None:
         BaseException.with_traceback(error, trace.tb_next)
 
 
+@contextlib.contextmanager
+def counting(app_failures: Counter[str]) -> Iterator[None]:
+    """Count what fails meanwhile in this thread or greenlet for one app, too."""
+    token = _app_failures.set(app_failures)
+    try:
+        yield
+    finally:
+        _app_failures.reset(token)
+
+
+def attribute_by(lookup: Callable[[], Counter[str] | None]) -> None:
+    """Ask `lookup` once something fails: it returns the counter of the app that is being served.
+
+    So no request has to say with each step whose it is.
+    """
+    _lookups.append(lookup)
+
+
+def _count(what: str) -> None:
+    failures[what] += 1
+    for lookup in (_app_failures.get, *_lookups):
+        app_failures = lookup()
+        if app_failures is not None:
+            app_failures[what] += 1
+            return
+
+
 def report_failure(what: str, error: BaseException) -> None:
     """Count a failure and log it, with the stack and the type of `error` but without its message."""
-    failures[what] += 1
+    _count(what)
     warn_rarely(what, "%s failed with %s", what, type(error).__name__, trace=error.__traceback__)
 
 
@@ -135,4 +167,4 @@ def warn_rarely(
     try:
         logger.log(level, message, *args, exc_info=exc_info)
     except Exception:
-        failures["a log handler"] += 1
+        _count("a log handler")

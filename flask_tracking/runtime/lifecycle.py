@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import enum
 import os
 import threading
@@ -68,6 +69,8 @@ class Stage(enum.IntEnum):
     """Queued captures are redacted and exported."""
     ENGINES = 1
     """Nothing is scanned for secrets any more."""
+    CLIENTS = 2
+    """Connections and their threads are let go of, for nothing to hold up the exit."""
 
 
 _ends: dict[Stage, Callable[[], object]] = {}
@@ -90,5 +93,6 @@ def come_first() -> None:
 
 
 def _run() -> None:
-    for stage in sorted(_ends):
-        _ends[stage]()
+    with contextlib.ExitStack() as stack:  # Ctrl-C breaks off a stage, and not those after it
+        for stage in sorted(_ends, reverse=True):
+            stack.callback(_ends[stage])

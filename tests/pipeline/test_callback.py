@@ -52,7 +52,7 @@ def test_none_drops_the_record(app: Flask, memory: MemoryExporter, track: Track)
     ask(app, "/orders")
     assert [record.path for record in memory.records] == ["/orders"]
     stats = tracking.stats
-    assert (stats.received, stats.kept, stats.exported, stats.dropped) == (2, 1, 1, {})
+    assert (stats.received, stats.accepted, stats.exported, stats.dropped) == (2, 1, 1, {})
 
 
 def test_it_sees_what_would_be_stored(app: Flask, memory: MemoryExporter, track: Track) -> None:
@@ -145,7 +145,7 @@ def test_gap_is_told_by_the_next_record(app: Flask, memory: MemoryExporter) -> N
     on_record: OnRecord = lambda record: None if record.path == "/noise" else record  # noqa: E731
     tracking = Tracking(app, exporter=memory, on_record=on_record)
     worker = app.extensions["tracking"].worker
-    worker._drop("queue_full", 5)
+    worker._counters.drop("queue_full", 5)
     app.test_client().get("/noise")
     app.test_client().get("/orders")
     assert [record.dropped_before for record in memory.records] == [5]

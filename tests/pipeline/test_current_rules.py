@@ -15,9 +15,10 @@ from flask_tracking.config import overrides
 from flask_tracking.config.overrides import TemporaryRule
 from flask_tracking.pipeline.current_rules import FAILURE_PAUSE_S, CurrentRules
 from flask_tracking.pipeline.rules import Verdict
+from flask_tracking.pipeline.summary import summarise
 from flask_tracking.runtime import guard
 
-from ..captures import make_capture, make_record
+from ..captures import make_capture
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 
@@ -81,7 +82,7 @@ def rules(store: Store, clock: Clock) -> CurrentRules:
 
 def is_slow(rules: CurrentRules) -> bool:
     """Tell whether a request of 2.5 ms is slow now."""
-    verdict = rules.judge(make_record(), make_capture())
+    verdict = rules.judge(summarise(make_capture()))
     assert verdict in (Verdict(True), Verdict(True, "slow"))
     return verdict.kept_reason is not None
 
@@ -147,10 +148,10 @@ def test_rule_expires_without_asking(rules: CurrentRules, store: Store, clock: C
     clock.now_s = 9.999
     assert is_slow(rules) is True
     clock.now_s = 10
-    assert rules.judge(make_record(), make_capture()) == Verdict(False)
+    assert rules.judge(summarise(make_capture())) == Verdict(False)
     clock.now_s = 20
     assert is_slow(rules) is False
-    assert rules.judge(make_record(), make_capture()) == Verdict(True)
+    assert rules.judge(summarise(make_capture())) == Verdict(True)
     assert store.asked == 1
 
 

@@ -14,7 +14,14 @@ import pytest
 from flask_tracking import MemoryExporter, Settings
 from flask_tracking.pipeline import pace as pace_module
 from flask_tracking.pipeline.batch import BatchWorker
-from flask_tracking.pipeline.pace import MOST_CAPTURES, TURN_S, Pace, give_way
+from flask_tracking.pipeline.pace import (
+    BUSY_TURN_S,
+    CALM_TURN_S,
+    GREEN_TURN_S,
+    Pace,
+    are_threads_green,
+    give_way,
+)
 from flask_tracking.record import Capture
 
 from ..captures import make_capture
@@ -27,10 +34,12 @@ class Work:
         self.now = 0.0
         self.pace = Pace(lambda: self.now)
 
-    def do(self, captures: Sequence[Capture], seconds_per_byte: float) -> list[int]:
+    def do(
+        self, captures: Sequence[Capture], seconds_per_byte: float, *, is_behind: bool = False
+    ) -> list[int]:
         """Return how many captures each chunk has."""
         counts = []
-        for chunk in self.pace.chunks(captures):
+        for chunk in self.pace.chunks(captures, is_behind=is_behind):
             self.now += seconds_per_byte * sum(capture.size for capture in chunk)
             counts.append(len(chunk))
         return counts
@@ -51,29 +60,42 @@ def test_large_captures_go_one_by_one(work: Work) -> None:
     assert work.do(captures_of(60_000, 40), 0.4e-6) == [1] * 40
 
 
-def test_cheap_captures_go_by_the_dozen(work: Work) -> None:
-    """The first chunks are small; once the cost is known others are let in after 32 captures."""
-    counts = work.do(captures_of(3000, 500), 0.02e-6)
-    assert sum(counts) == 500
-    assert counts[0] == 1
-    assert counts[8:-1] == [MOST_CAPTURES] * (len(counts) - 9)
+TURNS = {"calm": CALM_TURN_S, "green": GREEN_TURN_S, "behind": BUSY_TURN_S}
 
 
-@pytest.mark.parametrize("rate", [0.05e-6, 0.1e-6, 0.2e-6, 0.5e-6])
-def test_chunk_takes_one_turn(work: Work, rate: float) -> None:
-    """A chunk is as large as one turn allows: neither more, nor much less."""
-    work.do(captures_of(3000, 500), rate)
-    *counts, _ = work.do(captures_of(3000, 500), rate)
+@pytest.fixture(params=TURNS)
+def turn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Under what the worker runs."""
+    if request.param == "green":
+        monkeypatch.setattr(pace_module, "are_threads_green", lambda: True)
+    return str(request.param)
+
+
+@pytest.mark.parametrize("rate", [0.001e-6, 0.02e-6, 0.05e-6, 0.1e-6, 0.2e-6, 0.5e-6])
+def test_chunk_takes_one_turn(work: Work, rate: float, turn: str) -> None:
+    """A chunk is as large as one turn allows, neither more nor much less, however many that are."""
+    captures, turn_s = captures_of(3000, 500), TURNS[turn]
+    for _ in range(3):
+        work.do(captures, rate, is_behind=turn == "behind")
+    *counts, last = work.do(captures, rate, is_behind=turn == "behind")
+    assert sum(counts) + last == 500
     for count in counts:
-        assert count * 3000 * rate <= TURN_S
-        assert count == MOST_CAPTURES or (count + 2) * 3000 * rate > TURN_S
+        assert count * 3000 * rate <= turn_s * 1.0001
+        assert (count + 2) * 3000 * rate > turn_s
+
+
+def test_first_chunks_are_small(work: Work) -> None:
+    """Before the cost is known it is taken to be high."""
+    assert work.do(captures_of(3000, 500), 0.02e-6)[0] == 1
 
 
 def test_costs_that_change(work: Work) -> None:
     """What suddenly costs more is noticed within a chunk; what costs less again, within a few."""
     work.do(captures_of(3000, 500), 0.02e-6)
-    assert work.do(captures_of(3000, 100), 2e-6)[1:] == [1] * (100 - MOST_CAPTURES)
-    assert work.do(captures_of(3000, 500), 0.02e-6)[-2] == MOST_CAPTURES
+    first, *others = work.do(captures_of(3000, 500), 2e-6)
+    assert first > 20
+    assert others == [1] * len(others)
+    assert max(work.do(captures_of(3000, 500), 0.02e-6)) > 20
 
 
 def test_large_capture_among_small_ones(work: Work) -> None:
@@ -91,11 +113,30 @@ def test_captures_without_a_cost(work: Work) -> None:
     assert work.pace._seconds >= 0
 
 
-def test_others_run_after_each_chunk(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each chunk is followed by one pause."""
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One for each time that the worker gives way."""
     pauses: list[int] = []
     monkeypatch.setattr(pace_module, "give_way", lambda: pauses.append(1))
-    assert len(work.do(captures_of(60_000, 7), 0.4e-6)) == len(pauses) == 7
+    return pauses
+
+
+@pytest.mark.parametrize(
+    ("is_behind", "is_green", "gives_way"),
+    [(False, False, True), (False, True, True), (True, True, True), (True, False, False)],
+)
+def test_others_run_after_each_chunk(
+    work: Work,
+    pauses: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    is_behind: bool,
+    is_green: bool,
+    gives_way: bool,
+) -> None:
+    """A pause follows each chunk, unless a thread is behind: Python interrupts it anyway."""
+    monkeypatch.setattr(pace_module, "are_threads_green", lambda: is_green)
+    counts = work.do(captures_of(60_000, 7), 0.4e-6, is_behind=is_behind)
+    assert len(pauses) == (len(counts) if gives_way else 0)
 
 
 @pytest.mark.parametrize("module", ["gevent.hub", "eventlet.greenthread"])
@@ -107,7 +148,9 @@ def test_patched_sleep_is_asked_for_some_time(monkeypatch: pytest.MonkeyPatch, m
         slept.append(seconds)
 
     sleep.__module__ = module
+    assert not are_threads_green()
     monkeypatch.setattr(time, "sleep", sleep)
+    assert are_threads_green()
     give_way()
     assert slept == [pace_module.LEAST_SLEEP_S]
 

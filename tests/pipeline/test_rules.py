@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from bson import ObjectId
 
-from flask_tracking import Record, Settings
+from flask_tracking import Settings
 from flask_tracking.pipeline.rules import Rules, Verdict
+from flask_tracking.pipeline.summary import summarise
 from flask_tracking.record import Capture
+from flask_tracking.runtime.ids import TraceContext
 
 from ..captures import make_capture
 
-NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
-
 
 def judge(config: dict[str, Any], capture: Capture | None = None, **changes: Any) -> Verdict:
-    """Ask the rules of these settings about a record."""
-    parts: dict[str, Any] = {
-        "id": ObjectId(),
-        "date_created": NOON,
-        "method": "GET",
-        "status_code": 200,
-        "execution_time": 10.0,
-    }
-    rules = Rules(Settings.from_mapping(config))
-    return rules.judge(Record(**parts | changes), capture or make_capture())
+    """Ask the rules of these settings about a request."""
+    summary = summarise(capture or make_capture())
+    parts: dict[str, Any] = {"method": "GET", "status_code": 200, "duration_ms": 10.0}
+    return Rules(Settings.from_mapping(config)).judge(summary._replace(**parts | changes))
 
 
 def is_kept(config: dict[str, Any], capture: Capture | None = None, **changes: Any) -> bool:
@@ -41,15 +33,14 @@ def is_kept(config: dict[str, Any], capture: Capture | None = None, **changes: A
         ({}, None),
         ({"status_code": 404}, None),
         ({"status_code": 500}, "error"),
-        ({"status_code": 599, "execution_time": 60_000.0}, "error"),
+        ({"status_code": 599, "duration_ms": 60_000.0}, "error"),
         ({"outcome": "error"}, "error"),
         ({"outcome": "stream_error"}, "error"),
         ({"outcome": "disconnected"}, None),
-        ({"execution_time": 199.9}, None),
-        ({"execution_time": 200.0}, "slow"),
-        ({"execution_time": None}, None),
-        ({"status_code": 101, "execution_time": 60_000.0}, None),
-        ({"status_code": 101, "execution_time": 60_000.0, "outcome": "error"}, "error"),
+        ({"duration_ms": 199.9}, None),
+        ({"duration_ms": 200.0}, "slow"),
+        ({"status_code": 101, "duration_ms": 60_000.0}, None),
+        ({"status_code": 101, "duration_ms": 60_000.0, "outcome": "error"}, "error"),
         ({"status_code": None, "outcome": "disconnected"}, None),
     ],
 )
@@ -84,7 +75,7 @@ def test_slow_request_of_an_excluded_method_is_not_kept() -> None:
     """How long a request took is no reason to keep an excluded method, only an excluded status."""
     config = {"TRACKING_EXCLUDE_METHODS": ["HEAD"], "TRACKING_MIN_EXECUTION_TIME": 1}
 
-    assert is_kept(config, method="HEAD", execution_time=5000.0) is False
+    assert is_kept(config, method="HEAD", duration_ms=5000.0) is False
 
 
 @pytest.mark.parametrize(
@@ -94,36 +85,36 @@ def test_excluded_status_codes_are_not_kept(status_code: int | None, kept: bool)
     """Answers of an excluded status are not kept, whatever time they took."""
     config = {"TRACKING_EXCLUDE_STATUS_CODES": [304, 404]}
 
-    for execution_time in (0.0, 10.0, 100_000.0, None):
-        assert is_kept(config, status_code=status_code, execution_time=execution_time) is kept
+    for duration_ms in (0.0, 10.0, 100_000.0):
+        assert is_kept(config, status_code=status_code, duration_ms=duration_ms) is kept
 
 
 @pytest.mark.parametrize(
-    ("execution_time", "kept"),
-    [(None, False), (0.0, False), (999.999, False), (1000.0, True), (1000.001, True), (1e9, True)],
+    ("duration_ms", "kept"),
+    [(0.0, False), (999.999, False), (1000.0, True), (1000.001, True), (1e9, True)],
 )
-def test_slow_answer_of_an_excluded_status_is_kept(execution_time: float | None, kept: bool) -> None:
+def test_slow_answer_of_an_excluded_status_is_kept(duration_ms: float, kept: bool) -> None:
     """From the minimal time on an answer of an excluded status is kept all the same."""
     config = {"TRACKING_EXCLUDE_STATUS_CODES": [304], "TRACKING_MIN_EXECUTION_TIME": 1000}
 
-    assert is_kept(config, status_code=304, execution_time=execution_time) is kept
+    assert is_kept(config, status_code=304, duration_ms=duration_ms) is kept
 
 
 def test_upgraded_connection_is_not_slow() -> None:
     """How long a websocket was open is no reason to keep it, whatever the settings."""
-    websocket: dict[str, Any] = {"status_code": 101, "execution_time": 60_000.0}
+    websocket: dict[str, Any] = {"status_code": 101, "duration_ms": 60_000.0}
     excluded = {"TRACKING_EXCLUDE_STATUS_CODES": [101], "TRACKING_MIN_EXECUTION_TIME": 1000}
 
     assert is_kept(excluded, **websocket) is False
-    assert is_kept({**SAMPLED, "TRACKING_SLOW_MS": 200}, trace_id=UNPICKED, **websocket) is False
+    assert is_kept({**SAMPLED, "TRACKING_SLOW_MS": 200}, trace=UNPICKED, **websocket) is False
 
 
 def test_minimal_time_alone_excludes_nothing() -> None:
     """The minimal time matters for excluded statuses only: other fast requests are kept."""
     config = {"TRACKING_MIN_EXECUTION_TIME": 1000}
 
-    assert is_kept(config, execution_time=0.1) is True
-    assert is_kept({**config, "TRACKING_EXCLUDE_STATUS_CODES": [304]}, execution_time=0.1) is True
+    assert is_kept(config, duration_ms=0.1) is True
+    assert is_kept({**config, "TRACKING_EXCLUDE_STATUS_CODES": [304]}, duration_ms=0.1) is True
 
 
 EXCLUDED = {
@@ -147,8 +138,8 @@ def test_discard_wins_over_every_reason_to_keep() -> None:
     capture = make_capture(discarded=True)
 
     assert is_kept({}, capture) is False
-    assert is_kept({}, capture, status_code=500, execution_time=60_000.0) is False
-    assert is_kept(EXCLUDED, capture, status_code=404, execution_time=60_000.0) is False
+    assert is_kept({}, capture, status_code=500, duration_ms=60_000.0) is False
+    assert is_kept(EXCLUDED, capture, status_code=404, duration_ms=60_000.0) is False
 
 
 def test_discard_wins_over_keep() -> None:
@@ -156,24 +147,28 @@ def test_discard_wins_over_keep() -> None:
     assert is_kept({}, make_capture(discarded=True, keep_reason="vip customer")) is False
 
 
-UNPICKED, PICKED = "f" * 32, "f" * 16 + "0" * 16
-"""Trace ids of which every rate below 1 picks the second, and none the first."""
+def trace_of(trace_id: str) -> TraceContext:
+    """Return a trace with that id."""
+    return TraceContext(trace_id, "00f067aa0ba902b7", None)
+
+
+UNPICKED, PICKED = trace_of("f" * 32), trace_of("f" * 16 + "0" * 16)
+"""Traces of which every rate below 1 picks the second, and none the first."""
 SAMPLED = {"TRACKING_SAMPLE_RATE": 0.01, "TRACKING_SLOW_MS": 200}
 
 
 @pytest.mark.parametrize(
-    ("trace_id", "rate", "kept"),
+    ("trace", "rate", "kept"),
     [
         (UNPICKED, 0.01, False),
         (UNPICKED, 1, True),
         (PICKED, 0.01, True),
         (PICKED, 0, False),
-        (None, 0.01, True),
     ],
 )
-def test_routine_requests_are_sampled(trace_id: str | None, rate: float, kept: bool) -> None:
-    """Of what nothing else keeps the trace's id decides; a record without one is kept."""
-    assert is_kept({"TRACKING_SAMPLE_RATE": rate}, trace_id=trace_id) is kept
+def test_routine_requests_are_sampled(trace: TraceContext, rate: float, kept: bool) -> None:
+    """Of what nothing else keeps the trace's id decides."""
+    assert is_kept({"TRACKING_SAMPLE_RATE": rate}, trace=trace) is kept
 
 
 @pytest.mark.parametrize(
@@ -183,36 +178,36 @@ def test_routine_requests_are_sampled(trace_id: str | None, rate: float, kept: b
         ({"outcome": "error"}, "error"),
         ({"outcome": "stream_error"}, "error"),
         ({"outcome": "disconnected"}, None),
-        ({"execution_time": 200.0}, "slow"),
+        ({"duration_ms": 200.0}, "slow"),
     ],
 )
 def test_what_is_not_routine_is_not_sampled(changes: dict[str, Any], reason: str | None) -> None:
     """Failures, slow and disconnected requests are kept at a rate of nothing."""
     config = {**SAMPLED, "TRACKING_SAMPLE_RATE": 0}
-    assert judge(config, trace_id=UNPICKED, **changes) == Verdict(True, reason)
+    assert judge(config, trace=UNPICKED, **changes) == Verdict(True, reason)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"status_code": 404}, {"outcome": "unread"}, {"execution_time": 199.9}, {"status_code": None}],
+    [{"status_code": 404}, {"outcome": "unread"}, {"duration_ms": 199.9}, {"status_code": None}],
 )
 def test_all_else_is_routine(changes: dict[str, Any]) -> None:
     """A 404, or what is just not slow, is sampled like any other."""
-    assert is_kept(SAMPLED, trace_id=UNPICKED, **changes) is False
-    assert is_kept(SAMPLED, trace_id=PICKED, **changes) is True
+    assert is_kept(SAMPLED, trace=UNPICKED, **changes) is False
+    assert is_kept(SAMPLED, trace=PICKED, **changes) is True
 
 
 def test_code_wins_over_sampling() -> None:
     """What the app asked to keep is not sampled, what it asked to discard is not picked."""
-    assert judge(SAMPLED, make_capture(keep_reason="vip"), trace_id=UNPICKED) == Verdict(True, "vip")
-    assert is_kept(SAMPLED, make_capture(discarded=True), trace_id=PICKED) is False
+    assert judge(SAMPLED, make_capture(keep_reason="vip"), trace=UNPICKED) == Verdict(True, "vip")
+    assert is_kept(SAMPLED, make_capture(discarded=True), trace=PICKED) is False
 
 
 def test_exclusions_win_over_what_is_always_kept() -> None:
     """An excluded method or status is not kept because it failed or the trace was picked."""
     config = {**SAMPLED, "TRACKING_EXCLUDE_METHODS": ["HEAD"], "TRACKING_EXCLUDE_STATUS_CODES": [503]}
-    assert is_kept(config, trace_id=PICKED, method="HEAD", execution_time=5000.0) is False
-    assert is_kept(config, trace_id=PICKED, status_code=503) is False
+    assert is_kept(config, trace=PICKED, method="HEAD", duration_ms=5000.0) is False
+    assert is_kept(config, trace=PICKED, status_code=503) is False
 
 
 def test_excluded_status_that_was_slow_enough_is_not_sampled() -> None:
@@ -222,15 +217,15 @@ def test_excluded_status_that_was_slow_enough_is_not_sampled() -> None:
         "TRACKING_EXCLUDE_STATUS_CODES": [304],
         "TRACKING_MIN_EXECUTION_TIME": 50,
     }
-    assert is_kept(config, trace_id=UNPICKED, status_code=304, execution_time=60.0) is True
-    assert is_kept(config, trace_id=UNPICKED, status_code=200, execution_time=60.0) is False
+    assert is_kept(config, trace=UNPICKED, status_code=304, duration_ms=60.0) is True
+    assert is_kept(config, trace=UNPICKED, status_code=200, duration_ms=60.0) is False
 
 
 @pytest.mark.parametrize(("flags", "kept"), [("00", False), ("01", True)])
 def test_parent_decides_where_the_settings_say_so(flags: str, kept: bool) -> None:
     """With the setting the sampled flag of the caller decides, against the rate."""
-    header = f"00-{UNPICKED if kept else PICKED}-00f067aa0ba902b7-{flags}"
+    header = f"00-{(UNPICKED if kept else PICKED).trace_id}-00f067aa0ba902b7-{flags}"
     capture = make_capture(environ={"HTTP_TRACEPARENT": header})
     config = {**SAMPLED, "TRACKING_SAMPLE_PARENT": True}
-    assert is_kept(config, capture, trace_id=header[3:35]) is kept
-    assert is_kept(SAMPLED, capture, trace_id=header[3:35]) is not kept
+    assert is_kept(config, capture, trace=trace_of(header[3:35])) is kept
+    assert is_kept(SAMPLED, capture, trace=trace_of(header[3:35])) is not kept

@@ -87,5 +87,5 @@ def test_every_failure_and_opentelemetrys_share(monkeypatch: pytest.MonkeyPatch)
     assert Counter(expected.values())["slow"] == SLOW
     assert 60 < Counter(expected.values())["routine"] < 140
     stats = tracking.stats
-    assert (stats.received, stats.kept, stats.dropped) == (COUNT, len(expected), {})
+    assert (stats.received, stats.accepted, stats.dropped) == (COUNT, len(expected), {})
     assert tracking.close(TIMEOUT_S)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flask_tracking.pipeline.sampling import LIMIT, Sampler
+from flask_tracking.pipeline.summary import summarise
 
 from ..captures import make_capture, make_record
 from ..opentelemetry_sampler import Question, ask
@@ -45,9 +46,8 @@ def test_same_traces_as_opentelemetry() -> None:
 def pick(rate: float, header: str | None, *, honours_parent: bool = True) -> bool:
     """Ask about a request with this ``traceparent``."""
     environ = {} if header is None else {"HTTP_TRACEPARENT": header}
-    capture = make_capture(environ=environ, trace=None)
-    record = make_record(environ=environ, trace=None)
-    return Sampler(rate, honours_parent=honours_parent).picks(record, capture)
+    summary = summarise(make_capture(environ=environ, trace=None))
+    return Sampler(rate, honours_parent=honours_parent).picks(summary)
 
 
 def test_parent_decides_as_in_opentelemetry() -> None:

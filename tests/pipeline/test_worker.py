@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Record, Settings
-from flask_tracking.pipeline import batch as batch_module
+from flask_tracking.pipeline import delivery as delivery_module
 from flask_tracking.pipeline import worker as worker_module
 from flask_tracking.pipeline.batch import BatchWorker
 from flask_tracking.pipeline.worker import SyncWorker
@@ -200,13 +200,13 @@ def test_gap_survives_a_record_that_is_not_kept(make_worker: MakeWorker, exporte
     exporter.gate.set()
     assert worker.flush(TIMEOUT_S)
     assert [record.dropped_before for record in exporter.records] == [0, 3]
-    assert worker.stats.kept == 2
+    assert worker.stats.accepted == 2
 
 
 def test_gap_survives_a_record_that_is_lost(make_worker: MakeWorker, exporter: Gate) -> None:
     """A record that would tell of a loss, and is lost itself, leaves that to the next one."""
     worker = make_worker()
-    worker._drop("queue_full", 5)
+    worker._counters.drop("queue_full", 5)
     for error in (NoDatabaseError("none"), None):
         exporter.failures = [error] if error else []
         worker.submit(make_capture())
@@ -217,7 +217,7 @@ def test_gap_survives_a_record_that_is_lost(make_worker: MakeWorker, exporter: G
 def test_gap_is_told_once_by_several_threads(exporter: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of records that are made at the same time one tells of a loss."""
     worker = SyncWorker(Settings(), exporter)
-    worker._drop("export_failed", 5)
+    worker._counters.drop("export_failed", 5)
     both = threading.Barrier(2, timeout=TIMEOUT_S)
     judge = worker._rules.judge
 
@@ -232,7 +232,7 @@ def test_gap_is_told_once_by_several_threads(exporter: Gate, monkeypatch: pytest
     for thread in threads:
         thread.join(TIMEOUT_S)
     assert sorted(record.dropped_before for record in exporter.records) == [0, 5]
-    assert worker._dropped_before == 0
+    assert worker._counters.take_gap() == 0
 
 
 def test_failed_batch_is_sent_again(
@@ -242,7 +242,7 @@ def test_failed_batch_is_sent_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A batch that could not be stored is tried again until it is; one log line says so."""
-    monkeypatch.setattr(batch_module, "FIRST_RETRY_S", 0.001)
+    monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 0.001)
     worker = make_worker()
     exporter.failures = [ExportError("the store is away"), OSError(17), ExportError("still")]
     worker.submit(make_capture())
@@ -263,6 +263,7 @@ def test_pauses_between_tries_double(
 ) -> None:
     """A store that is away is asked less and less often."""
     pauses: list[float] = []
+    monkeypatch.setattr(delivery_module, "LEAST_JITTER", 1.0)
     worker = make_worker()
     monkeypatch.setattr(worker._closing, "wait", pauses.append)
     exporter.failures = [ExportError("away")] * 7
@@ -339,7 +340,7 @@ def test_thread_that_dies_is_replaced(
     def fail_first(down_to: int) -> None:
         if failing and worker._queue:
             with worker._lock:
-                worker._bytes -= worker._queue.popleft().size  # what was taken is lost
+                worker._queue.take(1)  # what was taken is lost
             raise failing.pop()
         empty(down_to)
 
@@ -363,7 +364,7 @@ def test_flush_replaces_a_thread_that_died(make_worker: MakeWorker, exporter: Ga
     """What waited when the thread died is stored by the next flush."""
     worker = make_worker()
     worker._queue.append(make_capture())
-    worker._received += 1
+    worker._counters.received += 1
     assert worker.flush(TIMEOUT_S)
     assert len(exporter.records) == 1
 
@@ -372,17 +373,17 @@ def test_close_counts_what_a_dead_thread_left(make_worker: MakeWorker) -> None:
     """Without a thread what waits is dropped and counted, not forgotten."""
     worker = make_worker()
     worker._queue.append(make_capture())
-    worker._received += 1
+    worker._counters.received += 1
     assert worker.close(0)
     assert worker.stats.dropped == {"shutdown": 1}
 
 
-@pytest.mark.parametrize("part", ["_assembler.assemble", "_rules.judge", "_exporter.export"])
+@pytest.mark.parametrize("part", ["_processor._make_record", "_rules.judge", "_exporter.export"])
 def test_memory_that_runs_out_in_the_thread(
     make_worker: MakeWorker, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     """MemoryError costs the record or another try, wherever it comes up, and never the thread."""
-    monkeypatch.setattr(batch_module, "FIRST_RETRY_S", 0.001)
+    monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 0.001)
     worker = make_worker()
     worker.prepare()
     owner, name = part.split(".")
@@ -438,7 +439,8 @@ def test_end_of_the_process_closes_all_at_once(monkeypatch: pytest.MonkeyPatch) 
 
     workers = [SyncWorker(Settings(), Listening()) for _ in range(2)]
     monkeypatch.setattr(worker_module, "_workers", workers)
-    worker_module._at_exit()
+    worker_module._end_workers()
+    worker_module._abandon_clients()
     assert calls == ["close", "close", "abandon", "abandon"]
 
 
@@ -452,29 +454,9 @@ def test_trouble_of_one_worker_at_the_end(monkeypatch: pytest.MonkeyPatch, metho
     monkeypatch.setattr(worker_module, "_workers", workers)
     with monkeypatch.context() as patch:
         patch.setattr(workers[1], method, lambda *_: 1 // 0)
-        worker_module._at_exit()
+        worker_module._end_workers()
     assert [len(exporters[at].records) for at in (0, 2)] == [1, 1]
     assert workers[1].close(TIMEOUT_S)
-
-
-def test_exit_that_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C while the exit waits ends the wait; what would hold up the exit is let go of."""
-    abandoned: list[str] = []
-
-    class Listening(MemoryExporter):
-        def abandon(self) -> None:
-            abandoned.append("abandon")
-
-    workers = [SyncWorker(Settings(), Listening()) for _ in range(2)]
-    monkeypatch.setattr(worker_module, "_workers", workers)
-
-    def interrupt(_: float) -> bool:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(workers[0], "join", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        worker_module._at_exit()
-    assert abandoned == ["abandon", "abandon"]
 
 
 def test_close_stores_what_is_queued(make_worker: MakeWorker, exporter: Gate) -> None:
@@ -867,7 +849,7 @@ def test_recovery_is_said_once(
 ) -> None:
     """When a store answers again the log says so."""
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(batch_module, "FIRST_RETRY_S", 0.001)
+    monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 0.001)
     worker = make_worker()
     exporter.failures = [ExportError("away")]
     worker.submit(make_capture())

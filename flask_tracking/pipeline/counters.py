@@ -1,0 +1,97 @@
+"""What one app has received, stored and lost in this process."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from time import monotonic
+
+from ..record import Summary
+from .stats import Stats
+from .tally import Tally
+
+__all__ = ["Counters"]
+
+
+class Counters:
+    """The counts of one app; whoever changes several of them holds `lock`."""
+
+    def __init__(self, failures: Counter[str] | None = None) -> None:
+        """Begin at zero.
+
+        Args:
+            failures: where `guard` counts what it catches for this app.
+        """
+        self.lock = threading.RLock()  # a log handler may ask for the stats while something is counted
+        self.failures = Counter() if failures is None else failures
+        self.received = 0
+        self.settled = 0
+        """How many of the received are stored, dropped or not kept."""
+        self.accepted = 0
+        self.exported = 0
+        self.failed_exports = 0
+        self.dropped: Counter[str] = Counter()
+        self.dropped_kept: Counter[str] = Counter()
+        self.tally = Tally()
+        self._gap = 0
+        self._last_export: float | None = None
+
+    def drop(self, reason: str, count: int = 1, *, kept: int = 0, untold: int = 0) -> None:
+        """Count lost records; `lock` must be held.
+
+        Args:
+            reason: why.
+            count: how many.
+            kept: how many of them the rules had kept longest.
+            untold: how many more were lost before them, which they would have told.
+        """
+        if count:
+            self.dropped[reason] += count
+        if kept:
+            self.dropped_kept[reason] += kept
+        self._gap += count + untold
+
+    def add_to_tally(self, summaries: Iterable[Summary]) -> None:
+        """Count requests for rollups; `lock` must be held."""
+        for summary in summaries:
+            self.tally.add(summary)
+
+    def take_gap(self) -> int:
+        """Return how many records were lost that no stored one has told yet; `lock` must be held."""
+        gap, self._gap = self._gap, 0
+        return gap
+
+    def return_gap(self, untold: int) -> None:
+        """Leave a gap to the next record, where one that should have told it is not stored."""
+        if untold:
+            with self.lock:
+                self._gap += untold
+
+    def note_export(self, stored: int, rejected: int) -> None:
+        """Count one export that the store has confirmed."""
+        with self.lock:
+            self.exported += stored
+            self._last_export = monotonic()
+            if rejected:
+                self.drop("rejected", rejected)
+
+    def note_failed_export(self) -> None:
+        """Count one export that failed."""
+        with self.lock:
+            self.failed_exports += 1
+
+    def read(self, queue_records: int, queue_bytes: int) -> Stats:
+        """Return the counts as a value; `lock` must be held."""
+        last = self._last_export
+        return Stats(
+            received=self.received,
+            accepted=self.accepted,
+            exported=self.exported,
+            dropped=dict(self.dropped),
+            dropped_kept=dict(self.dropped_kept),
+            failed=self.failed_exports + self.failures.total(),
+            queue_records=queue_records,
+            queue_bytes=queue_bytes,
+            last_export_age_s=None if last is None else monotonic() - last,
+        )
