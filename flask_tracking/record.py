@@ -191,8 +191,10 @@ class Summary(NamedTuple):
     """As `Record.status_code`."""
     duration_ms: float
     outcome: str
-    trace: TraceContext
-    """The record's: what of a trace is sampled is told by its id."""
+    trace: TraceContext | None
+    """The record's; None where one begins here, whose ids nobody has asked for."""
+    drawn_trace: int
+    """What `ids.draw_trace` has drawn for a trace that begins here; else 0."""
     traceparent: str | None
     """The header, valid or not."""
     request_size: int

@@ -16,6 +16,7 @@ from werkzeug.sansio.utils import get_host
 from ..config import Settings
 from ..record import Capture, Headers, Record, Summary
 from ..runtime.cache import BoundedCache, make_pick
+from ..runtime.ids import new_trace
 from ..runtime.text import read_number
 from .agents import parse_agent
 from .decoding import decode_body
@@ -65,7 +66,7 @@ class Assembler:
         agent, agent_note = parse_agent(environ.user_agent, environ.accept_language)
         first_byte_ns = capture.first_byte_ns
         record_id = capture.id
-        trace = summary.trace
+        trace = summary.trace or new_trace(summary.drawn_trace)
         values: dict[str, Any] = {
             "id": record_id,
             "kind": capture.kind,

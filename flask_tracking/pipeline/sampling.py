@@ -7,7 +7,7 @@ of the same rate pick the same traces, so what is kept of a trace is kept of all
 from __future__ import annotations
 
 from ..record import Summary
-from ..runtime.ids import read_sampled
+from ..runtime.ids import read_sampled, sampling_bits
 
 __all__ = ["Sampler"]
 
@@ -35,6 +35,8 @@ class Sampler:
             is_sampled = read_sampled(summary.traceparent)
             if is_sampled is not None:
                 return is_sampled
+        if summary.trace is None:
+            return sampling_bits(summary.drawn_trace) < self._bound
         return self.picks_trace(summary.trace.trace_id)
 
     def picks_trace(self, trace_id: str) -> bool:

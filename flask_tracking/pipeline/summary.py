@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from ..record import Capture, Summary
 from ..runtime.cache import BoundedCache, make_pick
-from ..runtime.ids import begin_trace
+from ..runtime.ids import draw_trace, parse_traceparent
 
-__all__ = ["UNREADABLE", "read_status", "summarise"]
+__all__ = ["UNREADABLE", "summarise"]
 
 _KEYS = ("REQUEST_METHOD", "HTTP_TRACEPARENT")
 
@@ -21,7 +21,8 @@ UNREADABLE = Summary(
     status_code=None,
     duration_ms=0.0,
     outcome="ok",
-    trace=begin_trace(None),
+    trace=None,
+    drawn_trace=1,
     traceparent=None,
     request_size=0,
     response_size=0,
@@ -34,14 +35,18 @@ UNREADABLE = Summary(
 def summarise(capture: Capture) -> Summary:
     """Return the summary of `capture`; its trace is that of the record that may be made of it."""
     method, traceparent = _picks[capture.environ_keys]((*capture.environ_values, None))
-    outcome = capture.outcome
+    outcome, status, trace = capture.outcome, capture.status, capture.trace
+    if trace is None and traceparent:
+        trace = parse_traceparent(traceparent)
     return Summary(
         method.upper() if method else None,
         capture.url_rule,
-        read_status(capture.status, outcome),
+        # An exception that escapes before an answer began is a 500 for the client.
+        _codes[status] if status else 500 if outcome == "error" else None,
         capture.duration_ns / 1e6,
         outcome,
-        capture.trace or begin_trace(traceparent),
+        trace,
+        draw_trace() if trace is None else 0,
         traceparent,
         capture.request_size,
         capture.response_size,
@@ -50,11 +55,11 @@ def summarise(capture: Capture) -> Summary:
     )
 
 
-def read_status(status: str | None, outcome: str) -> int | None:
-    """Return the code of a status line; 500 where an exception escaped before an answer began."""
-    if status is None:
-        return 500 if outcome == "error" else None
+def _read_code(status: str) -> int | None:
     return int(status[:3]) if status[:3].isdecimal() else None
+
+
+_codes = BoundedCache(_read_code)
 
 
 def _make_pick(keys: tuple[str, ...]) -> Callable[[tuple[str | None, ...]], tuple[str | None, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..record import Summary
 
@@ -42,30 +42,33 @@ class Tally:
 
     def __init__(self) -> None:
         """Start empty."""
-        self._totals: dict[Key, Totals] = {}
+        self._sums: dict[tuple[str | None, str, int | None], list[Any]] = {}
+        """By key what `Totals` has, to be changed in its place."""
 
     def add(self, summary: Summary) -> None:
         """Count one request."""
         method = summary.method if summary.method in METHODS else OTHER_METHOD
-        key = Key(summary.url_rule, method, summary.status_code)
-        totals = self._totals.get(key)
-        if totals is None:
-            if len(self._totals) >= MAX_KEYS:
-                key = Key(OTHER, OTHER_METHOD, None)
-            totals = self._totals.get(key, Totals())
+        key = (summary.url_rule, method, summary.status_code)
+        sums = self._sums.get(key)
+        if sums is None:
+            sums = self._begin(key)
         duration_ms = summary.duration_ms
-        self._totals[key] = Totals(
-            totals.requests + 1,
-            totals.duration_ms + duration_ms,
-            max(totals.max_duration_ms, duration_ms),
-            totals.request_bytes + summary.request_size,
-            totals.response_bytes + summary.response_size,
-        )
+        sums[0] += 1
+        sums[1] += duration_ms
+        if duration_ms > sums[2]:
+            sums[2] = duration_ms
+        sums[3] += summary.request_size
+        sums[4] += summary.response_size
+
+    def _begin(self, key: tuple[str | None, str, int | None]) -> list[Any]:
+        if len(self._sums) >= MAX_KEYS:
+            key = (OTHER, OTHER_METHOD, None)
+        return self._sums.setdefault(key, list(Totals()))
 
     def total(self) -> int:
         """Return how many requests were counted."""
-        return sum(totals.requests for totals in self._totals.values())
+        return sum(requests for requests, *_ in self._sums.values())
 
     def totals(self) -> Mapping[Key, Totals]:
         """Return a copy of the sums."""
-        return dict(self._totals)
+        return {Key(*key): Totals(*sums) for key, sums in self._sums.items()}

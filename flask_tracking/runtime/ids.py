@@ -64,10 +64,23 @@ def make_record_id(arrived_at: float, number: int) -> ObjectId:
 def begin_trace(traceparent: str | None) -> TraceContext:
     """Continue the trace of a ``traceparent`` header, or begin one where there is no valid header."""
     continued = parse_traceparent(traceparent) if traceparent else None
-    if continued is not None:
-        return continued
-    ids = f"{_random.getrandbits(192) or 1:048x}"
+    return new_trace(draw_trace()) if continued is None else continued
+
+
+def draw_trace() -> int:
+    """Draw the ids of a new trace, as a number of 192 bits."""
+    return _random.getrandbits(192) or 1
+
+
+def new_trace(drawn: int) -> TraceContext:
+    """Begin the trace that `draw_trace` has drawn: its id, then the span's."""
+    ids = f"{drawn:048x}"
     return TraceContext(ids[:32], ids[32:], None)
+
+
+def sampling_bits(drawn: int) -> int:
+    """Return the lower 64 bits of a drawn trace's id, without making the id."""
+    return drawn >> 64 & (1 << 64) - 1
 
 
 def child_of(trace_id: str, parent_span_id: str) -> TraceContext:

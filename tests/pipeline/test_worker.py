@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -928,3 +929,132 @@ def test_stats_cannot_be_changed(exporter: Gate) -> None:
     assert (before.received, worker.stats.received) == (0, 1)
     with pytest.raises(dataclasses.FrozenInstanceError):
         before.received = 5  # type: ignore[misc]
+
+
+FAILURE: dict[str, Any] = {"status": "500 INTERNAL SERVER ERROR"}
+
+
+def test_failures_outlive_routine_in_a_full_queue(make_worker: MakeWorker, exporter: Gate) -> None:
+    """A full queue drops what is routine; the stats tell it from what was to be kept."""
+    worker = make_worker(queue_records=5)
+    failures = [make_capture(**FAILURE) for _ in range(4)]
+    captures = [make_capture(), *failures, *(make_capture() for _ in range(20))]
+    fill(worker, exporter, captures)
+    stats = worker.stats
+    assert (stats.dropped, stats.dropped_kept) == ({"queue_full": 19}, {})
+    for _ in range(3):
+        worker.submit(make_capture(**FAILURE))
+    stats = worker.stats
+    assert (stats.dropped, stats.dropped_kept) == ({"queue_full": 22}, {"queue_full": 2})
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    assert [record.kept_reason for record in exporter.records] == [None, *["error"] * 5]
+
+
+def test_what_the_rules_drop_is_no_loss(make_worker: MakeWorker, exporter: Gate) -> None:
+    """A capture of which no record would be made is not counted as dropped when the queue is full."""
+    worker = make_worker(queue_records=2, exclude_methods=frozenset({"HEAD"}))
+    fill(worker, exporter, [make_capture(), *(make_capture(method="HEAD") for _ in range(5))])
+    assert worker.stats.dropped == {}
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    assert worker.stats.accepted == 1
+
+
+def test_every_request_is_counted(make_worker: MakeWorker, exporter: Gate) -> None:
+    """Summaries of all requests are counted: stored, sampled away, dropped, unreadable or too late."""
+    worker = make_worker(queue_records=5, sample_rate=0.0)
+    captures = [make_capture(**FAILURE), *(make_capture() for _ in range(10))]
+    captures += [make_capture(environ_keys=None), *(make_capture(**FAILURE) for _ in range(10))]
+    fill(worker, exporter, captures)
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    assert worker.close(TIMEOUT_S)
+    worker.submit(make_capture())
+    stats = worker.stats
+    assert worker._counters.tally.total() == stats.received == len(captures) + 1
+    assert sum(stats.dropped.values()) + stats.exported == 12
+
+
+def test_kept_ones_go_first_when_the_process_ends(make_worker: MakeWorker, exporter: Gate) -> None:
+    """Where time is short what is no routine is stored before the rest, in its order."""
+    worker = make_worker(batch_records=2)
+    first, *others = [make_capture(**(FAILURE if at % 3 == 2 else {})) for at in range(9)]
+    fill(worker, exporter, [first, *others])
+    worker.stop()
+    exporter.gate.set()
+    assert worker.close(TIMEOUT_S)
+    stored = [record.id for record in exporter.records][1:]
+    wanted = sorted(others, key=lambda capture: capture.status == "200 OK")
+    assert stored == [capture.id for capture in wanted]
+
+
+def test_end_of_time_tells_routine_from_others(make_worker: MakeWorker, exporter: Gate) -> None:
+    """What is lost at the end is counted by what it was, in hand or waiting."""
+    worker = make_worker()
+    fill(worker, exporter, [make_capture(**FAILURE), make_capture(), make_capture(**FAILURE)])
+    assert worker.close(0.01) is False
+    stats = worker.stats
+    assert (stats.dropped, stats.dropped_kept) == ({"shutdown": 3}, {"shutdown": 2})
+    exporter.gate.set()
+    assert worker.close(TIMEOUT_S)
+    assert worker.stats.dropped == {"shutdown": 3}
+
+
+def test_log_handler_that_asks_for_the_stats(make_worker: MakeWorker, exporter: Gate) -> None:
+    """What is logged while captures are counted may look at the numbers."""
+    worker = make_worker(queue_records=1)
+    seen: list[int] = []
+
+    class Curious(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(worker.stats.received)
+
+    handler = Curious()
+    guard.logger.addHandler(handler)
+    try:
+        fill(worker, exporter, [make_capture(), make_capture(environ_keys=None), make_capture()])
+    finally:
+        guard.logger.removeHandler(handler)
+    assert seen == [3]
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+
+
+def test_eight_threads_against_a_slow_store() -> None:
+    """However many routine requests come, every failure is stored, and nothing is lost uncounted."""
+
+    class Slow(MemoryExporter):
+        """Takes 2 ms for a record."""
+
+        def _store(self, records: Sequence[Record]) -> int:
+            time.sleep(0.002 * len(records))
+            return super()._store(records)
+
+    settings = Settings(queue_records=200, batch_records=50, flush_interval_s=0.01)
+    exporter = Slow()
+    worker = BatchWorker(settings, exporter)
+    until = time.perf_counter() + 1.0
+
+    def send(own: list[int]) -> None:
+        while time.perf_counter() < until:
+            for at in range(100):
+                worker.submit(make_capture(**(FAILURE if at == 50 else {})))
+            own.append(1)
+            time.sleep(0.05)
+
+    sent: list[list[int]] = [[] for _ in range(8)]
+    threads = [threading.Thread(target=send, args=(own,)) for own in sent]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT_S)
+    assert worker.flush(TIMEOUT_S)
+    stats = worker.stats
+    failures = [one for own in sent for one in own]
+    assert [record.kept_reason for record in exporter.records].count("error") == len(failures)
+    assert stats.dropped_kept == {}
+    assert stats.received == 100 * len(failures) == stats.exported + sum(stats.dropped.values())
+    assert stats.dropped["queue_full"] > 0
+    assert worker._counters.tally.total() == stats.received
+    assert worker.close(TIMEOUT_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -306,3 +307,33 @@ def test_own_frame_is_dropped() -> None:
 def test_no_frame_to_drop() -> None:
     """Without an exception there is nothing to drop."""
     drop_own_frame()
+
+
+def test_failures_of_one_app() -> None:
+    """What fails while an app is served is counted for it, too, and for no other."""
+    ours, others = Counter[str](), Counter[str]()
+    with guard.counting(ours):
+        guard.call_foreign("a callback", lambda: 1 // 0, default=None)
+        with guard.counting(others):
+            guard.report_failure("the other's", ValueError())
+        guard.call_foreign("a callback", lambda: 1 // 0, default=None)
+    guard.call_foreign("nobody's", lambda: 1 // 0, default=None)
+    assert (ours, others) == ({"a callback": 2}, {"the other's": 1})
+    assert failures == {"a callback": 2, "the other's": 1, "nobody's": 1}
+
+
+def test_whose_a_failure_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who knows what is being served is asked once something fails; the first who knows decides."""
+    asked: list[str] = []
+    ours, others = Counter[str](), Counter[str]()
+    monkeypatch.setattr(guard, "_lookups", [])
+    guard.attribute_by(lambda: asked.append("first"))
+    guard.attribute_by(lambda: ours)
+    guard.attribute_by(lambda: others)
+    guard.call_foreign("a callback", lambda: None, default=None)
+    assert asked == []
+    guard.call_foreign("a callback", lambda: 1 // 0, default=None)
+    assert (asked, ours, others) == (["first"], {"a callback": 1}, {})
+    with guard.counting(others):
+        guard.call_foreign("a callback", lambda: 1 // 0, default=None)
+    assert (asked, others) == (["first"], {"a callback": 1})
