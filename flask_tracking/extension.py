@@ -18,6 +18,7 @@ from .capture.marks import Mark, mark
 from .capture.middleware import TrackingMiddleware
 from .capture.span import Span, current_span
 from .config import Settings, tracking_keys
+from .config.overridden import override
 from .errors import ConfigError, TrackingError
 from .exporters.base import Exporter
 from .pipeline.batch import BatchWorker
@@ -86,8 +87,7 @@ class Tracking:
         Raises:
             ConfigError: an argument or a setting is wrong, or the app is tracked already.
         """
-        if not isinstance(exporter, Exporter | None):
-            raise _wrong("exporter", exporter, "an Exporter, like MemoryExporter()")
+        _check_exporter(exporter)
         functions = {"user_repr": user_repr, "user_loader": user_loader}
         for name, function in {**functions, "redact": redact, "on_record": on_record}.items():
             if function is not None and not callable(function):
@@ -110,9 +110,11 @@ class Tracking:
             ConfigError: a setting is wrong, the app is tracked already, or `app` is not a Flask app.
         """
         app = _find_app(app)
+        exporter = override(app.config, self._exporter)
         settings = Settings.from_mapping(app.config)
         _check_rules(settings)
-        exporter = self._exporter or _make_mongo_exporter(settings)
+        _check_exporter(exporter)
+        exporter = exporter or _make_mongo_exporter(settings)
         tracked = TrackedApp(app.name, settings, tracking_keys(app.config), exporter)
         tracked.user_repr = self._user_repr
         tracked.user_loader = self._user_loader
@@ -241,6 +243,11 @@ def _wrong(name: str, value: object, wanted: str) -> ConfigError:
         f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
     )
     return ConfigError(f"Tracking({name}=...) is {kind}, but it wants {wanted}.")
+
+
+def _check_exporter(exporter: object) -> None:
+    if not isinstance(exporter, Exporter | None):
+        raise _wrong("exporter", exporter, "an Exporter, like MemoryExporter()")
 
 
 def _find_app(app: object) -> Flask:

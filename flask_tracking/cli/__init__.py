@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
 from importlib import import_module
-from typing import Any
 
 import click
 from flask import Flask
@@ -42,16 +39,6 @@ class _Commands(AppGroup):
         """Return the names of all commands."""
         self._load(*_MODULES.values())
         return super().list_commands(ctx)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command. What is imported by now stays until the process ends, and is no garbage.
-
-        To search it, once in between and once more at the end, takes as long as a short command.
-        """
-        if is_command_running():
-            gc.freeze()
-            atexit.register(gc.freeze)
-        return super().invoke(ctx)
 
     def _load(self, *modules: str) -> None:
         for module in modules:

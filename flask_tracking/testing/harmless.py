@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
-from unittest import mock
 
 from flask import Flask
 
+from ..config.overridden import overridden
 from ..exporters.memory import MemoryExporter
 from ..extension import Tracking
 from ..registry import EXTENSION_KEY
@@ -77,14 +77,7 @@ class Trial:
         self._client = self.app.test_client()
 
     def _make_app(self, app_factory: Callable[[], Flask], is_tracked: bool) -> Flask:
-        init_app = Tracking.init_app
-
-        def init_for_trial(tracking: Tracking, app: Flask) -> None:
-            app.config.update(TRACKING_ENABLED=is_tracked, TRACKING_WORKER="sync")
-            tracking._exporter = self._memory
-            init_app(tracking, app)
-
-        with mock.patch.object(Tracking, "init_app", init_for_trial):
+        with overridden(exporter=self._memory, enabled=is_tracked, worker="sync"):
             app = app_factory()
             if EXTENSION_KEY not in app.extensions:
                 Tracking(app)
