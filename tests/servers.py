@@ -19,10 +19,20 @@ START_TIMEOUT_S = 30.0
 
 
 def free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
+    """Return a port of this machine that nothing listens on, reserved for a minute.
+
+    A connection that this side has closed first waits there for stray packets (TIME_WAIT). Meanwhile
+    the system gives the port to nobody who asks for any port; a server that asks for this one gets it,
+    because servers set SO_REUSEADDR.
+    """
     with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
         port: int = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            accepted, _ = listener.accept()
+            accepted.close()
         return port
 
 
