@@ -14,7 +14,11 @@ from pathlib import Path
 from ..servers import ROOT, end, free_port, program, wait_until_listening
 
 APPLICATION = "tests.conformance.serve:application"
-WORKER_TIMEOUT_S = 3
+WORKER_TIMEOUT_S = 6
+"""How long gunicorn lets a worker be silent: longer than a busy machine makes one, but in its scene."""
+KEEP_ALIVE_S = 5
+"""How long gunicorn keeps a connection: longer than a client on a busy machine takes between two steps.
+Some scenes last so long, because an answer has no end but that of its connection."""
 REST = ("restx-before", "restx-after", "restful-before", "restful-after")
 SOCKET_IO = ("socketio", "socketio-outside")
 CONNEXION = ("connexion", "connexion-wsgi")
@@ -75,7 +79,8 @@ def _gunicorn(kind: str, *options: str, name: str = "", apps: tuple[str, ...] = 
     def command(port: int) -> list[str]:
         return [
             *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", kind),
-            *("--timeout", str(WORKER_TIMEOUT_S), "--keep-alive", "1", "--access-logfile", "-"),
+            *("--timeout", str(WORKER_TIMEOUT_S), "--keep-alive", str(KEEP_ALIVE_S)),
+            *("--access-logfile", "-"),
             *(*options, APPLICATION),
         ]
 

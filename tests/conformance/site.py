@@ -9,6 +9,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
+import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -97,11 +100,30 @@ def journalled_log() -> Iterator[None]:
             logger.removeHandler(handler)
 
 
+def print_tracebacks_whole() -> None:
+    """Let what nobody catches be printed by one write.
+
+    Python prints it by hundreds of writes, and others print between them.
+    """
+
+    def print_whole(kind: Any, error: Any, tb: Any, announced: str = "") -> None:
+        sys.stderr.write(announced + "".join(traceback.format_exception(kind, error, tb)))
+
+    def print_of_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_type is not SystemExit:
+            name = args.thread.name if args.thread else ""
+            print_whole(*args[:3], announced=f"Exception in thread {name}:\n")
+
+    sys.excepthook = print_whole
+    threading.excepthook = print_of_thread
+
+
 def make_application() -> Site:
     """Make what a server process runs, as its environment variables say."""
     from .apps import FACTORIES
     from .tracks import make_track
 
+    print_tracebacks_whole()
     journal.use(journal.Journal(os.environ["CONFORMANCE_JOURNAL"]))
     FOR_GOOD.enter_context(freeze_signatures())
     FOR_GOOD.enter_context(journalled_log())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
 
 import pytest
@@ -24,6 +26,7 @@ from .matrix import ALL_SERVERS, by_scene, declared_against, missing_packages, p
 from .mutants import MUTANTS
 from .runner import Run, split_entries
 from .servers import QUIET
+from .site import print_tracebacks_whole
 from .table import print_mutants, print_verdicts
 
 FAST = (TEST_CLIENT, "werkzeug", "gunicorn gthread")
@@ -95,6 +98,35 @@ def test_printed_tracebacks_stay_with_their_line() -> None:
         "last",
     ]
     assert split_entries('a\n"GET /-probe HTTP/1.1" 200') == ["a"]
+
+
+class Writes(io.StringIO):
+    """Counts how often it is written to."""
+
+    count = 0
+
+    def write(self, text: str) -> int:
+        """Count, and write."""
+        self.count += 1
+        return super().write(text)
+
+
+def test_tracebacks_are_printed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody catches is printed as Python does, but by one write: none can come between."""
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    try:
+        raise ValueError("no")
+    except ValueError as error:
+        raised = (type(error), error, error.__traceback__)
+    by_python, by_us = Writes(), Writes()
+    for stream in (by_python, by_us):
+        monkeypatch.setattr(sys, "stderr", stream)
+        sys.excepthook(*raised)
+        threading.excepthook(threading.ExceptHookArgs((*raised, threading.current_thread())))
+        print_tracebacks_whole()
+    assert by_us.getvalue() == by_python.getvalue()
+    assert (by_us.count, by_python.count > 2) == (2, True)
 
 
 SEEN = {"plain text": Observation((Answer("200 OK"),), "closed")}
