@@ -5,13 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 INSTALL := PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTEST := pytest --numprocesses auto --dist worksteal
 export PYTHONDEVMODE = 1
 
-.PHONY: help demo test redaction-report conformance conformance-flask compat lint types layers docs package bench clean
+.PHONY: help demo unit test redaction-report conformance conformance-flask compat lint types layers docs package bench clean
 
 help:
 	@echo "make demo               a tea shop under gunicorn, a stream of requests, and what was recorded"
-	@echo "make test               all tests, with coverage"
+	@echo "make unit               the tests that start no process and open no connection (a minute)"
+	@echo "make test               all tests, with coverage (six minutes on two cores)"
 	@echo "make conformance        every kind of view on every server, with tracking off and on"
 	@echo "make conformance-flask  the tests of Flask and of what is made with it, with tracking off and on"
 	@echo "make compat             the tests on Python 3.10 and 3.13, and with the lowest declared versions"
@@ -29,22 +31,29 @@ $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "flask-tracking needs Python 3.10 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL) --upgrade pip
+	@echo "Installing flask-tracking and what its tests, checks and pages need (one to three minutes) ..."
 	@$(INSTALL) --editable '.[dev]'
 	@touch $@
 
 demo: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python docs/examples/shop/demo.py $(ARGS)
 
+unit: $(INSTALLED)
+	@echo "Running the unit tests ..."
+	@PYTHONDEVMODE= $(BIN)/python -m $(PYTEST) -m "not integration and not hostile" $(ARGS)
+
 test: $(INSTALLED)
 	@echo "Running all tests ..."
-	@$(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m coverage run -m $(PYTEST) $(ARGS)
+	@PYTHONDEVMODE= $(BIN)/python -m coverage combine --quiet
 	@PYTHONDEVMODE= $(BIN)/python -m coverage report
 
 redaction-report: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python -m tests.redaction.report
 
 $(VENV)/servers: $(INSTALLED)
-	@echo "Installing servers ..."
+	@echo "Installing servers and what is made for them (a minute) ..."
 	@$(INSTALL) --editable '.[dev,servers]'
 	@$(INSTALL) --editable '.[uwsgi]' \
 		|| echo "uWSGI could not be built (it needs a C compiler): its column will be missing."
@@ -100,5 +109,5 @@ bench: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/exits.py
 
 clean:
-	rm -rf .venv .venv-* dist docs/_build .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-* dist docs/_build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,6 +20,7 @@ from flask_tracking import MemoryExporter, Record, Tracking
 from flask_tracking.runtime import guard
 
 from .servers import MongoServer, mongo_server
+from .tiers import TierGuard, mark_integration
 
 Document = dict[str, Any]
 
@@ -27,6 +28,27 @@ Document = dict[str, Any]
 # is to be interrupted all the same.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep unit tests within their process."""
+    config.pluginmanager.register(TierGuard())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use a database."""
+    mark_integration(items)
+
+
+def pytest_collection_finish() -> None:
+    """Prepare the process that runs the tests, when all are collected.
+
+    Processes that tests start are not measured: tests time them, and count what they import. What was
+    made so far, thousands of tests, is frozen: each collection of garbage would go through it.
+    """
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +141,13 @@ def collect() -> Callable[[], None]:
             gc.collect()
 
     return collect
+
+
+@pytest.fixture(autouse=True)
+def _unmeasured_hostile_input(request: pytest.FixtureRequest) -> None:
+    """Leave out of coverage what measures CPU time."""
+    if request.node.get_closest_marker("hostile"):
+        request.getfixturevalue("untraced")
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ import pytest
 
 from .servers import program
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parent.parent
 DEMO = "docs/examples/shop/demo.py"
 TIMEOUT_S = 120.0

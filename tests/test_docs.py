@@ -106,12 +106,14 @@ def run_page(
     namespace.clear()  # an exporter of a class that is defined here holds it, and so its app
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_run(page: Path, run_page: RunPage) -> None:
     """The Python examples of a page run from its top to its bottom, and print what they say."""
     run_page(page)
 
 
+@pytest.mark.integration
 def test_readme_example_is_recorded(run_page: RunPage) -> None:
     """The view in the README answers, and the queries there find its record."""
     namespace = run_page(README)
@@ -122,6 +124,7 @@ def test_readme_example_is_recorded(run_page: RunPage) -> None:
     assert [child.name for child in record.children] == ["charge card"]
 
 
+@pytest.mark.integration
 def test_tests_of_the_testing_page_pass(tmp_path: Path) -> None:
     """The tests that the testing page proposes pass under pytest."""
     code = [example.code for example in read_examples(DOCS / "testing.md") if "pytest" in example.code]

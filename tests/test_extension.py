@@ -193,6 +193,7 @@ def test_what_the_install_page_says(memory: MemoryExporter, name: str) -> None:
     names["tracking"].close(20)
 
 
+@pytest.mark.integration
 def test_app_of_before_opentelemetry(tmp_path: Path) -> None:
     """An app of the class that OpenTelemetry has replaced since is an app."""
     program = (
@@ -322,6 +323,7 @@ def run_app(directory: Path, worker: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.integration
 @each_worker
 def test_command_does_without_redaction(tmp_path: Path, worker: str) -> None:
     """An app that is made for a command imports and compiles nothing of redaction."""
@@ -332,6 +334,7 @@ def test_command_does_without_redaction(tmp_path: Path, worker: str) -> None:
     assert {"flask_tracking.pipeline.assemble", "ua_parser", "re2"}.isdisjoint(loaded)
 
 
+@pytest.mark.integration
 @each_worker
 def test_command_that_sends_requests_is_recorded(tmp_path: Path, worker: str) -> None:
     """Where a command uses the app after all, its requests are recorded as any other."""

@@ -102,6 +102,7 @@ def test_star_import_gives_all_names() -> None:
     assert set(flask_tracking.__all__) <= set(namespace)
 
 
+@pytest.mark.integration
 def test_import_costs_neither_flask_nor_a_database_driver() -> None:
     """Importing the package imports neither Flask nor MongoEngine nor PyMongo."""
     finished = run_python("-X", "importtime", "-c", "import flask_tracking")
@@ -115,6 +116,7 @@ def test_import_costs_neither_flask_nor_a_database_driver() -> None:
     assert imported.isdisjoint({"flask", "werkzeug", "mongoengine", "pymongo", "bson", "ua_parser"})
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("name", "unwanted"),
     [

@@ -215,6 +215,7 @@ def served(app: Flask) -> Iterator[int]:
         server.server_close()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("body", [b"", b"a body"])
 def test_websocket_on_a_real_server(
     app: Flask, memory: MemoryExporter, only_record: Only, served: int, body: bytes

@@ -86,6 +86,7 @@ def traced() -> dict[tuple[str, str], dict[str, Any]]:
     return {(result["way"], result["case"]): result for result in run_all()}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("case", CASES)
 def test_record_continues_the_span_of_the_request(

@@ -52,11 +52,13 @@ def test_table_of_names() -> None:
     assert {name: module for name, (module, _) in defined().items()} == cli._MODULES
 
 
+@pytest.mark.integration
 def test_no_command_is_imported_before_it_is_used() -> None:
     """What registers the commands with an app imports none of them."""
     assert imported_for() == {"flask_tracking.cli"}
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["list", "show", "keep", "forget", "rules", "init", "serve"])
 def test_redaction_is_imported_by_what_redacts(name: str) -> None:
     """A command that does not redact imports nothing of redaction, nor the way of a request."""
@@ -67,6 +69,7 @@ def test_redaction_is_imported_by_what_redacts(name: str) -> None:
     assert not {one for one in imported if one.startswith("flask_tracking.pipeline")}
 
 
+@pytest.mark.integration
 def test_rare_parts_of_the_store_are_imported_when_it_is_used() -> None:
     """The store imports how collections are made, and records rewritten, when it does so."""
     code = "import sys, flask_tracking.exporters.mongo; print(*sys.modules)"

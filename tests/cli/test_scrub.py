@@ -109,6 +109,7 @@ def test_scrub_of_nothing(app: Flask, database_uri: str) -> None:
     tracking.close(5)
 
 
+@pytest.mark.integration
 def test_scrub_without_a_server(app: Flask) -> None:
     """Where the server does not answer nothing else is said than that, with what to check."""
     uri = f"mongodb://127.0.0.1:{free_port()}"

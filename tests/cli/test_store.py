@@ -116,6 +116,7 @@ def test_init_without_a_database(app: Flask) -> None:
     assert result.stderr.startswith("Error: no MongoDB is configured. Set TRACKING_MONGODB_URI")
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(program("secantusd-py") is None, reason="SecantusDB is not installed")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_serve(tmp_path: Path, ending: signal.Signals) -> None:
@@ -178,6 +179,7 @@ def test_serve_without_secantus(
     assert "pip install 'flask-tracking[embedded]'" in result.stderr
 
 
+@pytest.mark.integration
 def test_serve_without_a_folder(
     app: Flask, tracking: Tracking, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -191,6 +193,7 @@ def test_serve_without_a_folder(
     assert "cannot be made" in line and "another instance_path" in line
 
 
+@pytest.mark.integration
 def test_serve_that_does_not_come_up(
     app: Flask, tracking: Tracking, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -202,6 +205,7 @@ def test_serve_that_does_not_come_up(
     assert "SecantusDB did not come up" in result.stderr
 
 
+@pytest.mark.integration
 def test_serve_that_says_why_it_does_not_come_up(
     app: Flask, tracking: Tracking, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

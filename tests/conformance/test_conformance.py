@@ -258,6 +258,7 @@ def run_suite(*arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(MongoServer.kind() is None, reason="no database server to start")
 def test_tracking_changes_nothing() -> None:
     """Every scene that can be played in process and on two servers is equal, and is recorded."""
@@ -269,6 +270,7 @@ def test_tracking_changes_nothing() -> None:
     assert f"{len(SCENES)} scenes, 4 columns: {played} comparisons, 0 differences" in printed
 
 
+@pytest.mark.integration
 def test_harms_are_found() -> None:
     """A planted harm makes a scene fail, and no harm makes none fail; `make conformance` plants all."""
     harms = ("lost byte", "missing close", "lost sendfile")

@@ -322,6 +322,7 @@ def test_show_no_difference(capsys: pytest.CaptureFixture[str]) -> None:
 # Running
 
 
+@pytest.mark.integration
 def test_run(shop: Path) -> None:
     """The same happens in every mode, each test is reported, and each request recorded."""
     runs = {mode: run_shop(shop, mode) for mode in MODES}
@@ -346,6 +347,7 @@ def test_run(shop: Path) -> None:
     assert runs["off"].reasons[f"{prefix}teardown"] == "OSError: the fixture broke"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("harm", "test"),
     [
@@ -366,10 +368,11 @@ def test_harm(shop: Path, harm: str, test: str) -> None:
 
 def test_every_harm_is_tested() -> None:
     """The tests above plant all the harms that can be planted."""
-    (mark,) = test_harm.pytestmark  # type: ignore[attr-defined]
-    assert {harm for harm, _ in mark.args[1]} == set(HARMS)
+    marks = {mark.name: mark for mark in test_harm.pytestmark}  # type: ignore[attr-defined]
+    assert {harm for harm, _ in marks["parametrize"].args[1]} == set(HARMS)
 
 
+@pytest.mark.integration
 def test_module_that_cannot_be_imported(shop: Path) -> None:
     """A module that cannot be imported is reported as an error, and the others are run."""
     (shop / "tests" / "test_other.py").write_text("import tea_that_nobody_knows")
@@ -379,12 +382,14 @@ def test_module_that_cannot_be_imported(shop: Path) -> None:
     assert run.count("passed") == 5
 
 
+@pytest.mark.integration
 def test_crash(tmp_path: Path) -> None:
     """A run that ends before it has reported is an error."""
     with pytest.raises(ConformanceError, match="shop, off: no report"):
         run_shop(write_suite(tmp_path, CRASH), "off")
 
 
+@pytest.mark.integration
 def test_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that does not end is ended."""
     monkeypatch.setattr(flask_runs, "TIMEOUT_S", 2)
@@ -392,6 +397,7 @@ def test_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run_shop(write_suite(tmp_path, HANG), "off")
 
 
+@pytest.mark.integration
 def test_package_tests(shop: Path) -> None:
     """A suite whose tests are a package finds its own, and nothing of this repository's tests."""
     (shop / "tests" / "__init__.py").touch()
@@ -401,6 +407,7 @@ def test_package_tests(shop: Path) -> None:
         assert run_shop(shop, mode).outcomes["tests/test_package.py::test_package"] == "passed"
 
 
+@pytest.mark.integration
 def test_chosen_tests(shop: Path) -> None:
     """Of a suite that names files only these are run."""
     (shop / "tests" / "test_other.py").write_text("def test_other():\n    pass\n")
@@ -408,6 +415,7 @@ def test_chosen_tests(shop: Path) -> None:
     assert run.outcomes == {"tests/test_other.py::test_other": "passed"}
 
 
+@pytest.mark.integration
 def test_options(shop: Path) -> None:
     """The options of a suite, its own and ours, reach pytest."""
     (shop / "pytest.ini").write_text("[pytest]\naddopts = --cache-clear\n")

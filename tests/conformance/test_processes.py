@@ -18,6 +18,8 @@ from ..e2e.clients import send_echoes
 from ..servers import gunicorn
 from .hanging import hanging_database
 
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).parent.parent.parent
 TIMEOUT_S = 60.0
 """Only a failing test waits so long."""

@@ -28,6 +28,8 @@ from ..servers import free_port, gunicorn, wait_until_listening
 from . import timing_app
 from .timing_app import CHUNK, FILE_BYTES, PAGE, PAUSE_S
 
+pytestmark = pytest.mark.integration
+
 TOLERANCE_MS = 50.0
 ATTEMPTS = 10
 LAST_BYTES = 5 * 1024 * 1024

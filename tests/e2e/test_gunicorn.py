@@ -15,6 +15,8 @@ from pymongo.database import Database
 from ..servers import MongoServer, free_port, gunicorn, mongo_server
 from .clients import Load, send_echoes
 
+pytestmark = pytest.mark.integration
+
 Document = dict[str, Any]
 
 

@@ -13,6 +13,8 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from ..servers import gunicorn
 from . import reading
 
+pytestmark = pytest.mark.integration
+
 LINES = [b"first line\n", b"second line\n", b"the third one\n"]
 BODY = b"".join(LINES)
 

@@ -41,7 +41,7 @@ def store_settings() -> dict[str, Any]:
 # mongomock asks for the time in a way that Python 3.12 and newer warn of.
 STORES = [
     "memory",
-    "mongodb",
+    pytest.param("mongodb", marks=pytest.mark.integration),
     pytest.param(
         "mongomock",
         marks=pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),

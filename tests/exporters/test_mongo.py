@@ -566,6 +566,7 @@ def run_script(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, text=True, capture_output=True, timeout=60)
 
 
+@pytest.mark.integration
 def test_eventlet_comes_too_late() -> None:
     """PyMongo cannot connect any more where eventlet was patched in after it: the fix is named."""
     done = run_script("""
@@ -583,6 +584,7 @@ def test_eventlet_comes_too_late() -> None:
     assert done.stdout.startswith("PyMongo cannot connect: eventlet.monkey_patch() was"), done.stderr
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("patch", ["gevent.monkey.patch_all", "eventlet.monkey_patch"])
 def test_greenlets_wait_for_one_client(patch: str) -> None:
     """Two greenlets that want the client at once get it, though the app was made before the patch."""
@@ -615,6 +617,7 @@ def test_greenlets_wait_for_one_client(patch: str) -> None:
     assert done.stdout == "1\n", done.stderr
 
 
+@pytest.mark.integration
 def test_server_that_is_away() -> None:
     """A server that does not answer is named, without the password, within the timeout."""
     port = free_port()

@@ -73,6 +73,7 @@ def test_strange_documents_are_left_out(exporter: MongoExporter, database: Datab
     assert exporter.load_rules() == [rule]
 
 
+@pytest.mark.integration
 def test_database_that_is_away() -> None:
     """Without a server, or without a database at all, each call says so."""
     uri = f"mongodb://127.0.0.1:{free_port()}/shop"

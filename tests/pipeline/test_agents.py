@@ -168,6 +168,7 @@ def inside_re2() -> Iterator[None]:
     thread.join(60)
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_child_parses_whatever_its_parent_did(inside_re2: None) -> None:

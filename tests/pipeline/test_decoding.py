@@ -383,6 +383,7 @@ print(json.dumps([high_water() - before, len(body), note]))
 """
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for the high water mark")
 def test_bomb_costs_the_process_no_more_than_limit_and_window(
     bomb: tuple[str, bytes], tmp_path: Path

@@ -47,6 +47,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("patch", PATCHES)
 @pytest.mark.parametrize(
     ("kind", "said", "status"), [("signal.SIGTERM", "", 3), ("signal.SIGINT", "interrupted\n", 0)]
@@ -79,6 +80,7 @@ def test_threads_are_not_interrupted(error: type[BaseException]) -> None:
     assert calls == [1]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("patch", PATCHES)
 def test_callback_that_exits_is_not_called_for_ever(patch: str) -> None:
     """A step that is broken off each time costs its records, and the exit does not wait for it."""

@@ -172,6 +172,7 @@ def test_what_a_test_mocks_is_left_alone() -> None:
     assert (worker.close(10), worker.stats.exported) == (True, 1)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("patch", ["gevent.monkey.patch_all", "eventlet.monkey_patch"])
 def test_sockets_are_served_after_each_chunk(patch: str) -> None:
     """Under gevent and eventlet a request that has arrived is taken up after each pause."""

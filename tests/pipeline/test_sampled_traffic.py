@@ -53,6 +53,7 @@ def make_app(delays: Delays) -> Flask:
     return app
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("untraced")
 def test_every_failure_and_opentelemetrys_share(monkeypatch: pytest.MonkeyPatch) -> None:
     """All 49 failures and slow ones are kept, and of the rest exactly what the sampler picks."""

@@ -35,6 +35,7 @@ def make_questions() -> list[Question]:
     return questions
 
 
+@pytest.mark.integration
 def test_same_traces_as_opentelemetry() -> None:
     """At every rate and on both sides of every threshold the same traces are picked."""
     questions = make_questions()
@@ -50,6 +51,7 @@ def pick(rate: float, header: str | None, *, honours_parent: bool = True) -> boo
     return Sampler(rate, honours_parent=honours_parent).picks(summary)
 
 
+@pytest.mark.integration
 def test_parent_decides_as_in_opentelemetry() -> None:
     """Where the parent is honoured its sampled flag decides, whatever the rate, as in ParentBased."""
     trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"

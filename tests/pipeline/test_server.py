@@ -120,6 +120,7 @@ def test_idle_worker_is_not_late(caplog: pytest.LogCaptureFixture) -> None:
     assert said(caplog) == []
 
 
+@pytest.mark.integration
 def test_greenlets_without_a_hub() -> None:
     """Where gevent is patched in and the server never enters its hub, that is said."""
     script = """

@@ -650,6 +650,7 @@ def test_close_while_the_thread_starts(make_worker: MakeWorker) -> None:
     assert worker.stats.dropped == {"shutdown": 1}
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_fork_begins_anew() -> None:
     """A child has its own thread and counts from zero; what the parent had queued it sends itself."""
@@ -682,6 +683,7 @@ def test_fork_begins_anew() -> None:
     run_script(script)
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 @pytest.mark.parametrize("kind", ["batch.BatchWorker", "worker.SyncWorker"])
 def test_what_was_prepared_survives_a_fork(kind: str) -> None:
@@ -735,6 +737,7 @@ def run_script(script: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.integration
 def test_exit_of_the_process_stores_what_is_queued() -> None:
     """At the end of the process the rest is sent, without anybody closing anything."""
     script = """
@@ -755,6 +758,7 @@ def test_exit_of_the_process_stores_what_is_queued() -> None:
     assert run_script(script).stdout == "stored 2"
 
 
+@pytest.mark.integration
 def test_exit_of_an_app_redacts_what_is_queued() -> None:
     """The door to RE2 is shut after the worker has ended, though it was not opened before."""
     script = """
@@ -776,6 +780,7 @@ def test_exit_of_an_app_redacts_what_is_queued() -> None:
     assert run_script(script).stdout == " ".join(["password=[redacted]"] * 3)
 
 
+@pytest.mark.integration
 def test_exit_is_not_held_up_by_a_store_that_hangs() -> None:
     """The end of the process waits no longer than the shutdown timeout, and says what is lost."""
     script = """
@@ -796,6 +801,7 @@ def test_exit_is_not_held_up_by_a_store_that_hangs() -> None:
     assert "Records that were not stored in time and are lost: 1." in run_script(script).stderr
 
 
+@pytest.mark.integration
 def test_exit_waits_once_for_all_apps() -> None:
     """Twenty apps whose store hangs hold the process up as long as one does."""
     script = """
@@ -826,6 +832,7 @@ def test_exit_waits_once_for_all_apps() -> None:
     assert float(run_script(script).stdout) <= 0.4
 
 
+@pytest.mark.integration
 def test_exit_closes_the_exporter_of_a_sync_worker() -> None:
     """A worker without a thread lets go of its connection at the end of the process, too."""
     script = """

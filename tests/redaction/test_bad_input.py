@@ -201,6 +201,7 @@ def cpu_s(function: Callable[[], object]) -> float:
     return time.thread_time() - began
 
 
+@pytest.mark.hostile
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_work_grows_with_the_size(engine: Engine, hostile: str) -> None:
     """Four times the size takes about four times the work: what is quadratic takes sixteen times."""
@@ -216,6 +217,7 @@ def test_work_grows_with_the_size(engine: Engine, hostile: str) -> None:
     assert grows(measure, 16_384, 4) < 9
 
 
+@pytest.mark.hostile
 def test_names_without_an_end_grow_with_the_size() -> None:
     """Words that begin a name, and no separator up to the very end, are one look each for `re`."""
     finder = Detector(PythonEngine(), Names())
@@ -236,6 +238,7 @@ def _worst_cases(rule: Format) -> Iterator[bytes]:
         yield b"." + beginning + b"A-_"
 
 
+@pytest.mark.hostile
 @pytest.mark.parametrize("rule", FORMATS, ids=lambda rule: str(rule.id))
 def test_patterns_grow_with_the_size(rule: Format) -> None:
     """A megabyte of a pattern's beginnings takes `re` about sixteen times the work of 64 KiB.

@@ -28,6 +28,7 @@ sys.exit(7)
 """
 
 
+@pytest.mark.integration
 def test_a_scan_at_the_end_of_the_process_does_not_take_it_down() -> None:
     """The exit code is the app's, also where a thread is inside RE2 when the process ends."""
     pytest.importorskip("re2")

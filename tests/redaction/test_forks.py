@@ -15,6 +15,8 @@ from flask_tracking.redaction.detection.names import Names
 from flask_tracking.redaction.engines import lock as locks
 from flask_tracking.redaction.engines.re2 import Re2Engine
 
+pytestmark = pytest.mark.integration
+
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 
 SETTING = """

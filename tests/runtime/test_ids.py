@@ -163,6 +163,7 @@ def test_numbers_may_be_large() -> None:
     assert make_record_id(1e9, 0x1000007) == make_record_id(1e9, 7)
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
 def test_forked_children_make_ids_of_their_own() -> None:
     """A child that begins with the parent's numbers makes other ids and traces all the same."""

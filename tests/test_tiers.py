@@ -1,0 +1,89 @@
+"""No test stands in the wrong tier: a unit test that leaves its process fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .servers import ROOT
+
+CONFTEST = """
+from tests.tiers import TierGuard, mark_integration
+
+def pytest_configure(config):
+    config.pluginmanager.register(TierGuard())
+
+def pytest_collection_modifyitems(items):
+    mark_integration(items)
+"""
+TESTS = """
+import contextlib, os, socket, subprocess, sys, threading
+import pytest
+
+def start():
+    subprocess.run([sys.executable, "-c", ""], check=True)
+
+@pytest.fixture
+def mongodb():
+    start()
+
+@pytest.fixture
+def starting():
+    yield
+    with contextlib.suppress(Exception):
+        start()
+
+def test_starts():
+    start()
+
+def test_catches():
+    with contextlib.suppress(Exception):
+        start()
+
+def test_connects_in_a_thread():
+    def connect():
+        with contextlib.suppress(Exception), socket.socket() as one:
+            one.connect(("127.0.0.1", 9))
+    thread = threading.Thread(target=connect)
+    thread.start()
+    thread.join()
+
+def test_starts_at_its_end(starting): pass
+
+def test_needs_none():
+    left, right = socket.socketpair()
+    left.close(), right.close()
+
+@pytest.mark.integration
+def test_may_start():
+    start()
+
+def test_may_start_by_its_fixture(mongodb): pass
+"""
+
+
+@pytest.mark.integration
+def test_unit_tests_stay_in_their_process(tmp_path: Path) -> None:
+    """One that starts a process or connects fails and says why, also where its code catches all."""
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = integration\n")
+    (tmp_path / "test_any.py").write_text(TESTS)
+    command = [sys.executable, "-m", "pytest", "-rfEp", "-p", "no:cacheprovider", str(tmp_path)]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    lines = [line.partition(" - ")[0] for line in done.stdout.splitlines()]
+    assert sorted(line for line in lines if line.startswith(("PASSED", "FAILED", "ERROR "))) == [
+        "ERROR test_any.py::test_starts_at_its_end",
+        "FAILED test_any.py::test_catches",
+        "FAILED test_any.py::test_connects_in_a_thread",
+        "FAILED test_any.py::test_starts",
+        "PASSED test_any.py::test_may_start",
+        "PASSED test_any.py::test_may_start_by_its_fixture",
+        "PASSED test_any.py::test_needs_none",
+        "PASSED test_any.py::test_starts_at_its_end",
+    ]
+    assert "a unit test reached subprocess.Popen: mark it with pytest.mark.integration" in done.stdout

@@ -1,0 +1,91 @@
+"""The tiers of the tests, told apart by what a test does and not by where it stands.
+
+A test is a unit test unless it says otherwise, and a unit test that starts a process or opens a
+connection fails. So none can come to stand in the wrong tier by being forgotten.
+
+``integration``
+    It starts a process, or opens a connection. Tests with a database are marked by their fixture.
+``hostile``
+    It measures the CPU time that hostile input takes, so nothing else is measured meanwhile.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+
+import pytest
+
+INTEGRATION_FIXTURES = frozenset({"mongodb"})
+"""Whoever uses one of these, directly or not, is an integration test."""
+LEAVES_THE_PROCESS = frozenset(
+    {
+        "os.exec",
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.system",
+        "socket.bind",
+        "socket.connect",
+        "socket.getaddrinfo",
+        "socket.sendto",
+        "subprocess.Popen",
+    }
+)
+"""What Python's audit hooks are told of; a pair of connected sockets stays within the process."""
+
+
+class UnitTestError(Exception):
+    """A unit test that does what only an integration test may."""
+
+
+class TierGuard:
+    """Keep unit tests within their process. One for each process: an audit hook is never removed."""
+
+    def __init__(self) -> None:
+        """Watch nobody yet."""
+        self._is_unit_test = False
+        self._seen: list[str] = []
+        sys.addaudithook(self._check)
+
+    def _check(self, event: str, _: tuple[object, ...]) -> None:
+        if self._is_unit_test and event in LEAVES_THE_PROCESS:
+            message = f"a unit test reached {event}: mark it with pytest.mark.integration"
+            self._seen.append(message)
+            raise UnitTestError(message)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Watch a unit test from its first fixture on."""
+        self._seen.clear()
+        self._is_unit_test = item.get_closest_marker("integration") is None
+        try:
+            return (yield)
+        finally:
+            self._is_unit_test = False
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        """Fail also where the code under test, or a thread, has caught what `_check` raised."""
+        return (yield from self._fail_for_what_was_seen())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
+        """Fail for what came after the call."""
+        return (yield from self._fail_for_what_was_seen())
+
+    def _fail_for_what_was_seen(self) -> Generator[None, object, object]:
+        try:
+            result = yield
+        finally:
+            seen, self._seen = self._seen, []
+        if seen:
+            pytest.fail(seen[0], pytrace=False)
+        return result
+
+
+def mark_integration(items: list[pytest.Item]) -> None:
+    """Mark the tests whose fixtures start a server."""
+    for item in items:
+        if INTEGRATION_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("integration")
