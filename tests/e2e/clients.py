@@ -5,7 +5,11 @@ from __future__ import annotations
 import http.client
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+DEADLINE_S = 60.0
+"""How long to wait for what must happen: only a failing test waits so long."""
 
 
 @dataclass
@@ -19,12 +23,21 @@ class Load:
     durations_s: list[float] = field(default_factory=list)
 
 
+def wait_for(is_so: Callable[[], bool]) -> None:
+    """Return when `is_so` says so; fail when it does not in time."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
 def send_echoes(
     url: str,
     *,
     clients: int,
     count: int | None = None,
     until: threading.Event | None = None,
+    load: Load | None = None,
     pause_s: float = 0,
 ) -> Load:
     """Send numbered requests to ``/echo/<number>`` and check each answer.
@@ -34,9 +47,10 @@ def send_echoes(
         clients: how many send at the same time, each over connections of its own.
         count: how many are sent in all; None goes on until `until` is set.
         until: ends the run.
+        load: what is filled while they send, and returned; None makes one.
         pause_s: how long each client rests between two requests.
     """
-    load = Load()
+    load = load or Load()
     numbers = iter(range(count if count is not None else 10**9))
     lock = threading.Lock()
     address = url.removeprefix("http://")

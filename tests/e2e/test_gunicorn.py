@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from ..servers import MongoServer, free_port, gunicorn, mongo_server
-from .clients import Load, send_echoes
+from .clients import Load, send_echoes, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -48,23 +48,31 @@ def test_every_request_of_forked_workers(mongodb: str, database: Database[Docume
 
 
 def run_through_an_outage(server: MongoServer, environ: dict[str, str]) -> Load:
-    """Send requests while the database is killed and comes back 5 s later on the same data."""
-    over = threading.Event()
+    """Send requests while the database is killed and comes back on its data, until all is stored.
+
+    The outage lasts for 5 s, by when the pause between two tries is the longest.
+    """
+    over, load = threading.Event(), Load()
 
     def cut_power() -> None:
-        time.sleep(2)
-        server.kill()
-        time.sleep(5)
-        server.start()
-        time.sleep(1)
-        over.set()
+        try:
+            wait_for(lambda: len(load.sent) > 300)
+            server.kill()
+            time.sleep(5)
+            wait_for(lambda: len(load.sent) > 700)
+            server.start()
+            wait_for(lambda: len(load.sent) > 1000)
+        finally:
+            over.set()
 
     outage = threading.Thread(target=cut_power)
     with gunicorn("tests.e2e.app:app", "--workers", "2", env=environ) as url:
         outage.start()
-        load = send_echoes(url, clients=4, until=over, pause_s=0.005)
+        send_echoes(url, clients=4, until=over, load=load, pause_s=0.005)
         outage.join()
-        time.sleep(6)  # longer than the longest pause between two tries
+        with MongoClient[Document](server.uri) as client:
+            recorded = client["shop"]["tracking"]
+            wait_for(lambda: recorded.count_documents({}) >= len(load.sent))
     return load
 
 

@@ -6,8 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,15 +14,13 @@ from pymongo.database import Database
 from flask_tracking.config.overrides import utc_now
 
 from ..servers import ROOT, gunicorn
-from .clients import Load, send_echoes
+from .clients import Load, send_echoes, wait_for
 
 Document = dict[str, Any]
 
 WORKERS = 4
 FLUSH_INTERVAL_S = 0.5
 LIFETIME_S = 6
-DEADLINE_S = 60.0
-"""How long to wait for what must happen: only a failing test waits so long."""
 
 
 def set_rule(environ: dict[str, str]) -> tuple[str, datetime]:
@@ -34,14 +30,6 @@ def set_rule(environ: dict[str, str]) -> tuple[str, datetime]:
     environ = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
     return done.stdout, utc_now()
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    """Return when `is_so` says so."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def test_rule_reaches_every_worker_and_expires(database: Database[Document], mongodb: str) -> None:
