@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask.app import Flask
 
 from ..runtime.guard import harmless, warn_rarely
-from .middleware import is_left_out
+from .exclusion import make_exclusion
 
 if TYPE_CHECKING:
     from flask import Request
@@ -25,9 +25,10 @@ def warn_of_bypass(app: Flask, tracked: TrackedApp, request: Request) -> None:
     Call it for a request without a span of `app`. It does not warn if the middleware has ever been
     called, for requests that are excluded, or if a test dispatches a context itself.
     """
-    if tracked.is_reached or is_left_out(tracked.settings, request.path, request.environ):
+    if tracked.is_reached or not _is_in_wsgi_app(app):
         return
-    if not _is_in_wsgi_app(app):
+    excludes = make_exclusion(tracked.settings)
+    if excludes is not None and excludes(request.path, request.environ):
         return
     tracked.is_reached = True
     warn_rarely(

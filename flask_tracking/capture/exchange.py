@@ -464,7 +464,7 @@ class Exchange:
             size += _TRACE_SIZE
         if span.is_annotated:
             custom_data, children = span.custom_data(), span.timings()
-            size += held_bytes(custom_data) + span.annotations_size()
+            size += span.custom_data_size(custom_data) + span.annotations_size()
         if span.view_args or span.user_repr is not None:
             size += span.identity_size()
         # Positional arguments: keyword arguments take twice as long.

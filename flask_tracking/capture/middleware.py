@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 from ..runtime.guard import counting, drop_own_frame, report_failure
 from .bodies import stored_types
 from .exchange import Exchange, Submit
-from .health import is_health_check
+from .exclusion import make_exclusion, match_any
 from .span import ENVIRON_KEY, Span, running
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from ..config import Settings
     from ..registry import TrackedApp
 
 
@@ -36,6 +35,8 @@ class TrackingMiddleware:
         self.wsgi_app = wsgi_app
         self._tracked = tracked
         self._submit = submit
+        self._excludes = make_exclusion(tracked.settings)
+        self._without_bodies = match_any(tracked.settings.exclude_body)
         self._room = tracked.settings.copied_body_bytes
         self._stored_types = stored_types(tracked.settings.body_content_types)
 
@@ -71,26 +72,17 @@ class TrackingMiddleware:
         return exchange.tee(iterable)
 
     def _open(self, environ: WSGIEnvironment, start_response: StartResponse) -> Exchange | None:
-        settings = self._tracked.settings
         path = environ.get("PATH_INFO", "")
         if not path.isascii():
             path = path.encode("latin-1", "replace").decode("utf-8", "replace")
-        if is_left_out(settings, path, environ):
+        if self._excludes is not None and self._excludes(path, environ):
             return None
         span = Span(self._tracked, environ, running.get())
         exchange = Exchange(span, start_response, self._submit)
-        if settings.exclude_body and any(pattern.match(path) for pattern in settings.exclude_body):
+        if self._without_bodies is not None and self._without_bodies(path):
             exchange.exclude_bodies()
         elif self._room:
             exchange.copy_bodies(environ, self._room, self._stored_types)
         # Nothing below raises: the app finds either everything of ours in the environ, or nothing.
         exchange.enter(environ)
         return exchange
-
-
-def is_left_out(settings: Settings, path: str, environ: WSGIEnvironment) -> bool:
-    """Tell whether the settings exclude requests to `path`."""
-    for pattern in settings.exclude:
-        if pattern.match(path):
-            return True
-    return settings.exclude_health_checks and is_health_check(path, environ)

@@ -59,16 +59,22 @@ def snapshot(value: object) -> Snapshot:
 
     Containers become dicts with str keys and lists; values that BSON cannot hold become their ``repr``.
     """
-    exact = type(value)
-    if exact is int and value in _INT64:
-        return Snapshot(value, 8, (), True)
-    if exact is bool or exact is float or value is None:
-        return Snapshot(value, 8, (), True)
-    if exact is str and len(value) < 1000 and value.isascii():  # type: ignore[arg-type, attr-defined]
-        return Snapshot(value, len(value), (), True)  # type: ignore[arg-type]
+    size = plain_size(value)
+    if size is not None:
+        return Snapshot(value, size, (), True)
     copier = _Copier()
     copied = copier.copy(value, 0)
     return Snapshot(copied, copier.size, tuple(copier.notes), copier.is_plain)
+
+
+def plain_size(value: Any) -> int | None:
+    """Return the bytes that `value` holds if it is its own snapshot; None if it must be copied."""
+    kind = type(value)
+    if kind is str:
+        return len(value) if len(value) < 1000 and value.isascii() else None
+    if kind is int:
+        return 8 if value in _INT64 else None
+    return 8 if kind is float or kind is bool or value is None else None
 
 
 def held_bytes(value: Any) -> int:

@@ -20,7 +20,7 @@ from flask import has_request_context, request
 from werkzeug.local import LocalProxy
 
 from ..record import ChildTiming, ExceptionInfo, UserRef
-from ..runtime.guard import attribute_by, harmless, try_foreign
+from ..runtime.guard import attribute_by, harmless, report_failure, try_foreign
 from ..runtime.ids import (
     TraceContext,
     begin_trace,
@@ -39,6 +39,7 @@ from .snapshot import (
     describe_exception,
     foreign_text,
     held_bytes,
+    plain_size,
     snapshot,
 )
 from .trace import OPENTELEMETRY, active_span, continue_opentelemetry
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 ENVIRON_KEY = "flask_tracking.span"
 MAX_CHILDREN = 1000
 MAX_KEYS = 1000
+TEXT_SIZE = getsizeof("")
+"""Bytes of memory that a text takes beyond its characters."""
 CHILD_SIZE = 144
 """Bytes of memory for the timing of a child span, without its name."""
 
@@ -89,6 +92,8 @@ class Span:
     _seen_data: Any = None
     _seen_user: tuple[weakref.ref[Any] | None, UserDescription] = (None, NOBODY)
     _custom_size = 0
+    _has_nested = False
+    """True once custom data is more than small numbers and texts."""
 
     def __init__(self, owner: TrackedApp, environ: WSGIEnvironment, parent: Span | None) -> None:
         self.owner = owner
@@ -129,7 +134,6 @@ class Span:
     def __repr__(self) -> str:
         return f"<Span {self.id}>"
 
-    @harmless("setting custom data")
     def set(self, key: str, value: object) -> None:
         """Store `value` under ``custom_data.key``.
 
@@ -140,23 +144,34 @@ class Span:
             key: any text; a NUL in it is escaped. Setting the same key again replaces the value.
             value: any object.
         """
-        if not self.is_recording:
-            return
-        key = _given_text(key).replace("\0", "\\x00")
-        if key not in self.custom and len(self.custom) >= MAX_KEYS:
+        if self.is_recording:
+            try:
+                self._set(key, value)
+            except Exception as error:
+                report_failure("setting custom data", error)
+
+    def _set(self, key: str, value: object) -> None:
+        key = _given_text(key)
+        if "\0" in key:
+            key = key.replace("\0", "\\x00")
+        custom = self.custom
+        old = custom.get(key)
+        if old is None and len(custom) >= MAX_KEYS:
             self.notes["custom data has too many keys: the rest was cut"] = None
             return
-        copied = snapshot(value)
-        old = self.custom.get(key)
-        size = self._custom_size + copied.size - (old[1] if old else 0)
-        if size > MAX_BYTES:
+        size = plain_size(value)
+        if size is None:
+            copied = snapshot(value)
+            value, size = copied.value, copied.size
+            self._has_nested = True
+            self._note(copied.notes)
+        others = self._custom_size - (old[1] if old else 0)
+        if others + size > MAX_BYTES:
             self.notes["custom data is too large: a value was cut"] = None
-            copied = snapshot("<cut>")
-            size = self._custom_size + copied.size - (old[1] if old else 0)
-        self._custom_size = size
+            value, size = "<cut>", len("<cut>")
+        self._custom_size = others + size
         self.is_annotated = True
-        self.custom[key] = (copied.value, copied.size)
-        self._note(copied.notes)
+        custom[key] = (value, size)
 
     @harmless("setting custom data")
     def update(self, values: Mapping[str, object]) -> None:
@@ -381,6 +396,17 @@ class Span:
                 size += held_bytes(self.user)
         return size
 
+    def custom_data_size(self, custom_data: Any) -> int:
+        """Return about the bytes of memory that what `custom_data` returned takes."""
+        keys = "".join(self.custom)
+        if not keys.isascii() or self._has_nested or self._request_data is not None:
+            return held_bytes(custom_data)
+        if not self.custom:
+            return 0
+        # All are small: a number is counted as a text, and hardly counts beside its key.
+        texts = TEXT_SIZE * 2 * len(self.custom) + len(keys) + self._custom_size
+        return getsizeof(custom_data) + texts
+
     def annotations_size(self) -> int:
         """Return the approximate memory of children, exception and reason, in bytes."""
         size = held_bytes(self.keep_reason)
@@ -457,7 +483,9 @@ NOOP_SPAN = NoopSpan()
 
 def _given_text(value: object) -> str:
     """Return an argument that should be text, but may be any object, as text cut at `MAX_REPR`."""
-    return clean_text(cut(value, MAX_REPR)) if type(value) is str else foreign_text(str, value)
+    if type(value) is not str:
+        return foreign_text(str, value)
+    return value if len(value) <= MAX_REPR and value.isascii() else clean_text(cut(value, MAX_REPR))
 
 
 def current_span() -> Span:

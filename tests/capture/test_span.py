@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import dataclasses
-import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,7 @@ from bson import ObjectId
 from flask import Flask, copy_current_request_context, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from flask_tracking import MemoryExporter, Record, Settings, Span, Tracking, current_span
+from flask_tracking import MemoryExporter, Record, Span, Tracking, current_span
 from flask_tracking.capture.span import MAX_CHILDREN, MAX_KEYS
 
 Only = Callable[[], Record]
@@ -358,10 +357,11 @@ def test_current_span_in_threads(app: Flask, tracking: Tracking, only_record: On
     assert record.custom_data == {"flask": True, "context": True}
 
 
-def make_app(name: str, memory: MemoryExporter) -> Flask:
+def make_app(name: str, memory: MemoryExporter, **config: Any) -> Flask:
     """Make a tracked app whose view notes which span it sees."""
     app = Flask(name)
     app.config["TRACKING_WORKER"] = "sync"
+    app.config.update(config)
     tracking = Tracking(app, exporter=memory)
 
     @app.get("/")
@@ -393,8 +393,7 @@ def test_nested_apps(memory: MemoryExporter) -> None:
 
 def test_excluded_app_inside_an_app(memory: MemoryExporter) -> None:
     """An excluded request of an inner app does not annotate the outer span."""
-    outer, inner = make_app("outer", memory), make_app("inner", memory)
-    inner.extensions["tracking"].settings = Settings(exclude=(re.compile(""),))
+    outer, inner = make_app("outer", memory), make_app("inner", memory, TRACKING_EXCLUDE=[""])
     outer.wsgi_app.wsgi_app = DispatcherMiddleware(  # type: ignore[attr-defined]
         outer.wsgi_app.wsgi_app,  # type: ignore[attr-defined]
         {"/inner": inner},
