@@ -28,6 +28,8 @@ from .worker import Worker
 
 __all__ = ["BatchWorker"]
 
+BEHIND = 1 / 8
+"""The worker is behind when so much of the queue is in use: a burst is not yet a reason to hurry."""
 FREED_AT_ONCE = 32
 """So many captures of the parent a forked child frees before it lets others run."""
 
@@ -62,7 +64,7 @@ class BatchWorker(Worker):
         super()._reset()
         settings = self._settings
         self._queue = CaptureQueue(settings.queue_records, settings.queue_bytes, self._judge)
-        self._in_hand = self._kept_in_hand = 0
+        self._in_hand = self._kept_in_hand = self._bytes_in_hand = 0
         self._done = threading.Condition(self._lock)
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -277,7 +279,7 @@ class BatchWorker(Worker):
         with self._lock:
             captures = self._queue.take(self._settings.batch_records)
             count = self._in_hand = len(captures)
-        size = sum(capture.size for capture in captures)
+        size = self._bytes_in_hand = sum(capture.size for capture in captures)
         try:
             self._work(captures)
         except Exception as error:  # what is not foreseen costs a batch and not the thread
@@ -303,7 +305,7 @@ class BatchWorker(Worker):
 
     def _process(self, chosen: list[Judged]) -> list[Record]:
         self._kept_in_hand = sum(one.kept_reason is not None for one in chosen)
-        is_behind = len(self._queue) >= self._settings.batch_records
+        is_behind = self._queue.fill(self._bytes_in_hand) >= BEHIND
         records: list[Record] = []
         for chunk in self._pace.chunks(chosen, is_behind=is_behind):
             records += self._settle_processed(persist(self._processor.process, chunk))

@@ -40,6 +40,15 @@ class CaptureQueue:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._kept)
 
+    def fill(self, bytes_in_hand: int) -> float:
+        """Return how much of its bounds what waits has used, from 0 to 1.
+
+        Args:
+            bytes_in_hand: of `bytes`, what was taken.
+        """
+        in_use = (self.bytes - bytes_in_hand) / self._max_bytes
+        return max(len(self) / self._max_records, in_use)
+
     def append(self, capture: Capture) -> int:
         """Let `capture` wait, behind all others; return how many wait."""
         self._waiting.append(capture)

@@ -106,6 +106,17 @@ def test_bytes() -> None:
     assert (line.take(), line.queue.bytes) == ("ee..", 0)
 
 
+def test_fill() -> None:
+    """How full it is goes by that bound of which more is used, and by what waits alone."""
+    line = Line(max_records=10, max_bytes=10_000)
+    line.put("..")
+    assert line.queue.fill(0) == 0.2
+    line.put(".", size=4000)
+    assert line.queue.fill(0) == 0.6
+    line.queue.take(1)
+    assert line.queue.fill(1000) == 0.5
+
+
 def test_capture_that_is_too_large_alone() -> None:
     """It is evicted itself once nothing routine is left, before what is no routine."""
     line = Line(max_bytes=4000)

@@ -1065,3 +1065,27 @@ def test_eight_threads_against_a_slow_store() -> None:
     assert stats.dropped["queue_full"] > 0
     assert worker._counters.tally.total() == stats.received
     assert worker.close(TIMEOUT_S)
+
+
+@pytest.mark.parametrize(("queued", "is_behind"), [(13, False), (14, True)])
+def test_worker_that_is_behind(
+    make_worker: MakeWorker,
+    exporter: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    queued: int,
+    is_behind: bool,
+) -> None:
+    """The worker stops giving way when an eighth of the queue is in use."""
+    worker = make_worker(queue_records=100, batch_records=1)
+    seen: list[bool] = []
+    chunks = worker._pace.chunks
+
+    def note(captures: Any, *, is_behind: bool) -> Any:
+        seen.append(is_behind)
+        return chunks(captures, is_behind=is_behind)
+
+    monkeypatch.setattr(worker._pace, "chunks", note)
+    fill(worker, exporter, [make_capture() for _ in range(1 + queued)])
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    assert (seen[0], seen[1], seen[-1]) == (False, is_behind, False)
