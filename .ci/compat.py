@@ -21,7 +21,7 @@ TESTS = (
     "--ignore=tests/redaction/test_bad_input.py",
     "--ignore=tests/redaction/test_properties.py",
     "-q",
-    "-pno:cacheprovider", # two write at a time
+    "-pno:cacheprovider",  # two write at a time
 )
 """What tells nothing new on another Python."""
 
