@@ -13,8 +13,7 @@ from ..record_fields import FIELDS, fields_holding
 from ..runtime.cache import BoundedCache
 from .budget import Budget, TooLongError
 from .detection.detector import Detector
-from .detection.names import Strength
-from .detection.values import is_inherited_secret, is_secret, weigh_key
+from .detection.values import NOWHERE, Around, is_inherited_secret, is_secret, weigh_key
 from .engines.base import Range
 from .findings import Finding, merge
 from .headers import CREDENTIAL_HEADERS, find_credentials
@@ -260,20 +259,14 @@ class RecordRedaction:
             for one in timings
         )
 
-    def _walk(
-        self, path: str, value: Any, strength: Strength = Strength.NONE, *, is_far: bool = False
-    ) -> Any:
+    def _walk(self, path: str, value: Any, name: Around = NOWHERE) -> Any:
         """Redact plain values at any depth, each also by the nearest name around it."""
         if isinstance(value, dict):
             return {
-                self._text(path, key): self._item(path, key, item, strength)
-                for key, item in value.items()
+                self._text(path, key): self._item(path, key, item, name) for key, item in value.items()
             }
         if isinstance(value, (list, tuple)):
-            return [
-                self._walk(f"{path}[{at}]", item, strength, is_far=is_far)
-                for at, item in enumerate(value)
-            ]
+            return [self._walk(f"{path}[{at}]", item, name) for at, item in enumerate(value)]
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, bytes):
@@ -281,16 +274,15 @@ class RecordRedaction:
         if not isinstance(value, (str, int, float, Decimal128)):
             return value
         text = str(value)
-        judge = is_inherited_secret if is_far else is_secret
-        if judge(strength, _encode(text), is_loose=path.endswith("]")):
+        judge = is_inherited_secret if name.is_far else is_secret
+        if judge(name.strength, _encode(text), is_loose=path.endswith("]")):
             return self._hide(path, text)
         redacted = self._text(path, text)
         return value if redacted == text else redacted
 
-    def _item(self, path: str, key: str, item: Any, around: Strength) -> Any:
+    def _item(self, path: str, key: str, item: Any, around: Around) -> Any:
         path = f"{path}.{self._safe_key(key)}"
-        strength, is_far = weigh_key(self._names.strength(key), _encode(key), around)
-        return self._walk(path, item, strength, is_far=is_far)
+        return self._walk(path, item, weigh_key(self._names, key, around))
 
     def _bytes(
         self, path: str, data: bytes, kind: str = "", ranges: Sequence[Range] | None = None

@@ -871,6 +871,13 @@ PAYLOADS: dict[str, str] = {
         text | key=«a24»
         text | Signature: «a40»
     """,
+    "names around": r"""
+        json | {"session": {"id": "«h32»", "user": "ada"}}
+        json | {"data": {"session": {"_id": "«w32»", "expires": "2024-05-01"}}}
+        json | {"auth": {"token": {"id": "«h32»", "methods": ["password"]}}}
+        json | {"verify": {"code": "«d6»", "channel": "sms"}}
+        json | {"api": {"key": "«a24»"}}
+    """,
 }
 
 

@@ -500,6 +500,16 @@ PAYLOADS: dict[str, str] = {
         path | /sessions/‹n›/tokens/‹n›
         path | /auth/oauth/token
     """,
+    "names around": r"""
+        json | {"violations": [{"propertyPath": "password", "message": "This value is too short.", "code": "9ff3fdc4-b214-49db-8718-39c315e33d45"}]}
+        json | {"cache": {"key": "‹h›", "hit": true}}
+        json | {"cache": {"key": "product_page_‹h›"}, "key": "views/products/1-‹h›", "restore": {"key": "Linux-node-‹h›"}}
+        json | {"promo": {"code": "SUMMER2024SALE50"}, "coupon": {"code": "WELCOME10"}}
+        json | {"code": 123456, "message": "No such user", "user": "ada"}
+        json | {"code": "90210", "state": "CA", "city": "Beverly Hills"}
+        json | {"session": {"id": 42, "room": "A1"}, "next": {"session": {"id": "keynote-2024"}}}
+        json | {"api_key_id": "key_‹n›", "credit_card_id": "card_‹n›"}
+    """,
 }
 
 

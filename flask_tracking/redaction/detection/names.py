@@ -20,15 +20,17 @@ class Strength(enum.IntEnum):
     """How strongly a name says that its value is a secret; `values.is_secret` looks at the value."""
 
     NONE = 0
-    WEAK = 1
-    """The value goes where it looks like a secret: ``session``, ``key``, ``signature``."""
-    CODE = 2
+    VAGUE = 1
+    """The value goes where it looks like a secret, and names nothing: ``key``, ``code``."""
+    WEAK = 2
+    """The value goes where it looks like a secret: ``session``, ``auth``, ``signature``."""
+    CODE = 3
     """The value goes where it is a short number, too: a code that was sent to log in."""
-    TOKEN = 3
+    TOKEN = 4
     """The value goes unless it is a word or a sentence: parts of a text are called tokens, too."""
-    STRONG = 4
+    STRONG = 5
     """The value goes unless it is a label or a sentence about the secret: ``password``."""
-    OWN = 5
+    OWN = 6
     """The app said so: the value goes whatever it is."""
 
 
@@ -55,10 +57,12 @@ WEAK_WORDS = frozenset(
     tokens cookies nonce wpnonce ticket assertion hmac psk crumb mfa plaintext
     """.split()
 )
-WEAK_ENDS = frozenset(["key", "sign"])
+WEAK_ENDS = {"key": Strength.VAGUE, "sign": Strength.WEAK}
 """Sensitive only as the last word of a name: ``STRIPE_KEY``, and not ``key_count``."""
-WEAK_NAMES = frozenset(["code"])
+WEAK_NAMES = {"code": Strength.VAGUE}
 """Sensitive only as the whole name: any other code is one of an error, a country, a product."""
+PARTS = frozenset(["id", "_id", "key", "code"])
+"""Keys that mean what the name around them says: ``{"session": {"id": X}}``, ``{"cache": {"key": X}}``."""
 STRONG_PHRASES = _phrases(
     """
     api key|api keys|apikey|apikeys|access key|access keys|secret key|private key|private keys|priv key
@@ -170,6 +174,16 @@ class Names:
         """Return how strongly `name` says that it names a secret; an endless name says it."""
         return self._strengths[name] if len(name) <= MAX_NAME else Strength.STRONG
 
+    def strength_within(self, around: str, key: str) -> Strength:
+        """Return the strength of a key in a structure under the name `around`."""
+        own = self.strength(key)
+        if not around or key.lower() not in PARTS:
+            return own
+        both = self.strength(f"{around} {key}")
+        if both is Strength.NONE and key.lower() == "key":
+            return both  # of a cache, of a sort
+        return max(own, min(both, Strength.CODE))
+
     def strength_of_bytes(self, name: bytes) -> Strength:
         """Return the same for a name in UTF-8."""
         return self.strength(name.decode("utf-8", "replace"))
@@ -202,8 +216,8 @@ class Names:
             return Strength.STRONG
         strengths = [_weigh_word(words, at) for at in range(len(words))]
         strengths += [_weigh_rows(words, glued, rows, strength) for rows, strength in _PHRASES]
-        if glued in WEAK_NAMES or words[-1:] and words[-1] in WEAK_ENDS:
-            strengths.append(Strength.WEAK)
+        strengths.append(WEAK_NAMES.get(glued, Strength.NONE))
+        strengths.append(WEAK_ENDS.get(words[-1], Strength.NONE) if words else Strength.NONE)
         return max(strengths, default=Strength.NONE)
 
 
@@ -257,24 +271,26 @@ _FOREIGN = tuple(word for word in STRONG_WORDS if not word.isascii())
 
 
 def _weigh_rows(words: tuple[str, ...], glued: str, rows: _Rows, strength: Strength) -> Strength:
-    ends = rows.find(words, glued)
-    is_secret = any(end == len(words) or words[-1] not in HARMLESS_ENDS for end in ends)
-    return strength if is_secret else Strength.NONE
+    return max(
+        (_weigh_end(strength, words[end:]) for end in rows.find(words, glued)), default=Strength.NONE
+    )
 
 
 def _weigh_word(words: tuple[str, ...], at: int) -> Strength:
-    word, follows = words[at], words[at + 1 :]
-    strength, rest = _strength_of_word(word)
-    if strength is Strength.NONE or word in HARMLESS_WORDS:
+    strength, rest = _strength_of_word(words[at])
+    if strength is Strength.NONE or words[at] in HARMLESS_WORDS:
         return Strength.NONE
-    last = follows[-1] if follows else rest
-    if last in HARMLESS_ENDS or "result" in follows:
-        return Strength.NONE
-    if last == "ids":
+    return _weigh_end(strength, words[at + 1 :] or (rest,))
+
+
+def _weigh_end(strength: Strength, follows: Sequence[str]) -> Strength:
+    """Weigh a secret's name by the words behind it: they may make it the name of something else."""
+    last = follows[-1] if follows else ""
+    if last in HARMLESS_ENDS or "result" in follows or last == "ids":
         return Strength.NONE
     if last == "id":
         # A secret's id is none, but a token's may be one.
-        return Strength.WEAK if len(follows) == 1 and strength is not Strength.WEAK else Strength.NONE
+        return Strength.WEAK if len(follows) == 1 and strength > Strength.WEAK else Strength.NONE
     return strength
 
 

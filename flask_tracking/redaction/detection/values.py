@@ -7,9 +7,10 @@ login. Validation errors, schemas and translations name secrets without holding 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from ..markers import MARKS, SCHEMES, is_marked
-from .names import STRONG_WORDS, TOKEN_WORDS, Strength, is_mentioned
+from .names import STRONG_WORDS, TOKEN_WORDS, Names, Strength, is_mentioned
 
 MIN_OPAQUE = 16
 _NOTHING = frozenset(
@@ -44,6 +45,11 @@ _TYPED_ID = re.compile(r"[a-z]{2,12}_1[0-9A-Za-z]{13,23}|pk_(?:live|test)_\w+")
 """An object's id with its kind in front: it names a session and opens none."""
 _SLUG = re.compile(r"[A-Za-z]*[0-9]{0,4}(?:[-_./:][A-Za-z]*[0-9]{0,4})+")
 """``errors.tokenExpired2``, ``photo-12``."""
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+_DIGEST = re.compile(r"(?<=[-_:/.])[0-9a-f]{32,64}\Z")
+_LETTERS = re.compile("[A-Za-z]+")
+_MODES = frozenset("live test prod".split())
+"""Words before a digest that say what a token is for."""
 _EXPRESSION = re.compile(
     r"""\$?[A-Za-z_]+(?:(?:\.|->|::)[A-Za-z_]+|\[["']?[A-Za-z_]+["']?\])+|\$[A-Za-z_]+"""
 )
@@ -75,11 +81,11 @@ _REQUIREMENTS = frozenset(
 MAX_WORD, MAX_ACRONYM = 24, 6
 
 VALUE_KEYS = frozenset(
-    b"value values val content default input raw plain current new old text data".split()
+    "value values val content default input raw plain current new old text data".split()
 )
 """Keys of what has its name somewhere else."""
 SCHEMA_KEYS = frozenset(
-    b"""
+    """
     type title name description format in example examples enum pattern minlength maxlength required
     summary detail details msg message messages error errors help hint placeholder label reason code
     status level loc url href docs id kind address symbol hash
@@ -88,24 +94,34 @@ SCHEMA_KEYS = frozenset(
 """Keys of what schemas, errors and configurations say about a secret."""
 
 
-def weigh_key(own: Strength, key: bytes, around: Strength) -> tuple[Strength, bool]:
-    """Weigh a value in a structure that stands under a sensitive name.
+class Around(NamedTuple):
+    """The nearest name around a value."""
+
+    name: str = ""
+    strength: Strength = Strength.NONE
+    is_far: bool = False
+    """Whether the strength is that of a name further out: the value's own key says nothing."""
+
+
+NOWHERE = Around()
+
+
+def weigh_key(names: Names, key: str, around: Around) -> Around:
+    """Weigh the key of a value in a structure that stands under another name.
 
     Args:
-        own: the strength of its own key.
+        names: tells how sensitive names are.
         key: decoded.
-        around: the strength of the name around it.
-
-    Returns:
-        The strength of the nearest name, and whether its own key says nothing of it.
+        around: the name around it.
     """
-    if key.lower() == b"code" and around > Strength.NONE:
-        return Strength.CODE, False
-    if own > Strength.NONE or around is Strength.NONE:
-        return own, False
-    if key.lower() in SCHEMA_KEYS:
-        return Strength.NONE, False
-    return around, key.lower() not in VALUE_KEYS
+    own, lowered = names.strength_within(around.name, key), key.lower()
+    if lowered == "code" and around.strength > Strength.NONE:
+        return Around(key, Strength.CODE)
+    if own > Strength.NONE or around.strength is Strength.NONE:
+        return Around(key, own)
+    if lowered in SCHEMA_KEYS:
+        return Around(key)
+    return Around(key, around.strength, lowered not in VALUE_KEYS)
 
 
 def is_secret(
@@ -132,6 +148,8 @@ def is_secret(
         return is_secret(
             max(strength, Strength.TOKEN), rest.encode(), is_loose=is_loose, is_prose=is_prose
         )
+    if strength is Strength.VAGUE:
+        return is_opaque(text) and not _names_something(text)
     if strength is Strength.WEAK or strength is Strength.CODE:
         return is_opaque(text) or (strength is Strength.CODE and _CODE.fullmatch(text) is not None)
     if lowered.strip("\"'.;()") in _LABELS or _is_placeholder(text):
@@ -166,6 +184,15 @@ def is_opaque(text: str) -> bool:
         return False
     is_slug = _SLUG.fullmatch(text) is not None and is_wordy(re.sub("[0-9]", "", text))
     return has_random_letters(text) and not is_slug
+
+
+def _names_something(text: str) -> bool:
+    """Tell ids from secrets: a UUID, ``SUMMER2024SALE50``, ``views/products/1-`` and a digest."""
+    if _UUID.fullmatch(text):
+        return True
+    words = _LETTERS.findall(_DIGEST.sub("", text).lower())
+    is_of_words = bool(words) and all(len(word) > 2 and _is_word(word) for word in words)
+    return is_of_words and _MODES.isdisjoint(words) and not is_mentioned(words)
 
 
 def _is_placeholder(text: str) -> bool:

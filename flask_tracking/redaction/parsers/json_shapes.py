@@ -38,8 +38,10 @@ _ECHOED = frozenset(b"input received rejectedvalue data value".split())
 """Keys of what errors repeat; only a string is one."""
 _PRIVATE_JWK = frozenset(b"d p q dp dq qi k oth".split())
 _LOGIN_KEY = re.compile(
-    rb"phone|mobile|msisdn|e-?mail|user|login|state|grant_type|otp|sms|challenge|verification", re.I
+    rb"phone|mobile|msisdn|e-?mail|user|login|grant_type|otp|sms|challenge|verification", re.I
 )
+_ERROR_KEYS = frozenset(b"message error errors status detail".split())
+"""Keys of an answer whose ``code`` is the number of an error."""
 
 WORK_FOR_MEMBERS = 4
 """Readings that it costs to find the members of an object."""
@@ -86,6 +88,18 @@ class Objects:
         while number >= 0 and self._ranges[number][1] <= at:
             number = self._parents[number]
         return self._ranges[number] if number >= 0 else (at, at)
+
+    def find_name(self, at: int) -> bytes:
+        """Return the name of the object around `at`, or of the array that it is in."""
+        start, _ = self.find_around(at)
+        key = self._find_key_before(start)
+        if key is None and self.data[start : start + 1] == b"{":
+            start, _ = self.find_around(start)
+            key = self._find_key_before(start) if self.data[start : start + 1] == b"[" else None
+        return b"" if key is None else key[1]
+
+    def _find_key_before(self, at: int) -> re.Match[bytes] | None:
+        return _KEY_BEFORE.search(self.data, max(0, at - 80), at)
 
     def find_members(self, at: int) -> Iterator[Member]:
         """Find the members of the object around `at`."""
@@ -144,7 +158,8 @@ def _find_by_key(objects: Objects, key: bytes, start: int) -> Iterator[tuple[int
                 yield one.start, Strength.OWN
     elif key == b"code":
         members = list(objects.find_members(start))
-        if any(_LOGIN_KEY.search(one.key) for one in members):
+        keys = {one.key for one in members}
+        if keys.isdisjoint(_ERROR_KEYS) and any(map(_LOGIN_KEY.search, keys)):
             yield from ((one.start, Strength.CODE) for one in members if one.key == key)
 
 

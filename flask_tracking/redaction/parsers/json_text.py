@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from ..detection.names import Strength
-from ..detection.values import is_inherited_secret, is_secret, weigh_key
+from ..detection.names import PARTS, Strength
+from ..detection.values import Around, is_inherited_secret, is_secret, weigh_key
 from ..engines.base import Range
 from ..findings import Finding, merge
 from ..markers import MARKS
@@ -66,6 +66,7 @@ class _JsonReader:
         self._data = data
         self._hits = hits
         self._find_text = find_text
+        self._names = context.detector.names
         self._strength = context.strength
         self._count = context.budget.count
         self._finds_short = context.detector.finds_short
@@ -101,15 +102,19 @@ class _JsonReader:
         text = self._decode(start + 1, end)
         colon = _COLON.match(self._data, self._done)
         if colon is not None:
-            strength = self._strength(text)
+            name = text.decode("utf-8", "replace")
+            strength = self._names.strength(name)
+            if strength is not Strength.NONE and name.lower() in PARTS:
+                around = self._objects.find_name(start).decode("utf-8", "replace")
+                strength = self._names.strength_within(around, name)
             if strength > Strength.NONE:
-                found += self._read_value(colon.end(), strength)
+                found += self._read_value(colon.end(), Around(name, strength))
         done = self._done
         for at, strength in find_named_members(
             self._objects, text, start, is_key=colon is not None, weigh=self._strength
         ):
             self._count()
-            found += self._read_value(at, strength)
+            found += self._read_value(at, Around("", strength))
         self._done = done
         return found
 
@@ -143,8 +148,8 @@ class _JsonReader:
         decoded = decode_json_string(raw)
         return [decoded.lift(one).moved(start) for one in self._find_text(decoded.text)]
 
-    def _read_value(self, start: int, strength: Strength) -> list[Finding]:
-        first = self._data[start : start + 1]
+    def _read_value(self, start: int, name: Around) -> list[Finding]:
+        first, strength = self._data[start : start + 1], name.strength
         if first == b'"':
             end = self._end_string(start)
             found = self._judge(start + 1, end, strength, is_secret)
@@ -155,7 +160,7 @@ class _JsonReader:
         elif mark := MARKS.match(self._data, start):
             self._done, found = mark.end(), []
         elif first in (b"{", b"["):
-            found = self._walk(start, strength)
+            found = self._walk(start, name)
             self._done = start + 1
             return found
         else:
@@ -186,44 +191,42 @@ class _JsonReader:
             raise MalformedError
         return [Finding(*bare.span(), "name", QUOTE)]
 
-    def _walk(self, start: int, strength: Strength) -> list[Finding]:
+    def _walk(self, start: int, name: Around) -> list[Finding]:
         """Judge the values in a structure under a sensitive name, each by the nearest name."""
         found: list[Finding] = []
         if start < self._walked_to:
             return found
         is_object = self._data[start : start + 1] == b"{"
-        stack = [(is_object, strength, False)]
-        near, is_far = strength, is_object
+        near = name._replace(is_far=is_object)
+        stack = [(is_object, near)]
         end = len(self._data)
         for token in _TOKEN.finditer(self._quotes, start + 1):
             self._count()
-            text, is_object = token[0], stack[-1][0]
+            text, (is_object, around) = token[0], stack[-1]
             if text in (b"{", b"["):
-                stack.append((text == b"{", near, is_far))
+                stack.append((text == b"{", near))
             elif text in (b"}", b"]"):
                 stack.pop()
                 if not stack:
                     end = token.end()
                     break
-                _, near, is_far = stack[-1]
+                near = stack[-1][1]
             elif is_object and text[:1] == b'"' and _COLON.match(self._data, token.end()):
-                key = self._decode(token.start() + 1, token.end() - 1)
-                near, is_far = weigh_key(self._strength(key), key, stack[-1][1])
+                key = self._decode(token.start() + 1, token.end() - 1).decode("utf-8", "replace")
+                near = weigh_key(self._names, key, around)
             else:
-                found += self._judge_leaf(token, near, is_far=is_far, is_item=not is_object)
-                _, near, is_far = stack[-1]
+                found += self._judge_leaf(token, near, is_item=not is_object)
+                near = around
         self._walked_to = end
         return found
 
-    def _judge_leaf(
-        self, token: re.Match[bytes], strength: Strength, *, is_far: bool, is_item: bool
-    ) -> list[Finding]:
+    def _judge_leaf(self, token: re.Match[bytes], name: Around, *, is_item: bool) -> list[Finding]:
         start, end = token.span()
         is_string = token[0][:1] == b'"'
         if is_string:
             start, end = start + 1, end - token[0].endswith(b'"', 1)
-        judge = is_inherited_secret if is_far else is_secret
-        found = self._judge(start, end, strength, judge, loose=is_item)
+        judge = is_inherited_secret if name.is_far else is_secret
+        found = self._judge(start, end, name.strength, judge, loose=is_item)
         if is_string or not found:
             return found
         return [one._replace(quote=QUOTE) for one in found if _BARE_VALUE.fullmatch(token[0])]

@@ -348,6 +348,10 @@ def _find_end(data: bytes, name: int, after: int, start: int) -> int:
     return end
 
 
+def _key_of(line: bytes) -> str:
+    return line.partition(b":")[0].decode("latin-1")
+
+
 def _find_below(data: bytes, start: int, end: int) -> int:
     """Return the end of a value that is on the lines below its name, or `end`."""
     line_start = max(data.rfind(b"\n", max(0, start - MAX_NAME_BYTES), start) + 1, 0)
@@ -358,7 +362,7 @@ def _find_below(data: bytes, start: int, end: int) -> int:
         at = line.end()
         if not line[2].strip():
             continue
-        if _LOOKS_LIKE_PAIR.match(line[2]) and line[2].partition(b":")[0] not in VALUE_KEYS:
+        if _LOOKS_LIKE_PAIR.match(line[2]) and _key_of(line[2]) not in VALUE_KEYS:
             break
         if len(line[1]) <= indent:
             break
