@@ -878,6 +878,33 @@ PAYLOADS: dict[str, str] = {
         json | {"verify": {"code": "«d6»", "channel": "sms"}}
         json | {"api": {"key": "«a24»"}}
     """,
+    "tables": r"""
+        csv | user,password,token\nada,«a12»,«a32»\nbob,«a12»,«a32»\n
+        csv | "user";"password"\n"ada";"«a12»"\n
+        csv | id,email,password_hash,api_key\r\n1,a@b.c,«h40»,«a32»\r\n
+        csv | email,password\na@b.c,"«{a6}, {a6}»"\n
+        json | {"file": "user\tAPI key\nada\t«a32»\n"}
+        html | <table><tr><th>User</th><th>Password</th></tr><tr><td>ada</td><td><code>«a12»</code></td></tr></table>
+        md | User | Token\n---|---\nada | «a24»
+    """,
+    "separators": r"""
+        text | Password -> «a12»
+        text | password → «a12»
+        text | token ⇒ «a24»
+        json | {"note": "User\tada\nPassword\t«a12»\n"}
+        query | $filter=token%20eq%20'«a24»'
+        text | パスワードは「«a12»」です
+        text | 비밀번호는 «a12»입니다
+        text | 密码是«a12»
+    """,
+    "dumps of PHP": r"""
+        text | array(2) {\n  ["user"]=>\n  string(3) "ada"\n  ["password"]=>\n  string(12) "«a12»"\n}\n
+        text | array(1) { ["token"]=> string(24) "«a24»" }
+        html | <pre>object(User)#3 (2) {\n  ["name":protected]=>\n  string(3) "ada"\n  ["password":protected]=>\n  string(12) "«a12»"\n  ["token":"User":private]=>\n  string(24) "«a24»"\n}</pre>
+        text | Array\n(\n    [user] => ada\n    [password] => «a12»\n    [apiKey:User:private] => «a24»\n)\n
+        text | array (\n  'user' => 'ada',\n  'password' => '«a12»',\n)\n
+        text | a:2:{s:4:"user";s:3:"ada";s:8:"password";s:12:"«a12»";}
+    """,
 }
 
 

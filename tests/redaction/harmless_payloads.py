@@ -510,6 +510,22 @@ PAYLOADS: dict[str, str] = {
         json | {"session": {"id": 42, "room": "A1"}, "next": {"session": {"id": "keynote-2024"}}}
         json | {"api_key_id": "key_‹n›", "credit_card_id": "card_‹n›"}
     """,
+    "tables and dumps": r"""
+        csv | name,key,code,session\nTea,C,12,Morning\nMilk,D,13,Evening\n
+        csv | date,sessions,tokens\n2024-01-01,55,1000\n2024-01-02,60,1200\n
+        csv | field,label\npassword,Password\ntoken,Token\n
+        csv | setting,description\npassword_min,At least 8 characters\ntoken_ttl,Seconds until it expires\n
+        text | Password,\nplease choose one, and keep it.\n
+        text | secret, token, and password are words, too.\nSo are others, and more.\n
+        text | password -> see the wiki\n
+        text | token -> parser -> tree
+        text | The password → the key to your account.
+        json | {"manual": "password\tstring\tThe password of the user\nToken\tType\naccess\tstring\n"}
+        text | array(1) {\n  ["password"]=>\n  NULL\n  ["token_count"]=>\n  int(5)\n}
+        text | Array\n(\n    [session] => Morning track\n    [pass] => Day pass\n)\n
+        text | 密码是什么？
+        html | <table><tr><th>User</th><th>Password</th></tr><tr><td>ada</td><td>••••••••</td></tr></table>
+    """,
 }
 
 

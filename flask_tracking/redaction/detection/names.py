@@ -332,7 +332,7 @@ def _spellings(word: str) -> set[str]:
 
 _REST = r"[0-9a-z_.\[\]\- ]{0,40}"
 _SEPARATOR = (
-    r"""[\s"'\\\]]{0,6}(?:[:=>|]|</|%3[ad]|\\(?:u00|x)3[ad]|\xef\xbc\x9a|&(?:quot|gt|\#[0-9a-z]{1,5});|"""
+    r"""[\s"'\\\]]{0,6}(?:-?[:=>|\t]|\xe2[\x86\x87]\x92|</|%3[ad]|\\(?:u00|x)3[ad]|\xef\xbc\x9a|&(?:quot|gt|\#[0-9a-z]{1,5});|"""
     r"""["']\s{0,9}[,}\]/]|["']?\s{1,9}[a-z-]{1,20}\s?=)"""
 )
 """What stands behind a weak name where it names something."""

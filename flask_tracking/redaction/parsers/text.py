@@ -33,12 +33,21 @@ WORK_TO_JUDGE, WORK_IN_STRUCTURES = 8, 4
 MAX_PHRASE = 5
 """Words of the longest name with blanks in it."""
 _SEPARATOR = re.compile(
-    rb"(?<!:):(?!:)|=|\xef\xbc\x9a|%3[AaDd]|\\(?:u00|x)3[AaDd]|&#(?:0*(?:58|61)|[xX]0*3[AaDd]);"
+    rb"(?<!:):(?!:)|=|(?<=[\s\\\]\"'])->|\xe2[\x86\x87]\x92|\xef\xbc\x9a|(?<=[\w\x80-\xff])\t(?=[^\s:=|-])|"
+    rb"[ +](?:eq|ne)[ +](?=\\*[\"'])|%3[AaDd]|\\(?:u00|x)3[AaDd]|&#(?:0*(?:58|61)|[xX]0*3[AaDd]);|"
+    + "(?:是|は|는|은)".encode()
+    + rb"(?=[^\w\s]{0,6}[ ]?[!-~]{4})"
 )
+"""``:``, ``=``, arrows, a tab, ``eq`` of OData, and ``is`` in Chinese, Japanese and Korean."""
 _NOT_A_NAME = re.compile(rb"""[^0-9A-Za-z_.$%\[\]\-\\\x80-\xff]+""")
 _ASIDE = re.compile(rb"(?:[ \t]\([^()]{0,60}\)|[ \t](?:is|was|are|es|est|ist|er|jest|adalah))[ \t]*\Z")
 """What may stand between a name and its separator: ``password (old):``, ``the password is:``."""
-_GAP = re.compile(rb"[>=]{0,3}(?:[ \t]|%20|\+(?=[^&]))*")
+_GAP = re.compile(
+    rb"""(?:(?:"[\w\\]{1,60}":)?(?:protected|private)\])?"""
+    rb"""[>=]{0,3}(?:\s{0,60}string\([0-9]{1,9}\)[ ](?=")|"""
+    rb"(?:[ \t]|%20|\+(?=[^&]))*)"
+)
+"""Blanks, and what PHP's ``var_dump`` writes before a string: ``=>  string(9) "X"``."""
 _NAME_ENDS = b" \t\r\n\"'`\\]!?+~"
 """What may stand between a name and ``=``: its own quote, or what makes another operator of it."""
 _NAME_QUOTE = re.compile(rb"(?:%(?:2[27]|5[Dd])|&quot;|&#(?:34|39|x2[27]);|</[0-9a-z]+>)+\Z")
@@ -86,9 +95,10 @@ _BELOW = re.compile(rb"[ \t]*[|>]?[+-]?[ \t]*")
 _LINE = re.compile(rb"(?:\r\n?|\n|\\r\\n|\\n)([ \t]*)((?:[^\r\n\\]|\\(?![rn]))*)")
 _LOOKS_LIKE_PAIR = re.compile(rb"""(?:- )?\\*["']?""" + _PAIR)
 _TUPLE = re.compile(
-    rb"""[(\[]\s*b?\\*(["'])([^"'()\n]{1,200}?)\\*\1\s*,\s*b?\\*(["'])(?=([^"'\\\n]{1,1000}))"""
+    rb"""(?:[(\[]\s*b?|\bs:[0-9]{1,9}:)\\*(["'])([^"'()\n]{1,200}?)\\*\1\s*(?:,\s*b?|;s:[0-9]{1,9}:)"""
+    rb"""\\*(["'])(?=([^"'\\\n]{1,1000}))"""
 )
-"""``('password', 'X')``."""
+"""``('password', 'X')``, and ``s:8:"password";s:1:"X"`` of PHP."""
 _NAMED = re.compile(
     rb"""(?:name|key|field)\\*["']?[ \t]*[:=][ \t]*\\*["']?([\w .$\[\]\-]{1,100}?)\\*["']?"""
     rb"""\s*[,;\n]\s*\\*["']?value\\*["']?[ \t]*[:=]""",
