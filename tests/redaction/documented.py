@@ -905,6 +905,37 @@ PAYLOADS: dict[str, str] = {
         text | array (\n  'user' => 'ada',\n  'password' => '«a12»',\n)\n
         text | a:2:{s:4:"user";s:3:"ada";s:8:"password";s:12:"«a12»";}
     """,
+    "password words with endings": r"""
+        text | Nie podano hasła: «a12»
+        text | Введите пароля: «a12»
+        text | salasanasi: «a12»
+        text | Vaše hesla: «a12»
+        text | A jelszavad: «a12»
+        text | parolanız: «a12»
+        text | Adgangskoden: «a12»
+        text | Lozinku: «a12»
+        text | slaptažodžio: «a12»
+        text | parooli: «a12»
+        text | κωδικού: «a12»
+        text | wachtwoorden: «a12»
+        text | Pasahitza: «a12»
+        text | পাসওয়ার্ড: «a12»
+        text | كلمة المرور الخاصة بك: «a12»
+        text | mật khẩu của bạn: «a12»
+        json | {"hasla": "«a12»", "nota": 1}
+        form | salasanasi=«a12»&x=1
+    """,
+    "codes in messages": r"""
+        json | {"Body": "Your Shop verification code is: «d6»", "To": "+491511234567"}
+        json | {"text": "Dein Bestätigungscode lautet: «d6»"}
+        json | {"text": "Votre code de vérification est «d6»"}
+        json | {"text": "Tu código de verificación es «d6»"}
+        json | {"Message": "Use code «d6» to log in"}
+        json | {"text": "Your Shop code: «d4». Never share it."}
+        text | 您的验证码是«d6»，请勿泄露
+        text | 【Shop】验证码：«d6»，5分钟内有效
+        text | 인증번호 [«d6»]를 입력하세요
+    """,
 }
 
 

@@ -526,6 +526,10 @@ PAYLOADS: dict[str, str] = {
         text | 密码是什么？
         html | <table><tr><th>User</th><th>Password</th></tr><tr><td>ada</td><td>••••••••</td></tr></table>
     """,
+    "codes in messages": r"""
+        text | verification code sent 2024-05-01, the error code is 123456\nYour code of 2024 is gone.
+        json | {"gesloten": "2024-01-01", "parole": "le parole sono importanti", "message": "The product code: 12345"}
+    """,
 }
 
 

@@ -41,15 +41,17 @@ def _phrases(table: str) -> tuple[tuple[str, ...], ...]:
 STRONG_WORDS = frozenset(
     """
     password passwords passwd passwrd passphrase passcode passcodes pwd pswd pw pwhash dbpass
-    passwort kennwort contraseña contrasena senha mdp wachtwoord lösenord losenord adgangskode passord
-    salasana heslo hasło haslo jelszó jelszo parolă şifre sifre geslo lozinka slaptažodis parool пароль
-    лозинка парола κωδικός סיסמה گذرواژه 密码 密碼 口令 パスワード 暗証番号 비밀번호 암호 पासवर्ड รหัสผ่าน
+    passwort kennwort contraseña contrasena senha mdp wachtwoord lösenord losenord adgangskode kodeord
+    passord salasana heslo hasło haslo jelszó jelszo parolă şifre sifre geslo lozinka slaptažodis parool
+    пароль лозинка парола κωδικός סיסמה סיסמא گذرواژه پسورد 密码 密碼 口令 パスワード 暗証番号
+    비밀번호 암호 पासवर्ड कूटशब्द รหัสผ่าน পাসওয়ার্ড கடவுச்சொல் գաղտնաբառ პაროლი fjalëkalimi lykilorð pasahitza
+    contrasenya contrasinal wagwoord nenosiri pswrd psw passw
     secret secrets credential credentials creds privkey
     keyphrase mnemonic bearer csc cvc cvc2 cvn cvv cvv2 dsn iban otp totp ssn jwt samlresponse
     csrf csrfmiddlewaretoken xsrf
     """.split()
 )
-TOKEN_WORDS = frozenset("token clave parola гасло".split())
+TOKEN_WORDS = frozenset("token clave parola sandi geslu gesla geslom".split())
 """These mean other things, too: a part of a text, a key, a word, a slogan."""
 WEAK_WORDS = frozenset(
     """
@@ -79,7 +81,8 @@ STRONG_PHRASES = _phrases(
     oauth verifier|code verifier|client assertion|saml response|webhook url|magic link|reset link|auth header
     jfrog art api|oidc data|client principal|request uri|encrypted value|user hash|access sign
     phpsessid|mot de passe|kata sandi|kata laluan|mật khẩu|mat khau|codice segreto|parola d ordine|dpop
-    palabra clave|palavra passe|password di accesso|κωδικός πρόσβασης|كلمة المرور|كلمة السر|رمز عبور
+    palabra clave|palavra passe|password di accesso|κωδικός πρόσβασης|كلمة المرور|كلمة السر|رمز عبور|کلمه عبور
+    kata sandi anda|mật khẩu của bạn|كلمة المرور الخاصة بك|رمز عبور شما|құпия сөз|нууц үг|סיסמה שלך|הסיסמה שלך|הסיסמא שלך
     id token hint|login hint token
     """
 )
@@ -88,8 +91,17 @@ WEAK_PHRASES = _phrases(
 )
 CODE_PHRASES = _phrases(
     "your code|this code|dein code|ihr code|votre code|su código|kode verifikasi|código de verificación"
-    "|code de vérification|bestätigungscode|код подтверждения|验证码|認証コード|인증번호"
+    "|code de vérification|bestätigungscode|код подтверждения|验证码|驗證碼|認証コード|인증번호|mã xác nhận|mã otp"
+    "|kod pin|code pin|use code|enter code|tu código|tu code|código pin|pin kodu|verification code|login code|security code|one time code"
+    "|confirmation code|access code|sms code|otp code|passcode|otp|kod weryfikacyjny|doğrulama kodu|codice di verifica"
+    "|verificatiecode|engangskode|engångskod|rəmzi kod|رمز التحقق|קוד אימות|सत्यापन कोड|รหัสยืนยัน|code de sécurité"
 )
+BEGINNINGS = """
+    парол лозинк гасл κωδικ סיסמ salasan hasł hasl hesl jelsz lozink slaptažod parool parol senha
+    wachtwoord adgangskod passord lösenord losenord kennwort kennwört passwört contraseñ şifre sifre fjalëkalim
+    lykilorð pasahitz kodeord
+    """.split()
+"""A word is likely sensitive that begins like this: languages have cases, ``hasła``, ``salasanasi``."""
 STEMS = """
     password passwd passphrase passwort secret token apikey accesskey secretkey privatekey
     encryptionkey sessionid sessid credential cardnumber connectionstring csrf xsrf
@@ -127,7 +139,7 @@ HARMLESS_NAMES = frozenset(
 )
 _UPPER, _LOWER = "A-Z\u00c0-\u00d6\u00d8-\u00de", "a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 """Latin letters, those with accents too; letters of other alphabets make words of their own."""
-_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0e30-\u0e4e"
+_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u0e30-\u0e4e"
 """Vowels and accents that are written as characters of their own."""
 _SEAMS = re.compile(
     rf"[{_UPPER}]+(?![{_LOWER}])|[{_UPPER}]?[{_LOWER}]+|[0-9]+|(?:[^\W\d_{_UPPER}{_LOWER}]|[{_MARKS}])+"
@@ -200,6 +212,11 @@ class Names:
             known.append(Strength.STRONG)
         return max(known, default=Strength.NONE)
 
+    def is_code(self, words: Sequence[str]) -> bool:
+        """Tell whether a short number behind these words is a code to log in: ``your Shop code``."""
+        rows, _ = _PHRASES[1]
+        return rows.has("".join(split_words(" ".join(words))))
+
     def _decide(self, name: str) -> Strength:
         words = split_words(name)
         glued = "".join(words)
@@ -266,7 +283,8 @@ def is_mentioned(words: Sequence[str]) -> bool:
 
 
 _MENTIONS = STRONG_WORDS | TOKEN_WORDS | WEAK_WORDS | {"api", "key", "code"}
-_BEGINNINGS = ("api", *(word for word in STRONG_WORDS if len(word) > 5))
+_INFLECTED = tuple(BEGINNINGS)
+_BEGINNINGS = ("api", *BEGINNINGS, *(word for word in STRONG_WORDS if len(word) > 5))
 _FOREIGN = tuple(word for word in STRONG_WORDS if not word.isascii())
 
 
@@ -303,8 +321,8 @@ def _strength_of_word(word: str) -> tuple[Strength, str]:
     ):
         if word in words:
             return strength, ""
-    if not word.isascii() and any(known in word for known in _FOREIGN):
-        return Strength.TOKEN, ""  # not every language has blanks, and some have endings
+    if word.startswith(_INFLECTED) or not word.isascii() and any(known in word for known in _FOREIGN):
+        return Strength.TOKEN, ""  # not every language has blanks
     for stem in STEMS:
         _, found, rest = word.partition(stem)
         if found:
@@ -345,7 +363,7 @@ def trigger_patterns(names: Names) -> list[ScanPattern]:
 
     They are only a first look: what they find is taken apart into words.
     """
-    strong = {*STRONG_WORDS, *TOKEN_WORDS, *STEMS}
+    strong = {*STRONG_WORDS, *TOKEN_WORDS, *STEMS, *BEGINNINGS}
     strong = {word for word in strong if not any(other != word and other in word for other in strong)}
     rows = {
         row

@@ -111,6 +111,11 @@ _IS = re.compile(
     re.I,
 )
 """``Your one-time code is 367591``, and not ``The token is invalid``."""
+_CODE_NUMBER = re.compile(
+    rb"(?:[ ][A-Za-z\x80-\xff]{2,14}){0,3}[^0-9A-Za-z\r\n]{1,12}(?!(?:19|20)[0-9]{2}\b)"
+    rb"((?:[A-Z]-)?[0-9]{4,8}|[0-9]{3}[ -][0-9]{3})(?![0-9]|[.:/-][0-9])"
+)
+"""Behind ``verification code`` in any language: `` is 367591``, and not `` of 2024``."""
 _BEFORE_IS = re.compile(
     rb"(?<![\w.])((?:[A-Z]-)?[0-9]{4,8})[ \t]+(?:is|as)[ \t]+(?:your|the)[ \t]+"
     rb"((?:[\w-]+[ \t]+){0,3}(?:code|otp|pin|password|passcode))\b",
@@ -146,6 +151,7 @@ def find_in_text(
     for _ in found:
         context.budget.count()
     found += _find_pairs(data, hits, context)
+    found += _find_codes(data, hits, context)
     found += _find_beside(data, context)
     found += find_in_statements(data, context)
     found += find_in_errors(data, context)
@@ -172,6 +178,18 @@ def _find_pairs(data: bytes, hits: Iterable[Range], context: Context) -> Iterabl
             continue
         done = found[-1].end
         yield from found
+
+
+def _find_codes(data: bytes, hits: Iterable[Range], context: Context) -> Iterable[Finding]:
+    """Find short numbers behind words for a code."""
+    for start, end in hits:
+        number = _CODE_NUMBER.match(data, end)
+        if number is not None and context.detector.names.is_code(_words(data[start:end])):
+            yield Finding(*number.span(1), "name")
+
+
+def _words(text: bytes) -> list[str]:
+    return text.decode("utf-8", "replace").split()
 
 
 def _find_beside(data: bytes, context: Context) -> Iterable[Finding]:
@@ -246,12 +264,11 @@ def _weigh_name(data: bytes, at: int, context: Context) -> tuple[int, Strength]:
 
 def _weigh_phrase(text: bytes, context: Context, *, least: int = 1) -> Strength:
     """Return the strength of the name that the last words of a text are, blanks and all."""
-    words = text.decode("utf-8", "replace").split()[-MAX_PHRASE:]
-    names = context.detector.names
-    return max(
-        (names.strength_of_phrase(words[at:]) for at in range(len(words) - least + 1)),
-        default=Strength.NONE,
-    )
+    words, names = _words(text)[-MAX_PHRASE:], context.detector.names
+    strengths = [names.strength_of_phrase(words[at:]) for at in range(len(words) - least + 1)]
+    if any(names.is_code((first, words[-1])) for first in words[:-2]):
+        strengths.append(Strength.CODE)  # ``your Shop code``
+    return max(strengths, default=Strength.NONE)
 
 
 def _find_value(
