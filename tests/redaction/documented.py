@@ -936,6 +936,24 @@ PAYLOADS: dict[str, str] = {
         text | 【Shop】验证码：«d6»，5分钟内有效
         text | 인증번호 [«d6»]를 입력하세요
     """,
+    "tokens of letters": r"""
+        text | key gsk_|«L52» used
+        text | figd_|«L40»
+        text | LTAI|«L20»
+        json | {"key": "rnd_|«L28»"}
+        text | gsk_|«o52»
+        text | apify_api_|«L36»
+    """,
+    "paths": r"""
+        path | /api/token/«a32»
+        path | /users/password/edit/«w20»
+        path | /verify-email/«a40»
+        path | /invite/«a32»
+        path | /unsubscribe/x/«h40»
+        path | /webhooks/incoming/«a32»
+        path | /session/«h32»
+        header | Sec-WebSocket-Protocol: bearer, «a32»
+    """,
 }
 
 

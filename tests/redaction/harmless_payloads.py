@@ -530,6 +530,17 @@ PAYLOADS: dict[str, str] = {
         text | verification code sent 2024-05-01, the error code is 123456\nYour code of 2024 is gone.
         json | {"gesloten": "2024-01-01", "parole": "le parole sono importanti", "message": "The product code: 12345"}
     """,
+    "tokens of letters": r"""
+        text | ico-arrow-right-24px gsk_some_name_here nfp_change_report
+        text | hf_transfer_enable_progress_bars_for_all_downloads lin_api_reference_documentation_overview_page
+        text | LTAIncorporatedHoldingsAndPartnersOfTheWorld xai-explainability-methods-for-neural-networks
+        text | shippo_live_tracking_page_for_customers_here API-gateway-reference-documentation-for-users
+        text | npm_config_registry npm_lifecycle_event npm_package_dependencies_eslint_plugin
+        path | /token/0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2
+        path | /session/keynote-about-tea
+        path | /verify/email-address-confirmation
+        path | /repos/a/b/hooks/12345678
+    """,
 }
 
 

@@ -34,6 +34,9 @@ _CARD_WORD = re.compile(
 )
 _GROUPS = re.compile(rb"[0-9]+")
 _RUN = re.compile(rb"[0-9A-Za-z]{10,}")
+MAX_WORD = 15
+"""Letters of the longest word in an identifier."""
+_CLUSTERS = re.compile(rb"[b-df-hj-np-tv-xz]{6}|[B-DF-HJ-NP-TV-XZ]{6}")
 _LETTER, _SMALL, _CAPITAL = re.compile(rb"[A-Za-z]"), re.compile(rb"[a-z]"), re.compile(rb"[A-Z]")
 _SIGNATURE = re.compile(rb"[0-9A-Za-z_-]+")
 _HASH_NAME = re.compile(rb"sha[0-9]{1,3}[:-]\Z", re.I)
@@ -63,10 +66,25 @@ def has_digit(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Ran
 
 def mixed_run(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
     """Tell identifiers from tokens: a token has a run of letters and digits mixed."""
-    for run in _RUN.finditer(data, start, end):
-        if _GROUPS.search(run[0]) and _LETTER.search(run[0]):
-            return [(start, end)], end
-    return [], end
+    if data.startswith(b"0x", start):
+        return [], end  # an address on a chain
+    runs = _RUN.finditer(data, start, end)
+    is_token = any(_GROUPS.search(run[0]) and _LETTER.search(run[0]) for run in runs)
+    return [(start, end)] if is_token else [], end
+
+
+def random_run(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+    """Tell identifiers from tokens as `mixed_run` does; a token may be of random letters, too."""
+    runs = (run[0] for run in _RUN.finditer(data, start, end))
+    if any(len(run) > MAX_WORD and run.isalpha() and _is_random(run) for run in runs):
+        return [(start, end)], end
+    return mixed_run(data, start, end, tries)
+
+
+def _is_random(letters: bytes) -> bool:
+    """Tell random letters from words: many in both cases, or with clusters nobody can pronounce."""
+    share = len(_CAPITAL.findall(letters)) / len(letters)
+    return 0.3 < share < 0.7 or _CLUSTERS.search(letters) is not None
 
 
 def signature(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
@@ -193,6 +211,7 @@ def _characters(count: int) -> re.Pattern[bytes]:
 CHECKS: dict[str, Check] = {
     "has_digit": has_digit,
     "mixed_run": mixed_run,
+    "random_run": random_run,
     "signature": signature,
     "user": user,
     "session": session,

@@ -127,7 +127,7 @@ FORMATS = (
         ANYWHERE, check="user", finds="user and password in URLs"),
     Format(
         "bearer",
-        r"(?i:basic|bearer)(?:[ +]|%20)+(?P<s>[0-9A-Za-z+/=_.~-]{12,})",
+        r"(?i:basic|bearer)(?:[ ,+]|%20)+(?P<s>[0-9A-Za-z+/=_.~-]{12,})",
         ("asic", "ASIC", "earer", "EARER"),
         "relay bearer, basic",
         check="has_digit", finds="credentials behind Basic and Bearer"),
@@ -165,9 +165,11 @@ FORMATS = (
            finds="keys of Azure and tokens of Azure DevOps"),
     Format(
         "link",
-        r"/(?:reset|reset[_-]password|password[_-]reset|verify|confirm|activate|magic|accept-invite)/"
+        r"/(?:reset|reset[_-]password|password(?:[_-]reset|/edit)|(?:verify|confirm)(?:[_-]email)?|email/verify|activate|"
+        r"magic|invite|invitation|accept[_-]invite|unsubscribe|token|session|hooks|webhooks)/"
         r"(?:[0-9A-Za-z_-]{1,20}/)?(?P<s>[0-9A-Za-z_=-]{20,})",
-        ("/reset", "/password", "/verify/", "/confirm/", "/activate/", "/magic/", "/accept-invite/"),
+        ("/reset", "/password", "/verify", "/confirm", "/activate/", "/magic/", "invit", "/unsubscribe/", "/token/",
+         "/session/", "hooks/"),
         "the documentation of Django and of Auth.js",
         ANYWHERE, "mixed_run", finds="links that reset a password or confirm an address"),
     Format("resend", r"re_[0-9A-Za-z]{6,}_[0-9A-Za-z]{20,}", ("re_",), "Resend's documentation", LONE, "has_digit",

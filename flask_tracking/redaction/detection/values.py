@@ -231,7 +231,11 @@ def _is_word(word: str) -> bool:
     if len(word) > 9 and sum(map(str.isupper, word)) > len(word) * 0.45:
         return False
     parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z]+", word)
-    return len(word) <= MAX_WORD and not any(map(_CONSONANTS.search, parts)) and len(parts) <= 3 + (len(word) > 12)
+    return (
+        len(word) <= MAX_WORD
+        and not any(map(_CONSONANTS.search, parts))
+        and len(parts) <= 3 + (len(word) > 12)
+    )
 
 
 def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:

@@ -4,8 +4,8 @@ A line is the id of the format, its prefixes, the alphabet and least length of w
 finds. No length has an upper end, for tokens grow. Alphabets: ``h`` hexadecimal, ``a`` letters and digits,
 ``w`` these with ``_`` and ``-``, ``p`` these with ``.`` too, ``b`` base64, ``u`` capitals and digits.
 
-A token has a run of letters and digits mixed, which words with a year behind them have not: ``ico-`` begins
-the names of icons as well as tokens of Infracost.
+A token has a run of letters and digits mixed, or of random letters, which words with a year behind them
+have not: ``ico-`` begins the names of icons as well as tokens of Infracost.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Vendor(NamedTuple):
         prefix = "|".join(map(re.escape, sorted(self.prefixes, key=len, reverse=True)))
         pattern = f"(?:{prefix})[{ALPHABETS[self.alphabet]}]{{{self.least},}}"
         sources = "the vendor's documentation"
-        return Format(self.id, pattern, self.prefixes, sources, LONE, "mixed_run", finds=self.finds)
+        return Format(self.id, pattern, self.prefixes, sources, LONE, "random_run", finds=self.finds)
 
 
 def _read_line(line: str) -> Vendor:
