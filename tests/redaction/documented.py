@@ -954,6 +954,19 @@ PAYLOADS: dict[str, str] = {
         path | /session/«h32»
         header | Sec-WebSocket-Protocol: bearer, «a32»
     """,
+    "logins and vaults": r"""
+        form | user=ada&pass=«a12»
+        form | current_pass=«a12»&new_pass=«a12»
+        form | username=ada&password=«a12»&g-recaptcha-response=«w100»
+        json | {"login": "ada", "pass": "«a12»"}
+        json | {"PIN": "«d4»", "phone": "+491511"}
+        json | {"rawHeaders": ["Host", "a.b", "X-Auth-Token", "«a24»", "Accept", "*/*"]}
+        json | {"args": ["--token", "«a24»", "--verbose"]}
+        json | {"domain": [["password", "=", "«a12»"]]}
+        json | {"answers": [{"question": "Password", "answer": "«a12»"}]}
+        json | {"name": "projects/1/secrets/db/versions/1", "payload": {"data": "«b40»"}}
+        json | {"value": "«a24»", "id": "https://myvault.vault.azure.net/secrets/db/4387e9f3d6e14c459867679a90fd0f79"}
+    """,
 }
 
 

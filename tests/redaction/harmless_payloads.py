@@ -541,6 +541,29 @@ PAYLOADS: dict[str, str] = {
         path | /verify/email-address-confirmation
         path | /repos/a/b/hooks/12345678
     """,
+    "ids, versions and placeholders": r"""
+        text | SELECT * FROM sessions WHERE token = $1 AND expires > now()
+        text | UPDATE users SET password = ? WHERE id = ?
+        text | password = getpass.getpass("Password: ")
+        text | api_key = config.get('api_key')
+        text | DB_PASSWORD=${DB_PASSWORD:-}\nSECRET=$(cat /run/secrets/key)\n
+        text | cache key: webpack-‹h›
+        text | key: node-modules-Linux-‹h›
+        yaml | security:\n  - api_key: []\n  - oauth2: [read, write]\n
+        json | {"packages": {"node_modules/js-tokens": {"version": "4.0.0", "integrity": "sha512-RdJUflcE3cUzKiMqQgsCu06FPu9UdIJO0beYbPhHN4k6apgJtifcoCtT9bcxOpYBtpD2kCM6Sbzg4CausWPKQw=="}}}
+        json | {"dependencies": {"jsonwebtoken": "^9.0.0", "csrf-csrf": "3.0.0-beta.1"}, "tokens": ["Hello", "world"]}
+        json | {"ARN": "arn:aws:secretsmanager:us-west-2:123456789012:secret:MyTestDatabaseSecret-a1b2c3"}
+        json | {"commits": [{"message": "Rotate secret: see #12"}], "scope": "token:read", "permission": "secrets:list"}
+        header | Permissions-Policy: publickey-credentials-get=(self), identity-credentials-get=()
+        json | {"es": {"password": "Contraseña", "secret": "Secreto", "apiKey": "Clave de API"}}
+        text | Введите пароль: не менее 8 символов.
+        text | Passwort: mindestens 8 Zeichen, davon eine Ziffer.
+        text | Salasana: vähintään 8 merkkiä
+        text | Hasło: co najmniej 8 znaków
+        text | Contraseña: mínimo 8 caracteres
+        text | 密码：至少8个字符
+        text | glpat-like-words-in-a-sentence xoxo-hugs-and-kisses sk-proj-ects-and-their-managers
+    """,
 }
 
 

@@ -39,7 +39,8 @@ MAX_WORD = 15
 _CLUSTERS = re.compile(rb"[b-df-hj-np-tv-xz]{6}|[B-DF-HJ-NP-TV-XZ]{6}")
 _LETTER, _SMALL, _CAPITAL = re.compile(rb"[A-Za-z]"), re.compile(rb"[a-z]"), re.compile(rb"[A-Z]")
 _SIGNATURE = re.compile(rb"[0-9A-Za-z_-]+")
-_HASH_NAME = re.compile(rb"sha[0-9]{1,3}[:-]\Z", re.I)
+_NAMED = re.compile(rb"sha[0-9]{1,3}[:-]\Z|\b(?:arn|urn):\S*\Z", re.I)
+"""Before the digest of a file, and within the name of a resource."""
 DIGESTS = (27, 43, 64, 86)
 """Characters of a digest in base64: SHA-1, SHA-256, SHA-384, SHA-512."""
 _CARD_GROUPS = re.compile(
@@ -91,7 +92,7 @@ def signature(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Ran
     """Tell dotted names from signed values, which end with a digest of a known length."""
     end = _SIGNATURE.match(data, start).end()  # type: ignore[union-attr] # the format says so
     is_signed = end - start in DIGESTS and _is_digest(data[start:end])
-    is_signed = is_signed and _HASH_NAME.search(data, max(0, start - 8), start) is None
+    is_signed = is_signed and _NAMED.search(data, max(0, start - 200), start) is None
     return [(start, end)] if is_signed else [], end
 
 

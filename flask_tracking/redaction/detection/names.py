@@ -86,8 +86,11 @@ STRONG_PHRASES = _phrases(
     id token hint|login hint token
     """
 )
+TOKEN_PHRASES = _phrases(
+    "new pass|old pass|current pass|confirm pass|user pass|db pass|admin pass|root pass|smtp pass|mail pass|pass 1|pass 2"
+)
 WEAK_PHRASES = _phrases(
-    "websocket protocol|auth user|session id|session ids|authorization code|auth req id|two factor"
+    "recaptcha response|captcha response|turnstile response|websocket protocol|auth user|session id|session ids|authorization code|auth req id|two factor"
 )
 CODE_PHRASES = _phrases(
     "your code|this code|dein code|ihr code|votre code|su código|kode verifikasi|código de verificación"
@@ -154,7 +157,7 @@ _WITH_DIGITS = frozenset(["cvc2", "cvv2"])
 def count_names() -> int:
     """Return how many sensitive words and phrases are known."""
     words = (STRONG_WORDS, TOKEN_WORDS, WEAK_WORDS, WEAK_ENDS, WEAK_NAMES)
-    return sum(map(len, (*words, STRONG_PHRASES, CODE_PHRASES, WEAK_PHRASES, STEMS)))
+    return sum(map(len, (*words, STRONG_PHRASES, CODE_PHRASES, TOKEN_PHRASES, WEAK_PHRASES, STEMS)))
 
 
 def split_words(name: str) -> tuple[str, ...]:
@@ -225,9 +228,7 @@ class Names:
         if self._more.find(words, glued):
             return Strength.OWN
         ends = words[-2:] if words[-1:] == ("key",) else ()
-        if (
-            name.startswith("/") or words in HARMLESS_NAMES or ends in HARMLESS_NAMES
-        ):  # a path is no name
+        if "/" in name or words in HARMLESS_NAMES or ends in HARMLESS_NAMES:  # a path is no name
             return Strength.NONE
         if glued in STRONG_WORDS:
             return Strength.STRONG
@@ -266,8 +267,14 @@ class _Rows:
 _PHRASES = (
     (_Rows(STRONG_PHRASES), Strength.STRONG),
     (_Rows(CODE_PHRASES), Strength.CODE),
+    (_Rows(TOKEN_PHRASES), Strength.TOKEN),
     (_Rows(WEAK_PHRASES), Strength.WEAK),
 )
+
+
+def is_known_phrase(words: Sequence[str]) -> bool:
+    """Tell whether these words are a name as the tables have it: ``api_key``."""
+    return any(rows.has("".join(words)) for rows, _ in _PHRASES)
 
 
 def is_mentioned(words: Sequence[str]) -> bool:
@@ -367,7 +374,7 @@ def trigger_patterns(names: Names) -> list[ScanPattern]:
     strong = {word for word in strong if not any(other != word and other in word for other in strong)}
     rows = {
         row
-        for row in (*STRONG_PHRASES, *CODE_PHRASES, *WEAK_PHRASES, *names.more)
+        for row in (*STRONG_PHRASES, *CODE_PHRASES, *TOKEN_PHRASES, *WEAK_PHRASES, *names.more)
         if not strong & set(row)
     }
     patterns = [

@@ -10,14 +10,14 @@ import re
 from typing import NamedTuple
 
 from ..markers import MARKS, SCHEMES, is_marked
-from .names import STRONG_WORDS, TOKEN_WORDS, Names, Strength, is_mentioned
+from .names import STRONG_WORDS, TOKEN_WORDS, Names, Strength, is_known_phrase, is_mentioned
 
 MIN_OPAQUE = 16
 _NOTHING = frozenset(
     """
-    true false null none nil undefined nan yes no on off
+    true false null none nil undefined nan yes no on off * ? %s ?0 ?1 [] {}
     """.split()
-) | {"", "*", "?0", "?1"}
+) | {""}
 _LABELS = (
     _NOTHING
     | STRONG_WORDS
@@ -27,7 +27,7 @@ _LABELS = (
     read write required optional enabled disabled string number integer boolean object array
     hidden text missing invalid expired valid incorrect wrong unknown default unset any all empty
     basic bearer digest oauth2 apikey openidconnect http https header query body email auto
-    secretstr str bytes approved include omit inherit ok done csrftoken sessionid
+    secretstr str bytes self list create update delete manage approved include omit inherit ok done csrftoken sessionid
     """.split()
     )
 )
@@ -37,17 +37,31 @@ _OPAQUE = re.compile(r"(?:[0-9A-Za-z_.~+/=|%:$@!*-]|,(?=\w{1,8}=)|(?<=^v[0-9]),)
 """One run, or ``t=1700000000,v1=X``."""
 _NO_TOKEN = re.compile(r"#[0-9A-Fa-f]{3,8}|[0-9]{1,5}")
 """A colour or a short number."""
+_VERSION = re.compile(r"[~^<>=]{0,2}[0-9]+\.[0-9x*]+(?:\.[0-9x*]+)?(?:-[a-z]+[.0-9]*)?")
+"""``^9.0.0``, ``1.2.3-beta.1``."""
+_LENGTH = re.compile(
+    r"[0-9]{1,3}[ \u00a0]?(?:char|digit|letter|symbol|zeichen|ziffer|car[aá]c|caratter|cifr|d[ií]gito|tekens|"
+    r"tecken|tegn|merk|znak|симв|знак|букв|karakter|ký tự|文字|字符|个字|個字|位|자|أحرف|חרפים|תווים|अक्षर|ตัวอักษร)",
+    re.I,
+)
+"""``mindestens 8 Zeichen``: how long a secret has to be."""
+_INTEGRITY = re.compile(r"sha(?:256|384|512)-[0-9A-Za-z+/]{43,}={0,2}")
+"""The digest of a script or a package."""
 _PLACEHOLDER = re.compile(
-    r"\$?\{{1,3}[a-z_. ]{1,60}\}{1,3}|<[a-z_ -]{1,40}>|%\([a-z_]{1,40}\)s|(?:/[a-z_-]+)+/?", re.I
+    r"\$?\{{1,3}[a-z_. ]{1,60}(?::?[-?])?\}{1,3}|\$[0-9]{1,3}|<[a-z_ -]{1,40}>|%\([a-z_]{1,40}\)s|(?:/[a-z_-]+)+/?",
+    re.I,
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?")
 _TYPED_ID = re.compile(r"[a-z]{2,12}_1[0-9A-Za-z]{13,23}|pk_(?:live|test)_\w+")
 """An object's id with its kind in front: it names a session and opens none."""
+_REFERENCE = re.compile(r"(?<=\s)#[0-9]+\b")
+"""``see #12``."""
 _SLUG = re.compile(r"[A-Za-z]*[0-9]{0,4}(?:[-_./:][A-Za-z]*[0-9]{0,4})+")
 """``errors.tokenExpired2``, ``photo-12``."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _DIGEST = re.compile(r"(?<=[-_:/.])[0-9a-f]{32,64}\Z")
-_LETTERS = re.compile("[A-Za-z]+")
+_NAME_PARTS = re.compile("[A-Za-z]+|[0-9]+")
+_NAME_WORD = re.compile("(?=.?.?.?[aeiouyAEIOUY])(?:[A-Z]?[a-z]{2,}|[A-Z]{3,})+")
 _MODES = frozenset("live test prod".split())
 """Words before a digest that say what a token is for."""
 _EXPRESSION = re.compile(
@@ -152,7 +166,7 @@ def is_secret(
         return is_opaque(text) and not _names_something(text)
     if strength is Strength.WEAK or strength is Strength.CODE:
         return is_opaque(text) or (strength is Strength.CODE and _CODE.fullmatch(text) is not None)
-    if lowered.strip("\"'.;()") in _LABELS or _is_placeholder(text):
+    if _is_label(lowered.strip("\"'.:;()")) or _is_placeholder(text):
         return False
     if strength is Strength.TOKEN:
         is_about_it = is_about(text, is_loose=is_loose, is_prose=True)  # a token has no blanks
@@ -162,11 +176,13 @@ def is_secret(
 
 def is_inherited_secret(strength: Strength, value: bytes, *, is_loose: bool = False) -> bool:
     """Tell whether a value in a structure under such a name is a secret: its own key says nothing."""
-    if strength in (Strength.NONE, Strength.OWN):
+    if strength in (Strength.NONE, Strength.VAGUE, Strength.OWN):
         return is_secret(strength, value)
     text = value.decode("utf-8", "replace").strip()
-    is_mixed = strength is Strength.STRONG and _MIXED.fullmatch(text) is not None
-    return is_opaque(text) or (is_mixed and any(map(str.isdigit, text)) and any(map(str.isalpha, text)))
+    is_mixed = strength is Strength.STRONG and _MIXED.fullmatch(text) and not _LENGTH.search(text)
+    return is_opaque(text) or (
+        bool(is_mixed) and any(map(str.isdigit, text)) and any(map(str.isalpha, text))
+    )
 
 
 def is_opaque(text: str) -> bool:
@@ -180,6 +196,8 @@ def is_opaque(text: str) -> bool:
         return True
     if _OPAQUE.fullmatch(text) is None or _DATE.fullmatch(text) or _TYPED_ID.fullmatch(text):
         return False
+    if _INTEGRITY.fullmatch(text):
+        return False
     if _SEGMENT_WORD.search(text):  # a path or a URL, which is read for itself
         return False
     is_slug = _SLUG.fullmatch(text) is not None and is_wordy(re.sub("[0-9]", "", text))
@@ -190,14 +208,26 @@ def _names_something(text: str) -> bool:
     """Tell ids from secrets: a UUID, ``SUMMER2024SALE50``, ``views/products/1-`` and a digest."""
     if _UUID.fullmatch(text):
         return True
-    words = _LETTERS.findall(_DIGEST.sub("", text).lower())
-    is_of_words = bool(words) and all(len(word) > 2 and _is_word(word) for word in words)
-    return is_of_words and _MODES.isdisjoint(words) and not is_mentioned(words)
+    parts = _NAME_PARTS.findall(_DIGEST.sub("", text))
+    words = [part for part in parts if part.isalpha()]
+    is_of_words = bool(words) and len(parts) - len(words) <= 3
+    is_of_words = is_of_words and all(_NAME_WORD.fullmatch(word) and _is_word(word) for word in words)
+    lowered = [word.lower() for word in words]
+    return is_of_words and _MODES.isdisjoint(lowered) and not is_mentioned(lowered)
+
+
+def _is_label(text: str) -> bool:
+    """Tell what names a secret, or says something about one: ``required``, ``secreto``, ``api_key``."""
+    is_inflected = text.isalpha() and any(
+        text.startswith(word) and len(text) <= len(word) + 2 for word in STRONG_WORDS if len(word) > 5
+    )
+    is_nothing = len(text) < 4 and not any(map(str.isalnum, text))
+    return is_nothing or text in _LABELS or is_inflected or is_known_phrase(_JOINTS.split(text))
 
 
 def _is_placeholder(text: str) -> bool:
     """Tell what stands for a secret: ``${TOKEN}``, ``/password/reset``, ``req.body.password``."""
-    if _PLACEHOLDER.fullmatch(text):
+    if _PLACEHOLDER.fullmatch(text) or _VERSION.fullmatch(text):
         return True
     is_expression = _EXPRESSION.fullmatch(text.rstrip(";,")) is not None
     return is_expression and is_mentioned([word.lower() for word in _JOINTS.split(text) if word])
@@ -244,12 +274,14 @@ def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:
     is_message = is_mentioned(words) or not _REQUIREMENTS.isdisjoint(words)
     if text.isascii() and not (is_loose or is_prose or is_message):
         return False  # ``I love my dog`` is a passphrase
+    if _LENGTH.search(text):
+        return True
     has_blanks = len(words) > 1 and re.search(r"\s", text) is not None
     ends = text.endswith((".", "!", "?", "…"))
     known = sum(word in _FUNCTION_WORDS for word in words)
     if has_blanks and len(words) > 2 and (known > 1 or (known and ends)):
         return True
-    if not is_wordy(text):
+    if not is_wordy(_REFERENCE.sub("", text)):
         return False
     if has_blanks and (ends or known or (is_loose and len(words) > 2)):
         return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ..detection.names import Strength
+from ..detection.values import is_secret
 from ..findings import Finding
 from .context import Context
 from .encoded import FindInner, decode_percent
@@ -30,20 +32,26 @@ def find_in_fields(
         is_form: whether it is the body of a form, where a short code is one to log in.
     """
     parts = data.split(b"&")
-    is_login = is_form or any(_LOGIN_FIELD.match(part) for part in parts)
+    is_login = any(_LOGIN_FIELD.match(part) for part in parts)
     code = _CODE_IN_FORM if is_form else _CODE_IN_QUERY if is_login else None
     seen = context.may_hold_secrets([_decode(part) for part in parts])
     at = 0
     for part, is_hit in zip(parts, seen, strict=True):
         if is_hit or _HAS_ESCAPED_NAME.match(part):
-            yield from _find_in_field(part, at, find, context, code)
+            yield from _find_in_field(part, at, find, context, code, is_login=is_login)
         elif code is not None and code.fullmatch(part):
             yield Finding(at + part.index(b"=") + 1, at + len(part), "name")
         at += len(part) + 1
 
 
 def _find_in_field(
-    part: bytes, at: int, find: FindInner, context: Context, code: re.Pattern[bytes] | None
+    part: bytes,
+    at: int,
+    find: FindInner,
+    context: Context,
+    code: re.Pattern[bytes] | None,
+    *,
+    is_login: bool,
 ) -> Iterable[Finding]:
     # Some read ";" as "&": a name behind one is a name.
     start = 0
@@ -53,7 +61,8 @@ def _find_in_field(
         begin = start + len(name) + 1
         whole = _decode(part[begin:])
         is_code = code is not None and code.fullmatch(piece) is not None
-        if equals and value and (is_code or context.is_secret(_decode(name), whole)):
+        is_pass = is_login and name == b"pass" and is_secret(Strength.TOKEN, whole)
+        if equals and value and (is_code or is_pass or context.is_secret(_decode(name), whole)):
             yield Finding(at + begin, at + len(part), "name", value=whole)
             part = part[: max(start - 1, 0)]
             break

@@ -25,15 +25,19 @@ _BRACKET = re.compile(rb'"[^"]*"?|([\[{])|[\]}]')
 _COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
 _KEY_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\Z')
 _LIST_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\[[^\[\]{}]{0,300}\Z')
-_PAIR_BEFORE = re.compile(rb"\[[ \t\r\n]{0,9}\Z")
-_PAIR_BEHIND = re.compile(rb'[ \t\r\n]{0,9},[ \t\r\n]{0,9}(?="[^"]*"[ \t\r\n]{0,9}\])')
+_PAIR_BEFORE = re.compile(rb"[\[,][ \t\r\n]{0,9}\Z")
+_PAIR_BEHIND = re.compile(
+    rb'(?:[ \t\r\n]{0,9},[ \t\r\n]{0,9}"[!=<>a-z]{1,5}")?[ \t\r\n]{0,9},[ \t\r\n]{0,9}'
+    rb'(?="[^"]*"[ \t\r\n]{0,9}(\])?)'
+)
+"""``["password", "=", X]``; in ``["Host", "a.b", "X-Auth-Token", X, …`` the value has to be opaque."""
 _NAME_KEYS = frozenset(
     b"""
     name key field header id label param parameter property variable path instancepath argumentname
-    parameterkey
+    parameterkey question
     """.split()
 )
-_NAMED = frozenset(b"value values val content default parametervalue".split())
+_NAMED = frozenset(b"value values val content default parametervalue answer payload".split())
 _ECHOED = frozenset(b"input received rejectedvalue data value".split())
 """Keys of what errors repeat; only a string is one."""
 _PRIVATE_JWK = frozenset(b"d p q dp dq qi k oth".split())
@@ -43,6 +47,8 @@ _LOGIN_KEY = re.compile(
 _ERROR_KEYS = frozenset(b"message error errors status detail".split())
 """Keys of an answer whose ``code`` is the number of an error."""
 
+BESIDE_LOGIN = {b"code": Strength.CODE, b"pin": Strength.CODE, b"pass": Strength.TOKEN}
+"""Names that say more beside a user, a phone or the like."""
 WORK_FOR_MEMBERS = 4
 """Readings that it costs to find the members of an object."""
 Weigh = Callable[[bytes], Strength]
@@ -148,7 +154,8 @@ def find_named_members(
     elif _PAIR_BEFORE.search(before):
         pair = _PAIR_BEHIND.match(objects.data, start + 2 + len(text))
         if pair is not None:
-            yield pair.end(), min(strength, Strength.TOKEN)
+            is_pair = pair[1] and before.rstrip().endswith(b"[")
+            yield pair.end(), min(strength, Strength.TOKEN if is_pair else Strength.WEAK)
 
 
 def _find_by_key(objects: Objects, key: bytes, start: int) -> Iterator[tuple[int, Strength]]:
@@ -156,11 +163,11 @@ def _find_by_key(objects: Objects, key: bytes, start: int) -> Iterator[tuple[int
         for one in objects.find_members(start):
             if one.key in _PRIVATE_JWK:
                 yield one.start, Strength.OWN
-    elif key == b"code":
+    elif key in BESIDE_LOGIN:
         members = list(objects.find_members(start))
         keys = {one.key for one in members}
         if keys.isdisjoint(_ERROR_KEYS) and any(map(_LOGIN_KEY.search, keys)):
-            yield from ((one.start, Strength.CODE) for one in members if one.key == key)
+            yield from ((one.start, BESIDE_LOGIN[key]) for one in members if one.key == key)
 
 
 def _find_by_value(
@@ -174,6 +181,8 @@ def _find_by_value(
     if key not in _NAME_KEYS:
         return
     strength = weigh(text.rpartition(b"/")[2])
+    if b"/secrets/" in text:
+        strength = Strength.STRONG  # the resource of a vault
     if strength > Strength.NONE:
         for one in objects.find_members(start):
             is_echo = one.key in _ECHOED and objects.data[one.start : one.start + 1] == b'"'

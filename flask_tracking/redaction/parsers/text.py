@@ -40,11 +40,12 @@ _SEPARATOR = re.compile(
 )
 """``:``, ``=``, arrows, a tab, ``eq`` of OData, and ``is`` in Chinese, Japanese and Korean."""
 _NOT_A_NAME = re.compile(rb"""[^0-9A-Za-z_.$%\[\]\-\\\x80-\xff]+""")
+_NOT_IN_PHRASES = re.compile(rb"[^\w\x80-\xff \t+.'/-]")
 _ASIDE = re.compile(rb"(?:[ \t]\([^()]{0,60}\)|[ \t](?:is|was|are|es|est|ist|er|jest|adalah))[ \t]*\Z")
 """What may stand between a name and its separator: ``password (old):``, ``the password is:``."""
 _GAP = re.compile(
     rb"""(?:(?:"[\w\\]{1,60}":)?(?:protected|private)\])?"""
-    rb"""[>=]{0,3}(?:\s{0,60}string\([0-9]{1,9}\)[ ](?=")|"""
+    rb"""[ ]?[>=]{0,3}(?:\s{0,60}string\([0-9]{1,9}\)[ ](?=")|"""
     rb"(?:[ \t]|%20|\+(?=[^&]))*)"
 )
 """Blanks, and what PHP's ``var_dump`` writes before a string: ``=>  string(9) "X"``."""
@@ -78,7 +79,7 @@ _ANNOTATION = re.compile(rb"[A-Za-z][\w.\[\]|, ]{0,60}?[ \t]*=[ \t]+")
 _DIGEST = re.compile(rb"[Dd]igest[ \t]+([^\r\n]*=[^\r\n]*)")
 """``Digest username="ada", response="X"``: all of it up to the end of the line."""
 _LITERAL = re.compile(
-    rb"(?:undefined|null|None|nil|true|false|True|False|[0-9]{1,2})(?:[^\w]|\Z)|<(?:input|select|textarea|button)\b"
+    rb"(?:undefined|null|None|nil|true|false|True|False|[0-9]{1,2})(?:[^\w]|\Z)|<(?:input|select|textarea|button)\b|\?[\s,)]"
 )
 _TYPE = re.compile(rb"([A-Za-z][\w-]*)[,;:)\]}.!?]{1,3}(?:\s.*)?", re.S)
 """``String!): AuthPayload``, ``password)``."""
@@ -255,8 +256,11 @@ def _weigh_name(data: bytes, at: int, context: Context) -> tuple[int, Strength]:
     if _URN.search(window):
         return start, Strength.NONE
     if strength < Strength.STRONG:
-        line = window[max(window.rfind(b"\n"), 0) :]
-        strength = max(strength, _weigh_phrase(line, context, least=2))
+        phrase = _NOT_IN_PHRASES.split(window)[-1]
+        if strength is Strength.VAGUE:
+            before = "".join(_words(phrase)[-2:-1])
+            strength = context.detector.names.strength_within(before, name.decode("latin-1"))
+        strength = max(strength, _weigh_phrase(phrase, context, least=2))
     elif strength is Strength.STRONG and _ARTICLE.search(data, max(0, start - 20), start):
         strength = Strength.TOKEN
     return start, strength
