@@ -896,6 +896,21 @@ PAYLOADS: dict[str, str] = {
         text | パスワードは「«a12»」です
         text | 비밀번호는 «a12»입니다
         text | 密码是«a12»
+        text | Ihr Passwort lautet: «a12»
+        text | La tua password è: «a12»
+        text | Twoje hasło to: «a12»
+        text | Ditt lösenord är: «a12»
+        text | Ваш новый пароль — «a12»
+        text | รหัสผ่านของคุณคือ «a12»
+        text | Parola ta este: «a12»
+        text | Ο κωδικός σας: «a12»
+        json | {"message": "Incorrect API key provided: «a24». You can find your API key at https://a.b."}
+        json | {"error": "Invalid value '«a12»' for field 'password'"}
+        json | {"sql": "SELECT * FROM users WHERE token IN ('«a24»', '«a24»') AND api_key LIKE '«a24»%'"}
+        xml | <entry><string>password</string><string>«a12»</string></entry>
+        header | Www-Authenticate: Negotiate «b64»
+        query | invite=«a24»&x=1
+        json | {"2fa_code": "«d6»", "challenge": {"code": "«d6»"}}
     """,
     "dumps of PHP": r"""
         text | array(2) {\n  ["user"]=>\n  string(3) "ada"\n  ["password"]=>\n  string(12) "«a12»"\n}\n

@@ -564,6 +564,17 @@ PAYLOADS: dict[str, str] = {
         text | 密码：至少8个字符
         text | glpat-like-words-in-a-sentence xoxo-hugs-and-kisses sk-proj-ects-and-their-managers
     """,
+    "counts, slugs and styles": r"""
+        text | password_reset_timeout=3600 session_cookie_secure=True secrets_found=3
+        json | {"secrets": ["db-password", "api-token"], "total": 2}
+        json | {"name": "password", "value": "current-password", "type": "autocomplete"}
+        json | {"faq": [{"question": "How do I reset my password?", "answer": "Click on the link in the mail we sent you."}]}
+        json | {"tokenAddress": "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"}
+        css | .api-key:hover>.token{cursor:pointer}@media(max-width:600px){.session{display:none}}
+        md | \| Option \| Default \|\n\| --- \| --- \|\n\| `password` \| `""` \|\n
+        text | Token is: unknown. Passwords: a short history. Invalid value 'abc' for field 'password_policy'
+        text | Secrets — what are they? Tokens – the basics.
+    """,
 }
 
 

@@ -127,10 +127,10 @@ FORMATS = (
         ANYWHERE, check="user", finds="user and password in URLs"),
     Format(
         "bearer",
-        r"(?i:basic|bearer)(?:[ ,+]|%20)+(?P<s>[0-9A-Za-z+/=_.~-]{12,})",
-        ("asic", "ASIC", "earer", "EARER"),
+        r"(?i:basic|bearer|negotiate|ntlm)(?:[ ,+]|%20)+(?P<s>[0-9A-Za-z+/=_.~-]{12,})",
+        ("asic", "ASIC", "earer", "EARER", "egotiate", "NTLM"),
         "relay bearer, basic",
-        check="has_digit", finds="credentials behind Basic and Bearer"),
+        check="has_digit", finds="credentials behind Basic, Bearer, Negotiate and NTLM"),
     Format(
         "shell-credentials",
         r"(?:-[uU]|--(?:proxy-)?user)(?:[ =]{1,3}|\\*[\"'],\s{0,3}[bu]?)\\*[\"']?[^\s:\"'\\/+-][^\s:\"'\\]{0,80}:"

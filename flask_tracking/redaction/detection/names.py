@@ -61,7 +61,7 @@ WEAK_WORDS = frozenset(
 )
 WEAK_ENDS = {"key": Strength.VAGUE, "sign": Strength.WEAK}
 """Sensitive only as the last word of a name: ``STRIPE_KEY``, and not ``key_count``."""
-WEAK_NAMES = {"code": Strength.VAGUE}
+WEAK_NAMES = dict.fromkeys(["code", "invite", "magic"], Strength.VAGUE)
 """Sensitive only as the whole name: any other code is one of an error, a country, a product."""
 PARTS = frozenset(["id", "_id", "key", "code"])
 """Keys that mean what the name around them says: ``{"session": {"id": X}}``, ``{"cache": {"key": X}}``."""
@@ -75,7 +75,7 @@ STRONG_PHRASES = _phrases(
     mongodb uri|mongo url|mongo uri|redis url|redis uri|broker url|amqp url
     card number|card no|cc number|cc num|credit card|account number|social security number
     security code|security answer|verification code|recovery code|recovery codes|backup code|backup codes
-    one time code|one time password|mfa code|login code|auth code|tfa code|factor code|sms code|confirm code
+    one time code|one time password|mfa code|fa code|challenge code|login code|auth code|tfa code|factor code|sms code|confirm code
     confirmation code|verify code|reset code|access code|activation code|device code|user code|oob code
     recovery phrase|seed phrase|authr key|aws access key id|access key id|goog signature|amz signature
     oauth verifier|code verifier|client assertion|saml response|webhook url|magic link|reset link|auth header
@@ -128,7 +128,7 @@ HARMLESS_ENDS = frozenset(
     provider providers question questions rate ratio remaining required requirement requirements reset result results
     rotated samesite score seconds secure set size start state status strength supported symbol
     time title total ttl type types unit updated url urls usage used user valid validity version
-    year email alerts scanning rules file level language logprobs refill uri fingerprint second alg algs match prevention digits java py js ts go rb php rs css
+    year email alerts scanning rules file level language logprobs refill uri fingerprint second alg algs address contract timeout found match prevention digits java py js ts go rb php rs css
     """.split()
 )
 """After a sensitive word these say something about the secret, and are not it: ``token_count``."""
@@ -357,7 +357,7 @@ def _spellings(word: str) -> set[str]:
 
 _REST = r"[0-9a-z_.\[\]\- ]{0,40}"
 _SEPARATOR = (
-    r"""[\s"'\\\]]{0,6}(?:-?[:=>|\t]|\xe2[\x86\x87]\x92|</|%3[ad]|\\(?:u00|x)3[ad]|\xef\xbc\x9a|&(?:quot|gt|\#[0-9a-z]{1,5});|"""
+    r"""[\s"'\\\]]{0,6}(?:-?[:=>|\t]|\xe2(?:[\x86\x87]\x92|\x80[\x93\x94])|</|%3[ad]|\\(?:u00|x)3[ad]|\xef\xbc\x9a|&(?:quot|gt|\#[0-9a-z]{1,5});|"""
     r"""["']\s{0,9}[,}\]/]|["']?\s{1,9}[a-z-]{1,20}\s?=)"""
 )
 """What stands behind a weak name where it names something."""

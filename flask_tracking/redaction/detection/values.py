@@ -27,7 +27,8 @@ _LABELS = (
     read write required optional enabled disabled string number integer boolean object array
     hidden text missing invalid expired valid incorrect wrong unknown default unset any all empty
     basic bearer digest oauth2 apikey openidconnect http https header query body email auto
-    secretstr str bytes self list create update delete manage approved include omit inherit ok done csrftoken sessionid
+    secretstr str bytes self list create update delete manage approved include omit inherit ok done
+    csrftoken sessionid current-password new-password one-time-code
     """.split()
     )
 )
@@ -40,15 +41,17 @@ _NO_TOKEN = re.compile(r"#[0-9A-Fa-f]{3,8}|[0-9]{1,5}")
 _VERSION = re.compile(r"[~^<>=]{0,2}[0-9]+\.[0-9x*]+(?:\.[0-9x*]+)?(?:-[a-z]+[.0-9]*)?")
 """``^9.0.0``, ``1.2.3-beta.1``."""
 _LENGTH = re.compile(
-    r"[0-9]{1,3}[ \u00a0]?(?:char|digit|letter|symbol|zeichen|ziffer|car[aá]c|caratter|cifr|d[ií]gito|tekens|"
-    r"tecken|tegn|merk|znak|симв|знак|букв|karakter|ký tự|文字|字符|个字|個字|位|자|أحرف|חרפים|תווים|अक्षर|ตัวอักษร)",
+    r"[0-9]{1,3}[ \u00a0]?(?:char|digit|letter|symbol|zeichen|ziffer|car[aá]c|caratter|cifr|d[ií]gito|"
+    r"tekens|tecken|tegn|merk|znak|симв|знак|букв|karakter|ký tự|文字|字符|个字|個字|位|자|"
+    r"أحرف|חרפים|תווים|अक्षर|ตัวอักษร)",
     re.I,
 )
 """``mindestens 8 Zeichen``: how long a secret has to be."""
 _INTEGRITY = re.compile(r"sha(?:256|384|512)-[0-9A-Za-z+/]{43,}={0,2}")
 """The digest of a script or a package."""
 _PLACEHOLDER = re.compile(
-    r"\$?\{{1,3}[a-z_. ]{1,60}(?::?[-?])?\}{1,3}|\$[0-9]{1,3}|<[a-z_ -]{1,40}>|%\([a-z_]{1,40}\)s|(?:/[a-z_-]+)+/?",
+    r"\$?\{{1,3}[a-z_. ]{1,60}(?::?[-?])?\}{1,3}|\$[0-9]{1,3}|<[a-z_ -]{1,40}>|%\([a-z_]{1,40}\)s|"
+    r"(?:/[a-z_-]+)+/?",
     re.I,
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?")
@@ -166,7 +169,7 @@ def is_secret(
         return is_opaque(text) and not _names_something(text)
     if strength is Strength.WEAK or strength is Strength.CODE:
         return is_opaque(text) or (strength is Strength.CODE and _CODE.fullmatch(text) is not None)
-    if _is_label(lowered.strip("\"'.:;()")) or _is_placeholder(text):
+    if _is_label(lowered.strip("\"'`.:;()")) or _is_placeholder(text):
         return False
     if strength is Strength.TOKEN:
         is_about_it = is_about(text, is_loose=is_loose, is_prose=True)  # a token has no blanks
@@ -274,7 +277,7 @@ def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:
     is_message = is_mentioned(words) or not _REQUIREMENTS.isdisjoint(words)
     if text.isascii() and not (is_loose or is_prose or is_message):
         return False  # ``I love my dog`` is a passphrase
-    if _LENGTH.search(text):
+    if _LENGTH.search(text) or is_loose and _SLUG.fullmatch(text) and is_mentioned(words):
         return True
     has_blanks = len(words) > 1 and re.search(r"\s", text) is not None
     ends = text.endswith((".", "!", "?", "…"))

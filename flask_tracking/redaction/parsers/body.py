@@ -76,6 +76,8 @@ def _find_by_kind(data: bytes, kind: str, hits: Sequence[Range], context: Contex
             return _find_in_json(data, hits, context)
         except MalformedError:
             pass
+    if kind == "text/css":
+        return context.detector.find(data)  # its names are those of elements
     if not kind and looks_like_form(data):
         return find_in_form(data, context)
     is_markup = "html" in kind or "xml" in kind or data.lstrip()[:1] == b"<"

@@ -22,6 +22,11 @@ _MYSQL_KEY = re.compile(
     rb"""Duplicate entry \\*'([^\r\n]{1,1000}?)\\*' for key \\*'([\w.$-]{1,200})\\*'"""
 )
 """``Duplicate entry 'X' for key 'users.api_token'``."""
+_QUOTED = re.compile(
+    rb"""\\*['"]([^'"\r\n]{1,300}?)\\*['"] (?:for|in|of) (?:the )?"""
+    rb"""(?:column|field|parameter|attribute|argument|property)[: ]{1,2}\\*['"]?([\w.\[\]-]{1,100})"""
+)
+"""``Invalid value 'X' for field 'password'``."""
 _PYDANTIC = re.compile(
     rb"(?:\A|[\r\n]|\\n)([\w.\[\]-]{1,100})(?:\r?\n|\\n)[ \t]+[^\r\n]{1,300}?\[type=\w{1,60}, "
     rb"input_value=([^\r\n]{1,1000}?), input_type=\w"
@@ -43,6 +48,10 @@ def _find_keys(data: bytes, context: Context) -> Iterable[Range]:
         context.budget.count()
         if context.is_secret(entry[2].rpartition(b".")[2], entry[1]):
             yield entry.span(1)
+    for value in _QUOTED.finditer(data):
+        context.budget.count()
+        if context.strength(value[2]) >= Strength.TOKEN and context.is_secret(value[2], value[1]):
+            yield value.span(1)
     for key in _SQL_SERVER.finditer(data):
         context.budget.count()
         if context.is_secret(key[1], key[2]):

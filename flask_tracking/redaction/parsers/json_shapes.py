@@ -183,6 +183,8 @@ def _find_by_value(
     strength = weigh(text.rpartition(b"/")[2])
     if b"/secrets/" in text:
         strength = Strength.STRONG  # the resource of a vault
+    elif key == b"question":
+        strength = min(strength, Strength.TOKEN)
     if strength > Strength.NONE:
         for one in objects.find_members(start):
             is_echo = one.key in _ECHOED and objects.data[one.start : one.start + 1] == b'"'

@@ -36,7 +36,7 @@ UNREADABLE = b"password"
 """Stands for a field name that is not UTF-8, and so may be any."""
 MAX_TAG_BYTES = 2000
 _NAMED_ELEMENT = re.compile(
-    rb"""<((?:[\w-]+:)?(?:key|name|dt|th|td))(?:\s[^<>]*)?>([^<>]{1,300})</\1>\s{0,99}(?=<(?:[\w-]+:)?"""
+    rb"""<((?:[\w-]+:)?(?:key|name|dt|th|td|string))(?:\s[^<>]*)?>([^<>]{1,300})</\1>\s{0,99}(?=<(?:[\w-]+:)?"""
     rb"""(?:value|string|data|integer|dd|td|code)[\s>])""",
     re.I,
 )

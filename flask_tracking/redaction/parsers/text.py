@@ -34,15 +34,21 @@ MAX_PHRASE = 5
 """Words of the longest name with blanks in it."""
 _SEPARATOR = re.compile(
     rb"(?<!:):(?!:)|=|(?<=[\s\\\]\"'])->|\xe2[\x86\x87]\x92|\xef\xbc\x9a|(?<=[\w\x80-\xff])\t(?=[^\s:=|-])|"
-    rb"[ +](?:eq|ne)[ +](?=\\*[\"'])|%3[AaDd]|\\(?:u00|x)3[AaDd]|&#(?:0*(?:58|61)|[xX]0*3[AaDd]);|"
-    + "(?:是|は|는|은)".encode()
+    rb"[ ]\xe2\x80[\x93\x94][ ]|[ +](?i:eq|ne|in|like)[ +](?=\(?\\*[\"'])|"
+    rb"%3[AaDd]|\\(?:u00|x)3[AaDd]|&#(?:0*(?:58|61)|[xX]0*3[AaDd]);|"
+    + "(?:是|为|為|は|는|은|คือ)".encode()
     + rb"(?=[^\w\s]{0,6}[ ]?[!-~]{4})"
 )
-"""``:``, ``=``, arrows, a tab, ``eq`` of OData, and ``is`` in Chinese, Japanese and Korean."""
+"""``:``, ``=``, arrows, dashes, a tab, ``eq`` and the like, and ``is`` in languages without blanks."""
 _NOT_A_NAME = re.compile(rb"""[^0-9A-Za-z_.$%\[\]\-\\\x80-\xff]+""")
 _NOT_IN_PHRASES = re.compile(rb"[^\w\x80-\xff \t+.'/-]")
-_ASIDE = re.compile(rb"(?:[ \t]\([^()]{0,60}\)|[ \t](?:is|was|are|es|est|ist|er|jest|adalah))[ \t]*\Z")
-"""What may stand between a name and its separator: ``password (old):``, ``the password is:``."""
+_ASIDE = re.compile(
+    rb"(?:[ \t]\([^()]{0,60}\)|(?:[ \t](?:is|was|are|provided|supplied|given|"
+    rb"es|est|ist|lautet|er|jest|to|adalah|je|"
+    + "on|ta|este|è|é|är|е|је|είναι|σας|mới|là".encode()
+    + rb")){1,2})[ \t]*\Z"
+)
+"""What may stand between a name and its separator: ``password (old):``, ``ditt lösenord är:``."""
 _GAP = re.compile(
     rb"""(?:(?:"[\w\\]{1,60}":)?(?:protected|private)\])?"""
     rb"""[ ]?[>=]{0,3}(?:\s{0,60}string\([0-9]{1,9}\)[ ](?=")|"""
@@ -261,8 +267,10 @@ def _weigh_name(data: bytes, at: int, context: Context) -> tuple[int, Strength]:
             before = "".join(_words(phrase)[-2:-1])
             strength = context.detector.names.strength_within(before, name.decode("latin-1"))
         strength = max(strength, _weigh_phrase(phrase, context, least=2))
-    elif strength is Strength.STRONG and _ARTICLE.search(data, max(0, start - 20), start):
-        strength = Strength.TOKEN
+    elif strength is Strength.STRONG and (
+        name[-1:] in b"sS" or _ARTICLE.search(data, max(0, start - 20), start)
+    ):
+        strength = Strength.TOKEN  # ``Passwords: best practices``
     return start, strength
 
 
