@@ -21,7 +21,6 @@ __all__ = ["find_apart", "find_in_body", "find_in_form", "find_in_string", "trim
 
 _BASE64 = re.compile(rb"[0-9A-Za-z+/_-]{12,}={0,2}")
 _FILE_MARK = re.compile(rb"\[file, [0-9]+ bytes\]")
-_JSON_START = (b"{", b"[")
 
 
 def find_in_body(
@@ -71,17 +70,26 @@ def _find_by_kind(data: bytes, kind: str, hits: Sequence[Range], context: Contex
         return _find_in_json(data, hits, context)
     if kind == "application/x-www-form-urlencoded":
         return find_in_form(data, context, is_form=True)
-    if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in _JSON_START:
-        try:
-            return _find_in_json(data, hits, context)
-        except MalformedError:
-            pass
+    if (found := _try_json(data, hits, context)) is not None:
+        return found
     if kind == "text/css":
         return context.detector.find(data)  # its names are those of elements
     if not kind and looks_like_form(data):
         return find_in_form(data, context)
     is_markup = "html" in kind or "xml" in kind or data.lstrip()[:1] == b"<"
     return find_in_string(data, context, hits, is_markup=is_markup)
+
+
+def _try_json(
+    data: bytes, hits: Sequence[Range], context: Context, *, is_inner: bool = False
+) -> list[Finding] | None:
+    """Find the secrets in JSON; None where it is no JSON, or broken."""
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
+        return None
+    try:
+        return _find_in_json(data, hits, context, is_inner=is_inner)
+    except MalformedError:
+        return None
 
 
 def _find_in_json(
@@ -118,38 +126,25 @@ def find_in_string(
         return [Finding(0, len(data), "unreadable")]
     if not hits:
         return []
-    if not is_inner:
-        inner = _find_wrapped(data, hits, context)
-        if inner is not None:
-            return inner
-    return find_in_text(data, hits, context, is_markup=is_markup)
+    inner = None if is_inner else _find_wrapped(data, hits, context)
+    return find_in_text(data, hits, context, is_markup=is_markup) if inner is None else inner
 
 
 def _find_wrapped(data: bytes, hits: Sequence[Range], context: Context) -> list[Finding] | None:
     """Undo JSON or base64 in a string; None when it is neither."""
-    if data.lstrip()[:1] in _JSON_START:
-        try:
-            return _find_in_json(data, hits, context, is_inner=True)
-        except MalformedError:
-            return None
-    if _BASE64.fullmatch(data):
-        found = context.detector.find(data)
-        decoded = decode_base64(data)
-        if found or not decoded or b"\0" in decoded:
-            return found or None
-        return [Finding(0, len(data), "base64")] if _is_in_decoded(decoded, context) else []
-    return None
+    if not _BASE64.fullmatch(data):
+        return _try_json(data, hits, context, is_inner=True)
+    found = context.detector.find(data)
+    decoded = decode_base64(data)
+    if found or not decoded or b"\0" in decoded:
+        return found or None
+    return [Finding(0, len(data), "base64")] if _is_in_decoded(decoded, context) else []
 
 
 def _is_in_decoded(decoded: bytes, context: Context) -> bool:
     """Tell whether a decoded text holds a secret."""
-    if decoded.lstrip()[:1] in _JSON_START:
-        try:
-            hits = context.detector.scan(decoded)
-            return bool(_find_in_json(decoded, hits, context, is_inner=True))
-        except MalformedError:
-            pass
-    return bool(find_in_string(decoded, context, is_inner=True))
+    found = _try_json(decoded, context.detector.scan(decoded), context, is_inner=True)
+    return bool(find_in_string(decoded, context, is_inner=True) if found is None else found)
 
 
 def _find_in_multipart(data: bytes, content_type: str, context: Context) -> list[Finding]:
