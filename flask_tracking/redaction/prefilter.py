@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from ..record import ExceptionInfo, Holds, Record
+from ..record import Holds, Record
 from ..record_fields import fields_holding
 from ..runtime.cache import BoundedCache, make_pick
 from .detection.detector import Detector
@@ -29,12 +29,11 @@ _TEXTS = fields_holding(Holds.TEXT, Holds.PATH, Holds.FORM, Holds.TARGET)
 _HEADERS, _AGENTS = fields_holding(Holds.HEADERS), fields_holding(Holds.AGENT)
 _NOTES = {side: f"{side}_body_note" for side in ("request", "response")}
 _pick_texts = make_pick(_TEXTS)
-_FORMAT = "\n".join(["%s"] * len(_TEXTS))
-"""One string of what is always there: these are few, and mostly short."""
 _PLAIN, _HIDDEN = "", None
 MAX_CLEAN, MAX_CLEAN_SIZE = 1000, 300
 """Values of headers that are remembered, and the characters of the longest."""
-Gather = Callable[[Any], Iterable[str]]
+BYTES_AT_ONCE = 1 << 17
+"""Of bodies: Python's ``re`` holds the interpreter for as long as it reads, up to the end."""
 
 
 class Hits(NamedTuple):
@@ -64,40 +63,36 @@ class Prefilter:
         )
         self._clean: set[str] = set()
         """Values of headers in which nothing was seen: most come with every request."""
-        self._others = _name_fields(
-            {
-                Holds.ARGS: _gather_args,
-                Holds.ERROR: _gather_error,
-                Holds.TREE: _flatten,
-                Holds.TIMINGS: _gather_timings,
-            }
-        )
 
     def look(self, records: Sequence[Record]) -> list[Hits]:
         """Return the hits in each record."""
+        return [hits for some in _split(records) for hits in self._look(some)]
+
+    def _look(self, records: Sequence[Record]) -> list[Hits]:
         texts: list[bytes] = []
-        to_read, repeated = [], []
+        to_read, news = [], []
         for record in records:
-            new = self._gather_new(record)
-            repeated.append(new)
-            head = _gather_head(record, new, self._others)
-            request, response = record.request_body, record.response_body
+            values = vars(record)
+            new = self._gather_new(values)
+            head = _gather_head(values, new)
+            request, response = values["request_body"], values["response_body"]
             is_multipart = bool(request or response) and b"multipart/" in head.lower()
-            read_request = bool(request) and self._must_read(record, "request", request, is_multipart)
-            read_response = bool(response) and self._must_read(
-                record, "response", response, is_multipart
-            )
+            read_request = bool(request) and (is_multipart or self._must_read(record, "request"))
+            read_response = bool(response) and (is_multipart or self._must_read(record, "response"))
             # What was sent is often what comes back: it is scanned once.
             is_seen = read_response or (not read_request and response == request)
             texts += (head, b"" if read_request else request, b"" if is_seen else response)
             to_read.append((read_request, read_response))
+            news.append(new)
         hits = self._detector.scan(b"\n".join(texts))
-        seen = _spread(hits, texts) if hits else [()] * len(texts)
-        for new, head_hits in zip(repeated, seen[::3], strict=True):
+        if not hits and not any(map(any, to_read)):
+            for new in filter(None, news):
+                self._learn(new)
+            return [CLEAN] * len(records)
+        seen = _spread(hits, texts)
+        for new, head_hits in zip(news, seen[::3], strict=True):
             if new and not head_hits:
                 self._learn(new)
-        if not hits and not any(map(any, to_read)):
-            return [CLEAN] * len(records)
         return [
             _judge(record, must_read, *parts)
             for record, must_read, *parts in zip(
@@ -105,24 +100,25 @@ class Prefilter:
             )
         ]
 
-    def _must_read(self, record: Record, side: str, body: bytes, is_multipart: bool) -> bool:
-        if is_multipart or len(body) > self._max_body_bytes or b"\0" in body:
-            return True
+    def _must_read(self, record: Record, side: str) -> bool:
         values = vars(record)
-        note = values[_NOTES[side]]
+        body, note = values[f"{side}_body"], values[_NOTES[side]]
+        if len(body) > self._max_body_bytes or b"\0" in body:
+            return True
         if note is None and values["outcome"] not in BROKEN_OFF:
             return False
         return note == UNDECODABLE or is_cut(record, side)
 
-    def _gather_new(self, record: Record) -> list[str]:
-        values, clean, kinds = vars(record), self._clean, self._header_kinds
+    def _gather_new(self, values: Mapping[str, Any]) -> list[str]:
+        """Return the headers and user agents that are not known to be clean."""
+        clean, kinds = self._clean, self._header_kinds
         new = []
         for field in _HEADERS:
             for name, value in values[field]:
                 kind = kinds[name]
                 if kind:
                     new.append(f"{kind}{value}")
-                elif kind is not _HIDDEN and value not in clean:
+                elif value not in clean and kind is not _HIDDEN:
                     new.append(value)
         for field in _AGENTS:
             agent = values[field]
@@ -140,15 +136,21 @@ class Prefilter:
         )
 
 
-def _name_fields(gatherers: Mapping[Holds, Gather]) -> list[tuple[str, Gather]]:
-    return [(name, gather) for kind, gather in gatherers.items() for name in fields_holding(kind)]
+def _split(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Split a batch so that each part has about `BYTES_AT_ONCE` of bodies."""
+    start = size = 0
+    for at, record in enumerate(records):
+        if size > BYTES_AT_ONCE:
+            yield records[start:at]
+            start, size = at, 0
+        size += len(record.request_body) + len(record.response_body)
+    yield records[start:]
 
 
-def _gather_head(record: Record, new: list[str], gatherers: list[tuple[str, Gather]]) -> bytes:
+def _gather_head(values: Mapping[str, Any], new: Iterable[str]) -> bytes:
     """Return the text of all but the bodies, with what is `new` of the headers."""
-    values = vars(record)
-    texts = [_FORMAT % _pick_texts(values), *new]
-    for name, gather in gatherers:
+    texts = [*filter(None, _pick_texts(values)), *new]
+    for name, gather in _OTHERS:
         value = values[name]
         if value:
             texts += gather(value)
@@ -157,10 +159,6 @@ def _gather_head(record: Record, new: list[str], gatherers: list[tuple[str, Gath
 
 def _gather_args(args: dict[str, str]) -> Iterable[str]:
     return [f"{key}={value}" for key, value in args.items()]
-
-
-def _gather_error(error: ExceptionInfo) -> Iterable[str]:
-    return error
 
 
 def _gather_timings(timings: Iterable[Any]) -> Iterable[str]:
@@ -179,6 +177,16 @@ def _flatten(value: Any) -> Iterator[str]:
         yield value.decode("latin-1")
     elif value is not None:
         yield str(value)
+
+
+_GATHER: dict[Holds, Callable[[Any], Iterable[str]]] = {
+    Holds.ARGS: _gather_args,
+    Holds.ERROR: tuple,
+    Holds.TREE: _flatten,
+    Holds.TIMINGS: _gather_timings,
+}
+_OTHERS = [(name, gather) for holds, gather in _GATHER.items() for name in fields_holding(holds)]
+"""The other fields, and what makes texts of each."""
 
 
 def is_cut(record: Record, side: str) -> bool:

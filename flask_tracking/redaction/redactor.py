@@ -45,7 +45,7 @@ class Redactor:
         self._settings = settings
         self._find_literals = find_literals
         self._engine = engine
-        self._literals: tuple[str, ...] = ()
+        self._found_literals: tuple[str, ...] = ()
         self._detector: Detector | None = None
         self._prefilter: Prefilter | None = None
         self._actions = Actions(dict(settings.redact_actions), settings.redact_hash_key, callback)
@@ -96,10 +96,9 @@ class Redactor:
 
     def _get_detector(self) -> Detector:
         """Return the detector, with the literals that are known now."""
-        settings = self._settings
-        candidates = (*settings.redact_literals, *self._find_literals())
-        literals = tuple(one for one in candidates if is_strong(one))
-        if self._detector is None or literals != self._literals:
+        found = tuple(self._find_literals())
+        if self._detector is None or found != self._found_literals:
+            settings = self._settings
             detector = _compile(
                 self._engine or best_engine(),
                 settings.redact_names,
@@ -108,9 +107,9 @@ class Redactor:
                 settings.redact_off,
                 settings.redact_cards,
             )
-            self._detector = detector.knowing(literals)
+            self._detector = detector.knowing(filter(is_strong, (*settings.redact_literals, *found)))
             self._prefilter = Prefilter(self._detector, settings.max_body_bytes)
-            self._literals = literals
+            self._found_literals = found
         return self._detector
 
 

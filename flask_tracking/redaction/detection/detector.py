@@ -93,7 +93,7 @@ class Detector:
 
     def scan(self, data: bytes) -> list[Range]:
         """Find where there may be a secret: nothing outside these hits is one."""
-        apart = self.set_aside(data)
+        apart = set_aside(data, self._has_token)
         if apart is None:
             return self._scan_all(data)
         hits = [apart.raw_range(*hit) for hit in self._scan_all(apart.text)]
@@ -149,7 +149,12 @@ class Detector:
 
 
 def _make_scan_pattern(rule: Format) -> ScanPattern:
-    pattern = without_anchors(rule.pattern) if rule.sources == OWN else rule.pattern
+    pattern = rule.pattern
+    if rule.sources == OWN:
+        pattern = without_anchors(pattern)
+    elif pattern.endswith("*)"):
+        # What may be empty tells nothing, and RE2 would look for its head from a hit back to the last.
+        pattern = pattern.rpartition("(?P<s>")[0]
     return ScanPattern(
         _without_group(pattern), rule.hints, _without_group(rule.before), needs=_needs(rule)
     )

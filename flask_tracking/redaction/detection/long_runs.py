@@ -83,19 +83,20 @@ def set_aside(data: bytes, is_seen: Callable[[bytes], bool]) -> WithoutRuns | No
         data: the text.
         is_seen: tells whether a run has a token in it, and so has to stay.
     """
+    # Of so many characters in a row every eighth is enough to see them: most texts have none.
+    samples = data[::_STRIDE].translate(_MASK)
+    if _SAMPLES not in samples:
+        return None
     runs = [
         Run(start, end, decode_text(run))
-        for start, end in _find_runs(data)
+        for start, end in _find_runs(data, samples)
         if _is_random(run := normalise(data[start:end])) and not is_seen(run)
     ]
     return WithoutRuns(data, runs) if runs else None
 
 
-def _find_runs(data: bytes) -> Iterator[Range]:
-    if len(data) < MIN_RUN:
-        return
-    # Of so many characters in a row every eighth is enough to see them: most texts have none.
-    samples, at = data[::_STRIDE].translate(_MASK), 0
+def _find_runs(data: bytes, samples: bytes) -> Iterator[Range]:
+    at = 0
     while (at := samples.find(_SAMPLES, at)) >= 0:
         start = at * _STRIDE
         while start and data[start - 1] in _CHARACTERS:

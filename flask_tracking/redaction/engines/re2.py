@@ -49,7 +49,7 @@ class Re2Engine:
             with lock:
                 found = itertools.islice(compiled.get().finditer(data), MAX_HITS)
                 hits = [match.span() for match in found]
-            return limit_hits(hits, len(data))
+            return limit_hits(hits, len(data)) if hits else hits
 
         return scan
 
