@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 
 from .base import (
     CAPITALS,
@@ -47,6 +48,8 @@ _CAPITALS = bytes(
     0x41 if code in b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" else 0x2E for code in range(256)
 )
 """All digits, and all digits and capitals, are one: cards and IBANs are rows of them."""
+MIN_FOR_TREE = 20
+"""So many hints are looked for as one pattern; fewer are found sooner one by one."""
 _OPEN_REPEAT = re.compile(r"[*+]|,\}")
 
 Find = Callable[[int], "Range | None"]
@@ -71,10 +74,11 @@ class PythonEngine:
     def make_choice(self, patterns: Sequence[ScanPattern]) -> Choose:
         """Return a function that tells which of `patterns` may be in a text, by number."""
         # By what is looked at of a text, and the rarer characters in the hints: mostly one is missing.
-        groups: dict[tuple[str, frozenset[int]], list[tuple[int, bytes]]] = {}
+        groups: dict[tuple[str, frozenset[int]], dict[bytes, list[int]]] = {}
         for at, pattern in enumerate(patterns):
             for hint in (one.encode() for one in pattern.hints or ("",)):
-                groups.setdefault(_group_hint(pattern, hint), []).append((at, hint))
+                groups.setdefault(_group_hint(pattern, hint), {}).setdefault(hint, []).append(at)
+        finders = [(part, rare, _make_finder(hints)) for (part, rare), hints in groups.items()]
         needs = [pattern.needs for pattern in patterns]
         # What has no hint is looked for in the runs: they are short.
         within_runs = [
@@ -88,15 +92,46 @@ class PythonEngine:
             missing = text.find_missing()
             found = {
                 at
-                for (part, rare), hints in groups.items()
+                for part, rare, find in finders
                 if rare <= text.rare and (within := text.parts[part])
-                for at, hint in hints
-                if hint in within
+                for at in find(within)
             }
             found -= {at for at, pattern in within_runs if not pattern.search(text.parts["runs"])}
             return sorted(at for at in found if needs[at] not in missing)
 
         return choose
+
+
+def _make_finder(hints: Mapping[bytes, list[int]]) -> Callable[[bytes], Iterable[int]]:
+    """Return a function that finds the numbers of the hints that are in a text."""
+    if len(hints) < MIN_FOR_TREE:
+        return lambda text: [at for hint, some in hints.items() if hint in text for at in some]
+    tree = _make_tree(sorted(filter(None, hints)))
+    first, everywhere = re.compile(tree), re.compile(b"(?=(%b))" % tree)
+    # Each match is the longest hint that begins at a place, and shorter ones are in it.
+    within = {
+        longest: [at for hint, some in hints.items() if longest.startswith(hint) for at in some]
+        for longest in hints
+    }
+    always = hints.get(b"", [])
+
+    def find(text: bytes) -> Iterable[int]:
+        begin = first.search(text)
+        if begin is None:
+            return always
+        return [at for hint in set(everywhere.findall(text, begin.start())) for at in within[hint]]
+
+    return find
+
+
+def _make_tree(words: Iterable[bytes]) -> bytes:
+    """Return a pattern that matches the longest of `words`, which are sorted."""
+    branches = []
+    for first, group in groupby(words, lambda word: word[:1]):
+        rests = [word[1:] for word in group]
+        branch = _make_tree(filter(None, rests))
+        branches.append(re.escape(first) + branch + (b"?" if branch and b"" in rests else b""))
+    return b"(?:%b)" % b"|".join(branches) if branches else b""
 
 
 def _group_hint(pattern: ScanPattern, hint: bytes) -> tuple[str, frozenset[int]]:
