@@ -57,14 +57,11 @@ _GAP = re.compile(
 """Blanks, and what PHP's ``var_dump`` writes before a string: ``=>  string(9) "X"``."""
 _NAME_ENDS = b" \t\r\n\"'`\\]!?+~"
 """What may stand between a name and ``=``: its own quote, or what makes another operator of it."""
-_NAME_QUOTE = re.compile(rb"(?:%(?:2[27]|5[Dd])|&quot;|&#(?:34|39|x2[27]);|</[0-9a-z]+>)+\Z")
-"""The same where it is escaped, or the end of a tag."""
 _ARTICLE = re.compile(rb"(?:\A|\W)(?:the|a|an|no|this|that|any)[ \t+]+\Z", re.I)
 """Before a name that stands in a sentence: ``The secret: practice``."""
 _QUOTE = re.compile(rb"""\\*(?:["'`]|&quot;|&#(?:34|39|x2[27]);|%2[27])""")
 _OPENING = re.compile(rb"""["'`<(][^\s"'`<>()]*\Z""")
 _CLOSING = {b'"': b'"', b"'": b"'", b"`": b"`", b"<": b">", b"(": b")"}
-_QUERY = re.compile(rb"[?&;][^\s?&;=]*\Z")
 _QUERY_END = re.compile(rb"""[\s"'`<>&#]""")
 _PAIR = rb"""[0-9A-Za-z_.\-\[\]]{1,60}\\*["']?[ \t]*[:=](?!=)"""
 _VALUE_END = re.compile(
@@ -78,8 +75,6 @@ _ESCAPED_END = re.compile(rb"%0[AaDd]|" + _VALUE_END.pattern)
 _LINE_END = re.compile(rb"[\r\n]|\\n")
 _STRUCTURE = re.compile(rb"[A-Za-z_][\w.]{0,60}\(|[{\[(]")
 """``{'old': 'X'}``, ``Field(default='X')``."""
-_MEMBERS = re.compile(rb"\{[^{}]*: [^{}]*\}")
-"""``{ type: string }``: each has a name of its own."""
 _ANNOTATION = re.compile(rb"[A-Za-z][\w.\[\]|, ]{0,60}?[ \t]*=[ \t]+")
 """``: str = ``, between the name of a variable and its value."""
 _DIGEST = re.compile(rb"[Dd]igest[ \t]+([^\r\n]*=[^\r\n]*)")
@@ -255,7 +250,6 @@ def _weigh_name(data: bytes, at: int, context: Context) -> tuple[int, Strength]:
     window = data[begin:at]
     aside = _ASIDE.search(window)
     window = (window[: aside.start()] if aside else window).rstrip(_NAME_ENDS)
-    window = _NAME_QUOTE.sub(b"", window).rstrip(_NAME_ENDS)
     name = _NOT_A_NAME.split(window)[-1]
     start = begin + len(window) - len(name)
     strength = context.strength(unquote_to_bytes(name) if b"%" in name else name)
@@ -314,8 +308,6 @@ def _find_value(
         end = find_bracket(data, structure.end() - 1)
         context.budget.spend(WORK_IN_STRUCTURES * (end - start))
         strings = list(_STRING.finditer(data, structure.end(), end))
-        if structure[0] == b"{" and not strings and _MEMBERS.fullmatch(data, start, end):
-            return
         if strings or structure[0][-1:] == b"(" and len(structure[0]) > 1:
             for string in strings:
                 yield from _judge(data, *string.span(2), strength, context, is_loose=True)
@@ -377,7 +369,7 @@ def _find_end(data: bytes, name: int, after: int, start: int) -> int:
     if _BELOW.fullmatch(data, start, end):
         return _find_below(data, start, end)
     before = max(0, name - MAX_NAME_BYTES)
-    if _QUERY.search(data, before, name) or data[name - 1 : name] in (b"?", b"&"):
+    if data[name - 1 : name] in (b"?", b"&", b";"):
         stop = _QUERY_END.search(data, start, end)
         end = end if stop is None else stop.start()
     opening = _OPENING.search(data, before, name)
