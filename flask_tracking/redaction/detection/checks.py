@@ -33,10 +33,10 @@ _CARD_WORD = re.compile(
     re.I,
 )
 _GROUPS = re.compile(rb"[0-9]+")
-_RUN = re.compile(rb"[0-9A-Za-z]{10,}")
+_RUN = re.compile(rb"[0-9A-Za-z]{10,}")  # not gsk_some_name
 MAX_WORD = 15
 """Letters of the longest word in an identifier."""
-_CLUSTERS = re.compile(rb"[b-df-hj-np-tv-xz]{6}|[B-DF-HJ-NP-TV-XZ]{6}")
+_CLUSTERS = re.compile(rb"[b-df-hj-np-tv-xz]{6}|[B-DF-HJ-NP-TV-XZ]{6}")  # qkxzvt; not lengths
 _LETTER, _SMALL, _CAPITAL = re.compile(rb"[A-Za-z]"), re.compile(rb"[a-z]"), re.compile(rb"[A-Z]")
 _SIGNATURE = re.compile(rb"[0-9A-Za-z_-]+")
 _NAMED = re.compile(rb"sha[0-9]{1,3}[:-]\Z|\b(?:arn|urn):\S*\Z", re.I)
@@ -50,7 +50,7 @@ _CARD_START = re.compile(
     rb"[2-6](?:[0-9]{11,18}(?![0-9])|[0-9]{3}([ +-])(?:[0-9]{4}\1[0-9]{4}\1|[0-9]{6}\1)[0-9])"
 )
 _CARD_RUN = re.compile(rb"[2-6](?:[ +-]?[0-9]){11,18}")
-_NEXT_CARD = re.compile(rb"[ +](?=[2-6][0-9]{3})")
+_NEXT_CARD = re.compile(rb"[ +](?=[2-6][0-9]{3})")  # of two on a line
 _DIGITS = re.compile(rb"[0-9 +-]*")
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _IBAN_START = re.compile(rb"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?=[ +-]?[0-9A-Z])")

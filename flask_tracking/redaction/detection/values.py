@@ -61,10 +61,12 @@ _REFERENCE = re.compile(r"(?<=\s)#[0-9]+\b")
 """``see #12``."""
 _SLUG = re.compile(r"[A-Za-z]*[0-9]{0,4}(?:[-_./:][A-Za-z]*[0-9]{0,4})+")
 """``errors.tokenExpired2``, ``photo-12``."""
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
-_DIGEST = re.compile(r"(?<=[-_:/.])[0-9a-f]{32,64}\Z")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)  # not one in braces
+_DIGEST = re.compile(r"(?<=[-_:/.])[0-9a-f]{32,64}\Z")  # views/‹digest›; not k‹digest›
 _NAME_PARTS = re.compile("[A-Za-z]+|[0-9]+")
-_NAME_WORD = re.compile("(?=.?.?.?[aeiouyAEIOUY])(?:[A-Z]?[a-z]{2,}|[A-Z]{3,})+")
+_NAME_WORD = re.compile("(?=.{0,3}[aeiouyAEIOUY])(?:[A-Z]?[a-z]{2,}(?:[A-Z][a-z]{2,})*|[A-Z]{3,})")
+"""``summer``, ``checkoutPage``, ``SUMMER``; not ``aXbYc``."""
+MAX_ID = 200
 _MODES = frozenset("live test prod".split())
 """Words before a digest that say what a token is for."""
 _EXPRESSION = re.compile(
@@ -73,12 +75,12 @@ _EXPRESSION = re.compile(
 """``req.body.password``, ``$password``."""
 _COOKIES = re.compile(r"[\w.-]{1,40}=[^\s;=]{4,}(?:;\s?[\w.-]{1,40}(?:=[^\s;]*)?)*")
 """``session=X; theme=dark``."""
-_CODE = re.compile(r"[0-9]{4,8}|[0-9]{3}[ -][0-9]{3}")
+_CODE = re.compile(r"[0-9]{4,8}|[0-9]{3}[ -][0-9]{3}")  # 367591, 367 591; not 367-59
 _MIXED = re.compile(r"[^\s:/#]{6,64}")
-_SEGMENT_WORD = re.compile(r"(?:^|/)[a-z]{4,}(?:/|$)|://|^/")
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_SEGMENT_WORD = re.compile(r"(?:^|/)[a-z]{4,}(?:/|$)|://|^/")  # /reset/X, a://b; not X/Y
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # d'Ada; not 7up
 _JOINTS = re.compile(r"[\W_]+")
-_CONSONANTS = re.compile(r"[b-df-hj-np-tv-xz]{5}", re.I)
+_CONSONANTS = re.compile(r"[b-df-hj-np-tv-xz]{5}", re.I)  # qkxzt; not backs
 _VOWEL = re.compile(r"[AEIOU]")
 _FUNCTION_WORDS = frozenset(
     """
@@ -209,6 +211,8 @@ def is_opaque(text: str) -> bool:
 
 def _names_something(text: str) -> bool:
     """Tell ids from secrets: a UUID, ``SUMMER2024SALE50``, ``views/products/1-`` and a digest."""
+    if len(text) > MAX_ID:
+        return False
     if _UUID.fullmatch(text):
         return True
     parts = _NAME_PARTS.findall(_DIGEST.sub("", text))

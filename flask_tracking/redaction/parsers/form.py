@@ -17,7 +17,7 @@ _LOGIN_FIELD = re.compile(
 _CODE_IN_FORM = re.compile(rb"(?:code|pin|pass)=[0-9]{4,8}")
 _CODE_IN_QUERY = re.compile(rb"(?:code|pin|pass)=[0-9]{6,8}")
 """A code that was sent to log in: in a form, and beside ``state`` and the like."""
-_HAS_ESCAPED_NAME = re.compile(rb"[^=]*[%;]")
+_HAS_ESCAPED_NAME = re.compile(rb"[^=]*[%;]")  # user%5Bpassword%5D=X; not a=%41
 
 
 def find_in_fields(

@@ -22,8 +22,8 @@ from ..detection.names import Strength
 from ..engines.base import Range
 
 _BRACKET = re.compile(rb'"[^"]*"?|([\[{])|[\]}]')
-_COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
-_KEY_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\Z')
+_COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")  # behind a key; not "a", "b"
+_KEY_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\Z')  # "name": ; not "name",
 _LIST_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\[[^\[\]{}]{0,300}\Z')
 _PAIR_BEFORE = re.compile(rb"[\[,][ \t\r\n]{0,9}\Z")
 _PAIR_BEHIND = re.compile(

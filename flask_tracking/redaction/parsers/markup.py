@@ -30,8 +30,8 @@ _FIELD = re.compile(rb"form-data\s*;((?:[^\r\n\\]|\r?\n[ \t]|\\[^rn])*)", re.I)
 _FIELD_NAME = re.compile(
     rb"""(?:\A|[;\s])name\*?\s*=\s*(?:\\*"((?:[^"\\]|\\[^"])*)\\*"|'([^']*)'|([^;\r\n]+))""", re.I
 )
-_PASSWORD_INPUT = re.compile(rb"""\btype\s*=\s*(?:["']|&quot;)?password\b""", re.I)
-_NEXT_TAG = re.compile(rb"<[A-Za-z/!?]|&lt;/?[A-Za-z]")
+_PASSWORD_INPUT = re.compile(rb"""\btype\s*=\s*(?:["']|&quot;)?password\b""", re.I)  # not type="text"
+_NEXT_TAG = re.compile(rb"<[A-Za-z/!?]|&lt;/?[A-Za-z]")  # <b, </b; not a < b
 UNREADABLE = b"password"
 """Stands for a field name that is not UTF-8, and so may be any."""
 MAX_TAG_BYTES = 2000

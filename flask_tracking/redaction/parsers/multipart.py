@@ -10,7 +10,7 @@ from .context import MalformedError
 
 _BOUNDARY = re.compile(r"""boundary\s*=\s*(?:"([^"]+)"|([^\s;,]+))""", re.I)
 _GAP = re.compile(rb"\r?\n\r?\n")
-_FILE_NAME = re.compile(rb"filename\*?\s*=", re.I)
+_FILE_NAME = re.compile(rb"filename\*?\s*=", re.I)  # filename*=; not name=
 
 
 class Part(NamedTuple):

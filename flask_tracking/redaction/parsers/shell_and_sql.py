@@ -22,9 +22,9 @@ _WORD = re.compile(rb"""[^\s"'`&]*""")
 _INSERT = re.compile(
     rb"\binsert\s{1,9}into\s[^(;]{1,200}\(([^()]{1,4000})\)\s{0,9}values\s{0,9}(?=\()", re.I
 )
-_NEXT_ROW = re.compile(rb"\s*,\s*(?=\()")
+_NEXT_ROW = re.compile(rb"\s*,\s*(?=\()")  # (1, X), (2, Y)
 _LITERAL = re.compile(rb"""["'0-9]""")
-_PARAMETERS = re.compile(rb"\[parameters: (?=[\[({])")
+_PARAMETERS = re.compile(rb"\[parameters: (?=[\[({])")  # SQLAlchemy
 _COLUMNS = re.compile(rb"\binto\s[^(;]{1,200}\(([^()]{1,4000})\)", re.I)
 _BOUND = re.compile(
     rb"""([\w"`\].]{1,100})\s{0,9}(?:=|<>|!=|\bin\b|\blike\b)\s{0,9}\(?(?:\?|%s|%\(|:\w|\$[0-9])""",

@@ -23,10 +23,10 @@ _CELL = {
     )
     for delimiter in (b"|", b",", b";", b"\t")
 }
-_HTML_ROW = re.compile(rb"<tr[\s>](?:[^<]|<(?!/?t(?:r|able)))*", re.I)
+_HTML_ROW = re.compile(rb"<tr[\s>](?:[^<]|<(?!/?t(?:r|able)))*", re.I)  # up to the next; not <track>
 _HTML_CELL = re.compile(rb"<t[hd](?:\s[^<>]*)?>(?:\s*<[a-z][^<>]*>)*\s*([^<]*)", re.I)
 """``<td><code>X</code></td>``."""
-_SECRET = re.compile(rb"^kind:[ \t]*Secret[ \t]*$", re.M)
+_SECRET = re.compile(rb"^kind:[ \t]*Secret[ \t]*$", re.M)  # not kind: SecretList
 _MANIFEST = re.compile(rb"^(?:data|stringData):[ \t]*\n((?:[ \t]+[^\n]*(?:\n|\Z))+)", re.M)
 _ITEM = re.compile(rb"^[ \t]+[^\s:]+:[ \t]+[\"']?([^\r\n\"']+)", re.M)
 """``data:`` of ``kind: Secret``, and each value in it."""

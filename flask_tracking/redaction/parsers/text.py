@@ -41,7 +41,7 @@ _SEPARATOR = re.compile(
 )
 """``:``, ``=``, arrows, dashes, a tab, ``eq`` and the like, and ``is`` in languages without blanks."""
 _NOT_A_NAME = re.compile(rb"""[^0-9A-Za-z_.$%\[\]\-\\\x80-\xff]+""")
-_NOT_IN_PHRASES = re.compile(rb"[^\w\x80-\xff \t+.'/-]")
+_NOT_IN_PHRASES = re.compile(rb"[^\w\x80-\xff \t+.'/-]")  # <p>Secret key: is two words
 _ASIDE = re.compile(
     rb"(?:[ \t]\([^()]{0,60}\)|(?:[ \t](?:is|was|are|provided|supplied|given|"
     rb"es|est|ist|lautet|er|jest|to|adalah|je|"
@@ -60,7 +60,7 @@ _NAME_ENDS = b" \t\r\n\"'`\\]!?+~"
 _ARTICLE = re.compile(rb"(?:\A|\W)(?:the|a|an|no|this|that|any)[ \t+]+\Z", re.I)
 """Before a name that stands in a sentence: ``The secret: practice``."""
 _QUOTE = re.compile(rb"""\\*(?:["'`]|&quot;|&#(?:34|39|x2[27]);|%2[27])""")
-_OPENING = re.compile(rb"""["'`<(][^\s"'`<>()]*\Z""")
+_OPENING = re.compile(rb"""["'`<(][^\s"'`<>()]*\Z""")  # "--password=; not " --password=
 _CLOSING = {b'"': b'"', b"'": b"'", b"`": b"`", b"<": b">", b"(": b")"}
 _QUERY_END = re.compile(rb"""[\s"'`<>&#]""")
 _PAIR = rb"""[0-9A-Za-z_.\-\[\]]{1,60}\\*["']?[ \t]*[:=](?!=)"""
@@ -72,7 +72,7 @@ _VALUE_END = re.compile(
 """The end of the line, the next pair, or a closing tag."""
 _ESCAPED_END = re.compile(rb"%0[AaDd]|" + _VALUE_END.pattern)
 """The same where what stands before it is percent-encoded: then the end of the line is, too."""
-_LINE_END = re.compile(rb"[\r\n]|\\n")
+_LINE_END = re.compile(rb"[\r\n]|\\n")  # also escaped
 _STRUCTURE = re.compile(rb"[A-Za-z_][\w.]{0,60}\(|[{\[(]")
 """``{'old': 'X'}``, ``Field(default='X')``."""
 _ANNOTATION = re.compile(rb"[A-Za-z][\w.\[\]|, ]{0,60}?[ \t]*=[ \t]+")
@@ -88,14 +88,14 @@ _TAGS = re.compile(
     rb"(?:\s{0,9}</?(?:b|strong|em|i|u|code|span|label|th|td|dt|dd|kbd|samp|tt|br)(?:\s[^<>]{0,200})?>)+\s{0,9}"
 )
 """What may stand between a name and its value in a page: ``<b>Password:</b> X``."""
-_URN = re.compile(rb"\b(?:arn|urn):\S*\Z")
+_URN = re.compile(rb"\b(?:arn|urn):\S*\Z")  # arn:aws:secret:; not arn: secret:
 _FIRST = re.compile(rb"[^\s]*")
 _STRING = re.compile(rb"""\\*(["'])((?:(?!\\*\1)[^\r\n]){1,1000})\\*\1(?!\s*:)""")
 """A string in a structure, and not a key."""
 _BELOW = re.compile(rb"[ \t]*[|>]?[+-]?[ \t]*")
 """What stands behind a name whose value is on the next lines, as in YAML."""
 _LINE = re.compile(rb"(?:\r\n?|\n|\\r\\n|\\n)([ \t]*)((?:[^\r\n\\]|\\(?![rn]))*)")
-_LOOKS_LIKE_PAIR = re.compile(rb"""(?:- )?\\*["']?""" + _PAIR)
+_LOOKS_LIKE_PAIR = re.compile(rb"""(?:- )?\\*["']?""" + _PAIR)  # - name: X; not - X
 _TUPLE = re.compile(
     rb"""(?:[(\[]\s*b?|\bs:[0-9]{1,9}:)\\*(["'])([^"'()\n]{1,200}?)\\*\1\s*(?:,\s*b?|;s:[0-9]{1,9}:)"""
     rb"""\\*(["'])(?=([^"'\\\n]{1,1000}))"""
@@ -129,7 +129,7 @@ _FOLLOWS = re.compile(
     rb"(?:\\*['\"`]([^\s'\"`\\]{6,200})\\*['\"`]|([\w-]{20,200}))"
 )
 """``invalid password 'X'``, ``token X``: long enough where it has no quotes."""
-_CODE = re.compile(rb'^  File "[^\n]*\n(    [^\n]*)', re.M)
+_CODE = re.compile(rb'^  File "[^\n]*\n(    [^\n]*)', re.M)  # File "a.py", line 1, and its line
 
 
 def find_in_text(
