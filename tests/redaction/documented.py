@@ -911,6 +911,7 @@ PAYLOADS: dict[str, str] = {
         header | Www-Authenticate: Negotiate «b64»
         query | invite=«a24»&x=1
         json | {"2fa_code": "«d6»", "challenge": {"code": "«d6»"}}
+        json | {"headers": {"Sec-WebSocket-Protocol": "«a24»", "X-JFrog-Art-Api": "«a24»"}}
     """,
     "dumps of PHP": r"""
         text | array(2) {\n  ["user"]=>\n  string(3) "ada"\n  ["password"]=>\n  string(12) "«a12»"\n}\n

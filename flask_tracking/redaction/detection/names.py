@@ -79,7 +79,7 @@ STRONG_PHRASES = _phrases(
     confirmation code|verify code|reset code|access code|activation code|device code|user code|oob code
     recovery phrase|seed phrase|authr key|aws access key id|access key id|goog signature|amz signature
     oauth verifier|code verifier|client assertion|saml response|webhook url|magic link|reset link|auth header
-    jfrog art api|oidc data|client principal|request uri|encrypted value|user hash|access sign
+    jfrog art api|j frog art api|oidc data|client principal|request uri|encrypted value|user hash|access sign
     phpsessid|mot de passe|kata sandi|kata laluan|mật khẩu|mat khau|codice segreto|parola d ordine|dpop
     palabra clave|palavra passe|password di accesso|κωδικός πρόσβασης|كلمة المرور|كلمة السر|رمز عبور|کلمه عبور
     kata sandi anda|mật khẩu của bạn|كلمة المرور الخاصة بك|رمز عبور شما|құпия сөз|нууц үг|סיסמה שלך|הסיסמה שלך|הסיסמא שלך
@@ -90,7 +90,7 @@ TOKEN_PHRASES = _phrases(
     "new pass|old pass|current pass|confirm pass|user pass|db pass|admin pass|root pass|smtp pass|mail pass|pass 1|pass 2"
 )
 WEAK_PHRASES = _phrases(
-    "recaptcha response|captcha response|turnstile response|websocket protocol|auth user|session id|session ids|authorization code|auth req id|two factor"
+    "recaptcha response|captcha response|turnstile response|websocket protocol|web socket protocol|auth user|session id|session ids|authorization code|auth req id|two factor"
 )
 CODE_PHRASES = _phrases(
     "your code|this code|dein code|ihr code|votre code|su código|kode verifikasi|código de verificación"
@@ -110,25 +110,29 @@ STEMS = """
     encryptionkey sessionid sessid credential cardnumber connectionstring csrf xsrf
     """.split()
 """A word that has no seams is sensitive with one of these in it, like ``phpsessid`` or ``dbpassword``."""
-HARMLESS_WORDS = frozenset(
-    """
-    tokenizer tokenizers tokenize tokenized tokenization tokenise tokenised secretary secretaries
-    secretariat passwordless secretion etoken secretsmanager secretmanager
-    """.split()
+HARMLESS_WORDS = (
+    "tokeni",
+    "secretar",
+    "secretion",
+    "passwordless",
+    "etoken",
+    "secretsman",
+    "secretman",
 )
+"""Beginnings of words that have a sensitive one in them and mean something else: ``tokenizer``."""
 HARMLESS_ENDS = frozenset(
     """
-    accepted age algorithm allow allowed allowlist at attempts available balance banner bin brand
-    bucket budget change changed chars check class column company configured consent cost count
-    country counts created date days description disabled domain duration enabled end endpoint
-    error errors exists expiration expire expired expires expiry field fields format from header
-    headers hint holder httponly in issued kind label last4 lax len length lifetime limit limits
-    location max message method methods min minutes mode month name names needed network ok order
-    param parameter path per placeholder policy position preference preferences price prompt
-    provider providers question questions rate ratio remaining required requirement requirements reset result results
-    rotated samesite score seconds secure set size start state status strength supported symbol
-    time title total ttl type types unit updated url urls usage used user valid validity version
-    year email alerts scanning rules file level language logprobs refill uri fingerprint second alg algs address contract timeout found match prevention digits java py js ts go rb php rs css
+    accepted address age alerts alg algorithm allow allowed allowlist at attempts available banner
+    bin bucket change changed chars check class column company configured consent contract count
+    country counts created css date days description digits disabled domain duration email enabled
+    end endpoint error errors exists expiration expire expired expires expiry field fields file
+    fingerprint format found from go header headers hint holder httponly in issued java js kind
+    label language last4 length level lifetime limit limits logprobs match max message method
+    methods min minutes mode month name names order param parameter path placeholder policy
+    preference preferences prevention price provider providers py question questions rate refill
+    remaining required requirement requirements reset result results rotated rs rules samesite
+    scanning score second secure set size start state status strength supported symbol time timeout
+    title total ts ttl type types updated uri url urls usage used user valid validity version year
     """.split()
 )
 """After a sensitive word these say something about the secret, and are not it: ``token_count``."""
@@ -303,7 +307,7 @@ def _weigh_rows(words: tuple[str, ...], glued: str, rows: _Rows, strength: Stren
 
 def _weigh_word(words: tuple[str, ...], at: int) -> Strength:
     strength, rest = _strength_of_word(words[at])
-    if strength is Strength.NONE or words[at] in HARMLESS_WORDS:
+    if strength is Strength.NONE or words[at].startswith(HARMLESS_WORDS):
         return Strength.NONE
     return _weigh_end(strength, words[at + 1 :] or (rest,))
 
