@@ -57,6 +57,8 @@ _GAP = re.compile(
 """Blanks, and what PHP's ``var_dump`` writes before a string: ``=>  string(9) "X"``."""
 _NAME_ENDS = b" \t\r\n\"'`\\]!?+~"
 """What may stand between a name and ``=``: its own quote, or what makes another operator of it."""
+_NAME_QUOTE = re.compile(rb"(?:%(?:2[27]|5[Dd])|&quot;|&#(?:34|39|x2[27]);|</[0-9a-z]+>)+\Z")
+"""The same where it is escaped, or the end of a tag: ``<b>Password</b>:``."""
 _ARTICLE = re.compile(rb"(?:\A|\W)(?:the|a|an|no|this|that|any)[ \t+]+\Z", re.I)
 """Before a name that stands in a sentence: ``The secret: practice``."""
 _QUOTE = re.compile(rb"""\\*(?:["'`]|&quot;|&#(?:34|39|x2[27]);|%2[27])""")
@@ -250,6 +252,7 @@ def _weigh_name(data: bytes, at: int, context: Context) -> tuple[int, Strength]:
     window = data[begin:at]
     aside = _ASIDE.search(window)
     window = (window[: aside.start()] if aside else window).rstrip(_NAME_ENDS)
+    window = _NAME_QUOTE.sub(b"", window).rstrip(_NAME_ENDS)
     name = _NOT_A_NAME.split(window)[-1]
     start = begin + len(window) - len(name)
     strength = context.strength(unquote_to_bytes(name) if b"%" in name else name)
