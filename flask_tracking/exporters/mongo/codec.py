@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -12,7 +11,8 @@ from bson import DBRef
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 
-from ...record import ChildTiming, ExceptionInfo, Headers, Record, Remark, UserAgent, UserRef
+from ...codec import from_dict, to_dict
+from ...record import Record, UserRef
 from ...runtime.text import clean_text
 
 Document = dict[str, Any]
@@ -28,35 +28,14 @@ UNENCODABLE = (BSONError, OverflowError, UnicodeError, ValueError, TypeError, Re
 
 def to_document(record: Record, date_stored: datetime) -> Document:
     """Return the document of `record`. What is None is left out, as MongoEngine does."""
-    document = vars(record).copy()  # and not name by name, which takes twice as long
-    for name in _OPTIONAL_FIELDS:
-        if document[name] is None:
-            del document[name]
+    document = to_dict(record)
     document["_id"] = document.pop("id")
     document["date_stored"] = date_stored
     if record.user is not None:
         # The order matters: MongoDB compares whole subdocuments by it, and MongoEngine asks like this.
         reference = DBRef(record.user.collection, record.user.id)
         document["user"] = {"_cls": record.user.class_name, "_ref": reference}
-    if record.user_agent is not None:
-        document["user_agent"] = _without_none(record.user_agent)
-    if record.exception is not None:
-        document["exception"] = _without_none(record.exception)
-    for name in ("children", "notes", "redacted", "kept"):
-        if not document[name]:
-            del document[name]
-    if record.children:
-        document["children"] = [_without_none(child) for child in record.children]
-    if record.redacted:
-        document["redacted"] = [_without_none(remark) for remark in record.redacted]
     return document
-
-
-_OPTIONAL_FIELDS = tuple(field.name for field in dataclasses.fields(Record) if field.default is None)
-
-
-def _without_none(value: UserAgent | ExceptionInfo | ChildTiming | Remark) -> Document:
-    return {name: item for name, item in zip(value._fields, value, strict=True) if item is not None}
 
 
 def read_document(document: Mapping[str, Any]) -> Record | None:
@@ -73,72 +52,14 @@ def from_document(document: Mapping[str, Any]) -> Record:
     Raises:
         TypeError, ValueError, AttributeError: something in it has a type that no record has there.
     """
-    known: dict[str, Any] = {
-        name: document[name] for name in _PLAIN_FIELDS if document.get(name) is not None
-    }
-    for name, kind in _KINDS.items():
-        if name in known and not isinstance(known[name], kind):
-            raise TypeError(f"{name} is of type {type(known[name]).__name__}")
-    for name in ("request_body", "response_body"):
-        known[name] = _read_body(known.get(name, b""))
-    for name in ("request_headers", "response_headers"):
-        known[name] = _read_headers(known.get(name))
-    if "execution_time" in known:
-        known["execution_time"] = float(known["execution_time"])
-    agent, error = document.get("user_agent"), document.get("exception")
-    return Record(
-        **known,
-        id=document["_id"],
-        user=_read_user(document.get("user")),
-        user_agent=agent and UserAgent(*(agent.get(name) for name in UserAgent._fields)),
-        exception=error and ExceptionInfo(*(error.get(name, "") for name in ExceptionInfo._fields)),
-        children=tuple(
-            ChildTiming(*(child.get(name) for name in ChildTiming._fields))
-            for child in document.get("children") or ()
-        ),
-        notes=tuple(document.get("notes") or ()),
-        redacted=tuple(
-            Remark(*(remark.get(name) for name in Remark._fields))
-            for remark in document.get("redacted") or ()
-        ),
-    )
+    return from_dict({**document, "id": document["_id"], "user": _read_user(document.get("user"))})
 
 
-_PLAIN_FIELDS = frozenset(Record.__dataclass_fields__) - {
-    "id",
-    "user",
-    "user_agent",
-    "exception",
-    "children",
-    "notes",
-    "redacted",
-}
-
-
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    **{field.name: str for field in dataclasses.fields(Record) if field.type in ("str", "str | None")},
-    **{field.name: int for field in dataclasses.fields(Record) if field.type in ("int", "int | None")},
-    "date_created": datetime,
-    "execution_time": (int, float),
-    "time_to_first_byte": (int, float),
-    "view_args": Mapping,
-}
-"""The types of fields that are taken as they are."""
-
-
-def _read_body(body: Any) -> bytes:
-    return bytes(body) if isinstance(body, (bytes, bytearray)) else str(body).encode()
-
-
-def _read_headers(headers: Any) -> Headers:
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
-    return tuple((str(name), str(value)) for name, value in pairs)
-
-
-def _read_user(user: Any) -> UserRef | None:
+def _read_user(user: Any) -> Document | None:
     if not isinstance(user, Mapping) or not isinstance(user.get("_ref"), DBRef):
         return None
-    return UserRef(str(user.get("_cls")), user["_ref"].collection, user["_ref"].id)
+    reference = user["_ref"]
+    return UserRef(str(user.get("_cls")), reference.collection, reference.id)._asdict()
 
 
 def is_longer(document: Document, max_bytes: int) -> bool:

@@ -1,0 +1,132 @@
+"""`Record` to a plain dict and back, for whatever stores or sends records.
+
+How a field is read follows from its type, so a field that is added to `Record` is read as well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from .record import ChildTiming, ExceptionInfo, Headers, Record, Remark, UserAgent, UserRef
+
+__all__ = ["from_dict", "to_dict"]
+
+Plain = dict[str, Any]
+Read = Callable[[Any], Any]
+Part = UserRef | UserAgent | ExceptionInfo | ChildTiming | Remark
+
+
+def to_dict(record: Record) -> Plain:
+    """Return the fields of `record` by name, its parts as dicts, without what is None or empty.
+
+    Headers stay pairs. Ids, times, bytes and custom data stay what they are.
+    """
+    values = vars(record).copy()  # and not name by name, which takes twice as long
+    for name in _OPTIONAL_FIELDS:
+        if values[name] is None:
+            del values[name]
+    if record.user is not None:
+        values["user"] = record.user._asdict()
+    if record.user_agent is not None:
+        values["user_agent"] = _without_none(record.user_agent)
+    if record.exception is not None:
+        values["exception"] = _without_none(record.exception)
+    for name in ("children", "notes", "redacted", "kept"):
+        if not values[name]:
+            del values[name]
+    if record.children:
+        values["children"] = [_without_none(child) for child in record.children]
+    if record.redacted:
+        values["redacted"] = [_without_none(remark) for remark in record.redacted]
+    return values
+
+
+_OPTIONAL_FIELDS = tuple(field.name for field in dataclasses.fields(Record) if field.default is None)
+
+
+def _without_none(part: Part) -> Plain:
+    return {name: item for name, item in zip(part._fields, part, strict=True) if item is not None}
+
+
+def from_dict(values: Mapping[str, Any]) -> Record:
+    """Return the record of `values`; what is missing or None there has its default.
+
+    Names that are no field are left out. Whole numbers of milliseconds, bodies as text and headers as a
+    mapping are read as well: the first flask-tracking, or an app's callback, may have left them.
+
+    Raises:
+        TypeError, ValueError, AttributeError: something has a type that no record has there, or the id
+            or the time of arrival is missing.
+    """
+    return Record(
+        **{name: read(values[name]) for name, read in _READERS.items() if values.get(name) is not None}
+    )
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _of_type(kind: type) -> Read:
+    def read(value: Any) -> Any:
+        if not isinstance(value, kind):
+            raise TypeError(f"a {kind.__name__} is expected, and not a {type(value).__name__}")
+        return value
+
+    return read
+
+
+def _read_number(value: Any) -> float:
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"a number is expected, and not a {type(value).__name__}")
+    return float(value)
+
+
+def _read_body(body: Any) -> bytes:
+    return bytes(body) if isinstance(body, (bytes, bytearray)) else str(body).encode()
+
+
+def _read_headers(headers: Any) -> Headers:
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    return tuple((str(name), str(value)) for name, value in pairs)
+
+
+def _read_part(kind: Callable[..., Any], missing: str | None = None) -> Read:
+    names: Sequence[str] = kind._fields  # type: ignore[attr-defined]
+
+    def read(values: Any) -> Any:
+        return kind(*(values.get(name, missing) for name in names))
+
+    return read
+
+
+def _read_all(read: Read) -> Read:
+    return lambda values: tuple(map(read, values))
+
+
+_READ_BY_TYPE: dict[str, Read] = {
+    "Any": _as_it_is,
+    "ObjectId": _as_it_is,
+    "bool": _as_it_is,
+    "bytes": _read_body,
+    "datetime": _of_type(datetime),
+    "dict[str, str] | None": _of_type(Mapping),
+    "float | None": _read_number,
+    "int": _of_type(int),
+    "int | None": _of_type(int),
+    "str": _of_type(str),
+    "str | None": _of_type(str),
+    "tuple[str, ...]": tuple,
+    "tuple[tuple[str, str], ...]": _read_headers,
+    "tuple[ChildTiming, ...]": _read_all(_read_part(ChildTiming)),
+    "tuple[Remark, ...]": _read_all(_read_part(Remark)),
+    "ExceptionInfo | None": _read_part(ExceptionInfo, missing=""),
+    "UserAgent | None": _read_part(UserAgent),
+    "UserRef | None": _read_part(UserRef),
+}
+"""By the type of a field how its value is read."""
+
+_READERS = {field.name: _READ_BY_TYPE[str(field.type)] for field in dataclasses.fields(Record)}
