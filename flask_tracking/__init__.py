@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from .capture.span import Span, current_span
     from .config.settings import Settings
     from .errors import ConfigError, ExportError, FilterError, NoDatabaseError, TrackingError
-    from .exporters.base import Exporter, Reader
+    from .exporters.base import Exporter
     from .exporters.memory import MemoryExporter
+    from .exporters.store import Store
     from .extension import Tracking
     from .filters import Filter
     from .pipeline.stats import Stats
@@ -24,11 +25,11 @@ __all__ = [
     "FilterError",
     "MemoryExporter",
     "NoDatabaseError",
-    "Reader",
     "Record",
     "Settings",
     "Span",
     "Stats",
+    "Store",
     "Tracking",
     "TrackingError",
     "current_span",
@@ -42,11 +43,11 @@ _MODULES = {
     "FilterError": "errors",
     "MemoryExporter": "exporters.memory",
     "NoDatabaseError": "errors",
-    "Reader": "exporters.base",
     "Record": "record",
     "Settings": "config.settings",
     "Span": "capture.span",
     "Stats": "pipeline.stats",
+    "Store": "exporters.store",
     "Tracking": "extension",
     "TrackingError": "errors",
     "current_span": "capture.span",

@@ -193,6 +193,12 @@ class Filter:
             and (not self.kept or record.kept)
         )
 
+    def narrowed(self, since: datetime | None, until: datetime | None) -> Filter:
+        """Return this filter with further bounds of the arrival; None for no bound."""
+        since = max(filter(None, (self.since, since)), default=None)
+        until = min(filter(None, (self.until, until)), default=None)
+        return dataclasses.replace(self, since=since, until=until)
+
     @property
     def wants_failures(self) -> bool:
         """True if the status code selects only failures."""

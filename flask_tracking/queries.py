@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import datetime, timedelta, timezone
 
-from .exporters.base import Reader
+from .exporters.store import Store
 from .filters import FIRST, Filter
 from .record import Record
 
@@ -22,7 +21,7 @@ RARE_WINDOWS = WINDOWS[::3]
 
 
 def find_newest(
-    reader: Reader, wanted: Filter, limit: int, *, now: datetime | None = None
+    store: Store, wanted: Filter, limit: int, *, now: datetime | None = None
 ) -> list[Record]:
     """Find the newest `limit` records, the newest first.
 
@@ -30,7 +29,7 @@ def find_newest(
     when the list is full, so the cost depends on the age of the matching records, not on their number.
 
     Args:
-        reader: the store.
+        store: the store.
         wanted: the filter.
         limit: maximum number of records.
         now: the time from which to search back; the present by default.
@@ -38,11 +37,11 @@ def find_newest(
     end = wanted.until or now or datetime.now(timezone.utc)
     found: list[Record] = []
     # The clock of another machine may be ahead: the first range has no end.
-    step = wanted
+    until = None
     for window in RARE_WINDOWS if wanted.wants_failures else WINDOWS:
         since = max(end, FIRST + window) - window
-        found += reader.find(step, limit=limit - len(found), since=since)
+        found += store.find(wanted, limit=limit - len(found), between=(since, until))
         if len(found) >= limit or (wanted.since is not None and wanted.since >= since):
             return found
-        step = dataclasses.replace(wanted, until=since)
-    return found + reader.find(step, limit=limit - len(found))
+        until = since
+    return found + store.find(wanted, limit=limit - len(found), between=(None, until))

@@ -35,7 +35,7 @@ class Closing(MemoryExporter):
         super().__init__()
         self.closed = threading.Event()
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = 2.0) -> None:
         self.closed.set()
 
 

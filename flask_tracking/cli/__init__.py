@@ -11,7 +11,6 @@ from flask.cli import AppGroup, FlaskGroup
 __all__ = ["is_command_running", "register"]
 
 _MODULES = {
-    "forget": "kept",
     "init": "store",
     "keep": "kept",
     "list": "records",
@@ -20,6 +19,7 @@ _MODULES = {
     "scrub": "scrub",
     "serve": "store",
     "show": "records",
+    "unkeep": "kept",
 }
 """In which module each command is defined."""
 

@@ -14,7 +14,8 @@ from bson import ObjectId
 from flask import current_app
 
 from ..errors import ExportError, TrackingError
-from ..exporters.base import Exporter, Reader
+from ..exporters.base import Exporter
+from ..exporters.store import Store, find_store
 from ..filters import Filter
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
@@ -47,7 +48,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     return reporting
 
 
-def find_current() -> TrackedApp:
+def get_current() -> TrackedApp:
     """Return what belongs to the current app.
 
     Raises:
@@ -59,26 +60,29 @@ def find_current() -> TrackedApp:
     return tracked
 
 
-def find_store() -> Exporter:
-    """Return the store of the current app.
+def get_exporter() -> Exporter:
+    """Return the exporter of the current app; it is closed when the command ends.
 
     Raises:
         TrackingError: the app is not tracked.
     """
-    tracked = find_current()
+    tracked = get_current()
     click.get_current_context().call_on_close(tracked.exporter.close)
     return tracked.exporter
 
 
-def find_reader() -> Reader:
-    """Return the store of the current app, to read from.
+def get_store() -> Store:
+    """Return the store of the current app; it is closed when the command ends.
 
     Raises:
-        TrackingError: the app is not tracked, or its store gives nothing back.
+        TrackingError: the app is not tracked, or its exporter is no store.
     """
-    store = find_store()
-    if not isinstance(store, Reader):
-        raise TrackingError(f"{type(store).__name__} stores records and cannot be asked for them.")
+    exporter = get_exporter()
+    store = find_store(exporter)
+    if store is None:
+        raise TrackingError(
+            f"{type(exporter).__name__} is not a store: it takes records and gives none back."
+        )
     return store
 
 
@@ -87,7 +91,7 @@ def is_id(text: str) -> bool:
     return ObjectId.is_valid(text) or SHORT_ID.fullmatch(text.lower()) is not None
 
 
-def find_id(reader: Reader, text: str) -> ObjectId:
+def find_id(store: Store, text: str) -> ObjectId:
     """Return the id that is meant: a whole one, or a short one as `list` shows it in a narrow terminal.
 
     Raises:
@@ -101,7 +105,7 @@ def find_id(reader: Reader, text: str) -> ObjectId:
             f"Invalid id {text!r}: expected 24 hex digits, or a short id like 6b0b2833..3982aa. "
             "`list` shows the ids."
         )
-    found = sorted(_find_ids(reader, datetime.fromtimestamp(int(short[1], 16), timezone.utc), short[2]))
+    found = sorted(_find_ids(store, datetime.fromtimestamp(int(short[1], 16), timezone.utc), short[2]))
     if not found:
         raise _not_found(text)
     if len(found) > 1:
@@ -111,7 +115,7 @@ def find_id(reader: Reader, text: str) -> ObjectId:
     return found[0]
 
 
-def _find_ids(reader: Reader, second: datetime, tail: str) -> set[ObjectId]:
+def _find_ids(store: Store, second: datetime, tail: str) -> set[ObjectId]:
     """Return the ids with that end of the records that arrived in a second: a short range of an index.
 
     The first flask-tracking made its ids when it stored a record, at the end of the request.
@@ -120,7 +124,7 @@ def _find_ids(reader: Reader, second: datetime, tail: str) -> set[ObjectId]:
     wanted = Filter(since=second - timedelta(seconds=1), until=second + timedelta(seconds=1))
     head = f"{int(second.timestamp()):08x}"
     seen: set[ObjectId] = set()
-    while page := {one.id: one for one in reader.find(wanted, limit=PAGE) if one.id not in seen}:
+    while page := {one.id: one for one in store.find(wanted, limit=PAGE) if one.id not in seen}:
         seen |= page.keys()
         found |= {one for one in page if str(one).startswith(head) and str(one).endswith(tail)}
         oldest = min(one.date_created for one in page.values())
@@ -129,13 +133,13 @@ def _find_ids(reader: Reader, second: datetime, tail: str) -> set[ObjectId]:
     return found
 
 
-def get_record(reader: Reader, record_id: ObjectId) -> Record:
+def get_record(store: Store, record_id: ObjectId) -> Record:
     """Return the record with this id.
 
     Raises:
         TrackingError: there is none.
     """
-    record = reader.get(record_id)
+    record = store.get(record_id)
     if record is None:
         raise _not_found(record_id)
     return record

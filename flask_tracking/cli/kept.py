@@ -1,4 +1,4 @@
-"""``keep`` has a record outlive routine traffic, ``forget`` takes it back."""
+"""``keep`` has a record outlive routine traffic, ``unkeep`` ends that."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from ..errors import TrackingError
 from ..runtime.text import visible
-from .common import find_id, find_reader, find_store, get_record, reports_errors
+from .common import find_id, get_record, get_store, reports_errors
 from .render import render_line
 
 
@@ -18,33 +18,33 @@ from .render import render_line
 @reports_errors
 def keep(record_id: str, reason: str) -> None:
     """Keep a record: routine traffic will not push it out."""
-    reader, store = find_reader(), find_store()
-    wanted = find_id(reader, record_id)
-    record = get_record(reader, wanted)
+    store = get_store()
+    wanted = find_id(store, record_id)
+    record = get_record(store, wanted)
     if record.kept:
         click.echo(f"Kept already ({visible(record.kept_reason or '-')}): {render_line(record)}")
         return
     store.keep(wanted, reason)
-    # It may have made room in the meantime.
-    click.echo(f"Kept ({visible(reason)}): {render_line(get_record(reader, wanted))}")
+    # It may have been overwritten in the meantime.
+    click.echo(f"Kept ({visible(reason)}): {render_line(get_record(store, wanted))}")
 
 
 @click.command()
 @click.argument("record_id", metavar="ID")
 @with_appcontext
 @reports_errors
-def forget(record_id: str) -> None:
-    """Take back that a record is kept."""
-    reader, store = find_reader(), find_store()
-    wanted = find_id(reader, record_id)
-    record = get_record(reader, wanted)
-    if not store.forget(wanted):
-        raise TrackingError(f"The record {wanted} is not kept. `list --kept` shows those that are.")
-    click.echo(f"Not kept any more: {render_line(record)}")
-    if reader.get(wanted) is None:
-        click.echo("It is gone: it had made room for newer ones, and was there only as kept.")
+def unkeep(record_id: str) -> None:
+    """Keep a record no longer."""
+    store = get_store()
+    wanted = find_id(store, record_id)
+    record = get_record(store, wanted)
+    if not store.unkeep(wanted):
+        raise TrackingError(f"Record {wanted} is not kept. `list --kept` shows those that are.")
+    click.echo(f"No longer kept: {render_line(record)}")
+    if store.get(wanted) is None:
+        click.echo("It is gone: newer records had overwritten it, and only the kept copy was left.")
     else:
-        click.echo("It stays until it makes room for newer ones.")
+        click.echo("It stays until newer records overwrite it.")
 
 
-COMMANDS = (keep, forget)
+COMMANDS = (keep, unkeep)

@@ -14,7 +14,7 @@ from flask.cli import with_appcontext
 from ..filters import Filter, is_pattern
 from ..queries import find_newest
 from ..runtime.text import visible
-from .common import find_id, find_reader, get_record, reports_errors
+from .common import find_id, get_record, get_store, reports_errors
 from .render import render_record, render_table
 
 MAX_LIMIT = 10_000
@@ -62,7 +62,7 @@ def list_records(limit: int, is_kept: bool, **options: str | None) -> None:
     """List recorded requests, the newest first."""
     texts = {name.replace("_", "-"): text for name, text in options.items()}
     wanted = Filter.from_options({**texts, "kept": "yes" if is_kept else None})
-    records = find_newest(find_reader(), wanted, limit)
+    records = find_newest(get_store(), wanted, limit)
     if not records:
         click.echo(explain_nothing(texts, is_kept), err=True)
         return
@@ -114,8 +114,8 @@ def show(record_id: str) -> None:
 
     ID is one that `list` shows, whole or short.
     """
-    reader = find_reader()
-    click.echo(render_record(get_record(reader, find_id(reader, record_id))))
+    store = get_store()
+    click.echo(render_record(get_record(store, find_id(store, record_id))))
 
 
 COMMANDS = (list_records, show)

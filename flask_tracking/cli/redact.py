@@ -19,7 +19,7 @@ from ..redaction.detection.format_type import Format
 from ..redaction.detection.formats import FORMATS
 from ..redaction.detection.names import count_names
 from ..runtime.text import visible
-from .common import find_current, find_id, find_reader, get_record, is_id, reports_errors
+from .common import find_id, get_current, get_record, get_store, is_id, reports_errors
 from .preview import preview_request
 from .rawrequest import parse_request
 from .redaction import make_current_redactor, make_current_stored_redactor
@@ -43,7 +43,7 @@ def rules() -> None:
     TRACKING_REDACT_OFF takes their ids, and remarks have them. A narrow terminal leaves the sources
     out; into a pipe all is written whole.
     """
-    settings = find_current().settings
+    settings = get_current().settings
     columns = [
         Column("ID", [rule.id for rule in FORMATS]),
         Column("FINDS", [rule.finds for rule in FORMATS], least=48),
@@ -99,7 +99,7 @@ def preview(source: str) -> None:
     click.echo(render_record(record))
     click.echo()
     click.echo(_render_remarks(record.redacted))
-    if not find_current().settings.redact:
+    if not get_current().settings.redact:
         click.secho("TRACKING_REDACT is False: only four headers are hidden.", fg="yellow")
 
 
@@ -108,15 +108,15 @@ def _is_id(source: str) -> bool:
 
 
 def _preview_stored(record_id: str) -> Record:
-    reader = find_reader()
-    record = get_record(reader, find_id(reader, record_id))
+    store = get_store()
+    record = get_record(store, find_id(store, record_id))
     (revised,) = make_current_stored_redactor().redact([record])
     return revised
 
 
 def _preview_file(source: str) -> Record:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    tracked = find_current()
+    tracked = get_current()
     request = parse_request(_read(source))
     record = preview_request(app, tracked, make_current_redactor(), request)
     if record is None:

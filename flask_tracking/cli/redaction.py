@@ -7,18 +7,18 @@ from flask import Flask, current_app
 from ..pipeline.callback import literals_of
 from ..redaction.redactor import Redactor
 from ..redaction.stored import make_stored_redactor
-from .common import find_current
+from .common import get_current
 
 
 def make_current_redactor() -> Redactor:
     """Return a redactor with the current app's settings, secrets and callback."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    tracked = find_current()
+    tracked = get_current()
     return Redactor(tracked.settings, literals_of(app), callback=tracked.redact)
 
 
 def make_current_stored_redactor() -> Redactor:
     """Return the same for records that are stored already."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    tracked = find_current()
+    tracked = get_current()
     return make_stored_redactor(tracked.settings, literals_of(app), tracked.redact)

@@ -20,7 +20,8 @@ from ..config.overrides import (
     utc_now,
 )
 from ..exporters.base import Exporter
-from .common import find_current, find_store, reports_errors
+from ..exporters.store import find_store
+from .common import get_current, get_exporter, get_store, reports_errors
 
 GAP = "   "
 TITLES = ("RULE", "NOW", "OTHERWISE", "UNTIL")
@@ -47,7 +48,7 @@ def set_rules(terms: tuple[str, ...], lifetime: str | None) -> None:
     min_execution_time=500        keep them all the same from 500 ms on
     """
     wanted = parse_rules(terms, lifetime)
-    store, settings = find_store(), find_current().settings
+    store, settings = get_store(), get_current().settings
     store.store_rules(wanted)
     names = ", ".join(sorted(rule.name for rule in wanted))
     click.echo(f"Set for {lifetime}: {names}. {_when(settings)}\n")
@@ -59,7 +60,7 @@ def set_rules(terms: tuple[str, ...], lifetime: str | None) -> None:
 @reports_errors
 def show_rules() -> None:
     """Show the rules that hold now, and until when."""
-    _show(find_store(), find_current().settings)
+    _show(get_exporter(), get_current().settings)
 
 
 @rules.command("clear")
@@ -72,22 +73,27 @@ def clear_rules(names: tuple[str, ...]) -> None:
     Instead of all rules, or of those that are named.
     """
     wanted = {check_name(name) for name in names} or set(NAMES)
-    store, settings = find_store(), find_current().settings
-    cleared = [rule.name for rule in store.load_rules() if rule.name in wanted]
+    exporter, settings = get_exporter(), get_current().settings
+    cleared = [rule.name for rule in _load_rules(exporter) if rule.name in wanted]
     if not cleared:
         click.echo("There is no such rule to clear.\n" if names else "There is no rule to clear.\n")
     else:
-        store.clear_rules(cleared)
+        get_store().clear_rules(cleared)
         click.echo(f"Cleared: {', '.join(cleared)}. {_when(settings)}\n")
-    _show(store, settings)
+    _show(exporter, settings)
 
 
 def _when(settings: Settings) -> str:
     return f"Every process follows within {settings.flush_interval_s:g} s."
 
 
-def _show(store: Exporter, settings: Settings) -> None:
-    click.echo(render_rules(settings, store.load_rules(), utc_now()))
+def _show(exporter: Exporter, settings: Settings) -> None:
+    click.echo(render_rules(settings, _load_rules(exporter), utc_now()))
+
+
+def _load_rules(exporter: Exporter) -> Sequence[TemporaryRule]:
+    store = find_store(exporter)
+    return () if store is None else store.load_rules()
 
 
 def render_rules(settings: Settings, temporary: Sequence[TemporaryRule], now: datetime) -> str:

@@ -8,15 +8,14 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import TrackingError
-from ..exporters.base import Rewritten
-from ..redaction.markers import MARKER
+from ..exporters.store import Rewritten
 from ..runtime.text import visible
-from .common import find_current, find_store, reports_errors
+from .common import get_current, get_store, reports_errors
 from .redaction import make_current_stored_redactor
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended."""
-COLUMNS = ("LOOKED AT", "CHANGED", "REMOVED", "ALREADY CURRENT")
+COLUMNS = ("LOOKED AT", "CHANGED", "ALREADY CURRENT")
 
 
 @click.command()
@@ -29,10 +28,10 @@ def scrub(dry_run: bool) -> None:
     Records that went through them are skipped. Restart the app with the new settings first; until then
     it keeps storing with the old ones. Safe to interrupt and repeat.
     """
-    if not find_current().settings.redact:
+    if not get_current().settings.redact:
         raise TrackingError("TRACKING_REDACT is False, so there are no rules to apply. Set it to True.")
     redactor = make_current_stored_redactor()
-    steps = find_store().rewrite(redactor.redact, redactor.version, marker=MARKER, is_dry_run=dry_run)
+    steps = get_store().rewrite(redactor.redact, redactor.version, is_dry_run=dry_run)
     done: dict[str, Rewritten] = {}
     try:
         _follow(steps, done)
@@ -67,7 +66,7 @@ def _report(done: list[Rewritten], *, is_dry_run: bool) -> None:
     width = max(len(visible(one.name)) for one in done)
     click.echo("  ".join([" " * width, *COLUMNS]))
     for one in done:
-        counts = (one.looked_at, one.changed, one.removed, one.current)
+        counts = (one.looked_at, one.changed, one.current)
         cells = [f"{count:>{len(title)},}" for count, title in zip(counts, COLUMNS, strict=True)]
         click.echo("  ".join([f"{visible(one.name):{width}}", *cells]))
     left = sum(one.left for one in done)

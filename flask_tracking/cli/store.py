@@ -20,7 +20,7 @@ from flask.cli import with_appcontext
 
 from ..errors import TrackingError
 from ..runtime.text import visible
-from .common import find_store, reports_errors
+from .common import get_store, reports_errors
 
 DEFAULT_PORT = 27027
 START_TIMEOUT_S = 15.0
@@ -41,7 +41,7 @@ def init() -> None:
 
     Their indexes are created as well. What is there already is used as it is.
     """
-    store = find_store()
+    store = get_store()
     prepare = getattr(store, "prepare", None)
     if prepare is None:
         click.echo(f"{type(store).__name__} needs no preparation.")

@@ -12,21 +12,21 @@ from ..config.overrides import TemporaryRule
 from ..filters import Filter
 from ..record import Record
 from ..runtime.lifecycle import watch_forks
-from .base import Exporter, Reader, Revise, Rewritten, merge_newest
+from .store import Revise, Rewritten, Store, merge_newest
 
 __all__ = ["MemoryExporter"]
 
 REWRITE_BATCH = 500
 
 
-class MemoryExporter(Exporter, Reader):
+class MemoryExporter(Store):
     """Keeps the newest records in memory.
 
     .. versionadded:: 2.0
     """
 
     def __init__(self, max_records: int = 10_000, max_kept: int = 1_000) -> None:
-        """Hold at most `max_records`, and `max_kept` kept ones; the oldest make room."""
+        """Hold at most `max_records`, and `max_kept` kept ones; the oldest are overwritten."""
         self._max_records = max_records
         self._max_kept = max_kept
         self._records: dict[ObjectId, Record] = {}
@@ -73,8 +73,8 @@ class MemoryExporter(Exporter, Reader):
                 self._add_kept(dataclasses.replace(record, kept=True, kept_reason=reason))
             return record_id in self._kept
 
-    def forget(self, record_id: ObjectId) -> bool:
-        """Take back that a record is kept; False when it was not."""
+    def unkeep(self, record_id: ObjectId) -> bool:
+        """Keep a record no longer; False when it was not kept."""
         with self._lock:
             return self._kept.pop(record_id, None) is not None
 
@@ -94,14 +94,12 @@ class MemoryExporter(Exporter, Reader):
             self._rules.update({rule.name: rule for rule in rules})
 
     def clear_rules(self, names: Collection[str]) -> None:
-        """Forget the temporary rules of these names."""
+        """Remove the temporary rules of these names."""
         with self._lock:
             for name in names:
                 self._rules.pop(name, None)
 
-    def rewrite(
-        self, revise: Revise, version: str, *, marker: str, is_dry_run: bool = False
-    ) -> Iterator[Rewritten]:
+    def rewrite(self, revise: Revise, version: str, *, is_dry_run: bool = False) -> Iterator[Rewritten]:
         """Replace the records by what `revise` returns of them."""
         for name, held in (("memory", self._records), ("memory_kept", self._kept)):
             yield from self._rewrite(name, held, revise, version, is_dry_run)

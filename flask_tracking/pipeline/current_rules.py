@@ -11,6 +11,7 @@ from ..config import Settings, overrides
 from ..config.overrides import TemporaryRule
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
+from ..exporters.store import find_store
 from ..record import Summary
 from ..runtime import guard
 from .rules import Rules, Verdict
@@ -67,9 +68,12 @@ class CurrentRules:
             self._next_load = 0.0
 
     def _load(self) -> Sequence[TemporaryRule] | None:
+        store = find_store(self._exporter)
+        if store is None:
+            return ()
         try:
             with untraced():
-                return self._exporter.load_rules()
+                return store.load_rules()
         except NoDatabaseError:
             return None  # the export says so
         except ExportError as error:

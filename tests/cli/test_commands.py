@@ -59,7 +59,7 @@ def test_no_command_is_imported_before_it_is_used() -> None:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("name", ["list", "show", "keep", "forget", "rules", "init", "serve"])
+@pytest.mark.parametrize("name", ["list", "show", "keep", "unkeep", "rules", "init", "serve"])
 def test_redaction_is_imported_by_what_redacts(name: str) -> None:
     """A command that does not redact imports nothing of redaction, nor the way of a request."""
     imported = imported_for(name)
@@ -119,5 +119,5 @@ def test_app_has_a_command_of_its_own(invoke: Invoke, app: Flask, tracking: Trac
         group.add_command(click.Command(name, callback=lambda name=name: click.echo(f"own {name}")))
     assert invoke("list").output == "own list\n"
     assert invoke("own").output == "own own\n"
-    assert "forget" in invoke("--help").output
+    assert "unkeep" in invoke("--help").output
     assert invoke("list").output == "own list\n"

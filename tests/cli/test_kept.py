@@ -1,4 +1,4 @@
-"""``keep`` and ``forget``, and how ``list`` and ``show`` tell what is kept."""
+"""``keep`` and ``unkeep``, and how ``list`` and ``show`` tell what is kept."""
 
 from __future__ import annotations
 
@@ -62,33 +62,33 @@ def test_reason_is_not_obeyed(invoke: Invoke, routine: Record) -> None:
     assert result.stdout.startswith("Kept (red \\x1b[31m): ")
 
 
-def test_forget(invoke: Invoke, memory: MemoryExporter, failure: Record) -> None:
-    """A kept record is kept no more, and it is said what becomes of it."""
-    result = invoke("forget", str(failure.id))
+def test_unkeep(invoke: Invoke, memory: MemoryExporter, failure: Record) -> None:
+    """A record is kept no longer, and it is said what becomes of it."""
+    result = invoke("unkeep", str(failure.id))
     assert (result.exit_code, result.stdout.splitlines()) == (
         0,
         [
-            "Not kept any more: GET /orders/7?a=1 500",
-            "It stays until it makes room for newer ones.",
+            "No longer kept: GET /orders/7?a=1 500",
+            "It stays until newer records overwrite it.",
         ],
     )
     assert [record.kept for record in memory.records] == [False]
 
 
-def test_forget_the_only_copy(app: Flask, invoke: Invoke) -> None:
+def test_unkeep_the_only_copy(app: Flask, invoke: Invoke) -> None:
     """A record that was there only as kept is gone, and that is said."""
     memory = MemoryExporter(max_records=1)
     Tracking(app, exporter=memory)
     failure = dataclasses.replace(make_record(), kept=True, kept_reason="error")
     memory.export([failure, make_record()])
-    result = invoke("forget", str(failure.id))
+    result = invoke("unkeep", str(failure.id))
     assert result.stdout.splitlines()[1:] == [
-        "It is gone: it had made room for newer ones, and was there only as kept."
+        "It is gone: newer records had overwritten it, and only the kept copy was left."
     ]
     assert invoke("show", str(failure.id)).exit_code == 1
 
 
-@pytest.mark.parametrize("command", ["keep", "forget"])
+@pytest.mark.parametrize("command", ["keep", "unkeep"])
 @pytest.mark.parametrize(
     ("record_id", "message"),
     [
@@ -110,12 +110,12 @@ def test_wrong_ids(
     assert result.stderr.count("\n") == 1
 
 
-def test_forget_what_is_not_kept(invoke: Invoke, routine: Record) -> None:
-    """Forgetting what is not kept is an error that names the command that lists what is."""
-    result = invoke("forget", str(routine.id))
+def test_unkeep_what_is_not_kept(invoke: Invoke, routine: Record) -> None:
+    """What is not kept is an error that names the command that lists what is."""
+    result = invoke("unkeep", str(routine.id))
     assert (result.exit_code, result.stderr) == (
         1,
-        f"Error: The record {routine.id} is not kept. `list --kept` shows those that are.\n",
+        f"Error: Record {routine.id} is not kept. `list --kept` shows those that are.\n",
     )
 
 

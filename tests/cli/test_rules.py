@@ -150,7 +150,10 @@ def test_store_without_a_place_for_rules(invoke: Invoke, app: Flask) -> None:
     Tracking(app, exporter=Other())
     assert invoke("show").output == UNCHANGED
     result = invoke("set", "slow_ms=200", "--for", "10m")
-    assert (result.exit_code, result.stderr) == (1, "Error: Other stores no temporary rules.\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: Other is not a store: it takes records and gives none back.\n",
+    )
     assert invoke("clear").output == f"There is no rule to clear.\n\n{UNCHANGED}"
 
 

@@ -91,6 +91,6 @@ def test_failures_before_a_flood(
     # One that is kept by hand, and one that is forgotten.
     routine = run_command(database_uri, "list", "--limit", "1")[1].split()[-1]
     run_command(database_uri, "keep", routine, "--reason", "last")
-    run_command(database_uri, "forget", lines[0].split()[-1])
+    run_command(database_uri, "unkeep", lines[0].split()[-1])
     kept = run_command(database_uri, "list", "--kept")[1:]
     assert [line.split()[-1] for line in kept] == [routine, *(line.split()[-1] for line in lines[1:])]

@@ -104,7 +104,7 @@ def test_only_kept_ones_are_copied(make: Make, database: Database[Document]) -> 
 
 
 def test_without_kept_records(make: Make, database: Database[Document]) -> None:
-    """TRACKING_KEPT_SIZE = 0: no second collection, and nothing is kept or forgotten by hand."""
+    """TRACKING_KEPT_SIZE = 0: no second collection, and nothing is kept by hand."""
     exporter = make(kept_size_bytes=0)
     record = make_kept()
     assert exporter.export([record]) == 0
@@ -112,7 +112,7 @@ def test_without_kept_records(make: Make, database: Database[Document]) -> None:
     (found,) = exporter.find(Filter(), limit=5)
     assert (found.id, found.kept, found.kept_reason) == (record.id, False, None)
     assert exporter.find(Filter(kept=True), limit=5) == []
-    for call in (lambda: exporter.keep(record.id), lambda: exporter.forget(record.id)):
+    for call in (lambda: exporter.keep(record.id), lambda: exporter.unkeep(record.id)):
         with pytest.raises(TrackingError, match="^TRACKING_KEPT_SIZE is 0: no record is kept longer"):
             call()
 
@@ -249,12 +249,12 @@ def test_kept_one_makes_room_for_newer_ones(make: Make, database: Database[Docum
 
 
 def test_first_document_is_left_as_it_is(make: Make, database: Database[Document]) -> None:
-    """keep and forget change nothing of the document that is pushed out some day."""
+    """keep and unkeep change nothing of the document that is pushed out some day."""
     exporter = make()
     by_rule, by_hand = make_kept(), make_record()
     exporter.export([by_rule, by_hand])
     before = list(database["tracking"].find())
-    assert exporter.keep(by_hand.id, "why") and exporter.forget(by_rule.id)
+    assert exporter.keep(by_hand.id, "why") and exporter.unkeep(by_rule.id)
     assert list(database["tracking"].find()) == before
     (copy,) = database["tracking_kept"].find()
     assert copy == {**before[1], "kept": True, "kept_reason": "why"}
@@ -277,18 +277,6 @@ def test_classic_document_is_kept_as_it_is(make: Make, database: Database[Docume
     assert copy == {**document, "kept": True, "kept_reason": "old"}
 
 
-@pytest.mark.parametrize("code", [20, 10101])
-def test_server_that_deletes_nothing(make: Make, fail_command: Callable[..., None], code: int) -> None:
-    """A server that forbids deletes from capped collections is one line with what to do."""
-    exporter = make()
-    exporter.export([record := make_kept()])
-    fail_command("delete", errorCode=code)
-    with pytest.raises(TrackingError, match="deletes nothing from a capped collection") as caught:
-        exporter.forget(record.id)
-    assert "db.tracking_kept.drop()" in str(caught.value)
-    assert exporter.get(record.id) == record
-
-
 @pytest.mark.parametrize(("command", "code"), [("delete", 13), ("insert", 13), ("find", 8)])
 def test_server_that_refuses(
     make: Make, fail_command: Callable[..., None], command: str, code: int
@@ -298,7 +286,7 @@ def test_server_that_refuses(
     exporter.export([record := make_record()])
     fail_command(command, errorCode=code, times=2)
     with pytest.raises(ExportError, match=rf"\(code {code}\)"):
-        (exporter.forget if command == "delete" else exporter.keep)(record.id)
+        (exporter.unkeep if command == "delete" else exporter.keep)(record.id)
 
 
 def test_name_of_the_setting() -> None:

@@ -40,9 +40,9 @@ def test_kept_ones_are_not_pushed_out() -> None:
 
 
 def test_records_say_whether_they_are_kept_now() -> None:
-    """The list of records follows what is kept and forgotten."""
+    """The list of records follows what is kept now."""
     exporter = MemoryExporter()
     records = [make_record(), dataclasses.replace(make_record(), kept=True, kept_reason="error")]
     exporter.export(records)
-    assert exporter.keep(records[0].id, "why") and exporter.forget(records[1].id)
+    assert exporter.keep(records[0].id, "why") and exporter.unkeep(records[1].id)
     assert [record.kept_reason for record in exporter.records] == ["why", None]

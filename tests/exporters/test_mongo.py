@@ -862,11 +862,11 @@ class Explaining:
         self.is_secantus = "secantusVersion" in database.client.admin.command("buildInfo")
         self.plans: list[set[str]] = []
 
-    def find(self, wanted: Filter, *, limit: int, since: datetime | None = None) -> Any:
-        wanted_since = dataclasses.replace(wanted, since=wanted.since or since)
+    def find(self, wanted: Filter, *, limit: int, between: Any = (None, None)) -> Any:
+        bounded = wanted.narrowed(*between)
         for name, query in (
-            *(("tracking", query) for query in to_queries(wanted_since)),
-            ("tracking_kept", to_kept_query(wanted_since)),
+            *(("tracking", query) for query in to_queries(bounded)),
+            ("tracking_kept", to_kept_query(bounded)),
         ):
             if self.is_secantus:
                 # SecantusDB reads the range of the first indexed field, and says COLLSCAN all the same
@@ -876,7 +876,7 @@ class Explaining:
             command = {"find": name, "filter": query, "sort": dict(NEWEST_FIRST), "limit": limit}
             explained = self.database.command("explain", command, verbosity="queryPlanner")
             self.plans.append(plan_stages(explained["queryPlanner"]["winningPlan"]))
-        return self.exporter.find(wanted, limit=limit, since=since)
+        return self.exporter.find(wanted, limit=limit, between=between)
 
 
 @pytest.mark.parametrize(
@@ -944,3 +944,41 @@ def test_get_uses_the_id(make: Make, database: Database[Document], name: str) ->
     stages = plan_stages(explained["queryPlanner"]["winningPlan"])
     assert stages & {"IDHACK", "IXSCAN", "EXPRESS_IXSCAN"} and "COLLSCAN" not in stages
     assert exporter.get(record.id) == record
+
+
+# Servers that are too old
+
+
+@pytest.fixture
+def old_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every server be older than what is needed."""
+    monkeypatch.setattr(connection, "OLDEST_WIRE_VERSION", 1000)
+
+
+def test_server_that_is_too_old(make: Make, database: Database[Document], old_server: None) -> None:
+    """One sentence says what is needed, wherever something would be written; nothing is created."""
+    exporter = make()
+    calls: list[Callable[[], object]] = [
+        exporter.open,
+        exporter.prepare,
+        lambda: exporter.export([make_record()]),
+        lambda: exporter.keep(ObjectId()),
+        lambda: exporter.unkeep(ObjectId()),
+        lambda: list(exporter.rewrite(lambda records: records, "1")),
+    ]
+    for call in calls:
+        with pytest.raises(NoDatabaseError) as caught:
+            call()
+        assert re.fullmatch(
+            r"MongoDB at [\w.]+:[0-9]+ is older than MongoDB 5.0, which flask-tracking needs. "
+            "Upgrade the server.",
+            str(caught.value),
+        )
+    assert database.list_collection_names() == []
+
+
+def test_closing_waits_no_longer_than_it_may(make: Make) -> None:
+    """While another thread makes the client, closing gives up in time."""
+    exporter = make()
+    with exporter._connection._lock:
+        exporter.close(0.01)

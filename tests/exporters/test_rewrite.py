@@ -13,15 +13,13 @@ from bson import Int64, ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError, OperationFailure
+from pymongo.errors import OperationFailure
 
-from flask_tracking import Exporter, Filter, MemoryExporter, Record, TrackingError
-from flask_tracking.exporters.base import Rewritten
+from flask_tracking import Filter, MemoryExporter, Record, Store
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.exporters.mongo import rewrite as rewrite_module
-from flask_tracking.exporters.mongo.changes import Change, encoded_size
 from flask_tracking.exporters.mongo.codec import CODEC
-from flask_tracking.exporters.mongo.fitting import fit
+from flask_tracking.exporters.store import Rewritten
 from flask_tracking.record import Remark
 
 from ..captures import make_record
@@ -59,9 +57,9 @@ def make_stored(number: int, **changes: Any) -> Record:
     return dataclasses.replace(make_record(), **values)
 
 
-def rewrite(store: Exporter, *, is_dry_run: bool = False, with_: Any = revise) -> Rewritten:
+def rewrite(store: Store, *, is_dry_run: bool = False, with_: Any = revise) -> Rewritten:
     """Rewrite all, and return the last count of the collection of all records."""
-    steps = list(store.rewrite(with_, "2", marker=MARKER, is_dry_run=is_dry_run))
+    steps = list(store.rewrite(with_, "2", is_dry_run=is_dry_run))
     return [step for step in steps if step.name == steps[0].name][-1]
 
 
@@ -93,7 +91,7 @@ def test_rewrite_changes_what_differs(store: Any) -> None:
     done = rewrite(store)
 
     assert done == counted
-    assert done[2:] == (10, 3, 0, 1, 0)
+    assert done[2:] == (10, 3, 1, 0)
     for record in records:
         kept = record if record.rules_version == "2" else _revise(record)
         assert store.get(record.id) == kept
@@ -103,14 +101,14 @@ def test_second_rewrite_does_nothing(store: Any) -> None:
     """What was rewritten is not looked at again."""
     store.export([make_stored(number) for number in range(7)])
     rewrite(store)
-    assert rewrite(store, with_=lambda records: pytest.fail("it looked"))[2:] == (0, 0, 0, 7, 0)
+    assert rewrite(store, with_=lambda records: pytest.fail("it looked"))[2:] == (0, 0, 7, 0)
 
 
 def test_rewrite_of_nothing(store: Any) -> None:
     """In an empty store nothing is looked at."""
     store.open()
-    for step in store.rewrite(revise, "2", marker=MARKER):
-        assert step[1:] == (0, 0, 0, 0, 0, 0)
+    for step in store.rewrite(revise, "2"):
+        assert step[1:] == (0, 0, 0, 0, 0)
     assert store.find(Filter(), limit=5) == []
 
 
@@ -148,18 +146,7 @@ def test_rewrite_goes_on_where_it_was_broken_off(store: Any, monkeypatch: pytest
     done = rewrite(store)
     assert done.current == sum(calls[:2])
     assert done.looked_at == 60 - done.current
-    assert rewrite(store)[2:] == (0, 0, 0, 60, 0)
-
-
-def test_store_that_cannot_rewrite() -> None:
-    """A store of another kind says that it cannot."""
-
-    class WriteOnly(Exporter):
-        def _store(self, records: Sequence[Record]) -> int:
-            return 0
-
-    with pytest.raises(TrackingError, match="WriteOnly cannot change what it has stored"):
-        WriteOnly().rewrite(revise, "2", marker=MARKER)
+    assert rewrite(store)[2:] == (0, 0, 60, 0)
 
 
 # MongoDB
@@ -189,7 +176,7 @@ def test_other_fields_stay_byte_for_byte(mongo: MongoExporter, database: Databas
     database["tracking"].insert_one(classic)
     (before,) = read_raw(database).values()
 
-    assert rewrite(mongo)[2:] == (1, 1, 0, 0, 0)
+    assert rewrite(mongo)[2:] == (1, 1, 0, 0)
 
     (after,) = read_raw(database).values()
     old, new = (bson.decode(raw, CODEC) for raw in (before, after))
@@ -209,16 +196,16 @@ def test_second_run_touches_no_byte(mongo: MongoExporter, database: Database[Doc
     """After a rewrite the next one leaves every byte as it is, in the kept collection too."""
     mongo.export([make_stored(number) for number in range(200)])
     database["tracking_kept"].insert_many(list(database["tracking"].find().limit(5)))
-    *_, kept = mongo.rewrite(revise, "2", marker=MARKER)
+    *_, kept = mongo.rewrite(revise, "2")
     assert (kept.name, kept.looked_at) == ("tracking_kept", 5)
     before = read_raw(database)
 
-    counts = list(mongo.rewrite(revise, "2", marker=MARKER))
+    counts = list(mongo.rewrite(revise, "2"))
 
     assert read_raw(database) == before
     assert {one.name: one[2:] for one in counts} == {
-        "tracking": (0, 0, 0, 200, 0),
-        "tracking_kept": (0, 0, 0, 5, 0),
+        "tracking": (0, 0, 200, 0),
+        "tracking_kept": (0, 0, 5, 0),
     }
 
 
@@ -234,7 +221,7 @@ def test_every_record_is_looked_at_once(
     records = [make_stored(0, date_created=moment) for moment in moments]
     mongo.export(records)
     for is_dry_run in (True, False):
-        assert rewrite(mongo, is_dry_run=is_dry_run)[2:] == (len(moments), len(moments), 0, 0, 0)
+        assert rewrite(mongo, is_dry_run=is_dry_run)[2:] == (len(moments), len(moments), 0, 0)
     assert rewrite(mongo).current == len(moments)
 
 
@@ -255,7 +242,7 @@ def test_what_others_change_is_not_overwritten(
 
     done = rewrite(mongo, with_=revise_and_meddle)
 
-    assert (seen, done[2:]) == ([3, 1], (3, 2, 0, 0, 0))
+    assert (seen, done[2:]) == ([3, 1], (3, 2, 0, 0))
     meddled = mongo.get(records[1].id)
     assert meddled is not None
     assert (meddled.request_body, meddled.status_code) == (b"other=1&password=[redacted]", 299)
@@ -265,7 +252,7 @@ def test_two_rewrites_at_once(mongo: MongoExporter, monkeypatch: pytest.MonkeyPa
     """Two that go on in turns do together what one would have done, each record once."""
     monkeypatch.setattr(rewrite_module, "STEP", 10)
     mongo.export([make_stored(number) for number in range(60)])
-    runs = [mongo.rewrite(revise, "2", marker=MARKER) for _ in range(2)]
+    runs = [mongo.rewrite(revise, "2") for _ in range(2)]
     last: dict[int, Rewritten] = {}
     going = {0, 1}
     while going:
@@ -275,10 +262,10 @@ def test_two_rewrites_at_once(mongo: MongoExporter, monkeypatch: pytest.MonkeyPa
                 going.discard(number)
             else:
                 last[number] = step
-    assert sum(one.left + one.removed for one in last.values()) == 0
+    assert sum(one.left for one in last.values()) == 0
     hidden = list(mongo.collection().find({"request_body": b"password=[redacted]"}))
     assert [len(document["redacted"]) for document in hidden] == [1] * 20
-    assert rewrite(mongo)[2:] == (0, 0, 0, 60, 0)
+    assert rewrite(mongo)[2:] == (0, 0, 60, 0)
 
 
 def test_rewrite_never_scans(
@@ -315,7 +302,7 @@ def test_what_is_no_record_is_left(mongo: MongoExporter, database: Database[Docu
     """A document that cannot be read as a record is counted and left as it is."""
     mongo.export([make_stored(0)])
     database["tracking"].insert_one({"date_created": NOON, "request_headers": 17})
-    assert rewrite(mongo)[2:] == (2, 1, 0, 0, 1)
+    assert rewrite(mongo)[2:] == (2, 1, 0, 1)
 
 
 def test_one_that_is_refused_keeps_none_from_being_written(
@@ -328,117 +315,4 @@ def test_one_that_is_refused_keeps_none_from_being_written(
         raise OperationFailure("no", 17419)
 
     monkeypatch.setattr("pymongo.collection.Collection.update_many", fail)
-    assert rewrite(mongo)[2:] == (6, 2, 0, 0, 0)
-
-
-# Servers on which a document keeps its size
-
-
-def forbid_other_sizes(monkeypatch: pytest.MonkeyPatch, *, is_removable: bool = True) -> list[int]:
-    """Make PyMongo's collections behave like capped ones before MongoDB 5.0."""
-    bulk_write = Collection.bulk_write
-    sizes: list[int] = []
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise OperationFailure("Cannot change the size of a document in a capped collection", 10003)
-
-    def write_each(self: Any, updates: Any, **options: Any) -> Any:
-        for update in updates:
-            document = self.find_one({"_id": update._filter["_id"]})
-            sizes.append(encoded_size({**document, **update._doc["$set"]}) - encoded_size(document))
-        if any(sizes):
-            raise BulkWriteError({"writeErrors": [{"code": 10003, "index": 0}], "nModified": 0})
-        return bulk_write(self, updates, **options)
-
-    monkeypatch.setattr(Collection, "update_many", refuse)
-    monkeypatch.setattr(Collection, "bulk_write", write_each)
-    if not is_removable:
-        monkeypatch.setattr(Collection, "delete_one", refuse)
-    return sizes
-
-
-def test_values_are_replaced_at_their_own_length(
-    mongo: MongoExporter, database: Database[Document], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where a document must keep its size the marker becomes as many stars as there is room for."""
-    sizes = forbid_other_sizes(monkeypatch)
-    mongo.export([make_stored(0), make_stored(1), make_stored(3, rules_version=None)])
-    before = {key: len(raw) for key, raw in read_raw(database).items()}
-
-    assert rewrite(mongo)[2:] == (3, 2, 0, 0, 0)
-
-    assert {key: len(raw) for key, raw in read_raw(database).items()} == before
-    assert sizes and not any(sizes)
-    bodies = [document["request_body"] for document in database["tracking"].find().sort("date_created")]
-    assert bodies == [b"password=" + b"*" * len(SECRET), b"a=1", b"password=" + b"*" * len(SECRET)]
-    # Of the one without a version there was no room for one: it is looked at again, and nothing found.
-    assert rewrite(mongo)[2:] == (1, 0, 0, 2, 0)
-
-
-@pytest.mark.parametrize(
-    ("is_removable", "counts"), [(True, (1, 0, 1, 0, 0)), (False, (1, 0, 0, 0, 1))]
-)
-def test_what_cannot_keep_its_size_is_removed(
-    mongo: MongoExporter,
-    database: Database[Document],
-    monkeypatch: pytest.MonkeyPatch,
-    is_removable: bool,
-    counts: tuple[int, ...],
-) -> None:
-    """A document without room for a marker is removed, or left where even that is forbidden."""
-
-    def shorten(records: Sequence[Record]) -> list[Record]:
-        return [
-            dataclasses.replace(one, request_body=one.request_body[:-1], rules_version="2")
-            for one in records
-        ]
-
-    forbid_other_sizes(monkeypatch, is_removable=is_removable)
-    mongo.export([make_stored(1)])
-    assert rewrite(mongo, with_=shorten)[2:] == counts
-    assert database["tracking"].count_documents({}) == (0 if is_removable else 1)
-
-
-def test_dry_run_knows_what_old_servers_forbid(
-    mongo: MongoExporter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On a server whose version says so, the dry run counts what would be removed."""
-    monkeypatch.setattr(rewrite_module, "_is_size_fixed", lambda _: True)
-    mongo.export([make_stored(0), make_stored(1)])
-
-    def cut(records: Sequence[Record]) -> list[Record]:
-        return [
-            dataclasses.replace(one, request_body=b"", rules_version="2")
-            if one.request_body == b"a=1"
-            else _revise(one)
-            for one in records
-        ]
-
-    counted = rewrite(mongo, is_dry_run=True, with_=cut)
-    assert counted[2:] == (2, 1, 1, 0, 0)
-    assert rewrite(mongo, with_=cut) == counted
-
-
-@pytest.mark.parametrize("secret_length", range(1, 40))
-def test_fit_of_any_length(secret_length: int) -> None:
-    """A document with a fitted change has the size that it had, if there is a change that fits."""
-    document: Document = {"_id": 1, "rules_version": "1", "a": "x" * secret_length, "b": ["é", b"z"]}
-    change = Change(document, {"a": MARKER, "rules_version": "2"})
-    fitted = fit(change, MARKER)
-    if secret_length < 3:
-        assert fitted is None
-        return
-    assert fitted is not None
-    assert encoded_size(fitted.changed_document()) == encoded_size(document)
-    assert fitted.values["rules_version"] == "2"
-    expected = MARKER if secret_length == len(MARKER) else "*" * secret_length
-    assert fitted.values["a"] == expected
-
-
-def test_fit_spreads_over_all_markers() -> None:
-    """Room that one marker does not give is taken from the next, at any depth."""
-    document: Document = {"_id": 1, "a": {"b": ["123", b"1234", 17]}, "rules_version": "1"}
-    change = Change(document, {"a": {"b": [MARKER, MARKER.encode(), 17]}, "rules_version": "2"})
-    fitted = fit(change, MARKER)
-    assert fitted is not None
-    assert fitted.values["a"] == {"b": ["***", b"****", 17]}
+    assert rewrite(mongo)[2:] == (6, 2, 0, 0)

@@ -48,7 +48,7 @@ def test_close_that_raises(kind: Kind, caplog: pytest.LogCaptureFixture) -> None
     """An exporter that cannot be closed is said, and closing goes on."""
 
     class Stuck(MemoryExporter):
-        def close(self) -> None:
+        def close(self, timeout_s: float = 1.0) -> None:
             raise ValueError("".join(["hun", "ter2"]))
 
     worker = kind(Settings(), exporter := Stuck())

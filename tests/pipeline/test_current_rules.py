@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Settings
+from flask_tracking import Exporter, ExportError, MemoryExporter, NoDatabaseError, Record, Settings
 from flask_tracking.config import overrides
 from flask_tracking.config.overrides import TemporaryRule
 from flask_tracking.pipeline.current_rules import FAILURE_PAUSE_S, CurrentRules
@@ -64,7 +64,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the test."""
     clock = Clock()
     monkeypatch.setattr(overrides, "utc_now", clock.utc_now)
-    monkeypatch.setattr("flask_tracking.exporters.base.utc_now", clock.utc_now)
+    monkeypatch.setattr("flask_tracking.exporters.store.utc_now", clock.utc_now)
     monkeypatch.setattr("flask_tracking.pipeline.current_rules.monotonic", clock.monotonic)
     return clock
 
@@ -230,3 +230,15 @@ def test_rule_that_is_wrong_costs_only_itself(rules: CurrentRules, store: Store,
     store.set(slow_ms=1)
     rules.refresh()
     assert is_slow(rules) is True
+
+
+def test_exporter_that_is_no_store(caplog: pytest.LogCaptureFixture) -> None:
+    """An exporter that takes records and gives nothing back has no rules, and is not asked for any."""
+
+    class Other(Exporter):
+        def _store(self, records: Sequence[Record]) -> int:
+            return 0
+
+    CurrentRules(Settings(), Other()).refresh()
+    assert caplog.records == []
+    assert guard.failures == {}

@@ -50,7 +50,7 @@ class Asking(MemoryExporter):
         self.found["load rules"] = is_suppressed()
         return super()._load_rules()
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = 2.0) -> None:
         self.found["close"] = is_suppressed()
 
 

@@ -55,7 +55,7 @@ class Gate(MemoryExporter):
         self.batches.append(len(records))
         return super()._store(records)
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = 2.0) -> None:
         self.calls.append(f"close in {threading.current_thread().name}")
 
 
@@ -431,7 +431,7 @@ def test_end_of_the_process_closes_all_at_once(monkeypatch: pytest.MonkeyPatch) 
     calls: list[str] = []
 
     class Listening(MemoryExporter):
-        def close(self) -> None:
+        def close(self, timeout_s: float = 2.0) -> None:
             calls.append("close")
 
         def abandon(self) -> None:

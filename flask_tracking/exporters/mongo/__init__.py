@@ -1,4 +1,4 @@
-"""Records in MongoDB: an `Exporter` and `Reader` over a client of its own."""
+"""Records in MongoDB: a `Store` over a client of its own."""
 
 from .exporter import MongoExporter
 

@@ -49,10 +49,6 @@ class Change(NamedTuple):
         found = {name: document.get(name) for name in self.values}
         return _encode(found) == _encode(self.values)
 
-    def changed_document(self) -> Document:
-        """Return the document as it will be."""
-        return {**self.document, **self.values}
-
 
 def find_change(document: Document, before: Record, after: Record) -> Change:
     """Return what makes of the document of `before` that of `after`."""

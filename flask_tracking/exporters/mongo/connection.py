@@ -34,6 +34,8 @@ _APPS_OWN = frozenset({"name", "event_listeners", "document_class", "type_regist
 """What of the app's connection settings is about the app's documents and not about the server."""
 _RENAMED = {"authentication_source": "authsource", "authentication_mechanism": "authmechanism"}
 
+OLDEST_WIRE_VERSION = 13
+"""That of MongoDB 5.0. Older servers delete and change nothing in capped collections."""
 GOODBYE_S = 0.1
 """How long closing a client may take: sessions are ended as a courtesy, they expire by themselves."""
 LOCK_S = 0.1
@@ -77,14 +79,19 @@ class Connection:
                 client = self._make_client()
         return client[self._database]
 
-    def close(self) -> None:
-        """Close this process's client, if there is one."""
-        with self._lock:
+    def close(self, timeout_s: float) -> None:
+        """Close this process's client, if there is one, or leave it when that takes longer."""
+        # Whoever makes a client now holds the lock, and may wait for the network.
+        if not self._lock.acquire(timeout=timeout_s):
+            return
+        try:
             client, self._client = self._client, None
             if client is not None and self._pid == os.getpid():
-                with pymongo.timeout(GOODBYE_S):
+                with pymongo.timeout(min(GOODBYE_S, timeout_s)):
                     client.close()
                 _leave_threads(client)
+        finally:
+            self._lock.release()
 
     def abandon(self) -> None:
         """Let the process end without the client's threads, and make no client any more.
@@ -148,6 +155,25 @@ class Connection:
             if key not in _APPS_OWN and value is not None
         }
         return usable, settings["name"]
+
+    def check_version(self) -> None:
+        """Wait for a server that can be written to, and see how old it is.
+
+        Raises:
+            NoDatabaseError: it is too old.
+            PyMongoError: as it comes.
+        """
+        client: object = self.open().client
+        if not isinstance(client, MongoClient):  # a stand-in, mongomock for example
+            return
+        client.is_mongos  # noqa: B018 - it is asked because that waits
+        servers = client.topology_description.server_descriptions().values()
+        known = [one.max_wire_version for one in servers if one.is_server_type_known]
+        if known and min(known) < OLDEST_WIRE_VERSION:
+            raise NoDatabaseError(
+                f"{self.where()} is older than MongoDB 5.0, which flask-tracking needs. "
+                "Upgrade the server."
+            )
 
     def where(self) -> str:
         """Name the servers, without user and password, for messages."""

@@ -23,12 +23,13 @@ from ...filters import Filter
 from ...record import Record
 from ...runtime.guard import call_foreign, warn_rarely
 from ...runtime.lifecycle import watch_forks
-from ..base import Exporter, Reader, Revise, Rewritten, merge_newest
+from ..base import CLOSE_S
+from ..store import Revise, Rewritten, Store, merge_newest
 from . import rules
 from .codec import CODEC, MAX_DOCUMENT_BYTES, to_document, utc_now
 from .connection import Connection
 from .inserting import insert_documents
-from .kept import FORBIDDEN_CODES, copy_to_kept, forbidden, read_kept, read_other
+from .kept import copy_to_kept, read_kept, read_other
 from .query import NEWEST_FIRST, to_kept_query, to_queries
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ LOGIN_CODES = frozenset({11, 13, 18, 8000})
 READ_ONLY_CODES = frozenset({10107, 13435, 20})
 
 
-class MongoExporter(Exporter, Reader):
+class MongoExporter(Store):
     """Writes to the collection of one app's settings, over a client of its own.
 
     Batches are inserted unordered with ids made by us and are acknowledged when they are in the
@@ -92,12 +93,13 @@ class MongoExporter(Exporter, Reader):
 
         Raises:
             ExportError: the server cannot be reached, or forbids it.
-            NoDatabaseError: none is configured.
+            NoDatabaseError: none is configured, or the server is older than MongoDB 5.0.
         """
         from .collection import ensure_collections
         from .indexes import read_words
 
         try:
+            self._connection.check_version()
             return ensure_collections(self._connection.open(), self._settings)
         except OperationFailure as error:
             # No record was sent yet, so that the server's words can quote none.
@@ -114,9 +116,9 @@ class MongoExporter(Exporter, Reader):
                 self._max_bytes[state.name] = min(state.size_bytes, MAX_DOCUMENT_BYTES)
         self._is_prepared = True
 
-    def close(self) -> None:
+    def close(self, timeout_s: float = CLOSE_S) -> None:
         """Close the client. A later call makes a new one."""
-        self._connection.close()
+        self._connection.close(timeout_s)
 
     def abandon(self) -> None:
         """Let the process end without the client's threads, and make no client any more."""
@@ -161,9 +163,7 @@ class MongoExporter(Exporter, Reader):
         collection = collection.with_options(CODEC, write_concern=WriteConcern(j=True))
         return insert_documents(collection, documents, max_bytes)
 
-    def rewrite(
-        self, revise: Revise, version: str, *, marker: str, is_dry_run: bool = False
-    ) -> Iterator[Rewritten]:
+    def rewrite(self, revise: Revise, version: str, *, is_dry_run: bool = False) -> Iterator[Rewritten]:
         """Store all records anew as far as they differ, those of the kept collection as well."""
         from .rewrite import TIMEOUT_S, Rewriting
 
@@ -171,11 +171,12 @@ class MongoExporter(Exporter, Reader):
         names = (self._settings.collection, self._settings.kept_collection)
         timeout_s = self._settings.export_timeout_s
         try:
+            self._connection.check_version()
             there = database.list_collection_names()
             timeout_s = TIMEOUT_S
             for one in names:
                 if one in there:
-                    yield from Rewriting(database[one], revise, version, marker, is_dry_run).run()
+                    yield from Rewriting(database[one], revise, version, is_dry_run).run()
         except PyMongoError as error:
             raise self._explain(error, timeout_s) from None
 
@@ -211,20 +212,11 @@ class MongoExporter(Exporter, Reader):
         except PyMongoError as error:
             raise self._explain(error) from None
 
-    def forget(self, record_id: ObjectId) -> bool:
-        """Take back that a record is kept; False when it was not.
-
-        Raises:
-            TrackingError: the server deletes nothing from capped collections.
-            ExportError: the server cannot be reached, or refuses.
-        """
+    def unkeep(self, record_id: ObjectId) -> bool:
+        """Keep a record no longer; False when it was not kept."""
         kept = self._open_kept()
         try:
             return bool(kept.delete_one({"_id": record_id}).deleted_count)
-        except OperationFailure as error:
-            if error.code in FORBIDDEN_CODES:
-                raise forbidden(self._connection.where(), kept.name) from None
-            raise self._explain(error) from None
         except PyMongoError as error:
             raise self._explain(error) from None
 
@@ -251,7 +243,7 @@ class MongoExporter(Exporter, Reader):
             raise self._explain(error) from None
 
     def clear_rules(self, names: Names[str]) -> None:
-        """Forget the temporary rules of these names."""
+        """Remove the temporary rules of these names."""
         try:
             rules.clear_rules(self._connection.open(), self._settings.collection, names)
         except PyMongoError as error:

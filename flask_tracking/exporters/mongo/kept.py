@@ -1,7 +1,7 @@
 """The collection of kept records: copies of those that are worth more than routine ones.
 
-It is the truth about what is kept. The document in the other collection is never changed, because old
-servers let none grow in a capped collection: there ``kept`` says what the rules said at first.
+It is the truth about what is kept. Keeping does not change the document in the other collection: its
+``kept`` says what the rules said at first.
 """
 
 from __future__ import annotations
@@ -13,14 +13,10 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from ...errors import TrackingError
 from ...record import Record
 from .codec import read_document
 
 Document = dict[str, Any]
-
-FORBIDDEN_CODES = frozenset({20, 10101})
-"""What MongoDB before 5.0 answers to a delete from a capped collection."""
 
 
 def copy_to_kept(
@@ -36,15 +32,6 @@ def copy_to_kept(
     with contextlib.suppress(DuplicateKeyError):  # somebody else was as quick
         kept.insert_one({**document, "kept": True, "kept_reason": reason})
     return True
-
-
-def forbidden(where: str, name: str) -> TrackingError:
-    """Return the error of a server that deletes nothing from a capped collection."""
-    return TrackingError(
-        f"{where} deletes nothing from a capped collection; MongoDB 5.0 and later do. The record goes "
-        f"when newer ones need its room. To forget all of them now: db.{name}.drop(), then "
-        "`flask tracking init`."
-    )
 
 
 def read_kept(document: Document) -> Record | None:

@@ -19,15 +19,12 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from ...filters import FIRST
-from ..base import Revise, Rewritten
+from ..store import Revise, Rewritten
 from .changes import Change, encoded_size, find_change, make_filter, make_update
 from .codec import CODEC, read_document, utc_now
-from .fitting import fit
 
 Document = dict[str, Any]
 
-SIZE_IS_FIXED = 10003
-"""MongoDB before 5.0: no document of a capped collection may change its size."""
 ATTEMPTS = 3
 """How often a document is read again that others changed between reading and writing."""
 STEP = 1000
@@ -49,10 +46,9 @@ class Rewriting:
         collection: Collection[Document],
         revise: Revise,
         version: str,
-        marker: str,
         is_dry_run: bool,
     ) -> None:
-        """Prepare; `run` does it. The arguments are those of `Exporter.rewrite`."""
+        """Prepare; `run` does it. The arguments are those of `Store.rewrite`."""
         client: object = collection.database.client
         self._is_stand_in = not isinstance(client, MongoClient)
         # A year that Python does not know, in somebody's custom data, is no reason to stop.
@@ -64,16 +60,13 @@ class Rewriting:
         self._collection = collection.with_options(codec, write_concern=WriteConcern(j=True))
         self._revise = revise
         self._version = version
-        self._marker = marker
         self._is_dry_run = is_dry_run
-        self._is_size_fixed = False
         self._done = Rewritten(collection.name, 0)
 
     def run(self) -> Iterator[Rewritten]:
         """Rewrite all records, and say after each batch what was done."""
         with pymongo.timeout(TIMEOUT_S):
             self._add(stored=self._collection.estimated_document_count())
-            self._is_size_fixed = not self._is_stand_in and _is_size_fixed(self._collection)
         yield self._done
         for bounds in self._ranges():
             with pymongo.timeout(TIMEOUT_S):
@@ -161,40 +154,10 @@ class Rewriting:
 
     def _store(self, changes: Sequence[Change]) -> list[Document]:
         """Write changes; return what was changed by others meanwhile, as it is now."""
-        if self._is_size_fixed:
-            return self._store_fitted(changes)
         if self._is_dry_run or not changes:
             self._count(changes)
             return []
-        try:
-            written = self._write(changes)
-        except OperationFailure as error:
-            if error.code != SIZE_IS_FIXED:
-                raise
-            self._is_size_fixed = True
-            return self._store_fitted(changes)
-        return self._find_unwritten(changes, written)
-
-    def _store_fitted(self, changes: Sequence[Change]) -> list[Document]:
-        """Do the same where a document keeps its size for ever."""
-        fitted = [(change, fit(change, self._marker)) for change in changes]
-        storable = [change for _, change in fitted if change is not None and change.values]
-        hopeless = [change for change, fits in fitted if fits is None]
-        if self._is_dry_run:
-            self._count(storable)
-            self._add(removed=len(hopeless))
-            return []
-        for change in hopeless:
-            self._remove(change)
-        return self._find_unwritten(storable, self._write_each(storable))
-
-    def _remove(self, change: Change) -> None:
-        try:
-            removed = self._collection.delete_one(make_filter(change)).deleted_count
-        except OperationFailure:  # a server may forbid that as well
-            self._add(left=1)
-        else:
-            self._add(removed=removed)
+        return self._find_unwritten(changes, self._write(changes))
 
     def _write(self, changes: Sequence[Change]) -> int:
         if self._is_stand_in:  # mongomock knows neither such a command nor PyMongo's batches
@@ -202,24 +165,17 @@ class Rewriting:
             return sum(self._collection.update_one(*one).modified_count for one in updates)
         try:
             return self._collection.update_many(*make_update(changes, self._version)).modified_count
-        except OperationFailure as error:
-            if error.code == SIZE_IS_FIXED:
-                raise
+        except OperationFailure:
             # One that the server refuses would keep all others from being written.
             return self._write_each(changes)
 
     def _write_each(self, changes: Sequence[Change]) -> int:
-        if not changes:
-            return 0
         updates = [UpdateOne(make_filter(change), {"$set": change.values}) for change in changes]
         try:
             return self._collection.bulk_write(updates, ordered=False).modified_count
         except BulkWriteError as error:
-            codes = {one["code"] for one in error.details["writeErrors"]}
-            if not codes:
+            if not error.details["writeErrors"]:
                 raise
-            if SIZE_IS_FIXED in codes:
-                raise OperationFailure("the size is fixed", SIZE_IS_FIXED) from None
             return int(error.details["nModified"])
 
     def _find_unwritten(self, changes: Sequence[Change], written: int) -> list[Document]:
@@ -237,10 +193,3 @@ class Rewriting:
 
     def _count(self, changes: Sequence[Change]) -> None:
         self._add(changed=sum(change.is_secret for change in changes))
-
-
-def _is_size_fixed(collection: Collection[Document]) -> bool:
-    if not collection.options().get("capped"):
-        return False
-    version: list[int] = collection.database.client.server_info()["versionArray"]
-    return version < [5]

@@ -47,7 +47,7 @@ def store_rules(database: Database[Document], name: str, rules: Sequence[Tempora
 
 
 def clear_rules(database: Database[Document], name: str, names: Names[str]) -> None:
-    """Forget the rules of these names."""
+    """Remove the rules of these names."""
     _collection(database, name).delete_many({"_id": {"$in": sorted(names)}})
 
 

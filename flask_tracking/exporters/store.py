@@ -1,0 +1,185 @@
+"""`Store`: an exporter that answers for its records: it finds, keeps and rewrites them.
+
+A store writes the methods with a leading underscore; what they have in common is done here.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from bson import ObjectId
+
+from ..config.overrides import TemporaryRule, alive, utc_now
+from ..filters import Filter
+from ..record import Record
+from ..runtime.text import clean_text
+from .base import Exporter
+
+__all__ = ["Revise", "Rewritten", "Store", "find_store", "merge_newest"]
+
+MAX_REASON_LENGTH = 1000
+
+Between = tuple[datetime | None, datetime | None]
+"""Arrived at the first time or later, and before the second; None for no bound."""
+ALWAYS: Between = (None, None)
+
+Revise = Callable[[Sequence[Record]], Sequence[Record]]
+"""Returns records as they should be stored, in their order."""
+
+
+class Rewritten(NamedTuple):
+    """How far a rewrite has come in one collection."""
+
+    name: str
+    stored: int
+    """About how many records there were when it began."""
+    looked_at: int = 0
+    """Whose `Record.rules_version` was another one."""
+    changed: int = 0
+    """In which more than that had to be changed."""
+    current: int = 0
+    """Which were not looked at, because their version is the wanted one."""
+    left: int = 0
+    """Which could not be read or written, and are as they were."""
+
+
+class Store(Exporter):
+    """Gives stored records back, each once; whether one is kept is said as it is now.
+
+    .. versionadded:: 2.0
+    """
+
+    @abstractmethod
+    def get(self, record_id: ObjectId) -> Record | None:
+        """Return the record with this id, or None."""
+
+    def find(self, wanted: Filter, *, limit: int, between: Between = ALWAYS) -> list[Record]:
+        """Find records, the newest first; those of one millisecond by descending id.
+
+        Args:
+            wanted: which are meant.
+            limit: how many at most.
+            between: further bounds of the arrival: that time or later, before the other time; None for
+                no bound. A store answers a bounded range from its index of ``date_created``;
+                `flask_tracking.queries.find_newest` asks so.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+        """
+        wanted = wanted.narrowed(*between)
+        if wanted.since and wanted.until and wanted.since >= wanted.until:
+            return []
+        return self._find(wanted, limit) if limit > 0 else []
+
+    @abstractmethod
+    def _find(self, wanted: Filter, limit: int) -> list[Record]:
+        """Do what `find` promises, for a limit of at least one."""
+
+    def keep(self, record_id: ObjectId, reason: str = "asked for") -> bool:
+        """Store a record a second time, where those that are not kept do not push it out.
+
+        A record that is kept already stays as it is, with its first reason.
+
+        Args:
+            record_id: of a record that is stored.
+            reason: why, for the people who will read it; cut at 1,000 characters.
+
+        Returns:
+            False when there is no such record.
+
+        Raises:
+            TrackingError: the settings say that no record is kept longer than others.
+            ExportError: the store cannot be reached, or refuses.
+        """
+        # What a command line gave in no known encoding is no text that could be stored.
+        return self._keep(record_id, clean_text(reason)[:MAX_REASON_LENGTH])
+
+    @abstractmethod
+    def _keep(self, record_id: ObjectId, reason: str) -> bool:
+        """Do what `keep` promises."""
+
+    @abstractmethod
+    def unkeep(self, record_id: ObjectId) -> bool:
+        """Keep a record no longer. Where it was stored first it stays, until it is overwritten.
+
+        Returns:
+            False when it was not kept.
+
+        Raises:
+            TrackingError: the settings say that no record is kept longer than others.
+            ExportError: the store cannot be reached, or refuses.
+        """
+
+    def load_rules(self) -> list[TemporaryRule]:
+        """Return the temporary rules that have not expired, sorted by name.
+
+        Called by the worker at most once in ``TRACKING_FLUSH_INTERVAL_S``.
+
+        Raises:
+            ExportError: they cannot be read now; what was known holds until it expires.
+            NoDatabaseError: no database is configured.
+        """
+        return sorted(alive(self._load_rules(), utc_now()), key=lambda rule: rule.name)
+
+    @abstractmethod
+    def _load_rules(self) -> Sequence[TemporaryRule]:
+        """Return what was stored; what has expired may be among it."""
+
+    @abstractmethod
+    def store_rules(self, rules: Sequence[TemporaryRule]) -> None:
+        """Store temporary rules; one of the same name is replaced.
+
+        Raises:
+            ExportError: they are not stored, or not all are.
+        """
+
+    @abstractmethod
+    def clear_rules(self, names: Collection[str]) -> None:
+        """Remove the temporary rules of these names.
+
+        Raises:
+            ExportError: not all are removed.
+        """
+
+    @abstractmethod
+    def rewrite(self, revise: Revise, version: str, *, is_dry_run: bool = False) -> Iterator[Rewritten]:
+        """Store all records anew as `revise` returns them, as far as they differ.
+
+        A record that was changed by others meanwhile is read again, one that is gone stays away, and
+        of all others nothing is written but what differs. It may be broken off and begun again, and
+        may run in several processes at once.
+
+        Args:
+            revise: returns records with `version` as their ``rules_version``.
+            version: records that have it already are not looked at.
+            is_dry_run: change nothing, and count all the same.
+
+        Returns:
+            What was done so far in a collection, after each batch of it; at least once for each.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses. What was done stays done.
+        """
+
+
+def merge_newest(kept: Iterable[Record], others: Iterable[Record], limit: int) -> list[Record]:
+    """Return the newest `limit` of both, the newest first; one that is in both as the kept one.
+
+    Args:
+        kept: the newest `limit` kept records.
+        others: the newest `limit` of all that are not overwritten, kept or not.
+        limit: how many at most.
+    """
+    found = {record.id: record for record in others}
+    found.update((record.id, record) for record in kept)
+    return sorted(found.values(), key=lambda one: (one.date_created, one.id), reverse=True)[:limit]
+
+
+def find_store(exporter: Exporter) -> Store | None:
+    """Return the store behind `exporter`: itself, or the first of those that it passes records to."""
+    if isinstance(exporter, Store):
+        return exporter
+    return next(filter(None, map(find_store, exporter.sides)), None)
