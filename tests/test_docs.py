@@ -303,6 +303,7 @@ SAYS: dict[str, int] = {
     "ExportError": 0,
     "FilterError": 0,
     "NoDatabaseError": 0,
+    "Problem": 1,
     "TrackingError": 0,
     "warn": 0,
     "warning": 0,

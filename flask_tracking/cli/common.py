@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from typing import ParamSpec, TypeVar
 
@@ -15,7 +15,7 @@ from flask import current_app
 
 from ..errors import ExportError, TrackingError
 from ..exporters.base import Exporter
-from ..exporters.store import Store, find_store
+from ..exporters.store import Problem, Store, find_store
 from ..filters import Filter
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
@@ -84,6 +84,12 @@ def get_store() -> Store:
             f"{type(exporter).__name__} is not a store: it takes records and gives none back."
         )
     return store
+
+
+def show_problems(problems: Iterable[Problem]) -> None:
+    """Print what is wrong, and what to do about it."""
+    for problem in problems:
+        click.secho(visible(str(problem)), fg="red" if problem.level == "error" else "yellow")
 
 
 def is_id(text: str) -> bool:

@@ -12,15 +12,15 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 from flask import current_app
 from flask.cli import with_appcontext
 
 from ..errors import TrackingError
+from ..exporters.store import find_store
 from ..runtime.text import visible
-from .common import get_store, reports_errors
+from .common import get_exporter, reports_errors, show_problems
 
 DEFAULT_PORT = 27027
 START_TIMEOUT_S = 15.0
@@ -41,26 +41,19 @@ def init() -> None:
 
     Their indexes are created as well. What is there already is used as it is.
     """
-    store = get_store()
-    prepare = getattr(store, "prepare", None)
-    if prepare is None:
-        click.echo(f"{type(store).__name__} needs no preparation.")
-        return
-    for state in prepare():
-        _print_state(state)
-
-
-def _print_state(state: Any) -> None:
-    click.echo(f"{state.name}: {'created' if state.was_created else 'exists already'}")
-    if state.is_capped:
-        most = f" and {state.max_documents:,} documents" if state.max_documents else ""
-        click.echo(f"  capped at {state.size_bytes:,} bytes{most}")
-    elif state.ttl_s is not None:
-        click.echo(f"  records expire after {state.ttl_s:,} seconds")
-    if state.indexes:
-        click.echo(f"  indexes: {', '.join(state.indexes)}")
-    for difference in state.differences:
-        click.secho(f"  {difference}", fg="yellow")
+    exporter = get_exporter()
+    store = find_store(exporter)
+    if exporter is not store:
+        exporter.open()
+    places = () if store is None else store.prepare()
+    if not places:
+        click.echo(f"{type(exporter).__name__} needs no preparation.")
+    for place in places:
+        click.echo(f"{visible(place.name)}: {'created' if place.was_created else 'exists already'}")
+        for fact in place.facts:
+            click.echo(f"  {visible(fact)}")
+    if store is not None:
+        show_problems(store.check())
 
 
 @click.command()

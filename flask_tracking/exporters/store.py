@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from bson import ObjectId
 
 from ..config.overrides import TemporaryRule, alive, utc_now
+from ..errors import TrackingError
 from ..filters import Filter
 from ..record import Record
 from ..runtime.text import clean_text
 from .base import Exporter
 
-__all__ = ["Revise", "Rewritten", "Store", "find_store", "merge_newest"]
+__all__ = ["Place", "Problem", "Revise", "Rewritten", "Store", "find_store", "merge_newest"]
 
 MAX_REASON_LENGTH = 1000
 
@@ -28,6 +30,42 @@ ALWAYS: Between = (None, None)
 
 Revise = Callable[[Sequence[Record]], Sequence[Record]]
 """Returns records as they should be stored, in their order."""
+
+
+class Problem(NamedTuple):
+    """Something that keeps records from being stored or found as the settings say.
+
+    .. versionadded:: 2.0
+    """
+
+    level: Literal["error", "warning"]
+    """``error`` where nothing can be stored, ``warning`` where it can."""
+    what: str
+    """What is wrong: a sentence without its full stop. It names the setting or the place."""
+    fix: str = ""
+    """What to do about it: the same."""
+    command: str = ""
+    """What does it, for a terminal or for ``mongosh``; empty where no command does."""
+
+    def __str__(self) -> str:
+        """Return all of it in one line."""
+        sentences = [f"{text}." for text in (self.what, self.fix) if text]
+        line = " ".join(sentences)
+        return f"{line.removesuffix('.')}: {self.command}" if self.command else line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where records are stored: a collection, a table, a file.
+
+    .. versionadded:: 2.0
+    """
+
+    name: str
+    was_created: bool = False
+    """True where it was not there before."""
+    facts: tuple[str, ...] = ()
+    """What is worth knowing of it, a line each, like ``capped at 1,048,576 bytes``."""
 
 
 class Rewritten(NamedTuple):
@@ -51,6 +89,30 @@ class Store(Exporter):
 
     .. versionadded:: 2.0
     """
+
+    def prepare(self) -> Sequence[Place]:
+        """Create the places where records are stored, as far as they are missing; called by `init`.
+
+        Returns:
+            What was made or found; nothing where there is nothing to prepare.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+            NoDatabaseError: no database is configured.
+        """
+        self.open()
+        return ()
+
+    def check(self) -> list[Problem]:
+        """Look for problems, and change nothing. What `prepare` was refused is among them."""
+        try:
+            return list(self._check())
+        except TrackingError as error:
+            return [Problem("error", str(error).removesuffix("."))]
+
+    def _check(self) -> Iterable[Problem]:
+        """Do what `check` promises; a `TrackingError` becomes a problem."""
+        return ()
 
     @abstractmethod
     def get(self, record_id: ObjectId) -> Record | None:

@@ -18,8 +18,9 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from flask_tracking import MemoryExporter, Tracking
+from flask_tracking import Exporter, MemoryExporter, Tracking
 from flask_tracking.cli import store as store_module
+from flask_tracking.exporters.store import Problem
 
 from ..servers import free_port, program
 
@@ -84,10 +85,12 @@ def test_init_says_what_the_server_refuses(
     monkeypatch.setattr(Collection, "create_indexes", create_some)
     result = stored.test_cli_runner().invoke(args=["tracking", "init"])
     assert result.exit_code == 0
-    assert result.output.splitlines()[2:4] == [
-        "  indexes: _id_, date_created_1, date_stored_1",
-        "  The server refuses tracking an index of status_code, date_created: "
-        "partial indexes are not implemented yet",
+    lines = result.output.splitlines()
+    assert lines[2] == "  indexes: _id_, date_created_1, date_stored_1"
+    assert lines[6:] == [
+        "The server refuses tracking an index of status_code, date_created: "
+        "partial indexes are not implemented yet. "
+        "Recording goes on; queries for these fields are slower."
     ]
 
 
@@ -105,6 +108,34 @@ def test_init_of_a_store_without_collections(app: Flask, memory: MemoryExporter)
     Tracking(app, exporter=memory)
     output = app.test_cli_runner().invoke(args=["tracking", "init"]).output
     assert output == "MemoryExporter needs no preparation.\n"
+
+
+def test_init_of_what_is_no_store(app: Flask) -> None:
+    """An exporter that is no store is opened, which is all that it may need."""
+    opened = []
+
+    class Other(Exporter):
+        def open(self) -> None:
+            opened.append(self)
+
+        def _store(self, records: object) -> int:
+            return 0
+
+    Tracking(app, exporter=Other())
+    output = app.test_cli_runner().invoke(args=["tracking", "init"]).output
+    assert (output, len(opened)) == ("Other needs no preparation.\n", 1)
+
+
+def test_problems_are_printed(app: Flask, memory: MemoryExporter) -> None:
+    """What a store finds wrong is printed, errors in red, and nothing of it is obeyed."""
+    found = [Problem("error", "no \x1b[2J room", "Make some", "df"), Problem("warning", "late")]
+    memory.check = lambda: found  # type: ignore[method-assign]
+    Tracking(app, exporter=memory)
+    output = app.test_cli_runner().invoke(args=["tracking", "init"], color=True).output
+    assert output.splitlines()[1:] == [
+        "\x1b[31mno \\x1b[2J room. Make some: df\x1b[0m",
+        "\x1b[33mlate.\x1b[0m",
+    ]
 
 
 def test_init_without_a_database(app: Flask) -> None:

@@ -36,7 +36,7 @@ def ids_of(collection: Any) -> list[ObjectId]:
 def test_collection_is_capped(make: Make, database: Database[Document]) -> None:
     """It is created beside the other, of its own size, with the indexes that reading needs."""
     _, state = make(kept_size_bytes=1_000_000).prepare()
-    assert (state.name, state.was_created, state.differences) == ("tracking_kept", True, ())
+    assert (state.name, state.was_created, state.problems) == ("tracking_kept", True, ())
     assert database["tracking_kept"].options() == {"capped": True, "size": 1_000_192}
     assert state.indexes == ("_id_", "date_created_1")
 
@@ -86,10 +86,10 @@ def test_existing_collection_that_is_not_capped(make: Make, database: Database[D
     """A plain collection of that name is used, and said to grow without bound."""
     database.create_collection("tracking_kept")
     _, state = make(kept_size_bytes=16_384).prepare()
-    assert state.differences == (
+    assert [str(problem) for problem in state.problems] == [
         "tracking_kept is not capped and grows without bound. To cap it: "
-        "db.runCommand({convertToCapped: 'tracking_kept', size: 16384})",
-    )
+        "db.runCommand({convertToCapped: 'tracking_kept', size: 16384})"
+    ]
 
 
 def test_only_kept_ones_are_copied(make: Make, database: Database[Document]) -> None:

@@ -42,7 +42,7 @@ def test_creates_a_capped_collection(make: Make, database: Database[Document]) -
     """The collection is created capped, with its indexes, and what is there is found."""
     exporter = make(table_size_bytes=1_000_000, max_documents=5000, indexes=((("user_id", 1),),))
     state, _ = exporter.prepare()
-    assert (state.was_created, state.is_capped, state.differences) == (True, True, ())
+    assert (state.was_created, state.is_capped, state.problems) == (True, True, ())
     assert database["tracking"].options() == {"capped": True, "size": 1_000_192, "max": 5000}
     assert state.indexes == ("_id_", "date_created_1", "date_stored_1", "failures", "user_id_1")
     again, _ = exporter.prepare()
@@ -93,8 +93,8 @@ def test_existing_collection_is_used_as_it_is(
 def test_existing_collection_that_is_not_capped(make: Make, database: Database[Document]) -> None:
     """A plain collection of that name is used, and said to grow without bound."""
     database.create_collection("tracking")
-    (difference,) = make(table_size_bytes=16_384).prepare()[0].differences
-    assert difference == (
+    (problem,) = make(table_size_bytes=16_384).prepare()[0].problems
+    assert str(problem) == (
         "tracking is not capped and grows without bound. To cap it: "
         "db.runCommand({convertToCapped: 'tracking', size: 16384})"
     )
@@ -103,7 +103,7 @@ def test_existing_collection_that_is_not_capped(make: Make, database: Database[D
 def test_ttl(make: Make, database: Database[Document]) -> None:
     """ttl makes an ordinary collection whose index expires records; a change is applied."""
     state = make(retention="ttl", ttl_s=3600).prepare()[0]
-    assert (state.is_capped, state.ttl_s, state.differences) == (False, 3600, ())
+    assert (state.is_capped, state.ttl_s, state.problems) == (False, 3600, ())
     assert database["tracking"].options() == {}
     assert make(retention="ttl", ttl_s=60).prepare()[0].ttl_s == 60
     assert database["tracking"].index_information()["date_created_1"]["expireAfterSeconds"] == 60
@@ -113,24 +113,30 @@ def test_ttl_that_may_not_be_changed(make: Make, fail_command: Callable[..., Non
     """Where the role forbids changing an index the old expiry stands, and the command is named."""
     make(retention="ttl", ttl_s=3600).prepare()
     fail_command("collMod", errorCode=13)
-    (difference,) = make(retention="ttl", ttl_s=60).prepare()[0].differences
-    assert difference.startswith("Records of tracking expire after 3600 s, TRACKING_TTL_S is 60.")
-    assert "db.runCommand({collMod: 'tracking'" in difference
-    assert difference.endswith(f" The server refuses that: {SERVERS_WORDS}")
+    (problem,) = make(retention="ttl", ttl_s=60).prepare()[0].problems
+    assert problem.what == (
+        "Records of tracking expire after 3600 s, TRACKING_TTL_S is 60 "
+        f"(the server refuses that: {SERVERS_WORDS})"
+    )
+    assert problem.command == (
+        "db.runCommand({collMod: 'tracking', index: {keyPattern: {date_created: 1}, "
+        "expireAfterSeconds: 60}})"
+    )
 
 
 def test_capped_without_a_bound_of_documents(make: Make, database: Database[Document]) -> None:
     """A capped collection without a bound of documents is as good: its size binds."""
     database.create_collection("tracking", capped=True, size=8192)
     state = make(table_size_bytes=8192).prepare()[0]
-    assert (state.max_documents, state.differences) == (None, ())
+    assert (state.max_documents, state.problems) == (None, ())
 
 
 def test_ttl_on_a_capped_collection(make: Make) -> None:
     """Nothing expires from a capped collection, and that is said."""
     make().prepare()
-    (difference,) = make(retention="ttl").prepare()[0].differences
-    assert difference.startswith("The collection is capped, and nothing expires from a capped")
+    (problem,) = make(retention="ttl").prepare()[0].problems
+    assert problem.what == "tracking is capped, and nothing expires from a capped collection"
+    assert problem.fix.startswith("Set TRACKING_RETENTION='capped'")
 
 
 def test_capped_on_an_index_that_expires(make: Make, database: Database[Document]) -> None:
@@ -186,11 +192,12 @@ def test_index_that_the_server_does_not_know(
         exporter.open()
     assert database["tracking"].count_documents({}) == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "The server refuses tracking an index of status_code, date_created: unknown option"
+        "The server refuses tracking an index of status_code, date_created: unknown option. "
+        "Recording goes on; queries for these fields are slower."
     ]
     state = exporter.prepare()[0]
     assert state.indexes == ("_id_", "date_created_1", "date_stored_1", "user_id_1")
-    assert len(state.differences) == 1
+    assert len(state.problems) == 1
 
 
 def test_joint_attempt_that_fails(make: Make, fail_command: Callable[..., None]) -> None:
@@ -198,7 +205,7 @@ def test_joint_attempt_that_fails(make: Make, fail_command: Callable[..., None])
     fail_command("createIndexes", errorCode=67)
     state = make().prepare()[0]
     assert state.indexes == ("_id_", "date_created_1", "date_stored_1", "failures")
-    assert state.differences == ()
+    assert state.problems == ()
 
 
 def test_no_index_may_be_made(
@@ -210,10 +217,10 @@ def test_no_index_may_be_made(
     fail_command("createIndexes", ALWAYS, errorCode=13)
     exporter = make(table_size_bytes=8192, kept_size_bytes=0)
     (state,) = exporter.prepare()
-    assert state.differences == tuple(
+    assert [problem.what for problem in state.problems] == [
         f"The server refuses tracking an index of {fields}: {SERVERS_WORDS}"
         for fields in ("status_code, date_created", "date_stored")
-    )
+    ]
     assert exporter.export([make_record()]) == 0
     assert database["tracking"].count_documents({}) == 1
 
@@ -238,7 +245,7 @@ def test_refusal_that_passes(make: Make, fail_command: Callable[..., None]) -> N
     with pytest.raises(ExportError, match="code 112"):
         exporter.prepare()
     fail_command("createIndexes", 0, errorCode=112)
-    assert exporter.prepare()[0].differences == ()
+    assert exporter.prepare()[0].problems == ()
 
 
 def test_server_that_knows_no_expiry(make: Make, refuse: Refuse, database: Database[Document]) -> None:
@@ -247,10 +254,10 @@ def test_server_that_knows_no_expiry(make: Make, refuse: Refuse, database: Datab
     exporter = make(retention="ttl", ttl_s=60)
     with mock.patch.object(Database, "command", side_effect=OperationFailure("no", 59)):
         state = exporter.prepare()[0]
-    assert state.differences == (
-        "Records of tracking never expire, TRACKING_TTL_S is 60. The server refuses that: "
-        "unknown option",
-    )
+    assert [problem.what for problem in state.problems] == [
+        "Records of tracking never expire, TRACKING_TTL_S is 60 (the server refuses that: "
+        "unknown option)"
+    ]
     assert "date_created_1" in state.indexes
     with mock.patch.object(Database, "command", side_effect=OperationFailure("no", 59)):
         assert exporter.export([make_record()]) == 0
@@ -266,9 +273,9 @@ def test_indexes_that_are_not_shown(
         exporter = make(retention=retention, collection=retention)
         for _ in range(2):
             state = exporter.prepare()[0]
-            assert state.differences == (
-                f"The server does not show the indexes of {retention}: {SERVERS_WORDS}",
-            )
+            assert [problem.what for problem in state.problems] == [
+                f"The server does not show the indexes of {retention}: {SERVERS_WORDS}"
+            ]
             assert state.indexes == ()
         fail_command("createIndexes", ALWAYS, errorCode=13)
         assert exporter.export([make_record()]) == 0
@@ -282,9 +289,11 @@ def test_refusal_is_said_where_indexes_are_not_shown(
     """What the server refuses is not forgotten because it shows no indexes either."""
     refuse(lambda index: "status_code" in index["key"])
     fail_command("listIndexes", ALWAYS, errorCode=13)
-    unseen, refused = make().prepare()[0].differences
-    assert unseen.startswith("The server does not show the indexes of tracking: ")
-    assert refused.startswith("The server refuses tracking an index of status_code, date_created: ")
+    unseen, refused = make().prepare()[0].problems
+    assert unseen.what.startswith("The server does not show the indexes of tracking: ")
+    assert refused.what.startswith(
+        "The server refuses tracking an index of status_code, date_created: "
+    )
 
 
 def test_collections_that_are_not_shown(
@@ -294,7 +303,9 @@ def test_collections_that_are_not_shown(
     make().prepare()
     fail_command("listCollections", 1, errorCode=13)
     state = make().prepare()[0]
-    assert state.differences == (f"The server does not show the options of tracking: {SERVERS_WORDS}",)
+    assert [problem.what for problem in state.problems] == [
+        f"The server does not show the options of tracking: {SERVERS_WORDS}"
+    ]
     assert (state.was_created, state.is_capped, state.size_bytes) == (False, False, None)
     database.drop_collection("tracking")
     fail_command("listCollections", 1, errorCode=13)
@@ -982,3 +993,80 @@ def test_closing_waits_no_longer_than_it_may(make: Make) -> None:
     exporter = make()
     with exporter._connection._lock:
         exporter.close(0.01)
+
+
+# Checks
+
+
+def test_check_creates_nothing(make: Make, database: Database[Document]) -> None:
+    """Where nothing is stored yet that is said, with the command that prepares it."""
+    assert [str(problem) for problem in make().check()] == [
+        f"{name} does not exist yet. The first record creates it. To create it now: flask tracking init"
+        for name in ("tracking", "tracking_kept")
+    ]
+    assert database.list_collection_names() == []
+
+
+def test_check_finds_what_preparing_finds(make: Make, database: Database[Document]) -> None:
+    """What differs from the settings is told by both, in the same words."""
+    database.create_collection("tracking", capped=True, size=8192, max=10)
+    exporter = make()
+    prepared = [problem for state in exporter.prepare() for problem in state.problems]
+    assert exporter.check() == make().check() == prepared
+    assert [problem.command.partition("capped")[2] for problem in prepared] == [
+        "Size: 104857600})",
+        "Max: 1000000})",
+    ]
+
+
+def test_check_of_what_is_in_order(make: Make) -> None:
+    """A store that is as the settings say has no problem."""
+    exporter = make()
+    exporter.prepare()
+    assert exporter.check() == []
+
+
+def test_check_tells_of_what_was_refused(make: Make, refuse: Refuse) -> None:
+    """A missing index is a problem; who was refused it knows the reason, and others do not."""
+    refuse(lambda index: "status_code" in index["key"])
+    exporter = make()
+    exporter.prepare()
+    (refused,) = exporter.check()
+    assert refused.what.startswith(
+        "The server refuses tracking an index of status_code, date_created: "
+    )
+    assert [str(problem) for problem in make().check()] == [
+        "tracking has no index of status_code, date_created. "
+        "Queries for these fields are slower. To create it: flask tracking init"
+    ]
+
+
+def test_index_that_was_made_after_it_was_refused(
+    make: Make, database: Database[Document], refuse: Refuse
+) -> None:
+    """What is mended is no problem any more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Collection, "create_indexes", mock.Mock(side_effect=OperationFailure("no", 67, {}))
+        )
+        database.create_collection("tracking", capped=True, size=8192)
+        database.create_collection("tracking_kept", capped=True, size=8192)
+        for name in ("tracking", "tracking_kept"):
+            database.command("createIndexes", name, indexes=[{"key": {"date_created": 1}, "name": "d"}])
+        exporter = make(table_size_bytes=8192, kept_size_bytes=8192)
+        exporter.prepare()
+        assert len(exporter.check()) == 2
+    make(table_size_bytes=8192, kept_size_bytes=8192).prepare()
+    assert exporter.check() == []
+
+
+@pytest.mark.integration
+def test_check_without_a_server() -> None:
+    """A server that is away, or none at all, is an error among the problems, and raises nothing."""
+    uri = f"mongodb://127.0.0.1:{free_port()}/shop"
+    exporter = MongoExporter(Settings(mongodb_uri=uri, export_timeout_s=0.05))
+    (away,) = exporter.check()
+    exporter.close()
+    assert away.level == "error" and "does not answer within 0.05 s" in away.what
+    (nowhere,) = MongoExporter(Settings(db_alias="nowhere")).check()
+    assert nowhere.level == "error" and nowhere.what.startswith("no MongoDB is configured. Set")

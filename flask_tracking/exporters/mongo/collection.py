@@ -5,7 +5,8 @@ Many processes may start at once: who comes second finds what the first one made
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pymongo import MongoClient
@@ -14,41 +15,33 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 
 from ...config import Settings
 from ...filters import FIRST_FAILURE
-from .indexes import Index, Indexing, read_refusal
+from ..store import Place, Problem
+from .indexes import EXPIRY, Index, Indexing, Refusals, read_refusal
 
 Document = dict[str, Any]
 
 NAMESPACE_EXISTS = 48
 
 
-@dataclass(frozen=True, slots=True)
-class CollectionState:
-    """What `ensure_collections` made or found."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionState(Place):
+    """What a collection is like."""
 
-    name: str
-    was_created: bool
-    is_capped: bool
-    size_bytes: int | None
+    is_capped: bool = False
+    size_bytes: int | None = None
     """None when it is not capped."""
-    max_documents: int | None
-    ttl_s: int | None
+    max_documents: int | None = None
+    ttl_s: int | None = None
     """None when nothing expires."""
-    indexes: tuple[str, ...]
+    indexes: tuple[str, ...] = ()
     """The names, sorted."""
-    differences: tuple[str, ...]
-    """What is not as the settings say, each with the command that mends it."""
+    problems: tuple[Problem, ...] = ()
+    """What is not as the settings say, or what the server refused."""
+    refusals: Refusals = field(default_factory=dict)
+    """What the server refused, to be told again by `inspect_collections`."""
 
 
-_STAND_IN = CollectionState(
-    name="a stand-in for MongoDB",
-    was_created=False,
-    is_capped=False,
-    size_bytes=None,
-    max_documents=None,
-    ttl_s=None,
-    indexes=(),
-    differences=(),
-)
+_STAND_IN = CollectionState(name="a stand-in for MongoDB")
 """What an app's tests have, mongomock for example: it knows no capped collections."""
 
 
@@ -100,6 +93,25 @@ def ensure_collections(database: Database[Document], settings: Settings) -> tupl
     return tuple(_ensure_collection(database, plan) for plan in plan_collections(settings))
 
 
+def inspect_collections(
+    database: Database[Document], settings: Settings, refusals: Mapping[str, Refusals]
+) -> tuple[CollectionState, ...]:
+    """Return the state of each collection, and create nothing.
+
+    Args:
+        database: where they are.
+        settings: what they should be like.
+        refusals: what the server refused before, by the name of the collection.
+    """
+    client: object = database.client
+    if not isinstance(client, MongoClient):
+        return (_STAND_IN,)
+    return tuple(
+        _inspect_collection(database, plan, refusals.get(plan.name))
+        for plan in plan_collections(settings)
+    )
+
+
 def _ensure_collection(database: Database[Document], plan: Plan) -> CollectionState:
     options, refusal = _read_options(database, plan.name)
     was_created = options is None and _create(database, plan)
@@ -107,29 +119,69 @@ def _ensure_collection(database: Database[Document], plan: Plan) -> CollectionSt
         options, refusal = _read_options(database, plan.name)
     indexing = Indexing(database[plan.name])
     indexing.ensure(_wished_indexes(plan), plan.ttl_s)
+    return _make_state(plan, options or {}, refusal, indexing, was_created)
+
+
+def _inspect_collection(
+    database: Database[Document], plan: Plan, refusals: Refusals | None
+) -> CollectionState:
+    options, refusal = _read_options(database, plan.name)
+    if options is None:
+        missing = Problem(
+            "warning",
+            f"{plan.name} does not exist yet",
+            "The first record creates it. To create it now",
+            "flask tracking init",
+        )
+        return CollectionState(name=plan.name, problems=(missing,))
+    indexing = Indexing(database[plan.name], refusals)
+    indexing.look()
+    return _make_state(plan, options, refusal, indexing, was_created=False)
+
+
+def _make_state(
+    plan: Plan, options: Document, refusal: str | None, indexing: Indexing, was_created: bool
+) -> CollectionState:
     return CollectionState(
         name=plan.name,
         was_created=was_created,
-        is_capped=bool(options and options.get("capped")),
-        size_bytes=options.get("size") if options else None,
-        max_documents=options.get("max") if options else None,
+        facts=tuple(_describe(options, indexing)),
+        is_capped=bool(options.get("capped")),
+        size_bytes=options.get("size"),
+        max_documents=options.get("max"),
         ttl_s=indexing.ttl_s,
         indexes=indexing.names,
-        differences=(
-            *_find_all_differences(options or {}, refusal, plan, indexing),
-            *indexing.differences,
+        problems=(
+            *_find_problems(options, refusal, plan, indexing),
+            *indexing.find_problems(_wished_indexes(plan)),
         ),
+        refusals=indexing.refusals,
     )
 
 
-def _find_all_differences(
+def _describe(options: Document, indexing: Indexing) -> Iterator[str]:
+    if options.get("capped"):
+        most = f" and {options['max']:,} documents" if options.get("max") else ""
+        yield f"capped at {options['size']:,} bytes{most}"
+    elif indexing.ttl_s is not None:
+        yield f"records expire after {indexing.ttl_s:,} seconds"
+    if indexing.names:
+        yield f"indexes: {', '.join(indexing.names)}"
+
+
+def _find_problems(
     options: Document, refusal: str | None, plan: Plan, indexing: Indexing
-) -> tuple[str, ...]:
+) -> Iterator[Problem]:
     if refusal is not None:
-        return (f"The server does not show the options of {plan.name}: {refusal}",)
-    if plan.size_bytes is not None:
-        return _find_differences(options, plan)
-    return _find_ttl_differences(options, plan, indexing)
+        yield Problem(
+            "warning",
+            f"The server does not show the options of {plan.name}: {refusal}",
+            "Recording goes on; they cannot be compared with the settings",
+        )
+    elif plan.size_bytes is not None:
+        yield from _find_capped_problems(options, plan)
+    else:
+        yield from _find_ttl_problems(options, plan, indexing)
 
 
 def _capped_size(size_bytes: int) -> int:
@@ -180,42 +232,56 @@ def _wished_indexes(plan: Plan) -> list[Index]:
     return wished
 
 
-def _find_differences(options: Document, plan: Plan) -> tuple[str, ...]:
+def _find_capped_problems(options: Document, plan: Plan) -> Iterator[Problem]:
+    name, size, most = plan.name, plan.size_bytes, plan.max_documents
+    found_size, found_most = options.get("size"), options.get("max")
     if not options.get("capped"):
-        return (
-            f"{plan.name} is not capped and grows without bound. To cap it: "
-            f"db.runCommand({{convertToCapped: '{plan.name}', size: {plan.size_bytes}}})",
+        yield Problem(
+            "warning",
+            f"{name} is not capped and grows without bound",
+            "To cap it",
+            f"db.runCommand({{convertToCapped: '{name}', size: {size}}})",
         )
-    differences = []
-    if options.get("size") != plan.size_bytes:
-        differences.append(
-            f"{plan.name} is capped at {options.get('size')} bytes, {plan.size_key} is "
-            f"{plan.size_bytes}. To resize it: "
-            f"db.runCommand({{collMod: '{plan.name}', cappedSize: {plan.size_bytes}}})"
+        return
+    if found_size != size:
+        yield Problem(
+            "warning",
+            f"{name} is capped at {found_size} bytes, {plan.size_key} is {size}",
+            "To resize it",
+            f"db.runCommand({{collMod: '{name}', cappedSize: {size}}})",
         )
-    if plan.max_documents is not None and options.get("max") not in (None, plan.max_documents):
-        differences.append(
-            f"{plan.name} is capped at {options.get('max')} documents, TRACKING_MAX_DOCUMENTS is "
-            f"{plan.max_documents}. To change it: "
-            f"db.runCommand({{collMod: '{plan.name}', cappedMax: {plan.max_documents}}})"
+    if most is not None and found_most not in (None, most):
+        yield Problem(
+            "warning",
+            f"{name} is capped at {found_most} documents, TRACKING_MAX_DOCUMENTS is {most}",
+            "To change it",
+            f"db.runCommand({{collMod: '{name}', cappedMax: {most}}})",
         )
-    return tuple(differences)
 
 
-def _find_ttl_differences(options: Document, plan: Plan, indexing: Indexing) -> tuple[str, ...]:
+def _find_ttl_problems(options: Document, plan: Plan, indexing: Indexing) -> Iterator[Problem]:
+    name, found, wanted = plan.name, indexing.ttl_s, plan.ttl_s
+    refusal = indexing.refusals.get(EXPIRY)
+    reason = f" (the server refuses that: {refusal})" if refusal else ""
     if options.get("capped"):
-        return (
-            "The collection is capped, and nothing expires from a capped collection. Set "
-            "TRACKING_RETENTION='capped', or name another TRACKING_COLLECTION.",
+        yield Problem(
+            "warning",
+            f"{name} is capped, and nothing expires from a capped collection",
+            "Set TRACKING_RETENTION='capped', or name another TRACKING_COLLECTION",
         )
-    if indexing.ttl_s == plan.ttl_s or not indexing.names:
-        return ()
-    refusal = indexing.ttl_refusal
-    reason = f" The server refuses that: {refusal}" if refusal else ""
-    if indexing.ttl_s is None:
-        return (f"Records of {plan.name} never expire, TRACKING_TTL_S is {plan.ttl_s}.{reason}",)
-    return (
-        f"Records of {plan.name} expire after {indexing.ttl_s} s, TRACKING_TTL_S is {plan.ttl_s}. "
-        f"To change it: db.runCommand({{collMod: '{plan.name}', index: {{keyPattern: "
-        f"{{date_created: 1}}, expireAfterSeconds: {plan.ttl_s}}}}}){reason}",
-    )
+    elif found == wanted or not indexing.names:
+        return
+    elif found is None:
+        yield Problem(
+            "warning",
+            f"Records of {name} never expire, TRACKING_TTL_S is {wanted}{reason}",
+            "Delete old records yourself, or set TRACKING_RETENTION='capped'",
+        )
+    else:
+        index = f"{{keyPattern: {{date_created: 1}}, expireAfterSeconds: {wanted}}}"
+        yield Problem(
+            "warning",
+            f"Records of {name} expire after {found} s, TRACKING_TTL_S is {wanted}{reason}",
+            "To change it",
+            f"db.runCommand({{collMod: '{name}', index: {index}}})",
+        )

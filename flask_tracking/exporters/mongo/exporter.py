@@ -24,7 +24,7 @@ from ...record import Record
 from ...runtime.guard import call_foreign, warn_rarely
 from ...runtime.lifecycle import watch_forks
 from ..base import CLOSE_S
-from ..store import Revise, Rewritten, Store, merge_newest
+from ..store import Problem, Revise, Rewritten, Store, merge_newest
 from . import rules
 from .codec import CODEC, MAX_DOCUMENT_BYTES, to_document, utc_now
 from .connection import Connection
@@ -34,6 +34,7 @@ from .query import NEWEST_FIRST, to_kept_query, to_queries
 
 if TYPE_CHECKING:
     from .collection import CollectionState
+    from .indexes import Refusals
 
 __all__ = ["MongoExporter"]
 
@@ -66,6 +67,8 @@ class MongoExporter(Store):
         self._is_prepared = False
         self._max_bytes: dict[str, int] = {}
         """What a document of each capped collection may take."""
+        self._refusals: dict[str, Refusals] = {}
+        """What the server refused when the collections were prepared, by their names."""
         watch_forks(self)
 
     def collection(self) -> Collection[Document]:
@@ -88,19 +91,34 @@ class MongoExporter(Store):
         """Create the collections and their indexes where they are missing.
 
         Returns:
-            What was made or found, with what differs from the settings: the collection of all
-            records, then that of the kept ones, if they are to be kept.
+            What was made or found, with its problems: the collection of all records, then that of the
+            kept ones, if they are to be kept.
 
         Raises:
             ExportError: the server cannot be reached, or forbids it.
             NoDatabaseError: none is configured, or the server is older than MongoDB 5.0.
         """
         from .collection import ensure_collections
+
+        states = self._call(ensure_collections, self._settings)
+        self._refusals = {state.name: state.refusals for state in states}
+        return states
+
+    def _check(self) -> Iterator[Problem]:
+        from .collection import inspect_collections
+
+        for state in self._call(inspect_collections, self._settings, self._refusals):
+            yield from state.problems
+
+    def _call(
+        self, function: Callable[..., tuple[CollectionState, ...]], *arguments: Any
+    ) -> tuple[CollectionState, ...]:
+        """Call `function` with the database and `arguments`; what the server says is shown."""
         from .indexes import read_words
 
         try:
             self._connection.check_version()
-            return ensure_collections(self._connection.open(), self._settings)
+            return function(self._connection.open(), *arguments)
         except OperationFailure as error:
             # No record was sent yet, so that the server's words can quote none.
             raise ExportError(f"{self._explain(error)}. It says: {read_words(error)}") from None
@@ -108,10 +126,10 @@ class MongoExporter(Store):
             raise self._explain(error) from None
 
     def open(self) -> None:
-        """Connect, and create what is missing; what differs is logged, once."""
+        """Connect, and create what is missing; problems are logged."""
         for state in self.prepare():
-            for difference in state.differences:
-                warn_rarely(f"difference {difference}", "%s", difference)
+            for problem in state.problems:
+                warn_rarely(f"problem: {problem.what}", "%s", problem)
             if state.size_bytes is not None:
                 self._max_bytes[state.name] = min(state.size_bytes, MAX_DOCUMENT_BYTES)
         self._is_prepared = True

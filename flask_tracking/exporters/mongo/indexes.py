@@ -8,13 +8,14 @@ that costs speed, and no record.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pymongo import IndexModel
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
+from ..store import Problem
 from .inserting import TRANSIENT_CODES
 
 Document = dict[str, Any]
@@ -39,16 +40,25 @@ class Index(NamedTuple):
         return IndexModel(list(self.keys), **self.options)
 
 
+Refusals = dict[Keys, str]
+"""Why the server refuses an index, by its keys; why it refuses the expiry, by `EXPIRY`."""
+EXPIRY: Keys = (("expireAfterSeconds", 1),)
+
+
 class Indexing:
     """Sees to the indexes of one collection."""
 
-    def __init__(self, collection: Collection[Document]) -> None:
+    def __init__(self, collection: Collection[Document], refusals: Refusals | None = None) -> None:
+        """Look at nothing yet.
+
+        Args:
+            collection: whose indexes.
+            refusals: what the server refused before.
+        """
         self._collection = collection
         self._found: Mapping[str, Any] | None = None
-        self.differences: list[str] = []
-        """What the server refused, each with its own words."""
-        self.ttl_refusal: str | None = None
-        """Why records do not expire as they should."""
+        self._unseen: str | None = None
+        self.refusals: Refusals = dict(refusals or {})
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,6 +73,40 @@ class Indexing:
         numbers = (one for one in expiries if isinstance(one, (int, float)) and math.isfinite(one))
         return min(map(int, numbers), default=None)
 
+    def find_problems(self, others: Sequence[Index]) -> Iterator[Problem]:
+        """Yield what is missing or cannot be seen.
+
+        Args:
+            others: what is wished for beside the required index.
+        """
+        name = self._collection.name
+        if self._unseen is not None:
+            yield Problem(
+                "warning",
+                f"The server does not show the indexes of {name}: {self._unseen}",
+                "Recording goes on; they cannot be compared with the settings",
+            )
+        for index in self._missing((Index(REQUIRED), *others)):
+            fields = ", ".join(field for field, _ in index.keys)
+            reason = self.refusals.get(index.keys)
+            if reason is not None:
+                yield Problem(
+                    "warning",
+                    f"The server refuses {name} an index of {fields}: {reason}",
+                    "Recording goes on; queries for these fields are slower",
+                )
+            elif self._found is not None:
+                yield Problem(
+                    "warning",
+                    f"{name} has no index of {fields}",
+                    "Queries for these fields are slower. To create it",
+                    "flask tracking init",
+                )
+
+    def _missing(self, wished: Sequence[Index]) -> list[Index]:
+        there = [_keys_of(index) for index in (self._found or {}).values()]
+        return [one for one in wished if one.keys not in there]
+
     def ensure(self, others: Sequence[Index], ttl_s: int | None) -> None:
         """Create what is missing, and change nothing of what is there but the expiry.
 
@@ -74,29 +118,24 @@ class Indexing:
             OperationFailure: the required index is missing, and the server refuses it.
             PyMongoError: as it comes.
         """
-        self._list()
+        self.look()
         required = Index(REQUIRED, {} if ttl_s is None else {"expireAfterSeconds": ttl_s})
-        there = [_keys_of(index) for index in (self._found or {}).values()]
-        missing = [one for one in (required, *others) if one.keys not in there]
+        missing = self._missing((required, *others))
         if missing and not self._create(missing):
             for one in missing:
                 self._create_one(one)
         if missing:
-            self._list()
+            self.look()
         if ttl_s is not None and self._found is not None and self.ttl_s != ttl_s:
             self._change_ttl(ttl_s)
 
-    def _list(self) -> None:
+    def look(self) -> None:
+        """See which indexes there are, if the server shows them."""
         try:
             self._found = self._collection.index_information()
         except OperationFailure as error:
             # They are as good unseen: what is created a second time is left as it is.
-            name, reason = self._collection.name, read_refusal(error)
-            unseen = f"The server does not show the indexes of {name}: {reason}"
-            if (
-                unseen not in self.differences
-            ):  # it is asked again, and what it refused stands there too
-                self.differences.append(unseen)
+            self._unseen = read_refusal(error)
 
     def _create(self, missing: Sequence[Index]) -> bool:
         try:
@@ -116,13 +155,11 @@ class Indexing:
             if index.keys == REQUIRED:
                 self._create_required(index, error, reason)
                 return
-            fields = ", ".join(name for name, _ in index.keys)
-            name = self._collection.name
-            self.differences.append(f"The server refuses {name} an index of {fields}: {reason}")
+            self.refusals[index.keys] = reason
 
     def _create_required(self, index: Index, error: OperationFailure, reason: str) -> None:
         if index.options:  # the server may not know what expires
-            self.ttl_refusal = reason
+            self.refusals[EXPIRY] = reason
             self._create_one(Index(index.keys))
         elif self._found is not None:  # else it may well be there
             raise error
@@ -133,8 +170,8 @@ class Indexing:
             self._collection.database.command("collMod", self._collection.name, index=index)
         except OperationFailure as error:  # not every role may: then the old expiry stands
             reason = read_refusal(error)
-            self.ttl_refusal = self.ttl_refusal or reason
-        self._list()
+            self.refusals.setdefault(EXPIRY, reason)
+        self.look()
 
 
 def _keys_of(index: Mapping[str, Any]) -> Keys:
