@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from .record import ChildTiming, ExceptionInfo, Headers, Record, Remark, UserAgent, UserRef
+from .record_summary import RECORD_FIELDS, RecordSummary
 
-__all__ = ["from_dict", "to_dict"]
+__all__ = ["from_dict", "summary_from_dict", "to_dict"]
 
 Plain = dict[str, Any]
 Read = Callable[[Any], Any]
@@ -64,6 +65,20 @@ def from_dict(values: Mapping[str, Any]) -> Record:
     return Record(
         **{name: read(values[name]) for name, read in _READERS.items() if values.get(name) is not None}
     )
+
+
+def summary_from_dict(values: Mapping[str, Any]) -> RecordSummary:
+    """Return the summary of what `from_dict` reads; no more is needed than what the summary shows.
+
+    Raises:
+        TypeError, ValueError, AttributeError: as `from_dict`.
+    """
+    known = {name: values[name] for name in RECORD_FIELDS if values.get(name) is not None}
+    summary = {name: _READERS[name](value) for name, value in known.items()}
+    exception = values.get("exception")
+    if exception is not None:
+        summary["exception_type"] = exception.get("type")
+    return RecordSummary(**summary)
 
 
 def _as_it_is(value: Any) -> Any:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import Any, Literal, overload
 
-from .exporters.store import Store
+from .exporters.store import Fields, Store
 from .filters import FIRST, Filter
 from .record import Record
+from .record_summary import RecordSummary
 
 __all__ = ["find_newest"]
 
@@ -20,9 +24,36 @@ RARE_WINDOWS = WINDOWS[::3]
 """The ranges for failures. There are few of these, so fewer and longer ranges cost less."""
 
 
+@overload
 def find_newest(
-    store: Store, wanted: Filter, limit: int, *, now: datetime | None = None
-) -> list[Record]:
+    store: Store,
+    wanted: Filter,
+    limit: int,
+    *,
+    now: datetime | None = None,
+    fields: Literal["all"] = "all",
+) -> list[Record]: ...
+
+
+@overload
+def find_newest(
+    store: Store,
+    wanted: Filter,
+    limit: int,
+    *,
+    now: datetime | None = None,
+    fields: Literal["summary"],
+) -> list[RecordSummary]: ...
+
+
+def find_newest(
+    store: Store,
+    wanted: Filter,
+    limit: int,
+    *,
+    now: datetime | None = None,
+    fields: Fields = "all",
+) -> list[Any]:
     """Find the newest `limit` records, the newest first.
 
     Each step queries one range of arrival times that no earlier step has queried. The search stops
@@ -33,15 +64,17 @@ def find_newest(
         wanted: the filter.
         limit: maximum number of records.
         now: the time from which to search back; the present by default.
+        fields: ``all`` returns records, ``summary`` only the columns of a list.
     """
+    find: Callable[..., list[Any]] = partial(store.find, wanted, fields=fields)
     end = wanted.until or now or datetime.now(timezone.utc)
-    found: list[Record] = []
+    found: list[Any] = []
     # The clock of another machine may be ahead: the first range has no end.
     until = None
     for window in RARE_WINDOWS if wanted.wants_failures else WINDOWS:
         since = max(end, FIRST + window) - window
-        found += store.find(wanted, limit=limit - len(found), between=(since, until))
+        found += find(limit=limit - len(found), between=(since, until))
         if len(found) >= limit or (wanted.since is not None and wanted.since >= since):
             return found
         until = since
-    return found + store.find(wanted, limit=limit - len(found), between=(None, until))
+    return found + find(limit=limit - len(found), between=(None, until))

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from flask_tracking.codec import from_dict, to_dict
+from flask_tracking.codec import from_dict, summary_from_dict, to_dict
 from flask_tracking.record import ChildTiming, ExceptionInfo, Record, Remark, UserAgent, UserRef
+from flask_tracking.record_summary import summarize
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 SAMPLES: dict[str, Any] = {
@@ -97,3 +98,12 @@ def test_what_others_have_written() -> None:
     record = from_dict({**to_dict(EMPTY), **values})
     assert (record.execution_time, type(record.execution_time)) == (12.0, float)
     assert (record.request_body, record.request_headers) == (b"a=1", (("A", "1"),))
+
+
+@pytest.mark.parametrize("record", [FULL, EMPTY], ids=["full", "empty"])
+def test_summary_of_a_dict(record: Record) -> None:
+    """A summary is read of the same dicts, and wrong types are errors as well."""
+    assert summary_from_dict(to_dict(record)) == summarize(record)
+    for wrong in ({"path": 7}, {"status_code": "500"}, {"exception": "ValueError"}, {"id": None}):
+        with pytest.raises((TypeError, AttributeError)):
+            summary_from_dict({**to_dict(record), **wrong})

@@ -130,7 +130,9 @@ def _find_ids(store: Store, second: datetime, tail: str) -> set[ObjectId]:
     wanted = Filter(since=second - timedelta(seconds=1), until=second + timedelta(seconds=1))
     head = f"{int(second.timestamp()):08x}"
     seen: set[ObjectId] = set()
-    while page := {one.id: one for one in store.find(wanted, limit=PAGE) if one.id not in seen}:
+    while page := {
+        one.id: one for one in store.find(wanted, limit=PAGE, fields="summary") if one.id not in seen
+    }:
         seen |= page.keys()
         found |= {one for one in page if str(one).startswith(head) and str(one).endswith(tail)}
         oldest = min(one.date_created for one in page.values())

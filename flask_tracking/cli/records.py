@@ -62,7 +62,7 @@ def list_records(limit: int, is_kept: bool, **options: str | None) -> None:
     """List recorded requests, the newest first."""
     texts = {name.replace("_", "-"): text for name, text in options.items()}
     wanted = Filter.from_options({**texts, "kept": "yes" if is_kept else None})
-    records = find_newest(get_store(), wanted, limit)
+    records = find_newest(get_store(), wanted, limit, fields="summary")
     if not records:
         click.echo(explain_nothing(texts, is_kept), err=True)
         return

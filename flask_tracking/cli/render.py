@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from ..record import Headers, Record
+from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
 
 GAP = "  "
@@ -33,7 +34,7 @@ class Column(NamedTuple):
     """Narrow tables do without columns: those of rank 1 go first, those of rank 0 stay."""
 
 
-def render_table(records: Sequence[Record], width: int | None) -> str:
+def render_table(records: Sequence[RecordSummary], width: int | None) -> str:
     """Return a table with a line for each record.
 
     Args:
@@ -83,7 +84,7 @@ def render_columns(columns: list[Column], width: int | None) -> list[str]:
     ]
 
 
-def _time_column(records: Sequence[Record]) -> Column:
+def _time_column(records: Sequence[RecordSummary]) -> Column:
     """Show the day once, where all records are of one."""
     days = {record.date_created.date() for record in records}
     if len(days) == 1:
@@ -115,16 +116,16 @@ def shorten_id(record_id: str) -> str:
     return f"{record_id[:ID_HEAD]}…{record_id[-ID_TAIL:]}"
 
 
-def _target(record: Record) -> str:
+def _target(record: RecordSummary) -> str:
     path = record.path or "-"
     return f"{path}?{record.query_params}" if record.query_params else path
 
 
-def _kept(record: Record) -> str:
+def _kept(record: RecordSummary) -> str:
     return visible(record.kept_reason or "yes") if record.kept else ""
 
 
-def _mark_kept(status: Column, columns: list[Column], records: Sequence[Record]) -> Column:
+def _mark_kept(status: Column, columns: list[Column], records: Sequence[RecordSummary]) -> Column:
     """Mark kept records at their status where there is no room for the column that says why."""
     if any(column.title == "KEPT" for column in columns):
         return status
@@ -134,13 +135,13 @@ def _mark_kept(status: Column, columns: list[Column], records: Sequence[Record])
     )
 
 
-def _user(record: Record) -> str:
+def _user(record: RecordSummary) -> str:
     return visible(record.user_repr or record.user_id or "")
 
 
-def _error(record: Record) -> str:
-    if record.exception is not None:
-        return visible(record.exception.type.rpartition(".")[2])
+def _error(record: RecordSummary) -> str:
+    if record.exception_type is not None:
+        return visible(record.exception_type.rpartition(".")[2])
     return "" if record.outcome == "ok" else visible(record.outcome)
 
 
@@ -148,7 +149,7 @@ def _milliseconds(value: float | None) -> str:
     return "-" if value is None else f"{value:,.1f}"
 
 
-def _color(record: Record) -> str | None:
+def _color(record: RecordSummary) -> str | None:
     status = record.status_code or 0
     if status >= 500 or record.outcome in ("error", "stream_error"):
         return "red"
@@ -200,14 +201,16 @@ def _pad(text: str, width: int, *, right: bool = False) -> str:
 
 def render_line(record: Record) -> str:
     """Return what names a record beside its id."""
-    parts = [record.method, _target(record), str(record.status_code or "-"), _error(record)]
+    summary = summarize(record)
+    parts = [record.method, _target(summary), str(record.status_code or "-"), _error(summary)]
     return visible(" ".join(filter(None, parts)))
 
 
 def render_record(record: Record) -> str:
     """Return a record at length."""
+    summary = summarize(record)
     lines = [
-        " ".join(filter(None, (record.method, _target(record), record.http_version))),
+        " ".join(filter(None, (record.method, _target(summary), record.http_version))),
         "",
         *_fields(
             [
@@ -225,7 +228,7 @@ def render_record(record: Record) -> str:
                 ("request id", record.request_id),
                 ("process", record.process),
                 ("version", record.version),
-                ("kept", _kept(record) or None),
+                ("kept", _kept(summary) or None),
                 ("dropped before", record.dropped_before or None),
                 ("notes", "; ".join(record.notes) or None),
             ]

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar, overload
 
 from bson import ObjectId
 
@@ -17,6 +17,7 @@ from ..config.overrides import TemporaryRule, alive, utc_now
 from ..errors import TrackingError
 from ..filters import Filter
 from ..record import Record
+from ..record_summary import RecordSummary, summarize
 from ..runtime.text import clean_text
 from .base import Exporter
 
@@ -27,6 +28,11 @@ MAX_REASON_LENGTH = 1000
 Between = tuple[datetime | None, datetime | None]
 """Arrived at the first time or later, and before the second; None for no bound."""
 ALWAYS: Between = (None, None)
+
+Fields = Literal["all", "summary"]
+"""How much of each record is read: all of it, or what a line of a list shows."""
+
+Found = TypeVar("Found", Record, RecordSummary)
 
 Revise = Callable[[Sequence[Record]], Sequence[Record]]
 """Returns records as they should be stored, in their order."""
@@ -118,7 +124,29 @@ class Store(Exporter):
     def get(self, record_id: ObjectId) -> Record | None:
         """Return the record with this id, or None."""
 
-    def find(self, wanted: Filter, *, limit: int, between: Between = ALWAYS) -> list[Record]:
+    @overload
+    def find(
+        self,
+        wanted: Filter,
+        *,
+        limit: int,
+        between: Between = ALWAYS,
+        fields: Literal["all"] = "all",
+    ) -> list[Record]: ...
+
+    @overload
+    def find(
+        self,
+        wanted: Filter,
+        *,
+        limit: int,
+        between: Between = ALWAYS,
+        fields: Literal["summary"],
+    ) -> list[RecordSummary]: ...
+
+    def find(
+        self, wanted: Filter, *, limit: int, between: Between = ALWAYS, fields: Fields = "all"
+    ) -> list[Record] | list[RecordSummary]:
         """Find records, the newest first; those of one millisecond by descending id.
 
         Args:
@@ -127,6 +155,8 @@ class Store(Exporter):
             between: further bounds of the arrival: that time or later, before the other time; None for
                 no bound. A store answers a bounded range from its index of ``date_created``;
                 `flask_tracking.queries.find_newest` asks so.
+            fields: ``all`` returns records; ``summary`` returns what a line of a list shows of them,
+                which is a small part of a record with bodies.
 
         Raises:
             ExportError: the store cannot be reached, or refuses.
@@ -134,11 +164,17 @@ class Store(Exporter):
         wanted = wanted.narrowed(*between)
         if wanted.since and wanted.until and wanted.since >= wanted.until:
             return []
-        return self._find(wanted, limit) if limit > 0 else []
+        if limit <= 0:
+            return []
+        return self._find(wanted, limit) if fields == "all" else self._find_summaries(wanted, limit)
 
     @abstractmethod
     def _find(self, wanted: Filter, limit: int) -> list[Record]:
         """Do what `find` promises, for a limit of at least one."""
+
+    def _find_summaries(self, wanted: Filter, limit: int) -> list[RecordSummary]:
+        """Do the same for summaries; a store that can read less than all of a record does so."""
+        return [summarize(record) for record in self._find(wanted, limit)]
 
     def keep(self, record_id: ObjectId, reason: str = "asked for") -> bool:
         """Store a record a second time, where those that are not kept do not push it out.
@@ -227,7 +263,7 @@ class Store(Exporter):
         """
 
 
-def merge_newest(kept: Iterable[Record], others: Iterable[Record], limit: int) -> list[Record]:
+def merge_newest(kept: Iterable[Found], others: Iterable[Found], limit: int) -> list[Found]:
     """Return the newest `limit` of both, the newest first; one that is in both as the kept one.
 
     Args:

@@ -12,6 +12,7 @@ from flask import Flask
 
 from flask_tracking import MemoryExporter, Record, Tracking
 from flask_tracking.cli.render import render_table
+from flask_tracking.record_summary import summarize
 
 from ..captures import make_record
 from .conftest import Invoke
@@ -151,7 +152,8 @@ def make_table(width: int | None) -> list[str]:
         )
         for number in range(3)
     ]
-    return [click.unstyle(line) for line in render_table(records, width).splitlines()]
+    table = render_table([summarize(one) for one in records], width)
+    return [click.unstyle(line) for line in table.splitlines()]
 
 
 @pytest.mark.parametrize("width", [None, 200, 110])

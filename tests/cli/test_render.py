@@ -15,6 +15,7 @@ from bson import ObjectId
 from flask_tracking import Record
 from flask_tracking.cli.render import cell_width, render_record, render_table, shorten_id
 from flask_tracking.record import ChildTiming, ExceptionInfo, UserAgent, UserRef
+from flask_tracking.record_summary import summarize
 
 AN_ID = ObjectId("0123456789abcdef01234567")
 ARRIVED = datetime(2026, 11, 24, 12, 34, 56, 789_000, tzinfo=timezone.utc)
@@ -40,7 +41,7 @@ def make_record(**changes: Any) -> Record:
 
 def rows(records: list[Record], width: int | None = None) -> list[str]:
     """Return the lines of a table, without colours."""
-    return click.unstyle(render_table(records, width)).split("\n")
+    return click.unstyle(render_table([summarize(one) for one in records], width)).split("\n")
 
 
 def width_on_screen(text: str) -> int:
@@ -149,7 +150,7 @@ def test_what_is_missing_is_a_dash() -> None:
 )
 def test_color_tells_failures(changes: dict[str, Any], color: str | None) -> None:
     """Failures are red, what the client did wrong is yellow, the rest has no colour of its own."""
-    text = render_table([make_record(**changes)], None)
+    text = render_table([summarize(make_record(**changes))], None)
 
     line = click.unstyle(text).split("\n")[1]
     assert text.split("\n")[1] == (click.style(line, fg=color) if color else line)

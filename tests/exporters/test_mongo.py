@@ -873,7 +873,7 @@ class Explaining:
         self.is_secantus = "secantusVersion" in database.client.admin.command("buildInfo")
         self.plans: list[set[str]] = []
 
-    def find(self, wanted: Filter, *, limit: int, between: Any = (None, None)) -> Any:
+    def find(self, wanted: Filter, *, limit: int, between: Any, fields: Any) -> Any:
         bounded = wanted.narrowed(*between)
         for name, query in (
             *(("tracking", query) for query in to_queries(bounded)),
@@ -887,7 +887,7 @@ class Explaining:
             command = {"find": name, "filter": query, "sort": dict(NEWEST_FIRST), "limit": limit}
             explained = self.database.command("explain", command, verbosity="queryPlanner")
             self.plans.append(plan_stages(explained["queryPlanner"]["winningPlan"]))
-        return self.exporter.find(wanted, limit=limit, between=between)
+        return self.exporter.find(wanted, limit=limit, between=between, fields=fields)
 
 
 @pytest.mark.parametrize(
@@ -908,7 +908,7 @@ def test_no_query_scans(make: Make, database: Database[Document], text: str) -> 
     exporter = make()
     exporter.export([make_record(keep_reason="why") for _ in range(50)])
     reader = Explaining(exporter, database)
-    find_newest(reader, Filter.parse(text), 100)  # type: ignore[arg-type]
+    find_newest(reader, Filter.parse(text), 100)  # type: ignore[call-overload]
     assert reader.plans
     for stages in reader.plans:
         assert "COLLSCAN" not in stages

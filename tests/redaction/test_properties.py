@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from flask_tracking import Record, Settings
 from flask_tracking.cli.render import render_record, render_table
 from flask_tracking.exporters.mongo.codec import CODEC, to_document, utc_now
+from flask_tracking.record_summary import summarize
 from flask_tracking.redaction.engines import best_engine
 from flask_tracking.redaction.engines.base import Engine
 from flask_tracking.redaction.engines.python import PythonEngine
@@ -68,7 +69,7 @@ def assert_no_trace(record: Record, secret: str, place: str, log: Log) -> None:
     """Fail where six characters of `secret` are stored, printed or logged."""
     assert find_leak(record, secret) is None, place
     stored = bson.encode(to_document(record, utc_now()), codec_options=CODEC)
-    shown = (render_record(record), render_table([record], 120), repr(record), *log.lines)
+    shown = (render_record(record), render_table([summarize(record)], 120), repr(record), *log.lines)
     windows = [secret[at : at + WINDOW] for at in range(max(1, len(secret) - WINDOW + 1))]
     for window in windows:
         assert window.encode() not in stored, place

@@ -11,8 +11,9 @@ from bson import DBRef
 from bson.codec_options import CodecOptions
 from bson.errors import BSONError
 
-from ...codec import from_dict, to_dict
+from ...codec import from_dict, summary_from_dict, to_dict
 from ...record import Record, UserRef
+from ...record_summary import RECORD_FIELDS, RecordSummary
 from ...runtime.text import clean_text
 
 Document = dict[str, Any]
@@ -42,6 +43,18 @@ def read_document(document: Mapping[str, Any]) -> Record | None:
     """Return what `from_document` does; None where that is no record: others may write there, too."""
     try:
         return from_document(document)
+    except (TypeError, ValueError, AttributeError):
+        return None
+
+
+SUMMARY_PROJECTION = {name: True for name in (*RECORD_FIELDS, "exception.type") if name != "id"}
+"""What of a document a summary needs."""
+
+
+def read_summary(document: Mapping[str, Any]) -> RecordSummary | None:
+    """Return the summary of what is there of a document; None where that is no record."""
+    try:
+        return summary_from_dict({**document, "id": document["_id"]})
     except (TypeError, ValueError, AttributeError):
         return None
 

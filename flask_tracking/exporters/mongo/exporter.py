@@ -21,15 +21,24 @@ from ...config.overrides import TemporaryRule
 from ...errors import ExportError, TrackingError
 from ...filters import Filter
 from ...record import Record
+from ...record_summary import RecordSummary
 from ...runtime.guard import call_foreign, warn_rarely
 from ...runtime.lifecycle import watch_forks
 from ..base import CLOSE_S
-from ..store import Problem, Revise, Rewritten, Store, merge_newest
+from ..store import Found, Problem, Revise, Rewritten, Store, merge_newest
 from . import rules
-from .codec import CODEC, MAX_DOCUMENT_BYTES, to_document, utc_now
+from .codec import (
+    CODEC,
+    MAX_DOCUMENT_BYTES,
+    SUMMARY_PROJECTION,
+    read_document,
+    read_summary,
+    to_document,
+    utc_now,
+)
 from .connection import Connection
 from .inserting import insert_documents
-from .kept import copy_to_kept, read_kept, read_other
+from .kept import copy_to_kept, mark_kept, mark_other
 from .query import NEWEST_FIRST, to_kept_query, to_queries
 
 if TYPE_CHECKING:
@@ -39,6 +48,9 @@ if TYPE_CHECKING:
 __all__ = ["MongoExporter"]
 
 Document = dict[str, Any]
+Projection = Mapping[str, bool] | None
+Mark = Callable[[Document], Document]
+Read = Callable[[Document], Found | None]
 
 LOGIN_CODES = frozenset({11, 13, 18, 8000})
 READ_ONLY_CODES = frozenset({10107, 13435, 20})
@@ -275,18 +287,18 @@ class MongoExporter(Store):
         Raises:
             TrackingError: the document with this id is no record.
         """
-        query, read = {"_id": record_id}, read_kept
+        query, mark = {"_id": record_id}, mark_kept
         try:
             document = None
             if self._settings.kept_size_bytes:
                 document = self.kept_collection().with_options(CODEC).find_one(query)
             if document is None:
-                document, read = self.collection().with_options(CODEC).find_one(query), read_other
+                document, mark = self.collection().with_options(CODEC).find_one(query), mark_other
         except PyMongoError as error:
             raise self._explain(error) from None
         if document is None:
             return None
-        record = read(document)
+        record = read_document(mark(document))
         if record is None:
             raise TrackingError(
                 f"The document {record_id} is no record: something else than flask-tracking wrote it."
@@ -294,43 +306,55 @@ class MongoExporter(Store):
         return record
 
     def _find(self, wanted: Filter, limit: int) -> list[Record]:
+        return self._search(wanted, limit, read_document)
+
+    def _find_summaries(self, wanted: Filter, limit: int) -> list[RecordSummary]:
+        return self._search(wanted, limit, read_summary, SUMMARY_PROJECTION)
+
+    def _search(
+        self, wanted: Filter, limit: int, read: Read[Found], projection: Projection = None
+    ) -> list[Found]:
+        def search_in(collection: Collection[Document], query: Document, mark: Mark) -> list[Found]:
+            return _search_in(collection, query, limit, lambda one: read(mark(one)), projection)
+
         try:
             kept = []
             if self._settings.kept_size_bytes:
-                kept = _find_in(self.kept_collection(), to_kept_query(wanted), limit, read_kept)
+                kept = search_in(self.kept_collection(), to_kept_query(wanted), mark_kept)
             if wanted.kept:
                 return kept
             others = [
-                record
+                found
                 for query in to_queries(wanted)
-                for record in _find_in(self.collection(), query, limit, read_other)
+                for found in search_in(self.collection(), query, mark_other)
             ]
             return merge_newest(kept, others, limit)
         except PyMongoError as error:
             raise self._explain(error) from None
 
 
-def _find_in(
+def _search_in(
     collection: Collection[Document],
     query: Document,
     limit: int,
-    read: Callable[[Document], Record | None],
-) -> list[Record]:
-    """Return the newest `limit` records in a collection, and leave out what is none."""
+    read: Read[Found],
+    projection: Projection,
+) -> list[Found]:
+    """Return the newest `limit` that are found in a collection, and leave out what is no record."""
     asked = limit
     while True:
-        cursor = collection.with_options(CODEC).find(query).sort(NEWEST_FIRST).limit(asked)
-        documents = list(cursor)
-        records = [record for document in documents if (record := read(document)) is not None]
-        foreign = len(documents) - len(records)
+        cursor = collection.with_options(CODEC).find(query, projection)
+        documents = list(cursor.sort(NEWEST_FIRST).limit(asked))
+        found = [one for document in documents if (one := read(document)) is not None]
+        foreign = len(documents) - len(found)
         if foreign:
             warn_rarely(
                 f"foreign documents in {collection.name}",
                 "Documents in %s that are no records are left out: something else wrote them.",
                 collection.name,
             )
-        if len(records) >= limit or len(documents) < asked:
-            return records[:limit]
+        if len(found) >= limit or len(documents) < asked:
+            return found[:limit]
         asked = limit + foreign
 
 

@@ -13,9 +13,6 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
-from ...record import Record
-from .codec import read_document
-
 Document = dict[str, Any]
 
 
@@ -34,11 +31,11 @@ def copy_to_kept(
     return True
 
 
-def read_kept(document: Document) -> Record | None:
-    """Return the record of a document in the collection of the kept ones; None where it is none."""
-    return read_document({**document, "kept": True})
+def mark_kept(document: Document) -> Document:
+    """Return a document of the collection of kept records, so that its record is kept."""
+    return {**document, "kept": True}
 
 
-def read_other(document: Document) -> Record | None:
-    """Return that of one in the other collection, where no copy of it is kept; or None."""
-    return read_document({**document, "kept": False, "kept_reason": None})
+def mark_other(document: Document) -> Document:
+    """Return a document of the other collection, of which there is no kept copy."""
+    return {**document, "kept": False, "kept_reason": None}

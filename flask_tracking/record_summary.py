@@ -1,0 +1,56 @@
+"""`RecordSummary`: what a line of a list shows of a record, without headers, bodies and data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from bson import ObjectId
+
+from .record import Record
+
+__all__ = ["RecordSummary", "summarize"]
+
+
+class RecordSummary(NamedTuple):
+    """A record in a list. The fields mean what they mean in `Record`, and have its defaults.
+
+    .. versionadded:: 2.0
+    """
+
+    id: ObjectId
+    date_created: datetime
+    kind: str = "request"
+    name: str | None = None
+    method: str | None = None
+    path: str | None = None
+    query_params: str | None = None
+    user_id: str | None = None
+    user_repr: str | None = None
+    status_code: int | None = None
+    execution_time: float | None = None
+    """In milliseconds."""
+    outcome: str = "ok"
+    url_rule: str | None = None
+    request_body_size: int = 0
+    """In bytes."""
+    response_body_size: int = 0
+    trace_id: str | None = None
+    kept: bool = False
+    kept_reason: str | None = None
+    exception_type: str | None = None
+    """`Record.exception`'s type."""
+
+    def __repr__(self) -> str:
+        """Name the record without quoting what strangers wrote."""
+        return f"<RecordSummary {self.id} {self.kind} {self.status_code}>"
+
+
+RECORD_FIELDS = tuple(name for name in RecordSummary._fields if name != "exception_type")
+"""The fields that a record has by the same name."""
+
+
+def summarize(record: Record) -> RecordSummary:
+    """Return the summary of `record`."""
+    values: dict[str, Any] = {name: getattr(record, name) for name in RECORD_FIELDS}
+    return RecordSummary(**values, exception_type=record.exception and record.exception.type)
