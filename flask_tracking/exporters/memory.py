@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 
 from bson import ObjectId
 
 from ..config.overrides import TemporaryRule
 from ..filters import Filter
 from ..record import Record
+from ..record_summary import summarize
 from ..runtime.lifecycle import watch_forks
-from .store import Revise, Rewritten, Store, merge_newest
+from .store import Revise, Rewritten, Store, Tail, merge_newest
 
 __all__ = ["MemoryExporter"]
 
@@ -32,6 +34,7 @@ class MemoryExporter(Store):
         self._records: dict[ObjectId, Record] = {}
         self._kept: dict[ObjectId, Record] = {}
         self._rules: dict[str, TemporaryRule] = {}
+        self._count = 0  # of all that were ever stored, in their order
         self._lock = threading.Lock()
         watch_forks(self)
 
@@ -54,6 +57,7 @@ class MemoryExporter(Store):
     def _store(self, records: Sequence[Record]) -> int:
         with self._lock:
             for record in records:
+                self._count += record.id not in self._records
                 self._records.setdefault(record.id, record)
                 if record.kept:
                     self._add_kept(record)
@@ -65,6 +69,15 @@ class MemoryExporter(Store):
         self._kept.setdefault(record.id, record)
         while len(self._kept) > self._max_kept:
             del self._kept[next(iter(self._kept))]
+
+    def _tail(self, wanted: Filter, after: int | None, limit: int) -> Tail:
+        with self._lock:
+            count, records = self._count, list(self._records.values())
+        start = count if after is None else max(after, count - len(records))
+        numbered = enumerate(records[len(records) - (count - start) :], start + 1)
+        found = list(islice((one for one in numbered if wanted.matches(one[1])), limit))
+        position = found[-1][0] if len(found) == limit else count
+        return Tail([summarize(record) for _, record in found], position)
 
     def _keep(self, record_id: ObjectId, reason: str) -> bool:
         with self._lock:

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple, TypeVar, overload
+from typing import Any, Literal, NamedTuple, TypeVar, overload
 
 from bson import ObjectId
 
@@ -21,7 +21,16 @@ from ..record_summary import RecordSummary, summarize
 from ..runtime.text import clean_text
 from .base import Exporter
 
-__all__ = ["Place", "Problem", "Revise", "Rewritten", "Store", "find_store", "merge_newest"]
+__all__ = [
+    "Place",
+    "Problem",
+    "Revise",
+    "Rewritten",
+    "Store",
+    "Tail",
+    "find_store",
+    "merge_newest",
+]
 
 MAX_REASON_LENGTH = 1000
 
@@ -72,6 +81,18 @@ class Place:
     """True where it was not there before."""
     facts: tuple[str, ...] = ()
     """What is worth knowing of it, a line each, like ``capped at 1,048,576 bytes``."""
+
+
+class Tail(NamedTuple):
+    """What was stored since a position, and the next position.
+
+    .. versionadded:: 2.0
+    """
+
+    records: list[RecordSummary]
+    """In the order in which they were stored; whether one is kept is said as it was then."""
+    position: Any
+    """To be given to the next `Store.tail`. Only the store that made it can read it."""
 
 
 class Rewritten(NamedTuple):
@@ -175,6 +196,24 @@ class Store(Exporter):
     def _find_summaries(self, wanted: Filter, limit: int) -> list[RecordSummary]:
         """Do the same for summaries; a store that can read less than all of a record does so."""
         return [summarize(record) for record in self._find(wanted, limit)]
+
+    def tail(self, wanted: Filter, after: Any = None, *, limit: int = 500) -> Tail:
+        """Return what was stored since the last call, each record once. Does not wait.
+
+        Args:
+            wanted: which are meant.
+            after: the position that the last call returned; None for the first, which returns no
+                records: it only notes where to begin.
+            limit: how many at most; the next call goes on behind them.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses. The same position may be used again.
+        """
+        return self._tail(wanted, after, limit)
+
+    @abstractmethod
+    def _tail(self, wanted: Filter, after: Any, limit: int) -> Tail:
+        """Do what `tail` promises."""
 
     def keep(self, record_id: ObjectId, reason: str = "asked for") -> bool:
         """Store a record a second time, where those that are not kept do not push it out.

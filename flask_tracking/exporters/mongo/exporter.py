@@ -25,7 +25,7 @@ from ...record_summary import RecordSummary
 from ...runtime.guard import call_foreign, warn_rarely
 from ...runtime.lifecycle import watch_forks
 from ..base import CLOSE_S
-from ..store import Found, Problem, Revise, Rewritten, Store, merge_newest
+from ..store import Found, Problem, Revise, Rewritten, Store, Tail, merge_newest
 from . import rules
 from .codec import (
     CODEC,
@@ -44,6 +44,7 @@ from .query import NEWEST_FIRST, to_kept_query, to_queries
 if TYPE_CHECKING:
     from .collection import CollectionState
     from .indexes import Refusals
+    from .tail import Position
 
 __all__ = ["MongoExporter"]
 
@@ -310,6 +311,17 @@ class MongoExporter(Store):
 
     def _find_summaries(self, wanted: Filter, limit: int) -> list[RecordSummary]:
         return self._search(wanted, limit, read_summary, SUMMARY_PROJECTION)
+
+    def _tail(self, wanted: Filter, after: Position | None, limit: int) -> Tail:
+        from .tail import begin_tail, read_tail
+
+        has_kept = bool(self._settings.kept_size_bytes)
+        try:
+            if after is None:
+                return Tail([], begin_tail(self.collection()))
+            return read_tail(self.collection(), wanted, after, limit, has_kept=has_kept)
+        except PyMongoError as error:
+            raise self._explain(error) from None
 
     def _search(
         self, wanted: Filter, limit: int, read: Read[Found], projection: Projection = None

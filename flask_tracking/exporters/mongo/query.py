@@ -7,7 +7,11 @@ Among the kept ones they are not rare.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
+
+from bson import ObjectId
 
 from ...filters import FIRST, Filter, is_pattern, make_regex, object_regex
 
@@ -87,3 +91,22 @@ def to_kept_query(wanted: Filter) -> dict[str, Any]:
     query = to_query(wanted)
     # What stands first decides for servers that plan little.
     return {"date_created": query["date_created"], **query}
+
+
+def to_tail_query(wanted: Filter, since: datetime, seen: Collection[ObjectId]) -> dict[str, Any]:
+    """Return the query document of `wanted` for what was stored since a time.
+
+    Args:
+        wanted: which are meant.
+        since: from when on.
+        seen: ids that are not to be found again.
+    """
+    query = to_query(wanted)
+    if wanted.since is None and wanted.until is None:
+        del query["date_created"]
+    if wanted.kept:
+        query["kept"] = True
+    if seen:
+        query["_id"] = {"$nin": list(seen)}
+    # What stands first decides for servers that plan little.
+    return {"date_stored": {"$gte": since}, **query}
