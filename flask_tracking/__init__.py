@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .exporters.base import Exporter
     from .exporters.memory import MemoryExporter
     from .exporters.store import Store
+    from .exporters.tee import TeeExporter
     from .extension import Tracking
     from .filters import Filter
     from .pipeline.stats import Stats
@@ -30,6 +31,7 @@ __all__ = [
     "Span",
     "Stats",
     "Store",
+    "TeeExporter",
     "Tracking",
     "TrackingError",
     "current_span",
@@ -48,6 +50,7 @@ _MODULES = {
     "Span": "capture.span",
     "Stats": "pipeline.stats",
     "Store": "exporters.store",
+    "TeeExporter": "exporters.tee",
     "Tracking": "extension",
     "TrackingError": "errors",
     "current_span": "capture.span",

@@ -34,6 +34,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from .errors import TrackingError
+from .exporters.store import find_store
 from .querysets import QualifiedNameField, TrackingQuerySet
 from .registry import find_tracked
 from .runtime.text import visible
@@ -183,9 +184,10 @@ class Tracking(Document):
     @classmethod
     def _get_db(cls) -> Database[dict[str, Any]]:
         tracked = find_tracked()
-        find_collection = getattr(tracked and tracked.exporter, "collection", None)
-        if find_collection is not None:
-            return find_collection().database  # type: ignore[no-any-return]
+        store = tracked and find_store(tracked.exporter)
+        open_collection = getattr(store, "collection", None)
+        if open_collection is not None:
+            return open_collection().database  # type: ignore[no-any-return]
         if tracked is not None:
             raise TrackingError(
                 f"The app {tracked.name!r} exports to {type(tracked.exporter).__name__}, which is no "

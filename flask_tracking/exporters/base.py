@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from ..record import Record
+from ..runtime.guard import warn_rarely
 
-__all__ = ["Exporter"]
+__all__ = ["Exporter", "read_rejected"]
 
 CLOSE_S = 2.0
 """How long closing an exporter may take where nothing else is said."""
@@ -66,3 +67,24 @@ class Exporter(ABC):
 
         Called at the end of the process, when the time to close has passed or `close` is through.
         """
+
+
+def read_rejected(answer: object, count: int) -> int:
+    """Return how many records an exporter refused; what is no such number means none.
+
+    To send the batch again would not mend the exporter.
+
+    Args:
+        answer: what its `export` returned.
+        count: how many records it was given.
+    """
+    if answer is None:
+        return 0
+    if type(answer) is int and 0 <= answer <= count:
+        return answer
+    warn_rarely(
+        "nonsense",
+        "The exporter returned %s, expected the number of rejected records or None.",
+        f"a wrong {type(answer).__name__}",
+    )
+    return 0

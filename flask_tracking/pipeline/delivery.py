@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..errors import ExportError, NoDatabaseError
-from ..exporters.base import Exporter
+from ..exporters.base import Exporter, read_rejected
 from ..record import Record
 from ..runtime import guard
 from .counters import Counters
@@ -152,7 +152,7 @@ class Delivery:
         except Exception as error:
             return self._note_failure(error)
         if not self.is_abandoned:
-            rejected = _read_rejected(answer, len(records))
+            rejected = read_rejected(answer, len(records))
             self._counters.note_export(len(records) - rejected, rejected)
         if self._is_failing:
             self._is_failing = False
@@ -176,20 +176,6 @@ class Delivery:
             return _Failure("export_failed")
         guard.report_failure("exporting records", error)
         return _Failure("export_failed", type(error).__name__)
-
-
-def _read_rejected(answer: object, count: int) -> int:
-    """Return how many of `count` records a store refused; what is no such number means none."""
-    if answer is None:
-        return 0
-    if type(answer) is int and 0 <= answer <= count:
-        return answer
-    guard.warn_rarely(
-        "nonsense",
-        "The exporter returned %s, expected the number of rejected records or None.",
-        f"a wrong {type(answer).__name__}",
-    )
-    return 0
 
 
 def _make_stub(record: Record, broke: str) -> Record:

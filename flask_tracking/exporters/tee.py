@@ -1,0 +1,275 @@
+"""Records to several exporters at once, of which one may fail without the others noticing."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter, deque
+from collections.abc import Sequence
+from itertools import islice
+from time import monotonic
+from typing import NamedTuple
+
+from ..errors import ConfigError, ExportError, NoDatabaseError
+from ..record import Record
+from ..runtime import guard
+from ..runtime.lifecycle import watch_forks
+from .base import CLOSE_S, Exporter, read_rejected
+
+__all__ = ["TeeExporter"]
+
+MAX_WAITING_RECORDS = 10_000
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+BATCH_RECORDS = 500
+"""So many of the waiting records are sent at once."""
+RECORD_BYTES = 4096
+"""About what a record takes beside its bodies."""
+FIRST_PAUSE_S = 1.0
+LAST_PAUSE_S = 30.0
+"""A side that failed is left alone for so long, doubling between the two."""
+
+
+class TeeExporter(Exporter):
+    """Passes each batch on to several exporters, its sides.
+
+    What a side cannot store waits in memory, within bounds, and is sent again with later batches; the
+    other sides get each record once meanwhile. Only when no side stores a batch it is the worker who
+    sends it again. Commands ask the first side that is a `Store`.
+
+    .. versionadded:: 2.0
+    """
+
+    def __init__(
+        self,
+        *exporters: Exporter,
+        max_waiting_records: int = MAX_WAITING_RECORDS,
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
+    ) -> None:
+        """Take the sides.
+
+        Args:
+            *exporters: two or more.
+            max_waiting_records: how many records may wait for each side.
+            max_waiting_bytes: how much memory they may take, for each side; the oldest are dropped.
+
+        Raises:
+            ConfigError: there are fewer than two, or something is no exporter.
+        """
+        if len(exporters) < 2 or not all(isinstance(one, Exporter) for one in exporters):
+            raise ConfigError(
+                "TeeExporter(...) wants two exporters or more, like "
+                "TeeExporter(MemoryExporter(), MemoryExporter())."
+            )
+        self.sides = exporters
+        kinds = Counter(type(one).__name__ for one in exporters)
+        self._sides = [
+            _Side(one, _name(number, one, kinds), max_waiting_records, max_waiting_bytes)
+            for number, one in enumerate(exporters, 1)
+        ]
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """How many exports failed, by the name of the side: that of its class, numbered if need be."""
+        return {side.name: side.failed for side in self._sides}
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many records a side has lost, by its name: refused ones, and what waited too long."""
+        return {side.name: side.dropped for side in self._sides}
+
+    def open(self) -> None:
+        """Open all sides.
+
+        Raises:
+            ExportError: none of them can store anything now.
+        """
+        failures = [failure for side in self._sides if (failure := side.open()) is not None]
+        if len(failures) == len(self._sides):
+            raise _join(failures)
+
+    def _store(self, records: Sequence[Record]) -> int:
+        # Where all have failed it is for the worker to say when they are tried again.
+        must_try = all(side.is_paused for side in self._sides)
+        outcomes = [side.store(records, must_try=must_try) for side in self._sides]
+        failures = [outcome for outcome in outcomes if isinstance(outcome, _Failure)]
+        if len(failures) == len(self._sides):
+            raise _join(failures)
+        for side, outcome in zip(self._sides, outcomes, strict=True):
+            if isinstance(outcome, _Failure):
+                side.wait_with(records)
+        return max(outcome for outcome in outcomes if isinstance(outcome, int))
+
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """Send what waits once more, then close all sides.
+
+        Args:
+            timeout_s: shared by the sides. No batch is begun later; one in hand is not broken off.
+        """
+        ends_at = monotonic() + timeout_s
+        for left, side in zip(range(len(self._sides), 0, -1), self._sides, strict=True):
+            side.close(max(0.0, ends_at - monotonic()) / left)
+
+    def abandon(self) -> None:
+        """Release what would keep the process from ending, on all sides."""
+        for side in self._sides:
+            guard.call_foreign(f"abandoning {side.name}", side.exporter.abandon, default=None)
+
+
+class _Failure(NamedTuple):
+    """Why a side does not store records now."""
+
+    reason: str
+    """Names the side, and quotes nothing of any record."""
+    error: Exception | None = None
+    """None where the side was not tried."""
+
+    @property
+    def broke(self) -> Exception | None:
+        """What no exporter should raise: a record may be its cause."""
+        return None if isinstance(self.error, ExportError | NoDatabaseError) else self.error
+
+
+class _Side:
+    """One exporter, and what waits for it."""
+
+    def __init__(self, exporter: Exporter, name: str, max_records: int, max_bytes: int) -> None:
+        self.exporter = exporter
+        self.name = name
+        self.failed = 0
+        self.dropped = 0
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self._reset()
+        watch_forks(self)
+
+    def _reset(self) -> None:
+        self._lock = threading.RLock()
+        self._waiting: deque[Record] = deque()
+        self._bytes = 0
+        self._pause_s = FIRST_PAUSE_S
+        self._next_try = 0.0
+
+    def after_fork_in_child(self) -> None:
+        """Leave what waits to the parent, which sends it."""
+        self._reset()
+        self.failed = self.dropped = 0
+
+    def open(self) -> _Failure | None:
+        """Open the exporter; return why it failed."""
+        try:
+            self.exporter.open()
+        except Exception as error:
+            return self._note(error)
+        return None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it failed a moment ago."""
+        return monotonic() < self._next_try
+
+    def store(self, records: Sequence[Record], *, must_try: bool) -> int | _Failure:
+        """Store what waits, then `records`.
+
+        Args:
+            records: a batch.
+            must_try: True to try even when it failed a moment ago.
+
+        Returns:
+            How many of `records` can never be stored, or why they are not stored now.
+        """
+        if self.is_paused and not must_try:
+            return _Failure(f"{self.name}: it has failed a moment ago")
+        if self._waiting:
+            failure = self._send_waiting()
+            if failure is not None:
+                return failure
+        return self._send(records)
+
+    def _send_waiting(self, ends_at: float = math.inf) -> _Failure | None:
+        """Send what waits, in batches until a time; return why it failed."""
+        with self._lock:
+            while self._waiting and monotonic() < ends_at:
+                records = list(islice(self._waiting, BATCH_RECORDS))
+                outcome = self._send(records)
+                if isinstance(outcome, _Failure):
+                    return outcome
+                for record in records:
+                    self._waiting.popleft()
+                    self._bytes -= _size(record)
+        return None
+
+    def _send(self, records: Sequence[Record]) -> int | _Failure:
+        try:
+            answer: object = self.exporter.export(records)
+        except Exception as error:
+            return self._note(error)
+        rejected = read_rejected(answer, len(records))
+        self._pause_s, self._next_try = FIRST_PAUSE_S, 0.0
+        with self._lock:
+            self.dropped += rejected
+        return rejected
+
+    def _note(self, error: Exception) -> _Failure:
+        """Count and say that the exporter failed, and leave it alone for a while."""
+        with self._lock:
+            self.failed += 1
+            self._next_try = monotonic() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, LAST_PAUSE_S)
+        if not isinstance(error, ExportError | NoDatabaseError):
+            guard.report_failure(f"exporting to {self.name}", error)
+            return _Failure(f"{self.name}: {type(error).__name__}", error)
+        guard.warn_rarely(f"tee: {self.name}", "%s cannot store records: %s", self.name, error)
+        return _Failure(f"{self.name}: {error}", error)
+
+    def wait_with(self, records: Sequence[Record]) -> None:
+        """Let `records` wait for the exporter; drop the oldest past the bounds."""
+        with self._lock:
+            self._waiting.extend(records)
+            self._bytes += sum(map(_size, records))
+            count = 0
+            while len(self._waiting) > self._max_records or self._bytes > self._max_bytes:
+                self._bytes -= _size(self._waiting.popleft())
+                count += 1
+            self._drop(count)
+
+    def _drop(self, count: int) -> None:
+        if count:
+            self.dropped += count
+            guard.warn_rarely(
+                f"tee lost: {self.name}", "Records that %s did not get are lost: %d.", self.name, count
+            )
+
+    def close(self, timeout_s: float) -> None:
+        """Send what waits once more, and close the exporter."""
+        ends_at = monotonic() + timeout_s
+        with self._lock:
+            self._send_waiting(ends_at)
+            self._drop(len(self._waiting))
+            self._waiting.clear()
+            self._bytes = 0
+        left_s = max(0.0, ends_at - monotonic())
+        guard.call_foreign(f"closing {self.name}", self.exporter.close, left_s, default=None)
+
+
+def _name(number: int, exporter: Exporter, kinds: Counter[str]) -> str:
+    kind = type(exporter).__name__
+    return kind if kinds[kind] == 1 else f"{kind} {number}"
+
+
+def _size(record: Record) -> int:
+    return RECORD_BYTES + len(record.request_body) + len(record.response_body)
+
+
+def _join(failures: Sequence[_Failure]) -> Exception:
+    """Make one exception of those of all sides.
+
+    If all broke, the worker gets the first exception itself, and looks for the record that causes it. If
+    a side is only away, the whole batch is sent again.
+    """
+    broke = [failure.broke for failure in failures if failure.broke is not None]
+    if len(broke) == len(failures):
+        return broke[0]
+    text = "; ".join(failure.reason for failure in failures)
+    if all(isinstance(failure.error, NoDatabaseError) for failure in failures):
+        return NoDatabaseError(text)
+    return ExportError(text)
