@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,11 +13,12 @@ import mongomock
 import pytest
 from pymongo import MongoClient
 
-from flask_tracking import MemoryExporter, Settings
+from flask_tracking import MemoryExporter, Settings, Store
 from flask_tracking.exporters.mongo import MongoExporter
 
 Document = dict[str, Any]
 Make = Callable[..., MongoExporter]
+MakeStore = Callable[[], Store]
 
 
 @pytest.fixture
@@ -50,23 +53,42 @@ STORES = [
 
 
 @pytest.fixture(params=STORES)
-def store(request: pytest.FixtureRequest, store_settings: dict[str, Any]) -> Iterator[Any]:
-    """Each store in turn, empty."""
+def make_store(request: pytest.FixtureRequest, store_settings: dict[str, Any]) -> Iterator[MakeStore]:
+    """Make stores of each kind in turn, empty."""
     if request.param == "memory":
-        yield MemoryExporter()
-    elif request.param == "mongodb":
-        yield request.getfixturevalue("make")(**store_settings)
-    else:
-        mongoengine.register_connection(
-            "mock",
-            name="mock",
-            mongo_client_class=mongomock.MongoClient,
-            uuidRepresentation="standard",
-        )
-        exporter = MongoExporter(Settings(db_alias="mock", **store_settings))
-        yield exporter
-        exporter.close()
-        mongoengine.disconnect("mock")
+        yield MemoryExporter
+        return
+    number = itertools.count()
+
+    def settings() -> dict[str, Any]:
+        at = next(number)
+        return {"collection": f"tracking{at}" if at else "tracking", **store_settings}
+
+    if request.param == "mongodb":
+        make = request.getfixturevalue("make")
+        yield lambda: make(**settings())
+        return
+    mongoengine.register_connection(
+        "mock",
+        name="mock",
+        mongo_client_class=mongomock.MongoClient,
+        uuidRepresentation="standard",
+    )
+    with contextlib.ExitStack() as stack:
+
+        def make_mock() -> MongoExporter:
+            exporter = MongoExporter(Settings(db_alias="mock", **settings()))
+            stack.callback(exporter.close)
+            return exporter
+
+        yield make_mock
+    mongoengine.disconnect("mock")
+
+
+@pytest.fixture
+def store(make_store: MakeStore) -> Any:
+    """Each store in turn, empty."""
+    return make_store()
 
 
 @pytest.fixture

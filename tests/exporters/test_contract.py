@@ -21,9 +21,11 @@ from flask_tracking import (
 from flask_tracking.config.overrides import parse_rules, utc_now
 from flask_tracking.queries import find_newest
 from flask_tracking.record import ChildTiming, ExceptionInfo, Remark, UserAgent, UserRef
+from flask_tracking.testing import assert_store
 
 from ..captures import make_record
 from ..test_filters import TARGETS, USERS
+from .conftest import MakeStore
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, tzinfo=timezone.utc)
 
@@ -56,6 +58,11 @@ def test_store_is_an_exporter(store: Store) -> None:
     """Our stores are stores, and so exporters."""
     assert isinstance(store, Store)
     assert isinstance(store, Exporter)
+
+
+def test_published_contract(make_store: MakeStore) -> None:
+    """What others put their stores through holds for ours."""
+    assert_store(make_store)
 
 
 def test_record_comes_back_as_it_was(store: Store) -> None:
