@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +14,7 @@ from ..queries import find_newest
 from ..runtime.text import visible
 from .common import find_id, get_record, get_store, reports_errors
 from .render import render_record, render_table
+from .table import terminal_width
 
 MAX_LIMIT = 10_000
 
@@ -66,9 +65,7 @@ def list_records(limit: int, is_kept: bool, **options: str | None) -> None:
     if not records:
         click.echo(explain_nothing(texts, is_kept), err=True)
         return
-    # Into a pipe everything is written whole: whoever reads it there has no columns.
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    click.echo(render_table(records, width))
+    click.echo(render_table(records, terminal_width()))
 
 
 def explain_nothing(texts: Mapping[str, str | None], is_kept: bool) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,7 +22,8 @@ from .common import find_id, get_current, get_record, get_store, is_id, reports_
 from .preview import preview_request
 from .rawrequest import parse_request
 from .redaction import make_current_redactor, make_current_stored_redactor
-from .render import Column, render_columns, render_record
+from .render import render_record
+from .table import PLAIN, Column, render_columns, terminal_width
 
 MAX_BYTES = 64 * 1024 * 1024
 """A file that is longer is no request that anybody wants to look at."""
@@ -51,18 +51,11 @@ def rules() -> None:
         Column("", ["off" if rule.id in settings.redact_off else "" for rule in FORMATS]),
         Column("SOURCES", [rule.sources for rule in FORMATS], least=16, rank=1),
     ]
-    width = shutil.get_terminal_size().columns if _is_terminal() else None
-    header, *lines = render_columns([one for one in columns if any(one.cells)], width)
-    click.echo(header)
-    for rule, line in zip(FORMATS, lines, strict=True):
-        click.echo(click.style(line, dim=True) if _is_off(rule, settings) else line)
+    styles = [{"dim": True} if _is_off(rule, settings) else PLAIN for rule in FORMATS]
+    click.echo(render_columns(columns, terminal_width(), styles))
     click.echo()
     for line in _describe(settings):
         click.echo(line)
-
-
-def _is_terminal() -> bool:
-    return sys.stdout.isatty()
 
 
 def _is_off(rule: Format, settings: Settings) -> bool:
@@ -158,7 +151,7 @@ def _render_remarks(remarks: Sequence[Remark]) -> str:
         Column("LENGTH", [f"{one.length:,}" for one in remarks], is_number=True),
     ]
     count = "1 value was removed" if len(remarks) == 1 else f"{len(remarks)} values were removed"
-    return "\n".join([f"{count} (offset and length in bytes)", *render_columns(columns, None)])
+    return f"{count} (offset and length in bytes)\n{render_columns(columns)}"
 
 
 COMMANDS = (redact,)

@@ -1,37 +1,20 @@
-"""Records as text for a terminal: columns that fit it, and nothing that it would obey."""
+"""Records as text for a terminal, and nothing in it that it would obey."""
 
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
-
-import click
+from typing import Any
 
 from ..record import Headers, Record
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
+from .table import PLAIN, Column, Style, cell_width, leave_out, pad, render_columns
 
-GAP = "  "
 LEAST_PATH = 15
 """With this a table fits 40 cells, beside a status and a short id."""
 ID_HEAD, ID_TAIL = 8, 6
 """Hex digits that a short id has: those of the second, and of the number within its process."""
-
-
-class Column(NamedTuple):
-    """A column of a table."""
-
-    title: str
-    cells: list[str]
-    is_number: bool = False
-    least: int | None = None
-    """To how many cells it may shrink; None when it may not."""
-    short: list[str] | None = None
-    """What the cells are in a narrow table; None when they are the same."""
-    rank: int = 0
-    """Narrow tables do without columns: those of rank 1 go first, those of rank 0 stay."""
 
 
 def render_table(records: Sequence[RecordSummary], width: int | None) -> str:
@@ -54,34 +37,12 @@ def render_table(records: Sequence[RecordSummary], width: int | None) -> str:
         Column("KEPT", [_kept(record) for record in records], least=4, rank=1),
         Column("ID", ids, short=[shorten_id(one) for one in ids]),
     ]
-    # A column that says nothing would only take room from those that do.
-    columns = [column for column in columns if any(column.cells)]
     if width is not None:
-        columns = _leave_out(columns, width)
+        columns = leave_out([column for column in columns if any(column.cells)], width)
         columns = [
             _mark_kept(one, columns, records) if one.title == "STATUS" else one for one in columns
         ]
-    header, *lines = render_columns(columns, width)
-    colored = [
-        click.style(line, fg=color) if (color := _color(record)) else line
-        for record, line in zip(records, lines, strict=True)
-    ]
-    return "\n".join([header, *colored])
-
-
-def render_columns(columns: list[Column], width: int | None) -> list[str]:
-    """Return the titles and a line for each cell of the columns, fitted into `width`."""
-    if width is not None:
-        columns = _leave_out(columns, width)
-    widths = _fit([_natural_width(column) for column in columns], columns, width)
-    rows = zip(*([column.title, *column.cells] for column in columns), strict=True)
-    return [
-        GAP.join(
-            _pad(cell, cells, right=column.is_number)
-            for cell, column, cells in zip(row, columns, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
+    return render_columns(columns, width, [_style(record) for record in records])
 
 
 def _time_column(records: Sequence[RecordSummary]) -> Column:
@@ -92,23 +53,6 @@ def _time_column(records: Sequence[RecordSummary]) -> Column:
         return Column(f"{days.pop()}", times, rank=4)
     times = [f"{record.date_created:%Y-%m-%d %H:%M:%S}" for record in records]
     return Column("TIME (UTC)", times, short=[time[len("2026-") :] for time in times], rank=4)
-
-
-def _leave_out(columns: list[Column], width: int) -> list[Column]:
-    """Shorten cells, then leave columns out, until the others fit at their narrowest."""
-    if not _is_too_wide(columns, width):
-        return columns
-    columns = [one._replace(cells=one.short) if one.short else one for one in columns]
-    # Of one rank the last goes first.
-    for _, _, column in sorted((one.rank, -at, one) for at, one in enumerate(columns)):
-        if column.rank and _is_too_wide(columns, width):
-            columns = [one for one in columns if one is not column]
-    return columns
-
-
-def _is_too_wide(columns: list[Column], width: int) -> bool:
-    least = [min(_natural_width(one), one.least or width) for one in columns]
-    return sum(least) + len(GAP) * (len(least) - 1) > width
 
 
 def shorten_id(record_id: str) -> str:
@@ -149,54 +93,11 @@ def _milliseconds(value: float | None) -> str:
     return "-" if value is None else f"{value:,.1f}"
 
 
-def _color(record: RecordSummary) -> str | None:
+def _style(record: RecordSummary) -> Style:
     status = record.status_code or 0
     if status >= 500 or record.outcome in ("error", "stream_error"):
-        return "red"
-    return "yellow" if status >= 400 else None
-
-
-def _natural_width(column: Column) -> int:
-    return max(map(cell_width, [column.title, *column.cells]))
-
-
-def _fit(widths: list[int], columns: Sequence[Column], total: int | None) -> list[int]:
-    """Shrink columns, the widest first, until the table fits or none can shrink."""
-    if total is None:
-        return widths
-    widths = list(widths)
-    while sum(widths) + len(GAP) * (len(widths) - 1) > total:
-        shrinkable = [
-            number
-            for number, column in enumerate(columns)
-            if column.least is not None and widths[number] > column.least
-        ]
-        if not shrinkable:
-            break
-        widths[max(shrinkable, key=widths.__getitem__)] -= 1
-    return widths
-
-
-def cell_width(text: str) -> int:
-    """Return how many cells of a terminal `text` takes."""
-    if text.isascii():
-        return len(text)
-    return sum(map(_character_width, text))
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def _pad(text: str, width: int, *, right: bool = False) -> str:
-    if cell_width(text) > width:
-        while cell_width(text) > width - 1:
-            text = text[:-1]
-        text += "…"
-    room = " " * (width - cell_width(text))
-    return room + text if right else text + room
+        return {"fg": "red"}
+    return {"fg": "yellow"} if status >= 400 else PLAIN
 
 
 def render_line(record: Record) -> str:
@@ -259,7 +160,7 @@ def render_record(record: Record) -> str:
 def _fields(pairs: Iterable[tuple[str, Any]]) -> list[str]:
     shown = [(name, str(value)) for name, value in pairs if value is not None]
     width = max((cell_width(name) for name, _ in shown), default=0)
-    return [f"  {_pad(name, width)}  {value}" for name, value in shown]
+    return [f"  {pad(name, width)}  {value}" for name, value in shown]
 
 
 def _took(record: Record) -> str | None:

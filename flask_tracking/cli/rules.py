@@ -22,9 +22,8 @@ from ..config.overrides import (
 from ..exporters.base import Exporter
 from ..exporters.store import find_store
 from .common import get_current, get_exporter, get_store, reports_errors
+from .table import PLAIN, Column, render_columns
 
-GAP = "   "
-TITLES = ("RULE", "NOW", "OTHERWISE", "UNTIL")
 _UNITS_S = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 
 rules = AppGroup("rules", help="Change the rules of running processes, for a while.")
@@ -106,25 +105,21 @@ def render_rules(settings: Settings, temporary: Sequence[TemporaryRule], now: da
     """
     changed = change_settings(settings, temporary)
     until = {rule.name: rule.expires_at for rule in temporary}
-    rows: list[tuple[str, ...]] = [TITLES]
-    for name in NAMES:
-        value = _value(name, getattr(changed, setting_of(name)))
-        if name in until:
-            otherwise = _value(name, getattr(settings, setting_of(name)))
-            rows.append((name, value, otherwise, _until(until[name], now)))
-        else:
-            rows.append((name, value, "", ""))
-    if not until:
-        rows = [row[:2] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        GAP.join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+    fields = {name: setting_of(name) for name in NAMES}
+    columns = [
+        Column("RULE", list(NAMES)),
+        Column("NOW", [_value(name, getattr(changed, field)) for name, field in fields.items()]),
+        Column(
+            "OTHERWISE",
+            [
+                _value(name, getattr(settings, field)) if name in until else ""
+                for name, field in fields.items()
+            ],
+        ),
+        Column("UNTIL", [_until(until[name], now) if name in until else "" for name in NAMES]),
     ]
-    return "\n".join(
-        click.style(line, fg="yellow") if row[0] in until else line
-        for row, line in zip(rows, lines, strict=True)
-    )
+    styles = [{"fg": "yellow"} if name in until else PLAIN for name in NAMES]
+    return render_columns(columns, styles=styles)
 
 
 def _value(name: str, value: Any) -> str:

@@ -12,10 +12,10 @@ from ..exporters.store import Rewritten
 from ..runtime.text import visible
 from .common import get_current, get_store, reports_errors
 from .redaction import make_current_stored_redactor
+from .table import Column, render_columns
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended."""
-COLUMNS = ("LOOKED AT", "CHANGED", "ALREADY CURRENT")
 
 
 @click.command()
@@ -63,12 +63,13 @@ def _follow(steps: Iterator[Rewritten], done: dict[str, Rewritten]) -> None:
 
 
 def _report(done: list[Rewritten], *, is_dry_run: bool) -> None:
-    width = max(len(visible(one.name)) for one in done)
-    click.echo("  ".join([" " * width, *COLUMNS]))
-    for one in done:
-        counts = (one.looked_at, one.changed, one.current)
-        cells = [f"{count:>{len(title)},}" for count, title in zip(counts, COLUMNS, strict=True)]
-        click.echo("  ".join([f"{visible(one.name):{width}}", *cells]))
+    columns = [
+        Column("", [visible(one.name) for one in done]),
+        Column("LOOKED AT", [f"{one.looked_at:,}" for one in done], is_number=True),
+        Column("CHANGED", [f"{one.changed:,}" for one in done], is_number=True),
+        Column("ALREADY CURRENT", [f"{one.current:,}" for one in done], is_number=True),
+    ]
+    click.echo(render_columns(columns))
     left = sum(one.left for one in done)
     if left:
         click.secho(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def test_rules_fit_the_terminal(
 ) -> None:
     """On a terminal no line is longer than it is wide."""
 
-    monkeypatch.setattr(redact_module, "_is_terminal", lambda: True)
+    monkeypatch.setattr(redact_module, "terminal_width", lambda: shutil.get_terminal_size().columns)
     monkeypatch.setenv("COLUMNS", str(columns))
     output = invoke("rules").output
     assert max(map(len, output.splitlines())) <= columns

@@ -19,12 +19,12 @@ Invoke = Callable[..., Result]
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 
 UNCHANGED = """\
-RULE                   NOW
-sample_rate            1
-slow_ms                1,000 ms
-exclude_methods        none
-exclude_status_codes   none
-min_execution_time     never
+RULE                  NOW
+sample_rate           1
+slow_ms               1,000 ms
+exclude_methods       none
+exclude_status_codes  none
+min_execution_time    never
 """
 
 
@@ -48,12 +48,12 @@ def test_set_show_and_clear(invoke: Invoke, memory: MemoryExporter, tracking: Tr
     """Rules are set, shown and cleared, each with what holds then."""
     assert invoke("show").output == UNCHANGED
     table = (
-        "RULE                   NOW      OTHERWISE   UNTIL\n"
-        "sample_rate            0.1      1           <time>\n"
-        "slow_ms                200 ms   1,000 ms    <time>\n"
-        "exclude_methods        none\n"
-        "exclude_status_codes   none\n"
-        "min_execution_time     never\n"
+        "RULE                  NOW     OTHERWISE  UNTIL\n"
+        "sample_rate           0.1     1          <time>\n"
+        "slow_ms               200 ms  1,000 ms   <time>\n"
+        "exclude_methods       none\n"
+        "exclude_status_codes  none\n"
+        "min_execution_time    never\n"
     )
     result = invoke("set", "slow_ms=200", "sample_rate=0.1", "--for", "10m")
     follows = "Every process follows within 1 s.\n\n"
@@ -103,12 +103,12 @@ def test_values_are_readable() -> None:
     hour = timedelta(hours=1)
     rules = [make_rule("exclude_methods", [], hour), make_rule("min_execution_time", 0.0, hour)]
     assert render_rules(settings, rules, NOON).splitlines() == [
-        "RULE                   NOW              OTHERWISE       UNTIL",
-        "sample_rate            0.123456789",
-        "slow_ms                1,234,567.5 ms",
-        "\x1b[33mexclude_methods        none             HEAD, OPTIONS   13:00:00Z, in 1h\x1b[0m",
-        "exclude_status_codes   304, 404",
-        "\x1b[33mmin_execution_time     never            500 ms          13:00:00Z, in 1h\x1b[0m",
+        "RULE                  NOW             OTHERWISE      UNTIL",
+        "sample_rate           0.123456789",
+        "slow_ms               1,234,567.5 ms",
+        "\x1b[33mexclude_methods       none            HEAD, OPTIONS  13:00:00Z, in 1h\x1b[0m",
+        "exclude_status_codes  304, 404",
+        "\x1b[33mmin_execution_time    never           500 ms         13:00:00Z, in 1h\x1b[0m",
     ]
 
 

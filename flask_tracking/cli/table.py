@@ -1,0 +1,127 @@
+"""Tables for a terminal: columns that fit its width."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+GAP = "  "
+Style = Mapping[str, Any]
+"""Arguments of `click.style`."""
+PLAIN: Style = {}
+
+
+class Column(NamedTuple):
+    """A column of a table."""
+
+    title: str
+    cells: list[str]
+    is_number: bool = False
+    least: int | None = None
+    """To how many cells it may shrink; None when it may not."""
+    short: list[str] | None = None
+    """What the cells are in a narrow table; None when they are the same."""
+    rank: int = 0
+    """Narrow tables do without columns: those of rank 1 go first, those of rank 0 stay."""
+
+
+def terminal_width() -> int | None:
+    """Return how many cells a line of the terminal has; None where the output is no terminal.
+
+    Into a pipe everything is written whole: whoever reads it there has no columns.
+    """
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def render_columns(
+    columns: list[Column], width: int | None = None, styles: Sequence[Style] | None = None
+) -> str:
+    """Return a line of titles, and a line for each cell of the columns.
+
+    Args:
+        columns: with as many cells in each; those whose cells are all empty are left out.
+        width: the terminal's, in cells; None cuts nothing and leaves nothing out.
+        styles: how each line but the titles looks; by default like all text.
+    """
+    columns = [column for column in columns if any(column.cells)]
+    if width is not None:
+        columns = leave_out(columns, width)
+    widths = _fit([_natural_width(column) for column in columns], columns, width)
+    rows = zip(*([column.title, *column.cells] for column in columns), strict=True)
+    titles, *lines = [
+        GAP.join(
+            pad(cell, cells, right=column.is_number)
+            for cell, column, cells in zip(row, columns, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+    styled = zip(lines, styles or [PLAIN] * len(lines), strict=True)
+    return "\n".join(
+        [titles, *(click.style(line, **style) if style else line for line, style in styled)]
+    )
+
+
+def leave_out(columns: list[Column], width: int) -> list[Column]:
+    """Shorten cells, then leave columns out, until the others fit at their narrowest."""
+    if not _is_too_wide(columns, width):
+        return columns
+    columns = [one._replace(cells=one.short) if one.short else one for one in columns]
+    # Of one rank the last goes first.
+    for _, _, column in sorted((one.rank, -at, one) for at, one in enumerate(columns)):
+        if column.rank and _is_too_wide(columns, width):
+            columns = [one for one in columns if one is not column]
+    return columns
+
+
+def _is_too_wide(columns: list[Column], width: int) -> bool:
+    least = [min(_natural_width(one), one.least or width) for one in columns]
+    return sum(least) + len(GAP) * (len(least) - 1) > width
+
+
+def _natural_width(column: Column) -> int:
+    return max(map(cell_width, [column.title, *column.cells]))
+
+
+def _fit(widths: list[int], columns: Sequence[Column], total: int | None) -> list[int]:
+    """Shrink columns, the widest first, until the table fits or none can shrink."""
+    if total is None:
+        return widths
+    widths = list(widths)
+    while sum(widths) + len(GAP) * (len(widths) - 1) > total:
+        shrinkable = [
+            number
+            for number, column in enumerate(columns)
+            if column.least is not None and widths[number] > column.least
+        ]
+        if not shrinkable:
+            break
+        widths[max(shrinkable, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def cell_width(text: str) -> int:
+    """Return how many cells of a terminal `text` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_character_width, text))
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """Return `text` in so many cells of a terminal, cut or filled up."""
+    if cell_width(text) > width:
+        while cell_width(text) > width - 1:
+            text = text[:-1]
+        text += "…"
+    room = " " * (width - cell_width(text))
+    return room + text if right else text + room
