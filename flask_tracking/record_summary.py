@@ -41,6 +41,24 @@ class RecordSummary(NamedTuple):
     exception_type: str | None = None
     """`Record.exception`'s type."""
 
+    @property
+    def path_and_query(self) -> str:
+        """The path, and behind a ``?`` the query where there is one."""
+        path = self.path or ""
+        return f"{path}?{self.query_params}" if self.query_params else path
+
+    @property
+    def user(self) -> str:
+        """What names the user best; empty for none."""
+        return self.user_repr or self.user_id or ""
+
+    @property
+    def error(self) -> str:
+        """The last part of the exception's name, or the outcome; empty where all went well."""
+        if self.exception_type is not None:
+            return self.exception_type.rpartition(".")[2]
+        return "" if self.outcome == "ok" else self.outcome
+
     def __repr__(self) -> str:
         """Name the record without quoting what strangers wrote."""
         return f"<RecordSummary {self.id} {self.kind} {self.status_code}>"

@@ -1,0 +1,145 @@
+"""A record as titled sections of plain text, for whatever shows one at length.
+
+Nothing is escaped here: whoever prints a section does that for a terminal or a page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from .record import ChildTiming, Headers, Record
+from .record_summary import summarize
+
+__all__ = ["Section", "present"]
+
+
+class Section(NamedTuple):
+    """A part of a record that is shown together."""
+
+    title: str
+    about: str = ""
+    """What stands beside the title; empty for nothing."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Names with their values."""
+    text: str = ""
+    """What follows them, in lines: a body, a traceback."""
+
+
+def present(record: Record) -> list[Section]:
+    """Return all that there is to show of `record`: the first section is what it is about."""
+    sections = [_present_overview(record), _present_request(record)]
+    if record.status_code is not None or record.response_body_size:
+        sections.append(_present_response(record))
+    if record.children:
+        pairs = tuple((child.name, _child(child)) for child in record.children)
+        sections.append(Section("Child spans", pairs=pairs))
+    if record.custom_data is not None:
+        sections.append(Section("Custom data", text=_as_json(record.custom_data)))
+    if record.exception is not None:
+        sections.append(Section("Exception", text=record.exception.traceback))
+    return sections
+
+
+def _present_overview(record: Record) -> Section:
+    summary = summarize(record)
+    line = (record.method, summary.path_and_query or "-", record.http_version)
+    pairs: list[tuple[str, Any]] = [
+        ("id", record.id),
+        ("arrived", f"{record.date_created:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"),
+        ("status", _status(record)),
+        ("took", _took(record)),
+        ("route", record.url_rule and f"{record.url_rule} ({record.endpoint})"),
+        ("user", _user(record)),
+        ("from", record.ip),
+        ("client", _client(record)),
+        ("host", record.host and f"{record.scheme or 'http'}://{record.host}"),
+        ("trace", record.trace_id),
+        ("parent span", record.parent_span_id),
+        ("request id", record.request_id),
+        ("process", record.process),
+        ("version", record.version),
+        ("kept", (record.kept_reason or "yes") if record.kept else None),
+        ("dropped before", record.dropped_before or None),
+        ("notes", "; ".join(record.notes) or None),
+    ]
+    return Section(" ".join(filter(None, line)), pairs=_known(pairs))
+
+
+def _known(pairs: Iterable[tuple[str, Any]]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(value)) for name, value in pairs if value is not None)
+
+
+def _present_request(record: Record) -> Section:
+    return _present_message(
+        "Request",
+        record.request_headers,
+        record.request_body,
+        record.request_body_size,
+        record.request_body_note,
+    )
+
+
+def _present_response(record: Record) -> Section:
+    return _present_message(
+        "Response",
+        record.response_headers,
+        record.response_body,
+        record.response_body_size,
+        record.response_body_note,
+    )
+
+
+def _present_message(title: str, headers: Headers, body: bytes, size: int, note: str | None) -> Section:
+    about = f"{size:,} bytes on the wire" + (f", stored: {len(body):,}, {note}" if note else "")
+    return Section(title, about, headers, _readable(body))
+
+
+def _status(record: Record) -> str | None:
+    if record.outcome == "ok":
+        return str(record.status_code) if record.status_code else None
+    return f"{record.status_code or '-'} ({record.outcome})"
+
+
+def _took(record: Record) -> str | None:
+    if record.execution_time is None:
+        return None
+    took, first = f"{record.execution_time:,.1f} ms", record.time_to_first_byte
+    return took if first is None else f"{took}, first byte after {first:,.1f} ms"
+
+
+def _user(record: Record) -> str | None:
+    if record.user_repr and record.user_id and record.user_repr != record.user_id:
+        return f"{record.user_repr} ({record.user_id})"
+    return record.user_repr or record.user_id
+
+
+def _client(record: Record) -> str | None:
+    agent = record.user_agent
+    if agent is None:
+        return None
+    # The names say more than the words, which are all that records of old have.
+    browser, system = agent.browser_name or agent.browser, agent.platform_name or agent.platform
+    named = " ".join(filter(None, (browser, browser and agent.version)))
+    return ", ".join(filter(None, (named, system))) or None
+
+
+def _child(child: ChildTiming) -> str:
+    took = "had not ended" if child.duration_ms is None else f"{child.duration_ms:,.1f} ms"
+    text = f"{took}, from {child.start_ms:,.1f} ms on"
+    return f"{text}, left by {child.error}" if child.error else text
+
+
+def _readable(body: bytes) -> str:
+    text = body.decode("utf-8", "replace")
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            return _as_json(json.loads(text))
+        except (ValueError, RecursionError):
+            return text  # cut, or not JSON after all
+    return text
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
