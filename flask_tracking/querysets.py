@@ -72,15 +72,15 @@ class UncachedTrackingQuerySet(_FieldNames, QuerySetNoCache):
 
 
 @cache
-def find_clashes(document_class: DocumentClass) -> frozenset[str]:
+def get_clashes(document_class: DocumentClass) -> frozenset[str]:
     """Return the keywords that name a field and that MongoEngine would read as an operator."""
     return frozenset(
-        path for path in find_paths(document_class) if path.rpartition("__")[2] in MATCH_OPERATORS
+        path for path in get_paths(document_class) if path.rpartition("__")[2] in MATCH_OPERATORS
     )
 
 
 @cache
-def find_paths(document_class: DocumentClass) -> Mapping[str, Any]:
+def get_paths(document_class: DocumentClass) -> Mapping[str, Any]:
     """Return the fields of a document and of its embedded documents, by their keywords."""
     paths: dict[str, Any] = {}
     for name, field in document_class._fields.items():
@@ -88,7 +88,7 @@ def find_paths(document_class: DocumentClass) -> Mapping[str, Any]:
         inner = getattr(field, "field", None) or field
         embedded = getattr(inner, "document_type", None)
         if isinstance(embedded, type) and issubclass(embedded, EmbeddedDocument):
-            paths |= {f"{name}__{path}": one for path, one in find_paths(embedded).items()}
+            paths |= {f"{name}__{path}": one for path, one in get_paths(embedded).items()}
     return paths
 
 
@@ -98,7 +98,7 @@ def _escape(document_class: DocumentClass, query: Mapping[str, Any]) -> dict[str
         path, _, operator = keyword.rpartition("__")
         if _is_clash(document_class, keyword):
             keyword = f"{keyword}__"
-        elif operator == "ne" and isinstance(_find_field(document_class, path), QualifiedNameField):
+        elif operator == "ne" and isinstance(_get_field(document_class, path), QualifiedNameField):
             # `$ne` does not accept a pattern.
             keyword, value = f"{path}__not__in", [value]
         escaped[keyword] = value
@@ -126,11 +126,11 @@ def _escape_node(document_class: DocumentClass, node: Any) -> Any:
 
 
 def _is_clash(document_class: DocumentClass, keyword: str) -> bool:
-    return _without_places(keyword) in find_clashes(document_class)
+    return _without_places(keyword) in get_clashes(document_class)
 
 
-def _find_field(document_class: DocumentClass, keyword: str) -> Any:
-    return find_paths(document_class).get(_without_places(keyword))
+def _get_field(document_class: DocumentClass, keyword: str) -> Any:
+    return get_paths(document_class).get(_without_places(keyword))
 
 
 def _without_places(keyword: str) -> str:

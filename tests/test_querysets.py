@@ -19,7 +19,7 @@ from pymongo.database import Database
 from flask_tracking import MemoryExporter, Tracking
 from flask_tracking.documents import Tracking as TrackingDocument
 from flask_tracking.exporters.mongo.codec import to_document, utc_now
-from flask_tracking.querysets import TrackingQuerySet, find_clashes, find_paths
+from flask_tracking.querysets import TrackingQuerySet, get_clashes, get_paths
 from flask_tracking.record import ExceptionInfo
 
 from .captures import make_record
@@ -127,8 +127,8 @@ def test_every_field_can_be_asked_for_by_its_name() -> None:
 
     A new field that is named like one is escaped by itself.
     """
-    assert find_clashes(TrackingDocument) == {"exception__type"}
-    for name, field in find_paths(TrackingDocument).items():
+    assert get_clashes(TrackingDocument) == {"exception__type"}
+    for name, field in get_paths(TrackingDocument).items():
         path = [one.db_field for one in TrackingDocument._lookup_field(name.split("__"))]
         for query in ({name: None}, {f"{name}__": None}):
             (asked,) = compile_query(TrackingDocument, query)
@@ -154,13 +154,13 @@ def test_any_operator_may_name_a_field(operator: str, monkeypatch: pytest.Monkey
     field = mongoengine.StringField(db_field=operator)
     field.name = operator
     monkeypatch.setitem(Inner._fields, operator, field)
-    find_paths.cache_clear()
-    find_clashes.cache_clear()
+    get_paths.cache_clear()
+    get_clashes.cache_clear()
     assert compile_query(Outer, {f"one__{operator}": "x"}) == {f"one.{operator}": "x"}
     assert compile_query(Outer, {f"many__0__{operator}": "x"}) == {f"many.0.{operator}": "x"}
     assert compile_query(Outer, {f"one__{operator}__in": ["x"]}) == {f"one.{operator}": {"$in": ["x"]}}
-    find_paths.cache_clear()
-    find_clashes.cache_clear()
+    get_paths.cache_clear()
+    get_clashes.cache_clear()
 
 
 def compile_query(document: Any, query: dict[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Change(NamedTuple):
         return _encode(found) == _encode(self.values)
 
 
-def find_change(document: Document, before: Record, after: Record) -> Change:
+def make_change(document: Document, before: Record, after: Record) -> Change:
     """Return what makes of the document of `before` that of `after`."""
     differing = [
         name for name, value in vars(before).items() if value != getattr(after, name) and name != "id"

@@ -120,7 +120,7 @@ class Connection:
         if self._is_abandoned:
             raise ExportError("the process is ending")
         _check_patches()
-        settings, database = self._find_settings()
+        settings, database = self._get_settings()
         settings |= {
             "appname": "flask-tracking",
             "connecttimeoutms": self._timeout_ms,
@@ -137,7 +137,7 @@ class Connection:
         self._database = database
         return self._client
 
-    def _find_settings(self) -> tuple[Document, str]:
+    def _get_settings(self) -> tuple[Document, str]:
         if self._uri is not None:
             try:
                 database = parse_uri(self._uri)["database"]
@@ -178,7 +178,7 @@ class Connection:
     def where(self) -> str:
         """Name the servers, without user and password, for messages."""
         try:
-            settings, _ = self._find_settings()
+            settings, _ = self._get_settings()
             hosts = settings["host"]
             hosts = [hosts] if isinstance(hosts, str) else hosts
             nodes = [

@@ -20,7 +20,7 @@ from pymongo.errors import BulkWriteError, OperationFailure
 
 from ...filters import FIRST
 from ..store import Revise, Rewritten
-from .changes import Change, encoded_size, find_change, make_filter, make_update
+from .changes import Change, encoded_size, make_change, make_filter, make_update
 from .codec import CODEC, read_document, utc_now
 
 Document = dict[str, Any]
@@ -132,14 +132,14 @@ class Rewriting:
     def _rewrite(self, documents: list[Document]) -> None:
         self._add(looked_at=len(documents))
         for _ in range(ATTEMPTS):
-            changes = self._find_changes(documents)
+            changes = self._make_changes(documents)
             with pymongo.timeout(TIMEOUT_S):
                 documents = self._store(changes)
             if not documents:
                 return
         self._add(left=len(documents))
 
-    def _find_changes(self, documents: Sequence[Document]) -> list[Change]:
+    def _make_changes(self, documents: Sequence[Document]) -> list[Change]:
         read = [
             (document, record)
             for document in documents
@@ -148,7 +148,7 @@ class Rewriting:
         self._add(left=len(documents) - len(read))
         revised = self._revise([record for _, record in read])
         return [
-            find_change(document, before, after)
+            make_change(document, before, after)
             for (document, before), after in zip(read, revised, strict=True)
         ]
 
