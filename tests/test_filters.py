@@ -461,3 +461,25 @@ def test_filter_is_a_plain_value() -> None:
         wanted.user = "42"  # type: ignore[misc]
     assert dataclasses.replace(wanted, user="42") == Filter.parse("status=5xx user=42")
     assert len({wanted, Filter(status=(500, 599))}) == 1
+
+
+@pytest.mark.parametrize(
+    ("bounds", "further", "expected"),
+    [
+        ((None, None), (None, None), (None, None)),
+        ((1, 5), (None, None), (1, 5)),
+        ((None, None), (1, 5), (1, 5)),
+        ((1, 5), (2, 6), (2, 5)),
+        ((2, 6), (1, 5), (2, 5)),
+    ],
+)
+def test_narrowed(bounds: Any, further: Any, expected: Any) -> None:
+    """Of two bounds the narrower one holds, and all else of a filter stays."""
+
+    def times(days: Any) -> list[datetime | None]:
+        return [day and datetime(2026, 11, day, tzinfo=timezone.utc) for day in days]
+
+    since, until = times(bounds)
+    wanted = Filter(since=since, until=until, method="GET").narrowed(*times(further))
+    assert [wanted.since, wanted.until] == times(expected)
+    assert wanted.method == "GET"

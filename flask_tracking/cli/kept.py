@@ -17,7 +17,7 @@ from .render import render_line
 @with_appcontext
 @reports_errors
 def keep(record_id: str, reason: str) -> None:
-    """Keep a record: routine traffic will not push it out."""
+    """Keep a record: routine traffic will not overwrite it."""
     store = get_store()
     wanted = find_id(store, record_id)
     record = get_record(store, wanted)

@@ -36,7 +36,7 @@ class Exporter(ABC):
     def export(self, records: Sequence[Record]) -> int:
         """Store `records`, each exactly once however often the batch is exported.
 
-        Those that are `Record.kept` are stored a second time, where others do not push them out.
+        Those that are `Record.kept` are stored a second time, where others do not overwrite them.
 
         Args:
             records: at most ``TRACKING_BATCH_RECORDS``.

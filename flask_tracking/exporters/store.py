@@ -216,7 +216,7 @@ class Store(Exporter):
         """Do what `tail` promises."""
 
     def keep(self, record_id: ObjectId, reason: str = "asked for") -> bool:
-        """Store a record a second time, where those that are not kept do not push it out.
+        """Store a record a second time, where those that are not kept do not overwrite it.
 
         A record that is kept already stays as it is, with its first reason.
 
