@@ -48,7 +48,7 @@ def set_rules(terms: tuple[str, ...], lifetime: str | None) -> None:
     """
     wanted = parse_rules(terms, lifetime)
     store, settings = get_store(), get_current().settings
-    store.store_rules(wanted)
+    store.store_overrides(wanted)
     names = ", ".join(sorted(rule.name for rule in wanted))
     click.echo(f"Set for {lifetime}: {names}. {_when(settings)}\n")
     _show(store, settings)
@@ -73,11 +73,11 @@ def clear_rules(names: tuple[str, ...]) -> None:
     """
     wanted = {check_name(name) for name in names} or set(NAMES)
     exporter, settings = get_exporter(), get_current().settings
-    cleared = [rule.name for rule in _load_rules(exporter) if rule.name in wanted]
+    cleared = [rule.name for rule in _load_overrides(exporter) if rule.name in wanted]
     if not cleared:
         click.echo("There is no such rule to clear.\n" if names else "There is no rule to clear.\n")
     else:
-        get_store().clear_rules(cleared)
+        get_store().clear_overrides(cleared)
         click.echo(f"Cleared: {', '.join(cleared)}. {_when(settings)}\n")
     _show(exporter, settings)
 
@@ -87,12 +87,12 @@ def _when(settings: Settings) -> str:
 
 
 def _show(exporter: Exporter, settings: Settings) -> None:
-    click.echo(render_rules(settings, _load_rules(exporter), utc_now()))
+    click.echo(render_rules(settings, _load_overrides(exporter), utc_now()))
 
 
-def _load_rules(exporter: Exporter) -> Sequence[TemporaryRule]:
+def _load_overrides(exporter: Exporter) -> Sequence[TemporaryRule]:
     store = find_store(exporter)
-    return () if store is None else store.load_rules()
+    return () if store is None else store.load_overrides()
 
 
 def render_rules(settings: Settings, temporary: Sequence[TemporaryRule], now: datetime) -> str:

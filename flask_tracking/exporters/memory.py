@@ -97,17 +97,17 @@ class MemoryExporter(Store):
             return dataclasses.replace(record, kept=False, kept_reason=None)
         return kept or record
 
-    def _load_rules(self) -> Sequence[TemporaryRule]:
+    def _load_overrides(self) -> Sequence[TemporaryRule]:
         with self._lock:
             return list(self._rules.values())
 
-    def store_rules(self, rules: Sequence[TemporaryRule]) -> None:
-        """Keep temporary rules, for this process alone."""
+    def store_overrides(self, rules: Sequence[TemporaryRule]) -> None:
+        """Keep overrides of settings, for this process alone."""
         with self._lock:
             self._rules.update({rule.name: rule for rule in rules})
 
-    def clear_rules(self, names: Collection[str]) -> None:
-        """Remove the temporary rules of these names."""
+    def clear_overrides(self, names: Collection[str]) -> None:
+        """Remove the overrides of these names."""
         with self._lock:
             for name in names:
                 self._rules.pop(name, None)

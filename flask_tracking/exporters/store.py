@@ -250,8 +250,8 @@ class Store(Exporter):
             ExportError: the store cannot be reached, or refuses.
         """
 
-    def load_rules(self) -> list[TemporaryRule]:
-        """Return the temporary rules that have not expired, sorted by name.
+    def load_overrides(self) -> list[TemporaryRule]:
+        """Return the overrides of settings that have not expired, sorted by name.
 
         Called by the worker at most once in ``TRACKING_FLUSH_INTERVAL_S``.
 
@@ -259,23 +259,23 @@ class Store(Exporter):
             ExportError: they cannot be read now; what was known holds until it expires.
             NoDatabaseError: no database is configured.
         """
-        return sorted(alive(self._load_rules(), utc_now()), key=lambda rule: rule.name)
+        return sorted(alive(self._load_overrides(), utc_now()), key=lambda rule: rule.name)
 
     @abstractmethod
-    def _load_rules(self) -> Sequence[TemporaryRule]:
+    def _load_overrides(self) -> Sequence[TemporaryRule]:
         """Return what was stored; what has expired may be among it."""
 
     @abstractmethod
-    def store_rules(self, rules: Sequence[TemporaryRule]) -> None:
-        """Store temporary rules; one of the same name is replaced.
+    def store_overrides(self, rules: Sequence[TemporaryRule]) -> None:
+        """Store overrides of settings; one of the same name is replaced.
 
         Raises:
             ExportError: they are not stored, or not all are.
         """
 
     @abstractmethod
-    def clear_rules(self, names: Collection[str]) -> None:
-        """Remove the temporary rules of these names.
+    def clear_overrides(self, names: Collection[str]) -> None:
+        """Remove the overrides of these names.
 
         Raises:
             ExportError: not all are removed.

@@ -263,8 +263,8 @@ def _size(record: Record) -> int:
 def _join(failures: Sequence[_Failure]) -> Exception:
     """Make one exception of those of all sides.
 
-    If all broke, the worker gets the first exception itself, and looks for the record that causes it. If
-    a side is only away, the whole batch is sent again.
+    If all broke, the worker gets the first exception itself, and looks for the record that causes
+    it. If a side is only away, the whole batch is sent again.
     """
     broke = [failure.broke for failure in failures if failure.broke is not None]
     if len(broke) == len(failures):

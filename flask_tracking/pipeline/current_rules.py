@@ -73,7 +73,7 @@ class CurrentRules:
             return ()
         try:
             with untraced():
-                return store.load_rules()
+                return store.load_overrides()
         except NoDatabaseError:
             return None  # the export says so
         except ExportError as error:

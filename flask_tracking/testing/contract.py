@@ -200,12 +200,13 @@ def _assert_tail(store: Store) -> None:
     _assert(found == [one.id for one in records], "tail() must return each record once, in its order")
 
 
-def _assert_rules(store: Store) -> None:
+def _assert_overrides(store: Store) -> None:
     rules = sorted(parse_rules(["slow_ms=200", "exclude_status_codes=304"], "10m"))
-    store.store_rules(rules)
-    _assert(store.load_rules() == rules, "load_rules() must return what was stored")
-    store.clear_rules(["slow_ms", "sample_rate"])
-    _assert(store.load_rules() == rules[:1], "clear_rules() must remove the named rules, and no other")
+    store.store_overrides(rules)
+    _assert(store.load_overrides() == rules, "load_overrides() must return what was stored")
+    store.clear_overrides(["slow_ms", "sample_rate"])
+    left = store.load_overrides()
+    _assert(left == rules[:1], "clear_overrides() must remove the named ones, and no other:", left)
 
 
 def _assert_rewriting(store: Store) -> None:
@@ -236,7 +237,7 @@ _STORE_CHECKS: Sequence[Callable[[Store], None]] = (
     _assert_finding,
     _assert_keeping,
     _assert_tail,
-    _assert_rules,
+    _assert_overrides,
     _assert_rewriting,
     _assert_checks,
 )

@@ -59,9 +59,9 @@ def test_set_show_and_clear(invoke: Invoke, memory: MemoryExporter, tracking: Tr
     follows = "Every process follows within 1 s.\n\n"
     assert without_times(result.output) == f"Set for 10m: sample_rate, slow_ms. {follows}{table}"
     assert without_times(invoke("show").output) == table
-    assert [rule.name for rule in memory.load_rules()] == ["sample_rate", "slow_ms"]
+    assert [rule.name for rule in memory.load_overrides()] == ["sample_rate", "slow_ms"]
     assert invoke("clear", "slow_ms").output.startswith(f"Cleared: slow_ms. {follows}RULE")
-    assert [rule.name for rule in memory.load_rules()] == ["sample_rate"]
+    assert [rule.name for rule in memory.load_overrides()] == ["sample_rate"]
     assert invoke("clear", "slow_ms").output.startswith("There is no such rule to clear.\n\nRULE")
     assert invoke("clear").output == f"Cleared: sample_rate. {follows}{UNCHANGED}"
     assert invoke("clear").output == f"There is no rule to clear.\n\n{UNCHANGED}"
@@ -131,13 +131,13 @@ def test_wrong_arguments(
     result = invoke(*arguments)
     assert result.exit_code == 1
     assert result.stderr.startswith(f"Error: {message}")
-    assert memory.load_rules() == []
+    assert memory.load_overrides() == []
 
 
 def test_one_wrong_rule_sets_none(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
     """Of several rules either all are set or none."""
     assert invoke("set", "slow_ms=200", "sample_rate=7", "--for", "10m").exit_code == 1
-    assert memory.load_rules() == []
+    assert memory.load_overrides() == []
 
 
 def test_store_without_a_place_for_rules(invoke: Invoke, app: Flask) -> None:

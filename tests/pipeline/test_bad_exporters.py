@@ -87,7 +87,7 @@ def hang() -> Iterator[Callable[[str], Hanging]]:
         one.freed.set()
 
 
-@pytest.mark.parametrize("method", ["open", "export", "load_rules"])
+@pytest.mark.parametrize("method", ["open", "export", "load_overrides"])
 def test_exporter_that_blocks_for_ever(hang: Callable[[str], Hanging], method: str) -> None:
     """No request waits for it: the queue stays within its bounds, and what is lost is counted."""
     worker = BatchWorker(Settings(queue_records=10, flush_interval_s=0.01), exporter := hang(method))
@@ -117,7 +117,7 @@ def test_close_that_blocks_for_ever(hang: Callable[[str], Hanging]) -> None:
     assert worker.close(TIMEOUT_S)
 
 
-@pytest.mark.parametrize("method", ["open", "_store", "load_rules", "close"])
+@pytest.mark.parametrize("method", ["open", "_store", "load_overrides", "close"])
 def test_process_ends_beside_a_store_that_hangs(method: str) -> None:
     """The end of the process is held up no longer than the shutdown timeout."""
     script = f"""

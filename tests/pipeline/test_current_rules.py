@@ -32,16 +32,16 @@ class Store(MemoryExporter):
         self.error: Exception | None = None
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def _load_rules(self) -> Sequence[TemporaryRule]:
+    def _load_overrides(self) -> Sequence[TemporaryRule]:
         self.asked += 1
         self.meanwhile()
         if self.error is not None:
             raise self.error
-        return super()._load_rules()
+        return super()._load_overrides()
 
     def set(self, lifetime: str = "10m", **values: Any) -> None:
         """Store rules as the command does."""
-        self.store_rules(
+        self.store_overrides(
             overrides.parse_rules([f"{name}={value}" for name, value in values.items()], lifetime)
         )
 
@@ -109,7 +109,7 @@ def test_rule_is_taken_up_and_cleared(rules: CurrentRules, store: Store, clock: 
         (2, lambda: store.set(slow_ms=1), True),
         (4, lambda: store.set(slow_ms=500), False),
         (6, lambda: store.set(slow_ms=2), True),
-        (8, lambda: store.clear_rules(["slow_ms"]), False),
+        (8, lambda: store.clear_overrides(["slow_ms"]), False),
     ):
         change()
         assert is_slow(rules) is not expected
@@ -169,7 +169,7 @@ def test_store_that_fails(rules: CurrentRules, store: Store, clock: Clock, error
     assert store.asked == 2
     clock.now_s = 5 + FAILURE_PAUSE_S
     store.error = None
-    store.clear_rules(["slow_ms"])
+    store.clear_overrides(["slow_ms"])
     rules.refresh()
     assert (store.asked, is_slow(rules)) == (3, False)
 
@@ -226,7 +226,7 @@ def test_others_do_not_wait(rules: CurrentRules, store: Store) -> None:
 
 def test_rule_that_is_wrong_costs_only_itself(rules: CurrentRules, store: Store, clock: Clock) -> None:
     """A value that nobody can use leaves the other rules as they are."""
-    store.store_rules([TemporaryRule("sample_rate", "much", NOON, NOON + timedelta(minutes=1))])
+    store.store_overrides([TemporaryRule("sample_rate", "much", NOON, NOON + timedelta(minutes=1))])
     store.set(slow_ms=1)
     rules.refresh()
     assert is_slow(rules) is True

@@ -46,9 +46,9 @@ class Asking(MemoryExporter):
         self.found["store"] = is_suppressed()
         return super()._store(records)
 
-    def _load_rules(self) -> Sequence[TemporaryRule]:
+    def _load_overrides(self) -> Sequence[TemporaryRule]:
         self.found["load rules"] = is_suppressed()
-        return super()._load_rules()
+        return super()._load_overrides()
 
     def close(self, timeout_s: float = 2.0) -> None:
         self.found["close"] = is_suppressed()

@@ -26,7 +26,7 @@ from ...runtime.guard import call_foreign, warn_rarely
 from ...runtime.lifecycle import watch_forks
 from ..base import CLOSE_S
 from ..store import Found, Problem, Revise, Rewritten, Store, Tail, merge_newest
-from . import rules
+from . import overrides
 from .codec import (
     CODEC,
     MAX_DOCUMENT_BYTES,
@@ -258,25 +258,25 @@ class MongoExporter(Store):
             self.open()  # an insert would create a collection that is not capped
         return self.kept_collection().with_options(CODEC, write_concern=WriteConcern(j=True))
 
-    # Temporary rules
+    # Overrides
 
-    def _load_rules(self) -> Sequence[TemporaryRule]:
+    def _load_overrides(self) -> Sequence[TemporaryRule]:
         try:
-            return rules.load_rules(self._connection.open(), self._settings.collection)
+            return overrides.load_overrides(self._connection.open(), self._settings.collection)
         except PyMongoError as error:
             raise self._explain(error) from None
 
-    def store_rules(self, temporary: Sequence[TemporaryRule]) -> None:
-        """Store temporary rules beside the records, for every process that writes there."""
+    def store_overrides(self, rules: Sequence[TemporaryRule]) -> None:
+        """Store overrides beside the records, for every process that writes there."""
         try:
-            rules.store_rules(self._connection.open(), self._settings.collection, temporary)
+            overrides.store_overrides(self._connection.open(), self._settings.collection, rules)
         except PyMongoError as error:
             raise self._explain(error) from None
 
-    def clear_rules(self, names: Names[str]) -> None:
-        """Remove the temporary rules of these names."""
+    def clear_overrides(self, names: Names[str]) -> None:
+        """Remove the overrides of these names."""
         try:
-            rules.clear_rules(self._connection.open(), self._settings.collection, names)
+            overrides.clear_overrides(self._connection.open(), self._settings.collection, names)
         except PyMongoError as error:
             raise self._explain(error) from None
 

@@ -29,8 +29,8 @@ def exporter(database_uri: str) -> Iterator[MongoExporter]:
 def test_rules_stand_beside_the_records(exporter: MongoExporter, database: Database[Document]) -> None:
     """A rule is a document that people can read, under its name, and MongoDB removes it in the end."""
     (rule,) = parse_rules(["exclude_status_codes=304,404"], "10m")
-    exporter.store_rules([rule])
-    exporter.store_rules([rule])
+    exporter.store_overrides([rule])
+    exporter.store_overrides([rule])
     assert list(database["requests_rules"].find()) == [
         {
             "_id": "exclude_status_codes",
@@ -45,14 +45,14 @@ def test_rules_stand_beside_the_records(exporter: MongoExporter, database: Datab
 
 def test_nothing_is_created_by_asking(exporter: MongoExporter, database: Database[Document]) -> None:
     """Where no rule was ever set, there is no collection for them."""
-    assert exporter.load_rules() == []
-    exporter.clear_rules(sorted(NAMES))
+    assert exporter.load_overrides() == []
+    exporter.clear_overrides(sorted(NAMES))
     assert database.list_collection_names() == []
 
 
 def test_asking_scans_nothing(exporter: MongoExporter, database: Database[Document]) -> None:
     """Rules are found by their ids."""
-    exporter.store_rules(parse_rules(["slow_ms=200"], "10m"))
+    exporter.store_overrides(parse_rules(["slow_ms=200"], "10m"))
     plan = database["requests_rules"].find({"_id": {"$in": sorted(NAMES)}}).explain()
     assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])
 
@@ -69,8 +69,8 @@ def test_strange_documents_are_left_out(exporter: MongoExporter, database: Datab
             {"value": 1},
         ]
     )
-    exporter.store_rules([rule])
-    assert exporter.load_rules() == [rule]
+    exporter.store_overrides([rule])
+    assert exporter.load_overrides() == [rule]
 
 
 @pytest.mark.integration
@@ -80,12 +80,12 @@ def test_database_that_is_away() -> None:
     exporter = MongoExporter(Settings(mongodb_uri=uri, export_timeout_s=0.05))
     rules = parse_rules(["slow_ms=200"], "10m")
     for call in (
-        exporter.load_rules,
-        lambda: exporter.store_rules(rules),
-        lambda: exporter.clear_rules(["slow_ms"]),
+        exporter.load_overrides,
+        lambda: exporter.store_overrides(rules),
+        lambda: exporter.clear_overrides(["slow_ms"]),
     ):
         with pytest.raises(ExportError, match="does not answer within 0.05 s"):
             call()
     exporter.close()
     with pytest.raises(NoDatabaseError):
-        MongoExporter(Settings(db_alias="nowhere")).load_rules()
+        MongoExporter(Settings(db_alias="nowhere")).load_overrides()

@@ -1,4 +1,4 @@
-"""Temporary rules in a small collection beside the records, which MongoDB empties by itself."""
+"""Overrides of settings in a small collection beside the records, which MongoDB empties by itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .codec import CODEC
 Document = dict[str, Any]
 
 
-def load_rules(database: Database[Document], name: str) -> list[TemporaryRule]:
+def load_overrides(database: Database[Document], name: str) -> list[TemporaryRule]:
     """Return what is stored, the expired included: MongoDB looks only once a minute.
 
     Args:
@@ -35,7 +35,7 @@ def load_rules(database: Database[Document], name: str) -> list[TemporaryRule]:
     ]
 
 
-def store_rules(database: Database[Document], name: str, rules: Sequence[TemporaryRule]) -> None:
+def store_overrides(database: Database[Document], name: str, rules: Sequence[TemporaryRule]) -> None:
     """Store `rules`, each in the place of one of the same name."""
     collection = _collection(database, name)
     # Not every role may create an index. Without it the rules expire all the same, and stay there.
@@ -46,7 +46,7 @@ def store_rules(database: Database[Document], name: str, rules: Sequence[Tempora
         collection.replace_one({"_id": rule.name}, document, upsert=True)
 
 
-def clear_rules(database: Database[Document], name: str, names: Names[str]) -> None:
+def clear_overrides(database: Database[Document], name: str, names: Names[str]) -> None:
     """Remove the rules of these names."""
     _collection(database, name).delete_many({"_id": {"$in": sorted(names)}})
 
