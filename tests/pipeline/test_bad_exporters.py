@@ -117,6 +117,7 @@ def test_close_that_blocks_for_ever(hang: Callable[[str], Hanging]) -> None:
     assert worker.close(TIMEOUT_S)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("method", ["open", "_store", "load_overrides", "close"])
 def test_process_ends_beside_a_store_that_hangs(method: str) -> None:
     """The end of the process is held up no longer than the shutdown timeout."""
