@@ -188,8 +188,7 @@ class BatchWorker(Worker):
             )
         return thread is None or not thread.is_alive()
 
-    def stop(self) -> None:
-        """Ask the thread to store what is queued and to end; do not wait for it."""
+    def _begin_to_close(self) -> None:
         if self._is_closing:
             return
         self._is_closing = True

@@ -60,6 +60,7 @@ class Worker(ABC):
     def _reset(self) -> None:
         self._processor.begin_anew()
         self._failures.clear()
+        self._ends_at = 0.0
         self._counters = Counters(self._failures)
         self._lock = self._counters.lock
         self._rules = CurrentRules(self._settings, self._exporter)
@@ -100,12 +101,21 @@ class Worker(ABC):
         Returns:
             False when time ran out.
         """
-        self.stop()
+        self.stop(timeout_s)
         return self.join(timeout_s)
 
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Begin to close, and do not wait.
+
+        Args:
+            timeout_s: how long all of it may take; by default as long as at the end of the process.
+        """
+        self._ends_at = monotonic() + (self.shutdown_timeout_s if timeout_s is None else timeout_s)
+        self._begin_to_close()
+
     @abstractmethod
-    def stop(self) -> None:
-        """Begin to close, and do not wait."""
+    def _begin_to_close(self) -> None:
+        """Do what `stop` promises."""
 
     @abstractmethod
     def join(self, timeout_s: float) -> bool:
@@ -117,7 +127,8 @@ class Worker(ABC):
         others = [worker for worker in _workers if worker._exporter is self._exporter]
         if not any(worker._uses_exporter for worker in others):
             with untraced(), guard.counting(self._failures):
-                guard.call_foreign("closing the exporter", self._exporter.close, default=None)
+                left_s = max(0.0, self._ends_at - monotonic())
+                guard.call_foreign("closing the exporter", self._exporter.close, left_s, default=None)
 
     def abandon(self) -> None:
         """Let go of what would keep the process from ending."""
@@ -202,8 +213,7 @@ class SyncWorker(Worker):
         """Return True: nothing waits."""
         return True
 
-    def stop(self) -> None:
-        """Close the exporter."""
+    def _begin_to_close(self) -> None:
         self._close_exporter()
 
     def join(self, timeout_s: float) -> bool:

@@ -995,6 +995,17 @@ def test_closing_waits_no_longer_than_it_may(make: Make) -> None:
         exporter.close(0.01)
 
 
+def test_closing_when_no_time_is_left(make: Make) -> None:
+    """The client is closed all the same, without a round trip, and a later call makes a new one."""
+    exporter = make()
+    exporter.prepare()
+    client = exporter._connection._client
+    exporter.close(0.0)
+    assert client is not None and client._closed
+    assert exporter._connection._client is None
+    exporter.prepare()
+
+
 # Checks
 
 

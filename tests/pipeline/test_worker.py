@@ -21,7 +21,7 @@ from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Record,
 from flask_tracking.pipeline import delivery as delivery_module
 from flask_tracking.pipeline import worker as worker_module
 from flask_tracking.pipeline.batch import BatchWorker
-from flask_tracking.pipeline.worker import SyncWorker
+from flask_tracking.pipeline.worker import SyncWorker, Worker
 from flask_tracking.record import Capture
 from flask_tracking.redaction.redactor import Redactor
 from flask_tracking.runtime import guard
@@ -43,6 +43,7 @@ class Gate(MemoryExporter):
         self.failures: list[Exception] = []
         self.batches: list[int] = []
         self.calls: list[str] = []
+        self.close_timeouts: list[float] = []
 
     def open(self) -> None:
         self.calls.append(f"open in {threading.current_thread().name}")
@@ -57,6 +58,7 @@ class Gate(MemoryExporter):
 
     def close(self, timeout_s: float = 2.0) -> None:
         self.calls.append(f"close in {threading.current_thread().name}")
+        self.close_timeouts.append(timeout_s)
 
 
 @pytest.fixture
@@ -472,6 +474,44 @@ def test_close_stores_what_is_queued(make_worker: MakeWorker, exporter: Gate) ->
     assert worker.close(TIMEOUT_S)
 
 
+@pytest.mark.parametrize("kind", [BatchWorker, SyncWorker])
+def test_exporter_gets_the_time_that_is_left(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BatchWorker] | type[SyncWorker]
+) -> None:
+    """What storing has used of a timeout is not there for closing; the settings have the default."""
+    given: list[float] = []
+
+    class Slow(MemoryExporter):
+        def _store(self, records: Sequence[Record]) -> int:
+            time.sleep(0.2)
+            return super()._store(records)
+
+        def close(self, timeout_s: float = 2.0) -> None:
+            given.append(timeout_s)
+
+    def make() -> Worker:
+        worker = kind(Settings(flush_interval_s=3600.0, shutdown_timeout_s=30.0), Slow())
+        worker.submit(make_capture())
+        return worker
+
+    waited_s = 0.2 if kind is BatchWorker else 0.0
+    assert make().close(TIMEOUT_S)
+    monkeypatch.setattr(worker_module, "_workers", [make()])
+    worker_module._end_workers()
+    assert TIMEOUT_S - 10 < given[0] <= TIMEOUT_S - waited_s
+    assert 20.0 < given[1] <= 30.0 - waited_s
+
+
+def test_no_time_is_left_for_the_exporter(make_worker: MakeWorker, exporter: Gate) -> None:
+    """An exporter is closed also where storing has used up the time."""
+    worker = make_worker()
+    fill(worker, exporter, [make_capture()])
+    assert worker.close(0.01) is False
+    exporter.gate.set()
+    worker.join(TIMEOUT_S)
+    assert exporter.close_timeouts == [0.0]
+
+
 def test_shared_exporter_is_closed_by_its_last_user(make_worker: MakeWorker, exporter: Gate) -> None:
     """Where two apps share an exporter, the end of one does not cut the other off."""
     first, second = make_worker(flush_interval_s=3600.0), make_worker(flush_interval_s=3600.0)
@@ -838,10 +878,10 @@ def test_exit_closes_the_exporter_of_a_sync_worker() -> None:
     script = """
         import os
         from flask_tracking import MemoryExporter, Settings
-        from flask_tracking.pipeline.worker import SyncWorker
+        from flask_tracking.pipeline.worker import SyncWorker, Worker
 
         class Loud(MemoryExporter):
-            def close(self):
+            def close(self, timeout_s=2.0):
                 os.write(1, b"closed")
 
         worker = SyncWorker(Settings(), Loud())
