@@ -182,7 +182,10 @@ class Capture(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What a capture is judged and counted by, before anything else is made of it."""
+    """What a capture is judged and counted by, before anything else is made of it.
+
+    A stored record in a list is a `record_summary.RecordSummary`.
+    """
 
     method: str | None
     """In upper case."""

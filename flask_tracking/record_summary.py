@@ -1,4 +1,7 @@
-"""`RecordSummary`: what a line of a list shows of a record, without headers, bodies and data."""
+"""`RecordSummary`: the columns of a stored record that a list shows, without headers, bodies and data.
+
+`record.Summary` is another thing: it is made of a capture, and decides whether there will be a record.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ __all__ = ["RecordSummary", "summarize"]
 
 
 class RecordSummary(NamedTuple):
-    """A record in a list. The fields mean what they mean in `Record`, and have its defaults.
+    """A stored record in a list. Its fields have the meanings and defaults of those of `Record`.
 
     .. versionadded:: 2.0
     """
