@@ -206,7 +206,10 @@ _plans = BoundedCache(_make_plan)
 
 
 def _find_header(headers: Headers, wanted: str) -> str:
-    return next((value for name, value in headers if name.lower() == wanted), "")
+    for name, value in headers:
+        if len(name) == len(wanted) and name.lower() == wanted:
+            return value
+    return ""
 
 
 def _as_utf8(text: str) -> str:

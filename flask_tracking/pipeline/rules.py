@@ -24,6 +24,7 @@ class Verdict(NamedTuple):
     """Why it is copied to the kept collection, which routine traffic cannot push out; else None."""
 
 
+FAILED = ("error", "stream_error")
 SWITCHING_PROTOCOLS = 101
 DROP = Verdict(False)
 KEEP = Verdict(True)
@@ -34,6 +35,7 @@ class Rules:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._excludes = bool(settings.exclude_methods or settings.exclude_status_codes)
         self._sampler: Sampler | None = None  # keeps all
         if settings.sample_rate < 1 or settings.sample_parent:
             self._sampler = Sampler(settings.sample_rate, honours_parent=settings.sample_parent)
@@ -44,7 +46,7 @@ class Rules:
             return DROP
         if summary.keep_reason is not None:
             return Verdict(True, summary.keep_reason)
-        if self._is_excluded(summary):
+        if self._excludes and self._is_excluded(summary):
             return DROP
         reason = self._find_reason(summary)
         if reason is not None:
@@ -66,9 +68,10 @@ class Rules:
 
     def _find_reason(self, summary: Summary) -> str | None:
         """Return why a record is kept longest, None where there is no such reason."""
-        if (summary.status_code or 0) >= 500 or summary.outcome in ("error", "stream_error"):
+        if (summary.status_code or 0) >= 500 or summary.outcome in FAILED:
             return "error"
-        return "slow" if _took(summary, self._settings.slow_ms) else None
+        slow_ms = self._settings.slow_ms
+        return "slow" if summary.duration_ms >= slow_ms and _took(summary, slow_ms) else None
 
     def _is_routine(self, summary: Summary) -> bool:
         # Of an excluded status only those come so far that their time has saved.

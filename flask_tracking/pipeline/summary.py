@@ -5,10 +5,8 @@ Made of a capture in about two microseconds, so that a record is assembled only 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..record import Capture, Summary
-from ..runtime.cache import BoundedCache, make_pick
+from ..runtime.cache import BoundedCache
 from ..runtime.ids import draw_trace, parse_traceparent
 
 __all__ = ["UNREADABLE", "summarise"]
@@ -34,7 +32,10 @@ UNREADABLE = Summary(
 
 def summarise(capture: Capture) -> Summary:
     """Return the summary of `capture`; its trace is that of the record that may be made of it."""
-    method, traceparent = _picks[capture.environ_keys]((*capture.environ_values, None))
+    method_at, traceparent_at = _places[capture.environ_keys]
+    values = capture.environ_values
+    method = None if method_at is None else values[method_at]
+    traceparent = None if traceparent_at is None else values[traceparent_at]
     outcome, status, trace = capture.outcome, capture.status, capture.trace
     if trace is None and traceparent:
         trace = parse_traceparent(traceparent)
@@ -62,8 +63,8 @@ def _read_code(status: str) -> int | None:
 _codes = BoundedCache(_read_code)
 
 
-def _make_pick(keys: tuple[str, ...]) -> Callable[[tuple[str | None, ...]], tuple[str | None, ...]]:
-    return make_pick(tuple(keys.index(key) if key in keys else -1 for key in _KEYS))
+def _find_places(keys: tuple[str, ...]) -> tuple[int | None, ...]:
+    return tuple(keys.index(key) if key in keys else None for key in _KEYS)
 
 
-_picks = BoundedCache(_make_pick)
+_places = BoundedCache(_find_places)

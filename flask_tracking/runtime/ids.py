@@ -34,13 +34,13 @@ class TraceContext(NamedTuple):
 
 # Our own generator: an app may seed that of `random`, and its workers would all make the same ids.
 _random = random.Random()  # noqa: S311 - ids are no secrets
-_process = os.urandom(5)
+_process = int.from_bytes(os.urandom(5), "big")
 
 
 def _begin_process() -> None:
     global _process
     _random.seed()
-    _process = os.urandom(5)
+    _process = int.from_bytes(os.urandom(5), "big")
 
 
 after_fork_in_child(_begin_process)
@@ -58,7 +58,7 @@ def make_record_id(arrived_at: float, number: int) -> ObjectId:
         number: what `next_number` gave the request; an id has room for its lower 24 bits.
     """
     seconds, count = int(arrived_at) & 0xFFFFFFFF, number & 0xFFFFFF
-    return ObjectId(seconds.to_bytes(4, "big") + _process + count.to_bytes(3, "big"))
+    return ObjectId((seconds << 64 | _process << 24 | count).to_bytes(12, "big"))
 
 
 def begin_trace(traceparent: str | None) -> TraceContext:
@@ -74,7 +74,7 @@ def draw_trace() -> int:
 
 def new_trace(drawn: int) -> TraceContext:
     """Begin the trace that `draw_trace` has drawn: its id, then the span's."""
-    ids = f"{drawn:048x}"
+    ids = drawn.to_bytes(24, "big").hex()  # in half the time of formatting the number
     return TraceContext(ids[:32], ids[32:], None)
 
 
