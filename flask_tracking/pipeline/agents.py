@@ -33,6 +33,10 @@ CREDIT_NS = 5_000
 """What each request adds to what may be spent on parsing."""
 NEW_CREDIT_NS = 75_000
 """What an agent that is not remembered adds. Who sends a new one each time costs no more than both."""
+MAX_KNOWN = 256
+"""Clients whose headers are remembered as they came; cleared when there are more."""
+MAX_KNOWN_LENGTH = 1000
+"""Characters of the headers of one client that are worth remembering."""
 MAX_SAVED_NS = 20_000_000
 """What may be spent at once, as by the first requests of a process."""
 RE2_NS, RE2_CHARACTER_NS = 20_000, 500
@@ -74,6 +78,8 @@ class AgentParser:
         self._resolver: Resolver | None = None
         self._is_linear = False
         self._generation = -1
+        self.known: dict[tuple[str, str], UserAgent] = {}
+        """What was made of the headers of up to `MAX_KNOWN` clients: most send many requests."""
         self._remembered = lru_cache(maxsize=MAX_REMEMBERED)(self._parse_new)
 
     def load(self) -> None:
@@ -83,12 +89,16 @@ class AgentParser:
 
     def parse(self, string: str) -> Names | None:
         """Return what is known of an agent; None where that would take more than may be spent."""
-        if self._saved_ns < MAX_SAVED_NS:
-            self._save(CREDIT_NS)
+        self.earn()
         try:
             return self._remembered(string[:MAX_LENGTH])
         except SpentError:
             return None
+
+    def earn(self) -> None:
+        """Give what each request gives to be spent on new agents."""
+        if self._saved_ns < MAX_SAVED_NS:
+            self._save(CREDIT_NS)
 
     def _save(self, credit_ns: int) -> None:
         self._saved_ns = min(self._saved_ns + credit_ns, MAX_SAVED_NS)
@@ -171,12 +181,22 @@ def parse_agent(
     """
     if string is None:
         return None, None
+    key = (string, accept_language or "")
+    remembered = _parser.known
+    known = remembered.get(key)
+    if known is not None:
+        _parser.earn()
+        return known, None
     names = call_foreign("parsing a user agent", _parser.parse, string, default=UNKNOWN)
     language = _parse_language(accept_language[:MAX_LENGTH]) if accept_language else None
     if names is None:
         return UserAgent(None, None, None, language, string), NOT_PARSED
     browser, version, platform, browser_name, platform_name = names
     agent = UserAgent(browser, version, platform, language, string, browser_name, platform_name)
+    if names is not UNKNOWN and len(string) + len(key[1]) <= MAX_KNOWN_LENGTH:
+        if len(remembered) >= MAX_KNOWN:
+            remembered.clear()
+        remembered[key] = agent
     return agent, None
 
 

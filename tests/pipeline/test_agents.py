@@ -182,3 +182,18 @@ def test_child_parses_whatever_its_parent_did(inside_re2: None) -> None:
         os._exit(17 if names is not None and names.browser == "curl" else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 17
+
+
+def test_known_clients_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that come again are remembered; who varies the headers fills no memory."""
+    parser = agents.AgentParser()
+    monkeypatch.setattr(agents, "_parser", parser)
+    first, _ = agents.parse_agent("curl/8.5.0", "de")
+    assert agents.parse_agent("curl/8.5.0", "de") == (first, None)
+    assert agents.parse_agent("curl/8.5.0", "en") != (first, None)
+    assert agents.parse_agent("curl/8.5.0") != (first, None)
+    for number in range(agents.MAX_KNOWN * 2):
+        agents.parse_agent("curl/8.5.0", f"x{number}")
+        assert len(parser.known) <= agents.MAX_KNOWN
+    agents.parse_agent("curl/8.5.0", "y" * agents.MAX_KNOWN_LENGTH)
+    assert max(len(one) for key in parser.known for one in key) < agents.MAX_KNOWN_LENGTH
