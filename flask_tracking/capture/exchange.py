@@ -17,7 +17,7 @@ from .bodies import CHUNK_SIZE, BodyCopy, output_tee_class
 from .files import Delivery, SentFile
 from .input_tee import InputTee, tee_input
 from .snapshot import held_bytes
-from .span import ENVIRON_KEY, Span, running
+from .span import ENVIRON_KEY, Span
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -381,7 +381,6 @@ class Exchange:
         ended_ns = clock.now_ns()
         self.has_ended = True
         span = self.span
-        token = running.set(span)
         try:
             try:
                 if self._generation != lifecycle.generation:
@@ -390,10 +389,8 @@ class Exchange:
                     return
                 if self._status is None or self._asks_for_upgrade():
                     outcome = self._settle_status(outcome)
-                if span.handled is not None:  # there was no request_finished
-                    span.settle_handled(read_number((self._status or "")[:3]) or 500)
-                if hasattr(span.request, "_tracking_data"):
-                    span.take_request_data()
+                if span.handled is not None or hasattr(span.request, "_tracking_data"):
+                    self._settle_late()
                 if outcome == "disconnected" and self._expects_no_body():
                     outcome = "ok"
                 capture = self._make_capture(ended_ns, outcome)
@@ -401,9 +398,15 @@ class Exchange:
                 span.end()
             self._submit(capture)
         except Exception as error:
-            report_failure("ending a span", error)
-        finally:
-            running.reset(token)
+            self._report("ending a span", error)
+
+    def _settle_late(self) -> None:
+        """Take what no signal has told: an exception that was answered, and late custom data."""
+        span = self.span
+        with counting(span.owner.failures):
+            if span.handled is not None:  # no request_finished came
+                span.settle_handled(read_number((self._status or "")[:3]) or 500)
+            span.take_request_data()
 
     def _report(self, what: str, error: Exception) -> None:
         """Report a failure where the app is not running, which would tell whose it is."""

@@ -61,7 +61,7 @@ CHILD_SIZE = 144
 """Bytes of memory for the timing of a child span, without its name."""
 
 running: ContextVar[Span | None] = ContextVar("flask_tracking.span", default=None)
-"""The span whose app runs in this context; set and reset by the middleware, the tee and the end."""
+"""The span whose app runs in this context; set and reset by the middleware and the tee."""
 
 
 def _find_failures() -> Counter[str] | None:
