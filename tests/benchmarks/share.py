@@ -3,12 +3,16 @@
 Closed loop: threads send one request after the other, and the share of them that is stored at the end
 of that time is shown. Open loop: one thread gets requests at independent times, and the latency from
 the planned arrival is shown beside bare's. The store takes everything and does nothing.
+
+Slow store: threads send to a store that takes so many records a second, and one request in a hundred
+fails. The exit status is 1 unless every failure is stored and nothing is lost uncounted.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +30,19 @@ class Taking(Exporter):
     """A store that takes everything."""
 
     def _store(self, records: Sequence[Record]) -> int:
+        return 0
+
+
+class Slow(Exporter):
+    """A store that takes so many records a second, and counts the failures among them."""
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self.failures = 0
+
+    def _store(self, records: Sequence[Record]) -> int:
+        time.sleep(len(records) / self._per_second)
+        self.failures += sum(record.status_code == 500 for record in records)
         return 0
 
 
@@ -52,6 +69,11 @@ def make_app(work: Callable[[float], None], duration_us: float) -> Flask:
     def order(number: int) -> dict[str, int]:
         work(duration_us)
         return {"number": number}
+
+    @app.get("/fail")
+    def fail() -> tuple[str, int]:
+        work(duration_us)
+        return "failed", 500
 
     return app
 
@@ -114,6 +136,39 @@ def measure_open_loop(make: Callable[[], Flask], seconds: float) -> None:
     tracking.close(FLUSH_TIMEOUT_S)
 
 
+def measure_slow_store(app: Flask, per_second: float, threads: int, seconds: float) -> bool:
+    """Print what became of failures and routine requests; return whether it is as it should be."""
+    store = Slow(per_second)
+    tracking = Tracking(app, exporter=store)
+    until = time.perf_counter() + seconds
+    failed: list[int] = []
+
+    def run(number: int) -> None:
+        while time.perf_counter() < until:
+            number += 1
+            if number % 100:
+                send(app, number)
+            else:
+                app.test_client().get("/fail")
+                failed.append(number)
+
+    running = [threading.Thread(target=run, args=(17 * one,)) for one in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    tracking.flush(FLUSH_TIMEOUT_S)
+    tracking.close(FLUSH_TIMEOUT_S)
+    stats = tracking.stats
+    dropped = sum(stats.dropped.values())
+    print(
+        f"{threads} threads, a store of {per_second:g}/s: {stats.received} requests, {stats.exported} "
+        f"stored, {dropped} dropped; of {len(failed)} failures {store.failures} stored, "
+        f"{sum(stats.dropped_kept.values())} dropped"
+    )
+    return store.failures == len(failed) and stats.received == stats.exported + dropped
+
+
 def main() -> None:
     """Read the options and do what they say."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -121,7 +176,11 @@ def main() -> None:
     parser.add_argument("--work", choices=WORK, default="sleep")
     parser.add_argument("--us", type=float, default=100, help="how long a view works")
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--store", type=float, help="records a second that a slow store takes")
     options = parser.parse_args()
+    if options.store:
+        app = make_app(WORK[options.work], options.us)
+        sys.exit(not measure_slow_store(app, options.store, options.threads[0], options.seconds))
     for threads in options.threads:
         app = make_app(WORK[options.work], options.us)
         tracking = Tracking(app, exporter=Taking())

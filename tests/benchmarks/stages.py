@@ -25,7 +25,7 @@ from flask_tracking import Tracking
 from flask_tracking.capture import bodies, exchange, input_tee, middleware, signals, span
 from flask_tracking.exporters.mongo import codec, inserting
 from flask_tracking.exporters.mongo import exporter as mongo
-from flask_tracking.pipeline import assemble, batch, rules, worker
+from flask_tracking.pipeline import assemble, batch, judging, processor, rules
 from flask_tracking.redaction import prefilter, redactor
 from tests.benchmarks.subject import WARM_UP, make_app
 from tests.benchmarks.traffic import BODY, KINDS, Client
@@ -65,10 +65,10 @@ REQUEST_STAGES = (
 )
 WORKER_STAGES = (
     Stage("queue and batches", batch.BatchWorker, "_work"),
-    Stage("make records", worker.Worker, "_make_record"),
+    Stage("summaries", judging, "summarise"),
+    Stage("make records", processor.Processor, "_make_record"),
     Stage("assemble", assemble.Assembler, "assemble"),
-    Stage("assemble: headers of the request", assemble.Assembler, "_request_headers"),
-    Stage("assemble: headers of the response", assemble.Assembler, "_response_headers"),
+    Stage("assemble: headers of the request", assemble, "_request_headers"),
     Stage("assemble: host", assemble, "_host_of"),
     Stage("assemble: bodies", assemble, "decode_body"),
     Stage("assemble: user agent", assemble, "parse_agent"),
