@@ -1,10 +1,11 @@
-"""The worker thread's part: it may be slow, but never unbounded.
+"""The worker's part of the way: captures become records in the store, off the request.
 
-- `worker` takes captures from the queue, `assemble` makes records of them, and `rules` decides which
-  are kept.
-- `flask_tracking.redaction`, a library beside this package, removes their secrets. `record_fields`
-  tells it what each field holds, `callback` gives it the app's ``SECRET_KEY``.
-- An exporter stores what is left.
-
-RE2 serves both redaction and `agents`, which share its lock.
+- `queue` holds captures until `batch`, the worker's thread, takes them; `worker` has what both kinds of
+  worker share, and the one that stores inside the request.
+- `summary` says what a capture is, `rules` decide by it which are kept (`active_rules` with what was
+  set at run time, `sampling` for the routine), and `tally` counts all of them.
+- `processor` makes records: `assemble` reads the capture, `flask_tracking.redaction` removes secrets,
+  `callback` asks the app.
+- `delivery` gives records to an exporter, tries again, and isolates a record that breaks it.
+- `counters` has the numbers of one app, which `stats` shows.
 """

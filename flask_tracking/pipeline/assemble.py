@@ -18,9 +18,9 @@ from ..record import Capture, Headers, Record, Summary
 from ..runtime.cache import BoundedCache, make_pick
 from ..runtime.ids import new_trace
 from ..runtime.text import read_number
-from .agents import parse_agent
 from .decoding import decode_body
 from .summary import summarise
+from .user_agents import parse_agent
 
 ABSENT_IF_EMPTY = frozenset({"Content-Type", "Content-Length"})
 """PEP 3333 allows these two to be there and empty, where they were not sent."""

@@ -47,7 +47,7 @@ class Processor:
 
     def prepare(self) -> None:
         """Import, load and compile now what else the first capture would wait for."""
-        from .agents import load_tables  # as the assembler below
+        from .user_agents import load_tables  # as the assembler below
 
         load_tables()
         self._get_assembler()

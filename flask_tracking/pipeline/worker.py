@@ -16,9 +16,9 @@ from ..exporters.base import Exporter
 from ..record import Capture, Record
 from ..runtime import guard, lifecycle
 from ..runtime.weak_registry import WeakRegistry
+from .active_rules import ActiveRules
 from .callback import NO_HOOKS, Hooks
 from .counters import Counters
-from .current_rules import CurrentRules
 from .delivery import Delivery, Undelivered
 from .judging import Judged, judge
 from .processor import Processed, Processor
@@ -63,7 +63,7 @@ class Worker(ABC):
         self._ends_at = 0.0
         self._counters = Counters(self._failures)
         self._lock = self._counters.lock
-        self._rules = CurrentRules(self._settings, self._exporter)
+        self._rules = ActiveRules(self._settings, self._exporter)
         self._delivery = Delivery(self._exporter, self._counters, self._rules.refresh_soon)
 
     def after_fork_in_child(self) -> None:

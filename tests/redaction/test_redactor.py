@@ -12,7 +12,7 @@ import pytest
 from flask import Flask, request
 
 from flask_tracking import MemoryExporter, Record, Settings, Tracking
-from flask_tracking.pipeline.agents import parse_agent
+from flask_tracking.pipeline.user_agents import parse_agent
 from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.names import Names
 from flask_tracking.redaction.engines.base import Engine, Scan, ScanPattern

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_tracking.pipeline.agent_words import BROWSERS, PLATFORMS, find_words
+from flask_tracking.pipeline.user_agent_words import BROWSERS, PLATFORMS, find_words
 
 # fmt: off
 OLD_WORDS = [

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from flask_tracking.pipeline import agents
-from flask_tracking.pipeline.agents import (
+from flask_tracking.pipeline import user_agents
+from flask_tracking.pipeline.user_agents import (
     CREDIT_NS,
     MAX_COST_NS,
     MAX_LENGTH,
@@ -26,7 +26,7 @@ from flask_tracking.pipeline.agents import (
 )
 from flask_tracking.redaction.engines.lock import lock as gate
 
-from .test_agent_words import OLD_WORDS
+from .test_user_agent_words import OLD_WORDS
 
 ANDROID = (
     "Mozilla/5.0 (Linux; Android 13; SAMSUNG SM-S918B) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -143,7 +143,7 @@ def test_memory_is_bounded() -> None:
 
 def test_agent_that_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     """When all is spent the string and the language are kept, and a note says what is missing."""
-    monkeypatch.setattr(agents, "_parser", parser := make_parser(0))
+    monkeypatch.setattr(user_agents, "_parser", parser := make_parser(0))
     parser._saved_ns = -MAX_SAVED_NS
     agent, note = parse_agent("curl/8.5.0", "de")
     assert note == NOT_PARSED
@@ -186,14 +186,14 @@ def test_child_parses_whatever_its_parent_did(inside_re2: None) -> None:
 
 def test_known_clients_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that come again are remembered; who varies the headers fills no memory."""
-    parser = agents.AgentParser()
-    monkeypatch.setattr(agents, "_parser", parser)
-    first, _ = agents.parse_agent("curl/8.5.0", "de")
-    assert agents.parse_agent("curl/8.5.0", "de") == (first, None)
-    assert agents.parse_agent("curl/8.5.0", "en") != (first, None)
-    assert agents.parse_agent("curl/8.5.0") != (first, None)
-    for number in range(agents.MAX_KNOWN * 2):
-        agents.parse_agent("curl/8.5.0", f"x{number}")
-        assert len(parser.known) <= agents.MAX_KNOWN
-    agents.parse_agent("curl/8.5.0", "y" * agents.MAX_KNOWN_LENGTH)
-    assert max(len(one) for key in parser.known for one in key) < agents.MAX_KNOWN_LENGTH
+    parser = user_agents.AgentParser()
+    monkeypatch.setattr(user_agents, "_parser", parser)
+    first, _ = user_agents.parse_agent("curl/8.5.0", "de")
+    assert user_agents.parse_agent("curl/8.5.0", "de") == (first, None)
+    assert user_agents.parse_agent("curl/8.5.0", "en") != (first, None)
+    assert user_agents.parse_agent("curl/8.5.0") != (first, None)
+    for number in range(user_agents.MAX_KNOWN * 2):
+        user_agents.parse_agent("curl/8.5.0", f"x{number}")
+        assert len(parser.known) <= user_agents.MAX_KNOWN
+    user_agents.parse_agent("curl/8.5.0", "y" * user_agents.MAX_KNOWN_LENGTH)
+    assert max(len(one) for key in parser.known for one in key) < user_agents.MAX_KNOWN_LENGTH

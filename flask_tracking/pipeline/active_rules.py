@@ -17,13 +17,13 @@ from ..runtime import guard
 from .rules import Rules, Verdict
 from .untraced import untraced
 
-__all__ = ["CurrentRules"]
+__all__ = ["ActiveRules"]
 
 FAILURE_PAUSE_S = 15.0
 """How long a store that gave no rules is not asked again: each try may take the export timeout."""
 
 
-class CurrentRules:
+class ActiveRules:
     """Knows the rules of one process, and asks the store for temporary ones when it is told to."""
 
     def __init__(self, settings: Settings, exporter: Exporter) -> None:

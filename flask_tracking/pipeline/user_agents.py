@@ -20,7 +20,7 @@ from werkzeug.http import parse_accept_header
 from ..record import UserAgent
 from ..redaction.engines.lock import lock
 from ..runtime.guard import call_foreign
-from .agent_words import find_words
+from .user_agent_words import find_words
 
 if TYPE_CHECKING:
     from ua_parser import Resolver

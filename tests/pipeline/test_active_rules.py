@@ -13,7 +13,7 @@ import pytest
 from flask_tracking import Exporter, ExportError, MemoryExporter, NoDatabaseError, Record, Settings
 from flask_tracking.config import overrides
 from flask_tracking.config.overrides import TemporaryRule
-from flask_tracking.pipeline.current_rules import FAILURE_PAUSE_S, CurrentRules
+from flask_tracking.pipeline.active_rules import FAILURE_PAUSE_S, ActiveRules
 from flask_tracking.pipeline.rules import Verdict
 from flask_tracking.pipeline.summary import summarise
 from flask_tracking.runtime import guard
@@ -65,7 +65,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(overrides, "utc_now", clock.utc_now)
     monkeypatch.setattr("flask_tracking.exporters.store.utc_now", clock.utc_now)
-    monkeypatch.setattr("flask_tracking.pipeline.current_rules.monotonic", clock.monotonic)
+    monkeypatch.setattr("flask_tracking.pipeline.active_rules.monotonic", clock.monotonic)
     return clock
 
 
@@ -75,12 +75,12 @@ def store() -> Store:
 
 
 @pytest.fixture
-def rules(store: Store, clock: Clock) -> CurrentRules:
+def rules(store: Store, clock: Clock) -> ActiveRules:
     """Rules by which nothing is slow."""
-    return CurrentRules(Settings(flush_interval_s=2.0), store)
+    return ActiveRules(Settings(flush_interval_s=2.0), store)
 
 
-def is_slow(rules: CurrentRules) -> bool:
+def is_slow(rules: ActiveRules) -> bool:
     """Tell whether a request of 2.5 ms is slow now."""
     verdict = rules.judge(summarise(make_capture()))
     assert verdict in (Verdict(True), Verdict(True, "slow"))
@@ -88,7 +88,7 @@ def is_slow(rules: CurrentRules) -> bool:
 
 
 def test_store_is_asked_once_in_a_flush_interval(
-    rules: CurrentRules, store: Store, clock: Clock
+    rules: ActiveRules, store: Store, clock: Clock
 ) -> None:
     """The first time at once, then not before the interval has passed; judging asks nothing."""
     store.set(slow_ms=1)
@@ -101,7 +101,7 @@ def test_store_is_asked_once_in_a_flush_interval(
         assert is_slow(rules) is True
 
 
-def test_rule_is_taken_up_and_cleared(rules: CurrentRules, store: Store, clock: Clock) -> None:
+def test_rule_is_taken_up_and_cleared(rules: ActiveRules, store: Store, clock: Clock) -> None:
     """What is set, changed and cleared holds from the next time that the store is asked."""
     rules.refresh()
     assert is_slow(rules) is False
@@ -119,7 +119,7 @@ def test_rule_is_taken_up_and_cleared(rules: CurrentRules, store: Store, clock: 
 
 
 def test_rule_that_expires_in_two_threads(
-    rules: CurrentRules, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    rules: ActiveRules, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever comes second finds the rule gone, and judges all the same."""
     store.set("10s", slow_ms=1)
@@ -139,7 +139,7 @@ def test_rule_that_expires_in_two_threads(
     assert found == [False, False]
 
 
-def test_rule_expires_without_asking(rules: CurrentRules, store: Store, clock: Clock) -> None:
+def test_rule_expires_without_asking(rules: ActiveRules, store: Store, clock: Clock) -> None:
     """A rule ends by this process's clock, whatever became of the store; the next one goes on."""
     store.set("10s", slow_ms=1)
     store.set("20s", sample_rate=0)
@@ -156,7 +156,7 @@ def test_rule_expires_without_asking(rules: CurrentRules, store: Store, clock: C
 
 
 @pytest.mark.parametrize("error", [ExportError("away"), NoDatabaseError("none"), RuntimeError("bug")])
-def test_store_that_fails(rules: CurrentRules, store: Store, clock: Clock, error: Exception) -> None:
+def test_store_that_fails(rules: ActiveRules, store: Store, clock: Clock, error: Exception) -> None:
     """What is known holds on while the store is away, and a store that fails is asked less often."""
     store.set(slow_ms=1)
     rules.refresh()
@@ -174,7 +174,7 @@ def test_store_that_fails(rules: CurrentRules, store: Store, clock: Clock, error
     assert (store.asked, is_slow(rules)) == (3, False)
 
 
-def test_store_that_answers_again(rules: CurrentRules, store: Store, clock: Clock) -> None:
+def test_store_that_answers_again(rules: ActiveRules, store: Store, clock: Clock) -> None:
     """Once records are stored again the store is asked at once."""
     store.error = ExportError("away")
     rules.refresh()
@@ -188,7 +188,7 @@ def test_store_that_answers_again(rules: CurrentRules, store: Store, clock: Cloc
 
 
 def test_failure_is_said(
-    rules: CurrentRules, store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
+    rules: ActiveRules, store: Store, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Why rules cannot be loaded is said; that there is no database the export says."""
     store.error = ExportError("MongoDB at db:27017 does not answer within 5 s")
@@ -204,7 +204,7 @@ def test_failure_is_said(
     assert guard.failures.total() == 0
 
 
-def test_others_do_not_wait(rules: CurrentRules, store: Store) -> None:
+def test_others_do_not_wait(rules: ActiveRules, store: Store) -> None:
     """While one thread asks the store, others judge by what is known and ask nothing."""
     is_asking, answer = threading.Event(), threading.Event()
 
@@ -224,7 +224,7 @@ def test_others_do_not_wait(rules: CurrentRules, store: Store) -> None:
     assert (store.asked, is_slow(rules)) == (1, True)
 
 
-def test_rule_that_is_wrong_costs_only_itself(rules: CurrentRules, store: Store, clock: Clock) -> None:
+def test_rule_that_is_wrong_costs_only_itself(rules: ActiveRules, store: Store, clock: Clock) -> None:
     """A value that nobody can use leaves the other rules as they are."""
     store.store_overrides([TemporaryRule("sample_rate", "much", NOON, NOON + timedelta(minutes=1))])
     store.set(slow_ms=1)
