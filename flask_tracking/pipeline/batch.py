@@ -284,7 +284,8 @@ class BatchWorker(Worker):
         except Exception as error:  # what is not foreseen costs a batch and not the thread
             guard.report_failure("working on a batch", error)
             with self._lock:
-                self._counters.drop("worker_failed", count, kept=self._kept_in_hand)
+                if not self._delivery.is_abandoned:
+                    self._counters.drop("worker_failed", count, kept=self._kept_in_hand)
         with self._lock:
             self._queue.release(size)
             self._in_hand = self._kept_in_hand = 0
@@ -313,6 +314,8 @@ class BatchWorker(Worker):
 
     def _give_up(self, undelivered: Undelivered) -> None:
         with self._lock:
+            if self._delivery.is_abandoned:
+                return  # who did not wait any longer has counted all of it
             self._drop_undelivered(undelivered)
             if self._closing.is_set():
                 self._empty_unprocessed(undelivered.reason)

@@ -97,9 +97,9 @@ class Delivery:
         while records and not self.is_abandoned:
             is_last_try = closing.is_set()
             if is_broken or is_last_try:
-                records, failure = self._bisect(records)
+                records, failure = self._bisect(records, self._persist)
             else:
-                failure = persist(self._try, records)
+                failure = self._persist(records)
             if failure is None or self.is_abandoned:
                 return None
             if failure.reason == "not_configured" or is_last_try:
@@ -114,11 +114,14 @@ class Delivery:
         """Store `records` now, or give them up."""
         if not records:
             return None
-        left, failure = self._bisect(records)
+        # What interrupts a request belongs to the server: no step of it is repeated.
+        left, failure = self._bisect(records, self._try)
         return None if failure is None else Undelivered(left, failure.reason)
 
-    def _bisect(self, records: Sequence[Record]) -> tuple[Sequence[Record], _Failure | None]:
-        """Store `records`, and a stub for each that the exporter breaks with.
+    def _bisect(
+        self, records: Sequence[Record], attempt: Callable[[Sequence[Record]], _Failure | None]
+    ) -> tuple[Sequence[Record], _Failure | None]:
+        """Store `records` by `attempt`, and a stub for each that the exporter breaks with.
 
         Returns:
             Those that are not stored, and why: the store is away, or takes no stub either.
@@ -126,13 +129,13 @@ class Delivery:
         parts = [records]
         while parts:
             part = parts.pop()
-            failure = persist(self._try, part)
+            failure = attempt(part)
             if failure is not None and failure.broke is not None:
                 if len(part) > 1:
                     middle = len(part) // 2
                     parts += [part[middle:], part[:middle]]
                     continue
-                if persist(self._try, [_make_stub(part[0], failure.broke)]) is None:
+                if attempt([_make_stub(part[0], failure.broke)]) is None:
                     self._say_stub(part[0], failure.broke)
                     continue
             if failure is not None:
@@ -143,6 +146,9 @@ class Delivery:
         guard.warn_rarely(
             "stub", "Record %s is stored without its content: %s while storing it", record.id, broke
         )
+
+    def _persist(self, records: Sequence[Record]) -> _Failure | None:
+        return persist(self._try, records)
 
     def _try(self, records: Sequence[Record]) -> _Failure | None:
         """Export once; return why it failed."""

@@ -941,6 +941,24 @@ def test_gap_survives_what_a_sync_worker_drops(exporter: Gate) -> None:
     assert [record.dropped_before for record in exporter.records] == [3]
 
 
+def test_sync_worker_repeats_nothing_that_was_interrupted(
+    exporter: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal that ends a greenlet in the middle of an export goes on to its server, at once."""
+    tries: list[int] = []
+
+    def leave(records: Sequence[Record]) -> int:
+        tries.append(len(records))
+        raise SystemExit
+
+    monkeypatch.setattr("flask_tracking.pipeline.interrupts._is_greenlet", lambda: True)
+    monkeypatch.setattr(exporter, "export", leave)
+    worker = SyncWorker(Settings(), exporter)
+    with pytest.raises(SystemExit):
+        worker.submit(make_capture())
+    assert (tries, worker.stats.dropped) == ([1], {"worker_failed": 1})
+
+
 @pytest.mark.parametrize("error", [SystemExit, MemoryError])
 def test_sync_worker_counts_what_is_broken_off(
     exporter: Gate, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
