@@ -239,6 +239,6 @@ def test_exporter_that_is_no_store(caplog: pytest.LogCaptureFixture) -> None:
         def _store(self, records: Sequence[Record]) -> int:
             return 0
 
-    CurrentRules(Settings(), Other()).refresh()
+    ActiveRules(Settings(), Other()).refresh()
     assert caplog.records == []
     assert guard.failures == {}
