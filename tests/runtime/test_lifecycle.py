@@ -45,6 +45,7 @@ def test_stage_that_is_broken_off(
     assert ended == [Stage.ENGINES, Stage.CLIENTS]
 
 
+@pytest.mark.integration
 def test_interrupted_exit_lets_go_of_clients() -> None:
     """Ctrl-C while a store hangs at the end: what would hold up the exit is let go of all the same."""
     script = """
