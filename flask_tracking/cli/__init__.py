@@ -15,7 +15,7 @@ _MODULES = {
     "keep": "kept",
     "list": "records",
     "redact": "redact",
-    "rules": "rules",
+    "overrides": "overrides",
     "scrub": "scrub",
     "serve": "store",
     "show": "records",

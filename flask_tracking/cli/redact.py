@@ -31,7 +31,7 @@ MAX_BYTES = 64 * 1024 * 1024
 
 @click.group()
 def redact() -> None:
-    """List the formats that redaction looks for, and try it on a request."""
+    """List redaction formats, and try redaction on a request."""
 
 
 @redact.command()

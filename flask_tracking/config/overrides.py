@@ -1,7 +1,7 @@
-"""Temporary rules: settings that are changed at run time, for every process, until they expire.
+"""Overrides: settings changed at run time for every process, until they expire.
 
-They are stored beside the records. Which there may be is one table, `NAMES`: those settings by which
-the worker judges records, so that none is looked at while a request runs.
+They are stored beside the records. Only the settings in `NAMES` can be overridden: those that the
+worker reads when a request has ended, so that no running request looks up an override.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..errors import ConfigError
 from ..runtime.guard import warn_rarely
 from .settings import Settings, check_setting
 
-__all__ = ["NAMES", "TemporaryRule"]
+__all__ = ["NAMES", "Override"]
 
 NAMES = {
     "sample_rate": "TRACKING_SAMPLE_RATE",
@@ -25,16 +25,16 @@ NAMES = {
     "exclude_status_codes": "TRACKING_EXCLUDE_STATUS_CODES",
     "min_execution_time": "TRACKING_MIN_EXECUTION_TIME",
 }
-"""Which settings can be changed, by the names that they have as rules."""
+"""The settings that can be overridden, by the names of their overrides."""
 
 MAX_LIFETIME = timedelta(days=30)
-"""What is to hold for longer belongs into the settings."""
+"""For a longer time, change the settings."""
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _FIELDS = {field.metadata["key"]: field.name for field in dataclasses.fields(Settings)}
 
 
-class TemporaryRule(NamedTuple):
-    """A setting's value for a while.
+class Override(NamedTuple):
+    """A temporary value of a setting.
 
     .. versionadded:: 2.0
     """
@@ -55,13 +55,13 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def parse_rules(terms: Iterable[str], lifetime: str | None) -> list[TemporaryRule]:
-    """Read rules as people write them.
+def parse_overrides(terms: Iterable[str], lifetime: str | None) -> list[Override]:
+    """Parse overrides written as text.
 
     Args:
         terms: like ``slow_ms=200`` or ``exclude_status_codes=304,404``; an empty list is written as
             nothing.
-        lifetime: how long they hold, like ``10m``.
+        lifetime: how long they last, like ``10m``.
 
     Raises:
         ConfigError: a name, a value or the duration is wrong, or a name is given twice.
@@ -70,26 +70,24 @@ def parse_rules(terms: Iterable[str], lifetime: str | None) -> list[TemporaryRul
     for term in terms:
         name, equals, text = term.partition("=")
         if not equals:
-            raise ConfigError(f"{term!r} sets nothing. Write name=value, like slow_ms=200.")
+            raise ConfigError(f"Invalid override {term!r}: expected name=value, like slow_ms=200.")
         if name in values:
-            raise ConfigError(f"{name} is given twice. Every rule may be set once.")
+            raise ConfigError(f"{name} is given twice. Give each override once.")
         checked = check_value(name, _parse_value(check_name(name), text))
         values[name] = sorted(checked) if isinstance(checked, frozenset) else checked
     now = utc_now()
     expires_at = now + parse_lifetime(lifetime)
-    return [TemporaryRule(name, value, now, expires_at) for name, value in values.items()]
+    return [Override(name, value, now, expires_at) for name, value in values.items()]
 
 
 def check_name(name: str) -> str:
-    """Return `name` if there is such a rule.
+    """Return `name` if that setting can be overridden.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: it cannot.
     """
     if name not in NAMES:
-        raise ConfigError(
-            f"{name!r} is nothing that can be changed at run time. That can be: {', '.join(NAMES)}."
-        )
+        raise ConfigError(f"{name!r} cannot be overridden. These settings can: {', '.join(NAMES)}.")
     return name
 
 
@@ -103,46 +101,46 @@ def check_value(name: str, value: Any) -> Any:
 
 
 def parse_lifetime(text: str | None) -> timedelta:
-    """Read how long rules hold: ``30s``, ``10m``, ``2h`` or ``1d``.
+    """Parse how long overrides last: ``30s``, ``10m``, ``2h`` or ``1d``.
 
     Raises:
         ConfigError: it is missing, nothing of the kind, or more than 30 days.
     """
     if not text:
-        raise ConfigError("For how long? Add --for with 30s, 10m, 2h or 1d.")
+        raise ConfigError("--for is missing: expected a duration like 30s, 10m, 2h or 1d.")
     match = re.fullmatch(r"([0-9]{1,7})([smhd])", text)
     lifetime = timedelta(seconds=int(match[1]) * _UNITS_S[match[2]]) if match else timedelta()
     if not lifetime:
-        raise ConfigError(f"{text!r} is no duration. Write 30s, 10m, 2h or 1d.")
+        raise ConfigError(f"Invalid duration {text!r}: expected one like 30s, 10m, 2h or 1d.")
     if lifetime > MAX_LIFETIME:
         raise ConfigError(
-            f"{text} is longer than 30d, the longest that a rule may hold. "
-            "For what holds longer there are the settings."
+            f"{text} is longer than 30d, the longest duration of an override. "
+            "Change the settings instead."
         )
     return lifetime
 
 
-def change_settings(settings: Settings, rules: Iterable[TemporaryRule]) -> Settings:
-    """Return `settings` as `rules` change them; a rule whose value is wrong is left out, and said."""
+def change_settings(settings: Settings, overrides: Iterable[Override]) -> Settings:
+    """Return `settings` with `overrides` applied; one with a wrong value is ignored and logged."""
     changes = {}
-    for rule in rules:
-        if rule.name not in NAMES:  # a newer version may know it
+    for override in overrides:
+        if override.name not in NAMES:  # a newer version may know it
             continue
         try:
-            changes[setting_of(rule.name)] = check_value(rule.name, rule.value)
+            changes[setting_of(override.name)] = check_value(override.name, override.value)
         except ConfigError as error:
-            warn_rarely(f"temporary rule {rule.name}", "A temporary rule is left out: %s", error)
+            warn_rarely(f"override {override.name}", "An override is ignored: %s", error)
     return dataclasses.replace(settings, **changes) if changes else settings
 
 
 def setting_of(name: str) -> str:
-    """Return the field of `Settings` that a rule changes."""
+    """Return the field of `Settings` that an override changes."""
     return _FIELDS[NAMES[name]]
 
 
-def alive(rules: Sequence[TemporaryRule], now: datetime) -> list[TemporaryRule]:
-    """Return those of `rules` that have not expired."""
-    return [rule for rule in rules if rule.expires_at > now]
+def alive(overrides: Sequence[Override], now: datetime) -> list[Override]:
+    """Return the overrides that have not expired."""
+    return [one for one in overrides if one.expires_at > now]
 
 
 def _parse_value(name: str, text: str) -> Any:

@@ -9,7 +9,7 @@ from itertools import islice
 
 from bson import ObjectId
 
-from ..config.overrides import TemporaryRule
+from ..config.overrides import Override
 from ..filters import Filter
 from ..record import Record
 from ..record_summary import summarize
@@ -33,7 +33,7 @@ class MemoryExporter(Store):
         self._max_kept = max_kept
         self._records: dict[ObjectId, Record] = {}
         self._kept: dict[ObjectId, Record] = {}
-        self._rules: dict[str, TemporaryRule] = {}
+        self._overrides: dict[str, Override] = {}
         self._count = 0  # of all that were ever stored, in their order
         self._lock = threading.Lock()
         watch_forks(self)
@@ -97,20 +97,20 @@ class MemoryExporter(Store):
             return dataclasses.replace(record, kept=False, kept_reason=None)
         return kept or record
 
-    def _load_overrides(self) -> Sequence[TemporaryRule]:
+    def _load_overrides(self) -> Sequence[Override]:
         with self._lock:
-            return list(self._rules.values())
+            return list(self._overrides.values())
 
-    def store_overrides(self, rules: Sequence[TemporaryRule]) -> None:
+    def store_overrides(self, values: Sequence[Override]) -> None:
         """Keep overrides of settings, for this process alone."""
         with self._lock:
-            self._rules.update({rule.name: rule for rule in rules})
+            self._overrides.update({one.name: one for one in values})
 
     def clear_overrides(self, names: Collection[str]) -> None:
         """Remove the overrides of these names."""
         with self._lock:
             for name in names:
-                self._rules.pop(name, None)
+                self._overrides.pop(name, None)
 
     def rewrite(self, revise: Revise, version: str, *, is_dry_run: bool = False) -> Iterator[Rewritten]:
         """Replace the records by what `revise` returns of them."""

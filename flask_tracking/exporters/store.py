@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, overload
 
 from bson import ObjectId
 
-from ..config.overrides import TemporaryRule, alive, utc_now
+from ..config.overrides import Override, alive, utc_now
 from ..errors import TrackingError
 from ..filters import Filter
 from ..record import Record
@@ -250,23 +250,23 @@ class Store(Exporter):
             ExportError: the store cannot be reached, or refuses.
         """
 
-    def load_overrides(self) -> list[TemporaryRule]:
+    def load_overrides(self) -> list[Override]:
         """Return the overrides of settings that have not expired, sorted by name.
 
         Called by the worker at most once in ``TRACKING_FLUSH_INTERVAL_S``.
 
         Raises:
-            ExportError: they cannot be read now; what was known holds until it expires.
+            ExportError: they cannot be read now; known ones apply until they expire.
             NoDatabaseError: no database is configured.
         """
-        return sorted(alive(self._load_overrides(), utc_now()), key=lambda rule: rule.name)
+        return sorted(alive(self._load_overrides(), utc_now()), key=lambda one: one.name)
 
     @abstractmethod
-    def _load_overrides(self) -> Sequence[TemporaryRule]:
-        """Return what was stored; what has expired may be among it."""
+    def _load_overrides(self) -> Sequence[Override]:
+        """Return the stored overrides; expired ones may be among them."""
 
     @abstractmethod
-    def store_overrides(self, rules: Sequence[TemporaryRule]) -> None:
+    def store_overrides(self, values: Sequence[Override]) -> None:
         """Store overrides of settings; one of the same name is replaced.
 
         Raises:

@@ -1,4 +1,4 @@
-"""The rules that hold now: those of the settings, as temporary ones change them."""
+"""The rules that apply now: those of the settings, with overrides."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from time import monotonic
 
 from ..config import Settings, overrides
-from ..config.overrides import TemporaryRule
+from ..config.overrides import Override
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
 from ..exporters.store import find_store
@@ -20,18 +20,18 @@ from .untraced import untraced
 __all__ = ["ActiveRules"]
 
 FAILURE_PAUSE_S = 15.0
-"""How long a store that gave no rules is not asked again: each try may take the export timeout."""
+"""The pause after a failure to read overrides: each attempt may take the export timeout."""
 
 
 class ActiveRules:
-    """Knows the rules of one process, and asks the store for temporary ones when it is told to."""
+    """The rules of one process; reads overrides from the store when told to."""
 
     def __init__(self, settings: Settings, exporter: Exporter) -> None:
         self._settings = settings
         self._exporter = exporter
         self._lock = threading.Lock()
         self._rules = Rules(settings)
-        self._known: Sequence[TemporaryRule] = ()
+        self._known: Sequence[Override] = ()
         self._next_change: datetime | None = None
         self._next_load = 0.0  # at once
 
@@ -54,7 +54,7 @@ class ActiveRules:
                 return
             # Set before: of several threads one asks, and the others do not wait for it.
             self._next_load = now + self._settings.flush_interval_s
-        found = guard.call_foreign("loading temporary rules", self._load, default=None)
+        found = guard.call_foreign("loading overrides", self._load, default=None)
         with self._lock:
             if found is None:
                 pause_s = max(FAILURE_PAUSE_S, self._settings.flush_interval_s)
@@ -67,7 +67,7 @@ class ActiveRules:
         with self._lock:
             self._next_load = 0.0
 
-    def _load(self) -> Sequence[TemporaryRule] | None:
+    def _load(self) -> Sequence[Override] | None:
         store = find_store(self._exporter)
         if store is None:
             return ()
@@ -77,10 +77,10 @@ class ActiveRules:
         except NoDatabaseError:
             return None  # the export says so
         except ExportError as error:
-            guard.warn_rarely("rules", "Temporary rules cannot be loaded: %s", error)
+            guard.warn_rarely("overrides", "Overrides cannot be loaded: %s", error)
             return None
 
-    def _take(self, rules: Sequence[TemporaryRule]) -> None:
-        self._known = overrides.alive(rules, overrides.utc_now())
+    def _take(self, found: Sequence[Override]) -> None:
+        self._known = overrides.alive(found, overrides.utc_now())
         self._rules = Rules(overrides.change_settings(self._settings, self._known))
-        self._next_change = min((rule.expires_at for rule in self._known), default=None)
+        self._next_change = min((override.expires_at for override in self._known), default=None)

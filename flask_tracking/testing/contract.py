@@ -10,7 +10,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from ..config.overrides import parse_rules
+from ..config.overrides import parse_overrides
 from ..exporters.base import Exporter
 from ..exporters.store import Store
 from ..filters import Filter
@@ -201,7 +201,7 @@ def _assert_tail(store: Store) -> None:
 
 
 def _assert_overrides(store: Store) -> None:
-    rules = sorted(parse_rules(["slow_ms=200", "exclude_status_codes=304"], "10m"))
+    rules = sorted(parse_overrides(["slow_ms=200", "exclude_status_codes=304"], "10m"))
     store.store_overrides(rules)
     _assert(store.load_overrides() == rules, "load_overrides() must return what was stored")
     store.clear_overrides(["slow_ms", "sample_rate"])

@@ -59,7 +59,7 @@ def test_no_command_is_imported_before_it_is_used() -> None:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("name", ["list", "show", "keep", "unkeep", "rules", "init", "serve"])
+@pytest.mark.parametrize("name", ["list", "show", "keep", "unkeep", "overrides", "init", "serve"])
 def test_redaction_is_imported_by_what_redacts(name: str) -> None:
     """A command that does not redact imports nothing of redaction, nor the way of a request."""
     imported = imported_for(name)

@@ -1,4 +1,4 @@
-"""Temporary rules: how people write them, and what they make of the settings."""
+"""Overrides: how people write them, and what they make of the settings."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from flask_tracking import ConfigError, Settings
 from flask_tracking.config import overrides
 from flask_tracking.config.overrides import (
     NAMES,
-    TemporaryRule,
+    Override,
     alive,
     change_settings,
     parse_lifetime,
-    parse_rules,
+    parse_overrides,
     setting_of,
 )
 
@@ -29,9 +29,9 @@ def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overrides, "utc_now", lambda: NOON)
 
 
-def make_rule(name: str, value: Any) -> TemporaryRule:
+def make_rule(name: str, value: Any) -> Override:
     """Make a rule that holds for a minute."""
-    return TemporaryRule(name, value, NOON, NOON + timedelta(minutes=1))
+    return Override(name, value, NOON, NOON + timedelta(minutes=1))
 
 
 @pytest.mark.parametrize(
@@ -49,20 +49,20 @@ def make_rule(name: str, value: Any) -> TemporaryRule:
         ("exclude_status_codes=", [], frozenset()),
     ],
 )
-def test_rules_as_people_write_them(term: str, value: Any, setting: Any) -> None:
+def test_overrides_as_people_write_them(term: str, value: Any, setting: Any) -> None:
     """A term becomes a value that a store can hold, and that value the setting."""
-    (rule,) = parse_rules([term], "10m")
+    (rule,) = parse_overrides([term], "10m")
     name = term.partition("=")[0]
     assert rule == (name, value, NOON, NOON + timedelta(minutes=10))
     changed = change_settings(Settings(), [rule])
     assert getattr(changed, setting_of(name)) == setting
 
 
-def test_many_rules_at_once() -> None:
-    """All rules of one call expire together, and change nothing else."""
-    rules = parse_rules(["slow_ms=200", "sample_rate=0.1"], "1d")
-    assert {rule.expires_at for rule in rules} == {NOON + timedelta(days=1)}
-    changed = change_settings(Settings(app_version="7"), rules)
+def test_many_overrides_at_once() -> None:
+    """All overrides of one call expire together, and change nothing else."""
+    parsed = parse_overrides(["slow_ms=200", "sample_rate=0.1"], "1d")
+    assert {one.expires_at for one in parsed} == {NOON + timedelta(days=1)}
+    changed = change_settings(Settings(app_version="7"), parsed)
     assert changed == Settings(app_version="7", slow_ms=200.0, sample_rate=0.1)
 
 
@@ -77,13 +77,13 @@ def test_every_rule_is_a_setting() -> None:
     [
         (
             "slow=200",
-            "'slow' is nothing that can be changed at run time. That can be: sample_rate, slow",
+            "'slow' cannot be overridden. These settings can: sample_rate, slow",
         ),
-        ("SLOW_MS=200", "'SLOW_MS' is nothing that can be changed at run time."),
-        ("mongodb_uri=x", "'mongodb_uri' is nothing that can be changed at run time."),
-        ("=200", "'' is nothing that can be changed at run time."),
-        ("slow_ms", "'slow_ms' sets nothing. Write name=value, like slow_ms=200."),
-        ("", "'' sets nothing."),
+        ("SLOW_MS=200", "'SLOW_MS' cannot be overridden."),
+        ("mongodb_uri=x", "'mongodb_uri' cannot be overridden."),
+        ("=200", "'' cannot be overridden."),
+        ("slow_ms", "Invalid override 'slow_ms': expected name=value, like slow_ms=200."),
+        ("", "Invalid override ''"),
         ("slow_ms=", "slow_ms is '', but it wants a number above 0."),
         ("slow_ms=200ms", "slow_ms is '200ms', but it wants a number above 0."),
         ("slow_ms=0", "slow_ms is 0.0, but it wants a number above 0."),
@@ -98,17 +98,17 @@ def test_every_rule_is_a_setting() -> None:
         ("exclude_status_codes=99", "exclude_status_codes is [99], but it wants a list of status"),
     ],
 )
-def test_wrong_rules(term: str, message: str) -> None:
+def test_wrong_overrides(term: str, message: str) -> None:
     """What is wrong is named, with what is wanted."""
     with pytest.raises(ConfigError) as raised:
-        parse_rules([term], "10m")
+        parse_overrides([term], "10m")
     assert str(raised.value).startswith(message)
 
 
 def test_rule_that_is_given_twice() -> None:
     """It is not clear which one is meant."""
-    with pytest.raises(ConfigError, match="slow_ms is given twice. Every rule may be set once."):
-        parse_rules(["slow_ms=200", "slow_ms=300"], "10m")
+    with pytest.raises(ConfigError, match="slow_ms is given twice. Give each override once."):
+        parse_overrides(["slow_ms=200", "slow_ms=300"], "10m")
 
 
 @pytest.mark.parametrize(
@@ -130,10 +130,10 @@ def test_durations(text: str, lifetime: timedelta) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "For how long? Add --for with 30s, 10m, 2h or 1d."),
-        ("", "For how long?"),
+        (None, "--for is missing: expected a duration like 30s, 10m, 2h or 1d."),
+        ("", "--for is missing"),
         *[
-            (text, f"{text!r} is no duration. Write 30s, 10m, 2h or 1d.")
+            (text, f"Invalid duration {text!r}: expected one like 30s, 10m, 2h or 1d.")
             for text in (
                 "10",
                 "m",
@@ -148,7 +148,7 @@ def test_durations(text: str, lifetime: timedelta) -> None:
                 "99999999s",
             )
         ],
-        ("31d", "31d is longer than 30d, the longest that a rule may hold."),
+        ("31d", "31d is longer than 30d, the longest duration of an override."),
         ("9999999d", "9999999d is longer than 30d"),
     ],
 )
@@ -166,9 +166,9 @@ def test_stored_rule_that_is_wrong(caplog: pytest.LogCaptureFixture) -> None:
         changed = change_settings(Settings(), [*wrong, make_rule("min_execution_time", 5)])
     assert changed == Settings(min_execution_time_ms=5.0)
     assert [record.getMessage() for record in caplog.records] == [
-        "A temporary rule is left out: slow_ms is 'soon', but it wants a number above 0.",
-        "A temporary rule is left out: sample_rate is 7, but it wants a number from 0 to 1.",
-        "A temporary rule is left out: exclude_methods is 1, but it wants a list of HTTP methods, like "
+        "An override is ignored: slow_ms is 'soon', but it wants a number above 0.",
+        "An override is ignored: sample_rate is 7, but it wants a number from 0 to 1.",
+        "An override is ignored: exclude_methods is 1, but it wants a list of HTTP methods, like "
         "['OPTIONS', 'HEAD'].",
     ]
 
@@ -180,7 +180,7 @@ def test_rule_of_a_newer_version(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.records == []
 
 
-def test_expired_rules() -> None:
+def test_expired_overrides() -> None:
     """From its last millisecond on a rule does not hold."""
     rule = make_rule("slow_ms", 1)
     assert alive([rule], rule.expires_at - timedelta(milliseconds=1)) == [rule]

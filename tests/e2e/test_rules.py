@@ -25,7 +25,7 @@ LIFETIME_S = 6
 
 def set_rule(environ: dict[str, str]) -> tuple[str, datetime]:
     """Run the command; return what it prints, and when it had ended."""
-    command = [sys.executable, "-m", "flask", "--app", "tests.e2e.app", "tracking", "rules", "set"]
+    command = [sys.executable, "-m", "flask", "--app", "tests.e2e.app", "tracking", "overrides", "set"]
     command += ["slow_ms=0.001", "--for", f"{LIFETIME_S}s"]
     environ = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
@@ -53,7 +53,7 @@ def test_rule_reaches_every_worker_and_expires(database: Database[Document], mon
         try:
             wait_for(lambda: processes(kept=None) == WORKERS)
             printed, set_at = set_rule(environ)
-            (rule,) = database["tracking_rules"].find()
+            (rule,) = database["tracking_overrides"].find()
             expires_at = rule["expires_at"]
             wait_for(lambda: processes(kept_reason="slow") == WORKERS)
             wait_for(lambda: processes(date_created={"$gte": expires_at}) == WORKERS)

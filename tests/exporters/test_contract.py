@@ -18,7 +18,7 @@ from flask_tracking import (
     Record,
     Store,
 )
-from flask_tracking.config.overrides import parse_rules, utc_now
+from flask_tracking.config.overrides import parse_overrides, utc_now
 from flask_tracking.queries import find_newest
 from flask_tracking.record import ChildTiming, ExceptionInfo, Remark, UserAgent, UserRef
 from flask_tracking.testing import assert_store
@@ -352,21 +352,21 @@ def test_unkept_record_is_kept_again(store: Store) -> None:
     assert store.get(record.id) == dataclasses.replace(record, kept_reason="after all")
 
 
-def test_temporary_rules(store: Store) -> None:
+def test_overrides(store: Store) -> None:
     """Rules come back as they were, by name, and one of the same name replaces the older."""
     assert store.load_overrides() == []
     terms = ["slow_ms=200", "sample_rate=0.1", "exclude_methods=HEAD,OPTIONS", "exclude_status_codes="]
-    first = parse_rules(terms, "10m")
+    first = parse_overrides(terms, "10m")
     store.store_overrides(first)
     assert store.load_overrides() == sorted(first)
-    again = parse_rules(["slow_ms=300"], "1h")
+    again = parse_overrides(["slow_ms=300"], "1h")
     store.store_overrides(again)
     assert store.load_overrides() == sorted([*again, *first[1:]])
 
 
 def test_cleared_rules(store: Store) -> None:
     """Rules are removed by their names; one that is not there is no error."""
-    store.store_overrides(parse_rules(["slow_ms=200", "sample_rate=0.1"], "10m"))
+    store.store_overrides(parse_overrides(["slow_ms=200", "sample_rate=0.1"], "10m"))
     store.clear_overrides(["slow_ms", "min_execution_time"])
     assert [rule.name for rule in store.load_overrides()] == ["sample_rate"]
     store.clear_overrides(["sample_rate"])
@@ -375,7 +375,7 @@ def test_cleared_rules(store: Store) -> None:
 
 def test_expired_rules_are_not_loaded(store: Store) -> None:
     """A rule is not there from its time on, whether the store has removed it or not."""
-    (rule,) = parse_rules(["slow_ms=200"], "10m")
+    (rule,) = parse_overrides(["slow_ms=200"], "10m")
     now = utc_now()
     store.store_overrides([rule._replace(set_at=now - timedelta(minutes=1), expires_at=now)])
     assert store.load_overrides() == []

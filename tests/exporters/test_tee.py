@@ -291,11 +291,11 @@ def test_documents_are_those_of_the_mongodb_behind_it(app: Flask, make: Make) ->
     assert tracking.stats.exported == 1
 
 
-def test_temporary_rules_of_the_store_behind_it(app: Flask, left: Blind) -> None:
-    """Temporary rules are taken from the store among the sides."""
+def test_overrides_of_the_store_behind_it(app: Flask, left: Blind) -> None:
+    """Overrides are taken from the store among the sides."""
     tracking = Tracking(app, exporter=TeeExporter(left, MemoryExporter()))
     invoke = app.test_cli_runner().invoke
-    invoke(args=["tracking", "rules", "set", "exclude_status_codes=404", "--for", "10m"])
+    invoke(args=["tracking", "overrides", "set", "exclude_status_codes=404", "--for", "10m"])
     app.test_client().get("/missing")
     assert (tracking.stats.exported, left.records) == (0, [])
 

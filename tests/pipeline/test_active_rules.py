@@ -12,7 +12,7 @@ import pytest
 
 from flask_tracking import Exporter, ExportError, MemoryExporter, NoDatabaseError, Record, Settings
 from flask_tracking.config import overrides
-from flask_tracking.config.overrides import TemporaryRule
+from flask_tracking.config.overrides import Override
 from flask_tracking.pipeline.active_rules import FAILURE_PAUSE_S, ActiveRules
 from flask_tracking.pipeline.rules import Verdict
 from flask_tracking.pipeline.summary import summarise
@@ -32,7 +32,7 @@ class Store(MemoryExporter):
         self.error: Exception | None = None
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def _load_overrides(self) -> Sequence[TemporaryRule]:
+    def _load_overrides(self) -> Sequence[Override]:
         self.asked += 1
         self.meanwhile()
         if self.error is not None:
@@ -42,7 +42,7 @@ class Store(MemoryExporter):
     def set(self, lifetime: str = "10m", **values: Any) -> None:
         """Store rules as the command does."""
         self.store_overrides(
-            overrides.parse_rules([f"{name}={value}" for name, value in values.items()], lifetime)
+            overrides.parse_overrides([f"{name}={value}" for name, value in values.items()], lifetime)
         )
 
 
@@ -198,7 +198,7 @@ def test_failure_is_said(
         rules.refresh_soon()
         rules.refresh()
     assert [record.getMessage() for record in caplog.records] == [
-        "Temporary rules cannot be loaded: MongoDB at db:27017 does not answer within 5 s"
+        "Overrides cannot be loaded: MongoDB at db:27017 does not answer within 5 s"
     ]
     assert store.asked == 2
     assert guard.failures.total() == 0
@@ -226,7 +226,7 @@ def test_others_do_not_wait(rules: ActiveRules, store: Store) -> None:
 
 def test_rule_that_is_wrong_costs_only_itself(rules: ActiveRules, store: Store, clock: Clock) -> None:
     """A value that nobody can use leaves the other rules as they are."""
-    store.store_overrides([TemporaryRule("sample_rate", "much", NOON, NOON + timedelta(minutes=1))])
+    store.store_overrides([Override("sample_rate", "much", NOON, NOON + timedelta(minutes=1))])
     store.set(slow_ms=1)
     rules.refresh()
     assert is_slow(rules) is True

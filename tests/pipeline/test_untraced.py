@@ -11,7 +11,7 @@ import pytest
 from opentelemetry import context
 
 from flask_tracking import MemoryExporter, Record, Settings
-from flask_tracking.config.overrides import TemporaryRule
+from flask_tracking.config.overrides import Override
 from flask_tracking.pipeline.batch import BatchWorker
 from flask_tracking.pipeline.callback import Hooks
 from flask_tracking.pipeline.untraced import untraced
@@ -46,7 +46,7 @@ class Asking(MemoryExporter):
         self.found["store"] = is_suppressed()
         return super()._store(records)
 
-    def _load_overrides(self) -> Sequence[TemporaryRule]:
+    def _load_overrides(self) -> Sequence[Override]:
         self.found["load rules"] = is_suppressed()
         return super()._load_overrides()
 

@@ -17,7 +17,7 @@ from pymongo.errors import (
 )
 
 from ...config import Settings
-from ...config.overrides import TemporaryRule
+from ...config.overrides import Override
 from ...errors import ExportError, TrackingError
 from ...filters import Filter
 from ...record import Record
@@ -260,16 +260,16 @@ class MongoExporter(Store):
 
     # Overrides
 
-    def _load_overrides(self) -> Sequence[TemporaryRule]:
+    def _load_overrides(self) -> Sequence[Override]:
         try:
             return overrides.load_overrides(self._connection.open(), self._settings.collection)
         except PyMongoError as error:
             raise self._explain(error) from None
 
-    def store_overrides(self, rules: Sequence[TemporaryRule]) -> None:
+    def store_overrides(self, values: Sequence[Override]) -> None:
         """Store overrides beside the records, for every process that writes there."""
         try:
-            overrides.store_overrides(self._connection.open(), self._settings.collection, rules)
+            overrides.store_overrides(self._connection.open(), self._settings.collection, values)
         except PyMongoError as error:
             raise self._explain(error) from None
 

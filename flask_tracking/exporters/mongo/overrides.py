@@ -13,13 +13,13 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from ...config.overrides import NAMES, TemporaryRule
+from ...config.overrides import NAMES, Override
 from .codec import CODEC
 
 Document = dict[str, Any]
 
 
-def load_overrides(database: Database[Document], name: str) -> list[TemporaryRule]:
+def load_overrides(database: Database[Document], name: str) -> list[Override]:
     """Return what is stored, the expired included: MongoDB looks only once a minute.
 
     Args:
@@ -29,27 +29,27 @@ def load_overrides(database: Database[Document], name: str) -> list[TemporaryRul
     # By their ids: whatever else is there, no collection is scanned.
     found = _collection(database, name).find({"_id": {"$in": sorted(NAMES)}})
     return [
-        TemporaryRule(one["_id"], one.get("value"), one["set_at"], one["expires_at"])
+        Override(one["_id"], one.get("value"), one["set_at"], one["expires_at"])
         for one in found
         if isinstance(one.get("set_at"), datetime) and isinstance(one.get("expires_at"), datetime)
     ]
 
 
-def store_overrides(database: Database[Document], name: str, rules: Sequence[TemporaryRule]) -> None:
-    """Store `rules`, each in the place of one of the same name."""
+def store_overrides(database: Database[Document], name: str, overrides: Sequence[Override]) -> None:
+    """Store `overrides`; each replaces one of the same name."""
     collection = _collection(database, name)
-    # Not every role may create an index. Without it the rules expire all the same, and stay there.
+    # Not every role may create an index. Without it expired overrides are ignored, but stay.
     with contextlib.suppress(OperationFailure):
         collection.create_index("expires_at", expireAfterSeconds=0)
-    for rule in rules:
-        document = {"value": rule.value, "set_at": rule.set_at, "expires_at": rule.expires_at}
-        collection.replace_one({"_id": rule.name}, document, upsert=True)
+    for one in overrides:
+        document = {"value": one.value, "set_at": one.set_at, "expires_at": one.expires_at}
+        collection.replace_one({"_id": one.name}, document, upsert=True)
 
 
 def clear_overrides(database: Database[Document], name: str, names: Names[str]) -> None:
-    """Remove the rules of these names."""
+    """Remove the overrides of these names."""
     _collection(database, name).delete_many({"_id": {"$in": sorted(names)}})
 
 
 def _collection(database: Database[Document], name: str) -> Collection[Document]:
-    return database[f"{name}_rules"].with_options(CODEC, write_concern=WriteConcern(j=True))
+    return database[f"{name}_overrides"].with_options(CODEC, write_concern=WriteConcern(j=True))

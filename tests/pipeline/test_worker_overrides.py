@@ -1,4 +1,4 @@
-"""When, and on which thread, the workers ask the store for temporary rules."""
+"""When, and on which thread, the workers ask the store for overrides."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from flask_tracking import ExportError, MemoryExporter, Record, Settings
-from flask_tracking.config.overrides import TemporaryRule, parse_rules
+from flask_tracking.config.overrides import Override, parse_overrides
 from flask_tracking.pipeline.batch import BatchWorker
 from flask_tracking.pipeline.worker import SyncWorker
 
@@ -28,7 +28,7 @@ class Asked(MemoryExporter):
         self.gate = threading.Event()
         self.gate.set()
 
-    def _load_overrides(self) -> Sequence[TemporaryRule]:
+    def _load_overrides(self) -> Sequence[Override]:
         self.askers.append(threading.current_thread().name)
         if self.is_away:
             raise ExportError("away")
@@ -59,7 +59,7 @@ def worker(store: Asked) -> Iterator[BatchWorker]:
 
 def test_thread_asks_once_in_a_flush_interval(worker: BatchWorker, store: Asked) -> None:
     """The worker's own thread asks, before the first batch, and not again within the interval."""
-    store.store_overrides(parse_rules(["slow_ms=0.001"], "1h"))
+    store.store_overrides(parse_overrides(["slow_ms=0.001"], "1h"))
     for _ in range(3):
         worker.submit(make_capture())
         assert worker.flush(TIMEOUT_S)
@@ -78,7 +78,7 @@ def test_every_flush_interval(store: Asked) -> None:
     worker = BatchWorker(Settings(flush_interval_s=0.01), store)
     worker.submit(make_capture())
     assert worker.flush(TIMEOUT_S)
-    store.store_overrides(parse_rules(["slow_ms=0.001"], "1h"))
+    store.store_overrides(parse_overrides(["slow_ms=0.001"], "1h"))
     for _ in range(2000):
         worker.submit(make_capture())
         assert worker.flush(TIMEOUT_S)
@@ -99,7 +99,7 @@ def test_store_that_is_away(worker: BatchWorker, store: Asked) -> None:
     assert len(store.records) == 1
     assert worker.stats.dropped == {}
     # It answers again: the next batch asks, though the interval is long.
-    store.store_overrides(parse_rules(["slow_ms=0.001"], "1h"))
+    store.store_overrides(parse_overrides(["slow_ms=0.001"], "1h"))
     worker.submit(make_capture())
     assert worker.flush(TIMEOUT_S)
     assert [record.kept_reason for record in store.records] == [None, "slow"]
@@ -135,7 +135,7 @@ def test_child_asks_anew(worker: BatchWorker, store: Asked) -> None:
 def test_sync_worker_asks_once_in_a_flush_interval(store: Asked) -> None:
     """Where records are stored in the request, one request in a flush interval asks."""
     worker = SyncWorker(Settings(flush_interval_s=3600.0), store)
-    store.store_overrides(parse_rules(["slow_ms=0.001"], "1h"))
+    store.store_overrides(parse_overrides(["slow_ms=0.001"], "1h"))
     for _ in range(5):
         worker.submit(make_capture())
     assert len(store.askers) == 1

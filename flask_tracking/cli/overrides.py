@@ -1,4 +1,4 @@
-"""``rules``: change by which rules records are kept, for a while and without a restart."""
+"""``overrides``: change settings of running processes for a while, without a restart."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from flask.cli import AppGroup, with_appcontext
 from ..config import Settings
 from ..config.overrides import (
     NAMES,
-    TemporaryRule,
+    Override,
     change_settings,
     check_name,
-    parse_rules,
+    parse_overrides,
     setting_of,
     utc_now,
 )
@@ -26,56 +26,53 @@ from .table import PLAIN, Column, render_columns
 
 _UNITS_S = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 
-rules = AppGroup("rules", help="Change the rules of running processes, for a while.")
+overrides = AppGroup("overrides", help="Change settings of running processes for a while.")
 
 
-@rules.command("set")
+@overrides.command("set")
 @click.argument("terms", metavar="NAME=VALUE...", nargs=-1, required=True)
 @click.option("--for", "lifetime", metavar="TIME", help="How long: 30s, 10m, 2h or 1d.")
 @with_appcontext
 @reports_errors
-def set_rules(terms: tuple[str, ...], lifetime: str | None) -> None:
-    """Set rules for all processes that write to this app's store.
+def set_overrides(terms: tuple[str, ...], lifetime: str | None) -> None:
+    """Override settings in all processes that write to this app's store.
 
-    They hold instead of the settings, and expire by themselves.
+    Overrides expire automatically.
 
     \b
-    sample_rate=0.1               keep a tenth of the routine requests
-    slow_ms=200                   from 200 ms on a request is slow, and kept
-    exclude_methods=OPTIONS,HEAD  do not keep these
-    exclude_status_codes=304      nor these; with nothing behind = keep all
-    min_execution_time=500        keep them all the same from 500 ms on
+    sample_rate=0.1               store a tenth of the routine requests
+    slow_ms=200                   requests of 200 ms or more are slow, and kept
+    exclude_methods=OPTIONS,HEAD  drop requests with these methods
+    exclude_status_codes=304      drop these too; empty for none
+    min_execution_time=500        but store those that took 500 ms or more
     """
-    wanted = parse_rules(terms, lifetime)
+    wanted = parse_overrides(terms, lifetime)
     store, settings = get_store(), get_current().settings
     store.store_overrides(wanted)
-    names = ", ".join(sorted(rule.name for rule in wanted))
+    names = ", ".join(sorted(override.name for override in wanted))
     click.echo(f"Set for {lifetime}: {names}. {_when(settings)}\n")
     _show(store, settings)
 
 
-@rules.command("show")
+@overrides.command("show")
 @with_appcontext
 @reports_errors
-def show_rules() -> None:
-    """Show the rules that hold now, and until when."""
+def show_overrides() -> None:
+    """Show the current values, and when overrides expire."""
     _show(get_exporter(), get_current().settings)
 
 
-@rules.command("clear")
+@overrides.command("clear")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @with_appcontext
 @reports_errors
-def clear_rules(names: tuple[str, ...]) -> None:
-    """Let the settings hold again.
-
-    Instead of all rules, or of those that are named.
-    """
+def clear_overrides(names: tuple[str, ...]) -> None:
+    """End overrides early: those with the given names, or all."""
     wanted = {check_name(name) for name in names} or set(NAMES)
     exporter, settings = get_exporter(), get_current().settings
-    cleared = [rule.name for rule in _load_overrides(exporter) if rule.name in wanted]
+    cleared = [one.name for one in _load_overrides(exporter) if one.name in wanted]
     if not cleared:
-        click.echo("There is no such rule to clear.\n" if names else "There is no rule to clear.\n")
+        click.echo("No such override is set.\n" if names else "No override is set.\n")
     else:
         get_store().clear_overrides(cleared)
         click.echo(f"Cleared: {', '.join(cleared)}. {_when(settings)}\n")
@@ -87,27 +84,27 @@ def _when(settings: Settings) -> str:
 
 
 def _show(exporter: Exporter, settings: Settings) -> None:
-    click.echo(render_rules(settings, _load_overrides(exporter), utc_now()))
+    click.echo(render_overrides(settings, _load_overrides(exporter), utc_now()))
 
 
-def _load_overrides(exporter: Exporter) -> Sequence[TemporaryRule]:
+def _load_overrides(exporter: Exporter) -> Sequence[Override]:
     store = find_store(exporter)
     return () if store is None else store.load_overrides()
 
 
-def render_rules(settings: Settings, temporary: Sequence[TemporaryRule], now: datetime) -> str:
-    """Return a table of all rules, those that are set coloured.
+def render_overrides(settings: Settings, active: Sequence[Override], now: datetime) -> str:
+    """Return a table of the settings that can be overridden; overridden ones are coloured.
 
     Args:
-        settings: what holds where no rule is set.
-        temporary: the rules that are set.
+        settings: of the app.
+        active: its overrides.
         now: in UTC.
     """
-    changed = change_settings(settings, temporary)
-    until = {rule.name: rule.expires_at for rule in temporary}
+    changed = change_settings(settings, active)
+    until = {override.name: override.expires_at for override in active}
     fields = {name: setting_of(name) for name in NAMES}
     columns = [
-        Column("RULE", list(NAMES)),
+        Column("SETTING", list(NAMES)),
         Column("NOW", [_value(name, getattr(changed, field)) for name, field in fields.items()]),
         Column(
             "OTHERWISE",
@@ -146,4 +143,4 @@ def _in_words(left: timedelta) -> str:
     return " ".join(parts[:2]) or "0s"
 
 
-COMMANDS = (rules,)
+COMMANDS = (overrides,)

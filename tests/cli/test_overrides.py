@@ -1,4 +1,4 @@
-"""``rules set``, ``show`` and ``clear``."""
+"""``overrides set``, ``show`` and ``clear``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from click.testing import Result
 from flask import Flask
 
 from flask_tracking import Exporter, MemoryExporter, Settings, Tracking
-from flask_tracking.cli.rules import render_rules
-from flask_tracking.config.overrides import TemporaryRule
+from flask_tracking.cli.overrides import render_overrides
+from flask_tracking.config.overrides import Override
 from flask_tracking.record import Record
 
 Invoke = Callable[..., Result]
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 
 UNCHANGED = """\
-RULE                  NOW
+SETTING               NOW
 sample_rate           1
 slow_ms               1,000 ms
 exclude_methods       none
@@ -30,11 +30,11 @@ min_execution_time    never
 
 @pytest.fixture
 def invoke(app: Flask) -> Invoke:
-    """Run ``flask tracking rules ...``."""
+    """Run ``flask tracking overrides ...``."""
     runner = app.test_cli_runner()
 
     def run(*arguments: str) -> Result:
-        return runner.invoke(args=["tracking", "rules", *arguments])
+        return runner.invoke(args=["tracking", "overrides", *arguments])
 
     return run
 
@@ -48,7 +48,7 @@ def test_set_show_and_clear(invoke: Invoke, memory: MemoryExporter, tracking: Tr
     """Rules are set, shown and cleared, each with what holds then."""
     assert invoke("show").output == UNCHANGED
     table = (
-        "RULE                  NOW     OTHERWISE  UNTIL\n"
+        "SETTING               NOW     OTHERWISE  UNTIL\n"
         "sample_rate           0.1     1          <time>\n"
         "slow_ms               200 ms  1,000 ms   <time>\n"
         "exclude_methods       none\n"
@@ -60,16 +60,16 @@ def test_set_show_and_clear(invoke: Invoke, memory: MemoryExporter, tracking: Tr
     assert without_times(result.output) == f"Set for 10m: sample_rate, slow_ms. {follows}{table}"
     assert without_times(invoke("show").output) == table
     assert [rule.name for rule in memory.load_overrides()] == ["sample_rate", "slow_ms"]
-    assert invoke("clear", "slow_ms").output.startswith(f"Cleared: slow_ms. {follows}RULE")
+    assert invoke("clear", "slow_ms").output.startswith(f"Cleared: slow_ms. {follows}SETTING")
     assert [rule.name for rule in memory.load_overrides()] == ["sample_rate"]
-    assert invoke("clear", "slow_ms").output.startswith("There is no such rule to clear.\n\nRULE")
+    assert invoke("clear", "slow_ms").output.startswith("No such override is set.\n\nSETTING")
     assert invoke("clear").output == f"Cleared: sample_rate. {follows}{UNCHANGED}"
-    assert invoke("clear").output == f"There is no rule to clear.\n\n{UNCHANGED}"
+    assert invoke("clear").output == f"No override is set.\n\n{UNCHANGED}"
 
 
-def make_rule(name: str, value: object, lifetime: timedelta) -> TemporaryRule:
+def make_override(name: str, value: object, lifetime: timedelta) -> Override:
     """Make a rule that expires so long after noon."""
-    return TemporaryRule(name, value, NOON, NOON + lifetime)
+    return Override(name, value, NOON, NOON + lifetime)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def make_rule(name: str, value: object, lifetime: timedelta) -> TemporaryRule:
 )
 def test_until(lifetime: timedelta, until: str) -> None:
     """When a rule expires is said in UTC and in words, with the day where it is another."""
-    table = render_rules(Settings(), [make_rule("slow_ms", 200.0, lifetime)], NOON)
+    table = render_overrides(Settings(), [make_override("slow_ms", 200.0, lifetime)], NOON)
     (line,) = [line for line in table.splitlines() if "slow_ms" in line]
     assert until in line
 
@@ -101,9 +101,12 @@ def test_values_are_readable() -> None:
         min_execution_time_ms=500.0,
     )
     hour = timedelta(hours=1)
-    rules = [make_rule("exclude_methods", [], hour), make_rule("min_execution_time", 0.0, hour)]
-    assert render_rules(settings, rules, NOON).splitlines() == [
-        "RULE                  NOW             OTHERWISE      UNTIL",
+    active = [
+        make_override("exclude_methods", [], hour),
+        make_override("min_execution_time", 0.0, hour),
+    ]
+    assert render_overrides(settings, active, NOON).splitlines() == [
+        "SETTING               NOW             OTHERWISE      UNTIL",
         "sample_rate           0.123456789",
         "slow_ms               1,234,567.5 ms",
         "\x1b[33mexclude_methods       none            HEAD, OPTIONS  13:00:00Z, in 1h\x1b[0m",
@@ -115,13 +118,13 @@ def test_values_are_readable() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["set", "slow=200", "--for", "10m"], "'slow' is nothing that can be changed at run time."),
+        (["set", "slow=200", "--for", "10m"], "'slow' cannot be overridden."),
         (["set", "slow_ms=soon", "--for", "10m"], "slow_ms is 'soon', but it wants a number above 0."),
-        (["set", "slow_ms=200"], "For how long? Add --for with 30s, 10m, 2h or 1d."),
-        (["set", "slow_ms=200", "--for", "10"], "'10' is no duration."),
+        (["set", "slow_ms=200"], "--for is missing: expected a duration like 30s, 10m, 2h or 1d."),
+        (["set", "slow_ms=200", "--for", "10"], "Invalid duration '10'"),
         (["set", "slow_ms=\x1b[31m", "--for", "10m"], "slow_ms is '\\x1b[31m', but it wants"),
         (["set", "slow_ms=1", "slow_ms=2", "--for", "10m"], "slow_ms is given twice."),
-        (["clear", "slow"], "'slow' is nothing that can be changed at run time."),
+        (["clear", "slow"], "'slow' cannot be overridden."),
     ],
 )
 def test_wrong_arguments(
@@ -135,13 +138,13 @@ def test_wrong_arguments(
 
 
 def test_one_wrong_rule_sets_none(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
-    """Of several rules either all are set or none."""
+    """Of several overrides either all are set or none."""
     assert invoke("set", "slow_ms=200", "sample_rate=7", "--for", "10m").exit_code == 1
     assert memory.load_overrides() == []
 
 
-def test_store_without_a_place_for_rules(invoke: Invoke, app: Flask) -> None:
-    """A store that takes no rules says so; what holds can be shown all the same."""
+def test_store_without_a_place_for_overrides(invoke: Invoke, app: Flask) -> None:
+    """A store that takes no overrides says so; the current values can be shown."""
 
     class Other(Exporter):
         def _store(self, records: object) -> int:
@@ -154,7 +157,7 @@ def test_store_without_a_place_for_rules(invoke: Invoke, app: Flask) -> None:
         1,
         "Error: Other is not a store: it takes records and gives none back.\n",
     )
-    assert invoke("clear").output == f"There is no rule to clear.\n\n{UNCHANGED}"
+    assert invoke("clear").output == f"No override is set.\n\n{UNCHANGED}"
 
 
 def test_help_names_every_rule(invoke: Invoke, tracking: Tracking) -> None:
