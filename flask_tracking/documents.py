@@ -168,7 +168,7 @@ class Tracking(Document):
     kept = BooleanField()
     kept_reason = StringField()
     redacted = EmbeddedDocumentListField(Remark)
-    rules_version = StringField()
+    redaction_version = StringField()
 
     # The exporter creates the collection: sizes in `meta` would clash with an existing one.
     meta = {

@@ -296,7 +296,7 @@ class Record:
     """What was cut, replaced or left out outside the bodies."""
     redacted: tuple[Remark, ...] = field(default=(), metadata=OURS)
     """One remark for each removed secret."""
-    rules_version: str | None = field(default=None, metadata=OURS)
+    redaction_version: str | None = field(default=None, metadata=OURS)
     """Version of the names and formats of redaction; None if the record was not redacted."""
 
     def __repr__(self) -> str:

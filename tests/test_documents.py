@@ -76,7 +76,7 @@ FULL = dataclasses.replace(
     kept_reason="slow",
     notes=("one",),
     redacted=(Remark("request_body", "name", 3, 7),),
-    rules_version="1",
+    redaction_version="1",
 )
 
 

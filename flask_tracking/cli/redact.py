@@ -1,4 +1,4 @@
-"""``redact rules`` lists the formats of secrets, ``redact preview`` shows what redaction removes."""
+"""``redact formats`` lists the formats of secrets, ``redact preview`` shows what redaction removes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def redact() -> None:
 @redact.command()
 @with_appcontext
 @reports_errors
-def rules() -> None:
+def formats() -> None:
     """List the formats of secrets, with their sources.
 
     TRACKING_REDACT_OFF takes their ids, and remarks have them. A narrow terminal leaves the sources
@@ -45,27 +45,27 @@ def rules() -> None:
     """
     settings = get_current().settings
     columns = [
-        Column("ID", [rule.id for rule in FORMATS]),
-        Column("FINDS", [rule.finds for rule in FORMATS], least=48),
-        Column("VERSION", [str(rule.version) for rule in FORMATS], is_number=True),
-        Column("", ["off" if rule.id in settings.redact_off else "" for rule in FORMATS]),
-        Column("SOURCES", [rule.sources for rule in FORMATS], least=16, rank=1),
+        Column("ID", [one.id for one in FORMATS]),
+        Column("FINDS", [one.finds for one in FORMATS], least=48),
+        Column("VERSION", [str(one.version) for one in FORMATS], is_number=True),
+        Column("", ["off" if one.id in settings.redact_off else "" for one in FORMATS]),
+        Column("SOURCES", [one.sources for one in FORMATS], least=16, rank=1),
     ]
-    styles = [{"dim": True} if _is_off(rule, settings) else PLAIN for rule in FORMATS]
+    styles = [{"dim": True} if _is_off(one, settings) else PLAIN for one in FORMATS]
     click.echo(render_columns(columns, terminal_width(), styles))
     click.echo()
     for line in _describe(settings):
         click.echo(line)
 
 
-def _is_off(rule: Format, settings: Settings) -> bool:
-    return not settings.redact or rule.id in settings.redact_off
+def _is_off(one: Format, settings: Settings) -> bool:
+    return not settings.redact or one.id in settings.redact_off
 
 
 def _describe(settings: Settings) -> Iterable[str]:
-    off = sum(_is_off(rule, settings) for rule in FORMATS)
+    off = sum(_is_off(one, settings) for one in FORMATS)
     version = make_current_stored_redactor().version
-    yield f"{len(FORMATS)} rules, {off} of them off. Records get the version {version}."
+    yield f"{len(FORMATS)} formats, {off} of them off. Records get the version {version}."
     yield f"{count_names()} sensitive names, like password, apiKey and card_number."
     for text, own in (
         ("Added by TRACKING_REDACT_NAMES", settings.redact_names),
@@ -75,7 +75,7 @@ def _describe(settings: Settings) -> Iterable[str]:
         if own:
             yield f"{text}: {len(own)} ({', '.join(map(visible, own))})."
     if not settings.redact:
-        yield click.style("TRACKING_REDACT is False: no rule is applied.", fg="yellow")
+        yield click.style("TRACKING_REDACT is False: no format is applied.", fg="yellow")
 
 
 @redact.command()

@@ -408,7 +408,7 @@ class Settings:
         _list_of("ids of formats", "card"),
         [],
         "list of str",
-        "Ids of formats to turn off, like `card`; `flask tracking redact rules` lists them.",
+        "Ids of formats to turn off, like `card`; `flask tracking redact formats` lists them.",
     )
     redact_patterns: tuple[tuple[str, str], ...] = _setting(
         "REDACT_PATTERNS",

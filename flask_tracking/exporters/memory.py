@@ -126,7 +126,7 @@ class MemoryExporter(Store):
         is_dry_run: bool,
     ) -> Iterator[Rewritten]:
         with self._lock:
-            stale = [record for record in held.values() if record.rules_version != version]
+            stale = [record for record in held.values() if record.redaction_version != version]
             done = Rewritten(name, len(held), current=len(held) - len(stale))
         yield done
         for at in range(0, len(stale), REWRITE_BATCH):
@@ -161,4 +161,4 @@ class MemoryExporter(Store):
 
 def _is_changed(pair: tuple[Record, Record]) -> bool:
     before, after = pair
-    return dataclasses.replace(before, rules_version=after.rules_version) != after
+    return dataclasses.replace(before, redaction_version=after.redaction_version) != after

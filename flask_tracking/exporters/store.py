@@ -102,7 +102,7 @@ class Rewritten(NamedTuple):
     stored: int
     """About how many records there were when it began."""
     looked_at: int = 0
-    """Whose `Record.rules_version` was another one."""
+    """Whose `Record.redaction_version` was another one."""
     changed: int = 0
     """In which more than that had to be changed."""
     current: int = 0
@@ -290,7 +290,7 @@ class Store(Exporter):
         may run in several processes at once.
 
         Args:
-            revise: returns records with `version` as their ``rules_version``.
+            revise: returns records with `version` as their ``redaction_version``.
             version: records that have it already are not looked at.
             is_dry_run: change nothing, and count all the same.
 

@@ -120,7 +120,7 @@ class Assembler:
             "dropped_before": dropped_before,
             "notes": (*capture.notes, agent_note) if agent_note else capture.notes,
             "redacted": (),
-            "rules_version": None,
+            "redaction_version": None,
         }
         return Record.from_values(values)
 

@@ -42,7 +42,7 @@ STUB_FIELDS = (
     "kept",
     "kept_reason",
     "dropped_before",
-    "rules_version",
+    "redaction_version",
 )
 """What a stub has of its record: nothing that came with the request, which is what breaks a store."""
 

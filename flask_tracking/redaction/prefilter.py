@@ -192,7 +192,7 @@ _OTHERS = [(name, gather) for holds, gather in _GATHER.items() for name in field
 def is_cut(record: Record, side: str) -> bool:
     """Tell whether a body went on where its copy ends, and was not redacted before."""
     values = vars(record)
-    if values["rules_version"] is not None:
+    if values["redaction_version"] is not None:
         return False
     if values[f"{side}_body_note"] in CUT:
         return True

@@ -367,7 +367,7 @@ def blank(record: Record, version: str) -> Record:
             values[name] = _BLANK[holds](values[name])
     values["path"] = record.url_rule or MARKER
     values["request_id"] = str(record.id)
-    values["rules_version"] = version
+    values["redaction_version"] = version
     values["notes"] = (*record.notes, FAILED)
     return Record.from_values(values)
 

@@ -50,7 +50,7 @@ class Redactor:
         self._prefilter: Prefilter | None = None
         self._actions = Actions(dict(settings.redact_actions), settings.redact_hash_key, callback)
         self.version = _name_version(settings)
-        """What is stored as ``rules_version``."""
+        """What is stored as ``redaction_version``."""
 
     def prepare(self) -> None:
         """Compile the patterns now, so that the first record does not wait for it."""
@@ -85,7 +85,7 @@ class Redactor:
 
     def _redact(self, record: Record, hits: Hits) -> Record:
         values = dict(vars(record))
-        values["rules_version"] = self.version
+        values["redaction_version"] = self.version
         strip_credentials(values, self._actions)
         if hits is CLEAN:
             return Record.from_values(values)

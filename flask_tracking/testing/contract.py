@@ -211,10 +211,10 @@ def _assert_overrides(store: Store) -> None:
 
 def _assert_rewriting(store: Store) -> None:
     def revise(records: Sequence[Record]) -> list[Record]:
-        return [dataclasses.replace(one, user_id=None, rules_version="2") for one in records]
+        return [dataclasses.replace(one, user_id=None, redaction_version="2") for one in records]
 
     secret, plain = _make_records(2, user_id="hunter2")
-    plain = dataclasses.replace(plain, user_id=None, rules_version="2")
+    plain = dataclasses.replace(plain, user_id=None, redaction_version="2")
     _export(store, [secret, plain])
     *_, dry = (one for one in store.rewrite(revise, "2", is_dry_run=True) if one.stored)
     _assert(store.get(secret.id) == secret, "a dry run of rewrite() must change nothing")

@@ -1,4 +1,4 @@
-"""``redact rules`` and ``redact preview``: what would be stored, and what would not."""
+"""``redact formats`` and ``redact preview``: what would be stored, and what would not."""
 
 from __future__ import annotations
 
@@ -56,19 +56,19 @@ def shop(app: Flask, memory: MemoryExporter) -> Flask:
     return app
 
 
-def test_every_rule_is_listed(invoke: Invoke, tracking: Tracking) -> None:
-    """Each rule has a line with its id, what it finds, its version and its sources."""
-    lines = invoke("rules").output.splitlines()
+def test_every_format_is_listed(invoke: Invoke, tracking: Tracking) -> None:
+    """Each format has a line with its id, what it finds, its version and its sources."""
+    lines = invoke("formats").output.splitlines()
     assert lines[0].split() == ["ID", "FINDS", "VERSION", "SOURCES"]
-    for rule, line in zip(FORMATS, lines[1:], strict=False):
-        assert line.split()[0] == rule.id
-        for part in (rule.finds, f" {rule.version} ", rule.sources):
+    for one, line in zip(FORMATS, lines[1:], strict=False):
+        assert line.split()[0] == one.id
+        for part in (one.finds, f" {one.version} ", one.sources):
             assert part in line
-    assert all(rule.finds for rule in FORMATS)
-    assert f"{len(FORMATS)} rules, 0 of them off. Records get the version {VERSION}." in lines
+    assert all(one.finds for one in FORMATS)
+    assert f"{len(FORMATS)} formats, 0 of them off. Records get the version {VERSION}." in lines
 
 
-def test_rules_say_what_the_settings_do(app: Flask, memory: MemoryExporter, invoke: Invoke) -> None:
+def test_formats_say_what_the_settings_do(app: Flask, memory: MemoryExporter, invoke: Invoke) -> None:
     """Rules that are off are marked, names that are added and freed are named."""
     app.config.update(
         TRACKING_REDACT_OFF=["card"],
@@ -77,24 +77,24 @@ def test_rules_say_what_the_settings_do(app: Flask, memory: MemoryExporter, invo
         TRACKING_REDACT_PATTERNS={"badge": "B-[0-9]{8}"},
     )
     Tracking(app, exporter=memory)
-    output = invoke("rules").output
+    output = invoke("formats").output
     (off,) = [line for line in output.splitlines() if "  off  " in line]
     assert off.startswith("card ")
-    assert f"{len(FORMATS)} rules, 1 of them off. Records get the version {VERSION}-" in output
+    assert f"{len(FORMATS)} formats, 1 of them off. Records get the version {VERSION}-" in output
     assert "Added by TRACKING_REDACT_NAMES: 1 (tax id)." in output
     assert "Freed by TRACKING_REDACT_ALLOW: 1 (session_id)." in output
     assert "Patterns of TRACKING_REDACT_PATTERNS: 1 (badge)." in output
 
 
 @pytest.mark.parametrize("columns", [80, 100, 200])
-def test_rules_fit_the_terminal(
+def test_formats_fit_the_terminal(
     invoke: Invoke, tracking: Tracking, monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     """On a terminal no line is longer than it is wide."""
 
     monkeypatch.setattr(redact_module, "terminal_width", lambda: shutil.get_terminal_size().columns)
     monkeypatch.setenv("COLUMNS", str(columns))
-    output = invoke("rules").output
+    output = invoke("formats").output
     assert max(map(len, output.splitlines())) <= columns
     assert "vercel" in output
 

@@ -23,7 +23,7 @@ DRY = "This was a dry run: nothing was changed."
 
 def make_stored(body: bytes, version: str | None = None, **parts: Any) -> Record:
     """Make a record as an older version left it."""
-    return dataclasses.replace(make_record(), request_body=body, rules_version=version, **parts)
+    return dataclasses.replace(make_record(), request_body=body, redaction_version=version, **parts)
 
 
 def scrub(app: Flask, *options: str) -> list[str]:

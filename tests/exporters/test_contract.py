@@ -50,7 +50,7 @@ FULL = dataclasses.replace(
     version="1.2",
     notes=("one", "two"),
     redacted=(Remark("request_body", "name", 3, 7),),
-    rules_version="1",
+    redaction_version="1",
 )
 
 

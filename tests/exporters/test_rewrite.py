@@ -38,7 +38,7 @@ def revise(records: Sequence[Record]) -> list[Record]:
 
 
 def _revise(record: Record) -> Record:
-    record = dataclasses.replace(record, rules_version="2")
+    record = dataclasses.replace(record, redaction_version="2")
     at = record.request_body.find(SECRET.encode())
     if at < 0:
         return record
@@ -53,7 +53,7 @@ def make_stored(number: int, **changes: Any) -> Record:
     """Make a record of one of some thousand moments; each third has the secret."""
     body = b"password=" + SECRET.encode() if number % 3 == 0 else b"a=1"
     moment = NOON + timedelta(milliseconds=number // 2)
-    values = {"date_created": moment, "request_body": body, "rules_version": "1", **changes}
+    values = {"date_created": moment, "request_body": body, "redaction_version": "1", **changes}
     return dataclasses.replace(make_record(), **values)
 
 
@@ -81,8 +81,8 @@ def mongo(make: Make) -> MongoExporter:
 def test_rewrite_changes_what_differs(store: Any) -> None:
     """Records are stored as they were revised, and counted; a dry run only counts the same."""
     records = [make_stored(number) for number in range(9)]
-    records.append(make_stored(9, rules_version="2"))
-    records.append(make_stored(10, rules_version=None))
+    records.append(make_stored(9, redaction_version="2"))
+    records.append(make_stored(10, redaction_version=None))
     store.export(records)
     before = {record.id: store.get(record.id) for record in records}
 
@@ -93,7 +93,7 @@ def test_rewrite_changes_what_differs(store: Any) -> None:
     assert done == counted
     assert done[2:] == (10, 3, 1, 0)
     for record in records:
-        kept = record if record.rules_version == "2" else _revise(record)
+        kept = record if record.redaction_version == "2" else _revise(record)
         assert store.get(record.id) == kept
 
 
@@ -180,7 +180,7 @@ def test_other_fields_stay_byte_for_byte(mongo: MongoExporter, database: Databas
 
     (after,) = read_raw(database).values()
     old, new = (bson.decode(raw, CODEC) for raw in (before, after))
-    assert new.pop("rules_version") == "2"
+    assert new.pop("redaction_version") == "2"
     assert new.pop("redacted") == [
         {"path": "request_body", "rule": "name", "offset": 9, "length": len(SECRET)}
     ]

@@ -124,7 +124,7 @@ def test_harmless_values_and_names_stay(engine: Engine) -> None:
     records += [record for name in HARMLESS_NAMES for _, record in plant(name, "some value 17")]
     for record in records:
         (redacted,) = redactor.redact([record])
-        assert redacted == dataclasses.replace(record, rules_version=redactor.version)
+        assert redacted == dataclasses.replace(record, redaction_version=redactor.version)
 
 
 def test_most_of_the_second_corpus_is_found() -> None:
@@ -145,7 +145,7 @@ def test_settings_add_free_and_switch_off() -> None:
     )
 
     assert redacted.custom_data == {**data, "taxId": MARKER}
-    assert redacted.rules_version != redact(record).rules_version
+    assert redacted.redaction_version != redact(record).redaction_version
 
 
 def test_secret_key_is_found_wherever_it_stands(app: Flask, memory: MemoryExporter) -> None:
@@ -181,7 +181,7 @@ def test_headers_are_hidden_with_redaction_off(app: Flask, memory: MemoryExporte
     assert client.post("/", json={"password": "hunter2"}, headers=headers).text == "ok"
 
     (record,) = memory.records
-    assert record.rules_version is None
+    assert record.redaction_version is None
     assert b"hunter2" in record.request_body
     stored = dict(record.request_headers)
     assert (stored["Authorization"], stored["Cookie"]) == ("Bearer [redacted]", "a=[redacted]")

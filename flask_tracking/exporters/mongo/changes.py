@@ -35,7 +35,7 @@ class Change(NamedTuple):
     @property
     def is_secret(self) -> bool:
         """Whether more than the version of the rules differs."""
-        return any(name != "rules_version" for name in self.values)
+        return any(name != "redaction_version" for name in self.values)
 
     @property
     def old_values(self) -> Document:
@@ -57,7 +57,7 @@ def make_change(document: Document, before: Record, after: Record) -> Change:
     ]
     wanted = to_document(after, utc_now())
     values = {name: _keep_unknown(document.get(name), wanted.get(name)) for name in differing}
-    return Change(document, values | {"rules_version": after.rules_version})
+    return Change(document, values | {"redaction_version": after.redaction_version})
 
 
 def _keep_unknown(old: Any, new: Any) -> Any:
@@ -70,7 +70,7 @@ def _keep_unknown(old: Any, new: Any) -> Any:
 def make_filter(change: Change) -> Document:
     """Return the filter that finds the document of `change`, if it is still as it was read."""
     document = change.document
-    query: Document = {"_id": change.id, "rules_version": document.get("rules_version")}
+    query: Document = {"_id": change.id, "redaction_version": document.get("redaction_version")}
     return query | {name: {"$eq": value} for name, value in change.old_values.items()}
 
 
@@ -84,10 +84,10 @@ def make_update(changes: Sequence[Change], version: str) -> tuple[Document, list
         "$gte": changes[-1].document["date_created"],
         "$lte": changes[0].document["date_created"],
     }
-    versions = [change.document.get("rules_version") for change in changes]
+    versions = [change.document.get("redaction_version") for change in changes]
     is_same = [
         {"$gte": ["$$at", 0]},
-        {"$eq": [{"$ifNull": ["$rules_version", None]}, _own_of(versions)]},
+        {"$eq": [{"$ifNull": ["$redaction_version", None]}, _own_of(versions)]},
         {
             "$setIsSubset": [
                 {"$objectToArray": _own_of([change.old_values for change in changes])},
@@ -103,7 +103,7 @@ def make_update(changes: Sequence[Change], version: str) -> tuple[Document, list
             "in": {"$cond": [{"$and": is_same}, merged, "$$ROOT"]},
         }
     }
-    query = {"date_created": times, "rules_version": {"$ne": version}}
+    query = {"date_created": times, "redaction_version": {"$ne": version}}
     return query, [{"$replaceWith": replaced}]
 
 

@@ -71,7 +71,7 @@ class Rewriting:
         for bounds in self._ranges():
             with pymongo.timeout(TIMEOUT_S):
                 current = self._collection.count_documents(
-                    {"date_created": bounds, "rules_version": self._version}
+                    {"date_created": bounds, "redaction_version": self._version}
                 )
             self._add(current=current)
             for batch in self._read_batches(bounds):
@@ -111,7 +111,7 @@ class Rewriting:
         return found[0]["date_created"] if found else None
 
     def _read_batches(self, bounds: Document) -> Iterator[list[Document]]:
-        query = {"date_created": bounds, "rules_version": {"$ne": self._version}}
+        query = {"date_created": bounds, "redaction_version": {"$ne": self._version}}
         with self._collection.find(query).sort("date_created", -1) as cursor:
             while batch := self._read_batch(cursor):
                 yield batch
