@@ -55,6 +55,7 @@ _TRACE_SIZE = 300
 """The same for the three ids of a trace."""
 _EMPTY_TEXT = getsizeof("")
 _NO_CHILDREN: tuple[ChildTiming, ...] = ()
+_NO_NOTES: tuple[str, ...] = ()
 
 Pick = Callable[["WSGIEnvironment"], tuple[Any, ...]]
 
@@ -459,14 +460,16 @@ class Exchange:
             request_size, request_note = self._describe_request_body(environ)
         first_byte_ns = self._first_byte_ns
         trace = span.settled_trace()
-        custom_data, children = None, _NO_CHILDREN
+        custom_data, children, exception = None, _NO_CHILDREN, None
+        is_discarded, notes = False, _NO_NOTES
         size += response.kept + CHUNK_SIZE * len(response.chunks)
         if request is not None:
             size += request.kept + CHUNK_SIZE * len(request.chunks)
         if trace is not None:
             size += _TRACE_SIZE
         if span.is_annotated:
-            custom_data, children = span.custom_data(), span.timings()
+            custom_data, children, exception = span.custom_data(), span.timings(), span.exception
+            is_discarded, notes = span.is_discarded, tuple(span.notes)
             size += span.custom_data_size(custom_data) + span.annotations_size()
         if span.view_args or span.user_repr is not None:
             size += span.identity_size()
@@ -497,12 +500,12 @@ class Exchange:
             span.user_id,
             span.user_repr,
             span.user,
-            span.exception,
+            exception,
             custom_data,
             children,
             span.keep_reason,
-            span.is_discarded,
-            tuple(span.notes) if span.notes else (),
+            is_discarded,
+            notes,
         )
 
 

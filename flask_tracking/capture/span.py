@@ -80,7 +80,8 @@ class Span:
     .. versionadded:: 2.0
     """
 
-    # Class attributes for what is seldom set; attributes of the instance are found faster.
+    # Class attributes for what few requests set, or nobody reads unless it is set: attributes of the
+    # instance are found faster, and cost time to set. Python stores up to 30 without a dict of its own.
     exchange: Exchange | None = None
     """The copies of the request; released at the end."""
     request: Request | None = None
@@ -94,6 +95,14 @@ class Span:
     _custom_size = 0
     _has_nested = False
     """True once custom data is more than small numbers and texts."""
+    is_unhandled = False
+    """True once an exception reached Flask's last handler: a 500 follows, or no response."""
+    exception: ExceptionInfo | None = None
+    is_discarded = False
+    custom: dict[str, tuple[Any, int]] = {}
+    """This and the next two are shared and stay empty: `_annotate` replaces them."""
+    children: list[_Child] = []
+    notes: dict[str, None] = {}
 
     def __init__(self, owner: TrackedApp, environ: WSGIEnvironment, parent: Span | None) -> None:
         self.owner = owner
@@ -116,18 +125,12 @@ class Span:
         self.user: UserRef | None = None
         self.handled: BaseException | None = None
         """An exception that is about to be answered, or to escape."""
-        self.is_unhandled = False
-        """True once an exception reached Flask's last handler: a 500 follows, or no response."""
-        self.exception: ExceptionInfo | None = None
         self.is_excluded = False
         """True if a mark excludes the view: without `keep` there is no capture."""
-        self.is_discarded = False
         self.keep_reason: str | None = None
         self.is_annotated = False
-        """True once there is custom data, a child span, an exception or a reason to keep the record."""
-        self.custom: dict[str, tuple[Any, int]] = {}
-        self.children: list[_Child] = []
-        self.notes: dict[str, None] = {}
+        """True once there is custom data, a child span, a note, an exception, or a wish to keep or to
+        discard the record."""
         self._parent = parent
         self._trace: TraceContext | None = None
 
@@ -150,7 +153,13 @@ class Span:
             except Exception as error:
                 report_failure("setting custom data", error)
 
+    def _annotate(self) -> None:
+        if not self.is_annotated:
+            self.is_annotated = True
+            self.custom, self.children, self.notes = {}, [], {}
+
     def _set(self, key: str, value: object) -> None:
+        self._annotate()
         key = _given_text(key)
         if "\0" in key:
             key = key.replace("\0", "\\x00")
@@ -170,7 +179,6 @@ class Span:
             self.notes["custom data is too large: a value was cut"] = None
             value, size = "<cut>", len("<cut>")
         self._custom_size = others + size
-        self.is_annotated = True
         custom[key] = (value, size)
 
     @harmless("setting custom data")
@@ -216,13 +224,14 @@ class Span:
             reason: stored with the record, for its readers.
         """
         if self.is_recording:
-            self.is_annotated = True
+            self._annotate()
             self.keep_reason = _given_text(reason)
             self.is_discarded = False
 
     def discard(self) -> None:
         """Store no record of this request. Of `keep` and `discard`, the last call wins."""
         if self.is_recording:
+            self._annotate()
             self.is_discarded = True
             self.keep_reason = None
 
@@ -281,8 +290,8 @@ class Span:
         if len(self.children) >= MAX_CHILDREN:
             self.notes["too many child spans: the rest was cut"] = None
             return None
+        self._annotate()
         timing = _Child(_given_text(name))
-        self.is_annotated = True
         self.children.append(timing)
         return timing
 
@@ -337,7 +346,7 @@ class Span:
         if error is not self._seen_error:
             described, self._description = self._description, None
             self._seen_error = error
-            self.is_annotated = True
+            self._annotate()
             if described is not None and described[0] is error:
                 self.exception = described[1]
             else:
@@ -379,7 +388,7 @@ class Span:
         if data is None or (data is self._seen_data and known and not known.is_plain):
             return
         self._seen_data = data
-        self.is_annotated = True
+        self._annotate()
         self._request_data = snapshot(data)
         self._note(self._request_data.notes)
 
@@ -421,8 +430,11 @@ class Span:
     def end(self) -> None:
         """Release all objects of the app; from now on the span does nothing."""
         self.is_recording = False
-        self.environ = self.request = self._seen_data = self._parent = self.exchange = None
-        self.handled = self._seen_error = self._description = self._earlier_span = None
+        self.environ = self.request = self._parent = self.exchange = None
+        if self._earlier_span is not None:
+            self._earlier_span = None
+        if self.is_annotated or self.handled is not None:  # otherwise none of them was set
+            self._seen_data = self._seen_error = self._description = self.handled = None
 
 
 class _Child:
