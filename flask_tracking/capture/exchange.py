@@ -209,7 +209,8 @@ class Exchange:
         return self._write if callable(write) else write  # asgiref returns no write function
 
     def _note_start(self, status: str, headers: Headers) -> None:
-        self.span.settled_trace()
+        if self.span.is_trace_live:
+            self.span.settle_trace()
         self._status = status
         self._headers = headers
         names, values = zip(*headers, strict=True) if headers else ((), ())
@@ -459,7 +460,9 @@ class Exchange:
         if request is not None or environ.get("CONTENT_LENGTH"):
             request_size, request_note = self._describe_request_body(environ)
         first_byte_ns = self._first_byte_ns
-        trace = span.settled_trace()
+        if span.is_trace_live:
+            span.settle_trace()
+        trace = span.known_trace
         custom_data, children, exception = None, _NO_CHILDREN, None
         is_discarded, notes = False, _NO_NOTES
         size += response.kept + CHUNK_SIZE * len(response.chunks)

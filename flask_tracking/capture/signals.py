@@ -153,7 +153,8 @@ def _take_route(app: Flask, span: Span, request_object: Request) -> None:
     span.request = request_object
     environ = span.environ = request_object.environ
     span.path_info = environ.get("PATH_INFO")
-    span.note_active_span()
+    if span.is_trace_live:
+        span.note_active_span()
     tracked = span.owner
     rule = request_object.url_rule
     if rule is not None:
@@ -184,7 +185,7 @@ def _on_got_request_exception(app: Flask, exception: BaseException, **_: Any) ->
     if not isinstance(exception, HTTPException) or (exception.code or 500) >= 500:
         span.describe_handled()
     span.take_request_data()
-    span.settled_trace()
+    span.settle_trace()
     # If exceptions propagate, no response is made and request_finished never comes.
     propagates = app.config["PROPAGATE_EXCEPTIONS"]
     if propagates is None:
@@ -204,7 +205,8 @@ def _on_request_finished(app: Flask, response: Response, **_: Any) -> None:
         if hasattr(request_object, "_tracking_data"):
             span.take_request_data()
         _take_user(app, span, may_load=True)
-        span.settled_trace()
+        if span.is_trace_live:
+            span.settle_trace()
     except Exception as error:
         report_failure("reading the user and custom data", error)
 

@@ -132,7 +132,11 @@ class Span:
         """True once there is custom data, a child span, a note, an exception, or a wish to keep or to
         discard the record."""
         self._parent = parent
-        self._trace: TraceContext | None = None
+        self.known_trace: TraceContext | None = None
+        """The trace as far as it was determined."""
+        self.is_trace_live = parent is not None or OPENTELEMETRY in sys.modules
+        """True if the trace depends on the running request, and `trace` must be read before its end.
+        Otherwise only the ``traceparent`` header counts, which can be read later."""
 
     def __repr__(self) -> str:
         return f"<Span {self.id}>"
@@ -255,9 +259,9 @@ class Span:
     @property
     def trace(self) -> TraceContext:
         """The trace context of the request, determined on first access."""
-        if self._trace is None:
-            self._trace = self._find_trace() or begin_trace(None)
-        return self._trace
+        if self.known_trace is None:
+            self.known_trace = self._find_trace() or begin_trace(None)
+        return self.known_trace
 
     @harmless("finding the trace")
     def _find_trace(self) -> TraceContext | None:
@@ -269,18 +273,12 @@ class Span:
 
     def note_active_span(self) -> None:
         """Remember OpenTelemetry's active span: a SystemExit sends no signal while it is active."""
-        if OPENTELEMETRY in sys.modules:
-            self._earlier_span = active_span()
+        self._earlier_span = active_span()
 
-    def settled_trace(self) -> TraceContext | None:
-        """Determine the trace now if that depends on the running request.
-
-        Returns:
-            None if only the ``traceparent`` header counts, which can be read later.
-        """
-        if self._trace is None and (self._parent is not None or OPENTELEMETRY in sys.modules):
-            return self.trace
-        return self._trace
+    def settle_trace(self) -> None:
+        """Determine the trace now, if it is live."""
+        if self.is_trace_live:
+            self.known_trace = self.trace
 
     @harmless("timing a child span")
     def start_child(self, name: str) -> _Child | None:
@@ -431,7 +429,7 @@ class Span:
         """Release all objects of the app; from now on the span does nothing."""
         self.is_recording = False
         self.environ = self.request = self._parent = self.exchange = None
-        if self._earlier_span is not None:
+        if self.is_trace_live:
             self._earlier_span = None
         if self.is_annotated or self.handled is not None:  # otherwise none of them was set
             self._seen_data = self._seen_error = self._description = self.handled = None

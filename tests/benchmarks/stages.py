@@ -52,7 +52,7 @@ REQUEST_STAGES = (
     Stage("exchange: give back", exchange.Exchange, "give_back"),
     Stage("signal: request_started", signals, "_on_request_started"),
     Stage("signal: request_finished", signals, "_on_request_finished"),
-    Stage("span: find the trace", span.Span, "settled_trace"),
+    Stage("span: find the trace", span.Span, "settle_trace"),
     Stage("start_response", exchange.Exchange, "start_response"),
     Stage("output: make the tee", exchange.Exchange, "tee"),
     Stage("output: pass on", bodies.OutputTee, "__iter__"),
