@@ -190,21 +190,26 @@ def _on_got_request_exception(app: Flask, exception: BaseException, **_: Any) ->
     propagates = app.config["PROPAGATE_EXCEPTIONS"]
     if propagates is None:
         propagates = app.testing or app.debug
-    _take_user(app, span, may_load=propagates and span.is_unhandled)
+    if not span.has_user and may_know_users(app, span.owner):
+        _take_user(app, span, may_load=propagates and span.is_unhandled)
 
 
 def _on_request_finished(app: Flask, response: Response, **_: Any) -> None:
     try:
         request_object = request._get_current_object()  # type: ignore[attr-defined]
-        span = _find_span(app, request_object)
-        if span is None:
-            return
-        # Checked before the calls: most requests have neither.
+        span = request_object.environ.get(ENVIRON_KEY)
+        # If its request has started, request_started has found the span to be that of this app.
+        if span is None or span.request is not request_object:
+            span = _find_span(app, request_object)
+            if span is None:
+                return
+        # Checked before the calls: most requests have none of these.
         if span.handled is not None:
             span.settle_handled(response.status_code)
         if hasattr(request_object, "_tracking_data"):
             span.take_request_data()
-        _take_user(app, span, may_load=True)
+        if not span.has_user and may_know_users(app, span.owner):
+            _take_user(app, span, may_load=True)
         if span.is_trace_live:
             span.settle_trace()
     except Exception as error:
@@ -212,8 +217,6 @@ def _on_request_finished(app: Flask, response: Response, **_: Any) -> None:
 
 
 def _take_user(app: Flask, span: Span, *, may_load: bool) -> None:
-    if span.has_user or not may_know_users(app, span.owner):
-        return
     for login in find_logins(app, span.owner, may_load=may_load):
         if login.user is not None and span.take_user(login.user, login.verified_id):
             return
