@@ -389,7 +389,7 @@ class Exchange:
                     return  # in a child forked while the app ran: the parent records the request
                 if span.is_excluded and span.keep_reason is None:
                     return
-                if self._status is None or self._asks_for_upgrade():
+                if self._status is None or (span.environ and "HTTP_UPGRADE" in span.environ):
                     outcome = self._settle_status(outcome)
                 if span.handled is not None or hasattr(span.request, "_tracking_data"):
                     self._settle_late()
@@ -474,8 +474,11 @@ class Exchange:
             custom_data, children, exception = span.custom_data(), span.timings(), span.exception
             is_discarded, notes = span.is_discarded, tuple(span.notes)
             size += span.custom_data_size(custom_data) + span.annotations_size()
-        if span.view_args or span.user_repr is not None:
-            size += span.identity_size()
+        view_args = span.view_args
+        if view_args:  # the keys belong to the rule
+            size += getsizeof(view_args) + sum(map(getsizeof, view_args.values()))
+        if span.user_repr is not None:
+            size += span.user_size()
         # Positional arguments: keyword arguments take twice as long.
         return Capture(
             span.number,
@@ -499,7 +502,7 @@ class Exchange:
             span.endpoint,
             span.url_rule,
             span.blueprint,
-            span.view_args,
+            view_args,
             span.user_id,
             span.user_repr,
             span.user,

@@ -390,18 +390,10 @@ class Span:
         self._request_data = snapshot(data)
         self._note(self._request_data.notes)
 
-    def identity_size(self) -> int:
-        """Return the approximate memory of the view's arguments and the user, in bytes."""
-        size = 0
-        if self.view_args:
-            size += getsizeof(self.view_args)
-            for value in self.view_args.values():  # the keys belong to the rule
-                size += getsizeof(value)
-        if self.user_repr is not None:
-            size += getsizeof(self.user_id) + getsizeof(self.user_repr)
-            if self.user is not None:
-                size += held_bytes(self.user)
-        return size
+    def user_size(self) -> int:
+        """Return the approximate memory of the user, in bytes."""
+        size = getsizeof(self.user_id) + getsizeof(self.user_repr)
+        return size if self.user is None else size + held_bytes(self.user)
 
     def custom_data_size(self, custom_data: Any) -> int:
         """Return about the bytes of memory that what `custom_data` returned takes."""
