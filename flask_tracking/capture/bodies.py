@@ -55,8 +55,7 @@ class BodyCopy:
                 chunk, length = chunk[:room], room
             chunks = self.chunks
             if len(chunks) < FEW or length >= LARGE:
-                # bytes() of bytes returns the same object: a whole chunk is stored without a copy.
-                chunks.append(bytes(chunk))
+                chunks.append(chunk if type(chunk) is bytes else bytes(chunk))
             elif type(last := chunks[-1]) is bytearray:
                 last += chunk
             else:
@@ -139,12 +138,13 @@ class OutputTee:
                 drop_own_frame()
                 exchange.fail(error)
                 raise
+            else:  # while the span is the current one, which its end requires
+                if is_only_counted and type(chunk) is bytes:
+                    copy.size += len(chunk)
+                elif not exchange.has_ended:
+                    is_only_counted = exchange.note_chunk(chunk)
             finally:
                 running.reset(token)
-            if is_only_counted and type(chunk) is bytes:
-                copy.size += len(chunk)
-            elif not exchange.has_ended:
-                is_only_counted = exchange.note_chunk(chunk)
             yield chunk
         if not exchange.has_ended:
             exchange.end("ok")
