@@ -176,8 +176,8 @@ def _run(case: str, way: str) -> dict[str, Any]:
     except BaseException as error:
         got = type(error).__name__
     context.detach(token)
-    # OpenTelemetry's instrumentation leaves a suspended generator where a teardown function fails. Closed
-    # by the collector inside another reset of a ContextVar, it makes CPython raise a LookupError there.
+    # Where a teardown function fails, OpenTelemetry's instrumentation leaves a suspended generator. If
+    # that is collected inside another reset of a ContextVar, CPython raises a LookupError there.
     gc.collect()
     records = [[record.trace_id, record.parent_span_id] for record in memory.records]
     return {"case": case, "way": way, "got": got, "spans": spans, "records": records}
