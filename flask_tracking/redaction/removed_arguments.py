@@ -58,8 +58,9 @@ def _find(pattern: re.Pattern[bytes], text: bytes, argument: _Argument) -> list[
 
 
 def _make_argument(value: str, stored: str) -> _Argument:
-    ways = sorted({value, quote(value, safe=""), quote(value)}, key=len, reverse=True)
-    any_way = b"|".join(re.escape(way.encode("utf-8", "surrogatepass")) for way in ways)
+    raw = value.encode("utf-8", "surrogatepass")
+    ways = sorted({raw, quote(raw, safe="").encode(), quote(raw).encode()}, key=len, reverse=True)
+    any_way = b"|".join(map(re.escape, ways))
     return _Argument(
         re.compile(any_way) if len(value) >= MIN_ANYWHERE else None,
         re.compile(rb"(?<=/)(?:%b)(?=[/?#;,>\"' ]|\Z)" % any_way),

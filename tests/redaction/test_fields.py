@@ -45,6 +45,16 @@ def test_a_secret_in_any_field_is_removed(field: str) -> None:
     assert fields == ({field, "path"} if field == "view_args" else {field})
 
 
+def test_an_argument_that_is_no_unicode_is_removed_alone() -> None:
+    """A lone surrogate in a secret argument costs the argument, and not the record."""
+    record = make_record(view_args={"token": f"\ud800{SECRET}"}, path=f"/x/\ud800{SECRET}")
+
+    (redacted,) = Redactor(Settings()).redact([record])
+
+    assert redacted.view_args == {"token": "[redacted]"}
+    assert redacted.path == "/x/[redacted]"
+
+
 @pytest.mark.parametrize("stage", [(Prefilter, "look"), (RecordRedaction, "redact")])
 @pytest.mark.parametrize("field", FILLED)
 def test_a_redactor_that_raises_stores_nothing_of_strangers(
