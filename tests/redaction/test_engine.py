@@ -7,6 +7,18 @@ import sys
 
 import pytest
 
+from flask_tracking.redaction.detection.detector import Detector
+from flask_tracking.redaction.detection.names import Names
+from flask_tracking.redaction.engines.base import Engine
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "BEARER", "BeareR", "ntlm", "NEGOTIATE", "bASIC"])
+def test_schemes_are_found_in_any_case(engine: Engine, scheme: str) -> None:
+    """Both engines find what stands behind a scheme, however it is written."""
+    (found,) = Detector(engine, Names()).find(f"got {scheme} A7xQ29ZmPr4KfW81".encode())
+    assert found.rule == "bearer"
+
+
 SCANNING = """
 import sys, threading
 from flask_tracking.redaction.engines.re2 import Re2Engine

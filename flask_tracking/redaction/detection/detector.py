@@ -156,7 +156,7 @@ def _make_scan_pattern(rule: Format) -> ScanPattern:
         # What may be empty tells nothing, and RE2 would look for its head from a hit back to the last.
         pattern = pattern.rpartition("(?P<s>")[0]
     return ScanPattern(
-        _without_group(pattern), rule.hints, _without_group(rule.before), needs=_needs(rule)
+        _without_group(pattern), rule.hints, _without_group(rule.before), rule.any_case, _needs(rule)
     )
 
 

@@ -35,5 +35,7 @@ class Format(NamedTuple):
     """The name of a check that a match has to pass, for formats made of digits or words."""
     version: int = 1
     """Goes up whenever the format finds something else than before."""
+    any_case: bool = False
+    """Whether the pattern matches any case; its hints are lower case then."""
     finds: str = ""
     """What it finds, in a few words."""

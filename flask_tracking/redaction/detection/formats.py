@@ -128,9 +128,9 @@ FORMATS = (
     Format(
         "bearer",
         r"(?i:basic|bearer|negotiate|ntlm)(?:[ ,+]|%20)+(?P<s>[0-9A-Za-z+/=_.~-]{12,})",
-        ("asic", "ASIC", "earer", "EARER", "egotiate", "NTLM"),
+        ("basic", "bearer", "negotiate", "ntlm"),
         "relay bearer, basic",
-        check="has_digit", finds="credentials behind Basic, Bearer, Negotiate and NTLM"),
+        check="has_digit", any_case=True, finds="credentials behind Basic, Bearer, Negotiate and NTLM"),
     Format(
         "shell-credentials",
         r"(?:-[uU]|--(?:proxy-)?user)(?:[ =]{1,3}|\\*[\"'],\s{0,3}[bu]?)\\*[\"']?[^\s:\"'\\/+-][^\s:\"'\\]{0,80}:"
