@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -57,6 +58,43 @@ WORDS = """
 PAIRS = ('": "', '", "', "='", "</", '" ', "> <", " = ", ")=(", "--", " is ")
 JOINTS = [*" :=&;,.|/<>\"'()[]{}\n-_%+\\", *PAIRS]
 texts = st.lists(st.sampled_from([*WORDS, *JOINTS, *JOINTS]), max_size=24).map("".join)
+
+
+OPAQUE = "A7xQ29ZmPr4KfW81bLq0"
+SHAPES = (
+    "sid eq 'X'",
+    "session (old): X",
+    '{"session (old)": "X"}',
+    '{"session#1": "X"}',
+    '{"session_clé": "X"}',
+    '{"sid"          : "X"}',
+    "`session`: X",
+    "session != X",
+    "The key is: X",
+    "- name: SESSION_DATA\n  value: X\n",
+    "name=sid;value=X",
+    'a:1:{s:3:"sid";s:20:"X";}',
+    "<input value=X name=sid />",
+    "<input value='X' name='sid' hidden>",
+    "<input name='sid' data-x1='2' value='X'>",
+    "<input name='sid'value='X'>",
+    json.dumps({"note": json.dumps({"kty": "oct", "k": "X"})}),
+    '{"key_phrase": "X"}',
+    '{"web_hook_url": "X"}',
+)
+"""Grammars in which a parser finds the value of a name that says little, or has a seam."""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_prefilter_sees_what_a_parser_finds(shape: str) -> None:
+    """A parser that reads only around the hits of the scan finds what one that reads all does."""
+    data = shape.replace("X", OPAQUE).encode()
+    kind = "application/json" if shape.startswith("{") else "text/html"
+    readings = [
+        find_in_body(data, kind, hits, Context(DETECTOR, Budget(len(data)))) for hits in (WHOLE, None)
+    ]
+    assert readings[0]
+    assert readings[0] == readings[1]
 
 
 @pytest.mark.parametrize("parser", PARSERS)

@@ -77,7 +77,7 @@ STRONG_PHRASES = _phrases(
     security code|security answer|verification code|recovery code|recovery codes|backup code|backup codes
     one time code|one time password|mfa code|fa code|challenge code|login code|auth code|tfa code|factor code|sms code|confirm code
     confirmation code|verify code|reset code|access code|activation code|device code|user code|oob code
-    recovery phrase|seed phrase|authr key|aws access key id|access key id|goog signature|amz signature
+    key phrase|web hook url|data base url|recovery phrase|seed phrase|authr key|aws access key id|access key id|goog signature|amz signature
     oauth verifier|code verifier|client assertion|saml response|webhook url|magic link|reset link|auth header
     jfrog art api|j frog art api|oidc data|client principal|request uri|encrypted value|user hash|access sign
     phpsessid|mot de passe|kata sandi|kata laluan|mật khẩu|mat khau|codice segreto|parola d ordine|dpop
@@ -359,10 +359,12 @@ def _spellings(word: str) -> set[str]:
     return {one.encode().lower().decode() for one in written}
 
 
-_REST = r"[0-9a-z_.\[\]\- ]{0,40}"
+_REST = r"[0-9a-z_.\[\]\- $@#%&*+'\x80-\xff]{0,40}"
 _SEPARATOR = (
-    r"""[\s"'\\\]]{0,6}(?:-?[:=>|\t]|\xe2(?:[\x86\x87]\x92|\x80[\x93\x94])|</|%3[ad]|\\(?:u00|x)3[ad]|\xef\xbc\x9a|&(?:quot|gt|\#[0-9a-z]{1,5});|"""
-    r"""["']\s{0,9}[,}\]/]|["']?\s{1,9}[a-z-]{1,20}\s?=)"""
+    r"""[\s"'\\\]`!?~*]{0,20}(?:[-+/]?[:=>|\t]|\xe2(?:[\x86\x87]\x92|\x80[\x93\x94])|</|%3[ad]|\\(?:u00|x)3[ad]|\xef\xbc\x9a|&(?:quot|gt|\#[0-9a-z]{1,5});|"""
+    r"""["']\s{0,9}[,}\]/]|["']?\s{1,9}[a-z-]{1,20}\s?=|["'](?:\s{1,9}[a-z]|[a-z-]{1,20}=|;s:)|"""
+    r"""[,;]?[\s"'\\]{0,20}value|[ +]?(?:eq|ne|in|like)[ +]\(?[\\"']|"""
+    r"""(?:\([^()\r\n]{0,60}\)|is|was|are|provided|supplied|given)["']?[ \t]?[:=])"""
 )
 """What stands behind a weak name where it names something."""
 _NO_AUTHOR = r"(?:[^o]|o[^r]|or[^is_-]|ori[^t])"

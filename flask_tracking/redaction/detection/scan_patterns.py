@@ -41,7 +41,7 @@ ESCAPED = (
         r"Failing row contains|Duplicate entry \\*'|\)=\(|duplicate key value is \(|, input_value=",
         ("Failing row", "Duplicate entry", ")=(", "duplicate key value is", ", input_value="),
     ),
-    ScanPattern(r'"kty"', ('"kty"',)),
+    ScanPattern(r'"kty\\{0,3}"', ('"kty',)),
     ScanPattern(r"&lt;[0-9a-z_:.-]{1,60}[^<>&]{0,60}&gt;", ("&lt;",), any_case=True),
 )
 """What may hide a name or a token from the scan; it is undone where it is found."""
