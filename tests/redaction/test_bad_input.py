@@ -183,6 +183,15 @@ HOSTILE: dict[str, tuple[str, bytes]] = {
 """What is repeated without end, by what is hostile in it."""
 
 
+OPEN_RUNS: dict[str, tuple[bytes, bytes]] = {
+    "backslashes in a structure": (b"password={", b"\\"),
+    "escaped quotes in a structure": (b"password={", b'\\"'),
+    "backslashes where an error may quote": (b"password: x ", b"\\"),
+    "blanks behind a value": (b"password: a", b" "),
+}
+"""What begins once, and then goes on without end."""
+
+
 def grows(measure: Callable[[int], float], size: int, factor: int) -> float:
     """Return by how much a `factor` times larger input takes longer, as the least of some tries."""
     tries = []
@@ -215,6 +224,22 @@ def test_work_grows_with_the_size(engine: Engine, hostile: str) -> None:
         return cpu_s(lambda: redactor.redact([record]))
 
     assert grows(measure, 16_384, 4) < 9
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("run", OPEN_RUNS)
+def test_open_runs_grow_with_the_size(engine: Engine, run: str) -> None:
+    """A run is read once, and not again from each place in it."""
+    beginning, unit = OPEN_RUNS[run]
+    redactor = Redactor(Settings(), engine=engine)
+    redactor.redact([make_record(request_body=b"password=1")])  # compiles
+
+    def measure(size: int) -> float:
+        body = beginning + unit * (size // len(unit))
+        record = make_record(request_body=body, request_headers=(("Content-Type", TEXT),))
+        return cpu_s(lambda: redactor.redact([record]))
+
+    assert grows(measure, 8_192, 4) < 9
 
 
 @pytest.mark.hostile

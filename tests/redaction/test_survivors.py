@@ -49,6 +49,8 @@ BODIES: dict[str, tuple[str, str]] = {
         "<a>" + escape(f'<p name="password" value="a {SECRET}"/>') + "</a>",
     ),
     "an escaped representation": ("text/html", escape(f"{{'password': '{SECRET}'}}")),
+    "a representation in one": ("text/plain", f"password={{'a': '', 'it': 1, 'old': '{SECRET}'}}"),
+    "a name in stars": ("text/markdown", f"**Password**: {SECRET}"),
     "a bold label": ("text/html", f"<b>Password</b>: {SECRET}"),
     "a flag": ("text/plain", f"mysql --password {SECRET} shop"),
     "a flag in quotes": ("text/plain", f"mysql --password 'a {SECRET}' shop"),

@@ -6,7 +6,7 @@ import re
 
 _MORE_QUOTES = re.compile(rb"""\\*["'`]\s*(\\*["'`])""")
 _BRACKET = re.compile(rb"[(\[{}\])]")
-_STRING_OR_BRACKET = re.compile(rb""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|([(\[{])|[}\])]""", re.S)
+_STRING_OR_BRACKET = re.compile(rb"""\\.|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|([(\[{])|[}\])]""", re.S)
 
 
 def find_quotes(data: bytes, quote: bytes, start: int) -> int:
@@ -45,6 +45,7 @@ def find_bracket(data: bytes, start: int) -> int:
 
 def _close(data: bytes, pattern: re.Pattern[bytes], start: int) -> int:
     depth = 0
+    # An escape stands for itself: a quote in one would begin a string, up to the end, again and again.
     for match in pattern.finditer(data, start):
         first = match[0][:1]
         if first in b"([{":

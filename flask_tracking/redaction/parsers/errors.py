@@ -23,7 +23,7 @@ _MYSQL_KEY = re.compile(
 )
 """``Duplicate entry 'X' for key 'users.api_token'``."""
 _QUOTED = re.compile(
-    rb"""\\*['"]([^'"\r\n]{1,300}?)\\*['"] (?:for|in|of) (?:the )?"""
+    rb"""(?<!\\)\\*['"]([^'"\r\n]{1,300}?)\\{0,9}['"] (?:for|in|of) (?:the )?"""
     rb"""(?:column|field|parameter|attribute|argument|property)[: ]{1,2}\\*['"]?([\w.\[\]-]{1,100})"""
 )
 """``Invalid value 'X' for field 'password'``."""

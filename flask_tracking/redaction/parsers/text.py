@@ -55,8 +55,8 @@ _GAP = re.compile(
     rb"(?:[ \t]|%20|\+(?=[^&]))*)"
 )
 """Blanks, and what PHP's ``var_dump`` writes before a string: ``=>  string(9) "X"``."""
-_NAME_ENDS = b" \t\r\n\"'`\\]!?+~"
-"""What may stand between a name and ``=``: its own quote, or what makes another operator of it."""
+_NAME_ENDS = b" \t\r\n\"'`\\]!?+~*"
+"""Between a name and ``=``: its own quote, ``**`` of Markdown, or what makes another operator of it."""
 _NAME_QUOTE = re.compile(rb"(?:%(?:2[27]|5[Dd])|&quot;|&#(?:34|39|x2[27]);|</[0-9a-z]+>)+\Z")
 """The same where it is escaped, or the end of a tag: ``<b>Password</b>:``."""
 _ARTICLE = re.compile(rb"(?:\A|\W)(?:the|a|an|no|this|that|any)[ \t+]+\Z", re.I)
@@ -67,7 +67,7 @@ _CLOSING = {b'"': b'"', b"'": b"'", b"`": b"`", b"<": b">", b"(": b")"}
 _QUERY_END = re.compile(rb"""[\s"'`<>&#]""")
 _PAIR = rb"""[0-9A-Za-z_.\-\[\]]{1,60}\\*["']?[ \t]*[:=](?!=)"""
 _VALUE_END = re.compile(
-    rb"""[\r\n]|(?:[,;\s]|\\[rn]|%0[AaDd])[ \t]*\\*["']?"""
+    rb"""[\r\n]|(?:[,;\f\v]|(?<![ \t])[ \t]|\\[rn]|%0[AaDd])[ \t]*\\*["']?"""
     + _PAIR
     + rb"""|&(?:amp;)?[^&=\s"'<>]{1,100}=|</[A-Za-z]"""
 )
@@ -92,8 +92,8 @@ _TAGS = re.compile(
 """What may stand between a name and its value in a page: ``<b>Password:</b> X``."""
 _URN = re.compile(rb"\b(?:arn|urn):\S*\Z")  # arn:aws:secret:; not arn: secret:
 _FIRST = re.compile(rb"[^\s]*")
-_STRING = re.compile(rb"""\\*(["'])((?:(?!\\*\1)[^\r\n]){1,1000})\\*\1(?!\s*:)""")
-"""A string in a structure, and not a key."""
+_STRING = re.compile(rb"""(?<!\\)\\*(["'])((?:\\*(?!\1)[^\\\r\n])*)\\*\1(\s{0,9}(?::|=>))?""")
+"""A string in a structure; where the last group is, a key: ``{'old': 'X'}``."""
 _BELOW = re.compile(rb"[ \t]*[|>]?[+-]?[ \t]*")
 """What stands behind a name whose value is on the next lines, as in YAML."""
 _LINE = re.compile(rb"(?:\r\n?|\n|\\r\\n|\\n)([ \t]*)((?:[^\r\n\\]|\\(?![rn]))*)")
@@ -313,7 +313,8 @@ def _find_value(
         strings = list(_STRING.finditer(data, structure.end(), end))
         if strings or structure[0][-1:] == b"(" and len(structure[0]) > 1:
             for string in strings:
-                yield from _judge(data, *string.span(2), strength, context, is_loose=True)
+                if string[3] is None:
+                    yield from _judge(data, *string.span(2), strength, context, is_loose=True)
             return
     end = _find_end(data, name, after, start)
     context.budget.spend(end - start)
