@@ -6,6 +6,7 @@ import base64
 import json
 import random
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
@@ -43,6 +44,11 @@ def redact(engine: Engine, kind: str, body: str) -> Record:
     return redacted
 
 
+def wrap(run: str, width: int = 76, end: str = "\r\n") -> str:
+    """Return a run in lines, as in a mail."""
+    return end.join(run[at : at + width] for at in range(0, len(run), width))
+
+
 WRITTEN: dict[str, Callable[[str], str]] = {
     "a string": lambda run: json.dumps({"a": run}),
     "a string with escaped slashes": lambda run: json.dumps({"a": run}).replace("/", "\\/"),
@@ -50,6 +56,15 @@ WRITTEN: dict[str, Callable[[str], str]] = {
     "a field": lambda run: f"a=1&b={quote_plus(run)}&c=2",
     "a data URI in a field": lambda run: "b=" + quote_plus(f"data:image/png;base64,{run}") + "&c=2",
     "an attribute": lambda run: f'<img src="data:image/png;base64,{run}" alt="x">',
+    "a mail": lambda run: f"Content-Transfer-Encoding: base64\r\n\r\n{wrap(run)}\r\n--b--",
+    "PEM": lambda run: (
+        f"-----BEGIN CERTIFICATE-----\n{wrap(run, 64, chr(10))}\n-----END CERTIFICATE-----"
+    ),
+    "a string of lines": lambda run: json.dumps({"a": wrap(run)}),
+    "a string of lines as PHP writes it": lambda run: json.dumps({"a": wrap(run)}).replace("/", "\\/"),
+    "a string of lines that ends with one": lambda run: json.dumps({"a": wrap(run, 64, "\n") + "\n"}),
+    "a field of lines": lambda run: f"a=1&b={quote_plus(wrap(run))}&c=2",
+    "a field of lines that ends with one": lambda run: f"b={quote_plus(wrap(run, 60) + chr(10))}&c=2",
 }
 
 
@@ -62,10 +77,41 @@ def test_engines_are_shown_no_long_run(engine: Engine, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WRITTEN)
+def test_no_part_of_a_long_run_is_scanned(
+    engine: Engine, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is any on the way through the parsers."""
+    image, scanned = make_image(), list[bytes]()
+    make_scan, make_choice = engine.make_scan, engine.make_choice
+
+    def spy(make: Callable[..., Callable[[bytes], Any]]) -> Callable[..., Callable[[bytes], Any]]:
+        def make_spy(*patterns: Any) -> Callable[[bytes], Any]:
+            scan = make(*patterns)
+
+            def note(data: bytes) -> Any:
+                scanned.append(data)
+                return scan(data)
+
+            return note
+
+        return make_spy
+
+    monkeypatch.setattr(engine, "make_scan", spy(make_scan))
+    monkeypatch.setattr(engine, "make_choice", spy(make_choice))
+    body = WRITTEN[way](image)
+    redact(engine, JSON if body[0] == "{" else FORM if "&" in body else "text/plain", body)
+    assert scanned
+    assert not [
+        data for data in scanned for at in range(76, 3000, 76) if image[at : at + 20].encode() in data
+    ]
+
+
+@pytest.mark.parametrize("way", WRITTEN)
 def test_images_stay(engine: Engine, way: str) -> None:
     """An image is no secret, and neither are its neighbours."""
     body = WRITTEN[way](make_image())
-    assert redact(engine, JSON if body[0] == "{" else FORM, body).request_body == body.encode()
+    kind = JSON if body[0] == "{" else FORM if "&" in body else "text/plain"
+    assert redact(engine, kind, body).request_body == body.encode()
 
 
 def test_secrets_beside_a_run_are_found_where_they_stand(engine: Engine) -> None:
@@ -127,6 +173,42 @@ def test_names_and_parts_of_tokens_stay_in_place(engine: Engine, body: str) -> N
     """A run that a separator follows is a name, and one beside a point a part of something."""
     run = make_image().replace("=", "").replace("+", "a").replace("/", "b")
     assert Detector(engine, Names()).set_aside((body % run).encode()) is None
+
+
+@pytest.mark.parametrize("write", [str, lambda text: json.dumps({"a": text})], ids=["text", "JSON"])
+def test_private_keys_are_removed_whole(engine: Engine, write: Callable[[str], str]) -> None:
+    """Their lines are a run that is set aside, and go with the head of the key."""
+    key = wrap(make_image(1200), 64, "\n")
+    pem = f"-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n"
+    body = redact(engine, "", write(f"The file:\n{pem}That is all.")).request_body.decode()
+    assert "END PRIVATE KEY" in body and "That is all." in body
+    assert not any(line in body for line in key.splitlines())
+
+
+def test_text_in_lines_is_read(engine: Engine) -> None:
+    """A text in base64 goes whole, all lines of it, when there is a secret in it."""
+    text = json.dumps({"note": "tea " * 60 + "Y1", "password": "correct horse"})
+    run = wrap(base64.b64encode(text.encode()).decode())
+    redacted = redact(
+        engine, "text/plain", f"Content-Transfer-Encoding: base64\r\n\r\n{run}\r\n\r\nbye"
+    )
+    assert redacted.request_body == b"Content-Transfer-Encoding: base64\r\n\r\n[redacted]\r\n\r\nbye"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_names_below_lines_stay_in_place(engine: Engine, end: str) -> None:
+    """The name of the next line is not the last line of a run."""
+    lines = wrap(make_image()[:760], 76, end)
+    body = redact(engine, "text/plain", f"{lines}{end}password: correct horse").request_body
+    assert body == f"{lines}{end}password: [redacted]".encode()
+
+
+def test_tokens_at_the_heads_of_lines_are_found(engine: Engine) -> None:
+    """Tokens of one length, one in each line, look like a run."""
+    tokens = [draw("gh|p_{a36}", RANDOM) for _ in range(9)]
+    keys = [draw("AB|SK{a72}", RANDOM) for _ in range(9)]
+    body = redact(engine, "text/plain", "\n".join([*tokens, "", *keys])).request_body.decode()
+    assert not any(one[8:] in body for one in tokens + keys)
 
 
 def test_known_secrets_in_a_run_are_found(engine: Engine) -> None:

@@ -4,10 +4,12 @@ To an automaton each is news: 66 KB of a new image would cost RE2 half a second.
 place of a run, and findings are moved back. Not set aside, and looked at like any other text, is a run
 
 - below `MIN_RUN` characters, without digits, capitals or small letters, or of both alphabets;
-- with a known secret, or a token of a known format at its head or behind a ``+``, ``/``, ``-``, ``_``;
+- with a known secret, or a token of a known format at the head of a line, or behind a ``+``, ``/``,
+  ``-``, ``_``;
 - beside a point, as in a JWT, or before a separator, which makes it a name.
 
-What a run decodes to is read as far as it is text.
+What a run decodes to is read as far as it is text. Lines of one length are one run, as in a mail or in
+PEM, also where form or JSON escape the line breaks.
 """
 
 from __future__ import annotations
@@ -24,15 +26,21 @@ from ..findings import Finding, Mapped
 MIN_RUN = 200
 STAND_IN = b"0Zq9" * 16
 """Opaque like a run, always the same, and base64 of no text."""
+MIN_LINE = 40
+"""Characters of a line of a wrapped run; MIME has 76, PEM 64."""
 _STRIDE = 8
-_CHARACTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/_-%\\"
+_CHARACTERS = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/_-%\\\r\n"
 _MASK = bytes(0x61 if code in _CHARACTERS else 0x20 for code in range(256))
 _SAMPLES = b"a" * (MIN_RUN // _STRIDE)
-_STRETCH = re.compile(rb"[0-9A-Za-z+/_%\\-]*")
+_STRETCH = re.compile(rb"[0-9A-Za-z+/_%\\\r\n-]*")
 _RUN = re.compile(
-    rb"((?:%2[BbFf]|\\/)?[0-9A-Za-z+/_-]+(?:(?:%2[BbFf]|\\/)[0-9A-Za-z+/_-]*)*)|%[0-9A-Fa-f]{2}|\\."
+    rb"((?:[0-9A-Za-z+/_-]+|(?:%2[BbFf]|\\/)[0-9A-Za-z+/_-]*)(?:(?:%2[BbFf]|\\/)[0-9A-Za-z+/_-]*)*)|"
+    rb"%[0-9A-Fa-f]{2}|\\."
 )
 """A run, with ``+`` and ``/`` as forms and PHP's JSON escape them; other escapes are no part of it."""
+_BREAK = re.compile(rb"\r?\n|(?:\\r)?\\n|(?:%0[Dd])?%0[Aa]")
+_LAST_LINE_END = re.compile(rb"""(?:=|%3[Dd]){0,2}(?:[\r\n"'&]|\\[\\"'nr]|%(?:0[AaDd]|2[27])|\Z)""")
+"""Behind the last line; behind ``password`` in the next line of a text is something else."""
 _NAME_END = re.compile(
     rb"""(?=((?:=|%3[Dd]){0,2}))\1"""
     rb"""(?:(?:\\*["'])?[0-9A-Za-z]|(?:\\*["']|%2[27])?[ \t]*(?:[:=]|%3[AaDd]))"""
@@ -42,8 +50,11 @@ _KINDS = tuple(map(re.compile, (rb"[0-9]", rb"[A-Z]", rb"[a-z]")))
 _BESIDE = tuple(b".:|$~"[at : at + 1] for at in range(5))
 """Beside a part of a token, like those of a JWT."""
 _PADDING = re.compile(rb"(?:=|%3[Dd]){0,2}")
-_ESCAPED = re.compile(rb"%(?:2[BbFf]|3[Dd])|\\/")
-_UNESCAPED = {b"%2b": b"+", b"%2f": b"/", b"%3d": b"=", rb"\/": b"/"}
+_ESCAPED = re.compile(rb"%(?:2[BbFf]|3[Dd]|0[AaDd])|\\[/nr]")
+_UNESCAPED = {
+    **{b"%2b": b"+", b"%2f": b"/", b"%3d": b"=", b"%0a": b"\n", b"%0d": b"\r"},
+    **{rb"\/": b"/", rb"\n": b"\n", rb"\r": b"\r"},
+}
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _STRINGS = re.compile(rb"[\t\n\r -~]{16,}")
 """Text in what is none as a whole: random bytes have so many printable ones in a row hardly ever."""
@@ -87,11 +98,11 @@ def set_aside(data: bytes, is_seen: Callable[[bytes], bool]) -> WithoutRuns | No
     samples = data[::_STRIDE].translate(_MASK)
     if _SAMPLES not in samples:
         return None
-    runs = [
-        Run(start, end, decode_text(run))
-        for start, end in _find_runs(data, samples)
-        if _is_random(run := normalise(data[start:end])) and not is_seen(run)
-    ]
+    runs = []
+    for start, end in _find_runs(data, samples):
+        lines = normalise(data[start:end]).split()
+        if _is_random(run := b"".join(lines)) and not is_seen(b"/".join(lines)):
+            runs.append(Run(start, end, decode_text(run)))
     return WithoutRuns(data, runs) if runs else None
 
 
@@ -102,10 +113,35 @@ def _find_runs(data: bytes, samples: bytes) -> Iterator[Range]:
         while start and data[start - 1] in _CHARACTERS:
             start -= 1
         end = _STRETCH.match(data, start).end()  # type: ignore[union-attr] # it matches nothing, too
-        for run in _RUN.finditer(data, start, end) if end - start >= MIN_RUN else ():
-            if run[1] and len(run[1]) >= MIN_RUN and _stands_alone(data, *run.span()):
-                yield run.start(), _PADDING.match(data, run.end()).end()  # type: ignore[union-attr]
+        for first, last in _join_lines(data, start, end) if end - start >= MIN_RUN else ():
+            if last - first >= MIN_RUN and _stands_alone(data, first, last):
+                yield first, _PADDING.match(data, last).end()  # type: ignore[union-attr]
         at = end // _STRIDE + 1
+
+
+def _join_lines(data: bytes, start: int, end: int) -> Iterator[Range]:
+    """Find the runs within a stretch: lines of one length, and the last one, are one."""
+    first = last = width = 0
+    for run in _RUN.finditer(data, start, end):
+        if not run[1]:
+            continue
+        size = len(normalise(run[1]))
+        is_next = size <= width and _BREAK.fullmatch(data, last, run.start()) is not None
+        if is_next and _is_line(run, size == width):
+            width = size if size == width else 0
+        else:
+            if last:
+                yield first, last
+            first, width = run.start(), size if size >= MIN_LINE else 0
+        last = run.end()
+    if last:
+        yield first, last
+
+
+def _is_line(run: re.Match[bytes], is_full: bool) -> bool:
+    """Tell whether a run is a line of a wrapped one: these have the standard alphabet."""
+    is_standard = b"-" not in run[1] and b"_" not in run[1]
+    return is_standard and (is_full or _LAST_LINE_END.match(run.string, run.end()) is not None)
 
 
 def _stands_alone(data: bytes, start: int, end: int) -> bool:
@@ -120,6 +156,8 @@ def _is_random(run: bytes) -> bool:
 
 def normalise(run: bytes) -> bytes:
     """Return a run of the standard alphabet or the other, its escapes undone."""
+    if b"%" not in run and b"\\" not in run:
+        return run
     return _ESCAPED.sub(lambda escape: _UNESCAPED[escape[0].lower()], run)
 
 
