@@ -21,7 +21,7 @@ from .markers import LONGEST_MARK, MARKER, MARKS
 from .parsers.body import find_apart, find_in_body, find_in_form, find_in_string, trim_cut
 from .parsers.context import Context, MalformedError
 from .prefilter import UNDECODABLE, Hits, is_cut
-from .removed_arguments import RemovedArguments
+from .removed_arguments import NOTHING_REMOVED, RemovedArguments
 from .replacement import Actions, apply
 
 WHOLE = "redacted whole"
@@ -35,6 +35,10 @@ PARSED_OF_AGENT = ("browser", "version", "platform", "browser_name", "platform_n
 _WORD = re.compile(r"[^\W_]+")
 _SAFE_KEY = re.compile(r"[A-Za-z_][0-9A-Za-z_-]{0,39}")
 _TITLES: BoundedCache[str, str] = BoundedCache(str.title)
+_PLACES: BoundedCache[tuple[str, ...], Sequence[int]] = BoundedCache(
+    lambda names: [at for at, name in enumerate(names) if _TITLES[name] in CREDENTIAL_HEADERS]
+)
+"""Where the credentials are among headers with these names: a client sends them in the same order."""
 _HEADER_FIELDS = fields_holding(Holds.HEADERS)
 _BY_KIND = {holds: fields_holding(holds) for holds in Holds}
 
@@ -48,7 +52,7 @@ def strip_credentials(values: dict[str, Any], actions: Actions) -> bool:
     remarks: list[Remark] = []
     for field in _HEADER_FIELDS:
         pairs: Headers = values[field]
-        places = [at for at, (name, _) in enumerate(pairs) if _TITLES[name] in CREDENTIAL_HEADERS]
+        places = _PLACES[tuple([name for name, _ in pairs])]
         if places:
             stripped = list(pairs)
             for at in places:
@@ -79,6 +83,13 @@ class _Shift(NamedTuple):
     offset: int = 0
     stored_offset: int = 0
 
+    def move(self, remark: Remark) -> Remark:
+        """Return a remark on the part as one on the field."""
+        return remark._replace(
+            offset=self.offset + remark.offset,
+            stored_offset=self.stored_offset + (remark.stored_offset or 0),
+        )
+
 
 _NO_SHIFT = _Shift()
 
@@ -92,18 +103,8 @@ def _replace(
     shift: _Shift = _NO_SHIFT,
 ) -> bytes:
     """Replace findings, and remark what was removed."""
-    stored, removed = apply(data, found, path, actions)
-    remarks += [
-        Remark(
-            path,
-            one.rule,
-            shift.offset + one.offset,
-            one.length,
-            shift.stored_offset + one.stored_offset,
-            one.stored_length,
-        )
-        for one in removed
-    ]
+    stored, made = apply(data, found, path, actions)
+    remarks += made if shift is _NO_SHIFT else map(shift.move, made)
     return stored
 
 
@@ -133,9 +134,9 @@ class RecordRedaction:
         self._actions = actions
         self._values = values
         self._remarks: list[Remark] = list(values["redacted"])
-        self._is_cut = {side: is_cut(record, side) for side in ("request", "response")}
+        self._record = record
         self._max_body_bytes = max_body_bytes
-        self._removed = RemovedArguments((), None)
+        self._removed = NOTHING_REMOVED
         self._last: tuple[tuple[bytes, str], list[Finding]] | None = None
         """A body and its type, with the findings: what was sent is often what comes back."""
 
@@ -304,7 +305,7 @@ class RecordRedaction:
             self._remarks.append(Remark(name, "unreadable", 0, len(data), 0, 0))
             values[name] = b""
             return
-        if self._is_cut[side]:
+        if is_cut(self._record, side):
             data, ranges = trim_cut(data), None
         redacted = self._bytes(name, data, _find_content_type(values[f"{side}_headers"]), ranges)
         values[name] = cut_body(redacted, self._max_body_bytes)

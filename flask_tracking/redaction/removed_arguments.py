@@ -66,3 +66,6 @@ def _make_argument(value: str, stored: str) -> _Argument:
         re.compile(rb"(?<=/)(?:%b)(?=[/?#;,>\"' ]|\Z)" % any_way),
         stored.encode("utf-8", "surrogatepass"),
     )
+
+
+NOTHING_REMOVED = RemovedArguments((), None)

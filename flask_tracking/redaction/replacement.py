@@ -6,8 +6,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
 
+from ..record import Remark
 from ..runtime.guard import call_foreign
 from .findings import Finding
 from .markers import MARKER
@@ -19,18 +19,6 @@ _UNSAFE = re.compile(r"[^\w .:/@#*\[\]()-]", re.A)
 
 Redact = Callable[[str, str, str], str | None]
 """``redact(path, value, rule)``: returns what to store, None for the marker."""
-
-
-class Removed(NamedTuple):
-    """A secret that was removed from a text, and its replacement."""
-
-    rule: str
-    offset: int
-    """In the text as it came, in bytes."""
-    length: int
-    stored_offset: int
-    """In the text as it is stored."""
-    stored_length: int
 
 
 class Actions:
@@ -50,9 +38,13 @@ class Actions:
         self._default = by_rule.get("*", REMOVE)
         self._hash_key = None if hash_key is None else hash_key.encode("utf-8", "surrogatepass")
         self._callback = callback
+        is_plain = callback is None and all(action == REMOVE for action in by_rule.values())
+        self._always = MARKER.encode() if is_plain else None
 
     def decide(self, path: str, rule: str, value: bytes) -> bytes | None:
         """Return the replacement of `value`, the secret at `path`; None to let it stand."""
+        if self._always is not None:
+            return self._always
         if self._callback is not None:
             text = value.decode("utf-8", "surrogateescape")
             chosen = call_foreign("calling redact", self._callback, path, text, rule, default=None)
@@ -74,7 +66,7 @@ class Actions:
 
 def apply(
     data: bytes, found: Iterable[Finding], path: str, actions: Actions
-) -> tuple[bytes, list[Removed]]:
+) -> tuple[bytes, list[Remark]]:
     """Replace the findings in a text.
 
     Args:
@@ -84,10 +76,10 @@ def apply(
         actions: decide about each of them, once.
 
     Returns:
-        The text as it may be stored, and what was really removed from it.
+        The text as it may be stored, and a remark for each secret that was really removed from it.
     """
     parts: list[bytes] = []
-    removed: list[Removed] = []
+    remarks: list[Remark] = []
     at = stored = 0
     for start, end, rule, quote, value, instead in found:
         if instead is None:
@@ -97,7 +89,7 @@ def apply(
             instead = quote + decided + quote
         parts += [data[at:start], instead]
         stored += start - at
-        removed.append(Removed(rule, start, end - start, stored, len(instead)))
+        remarks.append(Remark(path, rule, start, end - start, stored, len(instead)))
         stored += len(instead)
         at = end
-    return b"".join([*parts, data[at:]]), removed
+    return b"".join([*parts, data[at:]]), remarks

@@ -276,26 +276,29 @@ _PHRASES = (
 )
 
 
+_ALL_PHRASES = _Rows([*STRONG_PHRASES, *CODE_PHRASES, *TOKEN_PHRASES, *WEAK_PHRASES])
+
+
 def is_known_phrase(words: Sequence[str]) -> bool:
     """Tell whether these words are a name as the tables have it: ``api_key``."""
-    return any(rows.has("".join(words)) for rows, _ in _PHRASES)
+    return _ALL_PHRASES.has("".join(words))
 
 
 def is_mentioned(words: Sequence[str]) -> bool:
     """Tell whether a text names a secret, like ``Confirm password`` and ``Clé d'API``."""
-    glued = "".join(words)
-    return any(
-        word in _MENTIONS
-        or word.startswith(_BEGINNINGS)
-        or not (word.isascii() or len(word) < 4)
-        and any(known in word for known in _FOREIGN)
-        for word in words
-    ) or any(rows.find(tuple(words), glued) for rows, _ in _PHRASES)
+    return any(map(_is_mention, words)) or bool(_ALL_PHRASES.find(tuple(words), "".join(words)))
+
+
+def _is_mention(word: str) -> bool:
+    if word in _MENTIONS or (word[:3] in _FIRST_THREE and word.startswith(_BEGINNINGS)):
+        return True
+    return not word.isascii() and len(word) >= 4 and any(known in word for known in _FOREIGN)
 
 
 _MENTIONS = STRONG_WORDS | TOKEN_WORDS | WEAK_WORDS | {"api", "key", "code"}
 _INFLECTED = tuple(BEGINNINGS)
 _BEGINNINGS = ("api", *BEGINNINGS, *(word for word in STRONG_WORDS if len(word) > 5))
+_FIRST_THREE = frozenset(beginning[:3] for beginning in _BEGINNINGS)
 _FOREIGN = tuple(word for word in STRONG_WORDS if not word.isascii())
 
 

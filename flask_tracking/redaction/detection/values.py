@@ -158,7 +158,8 @@ def is_secret(
     lowered = text.lower()
     if strength is Strength.NONE or lowered in _NOTHING:
         return False
-    if _ONLY_MARKS.fullmatch(value.strip()) or is_marked(value.strip()):
+    marks = value.strip()
+    if marks[-1:] in b"]>*" and (_ONLY_MARKS.fullmatch(marks) or is_marked(marks)):
         return False
     if strength is Strength.OWN:
         return True
