@@ -6,6 +6,13 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_tracking.redaction.detection.detector import Detector
+from flask_tracking.redaction.detection.names import Names
+from flask_tracking.redaction.engines.base import Engine
+from flask_tracking.redaction.engines.python import MIN_FOR_TREE, _make_finder
 
 from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.names import Names
@@ -49,3 +56,26 @@ def test_a_scan_at_the_end_of_the_process_does_not_take_it_down() -> None:
             [sys.executable, "-c", SCANNING], capture_output=True, text=True, timeout=60
         )
         assert (done.returncode, done.stderr) == (7, "")
+
+
+HINTS = st.sets(st.text("ab.", max_size=5), min_size=MIN_FOR_TREE)
+
+
+@given(hints=HINTS, text=st.text("ab.c"))
+def test_tree_of_hints_finds_what_is_in_a_text(hints: set[str], text: str) -> None:
+    """Hints begin like others, and are within others: each is found as ``in`` finds it."""
+    by_number = dict(enumerate(sorted(hints)))
+    find = _make_finder({hint.encode(): [number] for number, hint in by_number.items()})
+    assert set(find(text.encode())) == {number for number, hint in by_number.items() if hint in text}
+
+
+def test_what_goes_on_for_ever_is_no_part_of_a_hit(engine: Engine) -> None:
+    """RE2 looks for the head of a match from its end back: a key may end with any text."""
+    head = b"-----BEGIN PRIVATE KEY-----"
+    assert Detector(engine, Names()).scan(head + b" tea" * 1000) == [(0, len(head))]
+
+
+def test_any_run_is_no_part_of_a_hit(engine: Engine) -> None:
+    """A signed value begins with any run: Python's engine would look for it from every place."""
+    signed = b"tea" * 60 + b":" + b"Xy1" * 9
+    assert Detector(engine, Names()).scan(b"a " + signed) == [(2 + 180, 2 + len(signed))]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
+
 from flask_tracking import Settings
+from flask_tracking.redaction import prefilter as module
 from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.names import Names
 from flask_tracking.redaction.engines.base import Engine
@@ -39,3 +44,19 @@ def test_varied_headers_cost_no_memory(engine: Engine) -> None:
     for number in range(MAX_CLEAN * 2):
         prefilter.look([make_record(request_headers=(("X-Tag", f"tea {number}"),))])
     assert len(prefilter._clean) <= MAX_CLEAN + 2
+
+
+@pytest.mark.parametrize("bytes_at_once", [0, 1, 60, 1 << 17])
+def test_hits_do_not_depend_on_the_parts_of_a_batch(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, bytes_at_once: int
+) -> None:
+    """A record is seen as if it came alone, wherever its batch is split."""
+    monkeypatch.setattr(module, "BYTES_AT_ONCE", bytes_at_once)
+    bodies = [b"", b"tea", b"password: correct horse", b"a" * 90 + b" token=X", b"pass", b"word: tea"]
+    drawn = random.Random(5)
+    records = [
+        make_record(request_body=drawn.choice(bodies), response_body=drawn.choice(bodies))
+        for _ in range(40)
+    ]
+    prefilter = Prefilter(Detector(engine, Names()), 65_536)
+    assert prefilter.look(records) == [hits for one in records for hits in prefilter.look([one])]

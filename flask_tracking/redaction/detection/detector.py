@@ -45,6 +45,7 @@ SPACED = frozenset(
     }
 )
 """Rules of what is no single run of token characters."""
+_ANY_RUN = "[0-9A-Za-z_-]+"
 
 
 class Detector:
@@ -155,6 +156,9 @@ def _make_scan_pattern(rule: Format) -> ScanPattern:
     elif pattern.endswith("*)"):
         # What may be empty tells nothing, and RE2 would look for its head from a hit back to the last.
         pattern = pattern.rpartition("(?P<s>")[0]
+    elif pattern.startswith(_ANY_RUN):
+        # Python's `re` would try from every place in every word; the rest is in the same run.
+        return ScanPattern(_without_group(pattern[len(_ANY_RUN) :]), rule.hints, needs=_needs(rule))
     return ScanPattern(
         _without_group(pattern), rule.hints, _without_group(rule.before), rule.any_case, _needs(rule)
     )
