@@ -32,8 +32,8 @@ _pick_texts = make_pick(_TEXTS)
 _PLAIN, _HIDDEN = "", None
 MAX_CLEAN, MAX_CLEAN_SIZE = 1000, 300
 """Values of headers that are remembered, and the characters of the longest."""
-BYTES_AT_ONCE = 1 << 17
-"""Of bodies: Python's ``re`` holds the interpreter for as long as it reads, up to the end."""
+BYTES_AT_ONCE = 1 << 16
+"""Python's ``re`` holds the interpreter for as long as it reads, up to the end."""
 
 
 class Hits(NamedTuple):
@@ -66,9 +66,6 @@ class Prefilter:
 
     def look(self, records: Sequence[Record]) -> list[Hits]:
         """Return the hits in each record."""
-        return [hits for some in _split(records) for hits in self._look(some)]
-
-    def _look(self, records: Sequence[Record]) -> list[Hits]:
         texts: list[bytes] = []
         to_read, news = [], []
         for record in records:
@@ -84,12 +81,11 @@ class Prefilter:
             texts += (head, b"" if read_request else request, b"" if is_seen else response)
             to_read.append((read_request, read_response))
             news.append(new)
-        hits = self._detector.scan(b"\n".join(texts))
-        if not hits and not any(map(any, to_read)):
+        seen = self._scan(texts)
+        if not any(seen) and not any(map(any, to_read)):
             for new in filter(None, news):
                 self._learn(new)
             return [CLEAN] * len(records)
-        seen = _spread(hits, texts)
         for new, head_hits in zip(news, seen[::3], strict=True):
             if new and not head_hits:
                 self._learn(new)
@@ -99,6 +95,14 @@ class Prefilter:
                 records, to_read, seen[::3], seen[1::3], seen[2::3], strict=True
             )
         ]
+
+    def _scan(self, texts: Sequence[bytes]) -> list[Sequence[Range]]:
+        """Return the hits in each text; small ones are scanned together."""
+        if len(texts) > 1 and sum(map(len, texts)) > BYTES_AT_ONCE:
+            half = len(texts) // 2
+            return [*self._scan(texts[:half]), *self._scan(texts[half:])]
+        hits = self._detector.scan(b"\n".join(texts))
+        return _spread(hits, texts) if hits else [()] * len(texts)
 
     def _must_read(self, record: Record, side: str) -> bool:
         values = vars(record)
@@ -134,17 +138,6 @@ class Prefilter:
         self._clean.update(
             text for text in texts if len(text) <= MAX_CLEAN_SIZE and "multipart/" not in text.lower()
         )
-
-
-def _split(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Split a batch so that each part has about `BYTES_AT_ONCE` of bodies."""
-    start = size = 0
-    for at, record in enumerate(records):
-        if size > BYTES_AT_ONCE:
-            yield records[start:at]
-            start, size = at, 0
-        size += len(record.request_body) + len(record.response_body)
-    yield records[start:]
 
 
 def _gather_head(values: Mapping[str, Any], new: Iterable[str]) -> bytes:

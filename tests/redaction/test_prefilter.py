@@ -46,7 +46,7 @@ def test_varied_headers_cost_no_memory(engine: Engine) -> None:
     assert len(prefilter._clean) <= MAX_CLEAN + 2
 
 
-@pytest.mark.parametrize("bytes_at_once", [0, 1, 60, 1 << 17])
+@pytest.mark.parametrize("bytes_at_once", [0, 1, 60, 1 << 16])
 def test_hits_do_not_depend_on_the_parts_of_a_batch(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, bytes_at_once: int
 ) -> None:

@@ -50,6 +50,8 @@ _CAPITALS = bytes(
 """All digits, and all digits and capitals, are one: cards and IBANs are rows of them."""
 MIN_FOR_TREE = 20
 """So many hints are looked for as one pattern; fewer are found sooner one by one."""
+BYTES_AT_ONCE = 1 << 14
+"""Read in one call for hints; the interpreter is held for as long."""
 _OPEN_REPEAT = re.compile(r"[*+]|,\}")
 
 Find = Callable[[int], "Range | None"]
@@ -113,13 +115,16 @@ def _make_finder(hints: Mapping[bytes, list[int]]) -> Callable[[bytes], Iterable
         longest: [at for hint, some in hints.items() if longest.startswith(hint) for at in some]
         for longest in hints
     }
-    always = hints.get(b"", [])
+    always, more = hints.get(b"", []), max(map(len, hints))
 
     def find(text: bytes) -> Iterable[int]:
-        begin = first.search(text)
-        if begin is None:
-            return always
-        return [at for hint in set(everywhere.findall(text, begin.start())) for at in within[hint]]
+        found: set[bytes] = set()
+        for start in range(0, len(text), BYTES_AT_ONCE):
+            end = start + BYTES_AT_ONCE + more
+            begin = first.search(text, start, end)
+            if begin is not None:
+                found.update(everywhere.findall(text, begin.start(), end))
+        return [at for hint in found for at in within[hint]] if found else always
 
     return find
 
