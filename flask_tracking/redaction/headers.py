@@ -15,9 +15,9 @@ CREDENTIAL_HEADERS = frozenset({"Authorization", "Cookie", "Proxy-Authorization"
 """In Title-Case, as WSGI's keys become."""
 RULE = "header"
 _COOKIE_NAME = re.compile(rb"[A-Za-z_][0-9A-Za-z_.-]{0,39}")
-_PAIR = rb"[A-Za-z_][0-9A-Za-z_.-]{0,39}=[^;\s]+"
+_PAIR = rb"[A-Za-z_][0-9A-Za-z_.-]{0,39}=[^;\s\"\]>*]+"
 _PAIRS = re.compile(rb"%b(?:; %b)*" % (_PAIR, _PAIR))
-"""``Cookie`` as browsers write it."""
+"""``Cookie`` as browsers write it, without a marker in it."""
 _PAIR_VALUE = re.compile(rb"=([^;\s]+)")
 _PIECE = re.compile(rb"[^;\s](?:[^;]*[^;\s])?")
 """A part between two semicolons, without the blanks around it: ``theme=dark``, ``Secure``."""
@@ -34,10 +34,10 @@ def find_credentials(name: str, value: bytes) -> list[Finding]:
         name: of the header, in Title-Case.
         value: as it came.
     """
+    if name == "Cookie" and _PAIRS.fullmatch(value):
+        return [Finding(*pair.span(1), RULE) for pair in _PAIR_VALUE.finditer(value)]
     if b'"' in value:
         found: Iterable[Finding] = [Finding(0, len(value), RULE)]
-    elif name == "Cookie" and _PAIRS.fullmatch(value):
-        found = [Finding(*pair.span(1), RULE) for pair in _PAIR_VALUE.finditer(value)]
     elif name in ("Cookie", "Set-Cookie"):
         found = _find_in_cookies(value, has_attributes=name == "Set-Cookie")
     else:
