@@ -1,28 +1,12 @@
-"""Copies of bodies, and the tee of the response: every chunk is counted and passed on unchanged.
-
-The tee produces a chunk only when the server asks for one. `input_tee` has the tee of the request.
-"""
+"""Copies of bodies: the chunks up to a limit, and the size of the whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
 from fnmatch import fnmatchcase
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from ..runtime.cache import BoundedCache
-from ..runtime.guard import drop_own_frame
-from .span import running
 
-if TYPE_CHECKING:
-    from .exchange import Exchange
-
-__all__ = [
-    "BodyCopy",
-    "OutputTee",
-    "output_tee_class",
-    "stored_types",
-]
+__all__ = ["BodyCopy", "stored_types"]
 
 
 FEW = 16
@@ -87,111 +71,3 @@ def stored_types(patterns: tuple[str, ...]) -> BoundedCache[str, bool]:
         return not media_type or any(fnmatchcase(media_type, one) for one in patterns)
 
     return BoundedCache(is_stored)
-
-
-class OutputTee:
-    """The response iterable that reports each chunk to an `Exchange`. See `output_tee_class`.
-
-    The span is the current one while the app's iterable runs, so that a bare generator finds it.
-    """
-
-    __slots__ = ("__weakref__", "_exchange", "_iterable", "_iterator")
-
-    def __init__(self, iterable: Iterable[bytes], exchange: Exchange) -> None:
-        self._iterable = iterable
-        self._exchange = exchange
-        self._iterator: Iterator[bytes] | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        # A generator: for a stream of many chunks, resuming it takes a third of a method call.
-        try:
-            produce = iter(self._iterable).__next__
-        except BaseException as error:
-            drop_own_frame()
-            self._exchange.fail(error)
-            raise
-        return self._pass_on(produce)
-
-    def __next__(self) -> bytes:
-        # For callers that use the iterable of PEP 3333 as an iterator, which Werkzeug's is.
-        __traceback_hide__ = True
-        try:
-            if self._iterator is None:
-                self._iterator = iter(self)
-            return next(self._iterator)
-        except BaseException:
-            drop_own_frame()
-            raise
-
-    def _pass_on(self, produce: Callable[[], bytes]) -> Iterator[bytes]:
-        __traceback_hide__ = True
-        exchange = self._exchange
-        span, copy = exchange.span, exchange.response
-        is_only_counted: bool | None = False
-        while True:
-            token = running.set(span)
-            try:
-                chunk = produce()
-            except StopIteration:
-                break
-            except BaseException as error:
-                drop_own_frame()
-                exchange.fail(error)
-                raise
-            else:  # while the span is the current one, which its end requires
-                if is_only_counted and type(chunk) is bytes:
-                    copy.size += len(chunk)
-                elif not exchange.has_ended:
-                    is_only_counted = exchange.note_chunk(chunk)
-            finally:
-                running.reset(token)
-            yield chunk
-        if not exchange.has_ended:
-            exchange.end("ok")
-
-    def close(self) -> None:
-        __traceback_hide__ = True
-        exchange = self._exchange
-        close = getattr(self._iterable, "close", None)
-        token = running.set(exchange.span)
-        try:
-            if close is not None:
-                close()
-        except BaseException as error:
-            drop_own_frame()
-            exchange.fail(error)
-            raise
-        finally:
-            running.reset(token)
-            if not exchange.has_ended:
-                exchange.end("disconnected")
-
-    def __del__(self) -> None:
-        # A test client neither read nor closed the stream. Servers always do.
-        if not self._exchange.has_ended:
-            self._exchange.end("unread")
-
-
-class SizedOutputTee(OutputTee):
-    """A tee for iterables with a length, from which some servers derive a ``Content-Length``."""
-
-    __slots__ = ()
-
-    def __len__(self) -> int:
-        try:
-            return len(self._iterable)  # type: ignore[arg-type]
-        except BaseException:
-            drop_own_frame()
-            raise
-
-
-@lru_cache(maxsize=32)
-def output_tee_class(iterable_class: Hashable) -> type[OutputTee] | None:
-    """Return the class of tees for iterables of a class: with a length if they have one.
-
-    Returns:
-        None for a class that is not iterable: the server recognises such an object, or rejects it.
-    """
-    if not (hasattr(iterable_class, "__iter__") or hasattr(iterable_class, "__getitem__")):
-        return None
-    return SizedOutputTee if hasattr(iterable_class, "__len__") else OutputTee

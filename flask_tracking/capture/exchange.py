@@ -13,9 +13,10 @@ from ..runtime.cache import BoundedCache, make_pick
 from ..runtime.guard import call_foreign, counting, drop_own_frame, harmless, report_failure
 from ..runtime.text import read_number
 from . import clock
-from .bodies import CHUNK_SIZE, BodyCopy, output_tee_class
+from .bodies import CHUNK_SIZE, BodyCopy
 from .files import Delivery, SentFile
 from .input_tee import InputTee, tee_input
+from .output_tee import output_tee_class
 from .snapshot import held_bytes
 from .span import ENVIRON_KEY, Span
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, ContextDecorator
 from contextvars import ContextVar
 from sys import getsizeof
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bson import ObjectId
 from flask import has_request_context, request
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from flask import Request
 
     from ..registry import TrackedApp
-    from .exchange import Exchange
 
 ENVIRON_KEY = "flask_tracking.span"
 MAX_CHILDREN = 1000
@@ -72,6 +71,13 @@ def _find_failures() -> Counter[str] | None:
 attribute_by(_find_failures)
 
 
+class BodyCopies(Protocol):
+    """The part of an `Exchange` that marks on a view change."""
+
+    def exclude_bodies(self) -> None:
+        """Copy no bodies from here on, and discard what was copied."""
+
+
 class Span:
     """The object of a running request: values set on it are stored with the record.
 
@@ -82,7 +88,7 @@ class Span:
 
     # Class attributes for what few requests set, or nobody reads unless it is set: attributes of the
     # instance are found faster, and cost time to set. Python stores up to 30 without a dict of its own.
-    exchange: Exchange | None = None
+    exchange: BodyCopies | None = None
     """The copies of the request; released at the end."""
     request: Request | None = None
     """Flask's request, once it has started; released at the end."""

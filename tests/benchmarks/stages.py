@@ -22,7 +22,7 @@ import bson
 from flask import Flask
 
 from flask_tracking import Tracking
-from flask_tracking.capture import bodies, exchange, input_tee, middleware, signals, span
+from flask_tracking.capture import exchange, input_tee, middleware, output_tee, signals, span
 from flask_tracking.exporters.mongo import codec, inserting
 from flask_tracking.exporters.mongo import exporter as mongo
 from flask_tracking.pipeline import assemble, batch, judging, processor, rules
@@ -55,9 +55,9 @@ REQUEST_STAGES = (
     Stage("span: find the trace", span.Span, "settle_trace"),
     Stage("start_response", exchange.Exchange, "start_response"),
     Stage("output: make the tee", exchange.Exchange, "tee"),
-    Stage("output: pass on", bodies.OutputTee, "__iter__"),
+    Stage("output: pass on", output_tee.OutputTee, "__iter__"),
     Stage("output: note a chunk", exchange.Exchange, "note_chunk"),
-    Stage("output: close", bodies.OutputTee, "close"),
+    Stage("output: close", output_tee.OutputTee, "close"),
     Stage("input: note", input_tee.InputTee, "_note"),
     Stage("end", exchange.Exchange, "end"),
     Stage("capture: make", exchange.Exchange, "_make_capture"),

@@ -16,10 +16,6 @@ from flask_tracking.redaction.engines import python
 from flask_tracking.redaction.engines.base import Engine
 from flask_tracking.redaction.engines.python import MIN_FOR_TREE, _make_finder
 
-from flask_tracking.redaction.detection.detector import Detector
-from flask_tracking.redaction.detection.names import Names
-from flask_tracking.redaction.engines.base import Engine
-
 
 @pytest.mark.parametrize("scheme", ["Bearer", "BEARER", "BeareR", "ntlm", "NEGOTIATE", "bASIC"])
 def test_schemes_are_found_in_any_case(engine: Engine, scheme: str) -> None:
