@@ -430,7 +430,10 @@ class Span:
         if self.is_trace_live:
             self._earlier_span = None
         if self.is_annotated or self.handled is not None:  # otherwise none of them was set
-            self._seen_data = self._seen_error = self._description = self.handled = None
+            self.handled = None
+            for name in ("_seen_data", "_seen_error", "_description"):
+                if getattr(self, name) is not None:
+                    setattr(self, name, None)
 
 
 class _Child:
