@@ -44,8 +44,6 @@ class Re2Engine:
     def make_scan(self, patterns: Sequence[ScanPattern]) -> Scan:
         """Return a function that finds where any of `patterns` is, from left to right."""
         compiled = self._compile("|".join(pattern.whole for pattern in patterns))
-        with lock:
-            compiled.get()
 
         def scan(data: bytes) -> list[Range]:
             with lock:
@@ -76,15 +74,14 @@ class Re2Engine:
 
 
 class _Compiled:
-    """A compiled RE2 object, compiled when it is used, and again where a fork may have damaged it.
-
-    Only the scan is compiled before: many processes see no secret, and spare 2 MiB.
-    """
+    """A compiled RE2 object, compiled again where a fork may have damaged it."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
         self._generation = -1
         self._made: Any = None
+        with lock:
+            self.get()
 
     def get(self) -> Any:
         """Return it; the caller must hold the lock as long as it is used."""
