@@ -18,6 +18,7 @@ from .detection.detector import Detector
 from .engines.base import Range
 from .headers import CREDENTIAL_HEADERS
 from .parsers.body import trim_cut
+from .tree import write_tree
 
 UNDECODABLE = "undecodable"
 CUT = frozenset({"truncated", "not read"})
@@ -150,32 +151,18 @@ def _gather_head(values: Mapping[str, Any], new: Iterable[str]) -> bytes:
     return "\n".join(texts).encode("utf-8", "surrogatepass")
 
 
-def _gather_args(args: dict[str, str]) -> Iterable[str]:
-    return [f"{key}={value}" for key, value in args.items()]
+def _gather_tree(tree: Any) -> Iterable[str]:
+    return [write_tree(tree)]
 
 
 def _gather_timings(timings: Iterable[Any]) -> Iterable[str]:
     return [f"{one.name}\n{one.error}" for one in timings]
 
 
-def _flatten(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield f"{key}="
-            yield from _flatten(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _flatten(item)
-    elif isinstance(value, bytes):
-        yield value.decode("latin-1")
-    elif value is not None:
-        yield str(value)
-
-
 _GATHER: dict[Holds, Callable[[Any], Iterable[str]]] = {
-    Holds.ARGS: _gather_args,
+    Holds.ARGS: _gather_tree,
     Holds.ERROR: tuple,
-    Holds.TREE: _flatten,
+    Holds.TREE: _gather_tree,
     Holds.TIMINGS: _gather_timings,
 }
 _OTHERS = [(name, gather) for holds, gather in _GATHER.items() for name in fields_holding(holds)]

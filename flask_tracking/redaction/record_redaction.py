@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
-
-from bson import Decimal128
 
 from ..record import ExceptionInfo, Headers, Holds, Record, Remark
 from ..record_fields import FIELDS, fields_holding
 from ..runtime.cache import BoundedCache
 from .budget import Budget, TooLongError
 from .detection.detector import Detector
-from .detection.values import NOWHERE, Around, is_inherited_secret, is_secret, weigh_key
+from .detection.values import is_secret
 from .engines.base import Range
 from .findings import Finding, merge
 from .headers import CREDENTIAL_HEADERS, find_credentials
 from .markers import LONGEST_MARK, MARKER, MARKS
-from .parsers.body import find_apart, find_in_body, find_in_form, find_in_string, trim_cut
+from .parsers.body import find_apart, find_in_body, find_in_form, find_in_string, find_in_tree, trim_cut
 from .parsers.context import Context, MalformedError
 from .prefilter import UNDECODABLE, Hits, is_cut
 from .removed_arguments import NOTHING_REMOVED, RemovedArguments
 from .replacement import Actions, apply
+from .tree import read_leaves, write_tree
 
 WHOLE = "redacted whole"
 """The note of a body that was dropped because it could not be read."""
@@ -167,7 +166,7 @@ class RecordRedaction:
     def _find(self, find: Callable[[bytes, Context], list[Finding]], data: bytes) -> list[Finding]:
         try:
             return find_apart(data, lambda text: find(text, self._context), self._context)
-        except TooLongError:
+        except (MalformedError, TooLongError):
             return [Finding(0, len(data), "unreadable")]
 
     def _text(self, path: str, text: Any) -> Any:
@@ -228,11 +227,7 @@ class RecordRedaction:
 
     def _args(self, field: str, args: dict[str, str]) -> dict[str, str]:
         """Redact the arguments of the view, and remember which of them must not stand elsewhere."""
-        redacted = {}
-        for key, value in args.items():
-            path = f"{field}.{self._safe_key(key)}"
-            is_hidden = self._is_secret(key, value)
-            redacted[key] = self._hide(path, value) if is_hidden else self._text(path, value)
+        redacted: dict[str, str] = self._tree(field, args)
         removed = [(args[key], redacted[key]) for key in args if redacted[key] != args[key]]
         self._removed = RemovedArguments(removed, self._values["url_rule"])
         return redacted
@@ -260,30 +255,36 @@ class RecordRedaction:
             for one in timings
         )
 
-    def _walk(self, path: str, value: Any, name: Around = NOWHERE) -> Any:
-        """Redact plain values at any depth, each also by the nearest name around it."""
+    def _tree(self, field: str, tree: Any) -> Any:
+        """Redact plain values at any depth, by the rules of a JSON body."""
+        data = _encode(write_tree(tree))
+        found = self._find(find_in_tree, data)
+        return self._rebuild(field, tree, read_leaves(data, found)) if found else tree
+
+    def _rebuild(self, path: str, value: Any, leaves: Iterator[list[Finding]]) -> Any:
+        """Return a value without what was found in its leaves, taking these in their order."""
         if isinstance(value, dict):
             return {
-                self._text(path, key): self._item(path, key, item, name) for key, item in value.items()
+                self._leaf(path, key, next(leaves)): self._rebuild(
+                    f"{path}.{self._safe_key(key)}", item, leaves
+                )
+                for key, item in value.items()
             }
         if isinstance(value, (list, tuple)):
-            return [self._walk(f"{path}[{at}]", item, name) for at, item in enumerate(value)]
-        if value is None or isinstance(value, bool):
-            return value
+            return [self._rebuild(f"{path}[{at}]", item, leaves) for at, item in enumerate(value)]
+        return self._leaf(path, value, next(leaves))
+
+    def _leaf(self, path: str, value: Any, found: list[Finding]) -> Any:
         if isinstance(value, bytes):
-            return self._bytes(path, value)
-        if not isinstance(value, (str, int, float, Decimal128)):
+            is_named = found and found[0].rule == "name" and _covers(found[0], value)
+            if not is_named:
+                return self._bytes(path, value)
+            return _replace(path, value, [Finding(0, len(value), "name")], self._actions, self._remarks)
+        if not found or value is None or isinstance(value, bool):
             return value
         text = str(value)
-        judge = is_inherited_secret if name.is_far else is_secret
-        if judge(name.strength, _encode(text), is_loose=path.endswith("]")):
-            return self._hide(path, text)
-        redacted = self._text(path, text)
+        redacted = self._replaced(path, _encode(text), found)
         return value if redacted == text else redacted
-
-    def _item(self, path: str, key: str, item: Any, around: Around) -> Any:
-        path = f"{path}.{self._safe_key(key)}"
-        return self._walk(path, item, weigh_key(self._names, key, around))
 
     def _bytes(
         self, path: str, data: bytes, kind: str = "", ranges: Sequence[Range] | None = None
@@ -325,7 +326,7 @@ _REDACT: dict[Holds, Callable[[RecordRedaction, str, Any], Any]] = {
     Holds.HEADERS: RecordRedaction._headers,
     Holds.AGENT: RecordRedaction._agent,
     Holds.ERROR: RecordRedaction._named_tuple,
-    Holds.TREE: RecordRedaction._walk,
+    Holds.TREE: RecordRedaction._tree,
     Holds.TIMINGS: RecordRedaction._timings,
 }
 """Arguments of the view first: what is removed of them is looked for elsewhere."""
@@ -335,6 +336,10 @@ def _cut_remark(remark: Remark, name: str, size: int) -> Remark:
     """Clear the stored place of a marker that was cut off."""
     is_there = remark.path != name or remark.stored_offset is None or remark.stored_offset < size
     return remark if is_there else remark._replace(stored_offset=None, stored_length=None)
+
+
+def _covers(one: Finding, value: bytes) -> bool:
+    return one.end - one.start >= len(value.decode("utf-8", "replace").encode())
 
 
 def _is_removed(value: str, before: str, after: str) -> bool:

@@ -17,7 +17,14 @@ from .markup import find_field_name
 from .multipart import split_multipart
 from .text import find_in_text
 
-__all__ = ["find_apart", "find_in_body", "find_in_form", "find_in_string", "trim_cut"]
+__all__ = [
+    "find_apart",
+    "find_in_body",
+    "find_in_form",
+    "find_in_string",
+    "find_in_tree",
+    "trim_cut",
+]
 
 _BASE64 = re.compile(rb"[0-9A-Za-z+/_-]{12,}={0,2}")
 _FILE_MARK = re.compile(rb"\[file, [0-9]+ bytes\]")
@@ -99,6 +106,11 @@ def _find_in_json(
         return find_in_string(text, context, is_inner=is_inner)
 
     return find_in_json(data, hits, find, context)
+
+
+def find_in_tree(data: bytes, context: Context) -> list[Finding]:
+    """Find the secrets in a tree of plain values that was written as JSON."""
+    return _find_in_json(data, context.detector.scan(data), context)
 
 
 def find_in_form(data: bytes, context: Context, *, is_form: bool = False) -> list[Finding]:
