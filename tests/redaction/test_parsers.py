@@ -41,7 +41,9 @@ PARSERS: dict[str, Parser] = {
     "base64": lambda data, context: find_base64(data, _strings(context), context),
     "fields": lambda data, context: find_in_fields(data, _strings(context), context, is_form=True),
     "form": find_in_form,
-    "json": lambda data, context: find_in_json(data, WHOLE, _strings(context), context),
+    "json": lambda data, context: find_in_json(
+        data, WHOLE, lambda text, _: _strings(context)(text), context
+    ),
     "markup": lambda data, context: find_in_markup(data, Ranges(WHOLE), context, is_markup=True),
     "statements": find_in_statements,
     "tables": find_in_tables,

@@ -29,7 +29,8 @@ DINERS = 14
 NEAR = 60
 """How many bytes before and behind a number a word is looked for."""
 _CARD_WORD = re.compile(
-    rb"card|(?<![a-z])(?:cc|pan|visa|amex|maestro|credit|debit|payment|karte)|mastercard|american express",
+    rb"card|(?<![a-z])(?:cc|pan|visa|amex|maestro|credit|debit|payment|karte|cv[cvn]|exp_?(?:month|year))|"
+    rb"american express",
     re.I,
 )
 _GROUPS = re.compile(rb"[0-9]+")
@@ -141,22 +142,24 @@ def _measure_card(data: bytes, at: int) -> int:
         digits = text.translate(None, b" +-")
         separators = set(text.translate(None, b"0123456789"))
         is_printed = len(separators) <= 1 and _CARD_GROUPS.fullmatch(text)
-        if len(digits) == DINERS and not separators and not _is_near_word(data, at, at + length):
-            continue
         if is_printed and _is_issued(digits.decode()) and _passes_luhn(digits):
             return length
     return 0
 
 
-def strict_card(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
-    """Find cards as `card` does, and only where a word near one says that it is one."""
-    found, end = card(data, start, end, tries)
-    return [one for one in found if _is_near_word(data, *one)], end
+def is_likely_card(data: bytes, start: int, end: int, around: bytes, *, is_strict: bool) -> bool:
+    """Tell whether a number that could be a card is taken for one.
 
-
-def _is_near_word(data: bytes, start: int, end: int) -> bool:
+    Args:
+        data: the text.
+        start: of the number.
+        end: of the number.
+        around: what stands around the text, like the key of a JSON string.
+        is_strict: whether any card wants a word near it.
+    """
+    is_doubtful = is_strict or data[start:end].isdigit() and end - start == DINERS
     near = max(0, start - NEAR), min(len(data), end + NEAR)
-    return _CARD_WORD.search(data, *near) is not None
+    return not is_doubtful or bool(_CARD_WORD.search(data, *near) or _CARD_WORD.search(around))
 
 
 def _is_issued(digits: str) -> bool:

@@ -24,7 +24,7 @@ from ..engines.base import (
 )
 from ..findings import Finding, merge
 from ..markers import MARKS
-from .checks import CHECKS, ESCAPED_REST, strict_card
+from .checks import CHECKS, ESCAPED_REST, is_likely_card
 from .custom_patterns import without_anchors
 from .format_type import OWN, Format
 from .formats import FORMATS
@@ -71,7 +71,7 @@ class Detector:
         """
         self.engine = engine
         self.names = names
-        self._checks = CHECKS if cards == "checked" else {**CHECKS, "card": strict_card}
+        self._is_strict = cards == "strict"
         own, switched_off = tuple(own), frozenset(off)
         rules = [rule for rule in (*FORMATS, *own) if rule.id not in switched_off]
         # Each is compiled when it is first in a text: of most there will never be one.
@@ -116,8 +116,12 @@ class Detector:
             hits += limit_hits(list(islice(_find_all(literal, data), MAX_HITS)), len(data))
         return hits
 
-    def find(self, data: bytes) -> list[Finding]:
+    def find(self, data: bytes, around: bytes = b"") -> list[Finding]:
         """Find the secrets that look like one, from left to right and none within another.
+
+        Args:
+            data: a text.
+            around: what stands around it: a word there may say what a number is.
 
         Raises:
             TooLongError: there are too many candidates.
@@ -127,13 +131,22 @@ class Detector:
             Finding(*span, "literal") for literal in self._literals for span in _find_all(literal, data)
         ]
         for at in self._choose(data):
-            found += self._find_rule(*self._get_rule(at), data, tries)
+            rule, pattern, group = self._get_rule(at)
+            hits = self._find_rule(rule, pattern, group, data, tries)
+            found += self._keep_likely(hits, data, around) if rule.check == "card" else hits
         return merge(found)
+
+    def _keep_likely(self, cards: Iterable[Finding], data: bytes, around: bytes) -> Iterable[Finding]:
+        return (
+            one
+            for one in cards
+            if is_likely_card(data, one.start, one.end, around, is_strict=self._is_strict)
+        )
 
     def _find_rule(
         self, rule: Format, pattern: Pattern, group: int, data: bytes, tries: Tries
     ) -> Iterable[Finding]:
-        check, done = self._checks.get(rule.check), 0
+        check, done = CHECKS.get(rule.check), 0
         for match in pattern.finditer(data):
             start, end = match.span(group)
             tries.count()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ...runtime.text import trim
 from ..budget import WORK_FOR_TEXT
@@ -11,9 +12,9 @@ from ..detection.long_runs import decode_base64
 from ..engines.base import Range
 from ..findings import Finding, merge
 from .context import Context, MalformedError
-from .form import find_in_fields, looks_like_form
+from .form import find_in_fields, looks_like_form, make_form
 from .json_text import find_in_json
-from .markup import find_field_name
+from .markup import find_field_names
 from .multipart import split_multipart
 from .text import find_in_text
 
@@ -80,7 +81,7 @@ def _find_by_kind(data: bytes, kind: str, hits: Sequence[Range], context: Contex
     if (found := _try_json(data, hits, context)) is not None:
         return found
     if kind == "text/css":
-        return context.detector.find(data)  # its names are those of elements
+        return context.find(data)  # its names are those of elements
     if not kind and looks_like_form(data):
         return find_in_form(data, context)
     is_markup = "html" in kind or "xml" in kind or data.lstrip()[:1] == b"<"
@@ -102,8 +103,8 @@ def _try_json(
 def _find_in_json(
     data: bytes, hits: Sequence[Range], context: Context, *, is_inner: bool = False
 ) -> list[Finding]:
-    def find(text: bytes) -> list[Finding]:
-        return find_in_string(text, context, is_inner=is_inner)
+    def find(text: bytes, around: bytes) -> list[Finding]:
+        return find_in_string(text, context.within(around), is_inner=is_inner)
 
     return find_in_json(data, hits, find, context)
 
@@ -146,7 +147,7 @@ def _find_wrapped(data: bytes, hits: Sequence[Range], context: Context) -> list[
     """Undo JSON or base64 in a string; None when it is neither."""
     if not _BASE64.fullmatch(data):
         return _try_json(data, hits, context, is_inner=True)
-    found = context.detector.find(data)
+    found = context.find(data)
     decoded = decode_base64(data)
     if found or not decoded or b"\0" in decoded:
         return found or None
@@ -161,21 +162,22 @@ def _is_in_decoded(decoded: bytes, context: Context) -> bool:
 
 def _find_in_multipart(data: bytes, content_type: str, context: Context) -> list[Finding]:
     found: list[Finding] = []
-    for part in split_multipart(data, content_type):
-        head, content = data[part.start : part.begin], data[part.begin : part.end]
+    parts = list(split_multipart(data, content_type))
+    heads = [data[part.start : part.begin] for part in parts]
+    form = make_form((name + b"=" for head in heads for name in find_field_names(head)), is_body=True)
+    for part, head in zip(parts, heads, strict=True):
+        content = data[part.begin : part.end]
         if head.strip():
             found += [one.moved(part.start) for one in find_in_string(head, context)]
         if part.is_file:
             size = b"[file, %d bytes]" % len(content)
             if not _FILE_MARK.fullmatch(content):
                 found.append(Finding(part.begin, part.end, "file", instead=size))
-            continue
-        name = find_field_name(head, context)
-        if name is not None and context.is_secret(name, content):
+        elif any(form.is_secret(name, content, context) for name in find_field_names(head)):
             found.append(Finding(part.begin, part.end, "name"))
         else:
-            inner = find_apart(content, lambda text: find_in_string(text, context), context)
-            found += [one.moved(part.begin) for one in inner]
+            find = partial(find_in_string, context=context.within(head))
+            found += [one.moved(part.begin) for one in find_apart(content, find, context)]
     return merge(found)
 
 

@@ -9,7 +9,7 @@ from ..budget import Budget
 from ..detection.detector import Detector
 from ..detection.names import Strength
 from ..detection.values import is_secret
-from ..findings import Ranges
+from ..findings import Finding, Ranges
 
 
 class Context(NamedTuple):
@@ -19,6 +19,16 @@ class Context(NamedTuple):
     """Finds formats, and weighs names."""
     budget: Budget
     """Of the record that is read."""
+    around: bytes = b""
+    """What stands around the text, where it is a part of another: names, that is."""
+
+    def within(self, around: bytes) -> Context:
+        """Return the context of a part of a text, with what stands around the part."""
+        return Context(self.detector, self.budget, around)
+
+    def find(self, data: bytes) -> list[Finding]:
+        """Find the secrets that look like one, whatever their name."""
+        return self.detector.find(data, self.around)
 
     def strength(self, name: bytes) -> Strength:
         """Return how strongly a name says that its value is a secret."""

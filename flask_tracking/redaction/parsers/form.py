@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from ..detection.names import Strength
 from ..detection.values import is_secret
@@ -12,12 +13,46 @@ from .context import Context
 from .encoded import FindInner, decode_percent
 
 _LOGIN_FIELD = re.compile(
-    rb"(?:state|grant_type|phone|mobile|e-?mail|user(?:name)?|login|session_state)=", re.I
+    rb"(?:\w*\[)?(?:state|session_state|grant_type|phone|mobile|(?:\w*_)?e-?mail|(?:\w*_)?user_?(?:name|id)?|login)"
+    rb"\]?=",
+    re.I,
 )
-_CODE_IN_FORM = re.compile(rb"(?:code|pin|pass)=[0-9]{4,8}")
-_CODE_IN_QUERY = re.compile(rb"(?:code|pin|pass)=[0-9]{6,8}")
-"""A code that was sent to log in: in a form, and beside ``state`` and the like."""
+"""``email=``, ``user[email]=``: not ``estate=``."""
+_NO_DATE = rb"(?!(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])\Z)"
+_CODE_IN_FORM = re.compile(rb"(?:code|pin|pass)=%b[0-9]{4,8}" % _NO_DATE)
+_CODE_IN_QUERY = re.compile(rb"code=%b[0-9]{6,8}|(?:pin|pass)=[0-9]{4,8}" % _NO_DATE)
+"""A code that was sent to log in: in a form, and in a query beside ``state`` and the like."""
 _HAS_ESCAPED_NAME = re.compile(rb"[^=]*[%;]")  # user%5Bpassword%5D=X; not a=%41
+
+
+class Form(NamedTuple):
+    """What the fields of a form say about each other's values."""
+
+    is_login: bool
+    """Whether there is a user, an address or the like among them."""
+    is_body: bool
+    """Whether it is a body: a query may as well be a search, or go round in a page's links."""
+
+    def is_code(self, field: bytes) -> bool:
+        """Tell whether ``name=value`` is a short code that was sent to log in."""
+        if not (self.is_body or self.is_login):
+            return False
+        code = _CODE_IN_FORM if self.is_body else _CODE_IN_QUERY
+        return code.fullmatch(field) is not None
+
+    def is_secret(self, name: bytes, value: bytes, context: Context) -> bool:
+        """Tell whether a value is taken for a secret, both decoded."""
+        strength = context.strength(name)
+        if self.is_login and name == b"pass":
+            strength = max(strength, Strength.TOKEN)
+        if self.is_login and self.is_body and strength is Strength.STRONG:
+            strength = Strength.OWN  # what was typed to log in may be any words
+        return is_secret(strength, value) or self.is_code(name + b"=" + value)
+
+
+def make_form(fields: Iterable[bytes], *, is_body: bool) -> Form:
+    """Return what these fields, each ``name=value`` and decoded, say about each other."""
+    return Form(any(map(_LOGIN_FIELD.match, fields)), is_body)
 
 
 def find_in_fields(
@@ -32,26 +67,19 @@ def find_in_fields(
         is_form: whether it is the body of a form, where a short code is one to log in.
     """
     parts = data.split(b"&")
-    is_login = any(_LOGIN_FIELD.match(part) for part in parts)
-    code = _CODE_IN_FORM if is_form else _CODE_IN_QUERY if is_login else None
-    seen = context.may_hold_secrets([_decode(part) for part in parts])
+    decoded = [_decode(part) for part in parts]
+    form = make_form(decoded, is_body=is_form)
     at = 0
-    for part, is_hit in zip(parts, seen, strict=True):
+    for part, is_hit in zip(parts, context.may_hold_secrets(decoded), strict=True):
         if is_hit or _HAS_ESCAPED_NAME.match(part):
-            yield from _find_in_field(part, at, find, context, code, is_login=is_login)
-        elif code is not None and code.fullmatch(part):
+            yield from _find_in_field(part, at, find, context, form)
+        elif form.is_code(part):
             yield Finding(at + part.index(b"=") + 1, at + len(part), "name")
         at += len(part) + 1
 
 
 def _find_in_field(
-    part: bytes,
-    at: int,
-    find: FindInner,
-    context: Context,
-    code: re.Pattern[bytes] | None,
-    *,
-    is_login: bool,
+    part: bytes, at: int, find: FindInner, context: Context, form: Form
 ) -> Iterable[Finding]:
     # Some read ";" as "&": a name behind one is a name.
     start = 0
@@ -60,9 +88,7 @@ def _find_in_field(
         name, equals, value = piece.partition(b"=")
         begin = start + len(name) + 1
         whole = _decode(part[begin:])
-        is_code = code is not None and code.fullmatch(piece) is not None
-        is_pass = is_login and name == b"pass" and is_secret(Strength.TOKEN, whole)
-        if equals and value and (is_code or is_pass or context.is_secret(_decode(name), whole)):
+        if equals and value and (form.is_code(piece) or form.is_secret(_decode(name), whole, context)):
             yield Finding(at + begin, at + len(part), "name", value=whole)
             part = part[: max(start - 1, 0)]
             break

@@ -35,7 +35,11 @@ _BEFORE, _BEHIND = b"{[,:\n\xbf\x1e", b",:}]\n\x1e"
 """What may stand beside a string; a line feed also between two texts, 0xBF at the end of a BOM."""
 _BEHIND_VALUE = b",}]\n\x1e"
 
-FindText = Callable[[bytes], Iterable[Finding]]
+NEAR = 60
+"""Bytes around a string that are given along with it."""
+
+FindText = Callable[[bytes, bytes], Iterable[Finding]]
+"""Takes a text, and what stands around it."""
 QUOTE = b'"'
 """JSON has no bare words: what replaces a number is a string."""
 
@@ -143,10 +147,15 @@ class _JsonReader:
         raw = self._data[start:end]
         if not self._finds_short and _TOO_SHORT.fullmatch(raw):
             return []
+        around = self._around(start, end)
         if b"\\" not in raw:
-            return [one.moved(start) for one in self._find_text(raw)]
+            return [one.moved(start) for one in self._find_text(raw, around)]
         decoded = decode_json_string(raw)
-        return [decoded.lift(one).moved(start) for one in self._find_text(decoded.text)]
+        return [decoded.lift(one).moved(start) for one in self._find_text(decoded.text, around)]
+
+    def _around(self, start: int, end: int) -> bytes:
+        data = self._data
+        return data[max(0, start - NEAR) : start] + data[end : end + NEAR]
 
     def _read_value(self, start: int, name: Around) -> list[Finding]:
         first, strength = self._data[start : start + 1], name.strength
@@ -244,5 +253,6 @@ class _JsonReader:
             self._done = max(stop, at)
             if not _BARE_VALUE.fullmatch(bare[0]):
                 raise MalformedError
-            found += [Finding(*bare.span(), one.rule, QUOTE) for one in self._find_text(bare[0])][:1]
+            inner = self._find_text(bare[0], self._around(*bare.span()))
+            found += [Finding(*bare.span(), one.rule, QUOTE) for one in inner][:1]
         return found

@@ -190,7 +190,7 @@ def _find_fields(data: bytes, context: Context) -> Iterable[tuple[bytes, Range]]
     for field in _FIELD.finditer(data):
         if field.start() < done:
             continue
-        name = find_field_name(field[1], context)
+        name = _find_field_name(field[1], context)
         if name is None:
             continue
         gap = _GAP.search(data, field.end())
@@ -201,15 +201,18 @@ def _find_fields(data: bytes, context: Context) -> Iterable[tuple[bytes, Range]]
         yield name, (gap.end(), done)
 
 
-def find_field_name(headers: bytes, context: Context) -> bytes | None:
-    """Return the sensitive name in the headers of a part, or `UNREADABLE`."""
+def _find_field_name(headers: bytes, context: Context) -> bytes | None:
+    names = find_field_names(headers)
+    return next((name for name in names if context.strength(name) > Strength.NONE), None)
+
+
+def find_field_names(headers: bytes) -> Iterable[bytes]:
+    """Find the names in the headers of a part, `UNREADABLE` for what is not UTF-8."""
     for match in _FIELD_NAME.finditer(headers):
         raw = match[1] or match[2] or match[3] or b""
         name = unquote_to_bytes(raw.rpartition(b"''")[2] if match[3] else raw)
         try:
             name.decode()
         except UnicodeDecodeError:
-            return UNREADABLE
-        if context.strength(name) > Strength.NONE:
-            return name
-    return None
+            name = UNREADABLE
+        yield name

@@ -147,11 +147,11 @@ def find_in_text(
     """
 
     def find_inner(text: bytes) -> list[Finding]:
-        inner = context.detector.find(text)
+        inner = context.find(text)
         inner += _find_pairs(text, context.detector.scan(text), context)
         return merge(inner)
 
-    found = context.detector.find(data)
+    found = context.find(data)
     for _ in found:
         context.budget.count()
     found += _find_pairs(data, hits, context)

@@ -1,0 +1,135 @@
+"""Values that are secrets by what stands beside them: in JSON, in forms, in lists of arguments."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlencode
+
+import pytest
+
+from flask_tracking import Settings
+from flask_tracking.redaction.engines.base import Engine
+from flask_tracking.redaction.redactor import Redactor
+
+from .planting import make_record
+
+MARK = "[redacted]"
+CARD = "4111111111111111"
+DINERS = "30569309025904"
+STRICT = Settings(redact_cards="strict")
+
+
+def store(
+    body: str, kind: str = "text/plain", engine: Engine | None = None, settings: Settings | None = None
+) -> str:
+    """Return a body as it is stored."""
+    record = make_record(request_headers=(("Content-Type", kind),), request_body=body.encode())
+    (redacted,) = Redactor(settings or Settings(), engine=engine).redact([record])
+    return redacted.request_body.decode()
+
+
+def multipart(fields: dict[str, str]) -> str:
+    """Return these fields as a multipart form whose boundary is ``b``."""
+    parts = [
+        f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    return "".join(parts) + "--b--\r\n"
+
+
+def store_forms(fields: dict[str, str], engine: Engine) -> tuple[str, str]:
+    """Return a form as it is stored, urlencoded and multipart."""
+    form = store(urlencode(fields), "application/x-www-form-urlencoded", engine)
+    return form, store(multipart(fields), "multipart/form-data; boundary=b", engine)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"card": CARD},
+        {"card": {"number": CARD, "exp": "12/30"}},
+        {"payment": {"card": CARD}},
+        {"card": int(CARD)},
+        {"visa card": "4111 1111 1111 1111"},
+        {"number": CARD, "exp_month": 12, "cvv": "123"},
+    ],
+    ids=json.dumps,
+)
+def test_strict_cards_see_the_key(engine: Engine, data: dict[str, object], kind: str) -> None:
+    """A key says that a number is a card, as a word in a text does."""
+    stored = store(json.dumps(data), kind, engine, STRICT)
+    assert "1111" not in stored
+    json.loads(stored)
+
+
+def test_strict_cards_stay_without_a_word(engine: Engine) -> None:
+    """A number that only passes the checksum stays, also in a multipart form."""
+    body = json.dumps({"order": CARD, "items": [1, 2]})
+    assert store(body, "application/json", engine, STRICT) == body
+    form = multipart({"order": CARD})
+    assert store(form, "multipart/form-data; boundary=b", engine, STRICT) == form
+    form = multipart({"card": CARD})
+    assert CARD not in store(form, "multipart/form-data; boundary=b", engine, STRICT)
+
+
+def test_diners_see_the_key(engine: Engine) -> None:
+    """Fourteen digits are a card under its name, and an id under another."""
+    assert store(json.dumps({"card": DINERS}), "application/json", engine) == '{"card": "[redacted]"}'
+    body = json.dumps({"sku": DINERS})
+    assert store(body, "application/json", engine) == body
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"user": "bob", "pass": "hunter2"},
+        {"code": "482913"},
+        {"pin": "1234"},
+        {"username": "bob", "password": "open the door please"},
+        {"email": "a@b.c", "password": "this is my password"},
+        {"user[email]": "a@b.c", "user[password]": "required"},
+    ],
+    ids=str,
+)
+def test_forms_lose_what_was_typed_to_log_in(engine: Engine, fields: dict[str, str]) -> None:
+    """The last field goes, whether the form is urlencoded or multipart."""
+    *others, last = fields
+    form, parts = store_forms(fields, engine)
+    secret = fields[last]
+    assert form == urlencode({**fields, last: MARK}, safe="[] ").replace("user[", "user%5B").replace(
+        "]=", "%5D="
+    )
+    assert parts == multipart({**fields, last: MARK})
+    assert all(secret not in text for text in (form, parts))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"code": "20240501", "amount": "5"},
+        {"email": "a@b.c", "password": ""},
+        {"note": "x", "secret_question": "Which town?"},
+        {"plan": "a", "password": "This password is too short."},
+    ],
+    ids=str,
+)
+def test_harmless_forms_stay(engine: Engine, fields: dict[str, str]) -> None:
+    """Dates, empty fields, and sentences about a password stay."""
+    form, parts = store_forms(fields, engine)
+    assert (form, parts) == (urlencode(fields), multipart(fields))
+
+
+@pytest.mark.parametrize(
+    ("query", "stored"),
+    [
+        ("phone=49301&pin=1234", f"phone=49301&pin={MARK}"),
+        ("email=a%40b.c&code=482913", f"email=a%40b.c&code={MARK}"),
+        ("code=482913", "code=482913"),
+        ("state=CA&code=4041", "state=CA&code=4041"),
+    ],
+)
+def test_codes_in_queries(engine: Engine, query: str, stored: str) -> None:
+    """In a query a code needs a user, a phone or the like beside it, and six digits."""
+    (redacted,) = Redactor(Settings(), engine=engine).redact([make_record(query_params=query)])
+    assert redacted.query_params == stored
