@@ -133,3 +133,88 @@ def test_codes_in_queries(engine: Engine, query: str, stored: str) -> None:
     """In a query a code needs a user, a phone or the like beside it, and six digits."""
     (redacted,) = Redactor(Settings(), engine=engine).redact([make_record(query_params=query)])
     assert redacted.query_params == stored
+
+
+@pytest.mark.parametrize(
+    ("data", "stored"),
+    [
+        (["mysql", "--password", "hunter2"], ["mysql", "--password", MARK]),
+        (["a", "--api-key", "k9x2", "--user", "bob"], ["a", "--api-key", MARK, "--user", "bob"]),
+        (["--password", "--user", "bob17"],) * 2,
+        (["a", "--token", "required"],) * 2,
+        ({"secret_santa": "Bob", "card_number": "ending in 1111"},) * 2,
+        ({"card_number": "visa ending in 1111"},) * 2,
+    ],
+    ids=json.dumps,
+)
+def test_lists_of_arguments_and_names_of_other_things(
+    engine: Engine, data: object, stored: object
+) -> None:
+    """A flag names the next argument, unless that is a flag; a game and a card's last digits stay."""
+    assert json.loads(store(json.dumps(data), "application/json", engine)) == stored
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("bad api_key=abc123x for user bob", f"bad api_key={MARK} for user bob"),
+        (
+            "password=hunter2 from 10.0.0.7 after 3 tries",
+            f"password={MARK} from 10.0.0.7 after 3 tries",
+        ),
+        (
+            "Your verification code: 482913. Expires in 10 minutes",
+            f"Your verification code: {MARK}. Expires in 10 minutes",
+        ),
+        ("password: 4dogs from venus", f"password: {MARK}"),
+        ("password=correct horse battery staple", f"password={MARK}"),
+    ],
+)
+def test_a_value_ends_before_the_sentence_goes_on(engine: Engine, text: str, stored: str) -> None:
+    """Behind ``=`` a value of letters and digits ends at a blank, a code at the end of its sentence."""
+    assert store(text, engine=engine) == stored
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UPDATE t SET a = $2 WHERE password = $1 AND id = %s",
+        "SELECT 1 FROM t WHERE password = %s",
+        "SELECT 1 FROM t WHERE password = ? AND id = :pw",
+        "mutation { login(password:$p) { id } }",
+        "mutation { login(password: $p, user: $u) { id } }",
+        "mysql --password $PW1 --user bob",
+        "mysql --password $PW --user bob",
+        "INSERT INTO users (name, password) VALUES ($1, $2)",
+        "INSERT INTO users (name, password) VALUES ('bob', NULL)",
+    ],
+)
+def test_placeholders_stay(engine: Engine, text: str) -> None:
+    """What stands for a value is none, and the rest of the statement stays."""
+    assert store(text, engine=engine) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        (
+            "INSERT INTO users (name,password) VALUES ('bob','hunter2')",
+            "INSERT INTO users (name,password) VALUES ('bob','[redacted]')",
+        ),
+        (
+            "INSERT INTO t (a, token) VALUES (lower('x, y'), 'k9x2'), (NULL, 'it''s 7')",
+            "INSERT INTO t (a, token) VALUES (lower('x, y'), '[redacted]'), (NULL, '[redacted]')",
+        ),
+        (
+            "INSERT INTO t (a, pin, token) VALUES (1, 'k9x2')",
+            "INSERT INTO t (a, pin, token) VALUES [redacted]",
+        ),
+        (
+            "INSERT INTO t (a, password) VALUES ('x', 'hun",
+            "INSERT INTO t (a, password) VALUES [redacted]",
+        ),
+    ],
+)
+def test_an_insert_loses_its_sensitive_columns(engine: Engine, text: str, stored: str) -> None:
+    """Only values of sensitive columns go; all of a row whose columns cannot be told apart."""
+    assert store(text, engine=engine) == stored

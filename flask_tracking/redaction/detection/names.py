@@ -140,7 +140,7 @@ HARMLESS_NAMES = frozenset(
     _phrases(
         """
     access control allow credentials|access control expose headers|auth mode|key id|public key|foreign key
-    |publishable key|site key|sort key|partition key|cache key|routing key|idempotency key
+    |publishable key|site key|sort key|partition key|cache key|routing key|idempotency key|secret santa
     """
     )
 )

@@ -51,6 +51,7 @@ _INTEGRITY = re.compile(r"sha(?:256|384|512)-[0-9A-Za-z+/]{43,}={0,2}")
 """The digest of a script or a package."""
 _PLACEHOLDER = re.compile(
     r"\$?\{{1,3}[a-z_. ]{1,60}(?::?[-?])?\}{1,3}|\$[0-9]{1,3}|<[a-z_ -]{1,40}>|%\([a-z_]{1,40}\)s|"
+    r"(?-i:\$[A-Z_][0-9A-Z_]*)|(?:[a-z]+ )?end(?:s|ing)(?: in| with)? [0-9]{2,4}|"
     r"(?:/[a-z_-]+)+/?",
     re.I,
 )

@@ -8,7 +8,7 @@
     {"kind": "Secret", "data": {"config.yaml": X}}       Kubernetes
     {"kty": "EC", "d": X}                                a private key as JWK
     {"phone": "...", "code": X}                          a login by code
-    ["password", X]
+    ["password", X], ["mysql", "--password", X]
 """
 
 from __future__ import annotations
@@ -155,7 +155,10 @@ def find_named_members(
         pair = _PAIR_BEHIND.match(objects.data, start + 2 + len(text))
         if pair is not None:
             is_pair = pair[1] and before.rstrip().endswith(b"[")
-            yield pair.end(), min(strength, Strength.TOKEN if is_pair else Strength.WEAK)
+            if not text.startswith(b"--"):
+                yield pair.end(), min(strength, Strength.TOKEN if is_pair else Strength.WEAK)
+            elif not objects.data.startswith(b'"-', pair.end()):  # another flag
+                yield pair.end(), min(strength, Strength.TOKEN)
 
 
 def _find_by_key(objects: Objects, key: bytes, start: int) -> Iterator[tuple[int, Strength]]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..detection.names import Strength
 from ..detection.values import is_secret
@@ -23,6 +23,10 @@ _INSERT = re.compile(
     rb"\binsert\s{1,9}into\s[^(;]{1,200}\(([^()]{1,4000})\)\s{0,9}values\s{0,9}(?=\()", re.I
 )
 _NEXT_ROW = re.compile(rb"\s*,\s*(?=\()")  # (1, X), (2, Y)
+_IN_ROW = re.compile(
+    rb"""\\{0,9}'(?:[^'\\]|\\.|'')*(?:'|\Z)|\\{0,9}"(?:[^"\\]|\\.)*(?:"|\Z)|[(),]""", re.S
+)
+"""A string, also one that never ends, a bracket or a comma."""
 _LITERAL = re.compile(rb"""["'0-9]""")
 _PARAMETERS = re.compile(rb"\[parameters: (?=[\[({])")  # SQLAlchemy
 _COLUMNS = re.compile(rb"\binto\s[^(;]{1,200}\(([^()]{1,4000})\)", re.I)
@@ -60,12 +64,13 @@ def _find_sql(data: bytes, context: Context) -> Iterable[Range]:
     done = 0
     for insert in _INSERT.finditer(data):
         context.budget.count()
-        if insert.start() >= done and _is_any_sensitive(insert[1].split(b","), context):
-            done = find_bracket(data, insert.end())
-            while row := _NEXT_ROW.match(data, done):
-                done = find_bracket(data, row.end())
+        columns = insert[1].split(b",")
+        if insert.start() >= done and _is_any_sensitive(columns, context):
+            rows = list(_find_rows(data, insert.end()))
+            done = rows[-1][1]
             if _LITERAL.search(data, insert.end(), done):
-                yield insert.end(), done
+                for row in rows:
+                    yield from _find_in_row(data, row, columns, context)
     done = 0
     for bound in _PARAMETERS.finditer(data):
         context.budget.count()
@@ -78,6 +83,55 @@ def _find_sql(data: bytes, context: Context) -> Iterable[Range]:
         if _is_any_sensitive([*columns, *_BOUND.findall(sql)], context):
             done = find_bracket(data, bound.end())
             yield bound.end(), done
+
+
+def _find_rows(data: bytes, start: int) -> Iterable[Range]:
+    end = find_bracket(data, start)
+    yield start, end
+    while row := _NEXT_ROW.match(data, end):
+        start, end = row.end(), find_bracket(data, row.end())
+        yield start, end
+
+
+def _find_in_row(
+    data: bytes, row: Range, columns: Sequence[bytes], context: Context
+) -> Iterable[Range]:
+    """Find the values of sensitive columns; all of a row that has other values than columns."""
+    context.budget.spend(row[1] - row[0])
+    values = _split_row(data, *row)
+    if len(values) != len(columns):
+        yield row
+        return
+    for column, (start, end) in zip(columns, values, strict=True):
+        strength = context.strength(column.strip())
+        if is_secret(min(strength, Strength.STRONG), data[start:end]):
+            yield start, end
+
+
+def _split_row(data: bytes, start: int, end: int) -> list[Range]:
+    """Return the values of ``(1, 'X')``, strings without their quotes."""
+    if not data.endswith(b")", start, end):
+        return []
+    values, begin, depth = [], start + 1, 0
+    for token in _IN_ROW.finditer(data, start + 1, end):
+        text = token[0]
+        if text == b"(":
+            depth += 1
+        elif depth == 0 and text in b",)":
+            values.append(_strip(data, begin, token.start()))
+            begin = token.end()
+        elif text == b")":
+            depth -= 1
+    return values
+
+
+def _strip(data: bytes, start: int, end: int) -> Range:
+    value = data[start:end]
+    start, end = start + len(value) - len(value.lstrip()), end - len(value) + len(value.rstrip())
+    quote = _QUOTE.match(data, start, end)
+    if quote is not None and data.endswith(quote[0], quote.end(), end):
+        return quote.end(), end - len(quote[0])
+    return start, end
 
 
 def _is_any_sensitive(columns: Iterable[bytes], context: Context) -> bool:

@@ -82,8 +82,17 @@ _ANNOTATION = re.compile(rb"[A-Za-z][\w.\[\]|, ]{0,60}?[ \t]*=[ \t]+")
 _DIGEST = re.compile(rb"[Dd]igest[ \t]+([^\r\n]*=[^\r\n]*)")
 """``Digest username="ada", response="X"``: all of it up to the end of the line."""
 _LITERAL = re.compile(
-    rb"(?:undefined|null|None|nil|true|false|True|False|[0-9]{1,2})(?:[^\w]|\Z)|<(?:input|select|textarea|button)\b|\?[\s,)]"
+    rb"(?:undefined|null|None|nil|true|false|True|False|[0-9]{1,2})(?:[^\w]|\Z)|<(?:input|select|textarea|button)\b|"
+    rb"(?:\?|%s|\$[0-9]{1,3})(?:[\s,;)]|\Z)|\$[A-Za-z_]\w*(?:\)|,\s?\w+:\s?\$)"
 )
+"""What stands for a value: also ``$1`` of SQL, and ``$p)`` of GraphQL."""
+_SAID = re.compile(rb"([0-9]{4,8})[.!][ \t]+(?=[A-Z])")
+"""A code, and the next sentence: ``367591. It expires soon.``"""
+_GOES_ON = re.compile(
+    rb"(?=[^\s]*[0-9])(?=[^\s]*[A-Za-z])([^\s\"']+?)[,;]?[ \t]+"
+    rb"(?:after|at|by|for|from|in|is|of|on|to|was|with)[ \t]"
+)
+"""A value of letters and digits right behind ``=``, and a sentence that goes on."""
 _TYPE = re.compile(rb"([A-Za-z][\w-]*)[,;:)\]}.!?]{1,3}(?:\s.*)?", re.S)
 """``String!): AuthPayload``, ``password)``."""
 _TAGS = re.compile(
@@ -370,6 +379,10 @@ def _find_end(data: bytes, name: int, after: int, start: int) -> int:
     end_pattern = _ESCAPED_END if data[after - 3 : after - 2] == b"%" else _VALUE_END
     following = end_pattern.search(data, start)
     end = len(data) if following is None else following.start()
+    is_glued = start == after and data[start - 1 : start] == b"="
+    said = _SAID.match(data, start, end) or (_GOES_ON.match(data, start, end) if is_glued else None)
+    if said is not None:
+        return said.end(1)
     if _BELOW.fullmatch(data, start, end):
         return _find_below(data, start, end)
     before = max(0, name - MAX_NAME_BYTES)
