@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -90,8 +91,8 @@ class Tracking:
         _check_exporter(exporter)
         functions = {"user_repr": user_repr, "user_loader": user_loader}
         for name, function in {**functions, "redact": redact, "on_record": on_record}.items():
-            if function is not None and not callable(function):
-                raise _wrong(name, function, "a function")
+            if function is not None:
+                _check_function(name, function)
         self._exporter = exporter
         self._user_repr = user_repr
         self._user_loader = user_loader
@@ -243,6 +244,29 @@ def _wrong(name: str, value: object, wanted: str) -> ConfigError:
         f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
     )
     return ConfigError(f"Tracking({name}=...) is {kind}, but it wants {wanted}.")
+
+
+_PARAMETERS = {
+    "user_repr": "document",
+    "user_loader": "",
+    "redact": "path, value, rule",
+    "on_record": "record",
+}
+"""What each function is called with."""
+
+
+def _check_function(name: str, function: Callable[..., Any]) -> None:
+    if not callable(function):
+        raise _wrong(name, function, "a function")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # some built-in functions have none
+    parameters = _PARAMETERS[name]
+    try:
+        signature.bind(*filter(None, parameters.split(", ")))
+    except TypeError:
+        raise _wrong(name, function, f"one that can be called as {name}({parameters})") from None
 
 
 def _check_exporter(exporter: object) -> None:

@@ -102,6 +102,8 @@ def test_wrong_setting_changes_nothing(
         ({"user_loader": 17}, "is of type int, but it wants a function"),
         ({"redact": True}, "is of type bool, but it wants a function"),
         ({"on_record": [print]}, "is of type list, but it wants a function"),
+        ({"redact": lambda a: a}, r"wants one that can be called as redact\(path, value, rule\)"),
+        ({"user_loader": lambda a: a}, r"wants one that can be called as user_loader\(\)"),
     ],
 )
 def test_wrong_argument(arguments: Any, message: str) -> None:

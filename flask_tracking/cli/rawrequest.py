@@ -74,7 +74,7 @@ def parse_request(data: bytes) -> RawRequest:
 def _read_request_line(line: str) -> tuple[str, str, str]:
     match = _REQUEST_LINE.fullmatch(line.rstrip(" "))
     if match is None:
-        raise TrackingError("Line 1 is no request line. Write one like 'POST /orders?a=1 HTTP/1.1'.")
+        raise TrackingError("Line 1 is not a request line. Write one like 'POST /orders?a=1 HTTP/1.1'.")
     method, target, version = match.groups()
     if not (target.startswith("/") or target == "*" or re.match(r"https?://[^/]", target)):
         raise TrackingError(
@@ -87,8 +87,8 @@ def _read_header(line: str, number: int) -> tuple[str, str]:
     match = _HEADER.fullmatch(line)
     if match is None:
         raise TrackingError(
-            f"Line {number} is no header. Write 'Name: value', on one line, and an empty line before "
-            "the body."
+            f"Line {number} is not a header. Write 'Name: value', on one line, and an empty line "
+            "before the body."
         )
     name, value = match.groups()
     if name.lower() == "transfer-encoding":
@@ -107,7 +107,7 @@ def _check_body(headers: tuple[tuple[str, str], ...], body: bytes) -> bytes:
             if value == str(len(one)):
                 return one
         raise TrackingError(
-            f"Line {number} says another length than the {len(body)} bytes that the body has. Leave "
+            f"Line {number} gives another length than the body has: {len(body)}. Leave "
             "Content-Length out: it is counted."
         )
     return body

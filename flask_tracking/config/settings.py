@@ -127,10 +127,10 @@ def _number(least: float, most: float = MAX_NUMBER, *, above: bool = False) -> C
     return check
 
 
-def _one_of(*choices: str) -> Callable[[Any], str]:
+def _one_of(*choices: str, hint: str = "") -> Callable[[Any], str]:
     def check(value: Any) -> str:
         if value not in choices:
-            raise _Wrong("wants " + " or ".join(repr(choice) for choice in choices))
+            raise _Wrong("wants " + " or ".join(repr(choice) for choice in choices) + hint)
         return str(value)
 
     return check
@@ -189,9 +189,14 @@ def _list_of(what: str, example: str) -> Callable[[Any], tuple[str, ...]]:
 
     def check(value: Any) -> tuple[str, ...]:
         names = list(_items(value, wants))
-        # A name without a letter or digit would match every name.
-        if not all(isinstance(item, str) and any(map(str.isalnum, item)) for item in names):
-            raise _Wrong(wants)
+        for item in names:
+            if not isinstance(item, str):
+                raise _Wrong(f"{wants}; {item!r} is not a string")
+            # A name without a letter or digit would match every name.
+            if not any(map(str.isalnum, item)):
+                raise _Wrong(f"{wants}; {item!r} has no letter or digit")
+            if "*" in item:
+                raise _Wrong(f"{wants}; {item!r} has a '*', which stands for nothing there")
         return tuple(names)
 
     return check
@@ -211,8 +216,9 @@ def _indexes(value: Any) -> tuple[tuple[tuple[str, int], ...], ...]:
 def _literals(value: Any) -> tuple[str, ...]:
     wants = "wants a list of strings of 16 characters or more, 10 of them different"
     literals = list(_items(value, wants))
-    if not all(isinstance(item, str) for item in literals):
-        raise _Wrong(wants)
+    for at, item in enumerate(literals):
+        if not isinstance(item, str):
+            raise _Wrong(f"{wants}; item {at} is not a string")
     return tuple(literals)
 
 
@@ -243,6 +249,8 @@ def _hash_key(value: Any) -> str | None:
     return value
 
 
+ARGUMENTS = frozenset({"exporter", "user_repr", "user_loader", "redact", "on_record"})
+"""What `Tracking` takes as an argument, and not as a setting."""
 SECRET_KEYS = frozenset({"MONGODB_URI", "REDACT_LITERALS", "REDACT_HASH_KEY"})
 """Settings that are or contain secrets. They are never printed."""
 
@@ -428,7 +436,7 @@ class Settings:
     )
     redact_cards: str = _setting(
         "REDACT_CARDS",
-        _one_of("checked", "strict"),
+        _one_of("checked", "strict", hint="; TRACKING_REDACT_OFF=['card'] turns the format off"),
         "checked",
         "'checked' or 'strict'",
         "`checked` recognises a card number by its issuer, length and checksum; `strict` also "
@@ -634,7 +642,8 @@ def _shown(key: str, value: Any) -> str:
     if key == "TRACKING_MONGODB_URI":
         return f"a {type(value).__name__} that is no MongoDB URI"
     if key.removeprefix(PREFIX) in SECRET_KEYS:
-        return f"a wrong {type(value).__name__}"
+        is_text = isinstance(value, str)
+        return f"a string of {len(value)} characters" if is_text else f"of type {type(value).__name__}"
     try:
         text = repr(value)
     except ValueError:  # Python prints no integers of more than 4,300 digits
@@ -647,7 +656,11 @@ def _warn_unknown(key: str, known: Iterable[str]) -> None:
     names, name = [one.removeprefix(PREFIX) for one in known], key.removeprefix(PREFIX)
     nearest = [one for one in names if one.endswith(f"_{name}")]
     nearest = nearest or difflib.get_close_matches(name, names, n=1)
-    hint = (
-        f"Did you mean {PREFIX}{nearest[0]}?" if nearest else "The settings page of the docs lists all."
-    )
+    argument = name.lower().removesuffix("_callback")
+    if argument in ARGUMENTS:
+        hint = f"Pass it as Tracking(app, {argument}=...)."
+    elif nearest:
+        hint = f"Did you mean {PREFIX}{nearest[0]}?"
+    else:
+        hint = "The settings page of the docs lists all."
     warnings.warn(f"{key} is not a setting of flask-tracking. {hint}", UserWarning, stacklevel=5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Set
 
 from ..config import Settings
@@ -34,8 +35,16 @@ def _check_ids(key: str, ids: Iterable[str], known: Set[str]) -> None:
     for rule_id in ids:
         if rule_id not in known:
             raise ConfigError(
-                f"{key} has {rule_id!r}, which is no rule. The rules are: {', '.join(sorted(known))}."
+                f"{key} has {rule_id!r}, which is not the id of a format. {_hint(rule_id, known)}"
+                "'flask tracking redact rules' lists them."
             )
+
+
+def _hint(rule_id: str, known: Set[str]) -> str:
+    if rule_id == "name":
+        return "To free a name, use TRACKING_REDACT_ALLOW. "
+    nearest = difflib.get_close_matches(rule_id, known, n=1)
+    return f"Did you mean {nearest[0]!r}? " if nearest else ""
 
 
 def _check_literals(literals: Iterable[str]) -> None:

@@ -199,15 +199,21 @@ def test_preview_obeys_the_settings(app: Flask, memory: MemoryExporter, invoke: 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (b"", "Line 1 is no request line. Write one like 'POST /orders?a=1 HTTP/1.1'."),
-        (b"GET / HTTP/1.1 hunter2\n\n", "Line 1 is no request line."),
+        (b"", "Line 1 is not a request line. Write one like 'POST /orders?a=1 HTTP/1.1'."),
+        (b"GET / HTTP/1.1 hunter2\n\n", "Line 1 is not a request line."),
         (b"GET hunter2 HTTP/1.1\n\n", "Line 1 has a target that is no path. Write one like"),
-        (b"GET / HTTP/1.1\nHost: a\nX-Token hunter2\n\n", "Line 3 is no header. Write 'Name: value',"),
-        (b"GET / HTTP/1.1\nA: b\n  hunter2\n\n", "Line 3 is no header."),
-        (b'POST / HTTP/1.1\n{"password": "hunter2"}', "Line 2 is no header."),
-        (b"GET / HTTP/1.1\n\x1b[31m\n\n", "Line 2 is no header."),
+        (
+            b"GET / HTTP/1.1\nHost: a\nX-Token hunter2\n\n",
+            "Line 3 is not a header. Write 'Name: value',",
+        ),
+        (b"GET / HTTP/1.1\nA: b\n  hunter2\n\n", "Line 3 is not a header."),
+        (b'POST / HTTP/1.1\n{"password": "hunter2"}', "Line 2 is not a header."),
+        (b"GET / HTTP/1.1\n\x1b[31m\n\n", "Line 2 is not a header."),
         (b"POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n1\r\na", "Line 2 is a Transfer-Encoding."),
-        (b"POST / HTTP/1.1\nA: b\nContent-Length: 9\n\nab", "Line 3 says another length than the 2 b"),
+        (
+            b"POST / HTTP/1.1\nA: b\nContent-Length: 9\n\nab",
+            "Line 3 gives another length than the body has: 2.",
+        ),
     ],
 )
 def test_malformed_requests(shop: Flask, invoke: Invoke, given: bytes, message: str) -> None:

@@ -145,13 +145,20 @@ WRONG: list[tuple[str, Any, str]] = [
     *[("TRACKING_ENABLED", value, TRUTH) for value in (None, 0, 1, "false", "", ["yes"])],
     *[("TRACKING_REDACT", value, TRUTH) for value in (None, 0, "no")],
     *[
-        (f"TRACKING_REDACT_{key}", value, f"wants a list of {wants}")
+        (f"TRACKING_REDACT_{key}", value, f"wants a list of {wants}{reason}")
         for key, wants in (
             ("NAMES", "names, like ['tax_id']"),
             ("ALLOW", "names, like ['session_id']"),
             ("OFF", "ids of formats, like ['card']"),
         )
-        for value in (None, "tax_id", [""], ["--"], [1])
+        for value, reason in (
+            (None, ""),
+            ("tax_id", ""),
+            ([""], "; '' has no letter or digit"),
+            (["a", "--"], "; '--' has no letter or digit"),
+            ([1], "; 1 is not a string"),
+            (["tax*"], "; 'tax*' has a '*', which stands for nothing there"),
+        )
     ],
     *[
         (
@@ -162,11 +169,20 @@ WRONG: list[tuple[str, Any, str]] = [
         for value in (None, ["B-[0-9]{8}"], {"badge": ""}, {"": "a"}, {"badge": 1})
     ],
     *[
-        ("TRACKING_REDACT_LITERALS", value, LITERALS)
-        for value in (None, "a secret of ours, 17", [1], [b"a secret of ours, 17"])
+        ("TRACKING_REDACT_LITERALS", value, f"{LITERALS}{reason}")
+        for value, reason in (
+            (None, ""),
+            ("a secret of ours, 17", ""),
+            ([1], "; item 0 is not a string"),
+            (["a secret of ours, 17", b"a secret of ours, 17"], "; item 1 is not a string"),
+        )
     ],
     *[
-        ("TRACKING_REDACT_CARDS", value, "wants 'checked' or 'strict'")
+        (
+            "TRACKING_REDACT_CARDS",
+            value,
+            "wants 'checked' or 'strict'; TRACKING_REDACT_OFF=['card'] turns the format off",
+        )
         for value in (None, True, "loose")
     ],
     *[
@@ -359,7 +375,11 @@ def test_wrong_value(key: str, value: object, wants: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Settings.from_mapping({key: value})
 
-    shown = f"a wrong {type(value).__name__}" if key in SECRET else repr(value)
+    shown = repr(value)
+    if key in SECRET:
+        shown = f"of type {type(value).__name__}"
+        if isinstance(value, str):
+            shown = f"a string of {len(value)} characters"
     if len(shown) > 200:
         shown = shown[:200] + "…"
     assert str(caught.value) == f"{key} is {shown}, but it {wants}."
@@ -545,6 +565,30 @@ def test_tracking_keys_are_ours_as_they_were() -> None:
     config["TRACKING_ENABLED"] = False
 
     assert ours == {"TRACKING_ENABLED": True, "TRACKING_TYPO": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("REDACT_LITERALS", "hunter2", "is a string of 7 characters, but it wants a list of strings"),
+        ("REDACT_LITERALS", [5], "item 0 is not a string"),
+        ("REDACT_HASH_KEY", "short", "is a string of 5 characters, but it wants a string of 16"),
+        ("REDACT_NAMES", ["a", " "], "' ' has no letter or digit"),
+        ("REDACT_ALLOW", ["pass*"], r"'pass\*' has a '\*'"),
+        ("REDACT_CARDS", "off", r"TRACKING_REDACT_OFF=\['card'\]"),
+    ],
+)
+def test_redaction_settings_say_what_is_wrong(key: str, value: Any, message: str) -> None:
+    """A message names the entry and the reason, and no secret."""
+    with pytest.raises(ConfigError, match=message) as raised:
+        Settings.from_mapping({f"TRACKING_{key}": value})
+    assert "hunter2" not in str(raised.value)
+
+
+def test_an_argument_is_not_a_setting() -> None:
+    """A key for the callback is pointed at the argument."""
+    with pytest.warns(UserWarning, match=r"Pass it as Tracking\(app, redact=\.\.\.\)"):
+        Settings.from_mapping({"TRACKING_REDACT_CALLBACK": print})
 
 
 def test_secret_settings_are_not_shown() -> None:

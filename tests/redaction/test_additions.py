@@ -71,3 +71,18 @@ def test_one_line_is_a_format(engine: Engine) -> None:
     (found,) = detector.find(f"key {token}.".encode())
     assert (found.rule, found.start, found.end) == ("acme", 4, 4 + len(token))
     assert detector.find(b"acme_live_reload_of_all_pages, acme_live_2024") == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "acme  acme_  z24  Acme API keys",
+        "acme  acme_live_, acme_test_  w16  Acme API keys",
+        "acme  acme_  w16",
+    ],
+)
+def test_a_wrong_line_is_named(line: str) -> None:
+    """A line with an unknown alphabet, a blank behind a comma or a part too few is quoted."""
+    with pytest.raises(ValueError, match="is not a line of the table") as raised:
+        _read_line(line)
+    assert repr(line) in str(raised.value)

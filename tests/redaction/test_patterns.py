@@ -113,6 +113,9 @@ def test_own_patterns_find_what_json_escapes(
         (r"\b", "matches an empty text"),
         (r"\B|x", "matches an empty text"),
         (r"\B^|x", "matches an empty text"),
+        (".", "matches any single character"),
+        (r"a\Z", "write `$`"),
+        ("a(?P<s>)b", "empty group"),
     ],
 )
 def test_patterns_that_one_engine_lacks_are_refused(pattern: str, reason: str) -> None:
@@ -130,8 +133,14 @@ def test_patterns_that_one_engine_lacks_are_refused(pattern: str, reason: str) -
         ({"TRACKING_REDACT_PATTERNS": {"name": "abc"}}, "has the id of a rule of ours"),
         ({"TRACKING_REDACT_PATTERNS": {"*": "abc"}}, "has the id of a rule of ours"),
         ({"TRACKING_REDACT_PATTERNS": {"file": "abc"}}, "has the id of a rule of ours"),
-        ({"TRACKING_REDACT_OFF": ["kard"]}, "TRACKING_REDACT_OFF has 'kard', which is no rule"),
-        ({"TRACKING_REDACT_OFF": ["name"]}, "TRACKING_REDACT_OFF has 'name', which is no rule"),
+        (
+            {"TRACKING_REDACT_OFF": ["kard"]},
+            "TRACKING_REDACT_OFF has 'kard', which is not the id of a format. Did you mean 'card'",
+        ),
+        (
+            {"TRACKING_REDACT_OFF": ["name"]},
+            "TRACKING_REDACT_OFF has 'name', .*To free a name, use TRACKING_REDACT_ALLOW",
+        ),
         ({"TRACKING_REDACT_ACTIONS": {"kard": "hash"}}, "TRACKING_REDACT_ACTIONS has 'kard'"),
         ({"TRACKING_REDACT_LITERALS": ["", "x"]}, r"TRACKING_REDACT_LITERALS\[0\] is too weak"),
         (

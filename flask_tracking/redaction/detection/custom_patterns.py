@@ -18,6 +18,8 @@ NAMED_RULES = frozenset({"*", "name", "header", "literal"})
 """Ids that actions may have, beside those of formats."""
 TAKEN = frozenset({rule.id for rule in FORMATS} | NAMED_RULES | {"base64", "file", "unreadable"})
 """Ids that remarks may have: custom patterns need others."""
+ANY_CHARACTERS = (b"a", b"Z", b"7")
+"""Texts of which a pattern for a secret matches not all."""
 _TOKEN = re.compile(
     r"(?P<escape>\\.)|(?P<set>\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\\])*\])|"
     r"(?P<open>\((?:\?(?:P<\w+>|[ims]*:|[ims]+\)|.))?)|(?P<close>\))|(?P<anchor>[\^$])|"
@@ -46,13 +48,14 @@ def own_rules(patterns: Mapping[str, str]) -> tuple[Format, ...]:
     """
     rules = []
     for rule_id, pattern in patterns.items():
-        where = f"TRACKING_REDACT_PATTERNS[{rule_id!r}]"
         if rule_id in TAKEN:
-            raise ConfigError(f"{where} has the id of a rule of ours. Give it another.")
+            raise ConfigError(
+                f"TRACKING_REDACT_PATTERNS[{rule_id!r}] has the id of a rule of ours. Give it another."
+            )
         try:
             _check(pattern)
         except _Wrong as wrong:
-            raise ConfigError(f"{where} {wrong}.") from None
+            raise ConfigError(f"TRACKING_REDACT_PATTERNS[{rule_id!r}] {wrong}.") from None
         rules.append(Format(rule_id, pattern, (), OWN, ANYWHERE))
     return tuple(rules)
 
@@ -78,6 +81,10 @@ def _check(pattern: str) -> None:
         raise _Wrong("has a lone surrogate, which no text has") from None
     if not all(match[0] for text in EDGES for match in compiled.finditer(text)):
         raise _Wrong("matches an empty text, and so would remove everything or nothing")
+    if all(compiled.search(one) for one in ANY_CHARACTERS):
+        raise _Wrong("matches any single character, and so would remove everything")
+    if "(?P<s>)" in pattern:
+        raise _Wrong("has an empty group `s`, and so would remove nothing")
 
 
 class _Repeats(NamedTuple):
@@ -92,7 +99,7 @@ class _Repeats(NamedTuple):
 
 
 def _check_syntax(pattern: str) -> None:
-    """Refuse syntax that RE2 does not know, and repeats that would take `re` for ever."""
+    """Refuse syntax that RE2 does not know, and repeats that can make `re` run forever."""
     groups = [_Repeats()]  # those that are open, the whole pattern first
     last = _Repeats()  # what a repeat would repeat
     for token in _TOKEN.finditer(pattern):
@@ -117,7 +124,8 @@ def _check_token(token: re.Match[str]) -> None:
     known = _KNOWN_IN_SETS if token["set"] else _KNOWN_ESCAPES
     for escape in re.findall(r"\\.", token["set"] or token["escape"] or "", re.S):
         if not known.fullmatch(escape):
-            raise _Wrong(f"has {escape!r}, which not every engine knows")
+            instead = ": write `$`" if escape in (r"\Z", r"\z") else ""
+            raise _Wrong(f"has {escape!r}, which not every engine knows{instead}")
     members = re.sub(r"\\.", "x", token["set"] or "", flags=re.S)[1:-1]
     ambiguous = _AMBIGUOUS.search(members)
     if ambiguous:
@@ -133,7 +141,7 @@ def _repeat(what: _Repeats, token: re.Match[str]) -> _Repeats:
         raise _Wrong(f"has {token[0]!r}: RE2 knows no possessive repeat")
     times = max(int(token["least"] or 0), int(token["most"] or 0))
     if what.is_open and (_is_open(token) or times > 1):
-        raise _Wrong("has an open repeat inside a repeat, which may take `re` for ever")
+        raise _Wrong("has an open repeat inside a repeat, which can make `re` run forever")
     if times * what.times > MAX_REPEAT:
         raise _Wrong(f"has {token[0]!r}: RE2 counts to {MAX_REPEAT}, within other counts multiplied")
     return _Repeats(what.is_open or _is_open(token), max(times, 1) * what.times)

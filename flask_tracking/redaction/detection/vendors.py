@@ -93,6 +93,8 @@ yandex          AQVN                                w35  Yandex Cloud API keys
 zuplo           zpka_                               w16  Zuplo API keys
 """
 
+_LINE = re.compile(r"(\S+) +([^\s,]+(?:,[^\s,]+)*) +([a-z])([0-9]+) +(\S.*)")
+
 
 class Vendor(NamedTuple):
     """One line of the table."""
@@ -113,8 +115,13 @@ class Vendor(NamedTuple):
 
 
 def _read_line(line: str) -> Vendor:
-    id_, prefixes, run, finds = line.split(maxsplit=3)
-    return Vendor(id_, tuple(prefixes.split(",")), run[0], int(run[1:]), finds)
+    match = _LINE.fullmatch(line)
+    if match is None or match[3] not in ALPHABETS:
+        raise ValueError(
+            f"{line!r} is not a line of the table: id, prefixes (joined by commas, without blanks), "
+            f"one of {', '.join(ALPHABETS)} with a length, like w16, and what it finds"
+        )
+    return Vendor(match[1], tuple(match[2].split(",")), match[3], int(match[4]), match[5])
 
 
 VENDORS = tuple(_read_line(line) for line in TABLE.strip().splitlines())
