@@ -13,7 +13,7 @@ from ..runtime.guard import counting, drop_own_frame, report_failure
 from .bodies import stored_types
 from .exchange import Exchange, Submit
 from .exclusion import make_exclusion, match_any
-from .span import ENVIRON_KEY, Span, running
+from .span import ENVIRON_KEY, Span, leave, running
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -65,7 +65,7 @@ class TrackingMiddleware:
             exchange.fail(error)
             raise
         finally:
-            running.reset(token)
+            leave(token)
             if outer is not None:
                 environ[ENVIRON_KEY] = outer
             exchange.give_back(environ)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ..runtime.guard import drop_own_frame
 from .bodies import BodyCopy
-from .span import Span, running
+from .span import Span, leave, running
 
 __all__ = ["OutputTee", "output_tee_class"]
 
@@ -89,7 +89,7 @@ class OutputTee:
                 elif not exchange.has_ended:
                     is_only_counted = exchange.note_chunk(chunk)
             finally:
-                running.reset(token)
+                leave(token)
             yield chunk
         if not exchange.has_ended:
             exchange.end("ok")
@@ -107,7 +107,7 @@ class OutputTee:
             exchange.fail(error)
             raise
         finally:
-            running.reset(token)
+            leave(token)
             if not exchange.has_ended:
                 exchange.end("disconnected")
 

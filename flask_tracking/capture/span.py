@@ -11,7 +11,7 @@ import weakref
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ContextDecorator
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -61,6 +61,18 @@ CHILD_SIZE = 144
 
 running: ContextVar[Span | None] = ContextVar("flask_tracking.span", default=None)
 """The span whose app runs in this context; set and reset by the middleware and the tee."""
+
+
+def leave(token: Token[Span | None]) -> None:
+    """Reset `running`, also if garbage is collected meanwhile that sets context variables.
+
+    The end of a suspended generator, such as OpenTelemetry's, may do so. CPython's reset does not
+    expect that, and raises a LookupError, which must not reach the app.
+    """
+    try:
+        running.reset(token)
+    except LookupError:
+        running.set(None if token.old_value is Token.MISSING else token.old_value)
 
 
 def _find_failures() -> Counter[str] | None:

@@ -175,17 +175,13 @@ class BatchWorker(Worker):
         if thread is not None and thread is not threading.current_thread():
             guard.call_foreign("joining the worker's thread", thread.join, timeout_s, default=None)
         with self._lock:
-            left = self._counters.received - self._counters.settled
-            if left:
+            lost_before = self._counters.dropped["shutdown"]
+            if self._counters.received > self._counters.settled:
                 self._delivery.is_abandoned = True
                 self._empty_unprocessed("shutdown")
                 self._drop_in_hand("shutdown")
-        if left:
-            guard.logger.warning(
-                "Records that were not stored in time and are lost: %d. "
-                "Check the database, or raise TRACKING_SHUTDOWN_TIMEOUT_S.",
-                left,
-            )
+            lost = self._counters.dropped["shutdown"] - lost_before
+        _warn_of_loss(lost)
         return thread is None or not thread.is_alive()
 
     def _begin_to_close(self) -> None:
@@ -316,6 +312,18 @@ class BatchWorker(Worker):
         with self._lock:
             if self._delivery.is_abandoned:
                 return  # who did not wait any longer has counted all of it
+            lost_before = self._counters.dropped["shutdown"]
             self._drop_undelivered(undelivered)
             if self._closing.is_set():
                 self._empty_unprocessed(undelivered.reason)
+            lost = self._counters.dropped["shutdown"] - lost_before
+        _warn_of_loss(lost)
+
+
+def _warn_of_loss(count: int) -> None:
+    if count:
+        guard.logger.warning(
+            "Records that were not stored in time and are lost: %d. "
+            "Check the database, or raise TRACKING_SHUTDOWN_TIMEOUT_S.",
+            count,
+        )

@@ -14,6 +14,7 @@ from flask import Flask, copy_current_request_context, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from flask_tracking import MemoryExporter, Record, Span, Tracking, current_span
+from flask_tracking.capture import span as span_module
 from flask_tracking.capture.span import MAX_CHILDREN, MAX_KEYS
 
 Only = Callable[[], Record]
@@ -432,3 +433,24 @@ def test_requests_without_the_middleware_annotate_nothing(
         tracking.span.set("a", 1)
         assert tracking.span.is_recording is False
     assert memory.records == []
+
+
+def test_garbage_that_changes_the_context_meanwhile(
+    app: Flask, tracking: Tracking, only_record: Only, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reset that CPython breaks off, because a collection ran within it, reaches nobody."""
+
+    class Disturbed:
+        """The variable; what is collected within each reset has left the context as it was."""
+
+        get = span_module.running.get
+        set = span_module.running.set
+
+        def reset(self, token: contextvars.Token[Any]) -> None:
+            raise LookupError(token)
+
+    app.add_url_rule("/", "index", lambda: "hello")
+    monkeypatch.setattr(span_module, "running", Disturbed())
+    assert app.test_client().get("/").text == "hello"
+    assert only_record().outcome == "ok"
+    assert current_span() is span_module.NOOP_SPAN

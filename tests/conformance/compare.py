@@ -20,11 +20,11 @@ PLAYED = "what was played"
 
 
 MAY_BE_SAID = re.compile(
-    "flask_tracking WARNING: (decoding a body failed|copying a response body failed"
+    "flask_tracking WARNING: (copying a response body failed"
     r"|Record \w+ was stored with a note: objects in custom data were stored as their repr)"
 )
-"""What flask_tracking says of a gzip body that is none, of an app that returns text for bytes, and of
-rows of a database that are set as custom data."""
+"""Log lines about an app that returns text instead of bytes, and about rows of a database that are set
+as custom data."""
 
 MUST_BE_SAID = {
     "connexion uvicorn": (

@@ -218,14 +218,10 @@ def test_unknown_coding(coding: str, caplog: pytest.LogCaptureFixture) -> None:
 def test_body_that_is_not_what_it_claims(
     coding: str, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A body that claims a coding and is not of it is kept as it came, and one log line says so."""
-    for _ in range(3):
-        assert decode_body([body], coding, LIMIT) == (body[:LIMIT], "undecodable")
-
-    assert [record.getMessage().partition(" with ")[0] for record in caplog.records] == [
-        "decoding a body failed"
-    ]
-    assert guard.failures == {"decoding a body": 3}
+    """A body that claims a coding and is not of it is kept as it came; that is no failure of ours."""
+    assert decode_body([body], coding, LIMIT) == (body[:LIMIT], "undecodable")
+    assert not caplog.records
+    assert not guard.failures
 
 
 def test_undecodable_body_is_cut() -> None:

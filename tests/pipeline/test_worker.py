@@ -548,8 +548,10 @@ def test_close_honours_its_timeout(
     ]
 
 
-def test_close_gives_up_on_a_store_that_is_away(make_worker: MakeWorker, exporter: Gate) -> None:
-    """While closing each failure is the last: what is left is counted as dropped."""
+def test_close_gives_up_on_a_store_that_is_away(
+    make_worker: MakeWorker, exporter: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While closing each failure is the last: what is left is counted as dropped, and logged."""
     worker = make_worker(batch_records=2)
     captures = [make_capture() for _ in range(7)]
     fill(worker, exporter, captures)
@@ -559,6 +561,8 @@ def test_close_gives_up_on_a_store_that_is_away(make_worker: MakeWorker, exporte
     assert worker.close(TIMEOUT_S)
     assert worker.stats.dropped == {"shutdown": 7}
     assert worker.stats.queue_records == 0
+    (said,) = [line for line in caplog.messages if "are lost" in line]
+    assert said.startswith("Records that were not stored in time and are lost: 7. ")
 
 
 @pytest.mark.parametrize("options", [{}, {"master": b"1"}, {b"socket": b":0", b"\xff": b""}])
