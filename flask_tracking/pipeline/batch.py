@@ -101,12 +101,14 @@ class BatchWorker(Worker):
         """Count captures that are dropped unprocessed; the lock must be held."""
         lost = [one for one in judged if one.is_kept]  # the rules had dropped the others
         self._counters.add_to_tally(one.summary for one in judged)
+        self._counters.not_kept += len(judged) - len(lost)
         self._counters.drop(reason, len(lost), kept=sum(one.kept_reason is not None for one in lost))
-        self._settle(len(judged))
-
-    def _settle(self, count: int) -> None:
-        self._counters.settled += count
         self._done.notify_all()
+
+    def _count_settled(self) -> int:
+        """Return how many of the received are done with and counted; the lock must be held."""
+        counters = self._counters  # a batch is done with as a whole: until then it holds its memory
+        return counters.received - max(counters.waiting, len(self._queue) + self._in_hand)
 
     def _empty_unprocessed(self, reason: str) -> None:
         """Drop all that waits; the lock must be held."""
@@ -167,7 +169,7 @@ class BatchWorker(Worker):
             self._start()
         self._wake.set()
         with self._lock:
-            return self._done.wait_for(lambda: self._counters.settled >= target, timeout_s)
+            return self._done.wait_for(lambda: self._count_settled() >= target, timeout_s)
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread to end; what it has not stored in time is dropped."""
@@ -175,14 +177,17 @@ class BatchWorker(Worker):
         if thread is not None and thread is not threading.current_thread():
             guard.call_foreign("joining the worker's thread", thread.join, timeout_s, default=None)
         with self._lock:
-            lost_before = self._counters.dropped["shutdown"]
-            if self._counters.received > self._counters.settled:
-                self._delivery.is_abandoned = True
-                self._empty_unprocessed("shutdown")
-                self._drop_in_hand("shutdown")
-            lost = self._counters.dropped["shutdown"] - lost_before
+            lost = self._drop_all("shutdown") if self._counters.waiting else 0
         _warn_of_loss(lost)
         return thread is None or not thread.is_alive()
+
+    def _drop_all(self, reason: str) -> int:
+        """Give up what waits and what is in hand, and return how many are lost; under the lock."""
+        before = self._counters.dropped.total()
+        self._delivery.is_abandoned = True
+        self._empty_unprocessed(reason)
+        self._drop_in_hand(reason)
+        return self._counters.dropped.total() - before
 
     def _begin_to_close(self) -> None:
         if self._is_closing:
@@ -192,9 +197,6 @@ class BatchWorker(Worker):
         self._wake.set()
         if self._thread is None:  # else the thread closes it, as the last thing that it does
             self._close_exporter()
-
-    def _queue_records(self) -> int:
-        return len(self._queue) + self._in_hand
 
     def _queue_bytes(self) -> int:
         return self._queue.bytes
@@ -212,25 +214,24 @@ class BatchWorker(Worker):
     def _note_death(self) -> None:
         with self._lock:
             self._thread = None
-            self._settle_lost()
-
-    def _settle_lost(self) -> None:
-        """Count what was in hand when something broke off the work on it; the lock must be held."""
-        self._drop_in_hand("worker_failed")
-        self._in_hand = self._kept_in_hand = 0
-        self._queue.release_all()
+            self._drop_in_hand("worker_failed")
+            self._queue.release_all()
 
     def _drop_in_hand(self, reason: str) -> None:
-        """Count as lost what is neither settled nor waits; the lock must be held."""
-        counters = self._counters
-        lost = max(0, counters.received - counters.settled - len(self._queue))
-        counters.drop(reason, lost, kept=min(lost, self._kept_in_hand))
-        self._settle(lost)
+        """Count as lost what of the batch in hand has no count yet; the lock must be held.
+
+        That is none of them, unless something broke off the work on it.
+        """
+        lost = max(0, self._counters.waiting - len(self._queue))
+        self._counters.drop(reason, lost, kept=min(lost, self._kept_in_hand))
+        self._in_hand = self._kept_in_hand = 0
+        self._done.notify_all()
 
     def _serve(self) -> None:
         if self._in_hand:  # a signal has broken off the turn before
             with self._lock:
-                self._settle_lost()
+                self._drop_in_hand("worker_failed")
+                self._queue.release_all()
         # Where the server lets no thread run from now on, that is noticed before a call hangs.
         self._watch.expect(0.0)
         give_way()
@@ -273,20 +274,15 @@ class BatchWorker(Worker):
     def _take_batch(self) -> None:
         with self._lock:
             captures = self._queue.take(self._settings.batch_records)
-            count = self._in_hand = len(captures)
+            self._in_hand = len(captures)
         size = self._bytes_in_hand = sum(capture.size for capture in captures)
         try:
             self._work(captures)
         except Exception as error:  # what is not foreseen costs a batch and not the thread
             guard.report_failure("working on a batch", error)
-            with self._lock:
-                if not self._delivery.is_abandoned:
-                    self._counters.drop("worker_failed", count, kept=self._kept_in_hand)
         with self._lock:
             self._queue.release(size)
-            self._in_hand = self._kept_in_hand = 0
-            if not self._delivery.is_abandoned:
-                self._settle(count)
+            self._drop_in_hand("worker_failed")
 
     def _work(self, captures: list[Capture]) -> None:
         if not self._closing.is_set():  # what is known will do: there is little time

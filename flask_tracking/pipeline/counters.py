@@ -26,8 +26,8 @@ class Counters:
         self.lock = threading.RLock()  # a log handler may ask for the stats while something is counted
         self.failures = Counter() if failures is None else failures
         self.received = 0
-        self.settled = 0
-        """How many of the received are stored, dropped or not kept."""
+        self.not_kept = 0
+        """How many the rules or ``on_record`` dropped."""
         self.accepted = 0
         self.exported = 0
         self.failed_exports = 0
@@ -36,6 +36,11 @@ class Counters:
         self.tally = Tally()
         self._gap = 0
         self._last_export: float | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many of the received are neither stored nor dropped nor known to be not kept."""
+        return self.received - self.not_kept - self.exported - self.dropped.total()
 
     def drop(self, reason: str, count: int = 1, *, kept: int = 0, untold: int = 0) -> None:
         """Count lost records; `lock` must be held.
@@ -62,12 +67,6 @@ class Counters:
         gap, self._gap = self._gap, 0
         return gap
 
-    def return_gap(self, untold: int) -> None:
-        """Leave a gap to the next record, where one that should have told it is not stored."""
-        if untold:
-            with self.lock:
-                self._gap += untold
-
     def note_export(self, stored: int, rejected: int) -> None:
         """Count one export that the store has confirmed."""
         with self.lock:
@@ -81,7 +80,7 @@ class Counters:
         with self.lock:
             self.failed_exports += 1
 
-    def read(self, queue_records: int, queue_bytes: int) -> Stats:
+    def read(self, queue_bytes: int) -> Stats:
         """Return the counts as a value; `lock` must be held."""
         last = self._last_export
         return Stats(
@@ -91,7 +90,7 @@ class Counters:
             dropped=dict(self.dropped),
             dropped_kept=dict(self.dropped_kept),
             failed=self.failed_exports + self.failures.total(),
-            queue_records=queue_records,
+            queue_records=self.waiting,
             queue_bytes=queue_bytes,
             last_export_age_s=None if last is None else monotonic() - last,
         )

@@ -157,9 +157,10 @@ class Delivery:
                 answer: object = self._exporter.export(records)
         except Exception as error:
             return self._note_failure(error)
-        if not self.is_abandoned:
-            rejected = read_rejected(answer, len(records))
-            self._counters.note_export(len(records) - rejected, rejected)
+        rejected = read_rejected(answer, len(records))
+        with self._counters.lock:
+            if not self.is_abandoned:
+                self._counters.note_export(len(records) - rejected, rejected)
         if self._is_failing:
             self._is_failing = False
             self._on_recovery()

@@ -27,6 +27,8 @@ class Processed(NamedTuple):
     records: list[Record]
     failed: list[Judged]
     """Of which no record could be made."""
+    unwanted: int
+    """How many ``on_record`` dropped."""
     untold: int
     """How many losses no record tells, because that which was to tell them is not among `records`."""
 
@@ -72,7 +74,7 @@ class Processor:
                 untold += record.dropped_before
             else:
                 records.append(answer)
-        return Processed(records, failed, untold)
+        return Processed(records, failed, len(assembled) - len(records), untold)
 
     def _assemble(self, judged: Judged) -> Record | None:
         if not judged.is_readable:

@@ -138,10 +138,7 @@ class Worker(ABC):
     def stats(self) -> Stats:
         """What has been done so far."""
         with self._lock:
-            return self._counters.read(self._queue_records(), self._queue_bytes())
-
-    def _queue_records(self) -> int:
-        return 0
+            return self._counters.read(self._queue_bytes())
 
     def _queue_bytes(self) -> int:
         return 0
@@ -156,7 +153,10 @@ class Worker(ABC):
         """Count captures, and return those of which records are to be made."""
         kept = [one for one in judged if one.is_kept]
         with self._lock:
+            if self._delivery.is_abandoned:  # all of them are counted as lost
+                return []
             self._counters.add_to_tally(one.summary for one in judged)
+            self._counters.not_kept += len(judged) - len(kept)
             gap = self._counters.take_gap() if kept else 0
         if gap:  # of several threads one tells of it
             kept[0] = kept[0]._replace(dropped_before=gap)
@@ -165,7 +165,10 @@ class Worker(ABC):
     def _settle_processed(self, processed: Processed) -> list[Record]:
         """Count what was made of captures, and return the records."""
         with self._lock:
+            if self._delivery.is_abandoned:
+                return []
             self._counters.accepted += len(processed.records)
+            self._counters.not_kept += processed.unwanted
             kept = sum(one.kept_reason is not None for one in processed.failed)
             self._counters.drop(
                 "assembly_failed", len(processed.failed), kept=kept, untold=processed.untold
