@@ -56,11 +56,10 @@ class ActiveRules:
             self._next_load = now + self._settings.flush_interval_s
         found = guard.call_foreign("loading overrides", self._load, default=None)
         with self._lock:
-            if found is None:
+            # Whatever a store returns, it costs no record.
+            if not guard.call_foreign("applying overrides", self._apply, found, default=False):
                 pause_s = max(FAILURE_PAUSE_S, self._settings.flush_interval_s)
                 self._next_load = monotonic() + pause_s
-            elif found or self._known:
-                self._take(found)
 
     def refresh_soon(self) -> None:
         """Let the next `refresh` ask the store: it answers again."""
@@ -80,7 +79,16 @@ class ActiveRules:
             guard.warn_rarely("overrides", "Overrides cannot be loaded: %s", error)
             return None
 
+    def _apply(self, found: Sequence[Override] | None) -> bool:
+        """Take what was found; False where the store could not say."""
+        if found is None:
+            return False
+        if found or self._known:
+            self._take(found)
+        return True
+
     def _take(self, found: Sequence[Override]) -> None:
-        self._known = overrides.alive(found, overrides.utc_now())
-        self._rules = Rules(overrides.change_settings(self._settings, self._known))
-        self._next_change = min((override.expires_at for override in self._known), default=None)
+        known = overrides.alive(found, overrides.utc_now())
+        rules = Rules(overrides.change_settings(self._settings, known))
+        next_change = min((override.expires_at for override in known), default=None)
+        self._known, self._rules, self._next_change = known, rules, next_change

@@ -174,6 +174,24 @@ def test_store_that_fails(rules: ActiveRules, store: Store, clock: Clock, error:
     assert (store.asked, is_slow(rules)) == (3, False)
 
 
+@pytest.mark.parametrize("answer", ["all", 7, [None], [("slow_ms", 1)], {"slow_ms": 1}, object()])
+def test_store_that_returns_nonsense(
+    rules: ActiveRules, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch, answer: object
+) -> None:
+    """It costs no record: what is known holds on, and the store is asked less often."""
+    store.set(slow_ms=1)
+    rules.refresh()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "load_overrides", lambda: answer)
+        clock.now_s = 5
+        rules.refresh()
+        assert is_slow(rules) is True
+        assert guard.failures.total() == 1
+    clock.now_s = 5 + FAILURE_PAUSE_S - 0.1
+    rules.refresh()
+    assert store.asked == 1
+
+
 def test_store_that_answers_again(rules: ActiveRules, store: Store, clock: Clock) -> None:
     """Once records are stored again the store is asked at once."""
     store.error = ExportError("away")
