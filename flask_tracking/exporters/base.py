@@ -42,7 +42,7 @@ class Exporter(ABC):
             records: at most ``TRACKING_BATCH_RECORDS``.
 
         Returns:
-            How many of them can never be stored and are lost; the others are stored.
+            How many of them can never be stored and are lost; the others are stored. None means 0.
 
         Raises:
             ExportError: none or not all are stored; the batch may be exported again. Its text is

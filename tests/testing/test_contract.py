@@ -52,7 +52,8 @@ def close_slowly(self: Any, timeout_s: float = 2.0) -> None:
 @pytest.mark.parametrize(
     ("methods", "promise"),
     [
-        ({"export": lambda self, records: None}, "export() must return a number: None"),
+        ({"export": lambda self, records: "all"}, "export() must return a number or None: 'all'"),
+        ({"export": lambda self, records: True}, "export() must return a number or None: True"),
         ({"_store": lambda self, records: 1}, "must store all of these records, and it rejected 1"),
         ({"close": close_slowly}, "close(timeout_s) must end in time"),
     ],
@@ -62,6 +63,16 @@ def test_broken_exporters(methods: dict[str, Any], promise: str) -> None:
     with pytest.raises(AssertionError) as caught:
         assert_exporter(break_exporter(**methods))
     assert promise in str(caught.value)
+
+
+def test_exporter_that_answers_nothing(tmp_path: Path) -> None:
+    """None means that nothing was rejected, here as for the worker."""
+
+    class Silent(Lines):
+        def export(self, records: Sequence[Record]) -> Any:
+            super().export(records)
+
+    assert_exporter(lambda: Silent(tmp_path / "lines"))
 
 
 def test_exporter_that_raises() -> None:
