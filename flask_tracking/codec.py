@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from bson import ObjectId
+
 from .record import ChildTiming, ExceptionInfo, Headers, Record, Remark, UserAgent, UserRef
 from .record_summary import RECORD_FIELDS, RecordSummary
 
@@ -124,7 +126,7 @@ def _read_all(read: Read) -> Read:
 
 _READ_BY_TYPE: dict[str, Read] = {
     "Any": _as_it_is,
-    "ObjectId": _as_it_is,
+    "ObjectId": _of_type(ObjectId),
     "bool": _as_it_is,
     "bytes": _read_body,
     "datetime": _of_type(datetime),

@@ -73,7 +73,9 @@ class MemoryExporter(Store):
     def _tail(self, wanted: Filter, after: int | None, limit: int) -> Tail:
         with self._lock:
             count, records = self._count, list(self._records.values())
-        start = count if after is None else max(after, count - len(records))
+        if after is None:
+            return Tail([], count)
+        start = max(after, count - len(records))
         numbered = enumerate(records[len(records) - (count - start) :], start + 1)
         found = list(islice((one for one in numbered if wanted.matches(one[1])), limit))
         position = found[-1][0] if len(found) == limit else count

@@ -204,16 +204,18 @@ class Store(Exporter):
             wanted: which are meant.
             after: the position that the last call returned; None for the first, which returns no
                 records: it only notes where to begin.
-            limit: how many at most; the next call goes on behind them.
+            limit: how many at most, none where it is not above 0; the next call goes on behind them.
 
         Raises:
             ExportError: the store cannot be reached, or refuses. The same position may be used again.
         """
+        if after is not None and limit <= 0:
+            return Tail([], after)
         return self._tail(wanted, after, limit)
 
     @abstractmethod
     def _tail(self, wanted: Filter, after: Any, limit: int) -> Tail:
-        """Do what `tail` promises."""
+        """Do what `tail` promises, for a limit of at least one."""
 
     def keep(self, record_id: ObjectId, reason: str = "asked for") -> bool:
         """Store a record a second time, where those that are not kept do not overwrite it.

@@ -107,6 +107,18 @@ def test_what_is_overwritten_meanwhile_is_gone() -> None:
     assert [one.id for one in store.tail(ALL, position).records] == [last[0].id]
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+def test_no_limit_above_zero(store: Store, limit: int) -> None:
+    """Nothing is returned then, and nothing is passed over; as `find` has it."""
+    store.open()
+    assert store.tail(ALL, limit=limit).records == []
+    _, position = store.tail(ALL)
+    store.export(records := make_records(2))
+    nothing = store.tail(ALL, position, limit=limit)
+    assert nothing.records == []
+    assert len(store.tail(ALL, nothing.position).records) == len(records)
+
+
 # MongoDB
 
 
@@ -155,7 +167,7 @@ def test_what_was_seen_is_forgotten_in_time(make: Make, monkeypatch: pytest.Monk
     assert len(position.seen) == 5
     later = datetime.now(timezone.utc) + timedelta(minutes=1)
     monkeypatch.setattr(tail_module, "utc_now", lambda: later)
-    assert exporter.tail(ALL, position).position.seen == {}
+    assert exporter.tail(ALL, position).position.seen == ()
 
 
 def test_tail_uses_the_index(make: Make, database: Database[Document]) -> None:

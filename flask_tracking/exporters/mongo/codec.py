@@ -8,8 +8,10 @@ from typing import Any
 
 import bson
 from bson import DBRef
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import BSONError
+from pymongo import MongoClient
+from pymongo.collection import Collection
 
 from ...codec import from_dict, summary_from_dict, to_dict
 from ...record import Record, UserRef
@@ -19,12 +21,23 @@ from ...runtime.text import clean_text
 Document = dict[str, Any]
 
 CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True)
+ANY_YEAR = CODEC.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 """What MongoDB stores at most."""
 WITHOUT_BODIES_BYTES = 1024 * 1024
 """What a record takes at most without its bodies: all that strangers and the app fill is bounded."""
 UNENCODABLE = (BSONError, OverflowError, UnicodeError, ValueError, TypeError, RecursionError)
 """What encoding a document may raise."""
+
+
+def for_reading(collection: Collection[Document]) -> Collection[Document]:
+    """Return `collection` as documents are read from it.
+
+    A year that Python does not know, in a document of others or in custom data, hides no record.
+    """
+    client: object = collection.database.client
+    is_stand_in = not isinstance(client, MongoClient)  # which knows no such options
+    return collection.with_options(CODEC if is_stand_in else ANY_YEAR)
 
 
 def to_document(record: Record, date_stored: datetime) -> Document:

@@ -31,6 +31,7 @@ from .codec import (
     CODEC,
     MAX_DOCUMENT_BYTES,
     SUMMARY_PROJECTION,
+    for_reading,
     read_document,
     read_summary,
     to_document,
@@ -239,7 +240,7 @@ class MongoExporter(Store):
     def _keep(self, record_id: ObjectId, reason: str) -> bool:
         kept = self._open_kept()
         try:
-            return copy_to_kept(self.collection().with_options(CODEC), kept, record_id, reason)
+            return copy_to_kept(for_reading(self.collection()), kept, record_id, reason)
         except PyMongoError as error:
             raise self._explain(error) from None
 
@@ -292,9 +293,9 @@ class MongoExporter(Store):
         try:
             document = None
             if self._settings.kept_size_bytes:
-                document = self.kept_collection().with_options(CODEC).find_one(query)
+                document = for_reading(self.kept_collection()).find_one(query)
             if document is None:
-                document, mark = self.collection().with_options(CODEC).find_one(query), mark_other
+                document, mark = for_reading(self.collection()).find_one(query), mark_other
         except PyMongoError as error:
             raise self._explain(error) from None
         if document is None:
@@ -355,7 +356,7 @@ def _search_in(
     """Return the newest `limit` that are found in a collection, and leave out what is no record."""
     asked = limit
     while True:
-        cursor = collection.with_options(CODEC).find(query, projection)
+        cursor = for_reading(collection).find(query, projection)
         documents = list(cursor.sort(NEWEST_FIRST).limit(asked))
         found = [one for document in documents if (one := read(document)) is not None]
         foreign = len(documents) - len(found)

@@ -14,7 +14,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from ...config.overrides import NAMES, Override
-from .codec import CODEC
+from .codec import CODEC, for_reading
 
 Document = dict[str, Any]
 
@@ -27,7 +27,7 @@ def load_overrides(database: Database[Document], name: str) -> list[Override]:
         name: the records' collection.
     """
     # By their ids: whatever else is there, no collection is scanned.
-    found = _collection(database, name).find({"_id": {"$in": sorted(NAMES)}})
+    found = for_reading(_collection(database, name)).find({"_id": {"$in": sorted(NAMES)}})
     return [
         Override(one["_id"], one.get("value"), one["set_at"], one["expires_at"])
         for one in found

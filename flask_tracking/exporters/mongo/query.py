@@ -11,8 +11,6 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from bson import ObjectId
-
 from ...filters import FIRST, Filter, is_pattern, make_regex, object_regex
 
 NO_QUERY = ["", None]
@@ -93,7 +91,7 @@ def to_kept_query(wanted: Filter) -> dict[str, Any]:
     return {"date_created": query["date_created"], **query}
 
 
-def to_tail_query(wanted: Filter, since: datetime, seen: Collection[ObjectId]) -> dict[str, Any]:
+def to_tail_query(wanted: Filter, since: datetime, seen: Collection[Any]) -> dict[str, Any]:
     """Return the query document of `wanted` for what was stored since a time.
 
     Args:

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pymongo
-from bson.codec_options import DatetimeConversion
 from pymongo import MongoClient, UpdateOne, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, OperationFailure
@@ -21,7 +20,7 @@ from pymongo.errors import BulkWriteError, OperationFailure
 from ...filters import FIRST
 from ..store import Revise, Rewritten
 from .changes import Change, encoded_size, make_change, make_filter, make_update
-from .codec import CODEC, read_document, utc_now
+from .codec import for_reading, read_document, utc_now
 
 Document = dict[str, Any]
 
@@ -51,13 +50,7 @@ class Rewriting:
         """Prepare; `run` does it. The arguments are those of `Store.rewrite`."""
         client: object = collection.database.client
         self._is_stand_in = not isinstance(client, MongoClient)
-        # A year that Python does not know, in somebody's custom data, is no reason to stop.
-        codec = (
-            CODEC
-            if self._is_stand_in
-            else CODEC.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
-        )
-        self._collection = collection.with_options(codec, write_concern=WriteConcern(j=True))
+        self._collection = for_reading(collection).with_options(write_concern=WriteConcern(j=True))
         self._revise = revise
         self._version = version
         self._is_dry_run = is_dry_run

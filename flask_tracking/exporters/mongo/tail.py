@@ -7,16 +7,14 @@ out what it has seen there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
-from bson import ObjectId
 from pymongo.collection import Collection
 
 from ...filters import Filter
 from ..store import Tail
-from .codec import CODEC, SUMMARY_PROJECTION, read_summary, utc_now
+from .codec import SUMMARY_PROJECTION, for_reading, read_summary, utc_now
 from .kept import mark_other
 from .query import to_tail_query
 
@@ -24,6 +22,7 @@ Document = dict[str, Any]
 
 LOOK_BACK = timedelta(seconds=10)
 """How late a record may appear: twice the time that an export may take, or clocks that far apart."""
+NEVER = datetime.max.replace(tzinfo=timezone.utc)
 OLDEST_FIRST = [("date_stored", 1)]
 
 
@@ -31,16 +30,16 @@ class Position(NamedTuple):
     """How far a reader has come."""
 
     until: datetime
-    seen: Mapping[ObjectId, datetime]
-    """What was stored within `LOOK_BACK` before, each id with its time."""
+    seen: tuple[tuple[Any, datetime], ...]
+    """What was stored within `LOOK_BACK` before, each id with its time. Others may use any id."""
 
 
 def begin_tail(collection: Collection[Document]) -> Position:
     """Return the position behind all that is stored by now."""
     now = utc_now()
     query, projection = {"date_stored": {"$gte": now - LOOK_BACK}}, {"date_stored": True}
-    found = collection.with_options(CODEC).find(query, projection).sort(OLDEST_FIRST)
-    return Position(now, {one["_id"]: one["date_stored"] for one in found})
+    found = for_reading(collection).find(query, projection).sort(OLDEST_FIRST)
+    return Position(now, tuple((one["_id"], _time_of(one)) for one in found))
 
 
 def read_tail(
@@ -56,20 +55,27 @@ def read_tail(
         has_kept: False where none is kept, whatever the documents say.
     """
     now = utc_now()
-    query = to_tail_query(wanted, after.until - LOOK_BACK, after.seen)
+    query = to_tail_query(wanted, after.until - LOOK_BACK, [one for one, _ in after.seen])
     projection = {**SUMMARY_PROJECTION, "date_stored": True}
-    cursor = collection.with_options(CODEC).find(query, projection).sort(OLDEST_FIRST).limit(limit)
+    cursor = for_reading(collection).find(query, projection).sort(OLDEST_FIRST).limit(limit)
     # All of a batch have one time.
-    documents = sorted(cursor, key=lambda one: (one["date_stored"], str(one["_id"])))
+    documents = sorted(cursor, key=lambda one: (_time_of(one), str(one["_id"])))
     marked = documents if has_kept else map(mark_other, documents)
     records = [summary for one in marked if (summary := read_summary(one)) is not None]
-    times = {one["_id"]: one["date_stored"] for one in documents}
-    # Behind what was cut off there may be more; a clock that is ahead must not hide what comes.
-    until = min(now, documents[-1]["date_stored"]) if len(documents) == limit else now
-    return Tail(records, _advance(after, until, times))
+    new = tuple((one["_id"], _time_of(one)) for one in documents)
+    until = now
+    if len(documents) == limit:
+        # Behind what was cut off there may be more; a clock that is ahead must not hide what comes.
+        until = min(now, max((time for _, time in new if time != NEVER), default=after.until))
+    return Tail(records, _advance(after, until, new))
 
 
-def _advance(after: Position, until: datetime, found: Mapping[ObjectId, datetime]) -> Position:
+def _time_of(document: Document) -> datetime:
+    """Return when a document was stored; what is no such time never comes to an end."""
+    time = document["date_stored"]
+    return time if isinstance(time, datetime) else NEVER
+
+
+def _advance(after: Position, until: datetime, new: tuple[tuple[Any, datetime], ...]) -> Position:
     until = max(after.until, until)
-    seen = {**after.seen, **found}
-    return Position(until, {key: time for key, time in seen.items() if time >= until - LOOK_BACK})
+    return Position(until, tuple(one for one in after.seen + new if one[1] >= until - LOOK_BACK))
