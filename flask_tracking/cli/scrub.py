@@ -25,8 +25,8 @@ INTERRUPTED = 130
 def scrub(dry_run: bool) -> None:
     """Redact stored records with today's names and formats.
 
-    Records that went through them are skipped. Restart the app with the new settings first; until then
-    it keeps storing with the old ones. Safe to interrupt and repeat.
+    Records already redacted with the current ones are skipped. Restart the app with the new settings
+    first; until then it keeps storing with the old ones. Safe to interrupt and repeat.
     """
     if not get_current().settings.redact:
         raise TrackingError("TRACKING_REDACT is False, so there are no rules to apply. Set it to True.")
