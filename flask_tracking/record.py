@@ -49,13 +49,13 @@ class Holds(enum.Enum):
     BODY = "body"
     TREE = "tree"
     """Plain values, nested to any depth."""
-    AGENT = "agent"
+    USER_AGENT = "user agent"
     ERROR = "error"
     TIMINGS = "timings"
 
 
 Metadata = Mapping[str, Holds]
-OURS, TEXT, PATH, FORM, TARGET, HEADERS, ARGS, BODY, TREE, AGENT, ERROR, TIMINGS = (
+OURS, TEXT, PATH, FORM, TARGET, HEADERS, ARGS, BODY, TREE, USER_AGENT, ERROR, TIMINGS = (
     {"holds": kind} for kind in Holds
 )
 """The metadata of a field."""
@@ -241,7 +241,7 @@ class Record:
     """Set if the user is a MongoEngine document."""
     user_id: str | None = field(default=None, metadata=TEXT)
     user_repr: str | None = field(default=None, metadata=TEXT)
-    user_agent: UserAgent | None = field(default=None, metadata=AGENT)
+    user_agent: UserAgent | None = field(default=None, metadata=USER_AGENT)
     request_headers: tuple[tuple[str, str], ...] = field(default=(), metadata=HEADERS)
     """Names in Title-Case; the server joins repeated headers."""
     request_body: bytes = field(default=b"", metadata=BODY)

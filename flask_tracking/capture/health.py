@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ["AGENTS", "PATHS", "is_health_check"]
+__all__ = ["USER_AGENTS", "PATHS", "is_health_check"]
 
 PATHS = frozenset(
     {
@@ -34,7 +34,7 @@ PATHS = frozenset(
 )
 """Exact paths. ``/status``, ``/live`` and ``/up`` are left out: they are pages in some apps."""
 
-AGENTS = (
+USER_AGENTS = (
     "kube-probe/",
     "GoogleHC/",
     "ELB-HealthChecker/",
@@ -52,4 +52,4 @@ AGENTS = (
 
 def is_health_check(path: str, environ: WSGIEnvironment) -> bool:
     """Tell whether the request of `environ` to `path` is a health check."""
-    return path in PATHS or environ.get("HTTP_USER_AGENT", "").startswith(AGENTS)
+    return path in PATHS or environ.get("HTTP_USER_AGENT", "").startswith(USER_AGENTS)

@@ -227,7 +227,7 @@ def _on_user_loaded(app: Flask, user: object, **_: Any) -> None:
     # Loaded from a header: unlike for the session's user, no other source names it after it expires.
     span = _find_span(app, request._get_current_object())  # type: ignore[attr-defined]
     if span is not None:
-        span.look_at_user(user)
+        span.note_loaded_user(user)
 
 
 def _check_config(app: Flask, tracked: TrackedApp) -> None:

@@ -339,7 +339,7 @@ class Span:
         Returns:
             False if nothing is known of the user.
         """
-        found = self.look_at_user(user)
+        found = self.note_loaded_user(user)
         if verified_id is not None:
             verified_id = clean_text(cut(verified_id, MAX_REPR))
             text = verified_id if found.text in (None, found.user_id) else found.text
@@ -347,7 +347,7 @@ class Span:
         self.user_id, self.user_repr, self.user = found
         return found != NOBODY
 
-    def look_at_user(self, user: object) -> UserDescription:
+    def note_loaded_user(self, user: object) -> UserDescription:
         """Describe a user; what was seen of the same object earlier counts if it has expired since."""
         if isinstance(user, LocalProxy):
             user = resolve(user)

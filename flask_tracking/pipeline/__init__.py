@@ -2,7 +2,7 @@
 
 - `queue` holds captures until `batch`, the worker's thread, takes them; `worker` has what both kinds of
   worker share, and the one that stores inside the request.
-- `summary` says what a capture is, `rules` decide by it which are kept (`active_rules` with what was
+- `summary` says what a capture is, `rules` decide by it which are stored (`active_rules` with what was
   set at run time, `sampling` for the routine), and `tally` counts all of them.
 - `processor` makes records: `assemble` reads the capture, `flask_tracking.redaction` removes secrets,
   `callback` asks the app.

@@ -20,7 +20,7 @@ from ..runtime.ids import new_trace
 from ..runtime.text import read_number
 from .decoding import decode_body
 from .summary import summarise
-from .user_agents import parse_agent
+from .user_agents import parse_user_agent
 
 ABSENT_IF_EMPTY = frozenset({"Content-Type", "Content-Length"})
 """PEP 3333 allows these two to be there and empty, where they were not sent."""
@@ -63,7 +63,7 @@ class Assembler:
         response_body, response_note = decode_body(
             capture.response_chunks, _find_header(response_headers, "content-encoding"), limit
         )
-        agent, agent_note = parse_agent(environ.user_agent, environ.accept_language)
+        agent, agent_note = parse_user_agent(environ.user_agent, environ.accept_language)
         first_byte_ns = capture.first_byte_ns
         record_id = capture.id
         trace = summary.trace or new_trace(summary.drawn_trace)

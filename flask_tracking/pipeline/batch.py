@@ -99,9 +99,9 @@ class BatchWorker(Worker):
 
     def _drop_waiting(self, reason: str, judged: list[Judged]) -> None:
         """Count captures that are dropped unprocessed; the lock must be held."""
-        lost = [one for one in judged if one.is_kept]  # the rules had dropped the others
+        lost = [one for one in judged if one.is_stored]  # the rules had dropped the others
         self._counters.add_to_tally(one.summary for one in judged)
-        self._counters.not_kept += len(judged) - len(lost)
+        self._counters.not_stored += len(judged) - len(lost)
         self._counters.drop(reason, len(lost), kept=sum(one.kept_reason is not None for one in lost))
         self._done.notify_all()
 

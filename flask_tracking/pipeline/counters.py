@@ -26,7 +26,7 @@ class Counters:
         self.lock = threading.RLock()  # a log handler may ask for the stats while something is counted
         self.failures = Counter() if failures is None else failures
         self.received = 0
-        self.not_kept = 0
+        self.not_stored = 0
         """How many the rules or ``on_record`` dropped."""
         self.accepted = 0
         self.exported = 0
@@ -40,7 +40,7 @@ class Counters:
     @property
     def waiting(self) -> int:
         """How many of the received are neither stored nor dropped nor known to be not kept."""
-        return self.received - self.not_kept - self.exported - self.dropped.total()
+        return self.received - self.not_stored - self.exported - self.dropped.total()
 
     def drop(self, reason: str, count: int = 1, *, kept: int = 0, untold: int = 0) -> None:
         """Count lost records; `lock` must be held.

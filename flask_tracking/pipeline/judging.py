@@ -18,7 +18,7 @@ class Judged(NamedTuple):
 
     capture: Capture
     summary: Summary
-    is_kept: bool
+    is_stored: bool
     """True where a record is to be made of it."""
     kept_reason: str | None
     """Why the record is copied to the kept collection; None for a routine one."""
@@ -34,7 +34,7 @@ class Judged(NamedTuple):
 
 
 def judge(ask: Callable[[Summary], Verdict], capture: Capture) -> Judged:
-    """Judge `capture`; one that cannot be read is kept, for its loss to be counted.
+    """Judge `capture`; one that cannot be read counts as stored, so that its loss is counted.
 
     Args:
         ask: the rules.
@@ -42,8 +42,8 @@ def judge(ask: Callable[[Summary], Verdict], capture: Capture) -> Judged:
     """
     try:
         summary = summarise(capture)
-        is_kept, kept_reason = ask(summary)
+        is_stored, kept_reason = ask(summary)
     except Exception as error:
         report_failure("assembling a record", error)
         return Judged(capture, UNREADABLE, True, None, is_readable=False)
-    return Judged(capture, summary, is_kept, kept_reason)
+    return Judged(capture, summary, is_stored, kept_reason)

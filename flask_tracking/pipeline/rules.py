@@ -1,4 +1,4 @@
-"""Which records are kept, and which longest.
+"""Which records are stored, and which of them are kept.
 
 What was asked for in code wins over the settings, an exclusion over every other reason to keep, and
 only what is left is sampled.
@@ -18,7 +18,7 @@ __all__ = ["Rules", "Verdict"]
 class Verdict(NamedTuple):
     """What becomes of a summary."""
 
-    is_kept: bool
+    is_stored: bool
     """False drops it."""
     kept_reason: str | None = None
     """Why it is copied to the kept collection, which routine traffic cannot push out; else None."""
@@ -27,7 +27,7 @@ class Verdict(NamedTuple):
 FAILED = ("error", "stream_error")
 SWITCHING_PROTOCOLS = 101
 DROP = Verdict(False)
-KEEP = Verdict(True)
+STORE = Verdict(True)
 
 
 class Rules:
@@ -36,7 +36,7 @@ class Rules:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._excludes = bool(settings.exclude_methods or settings.exclude_status_codes)
-        self._sampler: Sampler | None = None  # keeps all
+        self._sampler: Sampler | None = None  # stores all
         if settings.sample_rate < 1 or settings.sample_parent:
             self._sampler = Sampler(settings.sample_rate, honours_parent=settings.sample_parent)
 
@@ -53,7 +53,7 @@ class Rules:
             return Verdict(True, reason)
         sampler = self._sampler
         if sampler is None or not self._is_routine(summary) or sampler.picks(summary):
-            return KEEP
+            return STORE
         return DROP
 
     def _is_excluded(self, summary: Summary) -> bool:

@@ -1,7 +1,7 @@
-"""Which routine requests are kept, where not all of them are.
+"""Which routine requests are stored, if not all of them are.
 
 Decided by the trace's id alone: every process, every service and OpenTelemetry's ``TraceIdRatioBased``
-of the same rate pick the same traces, so what is kept of a trace is kept of all of it.
+of the same rate pick the same traces, so a trace is stored as a whole or not at all.
 """
 
 from __future__ import annotations

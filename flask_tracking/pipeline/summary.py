@@ -1,6 +1,6 @@
 """What a request was, in a few plain values: rules, sampling and counts need no more of it.
 
-Made of a capture in about two microseconds, so that a record is assembled only where it is kept.
+Made of a capture in about two microseconds, so that a record is assembled only if it is stored.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class SpentError(Exception):
     """Nothing may be spent on a new agent now."""
 
 
-class AgentParser:
+class UserAgentParser:
     """Parses agents, and remembers them.
 
     It has no locks that a fork may find taken for ever, as the caches of ``ua_parser`` have. Where
@@ -162,7 +162,7 @@ def _load_resolver() -> tuple[Resolver, bool]:
     return Re2Resolver((browsers, systems, [])), True
 
 
-_parser = AgentParser()
+_parser = UserAgentParser()
 """One for all apps of a process: agents are the same everywhere."""
 
 
@@ -171,7 +171,7 @@ def load_tables() -> None:
     _parser.load()
 
 
-def parse_agent(
+def parse_user_agent(
     string: str | None, accept_language: str | None = None
 ) -> tuple[UserAgent | None, str | None]:
     """Read a ``User-Agent`` header, and the preferred language of ``Accept-Language``.

@@ -29,7 +29,7 @@ __all__ = ["SyncWorker", "Worker"]
 
 
 class Worker(ABC):
-    """Makes records of captures and gives the kept ones to an exporter."""
+    """Makes records of captures that the rules store, and gives them to an exporter."""
 
     _uses_exporter = True
 
@@ -151,16 +151,16 @@ class Worker(ABC):
 
     def _choose(self, judged: Sequence[Judged]) -> list[Judged]:
         """Count captures, and return those of which records are to be made."""
-        kept = [one for one in judged if one.is_kept]
+        chosen = [one for one in judged if one.is_stored]
         with self._lock:
             if self._delivery.is_abandoned:  # all of them are counted as lost
                 return []
             self._counters.add_to_tally(one.summary for one in judged)
-            self._counters.not_kept += len(judged) - len(kept)
-            gap = self._counters.take_gap() if kept else 0
+            self._counters.not_stored += len(judged) - len(chosen)
+            gap = self._counters.take_gap() if chosen else 0
         if gap:  # of several threads one tells of it
-            kept[0] = kept[0]._replace(dropped_before=gap)
-        return kept
+            chosen[0] = chosen[0]._replace(dropped_before=gap)
+        return chosen
 
     def _settle_processed(self, processed: Processed) -> list[Record]:
         """Count what was made of captures, and return the records."""
@@ -168,7 +168,7 @@ class Worker(ABC):
             if self._delivery.is_abandoned:
                 return []
             self._counters.accepted += len(processed.records)
-            self._counters.not_kept += processed.unwanted
+            self._counters.not_stored += processed.unwanted
             kept = sum(one.kept_reason is not None for one in processed.failed)
             self._counters.drop(
                 "assembly_failed", len(processed.failed), kept=kept, untold=processed.untold

@@ -27,7 +27,7 @@ BROKEN_OFF = frozenset({"disconnected", "stream_error", "unread"})
 """Outcomes of a request whose answer was not sent to its end."""
 HARMLESS_REST, CUT_WINDOW = 6, 4096
 _TEXTS = fields_holding(Holds.TEXT, Holds.PATH, Holds.FORM, Holds.TARGET)
-_HEADERS, _AGENTS = fields_holding(Holds.HEADERS), fields_holding(Holds.AGENT)
+_HEADERS, _USER_AGENTS = fields_holding(Holds.HEADERS), fields_holding(Holds.USER_AGENT)
 _NOTES = {side: f"{side}_body_note" for side in ("request", "response")}
 _pick_texts = make_pick(_TEXTS)
 _PLAIN, _HIDDEN = "", None
@@ -65,7 +65,7 @@ class Prefilter:
         self._clean: set[str] = set()
         """Values of headers in which nothing was seen: most come with every request."""
 
-    def look(self, records: Sequence[Record]) -> list[Hits]:
+    def scan(self, records: Sequence[Record]) -> list[Hits]:
         """Return the hits in each record."""
         texts: list[bytes] = []
         to_read, news = [], []
@@ -125,7 +125,7 @@ class Prefilter:
                     new.append(f"{kind}{value}")
                 elif value not in clean and kind is not _HIDDEN:
                     new.append(value)
-        for field in _AGENTS:
+        for field in _USER_AGENTS:
             agent = values[field]
             if agent is not None:
                 new += [text for text in (agent.string, agent.language) if text and text not in clean]

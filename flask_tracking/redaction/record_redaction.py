@@ -29,7 +29,7 @@ FAILED = "redaction failed"
 """The note of a record that was stored without what could not be redacted."""
 MAX_REMARKS = 200
 """Remarks stored for each record; values beyond it are removed without one."""
-PARSED_OF_AGENT = ("browser", "version", "platform", "browser_name", "platform_name")
+PARSED_OF_USER_AGENT = ("browser", "version", "platform", "browser_name", "platform_name")
 """Fields of a `UserAgent` that were parsed from its string."""
 _WORD = re.compile(r"[^\W_]+")
 _SAFE_KEY = re.compile(r"[A-Za-z_][0-9A-Za-z_-]{0,39}")
@@ -232,14 +232,14 @@ class RecordRedaction:
         self._removed = RemovedArguments(removed, self._values["url_rule"])
         return redacted
 
-    def _agent(self, field: str, agent: Any) -> Any:
+    def _user_agent(self, field: str, agent: Any) -> Any:
         redacted = self._named_tuple(field, agent)
         if redacted.string == agent.string:
             return redacted
         # Names and version were parsed from it, and may be the secret.
         hidden = {
             name: self._hide(f"{field}.{name}", value)
-            for name in PARSED_OF_AGENT
+            for name in PARSED_OF_USER_AGENT
             if (value := getattr(redacted, name)) is not None
             and _is_removed(value, agent.string, redacted.string)
         }
@@ -324,7 +324,7 @@ _REDACT: dict[Holds, Callable[[RecordRedaction, str, Any], Any]] = {
     Holds.FORM: RecordRedaction._form,
     Holds.TARGET: RecordRedaction._target,
     Holds.HEADERS: RecordRedaction._headers,
-    Holds.AGENT: RecordRedaction._agent,
+    Holds.USER_AGENT: RecordRedaction._user_agent,
     Holds.ERROR: RecordRedaction._named_tuple,
     Holds.TREE: RecordRedaction._tree,
     Holds.TIMINGS: RecordRedaction._timings,
@@ -387,7 +387,7 @@ _BLANK: dict[Holds, Callable[[Any], Any]] = {
     Holds.ARGS: lambda _: None,
     Holds.BODY: lambda _: b"",
     Holds.TREE: lambda _: None,
-    Holds.AGENT: lambda _: None,
+    Holds.USER_AGENT: lambda _: None,
     Holds.ERROR: lambda _: ExceptionInfo(MARKER, MARKER, MARKER),
     Holds.TIMINGS: lambda _: (),
 }

@@ -64,7 +64,7 @@ class Redactor:
         """
         if not self._settings.redact:
             return [self._guard(record, self._strip) for record in records]
-        hits = call_foreign("scanning records for secrets", self._look, records, default=None)
+        hits = call_foreign("scanning records for secrets", self._scan, records, default=None)
         return [
             self._guard(record, self._redact, one)
             for record, one in zip(records, hits or [READ_ALL] * len(records), strict=True)
@@ -74,10 +74,10 @@ class Redactor:
         done = call_foreign("redacting a record", redact, record, *more, default=None)
         return blank(record, self.version) if done is None else done
 
-    def _look(self, records: Sequence[Record]) -> list[Hits]:
+    def _scan(self, records: Sequence[Record]) -> list[Hits]:
         self._get_detector()
         assert self._prefilter is not None  # noqa: S101 - it is made with the detector
-        return self._prefilter.look(records)
+        return self._prefilter.scan(records)
 
     def _strip(self, record: Record) -> Record:
         values = dict(vars(record))

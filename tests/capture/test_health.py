@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, request
 
 from flask_tracking import MemoryExporter, Tracking
-from flask_tracking.capture.health import AGENTS, PATHS
+from flask_tracking.capture.health import PATHS, USER_AGENTS
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0"
 
@@ -54,7 +54,7 @@ def test_paths(app: Flask, memory: MemoryExporter, path: str) -> None:
 )
 def test_agents(app: Flask, memory: MemoryExporter, agent: str) -> None:
     """A program that only checks health is not recorded, wherever it looks."""
-    assert agent.startswith(AGENTS)
+    assert agent.startswith(USER_AGENTS)
     app.config["TRACKING_EXCLUDE_HEALTH_CHECKS"] = True
     Tracking(app, exporter=memory)
     answer_any(app)

@@ -68,7 +68,7 @@ class TrackInto:
         if fault == "out of memory":
             mock.patch.object(Assembler, "assemble", side_effect=MemoryError).start()
         if fault == "raising redactor":
-            mock.patch.object(Prefilter, "look", side_effect=RuntimeError("planted in look()")).start()
+            mock.patch.object(Prefilter, "scan", side_effect=RuntimeError("planted in scan()")).start()
             mock.patch.object(RecordRedaction, "redact", side_effect=RuntimeError("planted")).start()
         is_raising = fault == "raising exporter"
         # One client for all apps.

@@ -17,7 +17,7 @@ from flask_tracking import Settings
 from flask_tracking.pipeline import assemble as assemble_module
 from flask_tracking.pipeline import user_agents
 from flask_tracking.pipeline.assemble import Assembler
-from flask_tracking.pipeline.user_agents import MAX_LENGTH, AgentParser
+from flask_tracking.pipeline.user_agents import MAX_LENGTH, UserAgentParser
 from flask_tracking.record import Capture, ChildTiming, ExceptionInfo, Record, UserAgent, UserRef
 from flask_tracking.runtime.ids import TraceContext, make_record_id
 
@@ -411,8 +411,8 @@ def test_parts_of_a_user_agent(string: str, parts: tuple[str | None, ...]) -> No
 
 def test_user_agent_that_is_not_parsed_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     """When too many new user agents come, a record has the string alone, and says so in its notes."""
-    monkeypatch.setattr(user_agents, "_parser", AgentParser())  # one that has seen no agent yet
-    monkeypatch.setattr(AgentParser, "parse", lambda *_: None)
+    monkeypatch.setattr(user_agents, "_parser", UserAgentParser())  # one that has seen no agent yet
+    monkeypatch.setattr(UserAgentParser, "parse", lambda *_: None)
     record = assemble({"HTTP_USER_AGENT": FIREFOX}, notes=("one",))
     assert record.user_agent == UserAgent(None, None, None, None, FIREFOX)
     assert record.notes == ("one", "user agent not parsed: too many new ones")

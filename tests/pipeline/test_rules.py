@@ -22,9 +22,9 @@ def judge(config: dict[str, Any], capture: Capture | None = None, **changes: Any
     return Rules(Settings.from_mapping(config)).judge(summary._replace(**parts | changes))
 
 
-def is_kept(config: dict[str, Any], capture: Capture | None = None, **changes: Any) -> bool:
+def is_stored(config: dict[str, Any], capture: Capture | None = None, **changes: Any) -> bool:
     """Ask only whether it is kept."""
-    return judge(config, capture, **changes).is_kept
+    return judge(config, capture, **changes).is_stored
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_code_says_why_a_record_is_kept() -> None:
 @pytest.mark.parametrize("status_code", [101, 200, 304, 404, 500, None])
 def test_everything_is_kept_by_default(method: str | None, status_code: int | None) -> None:
     """Without any exclusion every record is kept."""
-    assert is_kept({}, method=method, status_code=status_code) is True
+    assert is_stored({}, method=method, status_code=status_code) is True
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_everything_is_kept_by_default(method: str | None, status_code: int | No
 )
 def test_excluded_methods_are_not_kept(method: str | None, kept: bool) -> None:
     """Requests of an excluded method are not kept, however they are written in the setting."""
-    assert is_kept({"TRACKING_EXCLUDE_METHODS": ["options", "HEAD"]}, method=method) is kept
+    assert is_stored({"TRACKING_EXCLUDE_METHODS": ["options", "HEAD"]}, method=method) is kept
 
 
 def test_slow_request_of_an_excluded_method_is_not_kept() -> None:
     """How long a request took is no reason to keep an excluded method, only an excluded status."""
     config = {"TRACKING_EXCLUDE_METHODS": ["HEAD"], "TRACKING_MIN_EXECUTION_TIME": 1}
 
-    assert is_kept(config, method="HEAD", duration_ms=5000.0) is False
+    assert is_stored(config, method="HEAD", duration_ms=5000.0) is False
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_excluded_status_codes_are_not_kept(status_code: int | None, kept: bool)
     config = {"TRACKING_EXCLUDE_STATUS_CODES": [304, 404]}
 
     for duration_ms in (0.0, 10.0, 100_000.0):
-        assert is_kept(config, status_code=status_code, duration_ms=duration_ms) is kept
+        assert is_stored(config, status_code=status_code, duration_ms=duration_ms) is kept
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_slow_answer_of_an_excluded_status_is_kept(duration_ms: float, kept: boo
     """From the minimal time on an answer of an excluded status is kept all the same."""
     config = {"TRACKING_EXCLUDE_STATUS_CODES": [304], "TRACKING_MIN_EXECUTION_TIME": 1000}
 
-    assert is_kept(config, status_code=304, duration_ms=duration_ms) is kept
+    assert is_stored(config, status_code=304, duration_ms=duration_ms) is kept
 
 
 def test_upgraded_connection_is_not_slow() -> None:
@@ -105,16 +105,16 @@ def test_upgraded_connection_is_not_slow() -> None:
     websocket: dict[str, Any] = {"status_code": 101, "duration_ms": 60_000.0}
     excluded = {"TRACKING_EXCLUDE_STATUS_CODES": [101], "TRACKING_MIN_EXECUTION_TIME": 1000}
 
-    assert is_kept(excluded, **websocket) is False
-    assert is_kept({**SAMPLED, "TRACKING_SLOW_MS": 200}, trace=UNPICKED, **websocket) is False
+    assert is_stored(excluded, **websocket) is False
+    assert is_stored({**SAMPLED, "TRACKING_SLOW_MS": 200}, trace=UNPICKED, **websocket) is False
 
 
 def test_minimal_time_alone_excludes_nothing() -> None:
     """The minimal time matters for excluded statuses only: other fast requests are kept."""
     config = {"TRACKING_MIN_EXECUTION_TIME": 1000}
 
-    assert is_kept(config, duration_ms=0.1) is True
-    assert is_kept({**config, "TRACKING_EXCLUDE_STATUS_CODES": [304]}, duration_ms=0.1) is True
+    assert is_stored(config, duration_ms=0.1) is True
+    assert is_stored({**config, "TRACKING_EXCLUDE_STATUS_CODES": [304]}, duration_ms=0.1) is True
 
 
 EXCLUDED = {
@@ -129,22 +129,22 @@ def test_keep_wins_over_every_exclusion(reason: str) -> None:
     """A record that the app asked to keep is kept whatever the settings say."""
     capture = make_capture(keep_reason=reason)
 
-    assert is_kept(EXCLUDED) is False
-    assert is_kept(EXCLUDED, capture) is True
+    assert is_stored(EXCLUDED) is False
+    assert is_stored(EXCLUDED, capture) is True
 
 
 def test_discard_wins_over_every_reason_to_keep() -> None:
     """A record that the app asked to discard is not kept, not even a slow failure."""
     capture = make_capture(discarded=True)
 
-    assert is_kept({}, capture) is False
-    assert is_kept({}, capture, status_code=500, duration_ms=60_000.0) is False
-    assert is_kept(EXCLUDED, capture, status_code=404, duration_ms=60_000.0) is False
+    assert is_stored({}, capture) is False
+    assert is_stored({}, capture, status_code=500, duration_ms=60_000.0) is False
+    assert is_stored(EXCLUDED, capture, status_code=404, duration_ms=60_000.0) is False
 
 
 def test_discard_wins_over_keep() -> None:
     """A capture that carries both, which the span never makes, is discarded."""
-    assert is_kept({}, make_capture(discarded=True, keep_reason="vip customer")) is False
+    assert is_stored({}, make_capture(discarded=True, keep_reason="vip customer")) is False
 
 
 def trace_of(trace_id: str) -> TraceContext:
@@ -168,7 +168,7 @@ SAMPLED = {"TRACKING_SAMPLE_RATE": 0.01, "TRACKING_SLOW_MS": 200}
 )
 def test_routine_requests_are_sampled(trace: TraceContext, rate: float, kept: bool) -> None:
     """Of what nothing else keeps the trace's id decides."""
-    assert is_kept({"TRACKING_SAMPLE_RATE": rate}, trace=trace) is kept
+    assert is_stored({"TRACKING_SAMPLE_RATE": rate}, trace=trace) is kept
 
 
 @pytest.mark.parametrize(
@@ -193,21 +193,21 @@ def test_what_is_not_routine_is_not_sampled(changes: dict[str, Any], reason: str
 )
 def test_all_else_is_routine(changes: dict[str, Any]) -> None:
     """A 404, or what is just not slow, is sampled like any other."""
-    assert is_kept(SAMPLED, trace=UNPICKED, **changes) is False
-    assert is_kept(SAMPLED, trace=PICKED, **changes) is True
+    assert is_stored(SAMPLED, trace=UNPICKED, **changes) is False
+    assert is_stored(SAMPLED, trace=PICKED, **changes) is True
 
 
 def test_code_wins_over_sampling() -> None:
     """What the app asked to keep is not sampled, what it asked to discard is not picked."""
     assert judge(SAMPLED, make_capture(keep_reason="vip"), trace=UNPICKED) == Verdict(True, "vip")
-    assert is_kept(SAMPLED, make_capture(discarded=True), trace=PICKED) is False
+    assert is_stored(SAMPLED, make_capture(discarded=True), trace=PICKED) is False
 
 
 def test_exclusions_win_over_what_is_always_kept() -> None:
     """An excluded method or status is not kept because it failed or the trace was picked."""
     config = {**SAMPLED, "TRACKING_EXCLUDE_METHODS": ["HEAD"], "TRACKING_EXCLUDE_STATUS_CODES": [503]}
-    assert is_kept(config, trace=PICKED, method="HEAD", duration_ms=5000.0) is False
-    assert is_kept(config, trace=PICKED, status_code=503) is False
+    assert is_stored(config, trace=PICKED, method="HEAD", duration_ms=5000.0) is False
+    assert is_stored(config, trace=PICKED, status_code=503) is False
 
 
 def test_excluded_status_that_was_slow_enough_is_not_sampled() -> None:
@@ -217,8 +217,8 @@ def test_excluded_status_that_was_slow_enough_is_not_sampled() -> None:
         "TRACKING_EXCLUDE_STATUS_CODES": [304],
         "TRACKING_MIN_EXECUTION_TIME": 50,
     }
-    assert is_kept(config, trace=UNPICKED, status_code=304, duration_ms=60.0) is True
-    assert is_kept(config, trace=UNPICKED, status_code=200, duration_ms=60.0) is False
+    assert is_stored(config, trace=UNPICKED, status_code=304, duration_ms=60.0) is True
+    assert is_stored(config, trace=UNPICKED, status_code=200, duration_ms=60.0) is False
 
 
 @pytest.mark.parametrize(("flags", "kept"), [("00", False), ("01", True)])
@@ -227,5 +227,5 @@ def test_parent_decides_where_the_settings_say_so(flags: str, kept: bool) -> Non
     header = f"00-{(UNPICKED if kept else PICKED).trace_id}-00f067aa0ba902b7-{flags}"
     capture = make_capture(environ={"HTTP_TRACEPARENT": header})
     config = {**SAMPLED, "TRACKING_SAMPLE_PARENT": True}
-    assert is_kept(config, capture, trace=trace_of(header[3:35])) is kept
-    assert is_kept(SAMPLED, capture, trace=trace_of(header[3:35])) is not kept
+    assert is_stored(config, capture, trace=trace_of(header[3:35])) is kept
+    assert is_stored(SAMPLED, capture, trace=trace_of(header[3:35])) is not kept

@@ -64,7 +64,7 @@ def test_new_trace_is_sampled_by_the_id_that_is_stored(rate: float) -> None:
     for _ in range(200):
         capture = make_capture(trace=None)
         summary = summarise(capture)
-        verdicts.add(rules.judge(summary).is_kept)
+        verdicts.add(rules.judge(summary).is_stored)
         trace_id = assembler.assemble(capture, summary).trace_id or ""
         known = summary._replace(trace=TraceContext(trace_id, "0" * 16, None))
         assert rules.judge(known) == rules.judge(summary)
@@ -86,4 +86,4 @@ def test_judged_capture_is_plain() -> None:
 def test_capture_that_cannot_be_read() -> None:
     """It is neither taken for routine that may be sampled away, nor lost uncounted."""
     judged = judge(Rules(Settings(sample_rate=0.0)).judge, make_capture(environ_keys=None))
-    assert (judged.is_kept, judged.is_readable, judged.summary) == (True, False, UNREADABLE)
+    assert (judged.is_stored, judged.is_readable, judged.summary) == (True, False, UNREADABLE)

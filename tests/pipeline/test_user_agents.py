@@ -20,9 +20,9 @@ from flask_tracking.pipeline.user_agents import (
     NOT_PARSED,
     RE2_CHARACTER_NS,
     RE2_NS,
-    AgentParser,
     Names,
-    parse_agent,
+    UserAgentParser,
+    parse_user_agent,
 )
 from flask_tracking.redaction.engines.lock import lock as gate
 
@@ -49,9 +49,9 @@ class Clock:
         return self.now_ns
 
 
-def make_parser(costs_ns: int) -> AgentParser:
+def make_parser(costs_ns: int) -> UserAgentParser:
     """Make a parser by whose clock every new agent costs as much."""
-    return AgentParser(Clock(costs_ns))
+    return UserAgentParser(Clock(costs_ns))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def without_re2(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_names(string: str, names: Names) -> None:
     """An agent has the old words where there are some, and the parser's own names beside them."""
-    assert AgentParser().parse(string) == names
+    assert UserAgentParser().parse(string) == names
 
 
 def test_both_resolvers_say_the_same(without_re2: None) -> None:
@@ -145,7 +145,7 @@ def test_agent_that_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     """When all is spent the string and the language are kept, and a note says what is missing."""
     monkeypatch.setattr(user_agents, "_parser", parser := make_parser(0))
     parser._saved_ns = -MAX_SAVED_NS
-    agent, note = parse_agent("curl/8.5.0", "de")
+    agent, note = parse_user_agent("curl/8.5.0", "de")
     assert note == NOT_PARSED
     assert agent == (None, None, None, "de", "curl/8.5.0", None, None)
 
@@ -173,7 +173,7 @@ def inside_re2() -> Iterator[None]:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_child_parses_whatever_its_parent_did(inside_re2: None) -> None:
     """A child that was forked while a thread was inside RE2 parses with tables of its own."""
-    parser = AgentParser(Clock(0))
+    parser = UserAgentParser(Clock(0))
     thread = threading.Thread(target=parser.load)
     thread.start()
     child = os.fork()
@@ -186,14 +186,14 @@ def test_child_parses_whatever_its_parent_did(inside_re2: None) -> None:
 
 def test_known_clients_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that come again are remembered; who varies the headers fills no memory."""
-    parser = user_agents.AgentParser()
+    parser = user_agents.UserAgentParser()
     monkeypatch.setattr(user_agents, "_parser", parser)
-    first, _ = user_agents.parse_agent("curl/8.5.0", "de")
-    assert user_agents.parse_agent("curl/8.5.0", "de") == (first, None)
-    assert user_agents.parse_agent("curl/8.5.0", "en") != (first, None)
-    assert user_agents.parse_agent("curl/8.5.0") != (first, None)
+    first, _ = user_agents.parse_user_agent("curl/8.5.0", "de")
+    assert user_agents.parse_user_agent("curl/8.5.0", "de") == (first, None)
+    assert user_agents.parse_user_agent("curl/8.5.0", "en") != (first, None)
+    assert user_agents.parse_user_agent("curl/8.5.0") != (first, None)
     for number in range(user_agents.MAX_KNOWN * 2):
-        user_agents.parse_agent("curl/8.5.0", f"x{number}")
+        user_agents.parse_user_agent("curl/8.5.0", f"x{number}")
         assert len(parser.known) <= user_agents.MAX_KNOWN
-    user_agents.parse_agent("curl/8.5.0", "y" * user_agents.MAX_KNOWN_LENGTH)
+    user_agents.parse_user_agent("curl/8.5.0", "y" * user_agents.MAX_KNOWN_LENGTH)
     assert max(len(one) for key in parser.known for one in key) < user_agents.MAX_KNOWN_LENGTH

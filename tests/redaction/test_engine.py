@@ -14,7 +14,7 @@ from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.names import Names
 from flask_tracking.redaction.engines import python
 from flask_tracking.redaction.engines.base import Engine
-from flask_tracking.redaction.engines.python import MIN_FOR_TREE, _make_finder
+from flask_tracking.redaction.engines.python import MIN_FOR_TREE, _make_search
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "BEARER", "BeareR", "ntlm", "NEGOTIATE", "bASIC"])
@@ -63,7 +63,7 @@ HINTS = st.sets(st.text("ab.", max_size=5), min_size=MIN_FOR_TREE)
 def test_tree_of_hints_finds_what_is_in_a_text(hints: set[str], text: str, bytes_at_once: int) -> None:
     """Hints begin like others, and are within others: each is found as ``in`` finds it."""
     by_number = dict(enumerate(sorted(hints)))
-    find = _make_finder({hint.encode(): [number] for number, hint in by_number.items()})
+    find = _make_search({hint.encode(): [number] for number, hint in by_number.items()})
     with mock.patch.object(python, "BYTES_AT_ONCE", bytes_at_once):
         found = set(find(text.encode()))
     assert found == {number for number, hint in by_number.items() if hint in text}

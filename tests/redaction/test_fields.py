@@ -25,7 +25,7 @@ HOLDING: dict[Holds, Any] = {
     Holds.ARGS: {"a": SECRET},
     Holds.BODY: SECRET.encode(),
     Holds.TREE: {SECRET: [SECRET, {"a": SECRET.encode()}]},
-    Holds.AGENT: UserAgent(SECRET, SECRET, SECRET, SECRET, SECRET),
+    Holds.USER_AGENT: UserAgent(SECRET, SECRET, SECRET, SECRET, SECRET),
     Holds.ERROR: ExceptionInfo(SECRET, SECRET, SECRET),
     Holds.TIMINGS: (ChildTiming(SECRET, 0.0, 1.0, SECRET),),
 }
@@ -55,7 +55,7 @@ def test_an_argument_that_is_no_unicode_is_removed_alone() -> None:
     assert redacted.path == "/x/[redacted]"
 
 
-@pytest.mark.parametrize("stage", [(Prefilter, "look"), (RecordRedaction, "redact")])
+@pytest.mark.parametrize("stage", [(Prefilter, "scan"), (RecordRedaction, "redact")])
 @pytest.mark.parametrize("field", FILLED)
 def test_a_redactor_that_raises_stores_nothing_of_strangers(
     field: str, stage: tuple[type, str], monkeypatch: pytest.MonkeyPatch

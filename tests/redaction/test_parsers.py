@@ -21,7 +21,7 @@ from flask_tracking.redaction.parsers.errors import find_in_errors
 from flask_tracking.redaction.parsers.form import find_in_fields
 from flask_tracking.redaction.parsers.json_text import find_in_json
 from flask_tracking.redaction.parsers.markup import find_in_markup
-from flask_tracking.redaction.parsers.shell_and_sql import find_in_statements
+from flask_tracking.redaction.parsers.shell_and_sql import find_in_shell_and_sql
 from flask_tracking.redaction.parsers.table import find_in_tables
 from flask_tracking.redaction.parsers.text import find_in_text
 
@@ -45,7 +45,7 @@ PARSERS: dict[str, Parser] = {
         data, WHOLE, lambda text, _: _strings(context)(text), context
     ),
     "markup": lambda data, context: find_in_markup(data, Ranges(WHOLE), context, is_markup=True),
-    "statements": find_in_statements,
+    "statements": find_in_shell_and_sql,
     "tables": find_in_tables,
     "text": lambda data, context: find_in_text(data, WHOLE, context, is_markup=True),
     "string": lambda data, context: find_in_string(data, context, WHOLE),

@@ -42,7 +42,7 @@ def test_varied_headers_cost_no_memory(engine: Engine) -> None:
     """A client that sends another header with each request fills no memory."""
     prefilter = Prefilter(Detector(engine, Names()), 65_536)
     for number in range(MAX_CLEAN * 2):
-        prefilter.look([make_record(request_headers=(("X-Tag", f"tea {number}"),))])
+        prefilter.scan([make_record(request_headers=(("X-Tag", f"tea {number}"),))])
     assert len(prefilter._clean) <= MAX_CLEAN + 2
 
 
@@ -59,4 +59,4 @@ def test_hits_do_not_depend_on_the_parts_of_a_batch(
         for _ in range(40)
     ]
     prefilter = Prefilter(Detector(engine, Names()), 65_536)
-    assert prefilter.look(records) == [hits for one in records for hits in prefilter.look([one])]
+    assert prefilter.scan(records) == [hits for one in records for hits in prefilter.scan([one])]

@@ -177,7 +177,7 @@ def test_failures_leave_no_trace(log: Log, name: str, secret: str) -> None:
     records = [record for _, record in plant(name, secret)]
     failing = RuntimeError(f"cannot read {secret}")
     with (
-        mock.patch.object(Prefilter, "look", side_effect=failing),
+        mock.patch.object(Prefilter, "scan", side_effect=failing),
         mock.patch.object(RecordRedaction, "redact", side_effect=failing),
     ):
         stripped = redactor.redact(records)

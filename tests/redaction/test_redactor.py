@@ -12,7 +12,7 @@ import pytest
 from flask import Flask, request
 
 from flask_tracking import MemoryExporter, Record, Settings, Tracking
-from flask_tracking.pipeline.user_agents import parse_agent
+from flask_tracking.pipeline.user_agents import parse_user_agent
 from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.names import Names
 from flask_tracking.redaction.engines.base import Engine, Scan, ScanPattern
@@ -87,7 +87,7 @@ AGENTS = [
 @pytest.mark.parametrize(("string", "secret", "platform"), AGENTS)
 def test_what_was_parsed_of_an_agent(engine: Engine, string: str, secret: str, platform: str) -> None:
     """A secret in a user agent is not kept as the name or the version of a browser either."""
-    agent, note = parse_agent(string)
+    agent, note = parse_user_agent(string)
     assert agent is not None and note is None
     redacted = redact(make_record(user_agent=agent), engine)
     assert redacted.user_agent is not None

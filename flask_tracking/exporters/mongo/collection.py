@@ -135,7 +135,7 @@ def _inspect_collection(
         )
         return CollectionState(name=plan.name, problems=(missing,))
     indexing = Indexing(database[plan.name], refusals)
-    indexing.look()
+    indexing.read()
     return _make_state(plan, options, refusal, indexing, was_created=False)
 
 

@@ -118,18 +118,18 @@ class Indexing:
             OperationFailure: the required index is missing, and the server refuses it.
             PyMongoError: as it comes.
         """
-        self.look()
+        self.read()
         required = Index(REQUIRED, {} if ttl_s is None else {"expireAfterSeconds": ttl_s})
         missing = self._missing((required, *others))
         if missing and not self._create(missing):
             for one in missing:
                 self._create_one(one)
         if missing:
-            self.look()
+            self.read()
         if ttl_s is not None and self._found is not None and self.ttl_s != ttl_s:
             self._change_ttl(ttl_s)
 
-    def look(self) -> None:
+    def read(self) -> None:
         """See which indexes there are, if the server shows them."""
         try:
             self._found = self._collection.index_information()
@@ -171,7 +171,7 @@ class Indexing:
         except OperationFailure as error:  # not every role may: then the old expiry stands
             reason = read_refusal(error)
             self.refusals.setdefault(EXPIRY, reason)
-        self.look()
+        self.read()
 
 
 def _keys_of(index: Mapping[str, Any]) -> Keys:

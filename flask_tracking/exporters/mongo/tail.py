@@ -20,7 +20,7 @@ from .query import to_tail_query
 
 Document = dict[str, Any]
 
-LOOK_BACK = timedelta(seconds=10)
+OVERLAP = timedelta(seconds=10)
 """How late a record may appear: twice the time that an export may take, or clocks that far apart."""
 NEVER = datetime.max.replace(tzinfo=timezone.utc)
 OLDEST_FIRST = [("date_stored", 1)]
@@ -31,13 +31,13 @@ class Position(NamedTuple):
 
     until: datetime
     seen: tuple[tuple[Any, datetime], ...]
-    """What was stored within `LOOK_BACK` before, each id with its time. Others may use any id."""
+    """What was stored within `OVERLAP` before, each id with its time. Others may use any id."""
 
 
 def begin_tail(collection: Collection[Document]) -> Position:
     """Return the position behind all that is stored by now."""
     now = utc_now()
-    query, projection = {"date_stored": {"$gte": now - LOOK_BACK}}, {"date_stored": True}
+    query, projection = {"date_stored": {"$gte": now - OVERLAP}}, {"date_stored": True}
     found = for_reading(collection).find(query, projection).sort(OLDEST_FIRST)
     return Position(now, tuple((one["_id"], _time_of(one)) for one in found))
 
@@ -55,7 +55,7 @@ def read_tail(
         has_kept: False where none is kept, whatever the documents say.
     """
     now = utc_now()
-    query = to_tail_query(wanted, after.until - LOOK_BACK, [one for one, _ in after.seen])
+    query = to_tail_query(wanted, after.until - OVERLAP, [one for one, _ in after.seen])
     projection = {**SUMMARY_PROJECTION, "date_stored": True}
     cursor = for_reading(collection).find(query, projection).sort(OLDEST_FIRST).limit(limit)
     # All of a batch have one time.
@@ -78,4 +78,4 @@ def _time_of(document: Document) -> datetime:
 
 def _advance(after: Position, until: datetime, new: tuple[tuple[Any, datetime], ...]) -> Position:
     until = max(after.until, until)
-    return Position(until, tuple(one for one in after.seen + new if one[1] >= until - LOOK_BACK))
+    return Position(until, tuple(one for one in after.seen + new if one[1] >= until - OVERLAP))

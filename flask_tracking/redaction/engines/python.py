@@ -80,7 +80,7 @@ class PythonEngine:
         for at, pattern in enumerate(patterns):
             for hint in (one.encode() for one in pattern.hints or ("",)):
                 groups.setdefault(_group_hint(pattern, hint), {}).setdefault(hint, []).append(at)
-        finders = [(part, rare, _make_finder(hints)) for (part, rare), hints in groups.items()]
+        finders = [(part, rare, _make_search(hints)) for (part, rare), hints in groups.items()]
         needs = [pattern.needs for pattern in patterns]
         # What has no hint is looked for in the runs: they are short.
         within_runs = [
@@ -104,7 +104,7 @@ class PythonEngine:
         return choose
 
 
-def _make_finder(hints: Mapping[bytes, list[int]]) -> Callable[[bytes], Iterable[int]]:
+def _make_search(hints: Mapping[bytes, list[int]]) -> Callable[[bytes], Iterable[int]]:
     """Return a function that finds the numbers of the hints that are in a text."""
     if len(hints) < MIN_FOR_TREE:
         return lambda text: [at for hint, some in hints.items() if hint in text for at in some]

@@ -12,7 +12,7 @@ from ..detection.long_runs import decode_base64
 from ..engines.base import Range
 from ..findings import Finding, merge
 from .context import Context, MalformedError
-from .form import find_in_fields, looks_like_form, make_form
+from .form import find_in_fields, make_form, may_be_form
 from .json_text import find_in_json
 from .markup import find_field_names
 from .multipart import split_multipart
@@ -82,7 +82,7 @@ def _find_by_kind(data: bytes, kind: str, hits: Sequence[Range], context: Contex
         return found
     if kind == "text/css":
         return context.find(data)  # its names are those of elements
-    if not kind and looks_like_form(data):
+    if not kind and may_be_form(data):
         return find_in_form(data, context)
     is_markup = "html" in kind or "xml" in kind or data.lstrip()[:1] == b"<"
     return find_in_string(data, context, hits, is_markup=is_markup)
@@ -139,11 +139,11 @@ def find_in_string(
         return [Finding(0, len(data), "unreadable")]
     if not hits:
         return []
-    inner = None if is_inner else _find_wrapped(data, hits, context)
+    inner = None if is_inner else _find_encoded(data, hits, context)
     return find_in_text(data, hits, context, is_markup=is_markup) if inner is None else inner
 
 
-def _find_wrapped(data: bytes, hits: Sequence[Range], context: Context) -> list[Finding] | None:
+def _find_encoded(data: bytes, hits: Sequence[Range], context: Context) -> list[Finding] | None:
     """Undo JSON or base64 in a string; None when it is neither."""
     if not _BASE64.fullmatch(data):
         return _try_json(data, hits, context, is_inner=True)

@@ -109,6 +109,6 @@ def _decode(field: bytes) -> bytes:
     return decode_percent(field).text if b"%" in field else field.replace(b"+", b" ")
 
 
-def looks_like_form(data: bytes) -> bool:
+def may_be_form(data: bytes) -> bool:
     """Tell whether a body without a type begins like a form."""
     return b"=" in data[:200] and not re.search(rb"[\s<>]", data[:200])

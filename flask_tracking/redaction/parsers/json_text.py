@@ -102,7 +102,7 @@ class _JsonReader:
 
     def _read_string(self, start: int) -> list[Finding]:
         end = self._end_string(start)
-        found = self._look(start + 1, end)
+        found = self._scan(start + 1, end)
         text = self._decode(start + 1, end)
         colon = _COLON.match(self._data, self._done)
         if colon is not None:
@@ -142,7 +142,7 @@ class _JsonReader:
         raw = self._data[start:end]
         return decode_json_string(raw).text if b"\\" in raw else raw
 
-    def _look(self, start: int, end: int) -> list[Finding]:
+    def _scan(self, start: int, end: int) -> list[Finding]:
         """Look for secrets in a string, escapes undone."""
         raw = self._data[start:end]
         if not self._finds_short and _TOO_SHORT.fullmatch(raw):

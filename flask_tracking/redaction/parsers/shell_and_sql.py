@@ -38,7 +38,7 @@ MAX_SQL = 8192
 """Bytes of a statement in front of its parameters."""
 
 
-def find_in_statements(data: bytes, context: Context) -> Iterable[Finding]:
+def find_in_shell_and_sql(data: bytes, context: Context) -> Iterable[Finding]:
     """Find the values of sensitive flags and columns."""
     for start, end in [*_find_flags(data, context), *_find_sql(data, context)]:
         if end > start and not MARKS.fullmatch(data, start, end):

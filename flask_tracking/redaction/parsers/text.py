@@ -21,7 +21,7 @@ from .delimiters import find_bracket, find_quotes
 from .encoded import find_base64, find_escaped
 from .errors import find_in_errors
 from .markup import find_in_markup
-from .shell_and_sql import find_in_statements
+from .shell_and_sql import find_in_shell_and_sql
 from .table import find_in_tables
 
 MAX_NAME_BYTES = 200
@@ -106,7 +106,7 @@ _STRING = re.compile(rb"""(?<!\\)\\*(["'])((?:\\*(?!\1)[^\\\r\n])*)\\*\1(\s{0,9}
 _BELOW = re.compile(rb"[ \t]*[|>]?[+-]?[ \t]*")
 """What stands behind a name whose value is on the next lines, as in YAML."""
 _LINE = re.compile(rb"(?:\r\n?|\n|\\r\\n|\\n)([ \t]*)((?:[^\r\n\\]|\\(?![rn]))*)")
-_LOOKS_LIKE_PAIR = re.compile(rb"""(?:- )?\\*["']?""" + _PAIR)  # - name: X; not - X
+_PAIR_LINE = re.compile(rb"""(?:- )?\\*["']?""" + _PAIR)  # - name: X; not - X
 _TUPLE = re.compile(
     rb"""(?:[(\[]\s*b?|\bs:[0-9]{1,9}:)\\*(["'])([^"'()\n]{1,200}?)\\*\1\s*(?:,\s*b?|;s:[0-9]{1,9}:)"""
     rb"""\\*(["'])(?=([^"'\\\n]{1,1000}))"""
@@ -166,7 +166,7 @@ def find_in_text(
     found += _find_pairs(data, hits, context)
     found += _find_codes(data, hits, context)
     found += _find_beside(data, context)
-    found += find_in_statements(data, context)
+    found += find_in_shell_and_sql(data, context)
     found += find_in_errors(data, context)
     found += find_in_tables(data, context)
     found += find_in_markup(data, Ranges(hits), context, is_markup=is_markup)
@@ -410,7 +410,7 @@ def _find_below(data: bytes, start: int, end: int) -> int:
         at = line.end()
         if not line[2].strip():
             continue
-        if _LOOKS_LIKE_PAIR.match(line[2]) and _key_of(line[2]) not in VALUE_KEYS:
+        if _PAIR_LINE.match(line[2]) and _key_of(line[2]) not in VALUE_KEYS:
             break
         if len(line[1]) <= indent:
             break
