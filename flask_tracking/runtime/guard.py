@@ -14,9 +14,9 @@ import contextlib
 import functools
 import logging
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from time import monotonic
 from types import TracebackType
 from typing import ParamSpec, TypeVar
@@ -34,7 +34,18 @@ LOG_INTERVAL_S = 60.0
 failures: Counter[str] = Counter()
 """How often each kind of failure happened in this process, whichever app it belonged to."""
 
-_app_failures: ContextVar[Counter[str] | None] = ContextVar("flask_tracking.failures", default=None)
+
+class _Serving(threading.local):
+    """The app that this thread or greenlet works for.
+
+    Not a context variable: if garbage is collected within its reset, and that changes the context,
+    CPython raises a LookupError.
+    """
+
+    failures: Counter[str] | None = None
+
+
+_serving = _Serving()
 _lookups: list[Callable[[], Counter[str] | None]] = []
 
 _last_logged: dict[str, float] = {}
@@ -114,11 +125,11 @@ def drop_own_frame() -> None:
 @contextlib.contextmanager
 def counting(app_failures: Counter[str]) -> Iterator[None]:
     """Count what fails meanwhile in this thread or greenlet for one app, too."""
-    token = _app_failures.set(app_failures)
+    before, _serving.failures = _serving.failures, app_failures
     try:
         yield
     finally:
-        _app_failures.reset(token)
+        _serving.failures = before
 
 
 def attribute_by(lookup: Callable[[], Counter[str] | None]) -> None:
@@ -131,11 +142,12 @@ def attribute_by(lookup: Callable[[], Counter[str] | None]) -> None:
 
 def _count(what: str) -> None:
     failures[what] += 1
-    for lookup in (_app_failures.get, *_lookups):
-        app_failures = lookup()
-        if app_failures is not None:
-            app_failures[what] += 1
-            return
+    app_failures = _serving.failures
+    for lookup in _lookups:
+        if app_failures is None:
+            app_failures = lookup()
+    if app_failures is not None:
+        app_failures[what] += 1
 
 
 def report_failure(what: str, error: BaseException) -> None:
