@@ -97,6 +97,11 @@ bench: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/overhead.py $(ARGS)
 	@echo "Where our part of it goes ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/overhead.py --profile
+	@echo "Instructions of each stage, where valgrind is installed (two minutes) ..."
+	@if command -v valgrind >/dev/null; then PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.instructions; \
+		else echo "valgrind is not installed."; fi
+	@echo "What the background thread stores while requests keep all cores busy (a minute) ..."
+	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.share
 	@echo "Files, streams, uploads, excluded paths ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/shapes.py
 	@echo "Under gunicorn, bare, with the database up and down (twelve minutes) ..."
