@@ -216,6 +216,7 @@ class BatchWorker(Worker):
             self._thread = None
             self._drop_in_hand("worker_failed")
             self._queue.release_all()
+            self._bytes_in_hand = 0
 
     def _drop_in_hand(self, reason: str) -> None:
         """Count as lost what of the batch in hand has no count yet; the lock must be held.
@@ -232,6 +233,7 @@ class BatchWorker(Worker):
             with self._lock:
                 self._drop_in_hand("worker_failed")
                 self._queue.release_all()
+                self._bytes_in_hand = 0
         # Where the server lets no thread run from now on, that is noticed before a call hangs.
         self._watch.expect(0.0)
         give_way()
@@ -272,31 +274,45 @@ class BatchWorker(Worker):
             self._take_batch()
 
     def _take_batch(self) -> None:
-        with self._lock:
-            captures = self._queue.take(self._settings.batch_records)
-            self._in_hand = len(captures)
-        size = self._bytes_in_hand = sum(capture.size for capture in captures)
+        captures = self._take(self._settings.batch_records)
         try:
             self._work(captures)
         except Exception as error:  # what is not foreseen costs a batch and not the thread
             guard.report_failure("working on a batch", error)
         with self._lock:
-            self._queue.release(size)
+            self._queue.release(self._bytes_in_hand)
+            self._bytes_in_hand = 0
             self._drop_in_hand("worker_failed")
 
     def _work(self, captures: list[Capture]) -> None:
         if not self._closing.is_set():  # what is known will do: there is little time
             self._rules.refresh()
+        undelivered = self._delivery.deliver(
+            self._make_records(captures), self._closing, self._take_company
+        )
+        if undelivered is not None:
+            self._give_up(undelivered)
+
+    def _take(self, count: int) -> list[Capture]:
+        with self._lock:
+            captures = self._queue.take(count)
+            self._in_hand += len(captures)
+            self._bytes_in_hand += sum(capture.size for capture in captures)
+        return captures
+
+    def _take_company(self, already: int) -> list[Record]:
+        # Where batches are of one there must be another all the same.
+        return self._make_records(self._take(max(self._settings.batch_records, 2) - already))
+
+    def _make_records(self, captures: list[Capture]) -> list[Record]:
         judged = persist(self._judge_all, captures)
         captures.clear()  # while the store is away, each body waits once
         records = self._process(self._choose(judged))
         judged.clear()
-        undelivered = self._delivery.deliver(records, self._closing)
-        if undelivered is not None:
-            self._give_up(undelivered)
+        return records
 
     def _process(self, chosen: list[Judged]) -> list[Record]:
-        self._kept_in_hand = sum(one.kept_reason is not None for one in chosen)
+        self._kept_in_hand += sum(one.kept_reason is not None for one in chosen)
         is_behind = self._queue.fill(self._bytes_in_hand) >= BEHIND
         records: list[Record] = []
         for chunk in self._pace.chunks(chosen, is_behind=is_behind):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter, read_rejected
+from ..exporters.bisection import Bisection, Failure, Outcome, join_company, say_lost
 from ..record import Record
 from ..runtime import guard
 from .counters import Counters
@@ -24,28 +25,6 @@ LAST_RETRY_S = 5.0
 LEAST_JITTER = 0.5
 """The shortest pause, as a share of the whole one: processes that failed together retry apart."""
 
-STUB_FIELDS = (
-    "id",
-    "kind",
-    "date_created",
-    "status_code",
-    "execution_time",
-    "time_to_first_byte",
-    "request_body_size",
-    "response_body_size",
-    "outcome",
-    "url_rule",
-    "trace_id",
-    "span_id",
-    "hostname",
-    "process",
-    "kept",
-    "kept_reason",
-    "dropped_before",
-    "redaction_version",
-)
-"""What a stub has of its record: nothing that came with the request, which is what breaks a store."""
-
 _random = random.SystemRandom()  # another would give all forks of a process the same pauses
 
 
@@ -56,10 +35,8 @@ class Undelivered(NamedTuple):
     reason: str
 
 
-class _Failure(NamedTuple):
-    reason: str
-    broke: str | None = None
-    """The type of an exception that no exporter should raise: a record may be its cause."""
+Company = Callable[[int], Sequence[Record]]
+"""Returns more records to export, told how many there are already; none where none wait."""
 
 
 class Delivery:
@@ -82,24 +59,30 @@ class Delivery:
         self.is_abandoned = False
         """True once time has run out: what is still under way counts as lost, and nothing is logged."""
 
-    def deliver(self, records: Sequence[Record], closing: threading.Event) -> Undelivered | None:
+    def deliver(
+        self, records: Sequence[Record], closing: threading.Event, get_company: Company | None = None
+    ) -> Undelivered | None:
         """Store `records`, and try again until it is done.
 
         Args:
             records: a batch.
             closing: ends the pauses, and makes the next try the last one.
+            get_company: called for more records when the exporter breaks with each of the last ones:
+                what it does with others tells whether they or the exporter are the cause.
 
         Returns:
             What is given up; None where all is stored, or was counted as lost meanwhile.
         """
         pause_s = FIRST_RETRY_S
         is_broken = False
+        bisection = Bisection(self._persist)
         while records and not self.is_abandoned:
             is_last_try = closing.is_set()
             if is_broken or is_last_try:
-                records, failure = self._bisect(records, self._persist)
+                outcome = self._bisect(bisection, records)
             else:
-                failure = self._persist(records)
+                outcome = Outcome(records, self._persist(records))
+            records, failure, is_alone, _ = outcome
             if failure is None or self.is_abandoned:
                 return None
             if failure.reason == "not_configured" or is_last_try:
@@ -108,6 +91,8 @@ class Delivery:
             # Meanwhile the queue fills up, and evicts what is routine.
             closing.wait(pause_s * _random.uniform(LEAST_JITTER, 1.0))
             pause_s = min(pause_s * 2, LAST_RETRY_S)
+            if is_alone and get_company is not None:
+                records = join_company(records, get_company(len(records)))
         return None
 
     def deliver_once(self, records: Sequence[Record]) -> Undelivered | None:
@@ -115,42 +100,30 @@ class Delivery:
         if not records:
             return None
         # What interrupts a request belongs to the server: no step of it is repeated.
-        left, failure = self._bisect(records, self._try)
-        return None if failure is None else Undelivered(left, failure.reason)
+        outcome = self._bisect(Bisection(self._try), records)
+        if outcome.failure is None:
+            return None
+        return Undelivered(outcome.left, outcome.failure.reason)
 
-    def _bisect(
-        self, records: Sequence[Record], attempt: Callable[[Sequence[Record]], _Failure | None]
-    ) -> tuple[Sequence[Record], _Failure | None]:
-        """Store `records` by `attempt`, and a stub for each that the exporter breaks with.
+    def _bisect(self, bisection: Bisection, records: Sequence[Record]) -> Outcome:
+        outcome = bisection.store(records)
+        if outcome.lost:
+            self._lose(outcome.lost)
+        return outcome
 
-        Returns:
-            Those that are not stored, and why: the store is away, or takes no stub either.
-        """
-        parts = [records]
-        while parts:
-            part = parts.pop()
-            failure = attempt(part)
-            if failure is not None and failure.broke is not None:
-                if len(part) > 1:
-                    middle = len(part) // 2
-                    parts += [part[middle:], part[:middle]]
-                    continue
-                if attempt([_make_stub(part[0], failure.broke)]) is None:
-                    self._say_stub(part[0], failure.broke)
-                    continue
-            if failure is not None:
-                return [record for one in (part, *reversed(parts)) for record in one], failure
-        return (), None
+    def _lose(self, records: Sequence[Record]) -> None:
+        with self._counters.lock:
+            if self.is_abandoned:
+                return
+            kept = sum(record.kept for record in records)
+            untold = sum(record.dropped_before for record in records)
+            self._counters.drop("export_failed", len(records), kept=kept, untold=untold)
+        say_lost(records)
 
-    def _say_stub(self, record: Record, broke: str) -> None:
-        guard.warn_rarely(
-            "stub", "Record %s is stored without its content: %s while storing it", record.id, broke
-        )
-
-    def _persist(self, records: Sequence[Record]) -> _Failure | None:
+    def _persist(self, records: Sequence[Record]) -> Failure | None:
         return persist(self._try, records)
 
-    def _try(self, records: Sequence[Record]) -> _Failure | None:
+    def _try(self, records: Sequence[Record]) -> Failure | None:
         """Export once; return why it failed."""
         try:
             with untraced():
@@ -167,24 +140,19 @@ class Delivery:
             guard.warn_rarely("recovered", "Records are stored again.", level=logging.INFO)
         return None
 
-    def _note_failure(self, error: Exception) -> _Failure:
+    def _note_failure(self, error: Exception) -> Failure:
         """Say and count what happened; return the reason to drop by."""
         if self.is_abandoned:
             # The process may be ending: a thread that holds a log's lock then takes it down.
-            return _Failure("shutdown")
+            return Failure("shutdown")
         if isinstance(error, NoDatabaseError):
             guard.warn_rarely("no database", "Nothing is recorded: %s", error)
-            return _Failure("not_configured")
+            return Failure("not_configured", error)
         self._is_failing = True
         self._counters.note_failed_export()
         if isinstance(error, ExportError):
             # Its text is made for this line: it says what happened and quotes nothing.
             guard.warn_rarely("export", "Records cannot be stored: %s", error)
-            return _Failure("export_failed")
+            return Failure("export_failed", error)
         guard.report_failure("exporting records", error)
-        return _Failure("export_failed", type(error).__name__)
-
-
-def _make_stub(record: Record, broke: str) -> Record:
-    note = f"stored without its content: {broke} while storing it"
-    return Record(**{name: getattr(record, name) for name in STUB_FIELDS}, notes=(note,))
+        return Failure("export_failed", error)

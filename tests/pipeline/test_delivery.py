@@ -11,6 +11,7 @@ import pytest
 
 from flask_tracking import Exporter, ExportError, MemoryExporter, NoDatabaseError, Record, Settings
 from flask_tracking.pipeline import delivery as delivery_module
+from flask_tracking.pipeline.batch import BatchWorker
 from flask_tracking.pipeline.counters import Counters
 from flask_tracking.pipeline.delivery import Delivery, Undelivered
 from flask_tracking.pipeline.worker import SyncWorker
@@ -246,6 +247,83 @@ def test_exporter_that_answers_nothing(counters: Counters, caplog: pytest.LogCap
     caplog.set_level(logging.INFO)
     assert Delivery(Silent(), counters, lambda: None).deliver(make_batch(5), threading.Event()) is None
     assert (counters.exported, caplog.records) == (5, [])
+
+
+class Fussy(Breaking):
+    """A store that breaks with records of one status, and with their stubs as well."""
+
+    def export(self, records: Sequence[Record]) -> int:
+        if any(record.status_code is None for record in records):
+            self.tries.append(len(records))
+            raise TypeError
+        return super().export(records)
+
+
+def make_odd(*odd: int, count: int = 500) -> list[Record]:
+    """Make records, of which some are not stored even as a stub."""
+    return [
+        Record.from_values({**vars(record), "status_code": None, "kept": True}) if at in odd else record
+        for at, record in enumerate(make_batch(count))
+    ]
+
+
+@pytest.mark.parametrize("odd", [(0,), (499,), (250,), (17, 18), (0, 1, 2, 3), (3, 200, 496, 498, 499)])
+def test_record_that_cannot_be_a_stub_costs_itself(
+    counters: Counters, monkeypatch: pytest.MonkeyPatch, caplog: Any, odd: tuple[int, ...]
+) -> None:
+    """Of 500 records all others are stored, and it is lost; nothing waits for it for ever."""
+    monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 0.0)
+    delivery = Delivery(store := Fussy(), counters, lambda: None)
+    batch, asked = make_odd(*odd), []
+
+    def get_company(already: int) -> list[Record]:
+        asked.append(already)
+        return make_batch(1)
+
+    assert delivery.deliver(batch, threading.Event(), get_company) is None
+    others = {record.id for number, record in enumerate(batch) if number not in odd}
+    assert others <= {record.id for record in store.records}
+    assert (counters.exported, dict(counters.dropped)) == (
+        500 - len(odd) + len(asked),
+        {"export_failed": len(odd)},
+    )
+    assert dict(counters.dropped_kept) == {"export_failed": len(odd)}
+    assert all(number <= len(odd) for number in asked) and len(asked) <= 2 * len(odd) + 2
+    assert "is lost: the exporter stores others, and breaks with this one" in caplog.text
+
+
+def test_nothing_is_lost_while_no_other_is_stored(counters: Counters) -> None:
+    """As long as an exporter takes nothing else, it may be the exporter; at the end all are told."""
+    closing, tries = threading.Event(), []
+    delivery = Delivery(store := Fussy(), counters, lambda: None)
+
+    def get_company(already: int) -> list[Record]:
+        tries.append(already)
+        if len(tries) == 5:
+            closing.set()
+        return []
+
+    batch = make_odd(0, 1, count=2)
+    left = delivery.deliver(batch, closing, get_company)
+    assert left is not None and sorted(left.records, key=batch.index) == batch
+    assert (left.reason, dict(counters.dropped), store.records) == ("shutdown", {}, [])
+
+
+def test_worker_fetches_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One record after another, so that each waits alone at first: the odd one costs itself."""
+    monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 0.01)
+    worker = BatchWorker(Settings(batch_records=1), store := Fussy())
+    worker.submit(make_capture(status=None, outcome="disconnected"))
+    for _ in range(3):
+        worker.submit(make_capture())
+    worker.flush(1.0)
+    for _ in range(3):
+        worker.submit(make_capture())
+    assert worker.flush(20.0)
+    stats = worker.stats
+    assert worker.close(20.0)
+    assert len(store.records) == 6
+    assert (stats.exported, stats.dropped, stats.queue_bytes) == (6, {"export_failed": 1}, 0)
 
 
 def test_sync_worker_stores_a_stub(store: Breaking) -> None:
