@@ -6,15 +6,14 @@ import math
 import threading
 from collections import Counter, deque
 from collections.abc import Sequence
-from itertools import islice
 from time import monotonic
-from typing import NamedTuple
 
 from ..errors import ConfigError, ExportError, NoDatabaseError
 from ..record import Record
 from ..runtime import guard
 from ..runtime.lifecycle import watch_forks
 from .base import CLOSE_S, Exporter, read_rejected
+from .bisection import Bisection, Failure, Outcome, say_lost
 
 __all__ = ["TeeExporter"]
 
@@ -33,8 +32,9 @@ class TeeExporter(Exporter):
     """Passes each batch on to several exporters, its sides.
 
     What a side cannot store waits in memory, within bounds, and is sent again with later batches; the
-    other sides get each record once meanwhile. Only when no side stores a batch it is the worker who
-    sends it again. Commands ask the first side that is a `Store`.
+    other sides get each record once meanwhile. A record that breaks a side is stored there without its
+    content. Only when no side stores a batch it is the worker who sends it again. Commands ask the
+    first side that is a `Store`.
 
     .. versionadded:: 2.0
     """
@@ -91,11 +91,11 @@ class TeeExporter(Exporter):
         # Where all have failed it is for the worker to say when they are tried again.
         must_try = all(side.is_paused for side in self._sides)
         outcomes = [side.store(records, must_try=must_try) for side in self._sides]
-        failures = [outcome for outcome in outcomes if isinstance(outcome, _Failure)]
+        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
         if len(failures) == len(self._sides):
             raise _join(failures)
         for side, outcome in zip(self._sides, outcomes, strict=True):
-            if isinstance(outcome, _Failure):
+            if isinstance(outcome, Failure):
                 side.wait_with(records)
         return max(outcome for outcome in outcomes if isinstance(outcome, int))
 
@@ -115,20 +115,6 @@ class TeeExporter(Exporter):
             guard.call_foreign(f"abandoning {side.name}", side.exporter.abandon, default=None)
 
 
-class _Failure(NamedTuple):
-    """Why a side does not store records now."""
-
-    reason: str
-    """Names the side, and quotes nothing of any record."""
-    error: Exception | None = None
-    """None where the side was not tried."""
-
-    @property
-    def broke(self) -> Exception | None:
-        """What no exporter should raise: a record may be its cause."""
-        return None if isinstance(self.error, ExportError | NoDatabaseError) else self.error
-
-
 class _Side:
     """One exporter, and what waits for it."""
 
@@ -144,17 +130,21 @@ class _Side:
 
     def _reset(self) -> None:
         self._lock = threading.RLock()
+        self._sending = threading.Lock()
         self._waiting: deque[Record] = deque()
         self._bytes = 0
         self._pause_s = FIRST_PAUSE_S
         self._next_try = 0.0
+        self._is_broken = False
+        self._rejected = 0
+        self._bisection = Bisection(self._try)
 
     def after_fork_in_child(self) -> None:
         """Leave what waits to the parent, which sends it."""
         self._reset()
         self.failed = self.dropped = 0
 
-    def open(self) -> _Failure | None:
+    def open(self) -> Failure | None:
         """Open the exporter; return why it failed."""
         try:
             self.exporter.open()
@@ -167,49 +157,90 @@ class _Side:
         """Whether it failed a moment ago."""
         return monotonic() < self._next_try
 
-    def store(self, records: Sequence[Record], *, must_try: bool) -> int | _Failure:
-        """Store what waits, then `records`.
+    def store(self, records: Sequence[Record], *, must_try: bool) -> int | Failure:
+        """Store what waits, then `records`; those of them that are left of a batch begun wait, too.
 
         Args:
             records: a batch.
             must_try: True to try even when it failed a moment ago.
 
         Returns:
-            How many of `records` can never be stored, or why they are not stored now.
+            How many of `records` can never be stored, or why none of them is stored now.
         """
         if self.is_paused and not must_try:
-            return _Failure(f"{self.name}: it has failed a moment ago")
-        if self._waiting:
-            failure = self._send_waiting()
-            if failure is not None:
-                return failure
-        return self._send(records)
+            return Failure(f"{self.name}: it has failed a moment ago")
+        sending = self._sending  # a child that is forked meanwhile has another
+        if not (self._waiting or self._is_broken or sending.locked()):
+            return self._export(records)
+        if not sending.acquire(blocking=False):  # by another request, and the exporter may hang
+            self.wait_with(records)
+            return 0
+        try:
+            return self._send_waiting() or self._store(records)
+        finally:
+            sending.release()
 
-    def _send_waiting(self, ends_at: float = math.inf) -> _Failure | None:
+    def _send_waiting(self, ends_at: float = math.inf, *, is_last: bool = False) -> Failure | None:
         """Send what waits, in batches until a time; return why it failed."""
-        with self._lock:
-            while self._waiting and monotonic() < ends_at:
-                records = list(islice(self._waiting, BATCH_RECORDS))
-                outcome = self._send(records)
-                if isinstance(outcome, _Failure):
-                    return outcome
-                for record in records:
-                    self._waiting.popleft()
-                    self._bytes -= _size(record)
+        while monotonic() < ends_at and (records := self._take()):
+            outcome = self._send(records, is_last=is_last)
+            if outcome.left:
+                self._put_back(outcome.left)
+                return outcome.failure
         return None
 
-    def _send(self, records: Sequence[Record]) -> int | _Failure:
+    def _take(self) -> list[Record]:
+        with self._lock:
+            records = [self._waiting.popleft() for _ in range(min(BATCH_RECORDS, len(self._waiting)))]
+            self._bytes -= sum(map(_size, records))
+        return records
+
+    def _put_back(self, records: Sequence[Record]) -> None:
+        with self._lock:
+            self._waiting.extendleft(reversed(records))
+            self._bytes += sum(map(_size, records))
+            self._evict()
+
+    def _store(self, records: Sequence[Record]) -> int | Failure:
+        outcome = self._send(records)
+        if outcome.failure is not None and len(outcome.left) == len(records):
+            return outcome.failure
+        self.wait_with(outcome.left)
+        return self._rejected + len(outcome.lost)
+
+    def _send(self, records: Sequence[Record], *, is_last: bool = False) -> Outcome:
+        """Export `records`, part by part where the exporter broke before."""
+        self._rejected = 0
+        if self._is_broken or is_last:
+            outcome = self._bisection.store(records)
+        else:
+            failure = self._try(records)
+            outcome = Outcome(records if failure else (), failure)
+        if outcome.lost:
+            say_lost(outcome.lost)
+            with self._lock:
+                self.dropped += len(outcome.lost)
+        return outcome
+
+    def _try(self, records: Sequence[Record]) -> Failure | None:
+        outcome = self._export(records)
+        if isinstance(outcome, Failure):
+            return outcome
+        self._rejected += outcome
+        return None
+
+    def _export(self, records: Sequence[Record]) -> int | Failure:
         try:
             answer: object = self.exporter.export(records)
         except Exception as error:
             return self._note(error)
         rejected = read_rejected(answer, len(records))
-        self._pause_s, self._next_try = FIRST_PAUSE_S, 0.0
+        self._pause_s, self._next_try, self._is_broken = FIRST_PAUSE_S, 0.0, False
         with self._lock:
             self.dropped += rejected
         return rejected
 
-    def _note(self, error: Exception) -> _Failure:
+    def _note(self, error: Exception) -> Failure:
         """Count and say that the exporter failed, and leave it alone for a while."""
         with self._lock:
             self.failed += 1
@@ -217,20 +248,24 @@ class _Side:
             self._pause_s = min(2 * self._pause_s, LAST_PAUSE_S)
         if not isinstance(error, ExportError | NoDatabaseError):
             guard.report_failure(f"exporting to {self.name}", error)
-            return _Failure(f"{self.name}: {type(error).__name__}", error)
+            self._is_broken = True
+            return Failure(f"{self.name}: {type(error).__name__}", error)
         guard.warn_rarely(f"tee: {self.name}", "%s cannot store records: %s", self.name, error)
-        return _Failure(f"{self.name}: {error}", error)
+        return Failure(f"{self.name}: {error}", error)
 
     def wait_with(self, records: Sequence[Record]) -> None:
         """Let `records` wait for the exporter; drop the oldest past the bounds."""
         with self._lock:
             self._waiting.extend(records)
             self._bytes += sum(map(_size, records))
-            count = 0
-            while len(self._waiting) > self._max_records or self._bytes > self._max_bytes:
-                self._bytes -= _size(self._waiting.popleft())
-                count += 1
-            self._drop(count)
+            self._evict()
+
+    def _evict(self) -> None:
+        count = 0
+        while len(self._waiting) > self._max_records or self._bytes > self._max_bytes:
+            self._bytes -= _size(self._waiting.popleft())
+            count += 1
+        self._drop(count)
 
     def _drop(self, count: int) -> None:
         if count:
@@ -242,8 +277,13 @@ class _Side:
     def close(self, timeout_s: float) -> None:
         """Send what waits once more, and close the exporter."""
         ends_at = monotonic() + timeout_s
+        sending = self._sending
+        if sending.acquire(timeout=timeout_s):
+            try:
+                self._send_waiting(ends_at, is_last=True)
+            finally:
+                sending.release()
         with self._lock:
-            self._send_waiting(ends_at)
             self._drop(len(self._waiting))
             self._waiting.clear()
             self._bytes = 0
@@ -260,7 +300,7 @@ def _size(record: Record) -> int:
     return RECORD_BYTES + len(record.request_body) + len(record.response_body)
 
 
-def _join(failures: Sequence[_Failure]) -> Exception:
+def _join(failures: Sequence[Failure]) -> Exception:
     """Make one exception of those of all sides.
 
     If all broke, the worker gets the first exception itself, and looks for the record that causes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -245,6 +246,145 @@ def test_record_that_breaks_all_sides(app: Flask, tee: TeeExporter, left: Blind,
     for side in (left, right):
         assert [record.path for record in side.records] == ["/before", None, "/after"]
     assert tracking.stats.dropped == {}
+
+
+def test_record_that_breaks_one_side(tee: TeeExporter, left: Blind, right: Blind, clock: Clock) -> None:
+    """It costs its content there, the other side gets all of it, and nothing waits behind it."""
+
+    def break_with(record: Record) -> None:
+        if record.path == "/poison":
+            raise KeyError("hunter2")
+
+    right.check = break_with
+    records = make_records(6)
+    records[2] = dataclasses.replace(records[2], path="/poison")
+    for record in records[:5]:
+        assert tee.export([record]) == 0
+    clock.now_s += 1.5
+    assert tee.export(records[5:]) == 0
+    assert left.records == records
+    assert [one.id for one in right.records] == [one.id for one in records]
+    assert [one.path for one in right.records] == [
+        None if one is records[2] else one.path for one in records
+    ]
+    assert set(tee.dropped.values()) == {0}
+
+
+def test_record_that_breaks_one_side_while_the_other_is_away(
+    app: Flask, tee: TeeExporter, left: Blind, right: Blind
+) -> None:
+    """Neither keeps the other from its records."""
+
+    def break_with(record: Record) -> None:
+        if record.path == "/poison":
+            raise KeyError("hunter2")
+
+    left.error, right.check = ExportError("away"), break_with
+    app.config["TRACKING_WORKER"] = "batch"
+    tracking = Tracking(app, exporter=tee)
+    for path in ("/before", "/poison", "/after"):
+        app.test_client().get(path)
+    assert tracking.flush(TIMEOUT_S)
+    assert [record.path for record in right.records] == ["/before", None, "/after"]
+    left.error = None
+    assert tracking.close(TIMEOUT_S)
+    assert [record.path for record in left.records] == ["/before", "/poison", "/after"]
+    assert tracking.stats.dropped == {}
+
+
+def test_record_that_one_side_can_never_store(
+    tee: TeeExporter, left: Blind, right: Blind, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is lost there, alone, once that side has stored others behind it."""
+
+    def break_with(record: Record) -> None:
+        if record.status_code is None:
+            raise TypeError
+
+    right.check = break_with
+    records = make_records(9)
+    records[1] = dataclasses.replace(records[1], status_code=None)
+    for record in records:
+        clock.now_s += 31
+        assert tee.export([record]) == 0
+    assert left.records == records
+    assert {one.id for one in right.records} == {one.id for one in records} - {records[1].id}
+    assert tee.dropped == {"Blind 1": 0, "Blind 2": 1}
+    assert f"Record {records[1].id} is lost" in caplog.text
+
+
+def test_side_that_hangs_while_it_gets_what_waits(tee: TeeExporter, left: Blind, right: Blind) -> None:
+    """Other requests are not held up by it, and neither is the end; what waits meanwhile is lost."""
+    hangs, release = threading.Event(), threading.Event()
+    records = make_records(4)
+    right.error = ExportError("away")
+    tee.export(records[:1])
+    right.error = None
+    tee._sides[1]._next_try = 0.0
+
+    def hang(record: Record) -> None:
+        hangs.set()
+        release.wait(TIMEOUT_S)
+
+    right.check = hang
+    request = threading.Thread(target=tee.export, args=(records[1:2],))
+    request.start()
+    assert hangs.wait(TIMEOUT_S)
+    others = [threading.Thread(target=tee.export, args=([one],), daemon=True) for one in records[2:]]
+    others.append(threading.Thread(target=tee.close, args=(0.1,), daemon=True))
+    for thread in others:
+        thread.start()
+        thread.join(TIMEOUT_S / 4)
+        assert not thread.is_alive()
+    assert tee.dropped["Blind 2"] == 2
+    release.set()
+    request.join(TIMEOUT_S)
+    assert {one.id for one in left.records} == {one.id for one in records}
+    assert right.records == records[:2]
+
+
+def test_backlog_of_many_threads(left: Blind, right: Blind) -> None:
+    """Whatever they do at once, each side gets each record once."""
+    tee = TeeExporter(left, right)
+    failing = iter(range(400))
+
+    def fail_at_times(record: Record) -> None:
+        if next(failing, 1) % 3 == 0:
+            tee._sides[1]._next_try = 0.0
+            raise ExportError("away")
+
+    right.check = fail_at_times
+    records = make_records(200)
+
+    def export(part: int) -> None:
+        for record in records[part::4]:
+            tee.export([record])
+            tee._sides[1]._next_try = 0.0
+
+    threads = [threading.Thread(target=export, args=(part,)) for part in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    right.check = lambda record: None
+    tee.close()
+    ids = sorted(one.id for one in records)
+    assert sorted(one.id for one in left.records) == sorted(one.id for one in right.records) == ids
+    assert tee._sides[1]._bytes == 0
+
+
+def test_fork_while_what_waits_is_sent(tee: TeeExporter, right: Blind, clock: Clock) -> None:
+    """A child that returns from there has an empty tee of its own, and uses it."""
+    right.error = ExportError("away")
+    tee.export(make_records(2))
+    right.error = None
+    clock.now_s += 1.5
+    side = tee._sides[1]
+    right.check = lambda record: side.after_fork_in_child()
+    tee.export(make_records(1))
+    assert (side._bytes, len(side._waiting), side._sending.locked()) == (0, 0, False)
+    right.check = lambda record: None
+    assert tee.export(make_records(1)) == 0
 
 
 @pytest.mark.parametrize("method", ["close", "abandon"])
