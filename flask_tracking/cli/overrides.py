@@ -21,8 +21,8 @@ from ..config.overrides import (
 )
 from ..exporters.base import Exporter
 from ..exporters.store import find_store
+from .columns import PLAIN, Column, render_columns
 from .common import get_current, get_exporter, get_store, reports_errors
-from .table import PLAIN, Column, render_columns
 
 _UNITS_S = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 

@@ -12,9 +12,9 @@ from flask.cli import with_appcontext
 from ..filters import Filter, is_pattern
 from ..queries import find_newest
 from ..runtime.text import visible
+from .columns import terminal_width
 from .common import find_id, get_record, get_store, reports_errors
 from .render import render_record, render_table
-from .table import terminal_width
 
 MAX_LIMIT = 10_000
 

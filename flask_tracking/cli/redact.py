@@ -18,12 +18,12 @@ from ..redaction.detection.format_type import Format
 from ..redaction.detection.formats import FORMATS
 from ..redaction.detection.names import count_names
 from ..runtime.text import visible
+from .columns import PLAIN, Column, render_columns, terminal_width
 from .common import find_id, get_current, get_record, get_store, is_id, reports_errors
 from .preview import preview_request
 from .rawrequest import parse_request
 from .redaction import make_current_redactor, make_current_stored_redactor
 from .render import render_record
-from .table import PLAIN, Column, render_columns, terminal_width
 
 MAX_BYTES = 64 * 1024 * 1024
 """A file that is longer is no request that anybody wants to look at."""

@@ -8,7 +8,7 @@ from ..present import Section, present
 from ..record import Record
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
-from .table import PLAIN, Column, Style, cell_width, leave_out, pad, render_columns
+from .columns import PLAIN, Column, Style, cell_width, leave_out, pad, render_columns
 
 LEAST_PATH = 15
 """With this a table fits 40 cells, beside a status and a short id."""

@@ -10,9 +10,9 @@ from flask.cli import with_appcontext
 from ..errors import TrackingError
 from ..exporters.store import Rewritten
 from ..runtime.text import visible
+from .columns import Column, render_columns
 from .common import get_current, get_store, reports_errors
 from .redaction import make_current_stored_redactor
-from .table import Column, render_columns
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended."""

@@ -19,7 +19,7 @@ from ..runtime import guard
 from .callback import NO_HOOKS, Hooks
 from .delivery import Undelivered
 from .interrupts import persist
-from .judging import Judged
+from .judged import Judged
 from .pace import Pace, give_way
 from .queue import CaptureQueue
 from .server import Watch, threads_can_run
@@ -100,7 +100,7 @@ class BatchWorker(Worker):
     def _drop_waiting(self, reason: str, judged: list[Judged]) -> None:
         """Count captures that are dropped unprocessed; the lock must be held."""
         lost = [one for one in judged if one.is_stored]  # the rules had dropped the others
-        self._counters.add_to_tally(one.summary for one in judged)
+        self._counters.add_to_totals(one.summary for one in judged)
         self._counters.not_stored += len(judged) - len(lost)
         self._counters.drop(reason, len(lost), kept=sum(one.kept_reason is not None for one in lost))
         self._done.notify_all()

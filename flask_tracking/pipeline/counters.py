@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from time import monotonic
 
 from ..record import Summary
+from .request_totals import RequestTotals
 from .stats import Stats
-from .tally import Tally
 
 __all__ = ["Counters"]
 
@@ -33,7 +33,7 @@ class Counters:
         self.failed_exports = 0
         self.dropped: Counter[str] = Counter()
         self.dropped_kept: Counter[str] = Counter()
-        self.tally = Tally()
+        self.totals = RequestTotals()
         self._gap = 0
         self._last_export: float | None = None
 
@@ -57,10 +57,10 @@ class Counters:
             self.dropped_kept[reason] += kept
         self._gap += count + untold
 
-    def add_to_tally(self, summaries: Iterable[Summary]) -> None:
+    def add_to_totals(self, summaries: Iterable[Summary]) -> None:
         """Count requests for rollups; `lock` must be held."""
         for summary in summaries:
-            self.tally.add(summary)
+            self.totals.add(summary)
 
     def take_gap(self) -> int:
         """Return how many records were lost that no stored one has told yet; `lock` must be held."""

@@ -12,7 +12,7 @@ from ..config import Settings
 from ..record import Record
 from ..runtime import guard
 from .callback import Hooks, ask
-from .judging import Judged
+from .judged import Judged
 
 if TYPE_CHECKING:
     from ..redaction.redactor import Redactor

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ..record import Capture
-from .judging import Judged
+from .judged import Judged
 
 __all__ = ["CaptureQueue"]
 

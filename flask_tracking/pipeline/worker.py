@@ -20,7 +20,7 @@ from .active_rules import ActiveRules
 from .callback import NO_HOOKS, Hooks
 from .counters import Counters
 from .delivery import Delivery, Undelivered
-from .judging import Judged, judge
+from .judged import Judged, judge
 from .processor import Processed, Processor
 from .stats import Stats
 from .untraced import untraced
@@ -155,7 +155,7 @@ class Worker(ABC):
         with self._lock:
             if self._delivery.is_abandoned:  # all of them are counted as lost
                 return []
-            self._counters.add_to_tally(one.summary for one in judged)
+            self._counters.add_to_totals(one.summary for one in judged)
             self._counters.not_stored += len(judged) - len(chosen)
             gap = self._counters.take_gap() if chosen else 0
         if gap:  # of several threads one tells of it

@@ -25,7 +25,7 @@ from flask_tracking import Tracking
 from flask_tracking.capture import exchange, input_tee, middleware, output_tee, signals, span
 from flask_tracking.exporters.mongo import codec, inserting
 from flask_tracking.exporters.mongo import exporter as mongo
-from flask_tracking.pipeline import assemble, batch, judging, processor, rules
+from flask_tracking.pipeline import assemble, batch, judged, processor, rules
 from flask_tracking.redaction import prefilter, redactor
 from tests.benchmarks.subject import WARM_UP, make_app
 from tests.benchmarks.traffic import BODY, KINDS, Client
@@ -65,7 +65,7 @@ REQUEST_STAGES = (
 )
 WORKER_STAGES = (
     Stage("queue and batches", batch.BatchWorker, "_work"),
-    Stage("summaries", judging, "summarise"),
+    Stage("summaries", judged, "summarise"),
     Stage("make records", processor.Processor, "_make_record"),
     Stage("assemble", assemble.Assembler, "assemble"),
     Stage("assemble: headers of the request", assemble, "_request_headers"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flask_tracking import Settings
-from flask_tracking.pipeline.judging import judge
+from flask_tracking.pipeline.judged import judge
 from flask_tracking.pipeline.queue import CaptureQueue
 from flask_tracking.pipeline.rules import Rules
 from flask_tracking.record import Capture

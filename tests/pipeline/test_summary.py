@@ -9,7 +9,7 @@ import pytest
 
 from flask_tracking import Settings
 from flask_tracking.pipeline.assemble import Assembler
-from flask_tracking.pipeline.judging import judge
+from flask_tracking.pipeline.judged import judge
 from flask_tracking.pipeline.rules import Rules
 from flask_tracking.pipeline.summary import UNREADABLE, summarise
 from flask_tracking.runtime.ids import TraceContext

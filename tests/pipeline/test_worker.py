@@ -1041,7 +1041,7 @@ def test_every_request_is_counted(make_worker: MakeWorker, exporter: Gate) -> No
     assert worker.close(TIMEOUT_S)
     worker.submit(make_capture())
     stats = worker.stats
-    assert worker._counters.tally.total() == stats.received == len(captures) + 1
+    assert worker._counters.totals.total() == stats.received == len(captures) + 1
     assert sum(stats.dropped.values()) + stats.exported == 12
 
 
@@ -1125,7 +1125,7 @@ def test_eight_threads_against_a_slow_store() -> None:
     assert stats.dropped_kept == {}
     assert stats.received == 100 * len(failures) == stats.exported + sum(stats.dropped.values())
     assert stats.dropped["queue_full"] > 0
-    assert worker._counters.tally.total() == stats.received
+    assert worker._counters.totals.total() == stats.received
     assert worker.close(TIMEOUT_S)
 
 

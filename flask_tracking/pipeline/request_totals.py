@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..record import Summary
 
-__all__ = ["OTHER", "Key", "Tally", "Totals"]
+__all__ = ["OTHER", "Key", "RequestTotals", "Totals"]
 
 MAX_KEYS = 2000
 """More combinations of a route, a method and a status than apps have."""
@@ -37,7 +37,7 @@ class Totals(NamedTuple):
     response_bytes: int = 0
 
 
-class Tally:
+class RequestTotals:
     """Counts summaries by route, method and status. Not thread-safe."""
 
     def __init__(self) -> None:
