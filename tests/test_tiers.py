@@ -63,6 +63,22 @@ def test_may_start():
     start()
 
 def test_may_start_by_its_fixture(mongodb): pass
+
+go, done = threading.Event(), threading.Event()
+
+def connect_later():
+    go.wait(20)
+    with contextlib.suppress(Exception), socket.socket() as one:
+        one.connect(("127.0.0.1", 9))
+    done.set()
+
+@pytest.mark.integration
+def test_leaves_a_thread():
+    threading.Thread(target=connect_later, daemon=True).start()
+
+def test_meets_it():
+    go.set()
+    assert done.wait(20)
 """
 
 
@@ -81,8 +97,10 @@ def test_unit_tests_stay_in_their_process(tmp_path: Path) -> None:
         "FAILED test_any.py::test_catches",
         "FAILED test_any.py::test_connects_in_a_thread",
         "FAILED test_any.py::test_starts",
+        "PASSED test_any.py::test_leaves_a_thread",
         "PASSED test_any.py::test_may_start",
         "PASSED test_any.py::test_may_start_by_its_fixture",
+        "PASSED test_any.py::test_meets_it",
         "PASSED test_any.py::test_needs_none",
         "PASSED test_any.py::test_starts_at_its_end",
     ]

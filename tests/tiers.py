@@ -12,6 +12,7 @@ connection fails. So none can come to stand in the wrong tier by being forgotten
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Generator
 
 import pytest
@@ -46,10 +47,14 @@ class TierGuard:
         """Watch nobody yet."""
         self._is_unit_test = False
         self._seen: list[str] = []
+        self._others: frozenset[int | None] = frozenset()
+        """Threads that earlier tests have left, like one of PyMongo that looks for its server."""
         sys.addaudithook(self._check)
 
     def _check(self, event: str, _: tuple[object, ...]) -> None:
-        if self._is_unit_test and event in LEAVES_THE_PROCESS:
+        if not self._is_unit_test or event not in LEAVES_THE_PROCESS:
+            return
+        if threading.get_ident() not in self._others:
             message = f"a unit test reached {event}: mark it with pytest.mark.integration"
             self._seen.append(message)
             raise UnitTestError(message)
@@ -58,6 +63,8 @@ class TierGuard:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Watch a unit test from its first fixture on."""
         self._seen.clear()
+        here = threading.current_thread()
+        self._others = frozenset(one.ident for one in threading.enumerate() if one is not here)
         self._is_unit_test = item.get_closest_marker("integration") is None
         try:
             return (yield)
