@@ -133,7 +133,7 @@ class Tracking:
         signals.connect(app)
         if not cli.is_command_running():
             tracked.worker.prepare()
-        _when_collected(app, tracked.worker.stop)
+        _when_collected(app, tracked.worker.let_go)
 
     def exclude(self, view: T) -> T:
         """Record no request to a view or a blueprint: ``@tracking.exclude``.

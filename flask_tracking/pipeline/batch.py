@@ -69,6 +69,7 @@ class BatchWorker(Worker):
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._is_closing = False  # the same, for those who only look
+        self._must_close = True
         self._is_flushing = False
         self._thread: threading.Thread | None = None
         self._watch = Watch()
@@ -174,12 +175,21 @@ class BatchWorker(Worker):
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread to end; what it has not stored in time is dropped."""
         thread = self._thread
+        self._close_here()
         if thread is not None and thread is not threading.current_thread():
             guard.call_foreign("joining the worker's thread", thread.join, timeout_s, default=None)
         with self._lock:
             lost = self._drop_all("shutdown") if self._counters.waiting else 0
         _warn_of_loss(lost)
         return thread is None or not thread.is_alive()
+
+    def _close_here(self) -> None:
+        with self._lock:
+            # A thread closes it as the last thing that it does.
+            must_close = self._must_close and self._thread is None
+            self._must_close = self._must_close and not must_close
+        if must_close:
+            self._close_exporter()
 
     def _drop_all(self, reason: str) -> int:
         """Give up what waits and what is in hand, and return how many are lost; under the lock."""
@@ -195,8 +205,6 @@ class BatchWorker(Worker):
         self._is_closing = True
         self._closing.set()
         self._wake.set()
-        if self._thread is None:  # else the thread closes it, as the last thing that it does
-            self._close_exporter()
 
     def _queue_bytes(self) -> int:
         return self._queue.bytes

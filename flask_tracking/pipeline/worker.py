@@ -113,9 +113,18 @@ class Worker(ABC):
         self._ends_at = monotonic() + (self.shutdown_timeout_s if timeout_s is None else timeout_s)
         self._begin_to_close()
 
+    def let_go(self) -> None:
+        """Close, and wait for no thread: the app is gone."""
+        self.stop()
+        self._close_here()
+
     @abstractmethod
     def _begin_to_close(self) -> None:
         """Do what `stop` promises."""
+
+    @abstractmethod
+    def _close_here(self) -> None:
+        """Close the exporter on this thread, where no thread of the worker does."""
 
     @abstractmethod
     def join(self, timeout_s: float) -> bool:
@@ -217,10 +226,14 @@ class SyncWorker(Worker):
         return True
 
     def _begin_to_close(self) -> None:
+        """Do nothing: to close the exporter may take its time."""
+
+    def _close_here(self) -> None:
         self._close_exporter()
 
     def join(self, timeout_s: float) -> bool:
-        """Return True: nothing waits."""
+        """Close the exporter; return True, for nothing waits."""
+        self._close_here()
         return True
 
 

@@ -447,6 +447,28 @@ def test_end_of_the_process_closes_all_at_once(monkeypatch: pytest.MonkeyPatch) 
     assert calls == ["close", "close", "abandon", "abandon"]
 
 
+@pytest.mark.parametrize("kind", [SyncWorker, BatchWorker])
+def test_exporter_that_is_slow_to_close(monkeypatch: pytest.MonkeyPatch, kind: type[Worker]) -> None:
+    """While it is closed on the thread of the exit, the records of another app are stored."""
+    is_stored = threading.Event()
+    waited: list[bool] = []
+
+    class Slow(MemoryExporter):
+        def close(self, timeout_s: float = 2.0) -> None:
+            waited.append(is_stored.wait(TIMEOUT_S))
+
+    class Noting(MemoryExporter):
+        def _store(self, records: Sequence[Record]) -> int:
+            is_stored.set()
+            return super()._store(records)
+
+    worker = BatchWorker(Settings(flush_interval_s=3600.0), Noting())
+    worker.submit(make_capture())
+    monkeypatch.setattr(worker_module, "_workers", [kind(Settings(), Slow()), worker])
+    worker_module._end_workers()
+    assert waited == [True]
+
+
 @pytest.mark.parametrize("method", ["stop", "join"])
 def test_trouble_of_one_worker_at_the_end(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """A worker that cannot be ended keeps no other from storing what it has."""
@@ -526,7 +548,9 @@ def test_shared_exporter_is_closed_by_its_last_user(make_worker: MakeWorker, exp
 
 def test_close_without_a_thread_closes_the_exporter(make_worker: MakeWorker, exporter: Gate) -> None:
     """A worker that never had work closes its exporter all the same."""
-    assert make_worker().close(0)
+    worker = make_worker()
+    assert worker.close(0)
+    assert worker.close(0)
     assert exporter.calls == ["close in MainThread"]
 
 
@@ -882,7 +906,7 @@ def test_exit_closes_the_exporter_of_a_sync_worker() -> None:
     script = """
         import os
         from flask_tracking import MemoryExporter, Settings
-        from flask_tracking.pipeline.worker import SyncWorker, Worker
+        from flask_tracking.pipeline.worker import SyncWorker
 
         class Loud(MemoryExporter):
             def close(self, timeout_s=2.0):
