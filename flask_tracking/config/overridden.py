@@ -6,8 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import ConfigError
 from .settings import Settings, check_setting
@@ -15,15 +14,28 @@ from .settings import Settings, check_setting
 __all__ = ["overridden"]
 
 
-class _Override(NamedTuple):
+@dataclasses.dataclass(slots=True)
+class _Block:
+    """What is overridden in a block, and in those around it."""
+
+    outer: _Block | None = None
     exporter: Any = None
     """None leaves the app its own. An `Exporter`, which is unknown here."""
-    config: Mapping[str, Any] = MappingProxyType({})
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """By ``TRACKING_*`` keys."""
+    is_left: bool = False
+    """Then it holds no longer, also in contexts that were copied in it, and wherever it was left."""
 
 
-_NOTHING = _Override()
-_override: ContextVar[_Override] = ContextVar("flask_tracking.overridden", default=_NOTHING)
+_NOTHING = _Block()
+_entered: ContextVar[_Block] = ContextVar("flask_tracking.overridden", default=_NOTHING)
+
+
+def _current() -> _Block:
+    block = _entered.get()
+    while block.is_left and block.outer is not None:
+        block = block.outer
+    return block
 
 
 @contextlib.contextmanager
@@ -48,20 +60,20 @@ def overridden(*, exporter: Any = None, **settings: Any) -> Iterator[None]:
 
     .. versionadded:: 2.0
     """
-    outer = _override.get()
+    outer = _current()
     config = {_check(name, value): value for name, value in settings.items()}
-    token = _override.set(
-        _Override(outer.exporter if exporter is None else exporter, {**outer.config, **config})
-    )
+    block = _Block(outer, outer.exporter if exporter is None else exporter, {**outer.config, **config})
+    _entered.set(block)
     try:
         yield
     finally:
-        _override.reset(token)
+        block.is_left = True
+        _entered.set(_current())
 
 
 def override(config: MutableMapping[str, Any], exporter: Any) -> Any:
     """Change the config of an app as it is overridden now, and return its exporter."""
-    over = _override.get()
+    over = _current()
     config.update(over.config)
     return exporter if over.exporter is None else over.exporter
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -84,6 +85,30 @@ def test_other_threads_are_not_affected() -> None:
         other.start()
         other.join()
     assert found == ["batch"]
+
+
+def test_left_in_another_context() -> None:
+    """A fixture may be set up in one task and torn down in another: the block ends all the same."""
+    block = overridden(worker="sync")
+    copy_context().run(block.__enter__)
+    copy_context().run(block.__exit__, None, None, None)
+    block = overridden(worker="sync")
+    block.__enter__()
+    copy_context().run(block.__exit__, None, None, None)
+    assert track(MemoryExporter()).settings.worker == "batch"
+
+
+def test_context_that_outlives_its_block() -> None:
+    """What was begun in a block, like a task, is not overridden once the block is left."""
+    with overridden(slow_ms=7):
+        with overridden(worker="sync"):
+            inside = copy_context()
+        first = inside.run(track, MemoryExporter()).settings
+    second = inside.run(track, MemoryExporter()).settings
+    assert [(one.worker, one.slow_ms) for one in (first, second)] == [
+        ("batch", 7),
+        ("batch", Settings().slow_ms),
+    ]
 
 
 @pytest.mark.parametrize(
