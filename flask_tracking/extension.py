@@ -27,6 +27,7 @@ from .pipeline.callback import Hooks, OnRecord, literals_of
 from .pipeline.stats import Stats
 from .pipeline.worker import SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
+from .runtime.lifecycle import call_apart
 from .runtime.weak_registry import WeakRegistry
 
 if TYPE_CHECKING:
@@ -324,5 +325,5 @@ def _make_worker(
 
 def _when_collected(app: Flask, close: Callable[[], None]) -> None:
     """Call `close` when the app is garbage-collected, so that no thread or client outlives it."""
-    finalizer = weakref.finalize(app, close)
+    finalizer = weakref.finalize(app, call_apart, close)
     finalizer.atexit = False  # the worker handles the end of the process itself, and waits there

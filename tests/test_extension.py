@@ -11,16 +11,25 @@ import textwrap
 import threading
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
-from flask import Blueprint, Flask, current_app
+from flask import Blueprint, Flask, Response, current_app
 from werkzeug.test import Client
 
-from flask_tracking import ConfigError, MemoryExporter, Tracking, TrackingError, cli, current_span
+from flask_tracking import (
+    ConfigError,
+    MemoryExporter,
+    Record,
+    Tracking,
+    TrackingError,
+    cli,
+    current_span,
+)
 from flask_tracking.capture.middleware import TrackingMiddleware
 from flask_tracking.redaction import redactor
 from flask_tracking.redaction.detection.detector import Detector
@@ -281,6 +290,31 @@ def test_app_that_is_gone_is_let_go(config: Any, collect: Callable[[], None]) ->
     collect()
     assert gone() is None
     assert exporter.closed.wait(20)
+
+
+def test_collecting_changes_no_context(collect: Callable[[], None]) -> None:
+    """What a collection ends is ended in a context of its own: it may run in the middle of another."""
+    touched: ContextVar[str] = ContextVar("touched", default="untouched")
+    calls: list[str] = []
+
+    class Touching(MemoryExporter):
+        def _store(self, records: Sequence[Record]) -> int:
+            calls.append("store")
+            touched.set("by the store")
+            return super()._store(records)
+
+        def close(self, timeout_s: float = 2.0) -> None:
+            calls.append("close")
+            touched.set("by its end")
+
+    app = make_app(TRACKING_WORKER="sync")
+    app.add_url_rule("/stream", view_func=lambda: Response(iter([b"a", b"b"])), endpoint="stream")
+    Tracking(app, exporter=Touching())
+    response = app.test_client().get("/stream", buffered=False)
+    del app, response
+    collect()
+    assert calls == ["store", "close"]
+    assert touched.get() == "untouched"
 
 
 def test_nothing_is_said_by_a_default_install(recwarn: pytest.WarningsRecorder) -> None:

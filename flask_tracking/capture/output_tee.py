@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from ..runtime.guard import drop_own_frame
+from ..runtime.lifecycle import call_apart
 from .bodies import BodyCopy
 from .span import Span, leave, running
 
@@ -114,7 +115,7 @@ class OutputTee:
     def __del__(self) -> None:
         # A test client neither read nor closed the stream. Servers always do.
         if not self._exchange.has_ended:
-            self._exchange.end("unread")
+            call_apart(self._exchange.end, "unread")
 
 
 class SizedOutputTee(OutputTee):

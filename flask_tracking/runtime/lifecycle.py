@@ -1,4 +1,4 @@
-"""What happens to the process: its forks, and its end in stages."""
+"""What happens to the process: its forks, the end of objects, and its own end in stages."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import enum
 import os
 import threading
 from collections.abc import Callable
+from contextvars import Context
 from typing import Protocol
 
 from bson import ObjectId
@@ -57,6 +58,18 @@ def _after_fork_in_child() -> None:
 
 
 after_fork_in_child(_after_fork_in_child)
+
+
+# Objects
+
+
+def call_apart(function: Callable[..., object], *args: object) -> None:
+    """Call `function` in a context of its own, as everything that a finalizer does must be called.
+
+    Garbage may be collected while a context variable is being set. If the same context changes
+    meanwhile, CPython crashes or raises a LookupError in the code that sets it, which may be anybody's.
+    """
+    Context().run(function, *args)
 
 
 # The end
