@@ -401,10 +401,10 @@ def trigger_patterns(names: Names) -> list[ScanPattern]:
     }
     for word in weak:
         start = f"{word}{_NO_AUTHOR}" if word == "auth" else word
-        patterns.append(ScanPattern(f"{start}{_REST}{_SEPARATOR}", (word,), any_case=True))
+        patterns.append(ScanPattern(start, (word,), any_case=True, after=_REST + _SEPARATOR))
         if word == "auth":
-            patterns.append(ScanPattern(f"{word}{_SEPARATOR}", (word,), any_case=True))
+            patterns.append(ScanPattern(word, (word,), any_case=True, after=_SEPARATOR))
     for word in WEAK_ENDS | WEAK_NAMES:
         start = "(?:^|[^0-9a-z_.-])" if word in WEAK_NAMES else ""
-        patterns.append(ScanPattern(f"{word}{_SEPARATOR}", (word,), start, any_case=True))
-    return sorted(patterns)
+        patterns.append(ScanPattern(word, (word,), start, any_case=True, after=_SEPARATOR))
+    return sorted(patterns, key=lambda one: (one.after, one.before, one))

@@ -48,11 +48,13 @@ class ScanPattern(NamedTuple):
     """Whether pattern and hints are lower case, and match any."""
     needs: str = ""
     """What every match has, of the five above: where a text has none the pattern is not tried."""
+    after: str = ""
+    """A pattern that must come behind it, the same for many: RE2 compiles it once for all of them."""
 
     @property
     def whole(self) -> str:
         """All of it as one pattern."""
-        whole = self.before + self.pattern
+        whole = self.before + self.pattern + self.after
         return f"(?i:{whole})" if self.any_case else f"(?:{whole})"
 
 

@@ -180,9 +180,10 @@ class Search:
 
     def __init__(self, pattern: ScanPattern) -> None:
         self._any_case = pattern.any_case
-        self._core = re.compile(pattern.pattern.encode())
-        self._is_bounded = _OPEN_REPEAT.search(pattern.pattern) is None
-        self._whole = re.compile((pattern.before + pattern.pattern).encode())
+        core = pattern.pattern + pattern.after
+        self._core = re.compile(core.encode())
+        self._is_bounded = _OPEN_REPEAT.search(core) is None
+        self._whole = re.compile((pattern.before + core).encode())
 
     def begin(self, data: bytes, lowered: bytes) -> Find:
         """Return a function that finds it in `data`."""

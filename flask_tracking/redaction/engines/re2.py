@@ -43,7 +43,7 @@ class Re2Engine:
 
     def make_scan(self, patterns: Sequence[ScanPattern]) -> Scan:
         """Return a function that finds where any of `patterns` is, from left to right."""
-        compiled = self._compile("|".join(pattern.whole for pattern in patterns))
+        compiled = self._compile("|".join(_share(patterns)))
 
         def scan(data: bytes) -> list[Range]:
             with lock:
@@ -71,6 +71,18 @@ class Re2Engine:
                 return sorted(compiled.get().Match(data) or ())
 
         return choose
+
+
+def _share(patterns: Sequence[ScanPattern]) -> Iterable[str]:
+    """Return patterns in their order, those in a row with the same end as one."""
+    for (before, after, any_case), group in itertools.groupby(
+        patterns, lambda one: (one.before, one.after, one.any_case)
+    ):
+        if after:
+            some = "|".join(one.pattern for one in group)
+            yield ScanPattern(f"(?:{some})", (), before, any_case, after=after).whole
+        else:
+            yield from (one.whole for one in group)
 
 
 class _Compiled:
