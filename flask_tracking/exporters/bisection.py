@@ -77,7 +77,7 @@ class Bisection:
         """Behind what of that it took others, once."""
 
     def store(self, records: Sequence[Record]) -> Outcome:
-        """Store `records`, and a stub for each that the exporter breaks with.
+        """Store `records`, and a stub for each record that breaks the exporter.
 
         A record with which it breaks in spite of that is lost once the exporter has taken others behind
         it, twice: else it may as well be the exporter that is not well.
