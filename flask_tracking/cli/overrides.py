@@ -12,6 +12,7 @@ from flask.cli import AppGroup, with_appcontext
 from ..config import Settings
 from ..config.overrides import (
     NAMES,
+    UNITS_S,
     Override,
     change_settings,
     check_name,
@@ -23,8 +24,6 @@ from ..exporters.base import Exporter
 from ..exporters.store import find_store
 from .columns import PLAIN, Column, render_columns
 from .common import get_current, get_exporter, get_store, reports_errors
-
-_UNITS_S = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 
 overrides = AppGroup("overrides", help="Change settings of running processes for a while.")
 
@@ -136,7 +135,7 @@ def _in_words(left: timedelta) -> str:
     """Return a duration by its two largest units, like ``1h 59m``."""
     seconds = max(0, round(left.total_seconds()))
     parts = []
-    for unit, length_s in _UNITS_S.items():
+    for unit, length_s in reversed(UNITS_S.items()):
         count, seconds = divmod(seconds, length_s)
         if count:
             parts.append(f"{count}{unit}")

@@ -29,7 +29,8 @@ NAMES = {
 
 MAX_LIFETIME = timedelta(days=30)
 """For a longer time, change the settings."""
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+"""The units of a duration, from the shortest, in seconds."""
 _FIELDS = {field.metadata["key"]: field.name for field in dataclasses.fields(Settings)}
 
 
@@ -109,7 +110,7 @@ def parse_lifetime(text: str | None) -> timedelta:
     if not text:
         raise ConfigError("--for is missing: expected a duration like 30s, 10m, 2h or 1d.")
     match = re.fullmatch(r"([0-9]{1,7})([smhd])", text)
-    lifetime = timedelta(seconds=int(match[1]) * _UNITS_S[match[2]]) if match else timedelta()
+    lifetime = timedelta(seconds=int(match[1]) * UNITS_S[match[2]]) if match else timedelta()
     if not lifetime:
         raise ConfigError(f"Invalid duration {text!r}: expected one like 30s, 10m, 2h or 1d.")
     if lifetime > MAX_LIFETIME:

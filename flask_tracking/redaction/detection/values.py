@@ -34,7 +34,9 @@ _LABELS = (
 )
 """Words that say something about a secret, are its name, or stand for none."""
 _ONLY_MARKS = re.compile(rb"(?:%b)(?:[&;,\s]+(?:%b))*" % ((MARKS.pattern,) * 2), re.I)
-_OPAQUE = re.compile(r"(?:[0-9A-Za-z_.~+/=|%:$@!*-]|,(?=\w{1,8}=)|(?<=^v[0-9]),){16,}")
+_OPAQUE = re.compile(
+    r"(?:[0-9A-Za-z_.~+/=|%:$@!*-]|,(?=\w{1,8}=)|(?<=^v[0-9]),)" + rf"{{{MIN_OPAQUE},}}"
+)
 """One run, or ``t=1700000000,v1=X``."""
 _NO_TOKEN = re.compile(r"#[0-9A-Fa-f]{3,8}|[0-9]{1,5}")
 """A colour or a short number."""
@@ -121,9 +123,6 @@ class Around(NamedTuple):
     strength: Strength = Strength.NONE
     is_far: bool = False
     """Whether the strength is that of a name further out: the value's own key says nothing."""
-
-
-NOWHERE = Around()
 
 
 def weigh_key(names: Names, key: str, around: Around) -> Around:
