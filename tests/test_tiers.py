@@ -104,4 +104,4 @@ def test_unit_tests_stay_in_their_process(tmp_path: Path) -> None:
         "PASSED test_any.py::test_needs_none",
         "PASSED test_any.py::test_starts_at_its_end",
     ]
-    assert "a unit test reached subprocess.Popen: mark it with pytest.mark.integration" in done.stdout
+    assert "a unit test reached Popen: mark it with pytest.mark.integration" in done.stdout

@@ -11,29 +11,35 @@ connection fails. So none can come to stand in the wrong tier by being forgotten
 
 from __future__ import annotations
 
-import sys
+import functools
+import os
+import socket
+import subprocess
 import threading
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
 INTEGRATION_FIXTURES = frozenset({"mongodb"})
 """Whoever uses one of these, directly or not, is an integration test."""
-LEAVES_THE_PROCESS = frozenset(
-    {
-        "os.exec",
-        "os.fork",
-        "os.forkpty",
-        "os.posix_spawn",
-        "os.system",
-        "socket.bind",
-        "socket.connect",
-        "socket.getaddrinfo",
-        "socket.sendto",
-        "subprocess.Popen",
-    }
+LEAVES_THE_PROCESS: tuple[tuple[Any, str], ...] = (
+    (os, "fork"),
+    (os, "forkpty"),
+    (os, "posix_spawn"),
+    (os, "system"),
+    (socket, "getaddrinfo"),
+    (socket.socket, "bind"),
+    (socket.socket, "connect"),
+    (socket.socket, "connect_ex"),
+    (socket.socket, "sendto"),
+    (subprocess.Popen, "__init__"),
 )
-"""What Python's audit hooks are told of; a pair of connected sockets stays within the process."""
+"""What is watched; a pair of connected sockets stays within the process.
+
+Not by an audit hook: written in Python, it lets other threads run in the middle of ``sys.settrace``,
+and CPython 3.11 refuses to set two trace functions at once.
+"""
 
 
 class UnitTestError(Exception):
@@ -41,7 +47,7 @@ class UnitTestError(Exception):
 
 
 class TierGuard:
-    """Keep unit tests within their process. One for each process: an audit hook is never removed."""
+    """Keep unit tests within their process. One for each process: its patches are never undone."""
 
     def __init__(self) -> None:
         """Watch nobody yet."""
@@ -49,13 +55,22 @@ class TierGuard:
         self._seen: list[str] = []
         self._others: frozenset[int | None] = frozenset()
         """Threads that earlier tests have left, like one of PyMongo that looks for its server."""
-        sys.addaudithook(self._check)
+        for owner, name in LEAVES_THE_PROCESS:
+            self._watch(owner, name)
 
-    def _check(self, event: str, _: tuple[object, ...]) -> None:
-        if not self._is_unit_test or event not in LEAVES_THE_PROCESS:
-            return
-        if threading.get_ident() not in self._others:
-            message = f"a unit test reached {event}: mark it with pytest.mark.integration"
+    def _watch(self, owner: Any, name: str) -> None:
+        function = getattr(owner, name)
+
+        @functools.wraps(function)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            self._check(f"{owner.__name__}.{name}".removesuffix(".__init__"))
+            return function(*args, **kwargs)
+
+        setattr(owner, name, watched)
+
+    def _check(self, what: str) -> None:
+        if self._is_unit_test and threading.get_ident() not in self._others:
+            message = f"a unit test reached {what}: mark it with pytest.mark.integration"
             self._seen.append(message)
             raise UnitTestError(message)
 
