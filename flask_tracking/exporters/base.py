@@ -25,6 +25,12 @@ class Exporter(ABC):
     sides: Sequence[Exporter] = ()
     """The exporters that it passes records on to: commands look for a store among them."""
 
+    def preload(self) -> None:  # noqa: B027 - most import all they need with their module
+        """Import what only the worker's thread needs; called when the app is set up, before any fork.
+
+        A process that forks in the middle of an import leaves the child half a module.
+        """
+
     def open(self) -> None:  # noqa: B027 - an exporter without a connection has nothing to open
         """Connect and prepare; called on the worker's thread when it starts.
 

@@ -77,6 +77,11 @@ class TeeExporter(Exporter):
         """How many records a side has lost, by its name: refused ones, and what waited too long."""
         return {side.name: side.dropped for side in self._sides}
 
+    def preload(self) -> None:
+        """Import what the worker's thread needs, for all sides."""
+        for side in self._sides:
+            guard.call_foreign(f"preloading {side.name}", side.exporter.preload, default=None)
+
     def open(self) -> None:
         """Open all sides.
 

@@ -24,6 +24,12 @@ MAX_CODINGS = 3
 Decoder = Callable[[bytes], Iterator[bytes]]
 
 
+def preload() -> None:
+    """Import the decoders that are installed, before a fork can come in the middle of an import."""
+    for coding in ("br", "zstd"):
+        try_foreign(_find_decoder, coding, default=None)
+
+
 def decode_body(chunks: Sequence[bytes], content_encoding: str, limit: int) -> tuple[bytes, str | None]:
     """Join `chunks`, undo their coding and cut at `limit`.
 

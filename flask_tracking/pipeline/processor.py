@@ -49,9 +49,10 @@ class Processor:
 
     def prepare(self) -> None:
         """Import, load and compile now what else the first capture would wait for."""
-        from .user_agents import load_tables  # as the assembler below
+        from . import decoding, user_agents  # as the assembler below
 
-        load_tables()
+        user_agents.load_tables()
+        decoding.preload()
         self._get_assembler()
         self._get_redactor().prepare()
 

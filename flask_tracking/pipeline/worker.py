@@ -78,6 +78,7 @@ class Worker(ABC):
         """
         with guard.counting(self._failures):
             guard.call_foreign("preparing the worker", self._processor.prepare, default=None)
+            guard.call_foreign("preloading the exporter", self._exporter.preload, default=None)
 
     @property
     def shutdown_timeout_s(self) -> float:

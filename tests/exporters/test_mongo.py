@@ -1081,3 +1081,35 @@ def test_check_without_a_server() -> None:
     assert away.level == "error" and "does not answer within 0.05 s" in away.what
     (nowhere,) = MongoExporter(Settings(db_alias="nowhere")).check()
     assert nowhere.level == "error" and nowhere.what.startswith("no MongoDB is configured. Set")
+
+
+IMPORTS = """
+import sys
+import brotli, zstandard
+from flask import Flask, request
+from flask_tracking import MemoryExporter, TeeExporter, Tracking
+from flask_tracking.exporters.mongo import MongoExporter
+from flask_tracking.config import Settings
+
+bodies = {"br": brotli.compress(b'{"password": "x9"}'), "zstd": zstandard.compress(b"a=b")}
+for name in [name for name in sys.modules if name.startswith(("brotli", "zstandard", "_brotli"))]:
+    del sys.modules[name]
+app = Flask("imports")
+app.config.update(TRACKING_MONGODB_URI=sys.argv[1], TRACKING_FLUSH_INTERVAL_S=0.01)
+mongo = MongoExporter(Settings.from_mapping(app.config))
+tracking = Tracking(app, exporter=TeeExporter(MemoryExporter(), mongo))
+client = app.test_client()
+before = set(sys.modules)
+for coding, body in bodies.items():
+    client.post("/", data=body, headers={"Content-Encoding": coding, "User-Agent": "Firefox/120"})
+assert tracking.flush(20) and tracking.close(20)
+assert tracking.stats.exported == 2, tracking.stats
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def test_worker_imports_nothing(database_uri: str) -> None:
+    """All is imported when the app is set up: a fork in mid-import leaves the child half a module."""
+    command = [sys.executable, "-c", IMPORTS, database_uri]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, [], "")

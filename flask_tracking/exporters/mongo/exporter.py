@@ -139,6 +139,10 @@ class MongoExporter(Store):
         except PyMongoError as error:
             raise self._explain(error) from None
 
+    def preload(self) -> None:
+        """Import how collections are made: a command that only reads does not need it."""
+        from . import collection  # noqa: F401
+
     def open(self) -> None:
         """Connect, and create what is missing; problems are logged."""
         for state in self.prepare():
