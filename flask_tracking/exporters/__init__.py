@@ -1,1 +1,1 @@
-"""Where records go: `base` says what a store must do, `memory` and `mongo` are stores."""
+"""Exporters and stores: `base` and `store` define their contracts, the other modules implement them."""

@@ -1,4 +1,4 @@
-"""`Exporter`: what takes records. What answers for them as well is a `flask_tracking.Store`."""
+"""`Exporter`, the contract of everything that takes records. `flask_tracking.Store` adds queries."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..runtime.guard import warn_rarely
 __all__ = ["Exporter", "read_rejected"]
 
 CLOSE_S = 2.0
-"""How long closing an exporter may take where nothing else is said."""
+"""The default time limit for closing an exporter, in seconds."""
 
 
 class Exporter(ABC):
-    """Stores or sends batches of records. A new one writes `_store`, and whatever else it needs.
+    """Stores or sends batches of records. Subclasses implement `_store`; all else is optional.
 
-    Every method may be called again after it failed, and from any thread.
+    Every method may be called from any thread, and again after a failure.
 
     .. versionadded:: 2.0
     """
 
     sides: Sequence[Exporter] = ()
-    """The exporters that it passes records on to: commands look for a store among them."""
+    """The exporters that this one passes records to. Commands look for a store among them."""
 
     def preload(self) -> None:  # noqa: B027 - most import all they need with their module
         """Import what only the worker's thread needs; called when the app is set up, before any fork.
@@ -32,57 +32,58 @@ class Exporter(ABC):
         """
 
     def open(self) -> None:  # noqa: B027 - an exporter without a connection has nothing to open
-        """Connect and prepare; called on the worker's thread when it starts.
+        """Connect and prepare. Called on the worker's thread when it starts.
 
         Raises:
-            ExportError: nothing can be stored now. The next `export` tries again.
+            ExportError: records cannot be stored now. The next `export` tries again.
             NoDatabaseError: no database is configured.
         """
 
     def export(self, records: Sequence[Record]) -> int:
         """Store `records`, each exactly once however often the batch is exported.
 
-        Those that are `Record.kept` are stored a second time, where others do not overwrite them.
+        Records with `Record.kept` are stored a second time, where routine records do not overwrite
+        them.
 
         Args:
             records: at most ``TRACKING_BATCH_RECORDS``.
 
         Returns:
-            How many of them can never be stored and are lost; the others are stored. None means 0.
+            The number of rejected records: they are lost, and all others are stored. None means 0.
 
         Raises:
-            ExportError: none or not all are stored; the batch may be exported again. Its text is
-                logged, so it quotes nothing of any record.
+            ExportError: some or all records are not stored; the batch may be exported again. The
+                message is logged, so it must not quote a record.
             NoDatabaseError: no database is configured; the batch is dropped.
         """
         return self._store(records) if records else 0
 
     @abstractmethod
     def _store(self, records: Sequence[Record]) -> int:
-        """Do what `export` promises, for at least one record."""
+        """Implement `export` for at least one record."""
 
     def close(self, timeout_s: float = CLOSE_S) -> None:  # noqa: B027 - as for `open`
-        """Release connections. A later call opens them again.
+        """Release connections. A later call of another method opens them again.
 
         Args:
-            timeout_s: how long it may take at most.
+            timeout_s: maximum duration.
         """
 
     def abandon(self) -> None:  # noqa: B027 - an exporter without threads keeps no process from ending
-        """Release what would keep the process from ending, without a round trip.
+        """Release everything that could keep the process from exiting, without a round trip.
 
-        Called at the end of the process, when the time to close has passed or `close` is through.
+        Called when the process exits, after `close` has returned or run out of time.
         """
 
 
 def read_rejected(answer: object, count: int) -> int:
-    """Return how many records an exporter refused; what is no such number means none.
+    """Return the number of records that an exporter rejected; 0 for an invalid answer.
 
-    To send the batch again would not mend the exporter.
+    An invalid answer is not retried: the exporter would only give it again.
 
     Args:
-        answer: what its `export` returned.
-        count: how many records it was given.
+        answer: the return value of `export`.
+        count: the number of records it was given.
     """
     if answer is None:
         return 0

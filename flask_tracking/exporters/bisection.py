@@ -1,4 +1,4 @@
-"""Find the record with which an exporter breaks, so that it costs itself and none of its batch."""
+"""Isolate the record that breaks an exporter, so that the rest of its batch is stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..runtime import guard
 __all__ = ["Bisection", "Failure", "Outcome", "join_company", "say_lost"]
 
 MOST_IN_A_ROW = 3
-"""An exporter that breaks with so many records one after another breaks with all of them for now."""
+"""After this number of consecutive failures with single records, the exporter itself is at fault."""
 
 STUB_FIELDS = (
     "id",
@@ -36,51 +36,52 @@ STUB_FIELDS = (
     "dropped_before",
     "redaction_version",
 )
-"""What a stub has of its record: nothing that came with the request, which is what breaks a store."""
+"""The fields of a stub: only those that are ours, because data from the request breaks stores."""
 
 
 class Failure(NamedTuple):
-    """Why records are not stored now."""
+    """The reason why records are not stored now."""
 
     reason: str
     error: Exception | None = None
-    """None where nothing was tried."""
+    """None if no export was attempted."""
 
     @property
     def broke(self) -> Exception | None:
-        """What no exporter should raise: a record may be its cause."""
+        """An exception outside the exporter's contract, which a record may have caused; else None."""
         return None if isinstance(self.error, ExportError | NoDatabaseError) else self.error
 
 
 class Outcome(NamedTuple):
-    """What became of a batch."""
+    """The result of storing a batch."""
 
     left: Sequence[Record]
-    """Those that are not stored."""
+    """The records that are not stored yet."""
     failure: Failure | None = None
-    """Why; None where all are."""
+    """Why they are not; None if all are stored."""
     is_alone: bool = False
-    """True where the exporter broke with each of `left` by itself. Others tell whose fault it is."""
+    """True if the exporter failed with each of `left` alone. Whether it takes other records tells
+    whether it or they are at fault."""
     lost: Sequence[Record] = ()
-    """Those that the exporter can never store, not even without their content."""
+    """The records that the exporter can never store, not even as stubs."""
 
 
 class Bisection:
-    """Stores batches with an exporter that breaks, part by part; one for all tries of a batch."""
+    """Stores a batch part by part after a failure. Use one instance for all retries of a batch."""
 
     def __init__(self, attempt: Callable[[Sequence[Record]], Failure | None]) -> None:
-        """Take what exports once, and returns why it failed."""
+        """Take a function that exports once and returns why it failed, or None."""
         self._attempt = attempt
         self._broke: set[ObjectId] = set()
-        """With what the exporter broke by itself."""
+        """The records with which the exporter failed alone."""
         self._suspects: set[ObjectId] = set()
-        """Behind what of that it took others, once."""
+        """Those of them after which it has stored others once."""
 
     def store(self, records: Sequence[Record]) -> Outcome:
-        """Store `records`, and a stub for each record that breaks the exporter.
+        """Store `records`, with a stub in place of each record that breaks the exporter.
 
-        A record with which it breaks in spite of that is lost once the exporter has taken others behind
-        it, twice: else it may as well be the exporter that is not well.
+        A record whose stub fails too is lost once the exporter has stored others after it, twice:
+        until then the exporter itself may be at fault.
         """
         parts, broken, proven = [records], list[Record](), list[Record]()
         failure: Failure | None = None
@@ -135,16 +136,16 @@ class Bisection:
 
 
 def join_company(alone: Sequence[Record], company: Sequence[Record]) -> list[Record]:
-    """Put `company` behind some of those with which the exporter breaks, before it is given up on."""
+    """Insert `company` among the failing records, before the exporter counts as broken."""
     few = MOST_IN_A_ROW - 1
     return [*alone[:few], *company, *alone[few:]]
 
 
 def say_lost(records: Sequence[Record]) -> None:
-    """Say that records are lost."""
+    """Log that records are lost."""
     guard.warn_rarely(
         "never stored",
-        "Record %s is lost: the exporter stores others, and breaks with this one",
+        "Record %s is lost: the exporter fails with it but stores others",
         records[0].id,
     )
 

@@ -1,4 +1,4 @@
-"""Records in a list: for tests, and for looking at what would be stored."""
+"""Records in memory, for tests and for trying things out."""
 
 from __future__ import annotations
 
@@ -28,28 +28,33 @@ class MemoryExporter(Store):
     """
 
     def __init__(self, max_records: int = 10_000, max_kept: int = 1_000) -> None:
-        """Hold at most `max_records`, and `max_kept` kept ones; the oldest are overwritten."""
+        """Start empty.
+
+        Args:
+            max_records: maximum number of records; the oldest are overwritten.
+            max_kept: the same for kept records.
+        """
         self._max_records = max_records
         self._max_kept = max_kept
         self._records: dict[ObjectId, Record] = {}
         self._kept: dict[ObjectId, Record] = {}
         self._overrides: dict[str, Override] = {}
-        self._count = 0  # of all that were ever stored, in their order
+        self._count = 0  # of all records ever stored: the position of `tail`
         self._lock = threading.Lock()
         watch_forks(self)
 
     def after_fork_in_child(self) -> None:
-        """Have a lock that no thread of the parent holds; what is stored is the child's too."""
+        """Replace the lock, which a thread of the parent may hold. The child inherits the records."""
         self._lock = threading.Lock()
 
     @property
     def records(self) -> list[Record]:
-        """What is stored, in the order in which it came; without what is there only as kept."""
+        """The stored records in their order, without those of which only a kept copy is left."""
         with self._lock:
             return [self._as_it_is_now(record) for record in self._records.values()]
 
     def clear(self) -> None:
-        """Forget all records, the kept ones too."""
+        """Delete all records, including kept ones."""
         with self._lock:
             self._records.clear()
             self._kept.clear()
@@ -89,7 +94,7 @@ class MemoryExporter(Store):
             return record_id in self._kept
 
     def unkeep(self, record_id: ObjectId) -> bool:
-        """Keep a record no longer; False when it was not kept."""
+        """Stop keeping a record; False if it was not kept."""
         with self._lock:
             return self._kept.pop(record_id, None) is not None
 
@@ -104,7 +109,7 @@ class MemoryExporter(Store):
             return list(self._overrides.values())
 
     def store_overrides(self, values: Sequence[Override]) -> None:
-        """Keep overrides of settings, for this process alone."""
+        """Store overrides of settings, for this process only."""
         with self._lock:
             self._overrides.update({one.name: one for one in values})
 
@@ -115,7 +120,7 @@ class MemoryExporter(Store):
                 self._overrides.pop(name, None)
 
     def rewrite(self, revise: Revise, version: str, *, is_dry_run: bool = False) -> Iterator[Rewritten]:
-        """Replace the records by what `revise` returns of them."""
+        """Replace each record by its revision from `revise`."""
         for name, held in (("memory", self._records), ("memory_kept", self._kept)):
             yield from self._rewrite(name, held, revise, version, is_dry_run)
 
@@ -135,7 +140,7 @@ class MemoryExporter(Store):
             batch = stale[at : at + REWRITE_BATCH]
             revised = revise(batch)
             with self._lock:
-                # One that is gone, or was replaced meanwhile, is let be.
+                # Records that are gone or were replaced meanwhile are skipped.
                 pairs = [
                     (before, after)
                     for before, after in zip(batch, revised, strict=True)

@@ -1,6 +1,6 @@
-"""`Store`: an exporter that answers for its records: it finds, keeps and rewrites them.
+"""`Store`: an exporter that also finds, keeps and rewrites its records.
 
-A store writes the methods with a leading underscore; what they have in common is done here.
+Subclasses implement the methods with a leading underscore; shared logic is in the public methods.
 """
 
 from __future__ import annotations
@@ -35,35 +35,35 @@ __all__ = [
 MAX_REASON_LENGTH = 1000
 
 Between = tuple[datetime | None, datetime | None]
-"""Arrived at the first time or later, and before the second; None for no bound."""
+"""A range of arrival times: from the first time (inclusive) to the second; None for no bound."""
 ALWAYS: Between = (None, None)
 
 Fields = Literal["all", "summary"]
-"""How much of each record is read: all of it, or what a line of a list shows."""
+"""How much of each record is read: all of it, or only the fields of a line in a list."""
 
 Found = TypeVar("Found", Record, RecordSummary)
 
 Revise = Callable[[Sequence[Record]], Sequence[Record]]
-"""Returns records as they should be stored, in their order."""
+"""Returns the revised records, in the same order."""
 
 
 class Problem(NamedTuple):
-    """Something that keeps records from being stored or found as the settings say.
+    """A reason why records are not stored or found as the settings say.
 
     .. versionadded:: 2.0
     """
 
     level: Literal["error", "warning"]
-    """``error`` where nothing can be stored, ``warning`` where it can."""
+    """``error`` if records cannot be stored, else ``warning``."""
     what: str
-    """What is wrong: a sentence without its full stop. It names the setting or the place."""
+    """The problem, as a sentence without a full stop. It names the setting or the place."""
     fix: str = ""
-    """What to do about it: the same."""
+    """The solution, as a sentence without a full stop."""
     command: str = ""
-    """What does it, for a terminal or for ``mongosh``; empty where no command does."""
+    """The command that solves it, for a terminal or ``mongosh``; empty if there is none."""
 
     def __str__(self) -> str:
-        """Return all of it in one line."""
+        """Return all parts in one line."""
         sentences = [f"{text}." for text in (self.what, self.fix) if text]
         line = " ".join(sentences)
         return f"{line.removesuffix('.')}: {self.command}" if self.command else line
@@ -71,74 +71,74 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where records are stored: a collection, a table, a file.
+    """A place where records are stored: a collection, a table, a file.
 
     .. versionadded:: 2.0
     """
 
     name: str
     was_created: bool = False
-    """True where it was not there before."""
+    """True if it did not exist before."""
     facts: tuple[str, ...] = ()
-    """What is worth knowing of it, a line each, like ``capped at 1,048,576 bytes``."""
+    """Its properties, one line each, like ``capped at 1,048,576 bytes``."""
 
 
 class Tail(NamedTuple):
-    """What was stored since a position, and the next position.
+    """The records stored since a position, and the next position.
 
     .. versionadded:: 2.0
     """
 
     records: list[RecordSummary]
-    """In the order in which they were stored; whether one is kept is said as it was then."""
+    """In the order in which they were stored. `kept` is the state at that time."""
     position: Any
-    """To be given to the next `Store.tail`. Only the store that made it can read it."""
+    """The argument for the next `Store.tail`, opaque to all but the store that returned it."""
 
 
 class Rewritten(NamedTuple):
-    """How far a rewrite has come in one collection."""
+    """The progress of a rewrite in one collection, as numbers of records."""
 
     name: str
     stored: int
-    """About how many records there were when it began."""
+    """About the number of records when it began."""
     looked_at: int = 0
-    """Whose `Record.redaction_version` was another one."""
+    """With another `Record.redaction_version`."""
     changed: int = 0
-    """In which more than that had to be changed."""
+    """Of those, where more than the version had to be changed."""
     current: int = 0
-    """Which were not looked at, because their version is the wanted one."""
+    """Skipped, because they have the wanted version."""
     left: int = 0
-    """Which could not be read or written, and are as they were."""
+    """Unchanged, because they could not be read or written."""
 
 
 class Store(Exporter):
-    """Gives stored records back, each once; whether one is kept is said as it is now.
+    """Returns stored records, each once, with `kept` as its current state.
 
     .. versionadded:: 2.0
     """
 
     def prepare(self) -> Sequence[Place]:
-        """Create the places where records are stored, as far as they are missing; called by `init`.
+        """Create the missing places where records are stored. Called by ``flask tracking init``.
 
         Returns:
-            What was made or found; nothing where there is nothing to prepare.
+            The created and existing places; empty if there is nothing to prepare.
 
         Raises:
-            ExportError: the store cannot be reached, or refuses.
+            ExportError: the store is unreachable or refuses.
             NoDatabaseError: no database is configured.
         """
         self.open()
         return ()
 
     def check(self) -> list[Problem]:
-        """Look for problems, and change nothing. What `prepare` was refused is among them."""
+        """Return problems, including those that `prepare` met. Changes nothing."""
         try:
             return list(self._check())
         except TrackingError as error:
             return [Problem("error", str(error).removesuffix("."))]
 
     def _check(self) -> Iterable[Problem]:
-        """Do what `check` promises; a `TrackingError` becomes a problem."""
+        """Implement `check`; a raised `TrackingError` becomes a problem."""
         return ()
 
     @abstractmethod
@@ -168,19 +168,19 @@ class Store(Exporter):
     def find(
         self, wanted: Filter, *, limit: int, between: Between = ALWAYS, fields: Fields = "all"
     ) -> list[Record] | list[RecordSummary]:
-        """Find records, the newest first; those of one millisecond by descending id.
+        """Find records, the newest first; those of the same millisecond by descending id.
 
         Args:
-            wanted: which are meant.
-            limit: how many at most.
-            between: further bounds of the arrival: that time or later, before the other time; None for
-                no bound. A store answers a bounded range from its index of ``date_created``;
-                `flask_tracking.queries.find_newest` asks so.
-            fields: ``all`` returns records; ``summary`` returns what a line of a list shows of them,
-                which is a small part of a record with bodies.
+            wanted: the filter.
+            limit: maximum number of records.
+            between: further bounds on the arrival: from the first time (inclusive) to the second; None
+                for no bound. Stores read a bounded range from the index of ``date_created``, which
+                `flask_tracking.queries.find_newest` relies on.
+            fields: ``all`` returns records; ``summary`` only the fields of a line in a list, which is
+                much less than a record with bodies.
 
         Raises:
-            ExportError: the store cannot be reached, or refuses.
+            ExportError: the store is unreachable or refuses.
         """
         wanted = wanted.narrowed(*between)
         if wanted.since and wanted.until and wanted.since >= wanted.until:
@@ -191,23 +191,24 @@ class Store(Exporter):
 
     @abstractmethod
     def _find(self, wanted: Filter, limit: int) -> list[Record]:
-        """Do what `find` promises, for a limit of at least one."""
+        """Implement `find` for a limit of at least one."""
 
     def _find_summaries(self, wanted: Filter, limit: int) -> list[RecordSummary]:
-        """Do the same for summaries; a store that can read less than all of a record does so."""
+        """Implement `find` for summaries. Override it in stores that can read parts of a record."""
         return [summarize(record) for record in self._find(wanted, limit)]
 
     def tail(self, wanted: Filter, after: Any = None, *, limit: int = 500) -> Tail:
-        """Return what was stored since the last call, each record once. Does not wait.
+        """Return the records stored since the last call, each once. Does not wait.
 
         Args:
-            wanted: which are meant.
-            after: the position that the last call returned; None for the first, which returns no
-                records: it only notes where to begin.
-            limit: how many at most, none where it is not above 0; the next call goes on behind them.
+            wanted: the filter.
+            after: the position returned by the last call. None for the first call, which returns no
+                records, only the position to begin at.
+            limit: maximum number of records; 0 or less returns none. The next call continues after
+                them.
 
         Raises:
-            ExportError: the store cannot be reached, or refuses. The same position may be used again.
+            ExportError: the store is unreachable or refuses. The same position may be used again.
         """
         if after is not None and limit <= 0:
             return Tail([], after)
@@ -215,64 +216,64 @@ class Store(Exporter):
 
     @abstractmethod
     def _tail(self, wanted: Filter, after: Any, limit: int) -> Tail:
-        """Do what `tail` promises, for a limit of at least one."""
+        """Implement `tail` for a limit of at least one."""
 
     def keep(self, record_id: ObjectId, reason: str = "asked for") -> bool:
-        """Store a record a second time, where those that are not kept do not overwrite it.
+        """Keep a record: store a copy that routine records do not overwrite.
 
-        A record that is kept already stays as it is, with its first reason.
+        A kept record is left unchanged, with its first reason.
 
         Args:
-            record_id: of a record that is stored.
-            reason: why, for the people who will read it; cut at 1,000 characters.
+            record_id: the id of a stored record.
+            reason: why, for people who read the record; cut at 1,000 characters.
 
         Returns:
-            False when there is no such record.
+            False if the record is not found.
 
         Raises:
-            TrackingError: the settings say that no record is kept longer than others.
-            ExportError: the store cannot be reached, or refuses.
+            TrackingError: the settings disable keeping.
+            ExportError: the store is unreachable or refuses.
         """
-        # What a command line gave in no known encoding is no text that could be stored.
+        # Arguments of a command line in an unknown encoding contain lone surrogates.
         return self._keep(record_id, clean_text(reason)[:MAX_REASON_LENGTH])
 
     @abstractmethod
     def _keep(self, record_id: ObjectId, reason: str) -> bool:
-        """Do what `keep` promises."""
+        """Implement `keep`."""
 
     @abstractmethod
     def unkeep(self, record_id: ObjectId) -> bool:
-        """Keep a record no longer. Where it was stored first it stays, until it is overwritten.
+        """Stop keeping a record: delete the kept copy. The original stays until it is overwritten.
 
         Returns:
-            False when it was not kept.
+            False if it was not kept.
 
         Raises:
-            TrackingError: the settings say that no record is kept longer than others.
-            ExportError: the store cannot be reached, or refuses.
+            TrackingError: the settings disable keeping.
+            ExportError: the store is unreachable or refuses.
         """
 
     def load_overrides(self) -> list[Override]:
-        """Return the overrides of settings that have not expired, sorted by name.
+        """Return the current overrides of settings, sorted by name, without expired ones.
 
-        Called by the worker at most once in ``TRACKING_FLUSH_INTERVAL_S``.
+        The worker calls it at most once per ``TRACKING_FLUSH_INTERVAL_S``.
 
         Raises:
-            ExportError: they cannot be read now; known ones apply until they expire.
+            ExportError: they cannot be read now; known overrides apply until they expire.
             NoDatabaseError: no database is configured.
         """
         return sorted(alive(self._load_overrides(), utc_now()), key=lambda one: one.name)
 
     @abstractmethod
     def _load_overrides(self) -> Sequence[Override]:
-        """Return the stored overrides; expired ones may be among them."""
+        """Return the stored overrides, possibly with expired ones."""
 
     @abstractmethod
     def store_overrides(self, values: Sequence[Override]) -> None:
-        """Store overrides of settings; one of the same name is replaced.
+        """Store overrides of settings, replacing those of the same names.
 
         Raises:
-            ExportError: they are not stored, or not all are.
+            ExportError: some or all of them are not stored.
         """
 
     @abstractmethod
@@ -280,37 +281,36 @@ class Store(Exporter):
         """Remove the overrides of these names.
 
         Raises:
-            ExportError: not all are removed.
+            ExportError: some or all of them are not removed.
         """
 
     @abstractmethod
     def rewrite(self, revise: Revise, version: str, *, is_dry_run: bool = False) -> Iterator[Rewritten]:
-        """Store all records anew as `revise` returns them, as far as they differ.
+        """Replace all records by their revisions from `revise`, writing only the differences.
 
-        A record that was changed by others meanwhile is read again, one that is gone stays away, and
-        of all others nothing is written but what differs. It may be broken off and begun again, and
-        may run in several processes at once.
+        A record that others changed meanwhile is read again; one that was deleted is not restored.
+        Safe to interrupt and repeat, and to run in several processes at once.
 
         Args:
             revise: returns records with `version` as their ``redaction_version``.
-            version: records that have it already are not looked at.
-            is_dry_run: change nothing, and count all the same.
+            version: records with this version are skipped.
+            is_dry_run: change nothing, only count.
 
         Returns:
-            What was done so far in a collection, after each batch of it; at least once for each.
+            The progress in a collection, after each of its batches; at least once for each collection.
 
         Raises:
-            ExportError: the store cannot be reached, or refuses. What was done stays done.
+            ExportError: the store is unreachable or refuses. Finished batches stay rewritten.
         """
 
 
 def merge_newest(kept: Iterable[Found], others: Iterable[Found], limit: int) -> list[Found]:
-    """Return the newest `limit` of both, the newest first; one that is in both as the kept one.
+    """Merge two lists of records, the newest first; a record in both is returned as kept.
 
     Args:
         kept: the newest `limit` kept records.
-        others: the newest `limit` of all that are not overwritten, kept or not.
-        limit: how many at most.
+        others: the newest `limit` records of the other collection, kept or not.
+        limit: maximum number of records.
     """
     found = {record.id: record for record in others}
     found.update((record.id, record) for record in kept)
@@ -318,7 +318,7 @@ def merge_newest(kept: Iterable[Found], others: Iterable[Found], limit: int) -> 
 
 
 def find_store(exporter: Exporter) -> Store | None:
-    """Return the store behind `exporter`: itself, or the first of those that it passes records to."""
+    """Return `exporter` if it is a store, else the first store that it passes records to, or None."""
     if isinstance(exporter, Store):
         return exporter
     return next(filter(None, map(find_store, exporter.sides)), None)

@@ -1,4 +1,4 @@
-"""Records to several exporters at once, of which one may fail without the others noticing."""
+"""Send records to several exporters at once, isolated from each other's failures."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ __all__ = ["TeeExporter"]
 MAX_WAITING_RECORDS = 10_000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 BATCH_RECORDS = 500
-"""So many of the waiting records are sent at once."""
+"""Maximum number of waiting records in one export."""
 RECORD_BYTES = 4096
-"""About what a record takes beside its bodies."""
+"""The approximate memory of a record without its bodies."""
 FIRST_PAUSE_S = 1.0
 LAST_PAUSE_S = 30.0
-"""A side that failed is left alone for so long, doubling between the two."""
+"""The pause after a failed export to a side, doubling from the first value up to the second."""
 
 
 class TeeExporter(Exporter):
-    """Passes each batch on to several exporters, its sides.
+    """Passes each batch to several exporters, its sides.
 
-    What a side cannot store waits in memory, within bounds, and is sent again with later batches; the
-    other sides get each record once meanwhile. A record that breaks a side is stored there without its
-    content. Only when no side stores a batch it is the worker who sends it again. Commands ask the
-    first side that is a `Store`.
+    Records that a side cannot store wait in memory, within bounds, and are sent again with later
+    batches; the other sides get each record once. A record that breaks a side is stored there without
+    its content. The worker retries a batch only if no side stores it. Commands use the first side that
+    is a `Store`.
 
     .. versionadded:: 2.0
     """
@@ -49,15 +49,16 @@ class TeeExporter(Exporter):
 
         Args:
             *exporters: two or more.
-            max_waiting_records: how many records may wait for each side.
-            max_waiting_bytes: how much memory they may take, for each side; the oldest are dropped.
+            max_waiting_records: maximum number of waiting records for each side; beyond it the oldest
+                are dropped.
+            max_waiting_bytes: maximum memory of the waiting records for each side.
 
         Raises:
-            ConfigError: there are fewer than two, or something is no exporter.
+            ConfigError: there are fewer than two, or one is not an `Exporter`.
         """
         if len(exporters) < 2 or not all(isinstance(one, Exporter) for one in exporters):
             raise ConfigError(
-                "TeeExporter(...) wants two exporters or more, like "
+                "Invalid arguments of TeeExporter: expected two or more exporters, like "
                 "TeeExporter(MemoryExporter(), MemoryExporter())."
             )
         self.sides = exporters
@@ -69,12 +70,12 @@ class TeeExporter(Exporter):
 
     @property
     def failed(self) -> dict[str, int]:
-        """How many exports failed, by the name of the side: that of its class, numbered if need be."""
+        """The number of failed exports by side: its class name, numbered if two sides share it."""
         return {side.name: side.failed for side in self._sides}
 
     @property
     def dropped(self) -> dict[str, int]:
-        """How many records a side has lost, by its name: refused ones, and what waited too long."""
+        """The number of lost records by side: rejected, or dropped while waiting."""
         return {side.name: side.dropped for side in self._sides}
 
     def preload(self) -> None:
@@ -86,14 +87,14 @@ class TeeExporter(Exporter):
         """Open all sides.
 
         Raises:
-            ExportError: none of them can store anything now.
+            ExportError: no side can store records now.
         """
         failures = [failure for side in self._sides if (failure := side.open()) is not None]
         if len(failures) == len(self._sides):
             raise _join(failures)
 
     def _store(self, records: Sequence[Record]) -> int:
-        # Where all have failed it is for the worker to say when they are tried again.
+        # If all sides have failed, the worker decides when they are tried again.
         must_try = all(side.is_paused for side in self._sides)
         outcomes = [side.store(records, must_try=must_try) for side in self._sides]
         failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
@@ -105,23 +106,24 @@ class TeeExporter(Exporter):
         return max(outcome for outcome in outcomes if isinstance(outcome, int))
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
-        """Send what waits once more, then close all sides.
+        """Try once more to send the waiting records, then close all sides.
 
         Args:
-            timeout_s: shared by the sides. No batch is begun later; one in hand is not broken off.
+            timeout_s: maximum duration, shared by the sides. An export that has begun is not
+                interrupted.
         """
         ends_at = monotonic() + timeout_s
         for left, side in zip(range(len(self._sides), 0, -1), self._sides, strict=True):
             side.close(max(0.0, ends_at - monotonic()) / left)
 
     def abandon(self) -> None:
-        """Release what would keep the process from ending, on all sides."""
+        """Release everything that could keep the process from exiting, on all sides."""
         for side in self._sides:
             guard.call_foreign(f"abandoning {side.name}", side.exporter.abandon, default=None)
 
 
 class _Side:
-    """One exporter, and what waits for it."""
+    """One exporter and the records that wait for it."""
 
     def __init__(self, exporter: Exporter, name: str, max_records: int, max_bytes: int) -> None:
         self.exporter = exporter
@@ -145,12 +147,12 @@ class _Side:
         self._bisection = Bisection(self._try)
 
     def after_fork_in_child(self) -> None:
-        """Leave what waits to the parent, which sends it."""
+        """Forget the waiting records: the parent sends them."""
         self._reset()
         self.failed = self.dropped = 0
 
     def open(self) -> Failure | None:
-        """Open the exporter; return why it failed."""
+        """Open the exporter; return the failure, or None."""
         try:
             self.exporter.open()
         except Exception as error:
@@ -159,25 +161,25 @@ class _Side:
 
     @property
     def is_paused(self) -> bool:
-        """Whether it failed a moment ago."""
+        """Whether the pause after its last failure is not over yet."""
         return monotonic() < self._next_try
 
     def store(self, records: Sequence[Record], *, must_try: bool) -> int | Failure:
-        """Store what waits, then `records`; those of them that are left of a batch begun wait, too.
+        """Store the waiting records, then `records`. If only a part of these is stored, the rest waits.
 
         Args:
             records: a batch.
-            must_try: True to try even when it failed a moment ago.
+            must_try: try even during the pause after a failure.
 
         Returns:
-            How many of `records` can never be stored, or why none of them is stored now.
+            The number of `records` that can never be stored, or a failure if none is stored now.
         """
         if self.is_paused and not must_try:
-            return Failure(f"{self.name}: it has failed a moment ago")
-        sending = self._sending  # a child that is forked meanwhile has another
+            return Failure(f"{self.name}: paused after a failure")
+        sending = self._sending  # a fork replaces it in the child
         if not (self._waiting or self._is_broken or sending.locked()):
             return self._export(records)
-        if not sending.acquire(blocking=False):  # by another request, and the exporter may hang
+        if not sending.acquire(blocking=False):  # another request is sending, and may hang
             self.wait_with(records)
             return 0
         try:
@@ -186,7 +188,7 @@ class _Side:
             sending.release()
 
     def _send_waiting(self, ends_at: float = math.inf, *, is_last: bool = False) -> Failure | None:
-        """Send what waits, in batches until a time; return why it failed."""
+        """Send the waiting records in batches, until a time; return the failure, or None."""
         while monotonic() < ends_at and (records := self._take()):
             outcome = self._send(records, is_last=is_last)
             if outcome.left:
@@ -214,7 +216,7 @@ class _Side:
         return self._rejected + len(outcome.lost)
 
     def _send(self, records: Sequence[Record], *, is_last: bool = False) -> Outcome:
-        """Export `records`, part by part where the exporter broke before."""
+        """Export `records`, bisected if the exporter broke before."""
         self._rejected = 0
         if self._is_broken or is_last:
             outcome = self._bisection.store(records)
@@ -246,7 +248,7 @@ class _Side:
         return rejected
 
     def _note(self, error: Exception) -> Failure:
-        """Count and say that the exporter failed, and leave it alone for a while."""
+        """Count and log a failure of the exporter, and begin a pause."""
         with self._lock:
             self.failed += 1
             self._next_try = monotonic() + self._pause_s
@@ -259,7 +261,7 @@ class _Side:
         return Failure(f"{self.name}: {error}", error)
 
     def wait_with(self, records: Sequence[Record]) -> None:
-        """Let `records` wait for the exporter; drop the oldest past the bounds."""
+        """Let `records` wait for the exporter; drop the oldest beyond the bounds."""
         with self._lock:
             self._waiting.extend(records)
             self._bytes += sum(map(_size, records))
@@ -276,11 +278,11 @@ class _Side:
         if count:
             self.dropped += count
             guard.warn_rarely(
-                f"tee lost: {self.name}", "Records that %s did not get are lost: %d.", self.name, count
+                f"tee lost: {self.name}", "Records lost before %s stored them: %d.", self.name, count
             )
 
     def close(self, timeout_s: float) -> None:
-        """Send what waits once more, and close the exporter."""
+        """Try once more to send the waiting records, then close the exporter."""
         ends_at = monotonic() + timeout_s
         sending = self._sending
         if sending.acquire(timeout=timeout_s):
@@ -306,10 +308,10 @@ def _size(record: Record) -> int:
 
 
 def _join(failures: Sequence[Failure]) -> Exception:
-    """Make one exception of those of all sides.
+    """Combine the failures of all sides into one exception.
 
-    If all broke, the worker gets the first exception itself, and looks for the record that causes
-    it. If a side is only away, the whole batch is sent again.
+    If all sides broke, return the first exception itself: the worker then looks for the record that
+    caused it. If a side is only unavailable, the whole batch is sent again.
     """
     broke = [failure.broke for failure in failures if failure.broke is not None]
     if len(broke) == len(failures):

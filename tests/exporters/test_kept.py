@@ -113,7 +113,7 @@ def test_without_kept_records(make: Make, database: Database[Document]) -> None:
     assert (found.id, found.kept, found.kept_reason) == (record.id, False, None)
     assert exporter.find(Filter(kept=True), limit=5) == []
     for call in (lambda: exporter.keep(record.id), lambda: exporter.unkeep(record.id)):
-        with pytest.raises(TrackingError, match="^TRACKING_KEPT_SIZE is 0: no record is kept longer"):
+        with pytest.raises(TrackingError, match="^TRACKING_KEPT_SIZE is 0, so records cannot be kept"):
             call()
 
 

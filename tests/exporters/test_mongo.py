@@ -309,7 +309,7 @@ def test_collections_that_are_not_shown(
     assert (state.was_created, state.is_capped, state.size_bytes) == (False, False, None)
     database.drop_collection("tracking")
     fail_command("listCollections", 1, errorCode=13)
-    with pytest.raises(ExportError, match="refuses the login or the right to write"):
+    with pytest.raises(ExportError, match="refuses the login or write access"):
         make().prepare()
     assert "tracking" not in database.list_collection_names()
 
@@ -409,7 +409,7 @@ def test_document_of_somebody_else(
         assert [one.id for one in exporter.find(Filter(), limit=limit)] == left[:limit]
     # A text is in no range of times: it is not found in the first place.
     assert len(caplog.records) == (0 if "date_created" in foreign else 1)
-    with pytest.raises(TrackingError, match=f"{records[4].id} is no record"):
+    with pytest.raises(TrackingError, match=f"{records[4].id} is not a record"):
         exporter.get(records[4].id)
 
 
@@ -566,7 +566,7 @@ def test_no_database_is_configured() -> None:
 )
 def test_uri_that_cannot_be_used(uri: str) -> None:
     """A URI that PyMongo refuses is a wrong setting, named without quoting it."""
-    with pytest.raises(ConfigError, match="^TRACKING_MONGODB_URI is no valid MongoDB URI") as caught:
+    with pytest.raises(ConfigError, match="^Invalid TRACKING_MONGODB_URI") as caught:
         MongoExporter(Settings(mongodb_uri=uri))
     assert "hunter2" not in str(caught.value)
 
@@ -650,10 +650,10 @@ def test_server_that_is_away() -> None:
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ({"errorCode": 18}, "refuses the login or the right to write (code 18)"),
-        ({"errorCode": 13}, "refuses the login or the right to write (code 13)"),
+        ({"errorCode": 18}, "refuses the login or write access (code 18)"),
+        ({"errorCode": 13}, "refuses the login or write access (code 13)"),
         ({"errorCode": 8}, "answers with an error (code 8)"),
-        ({"closeConnection": True}, "cannot be reached, or broke off (AutoReconnect)"),
+        ({"closeConnection": True}, "is unreachable or closed the connection (AutoReconnect)"),
     ],
 )
 def test_server_that_refuses(
@@ -683,7 +683,7 @@ def test_server_that_is_read_only(make: Make, fail_command: Callable[..., None],
     exporter = make()
     exporter.open()
     fail_command("insert", errorCode=code, times=2)
-    with pytest.raises(ExportError, match=rf"cannot be written to \(code {code}\)"):
+    with pytest.raises(ExportError, match=rf"is read-only \(code {code}\)"):
         exporter.export([make_record()])
 
 
@@ -784,8 +784,8 @@ def test_reason_of_a_refusal(
     assert exporter.export([make_record() for _ in range(3)]) == 3
     assert exporter.export([make_record() for _ in range(3)]) == 3
     assert [record.getMessage() for record in caplog.records] == [
-        "MongoDB refuses 1 records for good (too long, or not to be encoded)",
-        "MongoDB refuses 3 records for good (code 121, code 2)",
+        "Records rejected by MongoDB and lost: 1 (too long or not encodable)",
+        "Records rejected by MongoDB and lost: 3 (code 121, code 2)",
     ]
 
 

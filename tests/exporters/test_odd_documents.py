@@ -76,7 +76,7 @@ def test_odd_document(make: Make, database: Database[Document], name: str, odd: 
     try:
         exporter.get(document["_id"])
     except TrackingError as error:
-        assert "is no record" in str(error)
+        assert "is not a record" in str(error)
 
 
 @pytest.mark.parametrize("odd_id", IDS, ids=repr)

@@ -1,4 +1,4 @@
-"""Records in MongoDB: a `Store` over a client of its own."""
+"""The MongoDB store, which uses a client of its own."""
 
 from .exporter import MongoExporter
 

@@ -1,6 +1,6 @@
-"""What has to be changed in a stored document, so that it is the document of another record.
+"""Compute the update that turns a stored document into that of its revised record.
 
-Nothing else is touched: not a date, not a field that `Record` does not know.
+All other fields stay as they are, including those that `Record` does not have.
 """
 
 from __future__ import annotations
@@ -16,42 +16,42 @@ from .codec import CODEC, to_document, utc_now
 Document = dict[str, Any]
 
 MAX_GUARDED_BYTES = 6 * 1024 * 1024
-"""Of longer documents the old values are not compared: a command holds but 16 MiB."""
+"""The old values of longer documents are not compared: a command is limited to 16 MiB."""
 
 
 class Change(NamedTuple):
-    """What is to be set in one document, if it is still as it was read."""
+    """The update of one document, made only if it has not changed since it was read."""
 
     document: Document
-    """As it was read."""
+    """The document as it was read."""
     values: Document
-    """The new values of the fields that differ; null where there is to be none."""
+    """The new values of the fields that differ; null removes the value."""
 
     @property
     def id(self) -> Any:
-        """The id of the document."""
+        """The document's id."""
         return self.document["_id"]
 
     @property
     def is_secret(self) -> bool:
-        """Whether more than the version of the rules differs."""
+        """Whether more than the redaction version differs."""
         return any(name != "redaction_version" for name in self.values)
 
     @property
     def old_values(self) -> Document:
-        """The values that are replaced, as far as they are compared again before that."""
+        """The replaced values that must still be there when the update is made."""
         if not self.is_secret or encoded_size(self.document) > MAX_GUARDED_BYTES:
             return {}
         return {name: self.document[name] for name in self.values if name in self.document}
 
     def is_in(self, document: Document) -> bool:
-        """Tell whether `document` has the new values."""
+        """Return True if `document` has the new values."""
         found = {name: document.get(name) for name in self.values}
         return _encode(found) == _encode(self.values)
 
 
 def make_change(document: Document, before: Record, after: Record) -> Change:
-    """Return what makes of the document of `before` that of `after`."""
+    """Return the change that turns the document of `before` into that of `after`."""
     differing = [
         name for name, value in vars(before).items() if value != getattr(after, name) and name != "id"
     ]
@@ -61,24 +61,24 @@ def make_change(document: Document, before: Record, after: Record) -> Change:
 
 
 def _keep_unknown(old: Any, new: Any) -> Any:
-    """Keep what others may have put into an embedded document of ours."""
+    """Keep fields that other programs added to an embedded document."""
     if isinstance(old, Mapping) and isinstance(new, dict) and set(new) <= set(old):
         return {**old, **new}
     return new
 
 
 def make_filter(change: Change) -> Document:
-    """Return the filter that finds the document of `change`, if it is still as it was read."""
+    """Return a filter that matches the document of `change` only if it has not changed since."""
     document = change.document
     query: Document = {"_id": change.id, "redaction_version": document.get("redaction_version")}
     return query | {name: {"$eq": value} for name, value in change.old_values.items()}
 
 
 def make_update(changes: Sequence[Change], version: str) -> tuple[Document, list[Document]]:
-    """Return one filter and one update that make all `changes`, the newest first.
+    """Return one filter and one update that make all `changes`, which are sorted newest first.
 
-    The server finds the change of each document by its id, and makes it if the document is still as it
-    was read. All others of the same time are left as they are.
+    The server looks up the change of each document by its id and makes it only if the document has not
+    changed since it was read. Other documents in the same range of time are left unchanged.
     """
     times = {
         "$gte": changes[-1].document["date_created"],
@@ -112,7 +112,7 @@ def _own_of(values: Sequence[Any]) -> Document:
 
 
 def encoded_size(document: Document) -> int:
-    """Return the bytes that `document` takes in the store."""
+    """Return the size of `document` in the store, in bytes."""
     return len(_encode(document))
 
 

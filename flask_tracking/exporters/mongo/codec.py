@@ -1,4 +1,4 @@
-"""`Record` to a MongoDB document and back."""
+"""Conversion between `Record` and MongoDB documents."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ Document = dict[str, Any]
 CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True)
 ANY_YEAR = CODEC.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
-"""What MongoDB stores at most."""
+"""MongoDB's limit for a document."""
 WITHOUT_BODIES_BYTES = 1024 * 1024
-"""What a record takes at most without its bodies: all that strangers and the app fill is bounded."""
+"""The maximum size of a record without its bodies: all other fields are bounded."""
 UNENCODABLE = (BSONError, OverflowError, UnicodeError, ValueError, TypeError, RecursionError)
-"""What encoding a document may raise."""
+"""The exceptions of encoding a document."""
 
 
 def for_reading(collection: Collection[Document]) -> Collection[Document]:
-    """Return `collection` as documents are read from it.
+    """Return `collection` with the options for reading.
 
-    A year that Python does not know, in a document of others or in custom data, hides no record.
+    They allow years beyond Python's range, which other programs or custom data may contain.
     """
     client: object = collection.database.client
-    is_stand_in = not isinstance(client, MongoClient)  # which knows no such options
+    is_stand_in = not isinstance(client, MongoClient)  # it does not support these options
     return collection.with_options(CODEC if is_stand_in else ANY_YEAR)
 
 
 def to_document(record: Record, date_stored: datetime) -> Document:
-    """Return the document of `record`. What is None is left out, as MongoEngine does."""
+    """Return the document of `record`. Fields with None are left out, as MongoEngine does."""
     document = to_dict(record)
     document["_id"] = document.pop("id")
     document["date_stored"] = date_stored
     if record.user is not None:
-        # The order matters: MongoDB compares whole subdocuments by it, and MongoEngine asks like this.
+        # The order matters: MongoDB compares whole subdocuments, and MongoEngine queries this order.
         reference = DBRef(record.user.collection, record.user.id)
         document["user"] = {"_cls": record.user.class_name, "_ref": reference}
     return document
 
 
 def read_document(document: Mapping[str, Any]) -> Record | None:
-    """Return what `from_document` does; None where that is no record: others may write there, too."""
+    """Return the record of `document`; None if another program wrote it."""
     try:
         return from_document(document)
     except (TypeError, ValueError, AttributeError):
@@ -61,11 +61,11 @@ def read_document(document: Mapping[str, Any]) -> Record | None:
 
 
 SUMMARY_PROJECTION = {name: True for name in (*RECORD_FIELDS, "exception.type") if name != "id"}
-"""What of a document a summary needs."""
+"""The fields of a document that a summary needs."""
 
 
 def read_summary(document: Mapping[str, Any]) -> RecordSummary | None:
-    """Return the summary of what is there of a document; None where that is no record."""
+    """Return the summary of a document, which may be a projection; None if it is not a record."""
     try:
         return summary_from_dict({**document, "id": document["_id"]})
     except (TypeError, ValueError, AttributeError):
@@ -73,10 +73,10 @@ def read_summary(document: Mapping[str, Any]) -> RecordSummary | None:
 
 
 def from_document(document: Mapping[str, Any]) -> Record:
-    """Return the record of `document`, which may be one of the first flask-tracking's.
+    """Return the record of `document`, which may be one of flask-tracking 1.
 
     Raises:
-        TypeError, ValueError, AttributeError: something in it has a type that no record has there.
+        TypeError, ValueError, AttributeError: a field has a wrong type.
     """
     return from_dict({**document, "id": document["_id"], "user": _read_user(document.get("user"))})
 
@@ -89,10 +89,9 @@ def _read_user(user: Any) -> Document | None:
 
 
 def is_longer(document: Document, max_bytes: int) -> bool:
-    """Tell whether `document` takes more than `max_bytes`.
+    """Return True if `document` takes more than `max_bytes`, if that is below MongoDB's own limit.
 
-    Below what MongoDB stores at most, and without encoding what is obviously short. What cannot be
-    encoded is not long.
+    Documents that are obviously shorter are not encoded. One that cannot be encoded counts as short.
     """
     if max_bytes >= MAX_DOCUMENT_BYTES:
         return False
@@ -106,12 +105,12 @@ def is_longer(document: Document, max_bytes: int) -> bool:
 
 
 def make_storable(document: Document, max_bytes: int = MAX_DOCUMENT_BYTES) -> Document | None:
-    """Return `document` as BSON can hold it, with notes of what was replaced or shed.
+    """Return `document` in a form that BSON can hold, with notes about replaced and removed values.
 
-    Only called for a document that was refused, or a batch that could not be encoded as it was.
+    Only called for a document that was refused, or a batch that could not be encoded.
 
     Returns:
-        None when nothing helps.
+        None if the document cannot be stored in any form.
     """
     notes: dict[str, None] = dict.fromkeys(document.get("notes", ()))
     if not _fits(document, max_bytes):
@@ -152,7 +151,7 @@ def _make_plain(value: Any, notes: dict[str, None]) -> Any:
         return [_make_plain(item, notes) for item in value]
     try:
         bson.encode({"": value}, codec_options=CODEC)
-    except RecursionError:  # there is no room left to look at it: the fault is above
+    except RecursionError:  # the stack is full: the cause is further up
         raise
     except UNENCODABLE:
         notes["values that BSON cannot hold were escaped"] = None
@@ -161,5 +160,5 @@ def _make_plain(value: Any, notes: dict[str, None]) -> Any:
 
 
 def utc_now() -> datetime:
-    """Return the present, aware."""
+    """Return the current time, aware."""
     return datetime.now(timezone.utc)

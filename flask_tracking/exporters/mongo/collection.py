@@ -1,6 +1,6 @@
-"""Create the collections and their indexes; say what was found instead.
+"""Create the collections and their indexes, and report their state.
 
-Many processes may start at once: who comes second finds what the first one made.
+Many processes may start at the same time: creating something that exists is not an error.
 """
 
 from __future__ import annotations
@@ -25,45 +25,45 @@ NAMESPACE_EXISTS = 48
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionState(Place):
-    """What a collection is like."""
+    """The state of a collection."""
 
     is_capped: bool = False
     size_bytes: int | None = None
-    """None when it is not capped."""
+    """None if it is not capped."""
     max_documents: int | None = None
     ttl_s: int | None = None
-    """None when nothing expires."""
+    """None if records do not expire."""
     indexes: tuple[str, ...] = ()
     """The names, sorted."""
     problems: tuple[Problem, ...] = ()
-    """What is not as the settings say, or what the server refused."""
+    """Differences from the settings, and refusals of the server."""
     refusals: Refusals = field(default_factory=dict)
-    """What the server refused, to be told again by `inspect_collections`."""
+    """The refusals of the server, for `inspect_collections`."""
 
 
 _STAND_IN = CollectionState(name="a stand-in for MongoDB")
-"""What an app's tests have, mongomock for example: it knows no capped collections."""
+"""The state in tests with mongomock and the like, which have no capped collections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a collection should be like."""
+    """The wanted state of a collection."""
 
     name: str
     size_bytes: int | None
-    """None when it is not to be capped."""
+    """None if it is not capped."""
     size_key: str
-    """The setting that says so."""
+    """The setting of the size."""
     max_documents: int | None = None
     ttl_s: int | None = None
     has_failures: bool = False
-    """True for an index of failures: not where most are."""
+    """True for an index of failures, which is useless where most records are failures."""
     indexes: tuple[tuple[tuple[str, int], ...], ...] = ()
-    """Beyond that of ``date_created``."""
+    """The indexes beside that of ``date_created``."""
 
 
 def plan_collections(settings: Settings) -> tuple[Plan, ...]:
-    """Return what the settings ask for: the collection of all records, and that of the kept ones."""
+    """Return the plans of the collection of all records and, if enabled, that of kept records."""
     is_capped = settings.retention == "capped"
     plan = Plan(
         name=settings.collection,
@@ -76,16 +76,16 @@ def plan_collections(settings: Settings) -> tuple[Plan, ...]:
     )
     if not settings.kept_size_bytes:
         return (plan,)
-    # Capped whatever the retention is: what is worth keeping should not go by age, nor without end.
+    # Capped even with retention by age: kept records must not expire, and must not grow without bound.
     size_bytes = _capped_size(settings.kept_size_bytes)
     return (plan, Plan(settings.kept_collection, size_bytes, "TRACKING_KEPT_SIZE"))
 
 
 def ensure_collections(database: Database[Document], settings: Settings) -> tuple[CollectionState, ...]:
-    """Create what is missing, and change nothing of what is there but the expiry of ``ttl``.
+    """Create missing collections and indexes. Of existing ones, only the expiry is changed.
 
     Returns:
-        The state of each collection; that of all records comes first.
+        The state of each collection; the one of all records comes first.
     """
     client: object = database.client
     if not isinstance(client, MongoClient):
@@ -96,12 +96,12 @@ def ensure_collections(database: Database[Document], settings: Settings) -> tupl
 def inspect_collections(
     database: Database[Document], settings: Settings, refusals: Mapping[str, Refusals]
 ) -> tuple[CollectionState, ...]:
-    """Return the state of each collection, and create nothing.
+    """Return the state of each collection without creating anything.
 
     Args:
-        database: where they are.
-        settings: what they should be like.
-        refusals: what the server refused before, by the name of the collection.
+        database: the database of the collections.
+        settings: the settings to compare with.
+        refusals: earlier refusals of the server, by the name of the collection.
     """
     client: object = database.client
     if not isinstance(client, MongoClient):
@@ -185,7 +185,7 @@ def _find_problems(
 
 
 def _capped_size(size_bytes: int) -> int:
-    """Return the size that MongoDB makes of the setting: a multiple of 256 bytes."""
+    """Round the setting up to a multiple of 256 bytes, as MongoDB does."""
     return -(-size_bytes // 256) * 256
 
 
@@ -207,16 +207,16 @@ def _create(database: Database[Document], plan: Plan) -> bool:
 
 
 def _read_options(database: Database[Document], name: str) -> tuple[Document | None, str | None]:
-    """Return the options of a collection, None when there is none of that name.
+    """Return the options of a collection, or None if it does not exist.
 
-    Also why the server does not show them, if it does not: the collection is there then.
+    If the server refuses to show them, the collection exists: return no options, and the reason.
     """
     try:
         there = name in database.list_collection_names()
         return (dict(database[name].options()) if there else None), None
     except OperationFailure as error:
         refusal = read_refusal(error)
-        # What the login may use at all is shown to every login.
+        # Every login may list the collections that it may use.
         if name not in database.list_collection_names(authorizedCollections=True):
             raise
         return {}, refusal
@@ -225,7 +225,7 @@ def _read_options(database: Database[Document], name: str) -> tuple[Document | N
 def _wished_indexes(plan: Plan) -> list[Index]:
     wished = [Index(keys) for keys in plan.indexes]
     if plan.has_failures:
-        # Of failures only, so that other records pay nothing for it.
+        # A partial index: other records cost nothing.
         failures = {"partialFilterExpression": {"status_code": {"$gte": FIRST_FAILURE}}}
         keys = (("status_code", 1), ("date_created", 1))
         wished.insert(0, Index(keys, {"name": "failures", **failures}))

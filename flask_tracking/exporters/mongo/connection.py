@@ -1,7 +1,7 @@
-"""A MongoDB client of our own, for each process anew.
+"""The MongoDB client of the package, one for each process.
 
-The app's client is never shared: one that was opened before a fork must not be used after it, and the
-app may close its own whenever it likes.
+The app's client is not shared: a client opened before a fork must not be used after it, and the app may
+close its own at any time.
 """
 
 from __future__ import annotations
@@ -31,22 +31,23 @@ _MENDING = (
     "or run `flask tracking serve` and use the URI that it prints."
 )
 _APPS_OWN = frozenset({"name", "event_listeners", "document_class", "type_registry", "connect"})
-"""What of the app's connection settings is about the app's documents and not about the server."""
+"""Connection settings that concern the app's documents, not the server."""
 _RENAMED = {"authentication_source": "authsource", "authentication_mechanism": "authmechanism"}
 
 OLDEST_WIRE_VERSION = 13
-"""That of MongoDB 5.0. Older servers delete and change nothing in capped collections."""
+"""The wire version of MongoDB 5.0. Older servers cannot delete or resize documents in capped
+collections."""
 GOODBYE_S = 0.1
-"""How long closing a client may take: sessions are ended as a courtesy, they expire by themselves."""
+"""Time limit for ending the sessions of a client, which is optional: they expire by themselves."""
 LOCK_S = 0.1
-"""How long the end of the process waits for a client that is being made."""
+"""How long the exit of the process waits for a client that is being created."""
 
 _inherited: list[object] = []
-"""Clients of a parent process: never used, never closed, and never collected with a warning."""
+"""Clients of a parent process. Held for ever: using, closing or collecting them would be wrong."""
 
 
 class Connection:
-    """The database to write to: from a URI, else from the settings of a MongoEngine alias."""
+    """The connection to the database, by a URI or the settings of a MongoEngine alias."""
 
     def __init__(self, uri: str | None, alias: str, timeout_s: float) -> None:
         if uri is not None and uri.startswith("mongodb://"):  # mongodb+srv asks the network
@@ -61,17 +62,17 @@ class Connection:
 
     @property
     def _lock(self) -> threading.Lock:
-        # Made when it is wanted: gevent and eventlet may replace locks after the app was made, and a
-        # client that is made under the old kind would stop all greenlets.
+        # Created on first use: gevent and eventlet may patch locks after the app was created, and
+        # waiting for an unpatched lock would block all greenlets.
         lock: threading.Lock = self.__dict__.setdefault("_made_lock", threading.Lock())
         return lock
 
     def open(self) -> Database[Document]:
-        """Return the database, over this process's client. Makes no round trip.
+        """Return the database, with the client of this process. Makes no round trip.
 
         Raises:
-            NoDatabaseError: none is configured, or not yet; or none can be used in this process.
-            ExportError: the URI's host names cannot be looked up.
+            NoDatabaseError: no database is configured yet, or none can be used in this process.
+            ExportError: the URI's host name cannot be resolved.
         """
         client = self._client
         if client is None or self._pid != os.getpid():
@@ -80,8 +81,8 @@ class Connection:
         return client[self._database]
 
     def close(self, timeout_s: float) -> None:
-        """Close this process's client, if there is one, or leave it when that takes longer."""
-        # Whoever makes a client now holds the lock, and may wait for the network.
+        """Close the client of this process, if there is one. Gives up when time runs out."""
+        # A thread that creates a client holds the lock, and may wait for the network.
         if not self._lock.acquire(timeout=timeout_s):
             return
         try:
@@ -94,12 +95,12 @@ class Connection:
             self._lock.release()
 
     def abandon(self) -> None:
-        """Let the process end without the client's threads, and make no client any more.
+        """Let the process exit without waiting for the client's threads, and create no new client.
 
-        PyMongo waits for its threads at the end of the process, a second for each that hangs in a call.
+        At exit PyMongo waits up to a second for each thread that hangs in a call.
         """
         self._is_abandoned = True
-        # Whoever makes a client now holds the lock, and starts threads.
+        # A thread that creates a client holds the lock, and starts threads.
         is_locked = self._lock.acquire(timeout=LOCK_S)
         client = self._client
         if client is not None and self._pid == os.getpid():
@@ -108,7 +109,7 @@ class Connection:
             self._lock.release()
 
     def after_fork_in_child(self) -> None:
-        """Leave the parent's client alone."""
+        """Forget the parent's client without closing it."""
         _inherited.append(self._client)
         self._client = None
         self._is_abandoned = False
@@ -132,7 +133,7 @@ class Connection:
         try:
             self._client = make(**settings)
         except PyMongoError as error:
-            raise ExportError(f"no client can be made ({type(error).__name__})") from None
+            raise ExportError(f"no client can be created ({type(error).__name__})") from None
         self._pid = os.getpid()
         self._database = database
         return self._client
@@ -157,16 +158,16 @@ class Connection:
         return usable, settings["name"]
 
     def check_version(self) -> None:
-        """Wait for a server that can be written to, and see how old it is.
+        """Wait for a writable server and check its version.
 
         Raises:
-            NoDatabaseError: it is too old.
-            PyMongoError: as it comes.
+            NoDatabaseError: the server is too old.
+            PyMongoError: any error of the driver.
         """
         client: object = self.open().client
         if not isinstance(client, MongoClient):  # a stand-in, mongomock for example
             return
-        client.is_mongos  # noqa: B018 - it is asked because that waits
+        client.is_mongos  # noqa: B018 - reading it waits for the server
         servers = client.topology_description.server_descriptions().values()
         known = [one.max_wire_version for one in servers if one.is_server_type_known]
         if known and min(known) < OLDEST_WIRE_VERSION:
@@ -176,7 +177,7 @@ class Connection:
             )
 
     def where(self) -> str:
-        """Name the servers, without user and password, for messages."""
+        """Return the servers, without user and password, for messages."""
         try:
             settings, _ = self._get_settings()
             hosts = settings["host"]
@@ -194,13 +195,13 @@ class Connection:
 
 
 def _leave_threads(client: MongoClient[Document]) -> None:
-    """Keep PyMongo from waiting for the threads of `client`; they end by themselves, or with us."""
+    """Keep PyMongo from waiting for the threads of `client`, which end by themselves or at exit."""
     for executor in _executors(client):
         executor.join = _join_nothing
 
 
 def _executors(client: Any) -> Iterator[Any]:
-    # None of this is public: what a version of PyMongo does not have is left out.
+    # None of this is public: attributes that a version of PyMongo does not have are skipped.
     topology = getattr(client, "_topology", None)
     servers = list(getattr(topology, "_servers", {}).values())
     monitors = [getattr(server, "_monitor", None) for server in servers]
@@ -216,7 +217,7 @@ def _join_nothing(timeout: float | None = None) -> None:
 
 
 def _check_patches() -> None:
-    # eventlet takes `select.poll` away, and a PyMongo that was imported before goes on asking for it.
+    # eventlet removes `select.poll`, which PyMongo still uses if it was imported before.
     checker = sys.modules.get("pymongo.socket_checker")
     if getattr(checker, "_HAVE_POLL", False) and not hasattr(select, "poll"):
         raise NoDatabaseError(
@@ -231,13 +232,13 @@ def _check(uri: str) -> None:
     except (PyMongoError, ValueError) as error:
         # Its message may quote the password.
         raise ConfigError(
-            f"TRACKING_MONGODB_URI is no valid MongoDB URI ({type(error).__name__}). Write "
+            f"Invalid TRACKING_MONGODB_URI ({type(error).__name__}): expected "
             "mongodb://user:password@host:port/database, with user and password percent-encoded."
         ) from None
 
 
 def _alias_settings() -> Mapping[str, Document]:
-    # Looked up and not imported: who never called mongoengine.connect() has no alias.
+    # Not imported: an app that never called mongoengine.connect() has no alias.
     module = sys.modules.get("mongoengine.connection")
     settings: Mapping[str, Document] = getattr(module, "_connection_settings", {})
     return settings

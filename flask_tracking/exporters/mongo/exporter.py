@@ -1,4 +1,4 @@
-"""Store batches in MongoDB, each record once, and find them again."""
+"""`MongoExporter`: stores batches in MongoDB, each record once, and answers queries."""
 
 from __future__ import annotations
 
@@ -59,20 +59,21 @@ READ_ONLY_CODES = frozenset({10107, 13435, 20})
 
 
 class MongoExporter(Store):
-    """Writes to the collection of one app's settings, over a client of its own.
+    """Stores records in the collection of an app's settings, with a client of its own.
 
-    Batches are inserted unordered with ids made by us and are acknowledged when they are in the
-    journal. After a failure the same batch is inserted again, and what had arrived is left as it is.
+    Batches are inserted unordered, with ids made here, and acknowledged once they are in the journal.
+    After a failure the same batch is inserted again; documents that had arrived stay as they are.
 
     .. versionadded:: 2.0
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Prepare; the first round trip is made by `open`, `export` or a query.
+        """Store the settings. The first round trip is made by `open`, `export` or a query.
 
         Args:
-            settings: ``mongodb_uri`` or ``db_alias`` say where, ``collection``, ``kept_size_bytes`` and
-                the retention settings what is created there, ``export_timeout_s`` bounds every call.
+            settings: ``mongodb_uri`` or ``db_alias`` is the connection; ``collection``,
+                ``kept_size_bytes`` and the retention settings describe the collections;
+                ``export_timeout_s`` limits every call.
         """
         self._settings = settings
         self._connection = Connection(
@@ -80,13 +81,13 @@ class MongoExporter(Store):
         )
         self._is_prepared = False
         self._max_bytes: dict[str, int] = {}
-        """What a document of each capped collection may take."""
+        """The maximum size of a document, by capped collection."""
         self._refusals: dict[str, Refusals] = {}
-        """What the server refused when the collections were prepared, by their names."""
+        """The refusals of the server when the collections were prepared, by collection."""
         watch_forks(self)
 
     def collection(self) -> Collection[Document]:
-        """Return the collection for reading, by this process's client.
+        """Return the collection of all records for reading, with the client of this process.
 
         Raises:
             NoDatabaseError: no MongoDB is configured.
@@ -102,15 +103,15 @@ class MongoExporter(Store):
         return self._connection.open()[self._settings.kept_collection]
 
     def prepare(self) -> tuple[CollectionState, ...]:
-        """Create the collections and their indexes where they are missing.
+        """Create missing collections and indexes.
 
         Returns:
-            What was made or found, with its problems: the collection of all records, then that of the
-            kept ones, if they are to be kept.
+            The state of the collection of all records and, if keeping is enabled, of that of kept
+            records, with their problems.
 
         Raises:
-            ExportError: the server cannot be reached, or forbids it.
-            NoDatabaseError: none is configured, or the server is older than MongoDB 5.0.
+            ExportError: the server is unreachable or refuses.
+            NoDatabaseError: no database is configured, or the server is older than MongoDB 5.0.
         """
         from .collection import ensure_collections
 
@@ -127,14 +128,14 @@ class MongoExporter(Store):
     def _call(
         self, function: Callable[..., tuple[CollectionState, ...]], *arguments: Any
     ) -> tuple[CollectionState, ...]:
-        """Call `function` with the database and `arguments`; what the server says is shown."""
+        """Call `function` with the database and `arguments`; errors quote the server's message."""
         from .indexes import read_words
 
         try:
             self._connection.check_version()
             return function(self._connection.open(), *arguments)
         except OperationFailure as error:
-            # No record was sent yet, so that the server's words can quote none.
+            # No record was sent, so the server's message cannot quote one.
             raise ExportError(f"{self._explain(error)}. It says: {read_words(error)}") from None
         except PyMongoError as error:
             raise self._explain(error) from None
@@ -144,7 +145,7 @@ class MongoExporter(Store):
         from . import collection  # noqa: F401
 
     def open(self) -> None:
-        """Connect, and create what is missing; problems are logged."""
+        """Connect and create missing collections and indexes; problems are logged."""
         for state in self.prepare():
             for problem in state.problems:
                 warn_rarely(f"problem: {problem.what}", "%s", problem)
@@ -153,15 +154,15 @@ class MongoExporter(Store):
         self._is_prepared = True
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
-        """Close the client. A later call makes a new one."""
+        """Close the client. A later call creates a new one."""
         self._connection.close(timeout_s)
 
     def abandon(self) -> None:
-        """Let the process end without the client's threads, and make no client any more."""
+        """Let the process exit without waiting for the client's threads, and create no new client."""
         self._connection.abandon()
 
     def after_fork_in_child(self) -> None:
-        """Leave the parent's client alone."""
+        """Forget the parent's client without closing it."""
         self._connection.after_fork_in_child()
         self._is_prepared = False
 
@@ -177,19 +178,19 @@ class MongoExporter(Store):
         kept = [document for document in documents if document.get("kept")]
         lost: dict[ObjectId, str] = {}
         try:
-            # The kept ones first: should the process die between the two, they are safe.
+            # Kept records first: if the process dies between the two, they are safe.
             if self._settings.kept_size_bytes:
                 lost |= self._store_in(self.kept_collection(), kept)
             lost |= self._store_in(self.collection(), documents)
         except (PyMongoError, ExportError) as error:
-            # The server may come back empty, and an insert would create collections without a bound.
+            # The server may come back empty, and an insert would create an uncapped collection.
             self._is_prepared = False
             if isinstance(error, ExportError):
                 raise
             raise self._explain(error) from None
         if lost:
             reasons = ", ".join(sorted(set(lost.values())))
-            warn_rarely("rejected", "MongoDB refuses %d records for good (%s)", len(lost), reasons)
+            warn_rarely("rejected", "Records rejected by MongoDB and lost: %d (%s)", len(lost), reasons)
         return len(lost) + len(records) - len(documents)
 
     def _store_in(
@@ -200,7 +201,7 @@ class MongoExporter(Store):
         return insert_documents(collection, documents, max_bytes)
 
     def rewrite(self, revise: Revise, version: str, *, is_dry_run: bool = False) -> Iterator[Rewritten]:
-        """Store all records anew as far as they differ, those of the kept collection as well."""
+        """Replace all records by their revisions, including those of the kept collection."""
         from .rewrite import TIMEOUT_S, Rewriting
 
         database = self._connection.open()
@@ -217,26 +218,26 @@ class MongoExporter(Store):
             raise self._explain(error, timeout_s) from None
 
     def _explain(self, error: PyMongoError, timeout_s: float | None = None) -> ExportError:
-        """Say what happened; the error's own text may quote a document.
+        """Make an error whose message is safe to log: the driver's own may quote a document.
 
         Args:
-            error: what the driver says.
-            timeout_s: how long the call might take, if not ``export_timeout_s``.
+            error: the driver's error.
+            timeout_s: the time limit of the call, by default ``export_timeout_s``.
         """
         where = self._connection.where()
         if isinstance(error, (OperationFailure, NotPrimaryError)):
             code = error.code if isinstance(error, OperationFailure) else _code_of(error)
             if code in LOGIN_CODES:
-                return ExportError(f"{where} refuses the login or the right to write (code {code})")
+                return ExportError(f"{where} refuses the login or write access (code {code})")
             if code in READ_ONLY_CODES:
-                return ExportError(f"{where} cannot be written to (code {code})")
+                return ExportError(f"{where} is read-only (code {code})")
             return ExportError(f"{where} answers with an error (code {code})")
         name = type(error).__name__
         if error.timeout:
             seconds = timeout_s or self._settings.export_timeout_s
             return ExportError(f"{where} does not answer within {seconds:g} s ({name})")
         if isinstance(error, ConnectionFailure):
-            return ExportError(f"{where} cannot be reached, or broke off ({name})")
+            return ExportError(f"{where} is unreachable or closed the connection ({name})")
         return ExportError(f"{where} cannot be used ({name})")
 
     # Keeping
@@ -249,7 +250,7 @@ class MongoExporter(Store):
             raise self._explain(error) from None
 
     def unkeep(self, record_id: ObjectId) -> bool:
-        """Keep a record no longer; False when it was not kept."""
+        """Stop keeping a record; False if it was not kept."""
         kept = self._open_kept()
         try:
             return bool(kept.delete_one({"_id": record_id}).deleted_count)
@@ -258,9 +259,9 @@ class MongoExporter(Store):
 
     def _open_kept(self) -> Collection[Document]:
         if not self._settings.kept_size_bytes:
-            raise TrackingError("TRACKING_KEPT_SIZE is 0: no record is kept longer than others.")
+            raise TrackingError("TRACKING_KEPT_SIZE is 0, so records cannot be kept.")
         if not self._is_prepared:
-            self.open()  # an insert would create a collection that is not capped
+            self.open()  # otherwise an insert would create a collection that is not capped
         return self.kept_collection().with_options(CODEC, write_concern=WriteConcern(j=True))
 
     # Overrides
@@ -272,7 +273,7 @@ class MongoExporter(Store):
             raise self._explain(error) from None
 
     def store_overrides(self, values: Sequence[Override]) -> None:
-        """Store overrides beside the records, for every process that writes there."""
+        """Store overrides beside the records, for all processes that use the same collection."""
         try:
             overrides.store_overrides(self._connection.open(), self._settings.collection, values)
         except PyMongoError as error:
@@ -291,7 +292,7 @@ class MongoExporter(Store):
         """Return the record with this id, or None.
 
         Raises:
-            TrackingError: the document with this id is no record.
+            TrackingError: the document with this id is not a record.
         """
         query, mark = {"_id": record_id}, mark_kept
         try:
@@ -306,9 +307,7 @@ class MongoExporter(Store):
             return None
         record = read_document(mark(document))
         if record is None:
-            raise TrackingError(
-                f"The document {record_id} is no record: something else than flask-tracking wrote it."
-            )
+            raise TrackingError(f"The document {record_id} is not a record: another program wrote it.")
         return record
 
     def _find(self, wanted: Filter, limit: int) -> list[Record]:
@@ -357,7 +356,7 @@ def _search_in(
     read: Read[Found],
     projection: Projection,
 ) -> list[Found]:
-    """Return the newest `limit` that are found in a collection, and leave out what is no record."""
+    """Return the newest `limit` results in a collection, without documents that are not records."""
     asked = limit
     while True:
         cursor = for_reading(collection).find(query, projection)
@@ -367,7 +366,7 @@ def _search_in(
         if foreign:
             warn_rarely(
                 f"foreign documents in {collection.name}",
-                "Documents in %s that are no records are left out: something else wrote them.",
+                "Documents in %s that are not records are left out: another program wrote them.",
                 collection.name,
             )
         if len(found) >= limit or len(documents) < asked:

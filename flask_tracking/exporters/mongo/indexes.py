@@ -1,8 +1,8 @@
-"""Create the indexes of a collection, and say which of them the server refuses.
+"""Create the indexes of a collection, and report which of them the server refuses.
 
 Only the index of ``date_created`` is required, because every query is a range of it. Servers that speak
-MongoDB's protocol know some kinds of indexes and not others, and a role may not be allowed to make any:
-that costs speed, and no record.
+MongoDB's protocol may not support every kind of index, and a role may lack the right to create one:
+that costs speed, never a record.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Document = dict[str, Any]
 Keys = tuple[tuple[str, int], ...]
 
 INDEX_CONFLICTS = frozenset({85, 86})
-"""The same keys stand there with other options, under another name or the same one."""
+"""The codes for an index of the same keys with other options, under another name or the same one."""
 MAX_WORDS_LENGTH = 300
-"""Characters of a server's message that are shown."""
+"""The number of characters of a server's message that are shown."""
 
 REQUIRED: Keys = (("date_created", 1),)
 
@@ -36,24 +36,24 @@ class Index(NamedTuple):
     options: Mapping[str, Any] = {}
 
     def to_model(self) -> IndexModel:
-        """Return what PyMongo wants."""
+        """Return the index as a model of PyMongo."""
         return IndexModel(list(self.keys), **self.options)
 
 
 Refusals = dict[Keys, str]
-"""Why the server refuses an index, by its keys; why it refuses the expiry, by `EXPIRY`."""
+"""The server's reasons for refusing indexes, by their keys; that for the expiry by `EXPIRY`."""
 EXPIRY: Keys = (("expireAfterSeconds", 1),)
 
 
 class Indexing:
-    """Sees to the indexes of one collection."""
+    """Creates and checks the indexes of one collection."""
 
     def __init__(self, collection: Collection[Document], refusals: Refusals | None = None) -> None:
-        """Look at nothing yet.
+        """Store the arguments; `ensure` or `read` makes the first round trip.
 
         Args:
-            collection: whose indexes.
-            refusals: what the server refused before.
+            collection: the collection.
+            refusals: earlier refusals of the server.
         """
         self._collection = collection
         self._found: Mapping[str, Any] | None = None
@@ -62,22 +62,22 @@ class Indexing:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the indexes, sorted; none where the server does not show them."""
+        """The names of the indexes, sorted; empty if the server does not show them."""
         return tuple(sorted(self._found or ()))
 
     @property
     def ttl_s(self) -> int | None:
-        """After how many seconds records expire; None when they do not."""
+        """The lifetime of records in seconds; None if they do not expire."""
         expiries = (index.get("expireAfterSeconds") for index in (self._found or {}).values())
-        # Older servers took NaN, and show it for ever.
+        # Older servers accepted NaN.
         numbers = (one for one in expiries if isinstance(one, (int, float)) and math.isfinite(one))
         return min(map(int, numbers), default=None)
 
     def find_problems(self, others: Sequence[Index]) -> Iterator[Problem]:
-        """Yield what is missing or cannot be seen.
+        """Yield problems: missing indexes, and indexes that the server does not show.
 
         Args:
-            others: what is wished for beside the required index.
+            others: the wanted indexes beside the required one.
         """
         name = self._collection.name
         if self._unseen is not None:
@@ -108,15 +108,15 @@ class Indexing:
         return [one for one in wished if one.keys not in there]
 
     def ensure(self, others: Sequence[Index], ttl_s: int | None) -> None:
-        """Create what is missing, and change nothing of what is there but the expiry.
+        """Create missing indexes. Of existing ones, only the expiry is changed.
 
         Args:
-            others: what is wished for beside the required one.
-            ttl_s: when records expire, in seconds; None for never.
+            others: the wanted indexes beside the required one.
+            ttl_s: the lifetime of records in seconds; None for no expiry.
 
         Raises:
-            OperationFailure: the required index is missing, and the server refuses it.
-            PyMongoError: as it comes.
+            OperationFailure: the server refuses the required index.
+            PyMongoError: any other error of the driver.
         """
         self.read()
         required = Index(REQUIRED, {} if ttl_s is None else {"expireAfterSeconds": ttl_s})
@@ -130,11 +130,11 @@ class Indexing:
             self._change_ttl(ttl_s)
 
     def read(self) -> None:
-        """See which indexes there are, if the server shows them."""
+        """Read the existing indexes, if the server shows them."""
         try:
             self._found = self._collection.index_information()
         except OperationFailure as error:
-            # They are as good unseen: what is created a second time is left as it is.
+            # Creating an index that exists changes nothing, so this is no obstacle.
             self._unseen = read_refusal(error)
 
     def _create(self, missing: Sequence[Index]) -> bool:
@@ -158,17 +158,17 @@ class Indexing:
             self.refusals[index.keys] = reason
 
     def _create_required(self, index: Index, error: OperationFailure, reason: str) -> None:
-        if index.options:  # the server may not know what expires
+        if index.options:  # the server may not support expiry
             self.refusals[EXPIRY] = reason
             self._create_one(Index(index.keys))
-        elif self._found is not None:  # else it may well be there
+        elif self._found is not None:  # otherwise it may exist
             raise error
 
     def _change_ttl(self, ttl_s: int) -> None:
         index = {"keyPattern": dict(REQUIRED), "expireAfterSeconds": ttl_s}
         try:
             self._collection.database.command("collMod", self._collection.name, index=index)
-        except OperationFailure as error:  # not every role may: then the old expiry stands
+        except OperationFailure as error:  # the role may lack the right: the old expiry stays
             reason = read_refusal(error)
             self.refusals.setdefault(EXPIRY, reason)
         self.read()
@@ -179,10 +179,10 @@ def _keys_of(index: Mapping[str, Any]) -> Keys:
 
 
 def read_refusal(error: OperationFailure) -> str:
-    """Return why the server refuses something for good, in its own words.
+    """Return the server's message for a permanent refusal.
 
     Raises:
-        OperationFailure: the refusal will pass.
+        OperationFailure: the refusal is transient.
     """
     if error.timeout or error.code in TRANSIENT_CODES:
         raise error
@@ -190,7 +190,7 @@ def read_refusal(error: OperationFailure) -> str:
 
 
 def read_words(error: OperationFailure) -> str:
-    """Return what the server says, up to a brace: behind one stands what was sent, or a document."""
+    """Return the server's message up to a brace: after it, the message may quote a document."""
     message = str((error.details or {}).get("errmsg") or "")
     words = " ".join(message.partition("{")[0].split()).rstrip(":, ")
     return words[:MAX_WORDS_LENGTH] or f"code {error.code}"

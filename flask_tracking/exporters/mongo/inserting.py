@@ -1,4 +1,4 @@
-"""Insert a batch: each document once however often it is tried, and none at the cost of another."""
+"""Insert batches so that each document is stored once, and none can prevent another."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DUPLICATE_KEY = 11000
 TRANSIENT_CODES = frozenset(
     {6, 7, 24, 50, 89, 91, 112, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031}
 )
-"""Errors of one document that are the server's and not the document's: it is sent again."""
+"""Error codes of a single document that are the server's fault: the document is sent again."""
 
-TOO_LONG = "too long, or not to be encoded"
+TOO_LONG = "too long or not encodable"
 
 
 class Refused(NamedTuple):
-    """A document that the server does not take."""
+    """A document that the server refuses."""
 
     document: Document
     reason: str
@@ -32,31 +32,31 @@ class Refused(NamedTuple):
 def insert_documents(
     collection: Collection[Document], documents: list[Document], max_bytes: int = MAX_DOCUMENT_BYTES
 ) -> dict[ObjectId, str]:
-    """Store what is not there yet.
+    """Insert the documents that are not stored yet.
 
     Args:
-        collection: with a write concern that tells whether it is stored.
+        collection: with a write concern that confirms writes.
         documents: with ids.
-        max_bytes: what one of them may take; a small capped collection takes less than MongoDB does.
+        max_bytes: maximum size of a document; less than MongoDB's own for a small capped collection.
 
     Returns:
-        The ids of what the server refuses for good, each with the reason, which quotes nothing of it.
+        The ids of permanently refused documents, each with a reason that is safe to log.
 
     Raises:
-        ExportError: the server could not store all of them, or not confirm it.
-        PyMongoError: as it comes.
+        ExportError: the server could not store some of them, or could not confirm the write.
+        PyMongoError: any other error of the driver.
     """
     refused: list[Document] = []
     fitting: list[Document] = []
     for document in documents:
-        # A server may take what is longer than the whole collection, and all others make room for it.
+        # Some servers accept a document longer than the collection, and evict all others for it.
         (refused if is_longer(document, max_bytes) else fitting).append(document)
     try:
         refused += [one.document for one in _insert(collection, fitting)]
     except UNENCODABLE:
-        refused = documents  # nothing tells which of them it was
-    # As BSON can hold it, or without its bodies, a document may do after all. What was stored by the
-    # first attempt is not stored twice.
+        refused = documents  # the error does not say which document caused it
+    # A refused document may be accepted with its values escaped or without its bodies. Documents stored
+    # by the first attempt are not stored twice.
     storable = [make_storable(document, max_bytes) for document in refused]
     again = [document for document in storable if document is not None]
     sent = {document["_id"] for document in again}
@@ -65,7 +65,7 @@ def insert_documents(
 
 
 def _insert(collection: Collection[Document], documents: list[Document]) -> list[Refused]:
-    """Insert what is not there yet; return what the server refuses."""
+    """Insert the documents that are not stored yet; return those that the server refuses."""
     if not documents:
         return []
     try:
@@ -78,6 +78,6 @@ def _insert(collection: Collection[Document], documents: list[Document]) -> list
         for one in refused:
             if one["code"] in TRANSIENT_CODES:
                 raise ExportError(f"the server could not write (code {one['code']})") from None
-        # The server's own words may quote the document.
+        # The server's own message may quote the document.
         return [Refused(documents[one["index"]], f"code {one['code']}") for one in refused]
     return []

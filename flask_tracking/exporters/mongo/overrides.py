@@ -1,4 +1,4 @@
-"""Overrides of settings in a small collection beside the records, which MongoDB empties by itself."""
+"""Overrides of settings, in a small collection beside the records from which MongoDB expires them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Document = dict[str, Any]
 
 
 def load_overrides(database: Database[Document], name: str) -> list[Override]:
-    """Return what is stored, the expired included: MongoDB looks only once a minute.
+    """Return the stored overrides, possibly with expired ones: MongoDB removes them once a minute.
 
     Args:
-        database: where the records are.
-        name: the records' collection.
+        database: the database of the records.
+        name: the collection of the records.
     """
-    # By their ids: whatever else is there, no collection is scanned.
+    # By their ids, so that the collection is never scanned.
     found = for_reading(_collection(database, name)).find({"_id": {"$in": sorted(NAMES)}})
     return [
         Override(one["_id"], one.get("value"), one["set_at"], one["expires_at"])
@@ -38,7 +38,7 @@ def load_overrides(database: Database[Document], name: str) -> list[Override]:
 def store_overrides(database: Database[Document], name: str, overrides: Sequence[Override]) -> None:
     """Store `overrides`; each replaces one of the same name."""
     collection = _collection(database, name)
-    # Not every role may create an index. Without it expired overrides are ignored, but stay.
+    # The role may lack the right to create an index. Without it expired overrides are only ignored.
     with contextlib.suppress(OperationFailure):
         collection.create_index("expires_at", expireAfterSeconds=0)
     for one in overrides:

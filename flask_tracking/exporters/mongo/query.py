@@ -1,7 +1,6 @@
-"""`Filter` to a MongoDB query. Every query is a range of ``date_created``, which is indexed.
+"""MongoDB queries of a `Filter`. Every query is a range of ``date_created``, which is indexed.
 
-Failures, which are rare among all records and much asked for, have a small index of their own there.
-Among the kept ones they are not rare.
+Failures have a small index of their own, except in the kept collection, where they are not rare.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 from ...filters import FIRST, Filter, is_pattern, make_regex, object_regex
 
 NO_QUERY = ["", None]
-"""What a record without a query has in its place."""
+"""The values of ``query_params`` in a record without a query string."""
 NEWEST_FIRST = [("date_created", -1), ("_id", -1)]
 
 
@@ -25,7 +24,7 @@ def to_query(wanted: Filter) -> dict[str, Any]:
         arrived["$lt"] = wanted.until
     query: dict[str, Any] = {}
     if wanted.status is not None:
-        # First, because of failures there is an index of their own.
+        # First, because failures have an index of their own.
         first, last = wanted.status
         query["status_code"] = first if first == last else {"$gte": first, "$lte": last}
     query["date_created"] = arrived
@@ -42,13 +41,13 @@ def to_query(wanted: Filter) -> dict[str, Any]:
 
 
 def _choose_path(wanted: Filter) -> list[dict[str, Any]]:
-    """Return conditions, one of which must hold for a path."""
+    """Return alternative conditions for the path."""
     if wanted.path is None:
         return []
     choices = [{"path": _like(wanted.path)}]
     if wanted.target is not None:
         path, query = wanted.target
-        # What a record's line shows has a "?" only where there is a query.
+        # The line of a record contains "?" only if there is a query string.
         like = _like(query) if query else {"$in": NO_QUERY}
         if is_pattern(query):
             like["$nin"] = NO_QUERY
@@ -57,7 +56,7 @@ def _choose_path(wanted: Filter) -> list[dict[str, Any]]:
 
 
 def _choose_user(wanted: Filter) -> list[dict[str, Any]]:
-    """Return conditions, one of which must hold for a user."""
+    """Return alternative conditions for the user."""
     if wanted.user is None:
         return []
     choices = [{name: _like(wanted.user)} for name in ("user_id", "user_repr")]
@@ -66,16 +65,16 @@ def _choose_user(wanted: Filter) -> list[dict[str, Any]]:
 
 
 def _like(pattern: str) -> Any:
-    # "s" lets a dot match a newline, which a path may hold.
+    # "s" lets a dot match a newline, which a path may contain.
     return {"$regex": make_regex(pattern), "$options": "s"} if is_pattern(pattern) else pattern
 
 
 def to_queries(wanted: Filter) -> list[dict[str, Any]]:
-    """Return query documents that find together what `wanted` means, each record by one of them.
+    """Return queries that together find the records of `wanted`, each record by one of them.
 
-    Nearly all failures have the first status code of their class. Where it is the only one, those of a
-    range of time lie together in their index: a server that plans little reads them alone, and not the
-    failures of all times.
+    Nearly all failures have the first status code of their class. A query for that code alone is one
+    contiguous range in the index of failures; with a range of codes, simple query planners would read
+    the failures of all times.
     """
     if not wanted.wants_failures or wanted.status is None or wanted.status[0] == wanted.status[1]:
         return [to_query(wanted)]
@@ -85,19 +84,19 @@ def to_queries(wanted: Filter) -> list[dict[str, Any]]:
 
 
 def to_kept_query(wanted: Filter) -> dict[str, Any]:
-    """Return the query document of `wanted` for the collection of kept records."""
+    """Return the query document of `wanted` for the kept collection."""
     query = to_query(wanted)
-    # What stands first decides for servers that plan little.
+    # Simple query planners choose the index of the first field.
     return {"date_created": query["date_created"], **query}
 
 
 def to_tail_query(wanted: Filter, since: datetime, seen: Collection[Any]) -> dict[str, Any]:
-    """Return the query document of `wanted` for what was stored since a time.
+    """Return the query document of `wanted` for records stored since a time.
 
     Args:
-        wanted: which are meant.
-        since: from when on.
-        seen: ids that are not to be found again.
+        wanted: the filter.
+        since: the earliest time of storing.
+        seen: ids to leave out.
     """
     query = to_query(wanted)
     if wanted.since is None and wanted.until is None:
@@ -106,5 +105,5 @@ def to_tail_query(wanted: Filter, since: datetime, seen: Collection[Any]) -> dic
         query["kept"] = True
     if seen:
         query["_id"] = {"$nin": list(seen)}
-    # What stands first decides for servers that plan little.
+    # Simple query planners choose the index of the first field.
     return {"date_stored": {"$gte": since}, **query}

@@ -1,9 +1,9 @@
-"""Store the records of a collection anew, as far as they are to be other ones now.
+"""Replace the records of a collection by their revisions.
 
-Reading goes back in time along the index of ``date_created``, some thousand records at a time. Each
-batch is written by one command, which compares every document with what was read before it changes
-it. Many small updates would do the same; a server that looks through a capped collection for each of
-them, as SecantusDB does, would take a day for what takes it minutes so.
+Records are read backwards along the index of ``date_created``, about a thousand at a time. Each batch
+is written by one command that changes a document only if it is still as it was read. Many small
+updates would have the same effect, but SecantusDB scans the capped collection for each of them: a day
+instead of minutes.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from .codec import for_reading, read_document, utc_now
 Document = dict[str, Any]
 
 ATTEMPTS = 3
-"""How often a document is read again that others changed between reading and writing."""
+"""The number of attempts for a document that others change between reading and writing."""
 STEP = 1000
-"""About so many records are asked for at once."""
+"""The approximate number of records in a range."""
 BATCH_BYTES = 6 * 1024 * 1024
-"""So much of them is in memory at once, and in one command."""
+"""The maximum size of the records in memory and in one command."""
 FIRST_WIDTH = timedelta(minutes=1)
 MAX_WIDTH = timedelta(days=730)
-"""What is older than that is one range."""
+"""Everything further back is one range."""
 TIMEOUT_S = 60.0
-"""Bounds each call to the database: a batch is more than a query."""
+"""The time limit of each call to the database: a batch takes longer than a query."""
 
 
 class Rewriting:
@@ -47,7 +47,7 @@ class Rewriting:
         version: str,
         is_dry_run: bool,
     ) -> None:
-        """Prepare; `run` does it. The arguments are those of `Store.rewrite`."""
+        """Store the arguments, which are those of `Store.rewrite`."""
         client: object = collection.database.client
         self._is_stand_in = not isinstance(client, MongoClient)
         self._collection = for_reading(collection).with_options(write_concern=WriteConcern(j=True))
@@ -57,7 +57,7 @@ class Rewriting:
         self._done = Rewritten(collection.name, 0)
 
     def run(self) -> Iterator[Rewritten]:
-        """Rewrite all records, and say after each batch what was done."""
+        """Rewrite all records, and yield the progress after each batch."""
         with pymongo.timeout(TIMEOUT_S):
             self._add(stored=self._collection.estimated_document_count())
         yield self._done
@@ -79,7 +79,7 @@ class Rewriting:
     # Reading
 
     def _ranges(self) -> Iterator[Document]:
-        """Yield ranges of arrival times, each of about `STEP` records, the newest first."""
+        """Yield ranges of arrival times with about `STEP` records each, the newest first."""
         until, width = None, FIRST_WIDTH
         while True:
             end = until or utc_now()
@@ -97,7 +97,7 @@ class Rewriting:
             until = since
 
     def _find_boundary(self, bounds: Document) -> datetime | None:
-        """Return the arrival of the newest record but `STEP`; None where there are less."""
+        """Return the arrival time of record number `STEP`, counted from the newest; None if fewer."""
         with pymongo.timeout(TIMEOUT_S):
             cursor = self._collection.find({"date_created": bounds}, {"date_created": 1, "_id": 0})
             found = list(cursor.sort("date_created", -1).skip(STEP - 1).limit(1))
@@ -146,20 +146,20 @@ class Rewriting:
         ]
 
     def _store(self, changes: Sequence[Change]) -> list[Document]:
-        """Write changes; return what was changed by others meanwhile, as it is now."""
+        """Write changes; return the current documents that others changed meanwhile."""
         if self._is_dry_run or not changes:
             self._count(changes)
             return []
         return self._find_unwritten(changes, self._write(changes))
 
     def _write(self, changes: Sequence[Change]) -> int:
-        if self._is_stand_in:  # mongomock knows neither such a command nor PyMongo's batches
+        if self._is_stand_in:  # mongomock supports neither such a command nor bulk writes
             updates = [(make_filter(change), {"$set": change.values}) for change in changes]
             return sum(self._collection.update_one(*one).modified_count for one in updates)
         try:
             return self._collection.update_many(*make_update(changes, self._version)).modified_count
         except OperationFailure:
-            # One that the server refuses would keep all others from being written.
+            # One refused document would prevent all others from being written.
             return self._write_each(changes)
 
     def _write_each(self, changes: Sequence[Change]) -> int:
@@ -172,7 +172,7 @@ class Rewriting:
             return int(error.details["nModified"])
 
     def _find_unwritten(self, changes: Sequence[Change], written: int) -> list[Document]:
-        """Find what is there and not as it should be; what is gone stays away."""
+        """Return the existing documents whose change was not made; deleted ones are skipped."""
         if written == len(changes):
             self._count(changes)
             return []

@@ -1,8 +1,7 @@
-"""Follow what is stored, by the index of ``date_stored``.
+"""Follow new records by the index of ``date_stored``.
 
-That time is set before a batch is sent, by whoever sends it: a batch that took long, or came from a
-machine whose clock is behind, appears among older ones. So each call looks back a little, and leaves
-out what it has seen there.
+The sender sets that time before it sends a batch, so a slow batch, or one from a machine whose clock is
+behind, appears among older ones. Each call therefore looks back a little, and skips what it has seen.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from .query import to_tail_query
 Document = dict[str, Any]
 
 OVERLAP = timedelta(seconds=10)
-"""How late a record may appear: twice the time that an export may take, or clocks that far apart."""
+"""How late a record may appear: twice the time limit of an export, or a clock that far behind."""
 NEVER = datetime.max.replace(tzinfo=timezone.utc)
 OLDEST_FIRST = [("date_stored", 1)]
 
 
 class Position(NamedTuple):
-    """How far a reader has come."""
+    """The position of a reader."""
 
     until: datetime
     seen: tuple[tuple[Any, datetime], ...]
-    """What was stored within `OVERLAP` before, each id with its time. Others may use any id."""
+    """Ids and times of the documents stored within `OVERLAP` before. Other programs may use any id."""
 
 
 def begin_tail(collection: Collection[Document]) -> Position:
-    """Return the position behind all that is stored by now."""
+    """Return the position after all records that are stored now."""
     now = utc_now()
     query, projection = {"date_stored": {"$gte": now - OVERLAP}}, {"date_stored": True}
     found = for_reading(collection).find(query, projection).sort(OLDEST_FIRST)
@@ -45,33 +44,33 @@ def begin_tail(collection: Collection[Document]) -> Position:
 def read_tail(
     collection: Collection[Document], wanted: Filter, after: Position, limit: int, *, has_kept: bool
 ) -> Tail:
-    """Return what was stored behind a position.
+    """Return the records stored after a position.
 
     Args:
-        collection: of all records.
-        wanted: which are meant.
-        after: how far the reader has come.
-        limit: how many at most.
-        has_kept: False where none is kept, whatever the documents say.
+        collection: the collection of all records.
+        wanted: the filter.
+        after: the position of the reader.
+        limit: maximum number of records.
+        has_kept: False if keeping is disabled, whatever the documents say.
     """
     now = utc_now()
     query = to_tail_query(wanted, after.until - OVERLAP, [one for one, _ in after.seen])
     projection = {**SUMMARY_PROJECTION, "date_stored": True}
     cursor = for_reading(collection).find(query, projection).sort(OLDEST_FIRST).limit(limit)
-    # All of a batch have one time.
+    # All documents of a batch have the same time.
     documents = sorted(cursor, key=lambda one: (_time_of(one), str(one["_id"])))
     marked = documents if has_kept else map(mark_other, documents)
     records = [summary for one in marked if (summary := read_summary(one)) is not None]
     new = tuple((one["_id"], _time_of(one)) for one in documents)
     until = now
     if len(documents) == limit:
-        # Behind what was cut off there may be more; a clock that is ahead must not hide what comes.
+        # More may follow beyond the limit, and a clock that is ahead must not hide later records.
         until = min(now, max((time for _, time in new if time != NEVER), default=after.until))
     return Tail(records, _advance(after, until, new))
 
 
 def _time_of(document: Document) -> datetime:
-    """Return when a document was stored; what is no such time never comes to an end."""
+    """Return when a document was stored; `NEVER` if it has no valid time."""
     time = document["date_stored"]
     return time if isinstance(time, datetime) else NEVER
 
