@@ -1,4 +1,4 @@
-"""The rules that apply now: those of the settings, with overrides."""
+"""The current rules: those of the settings, with overrides applied."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAILURE_PAUSE_S = 15.0
 
 
 class ActiveRules:
-    """The rules of one process; reads overrides from the store when told to."""
+    """The rules of one process. `refresh` reads overrides from the store."""
 
     def __init__(self, settings: Settings, exporter: Exporter) -> None:
         self._settings = settings
@@ -36,7 +36,7 @@ class ActiveRules:
         self._next_load = 0.0  # at once
 
     def judge(self, summary: Summary) -> Verdict:
-        """Decide on one record by the rules that hold now. Makes no round trip."""
+        """Decide on one record by the current rules. Makes no round trip."""
         next_change = self._next_change  # another thread may set it to None at any time
         if next_change is not None and overrides.utc_now() >= next_change:
             with self._lock:
@@ -44,25 +44,25 @@ class ActiveRules:
         return self._rules.judge(summary)
 
     def refresh(self) -> None:
-        """Ask the store, if a flush interval has passed since it was asked last.
+        """Read overrides from the store, at most once per flush interval.
 
-        What it cannot say now is known from before, until it expires.
+        If the store cannot be read, the known overrides apply until they expire.
         """
         with self._lock:
             now = monotonic()
             if now < self._next_load:
                 return
-            # Set before: of several threads one asks, and the others do not wait for it.
+            # Set before reading: one thread reads, and the others do not wait for it.
             self._next_load = now + self._settings.flush_interval_s
         found = guard.call_foreign("loading overrides", self._load, default=None)
         with self._lock:
-            # Whatever a store returns, it costs no record.
+            # Whatever a store returns, no record is lost.
             if not guard.call_foreign("applying overrides", self._apply, found, default=False):
                 pause_s = max(FAILURE_PAUSE_S, self._settings.flush_interval_s)
                 self._next_load = monotonic() + pause_s
 
     def refresh_soon(self) -> None:
-        """Let the next `refresh` ask the store: it answers again."""
+        """Make the next `refresh` read the store, which is available again."""
         with self._lock:
             self._next_load = 0.0
 
@@ -74,13 +74,13 @@ class ActiveRules:
             with untraced():
                 return store.load_overrides()
         except NoDatabaseError:
-            return None  # the export says so
+            return None  # the export logs it
         except ExportError as error:
             guard.warn_rarely("overrides", "Overrides cannot be loaded: %s", error)
             return None
 
     def _apply(self, found: Sequence[Override] | None) -> bool:
-        """Take what was found; False where the store could not say."""
+        """Apply the overrides that were read; return False if they could not be read."""
         if found is None:
             return False
         if found or self._known:

@@ -1,4 +1,4 @@
-"""`Capture` to `Record`: decode, parse and name what the request thread only copied."""
+"""Make a `Record` of a `Capture`: decode, parse and name what the request thread only copied."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .summary import summarise
 from .user_agents import parse_user_agent
 
 ABSENT_IF_EMPTY = frozenset({"Content-Type", "Content-Length"})
-"""PEP 3333 allows these two to be there and empty, where they were not sent."""
+"""PEP 3333 allows these two to be empty strings if the client did not send them."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+/=@-]{0,127}")
 
 
 class Assembler:
-    """Makes records of captures, in one process: after a fork a new one is needed."""
+    """Makes records of captures. Use a new instance after a fork."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -46,10 +46,10 @@ class Assembler:
         """Make the record of `capture`.
 
         Args:
-            capture: what the request thread handed over.
-            summary: that of the capture, where it was made before.
-            kept_reason: why the record is kept, None where it is routine.
-            dropped_before: how many records were lost before it.
+            capture: the capture.
+            summary: its summary, if one was made before.
+            kept_reason: why the record is kept; None for a routine record.
+            dropped_before: the number of records lost before this one.
         """
         summary = summary or summarise(capture)
         plan = _plans[capture.environ_keys]
@@ -133,12 +133,12 @@ def _request_headers(plan: Plan, environ_values: tuple[str, ...]) -> Headers:
 
 
 def _from_timestamp(seconds: float) -> datetime:
-    # Whole milliseconds, rounded down as MongoDB does: every store gives the same time back.
+    # Whole milliseconds, rounded down as in MongoDB, so that every store returns the same time.
     return datetime.fromtimestamp(int(seconds * 1000) / 1000, timezone.utc)
 
 
 class Environ(NamedTuple):
-    """What of an environ has a field of its own in the record; None for what was not there."""
+    """The values of an environ that become fields of the record; None if absent."""
 
     scheme: str | None
     path: str | None
@@ -175,16 +175,16 @@ _ENVIRON_KEYS = (
 
 
 class Plan(NamedTuple):
-    """Where everything stands in an environ: the same for all environs with the same keys."""
+    """The positions of values in an environ, shared by all environs with the same keys."""
 
     pick: Callable[[tuple[str | None, ...]], tuple[str | None, ...]]
-    """Returns the fields of `Environ`, of the environ's values and a None behind them."""
+    """Returns the fields of `Environ` from the environ's values followed by None."""
     names: tuple[str, ...]
-    """Of the headers."""
+    """The names of the headers."""
     pick_headers: Callable[[tuple[str, ...]], tuple[str, ...]]
-    """Returns their values, of the environ's values."""
+    """Returns the values of the headers from the environ's values."""
     may_be_absent: bool
-    """Whether one of `ABSENT_IF_EMPTY` is among the names."""
+    """Whether the names include one of `ABSENT_IF_EMPTY`."""
 
 
 def _make_plan(keys: tuple[str, ...]) -> Plan:
@@ -213,7 +213,7 @@ def _find_header(headers: Headers, wanted: str) -> str:
 
 
 def _as_utf8(text: str) -> str:
-    # WSGI hands bytes over as Latin-1 text (PEP 3333).
+    # WSGI passes bytes as Latin-1 text (PEP 3333).
     return text if text.isascii() else text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
@@ -227,7 +227,7 @@ def _find_host(parts: tuple[str, ...]) -> str:
     server = name, read_number(port)
     try:
         return get_host(scheme, header[0] if header else None, server)
-    except SecurityError:  # some versions of Werkzeug raise where others return nothing
+    except SecurityError:  # some versions of Werkzeug raise, others return an empty string
         return ""
 
 
@@ -241,7 +241,7 @@ def _request_id(header: str | None, record_id: ObjectId) -> str:
 def _body_note(
     captured: str | None, decoded: str | None, chunks: Iterable[bytes], size: int
 ) -> str | None:
-    """Say why a body is not whole: the first reason on its way is the one that counts."""
+    """Return the first reason why a body is incomplete, or None."""
     if captured is not None:
         return captured
     if decoded is not None:

@@ -1,7 +1,4 @@
-"""The thread that empties the queue between the request threads and the exporter.
-
-This is what production uses: the request thread appends, and nothing more.
-"""
+"""The default worker: request threads append to a queue, and a background thread empties it."""
 
 from __future__ import annotations
 
@@ -29,17 +26,17 @@ from .worker import Worker
 __all__ = ["BatchWorker"]
 
 BEHIND = 1 / 8
-"""The worker is behind when so much of the queue is in use: a burst is not yet a reason to hurry."""
+"""The worker is behind when more of the queue is in use than this share. A burst is less."""
 FREED_AT_ONCE = 32
-"""So many captures of the parent a forked child frees before it lets others run."""
+"""The number of the parent's captures that a forked child frees before it lets other threads run."""
 
 
 class BatchWorker(Worker):
     """A bounded queue and one thread that empties it in batches.
 
-    The thread starts with the first capture, so that a process that is forked later has its own. It
-    wakes for a full batch, or when the flush interval has passed: every wake costs the request threads
-    as much time as the work does.
+    The thread starts with the first capture, so that each forked process has its own. It wakes for a
+    full batch or when the flush interval has passed: waking up costs the request threads as much time
+    as the work itself.
     """
 
     def __init__(
@@ -49,13 +46,13 @@ class BatchWorker(Worker):
         hooks: Hooks = NO_HOOKS,
         failures: Counter[str] | None = None,
     ) -> None:
-        """Take what `Worker` takes."""
+        """Take the arguments of `Worker`."""
         self._parents: CaptureQueue | None = None
         self._pace = Pace()
         super().__init__(settings, exporter, hooks, failures)
 
     def after_fork_in_child(self) -> None:
-        """Begin anew, and let the thread free what the parent had queued: that takes its time."""
+        """Reset, and leave freeing the parent's captures to the thread, because it takes time."""
         parents = self._queue
         super().after_fork_in_child()
         self._parents = self._parents or parents
@@ -68,14 +65,14 @@ class BatchWorker(Worker):
         self._done = threading.Condition(self._lock)
         self._wake = threading.Event()
         self._closing = threading.Event()
-        self._is_closing = False  # the same, for those who only look
+        self._is_closing = False  # the same, without the cost of a call
         self._must_close = True
         self._is_flushing = False
         self._thread: threading.Thread | None = None
         self._watch = Watch()
 
     def submit(self, capture: Capture) -> None:
-        """Append `capture`; past the bounds the oldest routine one is dropped."""
+        """Append `capture`; beyond the bounds the oldest routine one is dropped."""
         queue = self._queue
         with self._lock:
             self._counters.received += 1
@@ -99,20 +96,20 @@ class BatchWorker(Worker):
         self._drop_waiting("queue_full", evicted)
 
     def _drop_waiting(self, reason: str, judged: list[Judged]) -> None:
-        """Count captures that are dropped unprocessed; the lock must be held."""
-        lost = [one for one in judged if one.is_stored]  # the rules had dropped the others
+        """Count captures that are dropped unprocessed. The lock must be held."""
+        lost = [one for one in judged if one.is_stored]  # the rules drop the others
         self._counters.add_to_totals(one.summary for one in judged)
         self._counters.not_stored += len(judged) - len(lost)
         self._counters.drop(reason, len(lost), kept=sum(one.kept_reason is not None for one in lost))
         self._done.notify_all()
 
     def _count_settled(self) -> int:
-        """Return how many of the received are done with and counted; the lock must be held."""
-        counters = self._counters  # a batch is done with as a whole: until then it holds its memory
+        """Return the number of received captures that are settled. The lock must be held."""
+        counters = self._counters  # a batch is settled as a whole, and holds its memory until then
         return counters.received - max(counters.waiting, len(self._queue) + self._in_hand)
 
     def _empty_unprocessed(self, reason: str) -> None:
-        """Drop all that waits; the lock must be held."""
+        """Drop all waiting captures. The lock must be held."""
         captures = self._queue.take(len(self._queue))
         self._queue.release(sum(capture.size for capture in captures))
         self._drop_waiting(reason, self._judge_all(captures))
@@ -135,10 +132,10 @@ class BatchWorker(Worker):
                 raise
 
     def _note_failed_start(self, thread: threading.Thread | None, error: BaseException) -> None:
-        """Let the next capture try again; drop what waits, unless the process is being ended."""
+        """Let the next capture try again. Drop waiting captures, unless the process is exiting."""
         with self._lock:
             if thread is not None and thread.ident is not None:
-                return  # the thread runs: only the wait for it was broken off
+                return  # the thread runs: only waiting for it was interrupted
             if self._thread is thread:
                 self._thread = None
             if not isinstance(error, Exception):
@@ -154,13 +151,13 @@ class BatchWorker(Worker):
         )
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until what was submitted before is stored or dropped.
+        """Wait until all captures submitted before are stored or dropped.
 
         Args:
-            timeout_s: how long to wait at most.
+            timeout_s: maximum time to wait.
 
         Returns:
-            False when time ran out.
+            False if time ran out.
         """
         with self._lock:
             target = self._counters.received
@@ -173,7 +170,7 @@ class BatchWorker(Worker):
             return self._done.wait_for(lambda: self._count_settled() >= target, timeout_s)
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the thread to end; what it has not stored in time is dropped."""
+        """Wait for the thread to end. Records that it does not store in time are dropped."""
         thread = self._thread
         self._close_here()
         if thread is not None and thread is not threading.current_thread():
@@ -185,14 +182,14 @@ class BatchWorker(Worker):
 
     def _close_here(self) -> None:
         with self._lock:
-            # A thread closes it as the last thing that it does.
+            # If there is a thread, it closes the exporter at its end.
             must_close = self._must_close and self._thread is None
             self._must_close = self._must_close and not must_close
         if must_close:
             self._close_exporter()
 
     def _drop_all(self, reason: str) -> int:
-        """Give up what waits and what is in hand, and return how many are lost; under the lock."""
+        """Drop all captures, waiting or in hand; return the number lost. The lock must be held."""
         before = self._counters.dropped.total()
         self._delivery.is_abandoned = True
         self._empty_unprocessed(reason)
@@ -215,7 +212,7 @@ class BatchWorker(Worker):
         with guard.counting(self._failures):
             try:
                 persist(self._serve)
-            except BaseException as error:  # costs what was in hand, and the next capture a new thread
+            except BaseException as error:  # the batch in hand is lost; the next capture restarts it
                 self._note_death()
                 guard.report_failure("the worker's thread", error)
 
@@ -227,9 +224,9 @@ class BatchWorker(Worker):
             self._bytes_in_hand = 0
 
     def _drop_in_hand(self, reason: str) -> None:
-        """Count as lost what of the batch in hand has no count yet; the lock must be held.
+        """Count captures in hand that have no count yet as lost. The lock must be held.
 
-        That is none of them, unless something broke off the work on it.
+        There are none, unless the work on the batch was interrupted.
         """
         lost = max(0, self._counters.waiting - len(self._queue))
         self._counters.drop(reason, lost, kept=min(lost, self._kept_in_hand))
@@ -237,16 +234,16 @@ class BatchWorker(Worker):
         self._done.notify_all()
 
     def _serve(self) -> None:
-        if self._in_hand:  # a signal has broken off the turn before
+        if self._in_hand:  # a signal has interrupted the previous turn
             with self._lock:
                 self._drop_in_hand("worker_failed")
                 self._queue.release_all()
                 self._bytes_in_hand = 0
-        # Where the server lets no thread run from now on, that is noticed before a call hangs.
+        # A server that lets no thread run from now on is noticed before a call hangs.
         self._watch.expect(0.0)
         give_way()
         self._watch.arrive()
-        # The connection is opened here: a first one made while the interpreter exits may fail.
+        # The connection is opened here: opening it while the interpreter exits may fail.
         guard.call_foreign("opening the exporter", self._open, default=None)
         next_flush = monotonic() + self._settings.flush_interval_s
         while not (self._closing.is_set() and (self._delivery.is_abandoned or not self._queue)):
@@ -267,15 +264,15 @@ class BatchWorker(Worker):
             give_way()
         self._parents = None
         self.prepare()
-        # The first export meets the same trouble again, and says it.
+        # The first export meets the same error again, and logs it.
         with contextlib.suppress(ExportError, NoDatabaseError), untraced():
             self._exporter.open()
 
     def _empty_queue(self, down_to: int) -> None:
-        """Work while at least `down_to` captures wait."""
+        """Process batches while at least `down_to` captures wait."""
         is_ordered = False
         while len(self._queue) >= down_to and not self._delivery.is_abandoned:
-            if self._is_closing and not is_ordered:  # there may be time only for some
+            if self._is_closing and not is_ordered:  # time may run out
                 is_ordered = True
                 with self._lock:
                     self._queue.put_kept_first()
@@ -285,7 +282,7 @@ class BatchWorker(Worker):
         captures = self._take(self._settings.batch_records)
         try:
             self._work(captures)
-        except Exception as error:  # what is not foreseen costs a batch and not the thread
+        except Exception as error:  # an unforeseen error costs the batch, not the thread
             guard.report_failure("working on a batch", error)
         with self._lock:
             self._queue.release(self._bytes_in_hand)
@@ -293,7 +290,7 @@ class BatchWorker(Worker):
             self._drop_in_hand("worker_failed")
 
     def _work(self, captures: list[Capture]) -> None:
-        if not self._closing.is_set():  # what is known will do: there is little time
+        if not self._closing.is_set():  # at exit there is no time to read the store
             self._rules.refresh()
         undelivered = self._delivery.deliver(
             self._make_records(captures), self._closing, self._take_company
@@ -309,12 +306,12 @@ class BatchWorker(Worker):
         return captures
 
     def _take_company(self, already: int) -> list[Record]:
-        # Where batches are of one there must be another all the same.
+        # At least one more, even if the batch size is 1.
         return self._make_records(self._take(max(self._settings.batch_records, 2) - already))
 
     def _make_records(self, captures: list[Capture]) -> list[Record]:
         judged = persist(self._judge_all, captures)
-        captures.clear()  # while the store is away, each body waits once
+        captures.clear()  # while the store is unavailable, each body is held only once
         records = self._process(self._choose(judged))
         judged.clear()
         return records
@@ -331,7 +328,7 @@ class BatchWorker(Worker):
     def _give_up(self, undelivered: Undelivered) -> None:
         with self._lock:
             if self._delivery.is_abandoned:
-                return  # who did not wait any longer has counted all of it
+                return  # already counted by `join`, whose time ran out
             lost_before = self._counters.dropped["shutdown"]
             self._drop_undelivered(undelivered)
             if self._closing.is_set():

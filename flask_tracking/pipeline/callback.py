@@ -1,4 +1,4 @@
-"""What is asked of the app itself on the worker's thread, and what ``on_record`` makes of records."""
+"""The functions of the app that run on the worker's thread: ``on_record``, ``redact``, its secrets."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ OnRecord = Callable[[Record], Record | None]
 
 
 class Hooks(NamedTuple):
-    """What a worker asks the app."""
+    """The functions of the app that a worker calls."""
 
     find_literals: Callable[[], Iterable[str]] = tuple
-    """Returns secrets that the redactor is to know."""
+    """Returns the app's own secrets, for the redactor."""
     redact: Redact | None = None
-    """Asked for each value that is to be removed."""
+    """Called for each value that is to be removed."""
     on_record: OnRecord | None = None
-    """Sees each record before it is exported, and may change or drop it."""
+    """Called with each record before the export; may change or drop it."""
 
 
 NO_HOOKS = Hooks()
 
 
 def ask(on_record: OnRecord, record: Record) -> Record | None:
-    """Return what is to be stored of `record`: None where `on_record` drops it.
+    """Return the record to store instead of `record`, or None if `on_record` drops it.
 
-    When it raises, or returns something else, the record is stored as it is. What it returns keeps the
-    id of the request: two of one id would be one in the store.
+    If `on_record` raises or returns something else, the record is stored unchanged. The returned record
+    always gets the original id: two records with one id would be one in the store.
     """
     return call_foreign("on_record", _ask, on_record, record, default=record)
 
@@ -53,9 +53,9 @@ def _ask(on_record: OnRecord, record: Record) -> Record | None:
 
 
 def literals_of(app: Flask) -> Callable[[], list[str]]:
-    """Return what finds the app's own secrets, and does not keep the app.
+    """Return a function that returns the app's own secrets, without holding the app.
 
-    It is asked each time: the key may be set after the app was tracked, and it may be changed.
+    Call it each time: the app may set its key after it was tracked, and may change it.
     """
     reference = weakref.ref(app)
 

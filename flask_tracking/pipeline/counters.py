@@ -1,4 +1,4 @@
-"""What one app has received, stored and lost in this process."""
+"""Counters of what one app has received, stored and lost in this process."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["Counters"]
 
 
 class Counters:
-    """The counts of one app; whoever changes several of them holds `lock`."""
+    """The counters of one app. Hold `lock` to change several of them."""
 
     def __init__(self, failures: Counter[str] | None = None) -> None:
         """Begin at zero.
 
         Args:
-            failures: where `guard` counts what it catches for this app.
+            failures: the counter in which `guard` counts errors of this app.
         """
-        self.lock = threading.RLock()  # a log handler may ask for the stats while something is counted
+        self.lock = threading.RLock()  # a log handler may read the stats while something is counted
         self.failures = Counter() if failures is None else failures
         self.received = 0
         self.not_stored = 0
-        """How many the rules or ``on_record`` dropped."""
+        """Requests that the rules or ``on_record`` dropped."""
         self.accepted = 0
         self.exported = 0
         self.failed_exports = 0
@@ -39,17 +39,17 @@ class Counters:
 
     @property
     def waiting(self) -> int:
-        """How many of the received are neither stored nor dropped nor known to be not kept."""
+        """The number of received captures that are neither exported nor dropped nor excluded yet."""
         return self.received - self.not_stored - self.exported - self.dropped.total()
 
     def drop(self, reason: str, count: int = 1, *, kept: int = 0, untold: int = 0) -> None:
-        """Count lost records; `lock` must be held.
+        """Count lost records. `lock` must be held.
 
         Args:
-            reason: why.
-            count: how many.
-            kept: how many of them the rules had kept longest.
-            untold: how many more were lost before them, which they would have told.
+            reason: a key of ``stats.dropped``.
+            count: the number of lost records.
+            kept: how many of them the rules would have kept.
+            untold: earlier losses that the lost records were to report in ``dropped_before``.
         """
         if count:
             self.dropped[reason] += count
@@ -58,17 +58,17 @@ class Counters:
         self._gap += count + untold
 
     def add_to_totals(self, summaries: Iterable[Summary]) -> None:
-        """Count requests for rollups; `lock` must be held."""
+        """Count requests for rollups. `lock` must be held."""
         for summary in summaries:
             self.totals.add(summary)
 
     def take_gap(self) -> int:
-        """Return how many records were lost that no stored one has told yet; `lock` must be held."""
+        """Return and reset the number of losses that no record reports yet. `lock` must be held."""
         gap, self._gap = self._gap, 0
         return gap
 
     def note_export(self, stored: int, rejected: int) -> None:
-        """Count one export that the store has confirmed."""
+        """Count one successful export."""
         with self.lock:
             self.exported += stored
             self._last_export = monotonic()
@@ -76,12 +76,12 @@ class Counters:
                 self.drop("rejected", rejected)
 
     def note_failed_export(self) -> None:
-        """Count one export that failed."""
+        """Count one failed export."""
         with self.lock:
             self.failed_exports += 1
 
     def read(self, queue_bytes: int) -> Stats:
-        """Return the counts as a value; `lock` must be held."""
+        """Return a snapshot of the counters. `lock` must be held."""
         last = self._last_export
         return Stats(
             received=self.received,

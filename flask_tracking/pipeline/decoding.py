@@ -1,8 +1,8 @@
-"""Undo a body's ``Content-Encoding``, never holding more than the limit plus one chunk.
+"""Decode a body's ``Content-Encoding``, never holding more than the limit plus one chunk.
 
-A bomb of a few hundred bytes may inflate to gigabytes: every decoder here is asked for a bounded piece
-of output at a time. The window that a decoder keeps besides is 32 KiB for gzip and deflate, at most
-16 MiB for brotli (its format allows no more), and zstd's is refused past `MAX_WINDOW`.
+A bomb of a few hundred bytes may inflate to gigabytes, so every decoder produces a bounded piece of
+output at a time. The window of a decoder is 32 KiB for gzip and deflate and at most 16 MiB for brotli;
+zstd data with a window beyond `MAX_WINDOW` is refused.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from io import BytesIO
 from ..runtime.guard import try_foreign
 
 PIECE = 16_384
-"""How many bytes a decoder is asked for at a time."""
+"""Maximum number of bytes that a decoder produces at a time."""
 MAX_WINDOW = 8 * 1024 * 1024
-"""The largest window of zstd: what HTTP clients have to accept (RFC 9659)."""
+"""The largest window of zstd that is accepted: the minimum for HTTP clients (RFC 9659)."""
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_CODINGS = 3
-"""How many codings one upon the other are undone."""
+"""Maximum number of nested codings that are decoded."""
 
 Decoder = Callable[[bytes], Iterator[bytes]]
 
@@ -31,16 +31,16 @@ def preload() -> None:
 
 
 def decode_body(chunks: Sequence[bytes], content_encoding: str, limit: int) -> tuple[bytes, str | None]:
-    """Join `chunks`, undo their coding and cut at `limit`.
+    """Join `chunks`, decode them and cut at `limit`.
 
     Args:
         chunks: the beginning of the body as it was on the wire.
         content_encoding: the header's value.
-        limit: how many bytes are returned at most.
+        limit: maximum number of bytes to return.
 
     Returns:
-        The body and a note: ``truncated`` when the decoded body is longer than `limit`,
-        ``undecodable`` with the bytes as they came when they cannot be decoded, else None.
+        The body and a note: ``truncated`` if the decoded body is longer than `limit`, ``undecodable``
+        with the original bytes if they cannot be decoded, else None.
     """
     body = b"".join(chunks)
     if not content_encoding:
@@ -49,7 +49,7 @@ def decode_body(chunks: Sequence[bytes], content_encoding: str, limit: int) -> t
     codings = [coding for coding in codings if coding not in ("", "identity")]
     if not codings or not body:
         return body[:limit], "truncated" if len(body) > limit else None
-    # A client may send anything: the note says it, and no line in the log.
+    # A client may send anything, so errors become a note and not a line in the log.
     decoded = try_foreign(_decode, body, codings, limit, default=None)
     if decoded is None:
         return body[:limit], "undecodable"
@@ -71,8 +71,8 @@ def _decode(body: bytes, codings: Sequence[str], limit: int) -> tuple[bytes, boo
 
 
 def _take(pieces: Iterator[bytes], limit: int) -> tuple[bytes, bool]:
-    """Join pieces up to `limit` bytes, and tell whether there were more."""
-    taken = BytesIO()  # gives its buffer away without a copy: the body stands in memory once
+    """Join pieces up to `limit` bytes; return also whether there were more."""
+    taken = BytesIO()  # `getvalue` returns its buffer without a copy: the body is in memory once
     for piece in pieces:
         room = limit - taken.tell()
         taken.write(piece[:room])
@@ -98,17 +98,17 @@ def _gunzip(body: bytes) -> Iterator[bytes]:
 
 
 def _inflate(body: bytes) -> Iterator[bytes]:
-    # "deflate" means zlib (RFC 9110), and some senders leave zlib's two bytes out.
+    # "deflate" means zlib (RFC 9110), but some senders omit the two bytes of zlib's header.
     is_zlib = len(body) >= 2 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
     return _inflate_with(body, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
 
 
 def _inflate_with(body: bytes, wbits: int) -> Iterator[bytes]:
-    may_go_on = wbits > zlib.MAX_WBITS  # gzip allows several members, one after the other
+    may_go_on = wbits > zlib.MAX_WBITS  # gzip allows several consecutive members
     decoder = zlib.decompressobj(wbits)
     given, position = b"", 0
     while True:
-        if len(given) < len(GZIP_MAGIC):  # slice by slice: what zlib leaves over it copies
+        if len(given) < len(GZIP_MAGIC):  # in slices, because zlib copies unconsumed input
             given += body[position : position + PIECE]
             position += PIECE
         piece = decoder.decompress(given, PIECE)
@@ -120,12 +120,12 @@ def _inflate_with(body: bytes, wbits: int) -> Iterator[bytes]:
                 given += body[position : position + PIECE]
                 position += PIECE
             if not may_go_on or not given.startswith(GZIP_MAGIC):
-                return  # other bytes behind the end are ignored
+                return  # other bytes after the end are ignored
             decoder = zlib.decompressobj(wbits)
             continue
         given = decoder.unconsumed_tail
         if not piece and not given and position >= len(body):
-            return  # the copy was cut in the middle of the stream
+            return  # the copy is cut in the middle of the stream
 
 
 def _find_brotli() -> Decoder | None:
@@ -134,12 +134,12 @@ def _find_brotli() -> Decoder | None:
     except ImportError:
         return None
     if not hasattr(brotli.Decompressor, "can_accept_more_data"):
-        return None  # before 1.2 its output had no bound
+        return None  # before 1.2 its output was unbounded
 
     def decode(body: bytes) -> Iterator[bytes]:
         decoder = brotli.Decompressor()
         piece = decoder.process(body, output_buffer_limit=PIECE)
-        # What it says of accepting more does not tell whether all was given: an empty piece does.
+        # `can_accept_more_data` does not say whether all output was produced; an empty piece does.
         while piece:
             yield piece
             piece = b"" if decoder.is_finished() else decoder.process(b"", output_buffer_limit=PIECE)

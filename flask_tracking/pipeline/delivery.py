@@ -1,4 +1,4 @@
-"""Records to the store: tried again while it is away, and one record never at the cost of another."""
+"""Pass records to the exporter: retry while the store is unavailable, and isolate failing records."""
 
 from __future__ import annotations
 
@@ -21,57 +21,57 @@ __all__ = ["Delivery", "Undelivered"]
 
 FIRST_RETRY_S = 0.25
 LAST_RETRY_S = 5.0
-"""A batch that could not be stored is tried again after these pauses, doubling between them."""
+"""The pause before a batch is retried, doubling from the first value up to the last."""
 LEAST_JITTER = 0.5
-"""The shortest pause, as a share of the whole one: processes that failed together retry apart."""
+"""The minimum share of a pause. Jitter keeps processes that failed together from retrying together."""
 
-_random = random.SystemRandom()  # another would give all forks of a process the same pauses
+_random = random.SystemRandom()  # a seeded generator would give all forks the same pauses
 
 
 class Undelivered(NamedTuple):
-    """Records that are given up, and why: a reason of ``stats.dropped``."""
+    """Records that are given up, with a reason of ``stats.dropped``."""
 
     records: Sequence[Record]
     reason: str
 
 
 Company = Callable[[int], Sequence[Record]]
-"""Returns more records to export, told how many there are already; none where none wait."""
+"""Takes the number of records at hand; returns more waiting records to export, possibly none."""
 
 
 class Delivery:
-    """Gives batches to an exporter."""
+    """Passes batches to an exporter."""
 
     def __init__(
         self, exporter: Exporter, counters: Counters, on_recovery: Callable[[], object]
     ) -> None:
-        """Take what is wanted.
+        """Store the arguments.
 
         Args:
-            exporter: where records go.
-            counters: of the app.
-            on_recovery: called when the store answers again.
+            exporter: the exporter.
+            counters: the counters of the app.
+            on_recovery: called when an export succeeds after a failure.
         """
         self._exporter = exporter
         self._counters = counters
         self._on_recovery = on_recovery
         self._is_failing = False
         self.is_abandoned = False
-        """True once time has run out: what is still under way counts as lost, and nothing is logged."""
+        """True once time has run out: all records count as lost, and nothing more is logged."""
 
     def deliver(
         self, records: Sequence[Record], closing: threading.Event, get_company: Company | None = None
     ) -> Undelivered | None:
-        """Store `records`, and try again until it is done.
+        """Store `records`, retrying until all are stored.
 
         Args:
             records: a batch.
-            closing: ends the pauses, and makes the next try the last one.
-            get_company: called for more records when the exporter breaks with each of the last ones:
-                what it does with others tells whether they or the exporter are the cause.
+            closing: ends the pauses, and makes the next attempt the last one.
+            get_company: called for more records when the exporter fails with each of the remaining
+                ones: whether it stores others tells whether the records or the exporter is at fault.
 
         Returns:
-            What is given up; None where all is stored, or was counted as lost meanwhile.
+            The records that are given up; None if all are stored or already counted as lost.
         """
         pause_s = FIRST_RETRY_S
         is_broken = False
@@ -88,7 +88,7 @@ class Delivery:
             if failure.reason == "not_configured" or is_last_try:
                 return Undelivered(records, "shutdown" if is_last_try else failure.reason)
             is_broken = failure.broke is not None
-            # Meanwhile the queue fills up, and evicts what is routine.
+            # Meanwhile the queue fills up, and evicts routine captures.
             closing.wait(pause_s * _random.uniform(LEAST_JITTER, 1.0))
             pause_s = min(pause_s * 2, LAST_RETRY_S)
             if is_alone and get_company is not None:
@@ -96,10 +96,10 @@ class Delivery:
         return None
 
     def deliver_once(self, records: Sequence[Record]) -> Undelivered | None:
-        """Store `records` now, or give them up."""
+        """Store `records` with a single attempt, or give them up."""
         if not records:
             return None
-        # What interrupts a request belongs to the server: no step of it is repeated.
+        # Exceptions that interrupt a request belong to the server: no step is repeated.
         outcome = self._bisect(Bisection(self._try), records)
         if outcome.failure is None:
             return None
@@ -124,7 +124,7 @@ class Delivery:
         return persist(self._try, records)
 
     def _try(self, records: Sequence[Record]) -> Failure | None:
-        """Export once; return why it failed."""
+        """Export once; return the failure, or None."""
         try:
             with untraced():
                 answer: object = self._exporter.export(records)
@@ -141,9 +141,9 @@ class Delivery:
         return None
 
     def _note_failure(self, error: Exception) -> Failure:
-        """Say and count what happened; return the reason to drop by."""
+        """Log and count a failure; return it with the reason for ``stats.dropped``."""
         if self.is_abandoned:
-            # The process may be ending: a thread that holds a log's lock then takes it down.
+            # At exit, a daemon thread that holds the lock of a log handler may crash the process.
             return Failure("shutdown")
         if isinstance(error, NoDatabaseError):
             guard.warn_rarely("no database", "Nothing is recorded: %s", error)
@@ -151,7 +151,7 @@ class Delivery:
         self._is_failing = True
         self._counters.note_failed_export()
         if isinstance(error, ExportError):
-            # Its text is made for this line: it says what happened and quotes nothing.
+            # Its message is safe to log: it quotes no record.
             guard.warn_rarely("export", "Records cannot be stored: %s", error)
             return Failure("export_failed", error)
         guard.report_failure("exporting records", error)

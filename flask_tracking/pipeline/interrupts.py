@@ -1,7 +1,7 @@
-"""What a signal's handler raises in the worker's greenlet, and whom it is meant for.
+"""Pass exceptions of signal handlers from the worker's greenlet to the main greenlet.
 
-Python calls such handlers in whatever the main thread is just running. Under gevent and eventlet that
-may be the worker, in which a ``sys.exit()`` or Ctrl-C would end nothing.
+Python runs signal handlers in whatever the main thread is executing. Under gevent and eventlet that may
+be the worker, where a ``sys.exit()`` or Ctrl-C would not end the process.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ R = TypeVar("R")
 
 INTERRUPTS = (SystemExit, KeyboardInterrupt)
 MOST_TIMES = 3
-"""A step that is broken off so often is broken off by itself, as by a callback that exits."""
+"""The number of attempts of a step. After that it interrupts itself, like a callback that exits."""
 
 
 def persist(step: Callable[..., R], *args: object) -> R:
-    """Call `step`, and once more where a signal has broken it off.
+    """Call `step`, and repeat it if a signal interrupted it.
 
-    What the signal's handler raised goes on to the main greenlet, as it does from any other.
+    The exception of the signal's handler is passed on to the main greenlet.
     """
     for _ in range(MOST_TIMES - 1):
         try:
@@ -36,14 +36,14 @@ def persist(step: Callable[..., R], *args: object) -> R:
 
 
 def _is_greenlet() -> bool:
-    """Tell whether this runs in a greenlet; a thread of its own is never interrupted by a signal."""
+    """Return True in a greenlet. Signals never interrupt a real thread other than the main one."""
     greenlet = sys.modules.get("greenlet")
     return greenlet is not None and greenlet.getcurrent().parent is not None
 
 
 def _pass_on(error: BaseException) -> None:
-    # What starts a thread is patched where this is a greenlet. The hub hands on what ends one of its
-    # own, but not what ends the target of a `threading.Thread`.
+    # Here this function is patched and starts a greenlet. The hub passes on the exceptions of its own
+    # greenlets, but not those of a `threading.Thread`.
     _thread.start_new_thread(_raise, (error,))
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a capture, decided before anything else is made of it."""
+"""The decision about a capture, made before its record is assembled."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ __all__ = ["Judged", "judge"]
 
 
 class Judged(NamedTuple):
-    """A capture, and what the rules say of it."""
+    """A capture with the verdict of the rules."""
 
     capture: Capture
     summary: Summary
     is_stored: bool
-    """True where a record is to be made of it."""
+    """True if a record is made of it."""
     kept_reason: str | None
-    """Why the record is copied to the kept collection; None for a routine one."""
+    """Why the record is kept; None for a routine record."""
     is_readable: bool = True
-    """False where the capture is of no use."""
+    """False if no record can be made of the capture."""
     dropped_before: int = 0
-    """How many records were lost before it, which its record is to tell."""
+    """The number of earlier losses that its record reports."""
 
     @property
     def size(self) -> int:
-        """About the bytes of memory that it takes."""
+        """Its approximate memory in bytes."""
         return self.capture.size
 
 
 def judge(ask: Callable[[Summary], Verdict], capture: Capture) -> Judged:
-    """Judge `capture`; one that cannot be read counts as stored, so that its loss is counted.
+    """Judge `capture`. An unreadable capture counts as stored, so that its loss is counted.
 
     Args:
         ask: the rules.
-        capture: what the request thread handed over.
+        capture: the capture.
     """
     try:
         summary = summarise(capture)

@@ -1,4 +1,4 @@
-"""The pace of the worker: how much it does before it lets other threads and greenlets run."""
+"""The pace of the worker: how long it computes before it lets other threads and greenlets run."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ from typing import Protocol, TypeVar
 __all__ = ["Pace", "give_way"]
 
 CALM_TURN_S = 0.002
-"""How long the worker computes at a stretch while it keeps up. A single capture may take longer."""
+"""The length of a turn while the worker keeps up. A single capture may take longer."""
 GREEN_TURN_S = 0.005
-"""The same under gevent and eventlet, where every request waits for that long."""
+"""The same under gevent and eventlet, where all requests wait meanwhile."""
 BUSY_TURN_S = 0.02
-"""The same when it is behind. Other threads need not wait: Python takes the interpreter from it."""
+"""The same when it is behind. Other threads do not wait: Python switches threads by itself."""
 FIRST_RATE = 1e-6
-"""The seconds that a byte is taken to cost before any was measured: more than most do."""
+"""The assumed cost of a byte in seconds before any was measured. Most cost less."""
 REMEMBERED = 0.5
-"""The weight of what was measured before, against that of the last chunk."""
+"""The weight of earlier measurements relative to the last chunk."""
 LEAST_SLEEP_S = 1e-6
 GREEN = ("gevent.", "eventlet.")
-"""How the modules are named from which a sleep comes that lets other greenlets run."""
+"""Prefixes of the modules whose `sleep` lets other greenlets run."""
 
 _sleep = time.sleep
 
 
 class Sized(Protocol):
-    """What is worked on."""
+    """An item of work."""
 
     @property
     def size(self) -> int:
-        """Bytes, to which what it costs is about proportional."""
+        """Its size in bytes, to which its cost is about proportional."""
 
 
 T = TypeVar("T", bound=Sized)
 
 
 class Pace:
-    """Cuts captures into chunks that take one turn each, by what the last chunks have cost.
+    """Cuts captures into chunks that take one turn each, judging by the cost of the last chunks.
 
-    A chunk is scanned for secrets as one, so that its cost must be known before. While the worker keeps
-    up, turns are short and others run after each. A thread that is behind takes long turns and does not
-    give way: it would wait for every busy thread in turn to get the interpreter back.
+    A chunk is scanned for secrets as a whole, so its cost must be estimated in advance. While the
+    worker keeps up, turns are short, and other threads run after each. When it is behind, it takes long
+    turns and does not give way: it would wait for every busy thread to get the interpreter back.
     """
 
     def __init__(self, clock: Callable[[], float] = time.thread_time) -> None:
-        """Take the clock, in seconds: the CPU time of the thread, for others may hold it up."""
+        """Take a clock in seconds. The default is the thread's CPU time: others may hold it up."""
         self._clock = clock
         self._bytes = CALM_TURN_S / FIRST_RATE
         self._seconds = CALM_TURN_S
 
     def chunks(self, captures: Sequence[T], *, is_behind: bool = False) -> Iterator[Sequence[T]]:
-        """Yield `captures` chunk by chunk, and let others run in between unless `is_behind`."""
+        """Yield `captures` in chunks, and let other threads run in between unless `is_behind`."""
         is_green = are_threads_green()
         keeps_on = is_behind and not is_green
         turn_s = GREEN_TURN_S if is_green else BUSY_TURN_S if is_behind else CALM_TURN_S
@@ -80,15 +80,15 @@ class Pace:
 
 
 def are_threads_green() -> bool:
-    """Tell whether threads are greenlets here: what one computes holds up all others."""
-    # Looked up each time, for gevent may be patched in late. What else stands there is a test's.
+    """Return True if threads are greenlets here, so that one that computes holds up all others."""
+    # Looked up each time: gevent may patch late. Tests replace the function, too.
     return str(getattr(time.sleep, "__module__", None)).startswith(GREEN)
 
 
 def give_way() -> None:
-    """Let whoever waits for the interpreter have it now, and not in 5 ms."""
+    """Let a waiting thread run now instead of in 5 ms."""
     if are_threads_green():
-        # gevent does not look at sockets and timers for as long as something sleeps for no time at all.
+        # gevent does not check sockets and timers while something sleeps for 0 s.
         time.sleep(LEAST_SLEEP_S)
     else:
         _sleep(0)

@@ -1,4 +1,4 @@
-"""Captures to records: assembled, without their secrets, and as the app's callback changes them.
+"""Make records of captures: assemble, redact, and call ``on_record``.
 
 Plain data in, plain data out: no thread, no lock, no store.
 """
@@ -22,33 +22,33 @@ __all__ = ["Processed", "Processor"]
 
 
 class Processed(NamedTuple):
-    """What was made of captures."""
+    """The result of processing captures."""
 
     records: list[Record]
     failed: list[Judged]
-    """Of which no record could be made."""
+    """The captures of which no record could be made."""
     unwanted: int
-    """How many ``on_record`` dropped."""
+    """The number of records that ``on_record`` dropped."""
     untold: int
-    """How many losses no record tells, because that which was to tell them is not among `records`."""
+    """The number of earlier losses that no record reports, because the reporting record was dropped."""
 
 
 class Processor:
-    """Makes records, in one process: `begin_anew` after a fork."""
+    """Makes records. Call `begin_anew` after a fork."""
 
     def __init__(self, settings: Settings, hooks: Hooks) -> None:
-        """Take the settings of the app, and what it is asked."""
+        """Take the settings and the functions of the app."""
         self._settings = settings
         self._hooks = hooks
         self._assembler: Assembler | None = None
         self._redactor: Redactor | None = None
 
     def begin_anew(self) -> None:
-        """Forget what names this process; what was compiled stays."""
+        """Forget the name of the process. What was compiled is reused."""
         self._assembler = None
 
     def prepare(self) -> None:
-        """Import, load and compile now what else the first capture would wait for."""
+        """Import, load and compile now, so that the first capture need not wait for it."""
         from . import decoding, user_agents  # as the assembler below
 
         user_agents.load_tables()
@@ -57,7 +57,7 @@ class Processor:
         self._get_redactor().prepare()
 
     def process(self, judged: Sequence[Judged]) -> Processed:
-        """Make the records of captures that are kept, in their order."""
+        """Make the records of captures, in their order."""
         assembled: list[Record] = []
         failed: list[Judged] = []
         untold = 0
@@ -97,7 +97,7 @@ class Processor:
 
     def _get_assembler(self) -> Assembler:
         if self._assembler is None:
-            # As the redactor imported when wanted: an app that is made for a command serves nothing.
+            # Imported on first use, like the redactor: an app that only runs a command needs neither.
             from .assemble import Assembler
 
             self._assembler = Assembler(self._settings)

@@ -1,4 +1,4 @@
-"""The captures that wait for the worker: bounded, and what is routine goes first."""
+"""The bounded queue of captures that wait for the worker. Routine captures are evicted first."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ __all__ = ["CaptureQueue"]
 
 
 class CaptureQueue:
-    """A queue bounded by records and by bytes. Not thread-safe: its owner holds a lock.
+    """A queue bounded by records and by bytes. Not thread-safe: the owner holds a lock.
 
-    Past a bound the oldest routine capture is evicted. Failures, slow requests and what code asked to
-    keep go only when nothing else is left. A capture is judged when the queue is full, never before.
+    Beyond a bound the oldest routine capture is evicted. Failures, slow requests and requests kept by
+    code are evicted only if nothing else is left. Captures are judged only when the queue is full.
     """
 
     def __init__(self, max_records: int, max_bytes: int, judge: Callable[[Capture], Judged]) -> None:
         """Start empty.
 
         Args:
-            max_records: how many captures may wait.
-            max_bytes: how much memory they and what is in hand may take.
-            judge: tells what becomes of a capture.
+            max_records: maximum number of waiting captures.
+            max_bytes: maximum memory of waiting captures and those in hand.
+            judge: returns the decision about a capture.
         """
         self._max_records = max_records
         self._max_bytes = max_bytes
         self._judge = judge
         self._waiting: deque[Capture] = deque()
         self._kept: deque[Capture] = deque()
-        """Older than all that wait, and passed over when the routine among them was evicted."""
+        """Captures that are not routine, older than all in `_waiting`; found while evicting."""
         self.bytes = 0
-        """About the memory of what waits, and of what was taken and not yet released."""
+        """The approximate memory of waiting captures and of those taken but not yet released."""
         self.is_over = False
         """True while a bound is exceeded and there is something to evict."""
 
@@ -41,16 +41,16 @@ class CaptureQueue:
         return len(self._waiting) + len(self._kept)
 
     def fill(self, bytes_in_hand: int) -> float:
-        """Return how much of its bounds what waits has used, from 0 to 1.
+        """Return the used share of the bounds, from 0 to 1.
 
         Args:
-            bytes_in_hand: of `bytes`, what was taken.
+            bytes_in_hand: the part of `bytes` that was taken.
         """
         in_use = (self.bytes - bytes_in_hand) / self._max_bytes
         return max(len(self) / self._max_records, in_use)
 
     def append(self, capture: Capture) -> int:
-        """Let `capture` wait, behind all others; return how many wait."""
+        """Append `capture`; return the number of waiting captures."""
         self._waiting.append(capture)
         self.bytes += capture.size
         count = len(self._waiting) + len(self._kept)
@@ -58,7 +58,7 @@ class CaptureQueue:
         return count
 
     def evict(self) -> Judged:
-        """Take out the oldest routine capture, or the oldest of all where none is routine."""
+        """Remove and return the oldest routine capture, or the oldest of all if none is routine."""
         while self._waiting:
             judged = self._judge(self._waiting.popleft())
             if judged.kept_reason is None:
@@ -72,7 +72,7 @@ class CaptureQueue:
         return judged
 
     def put_kept_first(self) -> None:
-        """Let routine captures wait behind the others: there may be time only for some."""
+        """Move routine captures behind the others, for when time may run out."""
         routine: deque[Capture] = deque()
         for capture in self._waiting:
             is_routine = self._judge(capture).kept_reason is None
@@ -80,15 +80,15 @@ class CaptureQueue:
         self._waiting = routine
 
     def take(self, count: int) -> list[Capture]:
-        """Take out the first `count` captures, or as many as wait; `release` their bytes later."""
+        """Remove and return up to `count` captures. `release` their bytes later."""
         kept = [self._kept.popleft() for _ in range(min(count, len(self._kept)))]
         rest = min(count - len(kept), len(self._waiting))
         return kept + [self._waiting.popleft() for _ in range(rest)]
 
     def release(self, size: int) -> None:
-        """Give back the bytes of captures that were taken and are gone now."""
+        """Stop counting the bytes of taken captures that are done."""
         self.bytes -= size
 
     def release_all(self) -> None:
-        """Give back the bytes of all that was taken."""
+        """Stop counting the bytes of all taken captures."""
         self.bytes = sum(capture.size for capture in (*self._kept, *self._waiting))

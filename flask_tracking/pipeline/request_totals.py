@@ -1,4 +1,4 @@
-"""Counts of all requests, stored or not: what rollups are made of."""
+"""Counts of all requests, stored or not, for rollups."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from ..record import Summary
 __all__ = ["OTHER", "Key", "RequestTotals", "Totals"]
 
 MAX_KEYS = 2000
-"""More combinations of a route, a method and a status than apps have."""
+"""Maximum number of combinations of route, method and status: more than apps have."""
 OTHER = "(other)"
-"""Stands for every route past `MAX_KEYS`."""
+"""Stands for every route beyond `MAX_KEYS`."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 OTHER_METHOD = "_OTHER"
-"""OpenTelemetry's word for every other method: a client may send any."""
+"""OpenTelemetry's word for every other method, of which clients can invent any number."""
 
 
 class Key(NamedTuple):
-    """What is counted together."""
+    """The key by which requests are counted."""
 
     url_rule: str | None
-    """None for requests that no route matched."""
+    """None for requests that matched no route."""
     method: str
     status_code: int | None
 
 
 class Totals(NamedTuple):
-    """The sums of the requests of one key."""
+    """The sums over the requests of one key."""
 
     requests: int = 0
     duration_ms: float = 0.0
@@ -43,7 +43,7 @@ class RequestTotals:
     def __init__(self) -> None:
         """Start empty."""
         self._sums: dict[tuple[str | None, str, int | None], list[Any]] = {}
-        """By key what `Totals` has, to be changed in its place."""
+        """The fields of `Totals` by key, as lists to be changed in place."""
 
     def add(self, summary: Summary) -> None:
         """Count one request."""
@@ -66,7 +66,7 @@ class RequestTotals:
         return self._sums.setdefault(key, list(Totals()))
 
     def total(self) -> int:
-        """Return how many requests were counted."""
+        """Return the number of counted requests."""
         return sum(requests for requests, *_ in self._sums.values())
 
     def totals(self) -> Mapping[Key, Totals]:

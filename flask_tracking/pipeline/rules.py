@@ -1,7 +1,7 @@
-"""Which records are stored, and which of them are kept.
+"""Rules that decide which records are stored, and which of them are kept.
 
-What was asked for in code wins over the settings, an exclusion over every other reason to keep, and
-only what is left is sampled.
+Requests of code take precedence over the settings, exclusions over all other reasons to keep, and only
+the remaining requests are sampled.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ __all__ = ["Rules", "Verdict"]
 
 
 class Verdict(NamedTuple):
-    """What becomes of a summary."""
+    """The decision about a request."""
 
     is_stored: bool
     """False drops it."""
     kept_reason: str | None = None
-    """Why it is copied to the kept collection, which routine traffic cannot push out; else None."""
+    """Why it is copied to the kept collection, which routine traffic cannot overwrite; else None."""
 
 
 FAILED = ("error", "stream_error")
@@ -36,12 +36,12 @@ class Rules:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._excludes = bool(settings.exclude_methods or settings.exclude_status_codes)
-        self._sampler: Sampler | None = None  # stores all
+        self._sampler: Sampler | None = None  # None stores all
         if settings.sample_rate < 1 or settings.sample_parent:
             self._sampler = Sampler(settings.sample_rate, honours_parent=settings.sample_parent)
 
     def judge(self, summary: Summary) -> Verdict:
-        """Decide on one record: the first of these that has something to say decides."""
+        """Decide on one request. The first rule that applies decides."""
         if summary.is_discarded:
             return DROP
         if summary.keep_reason is not None:
@@ -62,19 +62,19 @@ class Rules:
             return True
         if summary.status_code not in settings.exclude_status_codes:
             return False
-        # A slow one is worth a look whatever its status.
+        # A slow request is stored whatever its status.
         threshold_ms = settings.min_execution_time_ms
         return not threshold_ms or not _took(summary, threshold_ms)
 
     def _find_reason(self, summary: Summary) -> str | None:
-        """Return why a record is kept longest, None where there is no such reason."""
+        """Return the reason to keep a record, or None."""
         if (summary.status_code or 0) >= 500 or summary.outcome in FAILED:
             return "error"
         slow_ms = self._settings.slow_ms
         return "slow" if summary.duration_ms >= slow_ms and _took(summary, slow_ms) else None
 
     def _is_routine(self, summary: Summary) -> bool:
-        # Of an excluded status only those come so far that their time has saved.
+        # Requests with an excluded status that come here are stored because they are slow.
         return (
             summary.outcome != "disconnected"
             and summary.status_code not in self._settings.exclude_status_codes
@@ -82,5 +82,5 @@ class Rules:
 
 
 def _took(summary: Summary, threshold_ms: float) -> bool:
-    """Tell whether an answer took `threshold_ms` or more. An upgraded connection just stays open."""
+    """Return True if a response took `threshold_ms` or more. Upgraded connections do not count."""
     return summary.status_code != SWITCHING_PROTOCOLS and summary.duration_ms >= threshold_ms

@@ -1,7 +1,7 @@
-"""Which routine requests are stored, if not all of them are.
+"""Sampling of routine requests.
 
-Decided by the trace's id alone: every process, every service and OpenTelemetry's ``TraceIdRatioBased``
-of the same rate pick the same traces, so a trace is stored as a whole or not at all.
+Only the trace id decides: every process, every service and OpenTelemetry's ``TraceIdRatioBased`` of the
+same rate pick the same traces, so a trace is stored completely or not at all.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from ..runtime.ids import read_sampled, sampling_bits
 __all__ = ["Sampler"]
 
 LIMIT = 1 << 64
-"""The lower 64 bits of a trace's id decide: they are random in ids of every kind."""
+"""The lower 64 bits of a trace id decide: they are random in every kind of id."""
 
 
 class Sampler:
     """Picks a share of the traces."""
 
     def __init__(self, rate: float, *, honours_parent: bool = False) -> None:
-        """Pick `rate` of all.
+        """Set the rate.
 
         Args:
-            rate: from 0, which picks none, to 1, which picks all.
-            honours_parent: a valid ``traceparent`` header decides instead, by its sampled flag. Whoever
-                sends the request can set it.
+            rate: the share of traces to pick, from 0 to 1.
+            honours_parent: let the sampled flag of a valid ``traceparent`` header decide instead.
+                Clients can set that header.
         """
         self._bound = round(rate * LIMIT)
         self._honours_parent = honours_parent
 
     def picks(self, summary: Summary) -> bool:
-        """Tell whether the trace of a request is picked."""
+        """Return True if the trace of a request is picked."""
         if self._honours_parent and summary.traceparent is not None:
             is_sampled = read_sampled(summary.traceparent)
             if is_sampled is not None:
@@ -40,7 +40,7 @@ class Sampler:
         return self.picks_trace(summary.trace.trace_id)
 
     def picks_trace(self, trace_id: str) -> bool:
-        """Tell whether a trace is picked by its id.
+        """Return True if the trace with this id is picked.
 
         Args:
             trace_id: 32 hex digits.

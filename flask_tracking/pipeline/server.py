@@ -1,4 +1,4 @@
-"""What the server of the app lets a background thread do."""
+"""Detect servers that do not let background threads run."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from ..runtime import guard
 __all__ = ["Watch", "threads_can_run"]
 
 LATE_S = 5.0
-"""A thread that comes to run so much later than it should is late."""
+"""The delay after which a thread counts as late."""
 OFTEN = 2
-"""So often in a row is no accident: a machine that slept is late once."""
+"""The number of consecutive delays before a warning: a machine that slept is late once."""
 HOLDS_INTERPRETER = ("_fastwsgi",)
-"""Servers, by their modules, that keep the interpreter to themselves while they wait for requests."""
+"""Modules of servers that hold the GIL while they wait for requests."""
 
 
 class Watch:
-    """Notices that the worker's thread comes to run late or never, and says so once.
+    """Warns once if the worker's thread runs late or never.
 
-    Some servers keep the interpreter while they wait for a request, or never enter the loop on which a
-    greenlet depends; some platforms stop the whole process meanwhile.
+    Some servers hold the GIL while they wait for a request, or never enter the event loop that a
+    greenlet needs; some platforms suspend the process between requests.
     """
 
     def __init__(self) -> None:
         """Expect nothing yet."""
         self.due_at = math.inf
-        """By when the thread is expected to run, in Unix time. Never, while it works."""
+        """When the thread is expected to run at the latest, in Unix time; infinite while it works."""
         self._lock = threading.Lock()
         self._times_late = 0
         self._is_said = False
 
     def start(self) -> None:
-        """Look at the server, once there is a thread."""
+        """Warn if the server is known to hold the GIL. Called once there is a thread."""
         if any(name in sys.modules for name in HOLDS_INTERPRETER):
             self._say()
 
     def expect(self, in_s: float) -> None:
-        """Expect the thread to run in `in_s` seconds; it calls this itself, before it waits."""
+        """Expect the thread to run in `in_s` seconds. The thread calls this before it waits."""
         if not self._is_said:
             self.due_at = unix_time() + in_s + LATE_S
 
     def arrive(self) -> None:
-        """Note that the thread runs."""
+        """Record that the thread runs."""
         with self._lock:
             is_late = unix_time() > self.due_at
             self.due_at = math.inf
@@ -53,7 +53,7 @@ class Watch:
         self._judge()
 
     def note_overdue(self, now: float) -> None:
-        """Note, from a request, that the thread should have run before `now`."""
+        """Record, from a request, that the thread should have run before `now`."""
         with self._lock:
             if now <= self.due_at:
                 return
@@ -75,8 +75,8 @@ class Watch:
 
 
 def threads_can_run() -> bool:
-    """Tell whether a thread of ours would run: uWSGI gives its lock away only where it is told to."""
-    # Only the server's own module has options: a folder named uwsgi can be imported as well.
+    """Return True if a thread would run. uWSGI runs threads only if it is configured to."""
+    # Only the server's own module has options: a folder named uwsgi can be imported, too.
     options = getattr(sys.modules.get("uwsgi"), "opt", None)
     if not isinstance(options, dict):
         return True

@@ -1,4 +1,4 @@
-"""What a worker counts."""
+"""The public counters of a worker."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["Stats"]
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What one process has recorded since it began, or since the fork.
+    """Counters of one app in one process, since the process or its fork began.
 
     .. versionadded:: 2.0
     """
 
     received: int
-    """Requests that ended and were handed over."""
+    """Requests that ended and were passed to the worker."""
     accepted: int
     """Records that the rules and ``on_record`` did not drop."""
     exported: int
@@ -25,12 +25,12 @@ class Stats:
     ``export_failed``, ``assembly_failed``, ``worker_failed``, ``no_threads``, ``closed``,
     ``shutdown``."""
     dropped_kept: dict[str, int]
-    """How many of `dropped` were no routine, by reason: failures, slow requests and what code kept."""
+    """The part of `dropped` that was not routine, by reason: failures, slow requests, kept by code."""
     failed: int
-    """Exports that failed, retries included, and errors of ours or of callbacks, of this app."""
+    """Failed exports, including retries, and errors of flask-tracking or of callbacks in this app."""
     queue_records: int
     """Records in memory that are neither stored nor dropped yet."""
     queue_bytes: int
-    """About the memory that they take."""
+    """Their approximate memory in bytes."""
     last_export_age_s: float | None
-    """Seconds since the last export that succeeded; None before the first."""
+    """Seconds since the last successful export; None before the first."""

@@ -1,6 +1,6 @@
-"""What a request was, in a few plain values: rules, sampling and counts need no more of it.
+"""Summaries of captures: the few values that rules, sampling and counters need.
 
-Made of a capture in about two microseconds, so that a record is assembled only if it is stored.
+Making one takes about two microseconds, so that a record is assembled only if it is stored.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ UNREADABLE = Summary(
     keep_reason=None,
     is_discarded=False,
 )
-"""Stands in for the summary of a capture that cannot be read."""
+"""The summary of a capture that cannot be read."""
 
 
 def summarise(capture: Capture) -> Summary:
-    """Return the summary of `capture`; its trace is that of the record that may be made of it."""
+    """Return the summary of `capture`. The record made of it later has the same trace."""
     method_at, traceparent_at = _places[capture.environ_keys]
     values = capture.environ_values
     method = None if method_at is None else values[method_at]
@@ -42,7 +42,7 @@ def summarise(capture: Capture) -> Summary:
     return Summary(
         method.upper() if method else None,
         capture.url_rule,
-        # An exception that escapes before an answer began is a 500 for the client.
+        # An exception that escapes before the response began is a 500 for the client.
         _codes[status] if status else 500 if outcome == "error" else None,
         capture.duration_ns / 1e6,
         outcome,

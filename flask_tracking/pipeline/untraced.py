@@ -1,4 +1,4 @@
-"""Keep OpenTelemetry from tracing what the worker itself asks of the store."""
+"""Keep OpenTelemetry from tracing the worker's own calls to the store."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..runtime.guard import call_foreign
 __all__ = ["untraced"]
 
 CONTEXT = "opentelemetry.context"
-"""The module that is looked up and not imported: who does not use it does not pay for it."""
+"""Looked up instead of imported: apps without OpenTelemetry pay nothing."""
 SUPPRESSED = "suppress_instrumentation"
-"""The key of older instrumentations; newer ones have one of their own beside it."""
+"""The key of older instrumentations; newer ones check another one, too."""
 
 
 @contextlib.contextmanager
 def untraced() -> Iterator[None]:
     """Suppress the instrumentation of database drivers and HTTP clients in this thread or greenlet.
 
-    Without that each batch would be a trace of its own: of a request that nobody made.
+    Otherwise each batch would become a trace of its own.
     """
     context = sys.modules.get(CONTEXT)
     if context is None:

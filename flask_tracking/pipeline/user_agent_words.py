@@ -1,7 +1,7 @@
-"""The words of the first flask-tracking for browsers and systems: ``chrome``, ``macos``.
+"""The words of flask-tracking 1 for browsers and systems, like ``chrome`` and ``macos``.
 
-They were those of Werkzeug before 2.1, which knew a user agent by the first of these marks that it
-holds. Old queries ask for them, so that new documents have the same words.
+They are those of Werkzeug before 2.1, which identified a user agent by the first of these marks that it
+contains. New documents use the same words, so that old queries still find them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PLATFORMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("blackberry", ("blackberry", "playbook")),
     ("symbian", ("symbian",)),
 )
-"""Words with their marks. Marks are lower case, with a blank for all that stands between words."""
+"""Words with their marks. Marks are lower case, with one blank for each run of other characters."""
 
 BROWSERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("google", ("googlebot",)),
@@ -63,7 +63,7 @@ BROWSERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def find_words(string: str) -> tuple[str | None, str | None]:
-    """Return the words for the browser and the system; None for what has no word."""
+    """Return the words for the browser and the system; None if there is no word."""
     text = f" {_BETWEEN_WORDS.sub(' ', string.lower())} "
     return _find_word(BROWSERS, text), _find_word(PLATFORMS, text)
 

@@ -1,10 +1,10 @@
-"""What a user agent is: its browser, its system, and the language that it prefers.
+"""Parse user agents: browser, system and preferred language.
 
-The parser's tables take a tenth of a second to load, most of it without giving the interpreter away:
-`load_tables` is called while the app is set up, not while it serves.
+Loading the parser's tables takes a tenth of a second, mostly with the GIL held, so `load_tables` is
+called during setup.
 
-Agents repeat, and what was parsed is remembered. New ones are parsed as long as there is time to spend,
-to which each of them adds some, and each request a little.
+Parsed agents are cached, because they repeat. New ones are parsed only while a time budget lasts, to
+which each new agent adds some time, and each request a little.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
     from ua_parser import Resolver
 
 MAX_LENGTH = 512
-"""Characters that are parsed: hardly a browser's agent is longer, and parsing is not free."""
+"""The number of characters that are parsed: hardly any browser's agent is longer."""
 MAX_REMEMBERED = 1024
-"""Agents whose names are remembered; those that were not asked for longest make room."""
+"""Maximum number of agents in the cache, from which the least recently used are evicted."""
 CREDIT_NS = 5_000
-"""What each request adds to what may be spent on parsing."""
+"""The time that each request adds to the budget."""
 NEW_CREDIT_NS = 75_000
-"""What an agent that is not remembered adds. Who sends a new one each time costs no more than both."""
+"""The time that a new agent adds. A client that varies its agent costs no more than both."""
 MAX_KNOWN = 256
-"""Clients whose headers are remembered as they came; cleared when there are more."""
+"""Maximum number of clients whose headers are cached; beyond it the cache is cleared."""
 MAX_KNOWN_LENGTH = 1000
-"""Characters of the headers of one client that are worth remembering."""
+"""Maximum length of the headers of one client in that cache."""
 MAX_SAVED_NS = 20_000_000
-"""What may be spent at once, as by the first requests of a process."""
+"""The maximum budget, available to the first requests of a process."""
 RE2_NS, RE2_CHARACTER_NS = 20_000, 500
-"""What an agent costs with RE2, and each character of it: RE2 is linear, whatever the text."""
+"""The cost of an agent with RE2, and of each of its characters: RE2 takes linear time."""
 MAX_COST_NS = 10_000_000
-"""No agent takes longer without RE2. What does was something else, like a garbage collection."""
+"""The maximum cost of an agent without RE2. A longer measurement was a garbage collection or so."""
 NOT_PARSED = "user agent not parsed: too many new ones"
-"""The note of a record whose agent came when all was spent."""
+"""The note of a record whose agent was not parsed because the budget was spent."""
 
 
 class Names(NamedTuple):
-    """What is known of an agent."""
+    """The result of parsing an agent."""
 
     browser: str | None = None
     version: str | None = None
@@ -61,34 +61,34 @@ UNKNOWN = Names()
 
 
 class SpentError(Exception):
-    """Nothing may be spent on a new agent now."""
+    """The budget for new agents is spent."""
 
 
 class UserAgentParser:
-    """Parses agents, and remembers them.
+    """Parses agents, with a cache.
 
-    It has no locks that a fork may find taken for ever, as the caches of ``ua_parser`` have. Where
-    threads meet in it, some agent is parsed twice, or some credit is lost.
+    Unlike the caches of ``ua_parser`` it has no lock that could stay taken after a fork. At worst,
+    concurrent threads parse an agent twice or lose some of the budget.
     """
 
     def __init__(self, clock: Callable[[], int] = time.thread_time_ns) -> None:
-        """Spend time by `clock`, in ns: by default that of this thread's CPU alone."""
+        """Measure time by `clock`, in ns. The default is the thread's CPU time."""
         self._clock = clock
         self._saved_ns = MAX_SAVED_NS
         self._resolver: Resolver | None = None
         self._is_linear = False
         self._generation = -1
         self.known: dict[tuple[str, str], UserAgent] = {}
-        """What was made of the headers of up to `MAX_KNOWN` clients: most send many requests."""
+        """The results by the headers of up to `MAX_KNOWN` clients, most of which send many requests."""
         self._remembered = lru_cache(maxsize=MAX_REMEMBERED)(self._parse_new)
 
     def load(self) -> None:
-        """Load the tables, if that was not done yet."""
+        """Load the tables, unless they are loaded."""
         with lock:
             self._get_resolver()
 
     def parse(self, string: str) -> Names | None:
-        """Return what is known of an agent; None where that would take more than may be spent."""
+        """Return the names of an agent; None if the budget is spent."""
         self.earn()
         try:
             return self._remembered(string[:MAX_LENGTH])
@@ -96,7 +96,7 @@ class UserAgentParser:
             return None
 
     def earn(self) -> None:
-        """Give what each request gives to be spent on new agents."""
+        """Add a request's share to the budget."""
         if self._saved_ns < MAX_SAVED_NS:
             self._save(CREDIT_NS)
 
@@ -107,7 +107,7 @@ class UserAgentParser:
         self._save(NEW_CREDIT_NS)
         if self._saved_ns < 0:
             raise SpentError
-        self.load()  # before the clock runs: whoever comes first does not pay for all
+        self.load()  # not part of the measured cost
         began_ns = self._clock()
         try:
             return self._read(string)
@@ -115,7 +115,7 @@ class UserAgentParser:
             self._saved_ns -= self._count_cost(string, self._clock() - began_ns)
 
     def _count_cost(self, string: str, took_ns: int) -> int:
-        if self._is_linear:  # then it need not be measured, and is the same each time
+        if self._is_linear:  # calculated, so that it is the same each time
             return RE2_NS + RE2_CHARACTER_NS * len(string)
         return min(took_ns, MAX_COST_NS)
 
@@ -138,7 +138,7 @@ class UserAgentParser:
         )
 
     def _get_resolver(self) -> Resolver:
-        """Return it, for as long as who asks holds the lock."""
+        """Return the resolver, to be used while the lock is held."""
         if self._resolver is None or self._generation != lock.generation:
             self._resolver, self._is_linear = _load_resolver()
             self._generation = lock.generation
@@ -146,8 +146,8 @@ class UserAgentParser:
 
 
 def _load_resolver() -> tuple[Resolver, bool]:
-    """Return the resolver, and whether it takes time in proportion to an agent's length."""
-    # Imported here: a command that shows records does without it, and it is not light.
+    """Return the resolver, and whether it takes linear time."""
+    # Imported here: commands that show records do not need it, and it is slow to import.
     from ua_parser.loaders import load_builtins, load_lazy_builtins
 
     try:
@@ -157,27 +157,27 @@ def _load_resolver() -> tuple[Resolver, bool]:
 
         browsers, systems, _ = load_builtins()
         return BasicResolver((browsers, systems, [])), False
-    # Of three tables the one of devices is by far the largest, and not asked.
+    # The table of devices, by far the largest of the three, is not used.
     browsers, systems, _ = load_lazy_builtins()
     return Re2Resolver((browsers, systems, [])), True
 
 
 _parser = UserAgentParser()
-"""One for all apps of a process: agents are the same everywhere."""
+"""Shared by all apps of a process."""
 
 
 def load_tables() -> None:
-    """Load what parsing needs: the first request would wait for it."""
+    """Load the parser's tables, so that the first request need not wait for them."""
     _parser.load()
 
 
 def parse_user_agent(
     string: str | None, accept_language: str | None = None
 ) -> tuple[UserAgent | None, str | None]:
-    """Read a ``User-Agent`` header, and the preferred language of ``Accept-Language``.
+    """Parse a ``User-Agent`` header, and the preferred language of ``Accept-Language``.
 
     Returns:
-        The agent, None where there is no such header; and a note where it was not parsed.
+        The agent, or None without the header; and a note if it was not parsed.
     """
     if string is None:
         return None, None

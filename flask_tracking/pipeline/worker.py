@@ -1,7 +1,7 @@
-"""What makes records of captures and gives them to an exporter, and sees to it when the process ends.
+"""Workers make records of captures, pass them to an exporter, and finish when the process exits.
 
-`SyncWorker` does all of it inside the request; `batch.BatchWorker` is what production uses. Both are
-composed of the rules, a `Processor`, a `Delivery` and the `Counters` of their app.
+`SyncWorker` does everything inside the request; the default is `batch.BatchWorker`. Both are composed
+of the rules, a `Processor`, a `Delivery` and the `Counters` of their app.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["SyncWorker", "Worker"]
 
 
 class Worker(ABC):
-    """Makes records of captures that the rules store, and gives them to an exporter."""
+    """Base class of workers: makes records of captures and passes them to an exporter."""
 
     _uses_exporter = True
 
@@ -40,13 +40,13 @@ class Worker(ABC):
         hooks: Hooks = NO_HOOKS,
         failures: Counter[str] | None = None,
     ) -> None:
-        """Take what is wanted.
+        """Store the arguments.
 
         Args:
-            settings: of the app.
-            exporter: where records go.
-            hooks: what the app is asked.
-            failures: where `guard` counts what it catches in the requests of the app.
+            settings: the settings of the app.
+            exporter: the exporter.
+            hooks: the functions of the app.
+            failures: the counter in which `guard` counts errors in requests of the app.
         """
         self._settings = settings
         self._exporter = exporter
@@ -67,14 +67,13 @@ class Worker(ABC):
         self._delivery = Delivery(self._exporter, self._counters, self._rules.refresh_soon)
 
     def after_fork_in_child(self) -> None:
-        """Begin anew: the parent sends what it had queued, and no thread of its survived."""
+        """Start again: the parent sends its queue, and its thread does not exist here."""
         self._reset()
 
     def prepare(self) -> None:
-        """Import, load and compile now what else the first capture would wait for.
+        """Import, load and compile now, so that the first capture need not wait for it.
 
-        A child that is forked later uses the same. When it fails, that is logged, and tried again with
-        the first capture.
+        Children forked later share the result. Errors are logged, and the first capture tries again.
         """
         with guard.counting(self._failures):
             guard.call_foreign("preparing the worker", self._processor.prepare, default=None)
@@ -82,57 +81,57 @@ class Worker(ABC):
 
     @property
     def shutdown_timeout_s(self) -> float:
-        """How long the exit of the process waits, in seconds."""
+        """How long the exit of the process waits for this worker, in seconds."""
         return self._settings.shutdown_timeout_s
 
     @abstractmethod
     def submit(self, capture: Capture) -> None:
-        """Take a capture."""
+        """Accept a capture."""
 
     @abstractmethod
     def flush(self, timeout_s: float) -> bool:
-        """Wait until what was submitted before is stored or dropped; False when time ran out."""
+        """Wait until all captures submitted before are stored or dropped; False if time ran out."""
 
     def close(self, timeout_s: float) -> bool:
-        """Store what is queued, then close the exporter.
+        """Store queued captures, then close the exporter.
 
-        What cannot be stored within `timeout_s` is counted as dropped and said in the log. Closing
-        twice is harmless; a capture that comes later is dropped.
+        Records that are not stored within `timeout_s` are counted as dropped and logged. Closing twice
+        is harmless; later captures are dropped.
 
         Returns:
-            False when time ran out.
+            False if time ran out.
         """
         self.stop(timeout_s)
         return self.join(timeout_s)
 
     def stop(self, timeout_s: float | None = None) -> None:
-        """Begin to close, and do not wait.
+        """Begin to close without waiting.
 
         Args:
-            timeout_s: how long all of it may take; by default as long as at the end of the process.
+            timeout_s: time limit for closing; by default that of the exit of the process.
         """
         self._ends_at = monotonic() + (self.shutdown_timeout_s if timeout_s is None else timeout_s)
         self._begin_to_close()
 
     def let_go(self) -> None:
-        """Close, and wait for no thread: the app is gone."""
+        """Close without waiting for a thread, because the app was garbage-collected."""
         self.stop()
         self._close_here()
 
     @abstractmethod
     def _begin_to_close(self) -> None:
-        """Do what `stop` promises."""
+        """Implement `stop`."""
 
     @abstractmethod
     def _close_here(self) -> None:
-        """Close the exporter on this thread, where no thread of the worker does."""
+        """Close the exporter on this thread, unless a thread of the worker does."""
 
     @abstractmethod
     def join(self, timeout_s: float) -> bool:
-        """Wait until all is closed; False when time ran out, and what was left is dropped."""
+        """Wait until everything is closed. If time runs out, drop the rest and return False."""
 
     def _close_exporter(self) -> None:
-        """Close it, unless another app's worker still uses it: that one closes it then."""
+        """Close the exporter, unless the worker of another app still uses it and will close it."""
         self._uses_exporter = False
         others = [worker for worker in _workers if worker._exporter is self._exporter]
         if not any(worker._uses_exporter for worker in others):
@@ -141,12 +140,12 @@ class Worker(ABC):
                 guard.call_foreign("closing the exporter", self._exporter.close, left_s, default=None)
 
     def abandon(self) -> None:
-        """Let go of what would keep the process from ending."""
+        """Release everything that could keep the process from exiting."""
         guard.call_foreign("abandoning the exporter", self._exporter.abandon, default=None)
 
     @property
     def stats(self) -> Stats:
-        """What has been done so far."""
+        """A snapshot of the counters."""
         with self._lock:
             return self._counters.read(self._queue_bytes())
 
@@ -160,20 +159,20 @@ class Worker(ABC):
         return [judge(self._rules.judge, capture) for capture in captures]
 
     def _choose(self, judged: Sequence[Judged]) -> list[Judged]:
-        """Count captures, and return those of which records are to be made."""
+        """Count captures, and return those that become records."""
         chosen = [one for one in judged if one.is_stored]
         with self._lock:
-            if self._delivery.is_abandoned:  # all of them are counted as lost
+            if self._delivery.is_abandoned:  # all are counted as lost already
                 return []
             self._counters.add_to_totals(one.summary for one in judged)
             self._counters.not_stored += len(judged) - len(chosen)
             gap = self._counters.take_gap() if chosen else 0
-        if gap:  # of several threads one tells of it
+        if gap:  # of several threads, one reports it
             chosen[0] = chosen[0]._replace(dropped_before=gap)
         return chosen
 
     def _settle_processed(self, processed: Processed) -> list[Record]:
-        """Count what was made of captures, and return the records."""
+        """Count the results of processing, and return the records."""
         with self._lock:
             if self._delivery.is_abandoned:
                 return []
@@ -186,7 +185,7 @@ class Worker(ABC):
         return processed.records
 
     def _drop_undelivered(self, undelivered: Undelivered) -> None:
-        """Count records that are given up; the lock must be held."""
+        """Count records that are given up. The lock must be held."""
         records = undelivered.records
         self._counters.drop(
             undelivered.reason,
@@ -197,7 +196,7 @@ class Worker(ABC):
 
 
 class SyncWorker(Worker):
-    """Stores each record before the server gets the end of the response; retries nothing."""
+    """Stores each record before the response ends, without retries."""
 
     def submit(self, capture: Capture) -> None:
         """Store the record of `capture` now, or drop it."""
@@ -206,7 +205,7 @@ class SyncWorker(Worker):
         try:
             with guard.counting(self._failures):
                 undelivered = self._store(capture)
-        except BaseException:  # it goes on to whom it belongs, and is counted here
+        except BaseException:  # counted here, and passed on to the server
             with self._lock:
                 self._counters.drop("worker_failed")
             raise
@@ -223,17 +222,17 @@ class SyncWorker(Worker):
         return self._delivery.deliver_once(records)
 
     def flush(self, timeout_s: float) -> bool:
-        """Return True: nothing waits."""
+        """Return True: captures never wait."""
         return True
 
     def _begin_to_close(self) -> None:
-        """Do nothing: to close the exporter may take its time."""
+        """Do nothing: closing the exporter may take time."""
 
     def _close_here(self) -> None:
         self._close_exporter()
 
     def join(self, timeout_s: float) -> bool:
-        """Close the exporter; return True, for nothing waits."""
+        """Close the exporter; return True, because captures never wait."""
         self._close_here()
         return True
 
@@ -246,7 +245,7 @@ def _end_workers() -> None:
     for worker in workers:
         guard.call_foreign("stopping a worker", worker.stop, default=None)
     began = monotonic()
-    for worker in workers:  # all at once: two apps take no longer than one
+    for worker in workers:  # they share the time: two apps take no longer than one
         left_s = max(0.0, began + worker.shutdown_timeout_s - monotonic())
         guard.call_foreign("waiting for a worker", worker.join, left_s, default=False)
 
