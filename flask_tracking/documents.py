@@ -190,8 +190,8 @@ class Tracking(Document):
             return open_collection().database  # type: ignore[no-any-return]
         if tracked is not None:
             raise TrackingError(
-                f"The app {tracked.name!r} exports to {type(tracked.exporter).__name__}, which is no "
-                "MongoDB collection. Ask the exporter itself."
+                f"The app {tracked.name!r} has no MongoDB collection: its exporter is "
+                f"{type(tracked.exporter).__name__}. Query the exporter instead."
             )
         return get_db()  # type: ignore[no-any-return]
 

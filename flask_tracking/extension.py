@@ -241,10 +241,8 @@ class Tracking:
 
 
 def _wrong(name: str, value: object, wanted: str) -> ConfigError:
-    kind = (
-        f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
-    )
-    return ConfigError(f"Tracking({name}=...) is {kind}, but it wants {wanted}.")
+    kind = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    return ConfigError(f"Invalid Tracking({name}=...): got {kind}, expected {wanted}.")
 
 
 _PARAMETERS = {
@@ -253,7 +251,7 @@ _PARAMETERS = {
     "redact": "path, value, rule",
     "on_record": "record",
 }
-"""What each function is called with."""
+"""The arguments of each function."""
 
 
 def _check_function(name: str, function: Callable[..., Any]) -> None:
@@ -262,17 +260,17 @@ def _check_function(name: str, function: Callable[..., Any]) -> None:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return  # some built-in functions have none
+        return  # some built-in functions have no signature
     parameters = _PARAMETERS[name]
     try:
         signature.bind(*filter(None, parameters.split(", ")))
     except TypeError:
-        raise _wrong(name, function, f"one that can be called as {name}({parameters})") from None
+        raise _wrong(name, function, f"a callable that takes {name}({parameters})") from None
 
 
 def _check_exporter(exporter: object) -> None:
     if not isinstance(exporter, Exporter | None):
-        raise _wrong("exporter", exporter, "an Exporter, like MemoryExporter()")
+        raise _wrong("exporter", exporter, "an Exporter like MemoryExporter()")
 
 
 def _find_app(app: object) -> Flask:
@@ -281,9 +279,7 @@ def _find_app(app: object) -> Flask:
         try:
             app = app._get_current_object()
         except RuntimeError:
-            raise _wrong(
-                "app", app, "a Flask app, and no context is active here that has one"
-            ) from None
+            raise _wrong("app", app, "a Flask app, and no app context is active here") from None
     if isinstance(app, Flask):
         return app
     for name in ("app", "server"):  # of Connexion, Dash and other wrappers

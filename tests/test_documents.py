@@ -269,7 +269,10 @@ def test_without_any_app(
 def test_app_that_exports_elsewhere(app: Flask, memory: MemoryExporter) -> None:
     """An app whose records are in no MongoDB has no documents, and that is said."""
     Tracking(app, exporter=memory)
-    with app.app_context(), pytest.raises(TrackingError, match="exports to MemoryExporter"):
+    with (
+        app.app_context(),
+        pytest.raises(TrackingError, match="has no MongoDB collection: its exporter is MemoryExporter"),
+    ):
         TrackingDocument.objects  # noqa: B018 - asking for it is what raises
 
 

@@ -105,14 +105,14 @@ def test_wrong_setting_changes_nothing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"exporter": MemoryExporter}, "is the class MemoryExporter, but it wants an Exporter"),
-        ({"exporter": "mongodb://127.0.0.1"}, "is of type str, but it wants an Exporter"),
-        ({"user_repr": "name"}, "is of type str, but it wants a function"),
-        ({"user_loader": 17}, "is of type int, but it wants a function"),
-        ({"redact": True}, "is of type bool, but it wants a function"),
-        ({"on_record": [print]}, "is of type list, but it wants a function"),
-        ({"redact": lambda a: a}, r"wants one that can be called as redact\(path, value, rule\)"),
-        ({"user_loader": lambda a: a}, r"wants one that can be called as user_loader\(\)"),
+        ({"exporter": MemoryExporter}, "got the class MemoryExporter, expected an Exporter"),
+        ({"exporter": "mongodb://127.0.0.1"}, "got str, expected an Exporter"),
+        ({"user_repr": "name"}, "got str, expected a function"),
+        ({"user_loader": 17}, "got int, expected a function"),
+        ({"redact": True}, "got bool, expected a function"),
+        ({"on_record": [print]}, "got list, expected a function"),
+        ({"redact": lambda a: a}, r"expected a callable that takes redact\(path, value, rule\)"),
+        ({"user_loader": lambda a: a}, r"expected a callable that takes user_loader\(\)"),
     ],
 )
 def test_wrong_argument(arguments: Any, message: str) -> None:
@@ -154,20 +154,20 @@ class DashApp:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (ConnexionApp("x"), r"of type ConnexionApp, .* in its attribute: Tracking\(x\.app\)\."),
-        (DashApp("x"), r"of type DashApp, .* in its attribute: Tracking\(x\.server\)\."),
-        (None, "of type NoneType, but it wants a Flask app.$"),
-        (Flask, "the class Flask, but it wants a Flask app, like the one that an app factory returns"),
-        (make_app, r"of type function, .* app factory returns: Tracking\(create_app\(\)\)\.$"),
-        (Blueprint("admin", __name__), "of type Blueprint, but it wants a Flask app.$"),
-        (make_app().wsgi_app, "of type method, but it wants a Flask app, like"),
-        (current_app, "of type LocalProxy, but it wants a Flask app, and no context is active here"),
+        (ConnexionApp("x"), r"ConnexionApp, .* in its attribute: Tracking\(x\.app\)\."),
+        (DashApp("x"), r"DashApp, .* in its attribute: Tracking\(x\.server\)\."),
+        (None, "NoneType, expected a Flask app.$"),
+        (Flask, "the class Flask, expected a Flask app, like the one that an app factory returns"),
+        (make_app, r"function, .* app factory returns: Tracking\(create_app\(\)\)\.$"),
+        (Blueprint("admin", __name__), "Blueprint, expected a Flask app.$"),
+        (make_app().wsgi_app, "method, expected a Flask app, like"),
+        (current_app, "LocalProxy, expected a Flask app, and no app context is active here"),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_no_app(given: Any, message: str) -> None:
     """What is not an app is an error that says where the app is."""
-    with pytest.raises(ConfigError, match=rf"^Tracking\(app=\.\.\.\) is {message}"):
+    with pytest.raises(ConfigError, match=rf"^Invalid Tracking\(app=\.\.\.\): got {message}"):
         Tracking().init_app(given)
     if given is not None:
         with pytest.raises(ConfigError, match=message):

@@ -1,4 +1,4 @@
-"""``flask tracking``: the commands, one module for each group of them, imported when it is used."""
+"""The commands of ``flask tracking``. Each group has a module, imported when it is used."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _MODULES = {
     "show": "records",
     "unkeep": "kept",
 }
-"""In which module each command is defined."""
+"""The module of each command."""
 
 
 class _Commands(AppGroup):
-    """Imports the module of a command when the command is asked for."""
+    """Imports the module of a command when the command is used."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command. A wrong name loads them all, for Click to suggest one."""
+        """Return a command. An unknown name loads all modules, so that Click can suggest one."""
         if cmd_name in _MODULES:
             self._load(_MODULES[cmd_name])
         elif cmd_name not in self.commands:
@@ -43,7 +43,7 @@ class _Commands(AppGroup):
     def _load(self, *modules: str) -> None:
         for module in modules:
             for command in import_module(f".{module}", __name__).COMMANDS:
-                # What the app has put in the place of one of ours stays.
+                # A command that the app has replaced stays.
                 self.commands.setdefault(command.name, command)
 
 
@@ -55,7 +55,7 @@ def register(app: Flask) -> None:
 
 
 def is_command_running() -> bool:
-    """Tell whether the app is being made for a ``flask`` command, and not to serve requests."""
+    """Return True if the app is created for a ``flask`` command that serves no requests."""
     context = click.get_current_context(silent=True)
     if context is None or context.info_name == "run":
         return False

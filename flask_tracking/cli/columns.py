@@ -1,4 +1,4 @@
-"""Tables for a terminal: columns that fit its width."""
+"""Tables that fit the width of a terminal."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Column(NamedTuple):
     cells: list[str]
     is_number: bool = False
     least: int | None = None
-    """To how many cells it may shrink; None when it may not."""
+    """The number of terminal cells to which it may shrink; None if it may not."""
     short: list[str] | None = None
-    """What the cells are in a narrow table; None when they are the same."""
+    """The cells in a narrow table; None if they are the same."""
     rank: int = 0
-    """Narrow tables do without columns: those of rank 1 go first, those of rank 0 stay."""
+    """Narrow tables leave columns out, those of rank 1 first. Columns of rank 0 always stay."""
 
 
 def terminal_width() -> int | None:
-    """Return how many cells a line of the terminal has; None where the output is no terminal.
+    """Return the width of the terminal in cells; None if the output is not a terminal.
 
-    Into a pipe everything is written whole: whoever reads it there has no columns.
+    Output to a pipe or a file is never cut.
     """
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
@@ -41,12 +41,12 @@ def terminal_width() -> int | None:
 def render_columns(
     columns: list[Column], width: int | None = None, styles: Sequence[Style] | None = None
 ) -> str:
-    """Return a line of titles, and a line for each cell of the columns.
+    """Return a line of titles, and a line for each row.
 
     Args:
-        columns: with as many cells in each; those whose cells are all empty are left out.
-        width: the terminal's, in cells; None cuts nothing and leaves nothing out.
-        styles: how each line but the titles looks; by default like all text.
+        columns: the columns, with the same number of cells each. Empty ones are left out.
+        width: the width of the terminal in cells; None for no limit.
+        styles: the style of each row, by default plain.
     """
     columns = [column for column in columns if any(column.cells)]
     if width is not None:
@@ -67,11 +67,11 @@ def render_columns(
 
 
 def leave_out(columns: list[Column], width: int) -> list[Column]:
-    """Shorten cells, then leave columns out, until the others fit at their narrowest."""
+    """Shorten cells, then leave columns out, until the rest fits at its narrowest."""
     if not _is_too_wide(columns, width):
         return columns
     columns = [one._replace(cells=one.short) if one.short else one for one in columns]
-    # Of one rank the last goes first.
+    # Within a rank, the last column goes first.
     for _, _, column in sorted((one.rank, -at, one) for at, one in enumerate(columns)):
         if column.rank and _is_too_wide(columns, width):
             columns = [one for one in columns if one is not column]
@@ -88,7 +88,7 @@ def _natural_width(column: Column) -> int:
 
 
 def _fit(widths: list[int], columns: Sequence[Column], total: int | None) -> list[int]:
-    """Shrink columns, the widest first, until the table fits or none can shrink."""
+    """Shrink columns, the widest first, until the table fits or no column can shrink."""
     if total is None:
         return widths
     widths = list(widths)
@@ -105,7 +105,7 @@ def _fit(widths: list[int], columns: Sequence[Column], total: int | None) -> lis
 
 
 def cell_width(text: str) -> int:
-    """Return how many cells of a terminal `text` takes."""
+    """Return the number of terminal cells that `text` takes."""
     if text.isascii():
         return len(text)
     return sum(map(_character_width, text))
@@ -118,7 +118,7 @@ def _character_width(character: str) -> int:
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
-    """Return `text` in so many cells of a terminal, cut or filled up."""
+    """Cut or pad `text` to a number of terminal cells."""
     if cell_width(text) > width:
         while cell_width(text) > width - 1:
             text = text[:-1]

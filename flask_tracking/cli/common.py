@@ -1,4 +1,4 @@
-"""What all commands need: the app's store, and errors as one line."""
+"""Helpers for commands: find the app's store, and report errors in one line."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from ..registry import TrackedApp, find_tracked
 from ..runtime.text import visible
 
 CHECK = "Check that it runs, and the URI; the page Operations of the docs says more."
-"""What to do about a database that does not do what it should."""
+"""The advice after an error of the database."""
 
 SHORT_ID = re.compile(r"([0-9a-f]{8})(?:…|\.{1,3})([0-9a-f]{6})")
-"""The second and the number of an id; a keyboard has dots for what stands between."""
+"""The second and the number of an id. Dots may replace the ellipsis, which is hard to type."""
 PAGE = 500
-"""So many records of a second are read at once."""
+"""The number of records of one second that are read at a time."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Make a command end with one line instead of a traceback when a `TrackingError` says why."""
+    """Decorate a command to report a `TrackingError` in one line instead of a traceback."""
 
     @functools.wraps(command)
     def reporting(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -49,19 +49,19 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def get_current() -> TrackedApp:
-    """Return what belongs to the current app.
+    """Return the state of the current app.
 
     Raises:
         TrackingError: the app is not tracked.
     """
     tracked = find_tracked()
     if tracked is None:
-        raise TrackingError(f"The app {current_app.name!r} is not tracked: Tracking(app) is missing.")
+        raise TrackingError(f"The app {current_app.name!r} is not tracked: call Tracking(app).")
     return tracked
 
 
 def get_exporter() -> Exporter:
-    """Return the exporter of the current app; it is closed when the command ends.
+    """Return the exporter of the current app, which is closed when the command ends.
 
     Raises:
         TrackingError: the app is not tracked.
@@ -72,36 +72,36 @@ def get_exporter() -> Exporter:
 
 
 def get_store() -> Store:
-    """Return the store of the current app; it is closed when the command ends.
+    """Return the store of the current app, which is closed when the command ends.
 
     Raises:
-        TrackingError: the app is not tracked, or its exporter is no store.
+        TrackingError: the app is not tracked, or its exporter is not a store.
     """
     exporter = get_exporter()
     store = find_store(exporter)
     if store is None:
         raise TrackingError(
-            f"{type(exporter).__name__} is not a store: it takes records and gives none back."
+            f"{type(exporter).__name__} is not a store: it takes records but returns none."
         )
     return store
 
 
 def show_problems(problems: Iterable[Problem]) -> None:
-    """Print what is wrong, and what to do about it."""
+    """Print problems and what to do about them."""
     for problem in problems:
         click.secho(visible(str(problem)), fg="red" if problem.level == "error" else "yellow")
 
 
 def is_id(text: str) -> bool:
-    """Tell whether that is an id, a whole or a short one."""
+    """Return True for a full or short id."""
     return ObjectId.is_valid(text) or SHORT_ID.fullmatch(text.lower()) is not None
 
 
 def find_id(store: Store, text: str) -> ObjectId:
-    """Return the id that is meant: a whole one, or a short one as `list` shows it in a narrow terminal.
+    """Return the full id for a full id, or for a short one as `list` shows it in a narrow terminal.
 
     Raises:
-        TrackingError: it is none, or no record or several have it.
+        TrackingError: the id is invalid, or no record or several records have it.
     """
     if ObjectId.is_valid(text):
         return ObjectId(text)
@@ -122,9 +122,9 @@ def find_id(store: Store, text: str) -> ObjectId:
 
 
 def _find_ids(store: Store, second: datetime, tail: str) -> set[ObjectId]:
-    """Return the ids with that end of the records that arrived in a second: a short range of an index.
+    """Return the ids with this end among the records of one second, a short range of the index.
 
-    The first flask-tracking made its ids when it stored a record, at the end of the request.
+    flask-tracking 1 created ids when it stored a record, at the end of the request.
     """
     found: set[ObjectId] = set()
     wanted = Filter(since=second - timedelta(seconds=1), until=second + timedelta(seconds=1))
@@ -136,7 +136,7 @@ def _find_ids(store: Store, second: datetime, tail: str) -> set[ObjectId]:
         seen |= page.keys()
         found |= {one for one in page if str(one).startswith(head) and str(one).endswith(tail)}
         oldest = min(one.date_created for one in page.values())
-        # Once more from the same moment: others of it may not have had room.
+        # The same millisecond again: more of its records may follow after the page.
         wanted = dataclasses.replace(wanted, until=oldest + timedelta(milliseconds=1))
     return found
 
@@ -145,7 +145,7 @@ def get_record(store: Store, record_id: ObjectId) -> Record:
     """Return the record with this id.
 
     Raises:
-        TrackingError: there is none.
+        TrackingError: there is none with this id.
     """
     record = store.get(record_id)
     if record is None:

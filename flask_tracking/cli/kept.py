@@ -1,4 +1,4 @@
-"""``keep`` has a record outlive routine traffic, ``unkeep`` ends that."""
+"""``keep`` protects a record from being overwritten by routine records, ``unkeep`` ends that."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .render import render_line
 
 @click.command()
 @click.argument("record_id", metavar="ID")
-@click.option("--reason", default="asked for", show_default=True, help="Why, for those who read it.")
+@click.option("--reason", default="asked for", show_default=True, help="Why it is kept.")
 @with_appcontext
 @reports_errors
 def keep(record_id: str, reason: str) -> None:
-    """Keep a record: routine traffic will not overwrite it."""
+    """Keep a record: routine records will not overwrite it."""
     store = get_store()
     wanted = find_id(store, record_id)
     record = get_record(store, wanted)
     if record.kept:
-        click.echo(f"Kept already ({visible(record.kept_reason or '-')}): {render_line(record)}")
+        click.echo(f"Already kept ({visible(record.kept_reason or '-')}): {render_line(record)}")
         return
     store.keep(wanted, reason)
     # It may have been overwritten in the meantime.
@@ -34,15 +34,15 @@ def keep(record_id: str, reason: str) -> None:
 @with_appcontext
 @reports_errors
 def unkeep(record_id: str) -> None:
-    """Keep a record no longer."""
+    """Stop keeping a record."""
     store = get_store()
     wanted = find_id(store, record_id)
     record = get_record(store, wanted)
     if not store.unkeep(wanted):
-        raise TrackingError(f"Record {wanted} is not kept. `list --kept` shows those that are.")
+        raise TrackingError(f"Record {wanted} is not kept. `list --kept` shows kept records.")
     click.echo(f"No longer kept: {render_line(record)}")
     if store.get(wanted) is None:
-        click.echo("It is gone: newer records had overwritten it, and only the kept copy was left.")
+        click.echo("It is deleted: newer records had overwritten all but the kept copy.")
     else:
         click.echo("It stays until newer records overwrite it.")
 

@@ -1,4 +1,4 @@
-"""``overrides``: change settings of running processes for a while, without a restart."""
+"""``overrides`` changes settings of running processes temporarily, without a restart."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..exporters.store import find_store
 from .columns import PLAIN, Column, render_columns
 from .common import get_current, get_exporter, get_store, reports_errors
 
-overrides = AppGroup("overrides", help="Change settings of running processes for a while.")
+overrides = AppGroup("overrides", help="Change settings of running processes temporarily.")
 
 
 @overrides.command("set")
@@ -66,12 +66,12 @@ def show_overrides() -> None:
 @with_appcontext
 @reports_errors
 def clear_overrides(names: tuple[str, ...]) -> None:
-    """End overrides early: those with the given names, or all."""
+    """Remove the overrides with the given names, or all."""
     wanted = {check_name(name) for name in names} or set(NAMES)
     exporter, settings = get_exporter(), get_current().settings
     cleared = [one.name for one in _load_overrides(exporter) if one.name in wanted]
     if not cleared:
-        click.echo("No such override is set.\n" if names else "No override is set.\n")
+        click.echo("No override with such a name is set.\n" if names else "No overrides are set.\n")
     else:
         get_store().clear_overrides(cleared)
         click.echo(f"Cleared: {', '.join(cleared)}. {_when(settings)}\n")
@@ -92,12 +92,12 @@ def _load_overrides(exporter: Exporter) -> Sequence[Override]:
 
 
 def render_overrides(settings: Settings, active: Sequence[Override], now: datetime) -> str:
-    """Return a table of the settings that can be overridden; overridden ones are coloured.
+    """Return a table of the settings that can be overridden, with the overridden ones in colour.
 
     Args:
-        settings: of the app.
+        settings: the settings of the app.
         active: its overrides.
-        now: in UTC.
+        now: the current time, in UTC.
     """
     changed = change_settings(settings, active)
     until = {override.name: override.expires_at for override in active}
@@ -132,7 +132,7 @@ def _until(expires_at: datetime, now: datetime) -> str:
 
 
 def _in_words(left: timedelta) -> str:
-    """Return a duration by its two largest units, like ``1h 59m``."""
+    """Return a duration in its two largest units, like ``1h 59m``."""
     seconds = max(0, round(left.total_seconds()))
     parts = []
     for unit, length_s in reversed(UNITS_S.items()):

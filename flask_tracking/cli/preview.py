@@ -1,4 +1,4 @@
-"""What would be stored of a request: the way of a real one, without its view."""
+"""Show the record of a request as text, processed like a real request but without its view."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 def preview_request(
     app: Flask, tracked: TrackedApp, redactor: Redactor, request: RawRequest
 ) -> Record | None:
-    """Return what would be stored of `request`, None when nothing would.
+    """Return the record that would be stored of `request`, or None if it is excluded.
 
-    It is copied, assembled and redacted as if the app had read it whole. No code of the app runs, so
-    there is no response. What excludes it by its path, its method or a mark of its view holds.
+    It is copied, assembled and redacted as if the app had read all of it. No code of the app runs, so
+    there is no response. Exclusions by path, by method and by marks of the view apply.
     """
     captures: list[Capture] = []
     environ = request.environ()
@@ -56,7 +56,7 @@ def preview_request(
         return None
     if route is not None:
         rule, arguments = route
-        # What stands in the path is redacted by the names that it has there.
+        # Values in the path are redacted by the names of their arguments.
         capture = capture._replace(
             endpoint=rule.endpoint,
             url_rule=rule.rule,
@@ -70,5 +70,5 @@ def _find_route(app: Flask, environ: WSGIEnvironment) -> tuple[Rule, Mapping[str
     try:
         adapter = app.create_url_adapter(app.request_class(environ))
         return None if adapter is None else adapter.match(return_rule=True)
-    except HTTPException:  # no such path, or not for this method: the same as for a real one
+    except HTTPException:  # no route for this path or method: same as for a real request
         return None

@@ -1,4 +1,4 @@
-"""A request as text, like ``curl -v`` and browsers show it, made into a WSGI environ."""
+"""Parse a request as text, like that of ``curl -v`` or a browser, into a WSGI environ."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RawRequest(NamedTuple):
     body: bytes
 
     def environ(self) -> WSGIEnvironment:
-        """Return the environ that a server would make of it."""
+        """Return the environ that a server would create."""
         url = urlsplit(self.target if "://" in self.target.partition("?")[0] else "")
         path, _, query = self.target.removeprefix(f"{url.scheme}://{url.netloc}").partition("?")
         values: WSGIEnvironment = {
@@ -56,10 +56,11 @@ class RawRequest(NamedTuple):
 
 
 def parse_request(data: bytes) -> RawRequest:
-    """Read a request line, headers, an empty line and a body.
+    """Parse a request line, headers, an empty line and a body.
 
     Raises:
-        TrackingError: it is none; names the line and what to write there, and quotes nothing.
+        TrackingError: a line is invalid. The message names the line and what is expected, and quotes
+            nothing.
     """
     data = data.removeprefix(b"\xef\xbb\xbf")
     end = _END_OF_HEADERS.search(data)
@@ -74,12 +75,10 @@ def parse_request(data: bytes) -> RawRequest:
 def _read_request_line(line: str) -> tuple[str, str, str]:
     match = _REQUEST_LINE.fullmatch(line.rstrip(" "))
     if match is None:
-        raise TrackingError("Line 1 is not a request line. Write one like 'POST /orders?a=1 HTTP/1.1'.")
+        raise TrackingError("Invalid line 1: expected a request line like 'POST /orders?a=1 HTTP/1.1'.")
     method, target, version = match.groups()
     if not (target.startswith("/") or target == "*" or re.match(r"https?://[^/]", target)):
-        raise TrackingError(
-            "Line 1 has a target that is no path. Write one like '/orders?a=1', or a whole URL."
-        )
+        raise TrackingError("Invalid target in line 1: expected a path like '/orders?a=1', or a URL.")
     return method.upper(), target, version
 
 
@@ -87,13 +86,13 @@ def _read_header(line: str, number: int) -> tuple[str, str]:
     match = _HEADER.fullmatch(line)
     if match is None:
         raise TrackingError(
-            f"Line {number} is not a header. Write 'Name: value', on one line, and an empty line "
+            f"Invalid line {number}: expected a header 'Name: value' on one line, or an empty line "
             "before the body."
         )
     name, value = match.groups()
     if name.lower() == "transfer-encoding":
         raise TrackingError(
-            f"Line {number} is a Transfer-Encoding. Leave it out, and write the body as it is without."
+            f"Line {number} is a Transfer-Encoding header. Remove it, and write the decoded body."
         )
     return name, value
 
@@ -102,12 +101,12 @@ def _check_body(headers: tuple[tuple[str, str], ...], body: bytes) -> bytes:
     for number, (name, value) in enumerate(headers, 2):
         if name.lower() != "content-length":
             continue
-        # Editors end a file with a line end that is not part of the body.
+        # Editors end a file with a newline that is not part of the body.
         for one in (body, body.removesuffix(b"\n"), body.removesuffix(b"\r\n")):
             if value == str(len(one)):
                 return one
         raise TrackingError(
-            f"Line {number} gives another length than the body has: {len(body)}. Leave "
-            "Content-Length out: it is counted."
+            f"Invalid Content-Length in line {number}: the body has {len(body)} bytes. Remove the "
+            "header: the length is calculated."
         )
     return body

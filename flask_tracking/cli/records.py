@@ -1,4 +1,4 @@
-"""``list`` shows records a line each, ``show`` one at length."""
+"""``list`` shows one line per record, ``show`` one record in full."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_LIMIT = 10_000
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that make a `Filter`: its keys, each with its value as text."""
+    """Add the options of a `Filter`, one for each of its keys, with values as text."""
     for name, metavar, text in reversed(
         [
             (
@@ -34,13 +34,13 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             (
                 "path",
                 "PATH",
-                "The whole path, or path?query; * stands for any characters: '/orders/*'.",
+                "The full path, or path?query; * matches any characters: '/orders/*'.",
             ),
-            ("slower-than", "TIME", "Took at least so long: 200ms or 1.5s."),
+            ("slower-than", "TIME", "Took at least this long: 200ms or 1.5s."),
             (
                 "user",
                 "USER",
-                "The user's id or text, with or without <User ...>; * stands for any characters.",
+                "The user's id or text, with or without <User ...>; * matches any characters.",
             ),
         ]
     ):
@@ -51,9 +51,13 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("list")
 @filter_options
-@click.option("--kept", "is_kept", is_flag=True, help="Only those that are kept.")
+@click.option("--kept", "is_kept", is_flag=True, help="Only kept records.")
 @click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(1, MAX_LIMIT), help="How many."
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, MAX_LIMIT),
+    help="Maximum number of records.",
 )
 @with_appcontext
 @reports_errors
@@ -69,12 +73,12 @@ def list_records(limit: int, is_kept: bool, **options: str | None) -> None:
 
 
 def explain_nothing(texts: Mapping[str, str | None], is_kept: bool) -> str:
-    """Say what was looked for, and what may find something."""
+    """Return a message that names the filter, with a hint that may find records."""
     given = {name: text for name, text in texts.items() if text is not None}
     options = [f"--{name} {shlex.quote(visible(text))}" for name, text in given.items()]
     options += ["--kept"] if is_kept else []
     if not options:
-        return "No records are stored. `flask tracking init` says where they are looked for."
+        return "No records are stored. `flask tracking init` shows which collections are read."
     wanted = " ".join(options)
     hint = next((hint for name in _HINTS if (hint := _HINTS[name](given.get(name)))), None)
     return f"No records match {wanted}. Try {hint}." if hint else f"No records match {wanted}."
@@ -90,7 +94,7 @@ def _hint_at_path(path: str | None) -> str | None:
     if path is None or is_pattern(path):
         return None
     without_query, mark, _ = path.partition("?")
-    # A path alone is found with any query.
+    # A path without a query string matches any query string.
     return f"--path {shlex.quote(visible(without_query) + ('' if mark else '*'))}"
 
 
@@ -99,7 +103,7 @@ def _hint_at_time(since: str | None) -> str | None:
 
 
 _HINTS = {"user": _hint_at_user, "path": _hint_at_path, "since": _hint_at_time}
-"""What may find more, by option."""
+"""Hints that may find more records, by option."""
 
 
 @click.command()
@@ -107,9 +111,9 @@ _HINTS = {"user": _hint_at_user, "path": _hint_at_path, "since": _hint_at_time}
 @with_appcontext
 @reports_errors
 def show(record_id: str) -> None:
-    """Show one record at length.
+    """Show one record in full.
 
-    ID is one that `list` shows, whole or short.
+    ID is a full or short id from `list`.
     """
     store = get_store()
     click.echo(render_record(get_record(store, find_id(store, record_id))))

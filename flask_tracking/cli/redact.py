@@ -26,12 +26,12 @@ from .redaction import make_current_redactor, make_current_stored_redactor
 from .render import render_record
 
 MAX_BYTES = 64 * 1024 * 1024
-"""A file that is longer is no request that anybody wants to look at."""
+"""Maximum size of a file with a request."""
 
 
 @click.group()
 def redact() -> None:
-    """List redaction formats, and try redaction on a request."""
+    """List formats of secrets, and try redaction on a request."""
 
 
 @redact.command()
@@ -40,8 +40,8 @@ def redact() -> None:
 def formats() -> None:
     """List the formats of secrets, with their sources.
 
-    TRACKING_REDACT_OFF takes their ids, and remarks have them. A narrow terminal leaves the sources
-    out; into a pipe all is written whole.
+    Use their ids in TRACKING_REDACT_OFF; remarks of records show them, too. A narrow terminal leaves
+    out the sources, output to a pipe is complete.
     """
     settings = get_current().settings
     columns = [
@@ -65,11 +65,11 @@ def _is_off(one: Format, settings: Settings) -> bool:
 def _describe(settings: Settings) -> Iterable[str]:
     off = sum(_is_off(one, settings) for one in FORMATS)
     version = make_current_stored_redactor().version
-    yield f"{len(FORMATS)} formats, {off} of them off. Records get the version {version}."
+    yield f"{len(FORMATS)} formats, {off} of them off. The redaction version is {version}."
     yield f"{count_names()} sensitive names, like password, apiKey and card_number."
     for text, own in (
         ("Added by TRACKING_REDACT_NAMES", settings.redact_names),
-        ("Freed by TRACKING_REDACT_ALLOW", settings.redact_allow),
+        ("Removed by TRACKING_REDACT_ALLOW", settings.redact_allow),
         ("Patterns of TRACKING_REDACT_PATTERNS", tuple(dict(settings.redact_patterns))),
     ):
         if own:
@@ -83,17 +83,17 @@ def _describe(settings: Settings) -> Iterable[str]:
 @with_appcontext
 @reports_errors
 def preview(source: str) -> None:
-    """Show what would be stored of a request, and list what would be removed.
+    """Show the record of a request, and list the values that redaction removes.
 
-    PATH is a file with a request as text, - is standard input: the request line, headers, an empty
-    line, the body. ID is that of a record: it is shown as `scrub` would leave it. Nothing is stored.
+    PATH is a file with a request as text, or - for standard input: the request line, headers, an empty
+    line, the body. ID is that of a record, which is shown as `scrub` would leave it. Nothing is stored.
     """
     record = _preview_stored(source) if _is_id(source) else _preview_file(source)
     click.echo(render_record(record))
     click.echo()
     click.echo(_render_remarks(record.redacted))
     if not get_current().settings.redact:
-        click.secho("TRACKING_REDACT is False: only four headers are hidden.", fg="yellow")
+        click.secho("TRACKING_REDACT is False: only four headers are redacted.", fg="yellow")
 
 
 def _is_id(source: str) -> bool:
@@ -126,11 +126,11 @@ def _read(source: str) -> bytes:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise TrackingError(
-            f"{source!r} cannot be read ({reason}). Name a file with a request, - for standard input, "
-            "or the id of a record, like 6b0b2833420c3ba6703982aa or 6b0b2833..3982aa."
+            f"Cannot read {source!r} ({reason}). Expected a file with a request, - for standard input, "
+            "or the id of a record like 6b0b2833420c3ba6703982aa or 6b0b2833..3982aa."
         ) from None
     if len(data) > MAX_BYTES:
-        raise TrackingError(f"{source!r} is longer than 64 MiB. Cut its body.")
+        raise TrackingError(f"{source!r} is larger than 64 MiB. Shorten its body.")
     return data
 
 

@@ -1,4 +1,4 @@
-"""What the commands that redact need of the app, apart from all others: its import takes long."""
+"""Redactors for commands, in a module of their own because importing it is slow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def make_current_redactor() -> Redactor:
 
 
 def make_current_stored_redactor() -> Redactor:
-    """Return the same for records that are stored already."""
+    """Return the same for stored records."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     tracked = get_current()
     return make_stored_redactor(tracked.settings, literals_of(app), tracked.redact)

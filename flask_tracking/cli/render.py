@@ -1,4 +1,4 @@
-"""Records as text for a terminal, and nothing in it that it would obey."""
+"""Records as text for a terminal, without control characters."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ..runtime.text import visible
 from .columns import PLAIN, Column, Style, cell_width, leave_out, pad, render_columns
 
 LEAST_PATH = 15
-"""With this a table fits 40 cells, beside a status and a short id."""
+"""The minimum width of a path, so that it fits in 40 cells with a status and a short id."""
 ID_HEAD, ID_TAIL = 8, 6
-"""Hex digits that a short id has: those of the second, and of the number within its process."""
+"""The hex digits in a short id: those of the second, and those of the number in its process."""
 
 
 def render_table(records: Sequence[RecordSummary], width: int | None) -> str:
     """Return a table with a line for each record.
 
     Args:
-        records: at least one.
-        width: the terminal's, in cells; None cuts nothing and leaves nothing out.
+        records: one or more records.
+        width: the width of the terminal in cells; None for no limit.
     """
     took = [_milliseconds(record.execution_time) for record in records]
     ids = [str(record.id) for record in records]
@@ -45,7 +45,7 @@ def render_table(records: Sequence[RecordSummary], width: int | None) -> str:
 
 
 def _time_column(records: Sequence[RecordSummary]) -> Column:
-    """Show the day once, where all records are of one."""
+    """Return the column of times. If all records are of one day, only the title shows it."""
     days = {record.date_created.date() for record in records}
     if len(days) == 1:
         times = [f"{record.date_created:%H:%M:%SZ}" for record in records]
@@ -55,7 +55,7 @@ def _time_column(records: Sequence[RecordSummary]) -> Column:
 
 
 def shorten_id(record_id: str) -> str:
-    """Return the parts of an id that tell records apart, nearly always: its second and its number."""
+    """Return a short id: the second and the number, which nearly always tell records apart."""
     return f"{record_id[:ID_HEAD]}…{record_id[-ID_TAIL:]}"
 
 
@@ -64,7 +64,7 @@ def _kept(record: RecordSummary) -> str:
 
 
 def _mark_kept(status: Column, columns: list[Column], records: Sequence[RecordSummary]) -> Column:
-    """Mark kept records at their status where there is no room for the column that says why."""
+    """Mark kept records at their status if the column with the reason has no room."""
     if any(column.title == "KEPT" for column in columns):
         return status
     marks = ["*" if record.kept else "" for record in records]
@@ -85,7 +85,7 @@ def _style(record: RecordSummary) -> Style:
 
 
 def render_line(record: Record) -> str:
-    """Return what names a record beside its id."""
+    """Return a line that describes a record, without its id."""
     summary = summarize(record)
     path = summary.path_and_query or "-"
     parts = [record.method, path, str(record.status_code or "-"), summary.error]
@@ -93,7 +93,7 @@ def render_line(record: Record) -> str:
 
 
 def render_record(record: Record) -> str:
-    """Return a record at length."""
+    """Return a record in full."""
     overview, *others = present(record)
     lines = [overview.title, "", *_pairs(overview)]
     for section in others:
@@ -104,7 +104,7 @@ def render_record(record: Record) -> str:
 def _lines(section: Section) -> Iterator[str]:
     yield f"{section.title} ({section.about})" if section.about else section.title
     yield from _pairs(section)
-    if section.text and section.about:  # of a body, which stands apart from its headers
+    if section.text and section.about:  # separates a body from its headers
         yield ""
     if section.text:
         yield from (f"  {line}" for line in section.text.rstrip().split("\n"))

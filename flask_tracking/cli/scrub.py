@@ -1,4 +1,4 @@
-"""``scrub`` applies today's redaction to stored records."""
+"""``scrub`` applies the current redaction to stored records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .common import get_current, get_store, reports_errors
 from .redaction import make_current_stored_redactor
 
 INTERRUPTED = 130
-"""The exit code of what Ctrl-C has ended."""
+"""The exit code after Ctrl-C."""
 
 
 @click.command()
@@ -23,10 +23,10 @@ INTERRUPTED = 130
 @with_appcontext
 @reports_errors
 def scrub(dry_run: bool) -> None:
-    """Redact stored records with today's names and formats.
+    """Redact stored records with the current names and formats.
 
-    Records already redacted with the current ones are skipped. Restart the app with the new settings
-    first; until then it keeps storing with the old ones. Safe to interrupt and repeat.
+    Records already redacted with them are skipped. Restart the app with the new settings first; until
+    then it keeps storing with the old ones. Safe to interrupt and repeat.
     """
     if not get_current().settings.redact:
         raise TrackingError("TRACKING_REDACT is False, so there are no rules to apply. Set it to True.")
@@ -36,7 +36,7 @@ def scrub(dry_run: bool) -> None:
     try:
         _follow(steps, done)
     except KeyboardInterrupt:
-        click.echo("\nInterrupted. What was done stays done; run it again to go on.", err=True)
+        click.echo("\nInterrupted. Run the command again to continue.", err=True)
         raise SystemExit(INTERRUPTED) from None
     else:
         if not done:
@@ -47,7 +47,7 @@ def scrub(dry_run: bool) -> None:
 
 
 def _follow(steps: Iterator[Rewritten], done: dict[str, Rewritten]) -> None:
-    """Show a bar for each collection, and note the last counts of each."""
+    """Show a progress bar for each collection, and store its latest counts in `done`."""
     step = next(steps, None)
     while step is not None:
         name, seen = step.name, 0
@@ -58,7 +58,7 @@ def _follow(steps: Iterator[Rewritten], done: dict[str, Rewritten]) -> None:
                 bar.update(count - seen)
                 seen = count
                 step = next(steps, None)
-            # The length was a guess: records come and go meanwhile.
+            # The length is an estimate: records come and go meanwhile.
             bar.update(max(0, done[name].stored - seen))
 
 
@@ -73,11 +73,11 @@ def _report(done: list[Rewritten], *, is_dry_run: bool) -> None:
     left = sum(one.left for one in done)
     if left:
         click.secho(
-            f"{left:,} could not be read or written, or changed again and again. Run it once more.",
+            f"{left:,} records could not be read or written, or kept changing. Run the command again.",
             fg="yellow",
         )
     if is_dry_run:
-        click.echo("This was a dry run: nothing was changed.")
+        click.echo("Dry run: nothing was changed.")
 
 
 COMMANDS = (scrub,)

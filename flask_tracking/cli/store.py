@@ -1,4 +1,4 @@
-"""``init`` prepares the store, ``serve`` is a store for laptops."""
+"""``init`` prepares the store, ``serve`` runs a database for laptops."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ DEFAULT_PORT = 27027
 START_TIMEOUT_S = 15.0
 END_TIMEOUT_S = 5.0
 MAX_ERRORS = 200
-"""Lines of the server's that are held, the last ones."""
+"""The number of last lines of the server's output that are held."""
 IN_USE = "already being managed by another process"
-"""What the server says, among much else, where its folder is in use."""
+"""A part of the server's message if its folder is in use."""
 _ENDING = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (signal.SIGTERM,)
-"""What ends the command besides Ctrl-C: the server must not outlive it."""
+"""Signals that end the command besides Ctrl-C: the server must not outlive it."""
 
 
 @click.command()
 @with_appcontext
 @reports_errors
 def init() -> None:
-    """Create the collections, and say what was found.
+    """Create the collections and their indexes, and report problems.
 
-    Their indexes are created as well. What is there already is used as it is.
+    Existing ones are used as they are.
     """
     exporter = get_exporter()
     store = find_store(exporter)
@@ -64,12 +64,12 @@ def init() -> None:
 def serve(host: str, port: int) -> None:
     """Run SecantusDB, a MongoDB for laptops.
 
-    Its data is in the app's instance folder.
+    Its data is stored in the app's instance folder.
     """
     program = _find_program()
     with contextlib.suppress(OSError), socket.create_connection((host, port), 0.5):
         raise TrackingError(
-            f"Something answers at {host}:{port} already. If it is `flask tracking serve` of this app, "
+            f"A server already listens at {host}:{port}. If it is `flask tracking serve` of this app, "
             "use it. Otherwise stop it, or choose another --port."
         )
     data = Path(current_app.instance_path) / "tracking-db"
@@ -78,13 +78,13 @@ def serve(host: str, port: int) -> None:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise TrackingError(
-            f"The folder {data} cannot be made ({reason}). Give the app another instance_path."
+            f"Cannot create the folder {data} ({reason}). Give the app another instance_path."
         ) from None
     command = [program, "--host", host, "--port", str(port), "--storage-path", str(data)]
     command += ["--standalone", "--log-level", "ERROR"]
     for number in _ENDING:
         signal.signal(number, _interrupt)
-    # A session of its own: Ctrl-C reaches us alone, and we end the server in order.
+    # A session of its own, so that Ctrl-C reaches only us, and we stop the server properly.
     process = subprocess.Popen(  # noqa: S603 - found beside Python
         command, start_new_session=True, stderr=subprocess.PIPE
     )
@@ -92,7 +92,7 @@ def serve(host: str, port: int) -> None:
     try:
         _wait_until_up(process, errors, host, port, data)
         errors.show()
-        click.echo(f"SecantusDB is running, its data in {data}. Use it by:")
+        click.echo(f"SecantusDB is running, with its data in {data}. To use it, set:")
         click.echo(f"  TRACKING_MONGODB_URI = 'mongodb://{host}:{port}/tracking'")
         click.echo("Press Ctrl-C to stop it.")
         raise SystemExit(process.wait())
@@ -105,7 +105,7 @@ def serve(host: str, port: int) -> None:
 
 
 class _Errors:
-    """Holds what a process writes to standard error until it is clear whether to show it."""
+    """Holds the error output of a process until it is clear whether to show it."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._pipe = process.stderr
@@ -125,14 +125,14 @@ class _Errors:
                     self._held = [*self._held, text][-MAX_ERRORS:]
 
     def show(self) -> None:
-        """Show what was held, and all that comes from now on."""
+        """Show the held lines, and all later ones."""
         with self._lock:
             self._is_shown = True
             for text in self._held:
                 click.echo(visible(text), err=True)
 
     def join(self) -> list[str]:
-        """Return what was held, when the process has ended and all of it is read."""
+        """Wait for the end of the output, and return the held lines."""
         self._thread.join(END_TIMEOUT_S)
         if self._pipe is not None and not self._thread.is_alive():
             self._pipe.close()
@@ -164,11 +164,11 @@ def _wait_until_up(
     process.wait()
     if any(IN_USE in line for line in errors.join()):
         raise TrackingError(
-            f"Another `flask tracking serve` uses {data} already. "
+            f"Another `flask tracking serve` already uses {data}. "
             "Use the URI that it printed, or stop it first."
         )
     errors.show()
-    raise TrackingError(f"SecantusDB did not come up at {host}:{port}. What it says stands above.")
+    raise TrackingError(f"SecantusDB did not start at {host}:{port}. Its output is shown above.")
 
 
 COMMANDS = (init, serve)

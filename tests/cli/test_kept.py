@@ -54,7 +54,7 @@ def test_keep_twice(invoke: Invoke, failure: Record) -> None:
     """What is kept already is no failure, and its first reason is told."""
     result = invoke("keep", str(failure.id), "--reason", "again")
     assert result.exit_code == 0
-    assert result.stdout == "Kept already (error): GET /orders/7?a=1 500\n"
+    assert result.stdout == "Already kept (error): GET /orders/7?a=1 500\n"
 
 
 def test_reason_is_not_obeyed(invoke: Invoke, routine: Record) -> None:
@@ -84,7 +84,7 @@ def test_unkeep_the_only_copy(app: Flask, invoke: Invoke) -> None:
     memory.export([failure, make_record()])
     result = invoke("unkeep", str(failure.id))
     assert result.stdout.splitlines()[1:] == [
-        "It is gone: newer records had overwritten it, and only the kept copy was left."
+        "It is deleted: newer records had overwritten all but the kept copy."
     ]
     assert invoke("show", str(failure.id)).exit_code == 1
 
@@ -116,7 +116,7 @@ def test_unkeep_what_is_not_kept(invoke: Invoke, routine: Record) -> None:
     result = invoke("unkeep", str(routine.id))
     assert (result.exit_code, result.stderr) == (
         1,
-        f"Error: Record {routine.id} is not kept. `list --kept` shows those that are.\n",
+        f"Error: Record {routine.id} is not kept. `list --kept` shows kept records.\n",
     )
 
 

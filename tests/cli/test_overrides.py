@@ -62,9 +62,11 @@ def test_set_show_and_clear(invoke: Invoke, memory: MemoryExporter, tracking: Tr
     assert [rule.name for rule in memory.load_overrides()] == ["sample_rate", "slow_ms"]
     assert invoke("clear", "slow_ms").output.startswith(f"Cleared: slow_ms. {follows}SETTING")
     assert [rule.name for rule in memory.load_overrides()] == ["sample_rate"]
-    assert invoke("clear", "slow_ms").output.startswith("No such override is set.\n\nSETTING")
+    assert invoke("clear", "slow_ms").output.startswith(
+        "No override with such a name is set.\n\nSETTING"
+    )
     assert invoke("clear").output == f"Cleared: sample_rate. {follows}{UNCHANGED}"
-    assert invoke("clear").output == f"No override is set.\n\n{UNCHANGED}"
+    assert invoke("clear").output == f"No overrides are set.\n\n{UNCHANGED}"
 
 
 def make_override(name: str, value: object, lifetime: timedelta) -> Override:
@@ -155,9 +157,9 @@ def test_store_without_a_place_for_overrides(invoke: Invoke, app: Flask) -> None
     result = invoke("set", "slow_ms=200", "--for", "10m")
     assert (result.exit_code, result.stderr) == (
         1,
-        "Error: Other is not a store: it takes records and gives none back.\n",
+        "Error: Other is not a store: it takes records but returns none.\n",
     )
-    assert invoke("clear").output == f"No override is set.\n\n{UNCHANGED}"
+    assert invoke("clear").output == f"No overrides are set.\n\n{UNCHANGED}"
 
 
 def test_help_names_every_rule(invoke: Invoke, tracking: Tracking) -> None:

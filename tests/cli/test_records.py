@@ -86,7 +86,7 @@ def test_list_of_nothing(invoke: Invoke, tracking: Tracking, options: list[str],
     result = invoke("list", *options)
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == (
-        "No records are stored. `flask tracking init` says where they are looked for.\n"
+        "No records are stored. `flask tracking init` shows which collections are read.\n"
         if not options
         else f"No records match {shlex.join(options)}.{hint}\n"
     )
@@ -221,7 +221,7 @@ def test_app_that_is_not_tracked_any_more(invoke: Invoke, app: Flask, tracking: 
 
     tracked.exporter = WriteOnly()
     result = invoke("list")
-    assert result.stderr == "Error: WriteOnly is not a store: it takes records and gives none back.\n"
+    assert result.stderr == "Error: WriteOnly is not a store: it takes records but returns none.\n"
     del app.extensions["tracking"]
     del tracked
     result = invoke("list")

@@ -65,7 +65,7 @@ def test_every_format_is_listed(invoke: Invoke, tracking: Tracking) -> None:
         for part in (one.finds, f" {one.version} ", one.sources):
             assert part in line
     assert all(one.finds for one in FORMATS)
-    assert f"{len(FORMATS)} formats, 0 of them off. Records get the version {VERSION}." in lines
+    assert f"{len(FORMATS)} formats, 0 of them off. The redaction version is {VERSION}." in lines
 
 
 def test_formats_say_what_the_settings_do(app: Flask, memory: MemoryExporter, invoke: Invoke) -> None:
@@ -80,9 +80,9 @@ def test_formats_say_what_the_settings_do(app: Flask, memory: MemoryExporter, in
     output = invoke("formats").output
     (off,) = [line for line in output.splitlines() if "  off  " in line]
     assert off.startswith("card ")
-    assert f"{len(FORMATS)} formats, 1 of them off. Records get the version {VERSION}-" in output
+    assert f"{len(FORMATS)} formats, 1 of them off. The redaction version is {VERSION}-" in output
     assert "Added by TRACKING_REDACT_NAMES: 1 (tax id)." in output
-    assert "Freed by TRACKING_REDACT_ALLOW: 1 (session_id)." in output
+    assert "Removed by TRACKING_REDACT_ALLOW: 1 (session_id)." in output
     assert "Patterns of TRACKING_REDACT_PATTERNS: 1 (badge)." in output
 
 
@@ -193,26 +193,29 @@ def test_preview_obeys_the_settings(app: Flask, memory: MemoryExporter, invoke: 
     assert result.stderr.startswith("Error: Nothing would be stored: TRACKING_EXCLUDE, ")
     output = invoke("preview", "-", given=b"POST /in?password=x1 HTTP/1.1\n\nbody").output
     assert "excluded" in output and "password=x1" in output
-    assert output.endswith("TRACKING_REDACT is False: only four headers are hidden.\n")
+    assert output.endswith("TRACKING_REDACT is False: only four headers are redacted.\n")
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (b"", "Line 1 is not a request line. Write one like 'POST /orders?a=1 HTTP/1.1'."),
-        (b"GET / HTTP/1.1 hunter2\n\n", "Line 1 is not a request line."),
-        (b"GET hunter2 HTTP/1.1\n\n", "Line 1 has a target that is no path. Write one like"),
+        (b"", "Invalid line 1: expected a request line like 'POST /orders?a=1 HTTP/1.1'."),
+        (b"GET / HTTP/1.1 hunter2\n\n", "Invalid line 1: expected a request line"),
+        (b"GET hunter2 HTTP/1.1\n\n", "Invalid target in line 1: expected a path like"),
         (
             b"GET / HTTP/1.1\nHost: a\nX-Token hunter2\n\n",
-            "Line 3 is not a header. Write 'Name: value',",
+            "Invalid line 3: expected a header 'Name: value'",
         ),
-        (b"GET / HTTP/1.1\nA: b\n  hunter2\n\n", "Line 3 is not a header."),
-        (b'POST / HTTP/1.1\n{"password": "hunter2"}', "Line 2 is not a header."),
-        (b"GET / HTTP/1.1\n\x1b[31m\n\n", "Line 2 is not a header."),
-        (b"POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n1\r\na", "Line 2 is a Transfer-Encoding."),
+        (b"GET / HTTP/1.1\nA: b\n  hunter2\n\n", "Invalid line 3: expected a header"),
+        (b'POST / HTTP/1.1\n{"password": "hunter2"}', "Invalid line 2: expected a header"),
+        (b"GET / HTTP/1.1\n\x1b[31m\n\n", "Invalid line 2: expected a header"),
+        (
+            b"POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n1\r\na",
+            "Line 2 is a Transfer-Encoding header.",
+        ),
         (
             b"POST / HTTP/1.1\nA: b\nContent-Length: 9\n\nab",
-            "Line 3 gives another length than the body has: 2.",
+            "Invalid Content-Length in line 3: the body has 2 bytes.",
         ),
     ],
 )
@@ -248,9 +251,9 @@ def test_whole_url_as_target(shop: Flask, invoke: Invoke) -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("no/such/file", "'no/such/file' cannot be read (No such file or directory). Name a file"),
+        ("no/such/file", "Cannot read 'no/such/file' (No such file or directory). Expected a file"),
         ("6b0603d28cdad1b338a9a362", "Record 6b0603d28cdad1b338a9a362 not found."),
-        ("/", "'/' cannot be read (Is a directory)."),
+        ("/", "Cannot read '/' (Is a directory)."),
     ],
 )
 def test_preview_of_nothing(shop: Flask, invoke: Invoke, source: str, message: str) -> None:
@@ -264,4 +267,4 @@ def test_endless_file(shop: Flask, invoke: Invoke, monkeypatch: pytest.MonkeyPat
     """A file without end is refused before it fills the memory."""
     monkeypatch.setattr(redact_module, "MAX_BYTES", 10)
     given: Any = b"GET / HTTP/1.1\n\n"
-    assert "is longer than 64 MiB" in invoke("preview", "-", given=given).stderr
+    assert "is larger than 64 MiB" in invoke("preview", "-", given=given).stderr

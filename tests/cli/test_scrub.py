@@ -18,7 +18,7 @@ from ..captures import make_record
 from ..servers import free_port
 
 Document = dict[str, Any]
-DRY = "This was a dry run: nothing was changed."
+DRY = "Dry run: nothing was changed."
 
 
 def make_stored(body: bytes, version: str | None = None, **parts: Any) -> Record:
@@ -149,7 +149,7 @@ def test_interrupted_scrub(app: Flask, memory: MemoryExporter, monkeypatch: pyte
     monkeypatch.setattr(memory, "rewrite", rewrite_and_interrupt)
     result = app.test_cli_runner().invoke(args=["tracking", "scrub"])
     assert result.exit_code == 130
-    assert "Interrupted. What was done stays done; run it again to go on." in result.stderr
+    assert "Interrupted. Run the command again to continue." in result.stderr
     assert counts(result.stdout.splitlines()) == {"memory": [4, 4, 0]}
     monkeypatch.undo()
     assert counts(scrub(app)) == {"memory": [1, 1, 4]}
@@ -160,7 +160,7 @@ def test_what_was_left_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     scrub_module._report([Rewritten("tracking", 9, looked_at=1200, left=1000)], is_dry_run=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split() == ["tracking", "1,200", "0", "0"]
-    assert lines[2].startswith("1,000 could not be read or written")
+    assert lines[2].startswith("1,000 records could not be read or written")
 
 
 def test_scrub_cuts_nothing(app: Flask, memory: MemoryExporter) -> None:

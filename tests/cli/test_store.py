@@ -176,15 +176,16 @@ def test_serve(tmp_path: Path, ending: signal.Signals) -> None:
             client.close()
             second = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
             assert second.returncode == 1
-            assert f"Something answers at 127.0.0.1:{port} already." in second.stderr
+            assert f"A server already listens at 127.0.0.1:{port}." in second.stderr
             third = subprocess.run(
                 [*command[:-1], str(free_port())],
                 cwd=tmp_path, env=environ, capture_output=True, text=True,
             )  # fmt: skip
             assert (third.returncode, third.stdout) == (1, "")
+            data = tmp_path / "instance" / "tracking-db"
             assert third.stderr == (
-                f"Error: Another `flask tracking serve` uses {tmp_path / 'instance' / 'tracking-db'} "
-                "already. Use the URI that it printed, or stop it first.\n"
+                f"Error: Another `flask tracking serve` already uses {data}. "
+                "Use the URI that it printed, or stop it first.\n"
             )
             process.send_signal(ending)
             assert process.wait(30) == 0
@@ -221,7 +222,7 @@ def test_serve_without_a_folder(
     result = app.test_cli_runner().invoke(args=["tracking", "serve", "--port", str(free_port())])
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
-    assert "cannot be made" in line and "another instance_path" in line
+    assert "Cannot create the folder" in line and "another instance_path" in line
 
 
 @pytest.mark.integration
@@ -233,7 +234,7 @@ def test_serve_that_does_not_come_up(
     monkeypatch.setattr(store_module, "_find_program", lambda: "false")
     result = app.test_cli_runner().invoke(args=["tracking", "serve", "--port", str(free_port())])
     assert result.exit_code == 1
-    assert "SecantusDB did not come up" in result.stderr
+    assert "SecantusDB did not start" in result.stderr
 
 
 @pytest.mark.integration
@@ -250,4 +251,4 @@ def test_serve_that_says_why_it_does_not_come_up(
     assert result.exit_code == 1
     said, error = result.stderr.splitlines()
     assert said == "no \\x1b[2J room"
-    assert error.startswith("Error: SecantusDB did not come up") and error.endswith("stands above.")
+    assert error.startswith("Error: SecantusDB did not start") and error.endswith("is shown above.")
