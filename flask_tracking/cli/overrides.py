@@ -21,7 +21,7 @@ from ..config.overrides import (
     utc_now,
 )
 from ..exporters.base import Exporter
-from ..exporters.store import find_store
+from ..exporters.store import Store, find_store
 from .columns import PLAIN, Column, render_columns
 from .common import get_current, get_exporter, get_store, reports_errors
 
@@ -49,7 +49,7 @@ def set_overrides(terms: tuple[str, ...], lifetime: str | None) -> None:
     store, settings = get_store(), get_current().settings
     store.store_overrides(wanted)
     names = ", ".join(sorted(override.name for override in wanted))
-    click.echo(f"Set for {lifetime}: {names}. {_when(settings)}\n")
+    click.echo(f"Set for {lifetime}: {names}. {_when(store, settings)}\n")
     _show(store, settings)
 
 
@@ -73,12 +73,15 @@ def clear_overrides(names: tuple[str, ...]) -> None:
     if not cleared:
         click.echo("No override with such a name is set.\n" if names else "No overrides are set.\n")
     else:
-        get_store().clear_overrides(cleared)
-        click.echo(f"Cleared: {', '.join(cleared)}. {_when(settings)}\n")
+        store = get_store()
+        store.clear_overrides(cleared)
+        click.echo(f"Cleared: {', '.join(cleared)}. {_when(store, settings)}\n")
     _show(exporter, settings)
 
 
-def _when(settings: Settings) -> str:
+def _when(store: Store, settings: Settings) -> str:
+    if not store.is_shared:
+        return f"No other process follows: {type(store).__name__} belongs to this one alone."
     return f"Every process follows within {settings.flush_interval_s:g} s."
 
 

@@ -27,6 +27,8 @@ class MemoryExporter(Store):
     .. versionadded:: 2.0
     """
 
+    is_shared = False
+
     def __init__(self, max_records: int = 10_000, max_kept: int = 1_000) -> None:
         """Start empty.
 

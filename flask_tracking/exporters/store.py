@@ -117,6 +117,9 @@ class Store(Exporter):
     .. versionadded:: 2.0
     """
 
+    is_shared: bool = True
+    """Whether other processes with the same settings see the same records and overrides."""
+
     def prepare(self) -> Sequence[Place]:
         """Create the missing places where records are stored. Called by ``flask tracking init``.
 

@@ -26,6 +26,8 @@ RECORD_BYTES = 4096
 FIRST_PAUSE_S = 1.0
 LAST_PAUSE_S = 30.0
 """The pause after a failed export to a side, doubling from the first value up to the second."""
+PAUSED = Failure("paused after a failure")
+"""The outcome of a side that was not tried, because a pause is not over yet."""
 
 
 class TeeExporter(Exporter):
@@ -94,16 +96,30 @@ class TeeExporter(Exporter):
             raise _join(failures)
 
     def _store(self, records: Sequence[Record]) -> int:
-        # If all sides have failed, the worker decides when they are tried again.
-        must_try = all(side.is_paused for side in self._sides)
-        outcomes = [side.store(records, must_try=must_try) for side in self._sides]
-        failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
-        if len(failures) == len(self._sides):
-            raise _join(failures)
+        outcomes = [side.store(records) for side in self._sides]
+        if not any(isinstance(outcome, int) for outcome in outcomes):
+            outcomes = self._try_paused(records, outcomes)
         for side, outcome in zip(self._sides, outcomes, strict=True):
             if isinstance(outcome, Failure):
                 side.wait_with(records)
         return max(outcome for outcome in outcomes if isinstance(outcome, int))
+
+    def _try_paused(
+        self, records: Sequence[Record], outcomes: Sequence[int | Failure]
+    ) -> list[int | Failure]:
+        """Try the paused sides after all: the others have failed, and the worker may not retry.
+
+        Raises:
+            Exception: no side stores `records`. Now the worker decides when they are tried again.
+        """
+        tried = [
+            side.store(records, must_try=True) if outcome is PAUSED else outcome
+            for side, outcome in zip(self._sides, outcomes, strict=True)
+        ]
+        failures = [outcome for outcome in tried if isinstance(outcome, Failure)]
+        if len(failures) == len(tried):
+            raise _join(failures)
+        return tried
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Try once more to send the waiting records, then close all sides.
@@ -159,12 +175,7 @@ class _Side:
             return self._note(error)
         return None
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether the pause after its last failure is not over yet."""
-        return monotonic() < self._next_try
-
-    def store(self, records: Sequence[Record], *, must_try: bool) -> int | Failure:
+    def store(self, records: Sequence[Record], *, must_try: bool = False) -> int | Failure:
         """Store the waiting records, then `records`. If only a part of these is stored, the rest waits.
 
         Args:
@@ -172,10 +183,11 @@ class _Side:
             must_try: try even during the pause after a failure.
 
         Returns:
-            The number of `records` that can never be stored, or a failure if none is stored now.
+            The number of `records` that can never be stored, or a failure if none is stored now:
+            `PAUSED` if the side was not tried.
         """
-        if self.is_paused and not must_try:
-            return Failure(f"{self.name}: paused after a failure")
+        if not must_try and monotonic() < self._next_try:
+            return PAUSED
         sending = self._sending  # a fork replaces it in the child
         if not (self._waiting or self._is_broken or sending.locked()):
             return self._export(records)

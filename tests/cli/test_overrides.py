@@ -56,7 +56,7 @@ def test_set_show_and_clear(invoke: Invoke, memory: MemoryExporter, tracking: Tr
         "min_execution_time    never\n"
     )
     result = invoke("set", "slow_ms=200", "sample_rate=0.1", "--for", "10m")
-    follows = "Every process follows within 1 s.\n\n"
+    follows = "No other process follows: MemoryExporter belongs to this one alone.\n\n"
     assert without_times(result.output) == f"Set for 10m: sample_rate, slow_ms. {follows}{table}"
     assert without_times(invoke("show").output) == table
     assert [rule.name for rule in memory.load_overrides()] == ["sample_rate", "slow_ms"]
@@ -67,6 +67,17 @@ def test_set_show_and_clear(invoke: Invoke, memory: MemoryExporter, tracking: Tr
     )
     assert invoke("clear").output == f"Cleared: sample_rate. {follows}{UNCHANGED}"
     assert invoke("clear").output == f"No overrides are set.\n\n{UNCHANGED}"
+
+
+def test_who_follows(invoke: Invoke, app: Flask) -> None:
+    """Only a store that other processes share changes their settings."""
+
+    class Shared(MemoryExporter):
+        is_shared = True
+
+    Tracking(app, exporter=Shared())
+    output = invoke("set", "slow_ms=200", "--for", "10m").output
+    assert output.startswith("Set for 10m: slow_ms. Every process follows within 1 s.\n")
 
 
 def make_override(name: str, value: object, lifetime: timedelta) -> Override:

@@ -169,6 +169,23 @@ def test_all_sides_are_down(tee: TeeExporter, left: Blind, right: Blind) -> None
     assert left.records == right.records == records
 
 
+def test_one_side_is_paused_and_the_other_fails(
+    app: Flask, tee: TeeExporter, left: Blind, right: Blind
+) -> None:
+    """The paused side is tried before a record is lost, since a worker in the request never retries."""
+    app.config["TRACKING_WORKER"] = "sync"
+    tracking = Tracking(app, exporter=tee)
+    left.error = ExportError("away")
+    app.test_client().get("/first")
+    left.error, right.error = None, ExportError("away")
+    app.test_client().get("/second")
+    assert [record.path for record in left.records] == ["/first", "/second"]
+    right.error = None
+    tee.close()
+    assert [record.path for record in right.records] == ["/first", "/second"]
+    assert tracking.stats.dropped == {}
+
+
 def test_no_side_has_a_database(tee: TeeExporter, left: Blind, right: Blind) -> None:
     """Where none is configured anywhere the batch is dropped, as without a tee."""
     left.error = right.error = NoDatabaseError("none is configured")
@@ -418,7 +435,7 @@ def test_commands_ask_the_store_behind_it(app: Flask, left: Blind) -> None:
     assert tracking.stats.exported == 1
     output = app.test_cli_runner().invoke(args=["tracking", "list"]).output
     assert "/missing" in output
-    with app.app_context(), pytest.raises(TrackingError, match="exports to TeeExporter, which is no"):
+    with app.app_context(), pytest.raises(TrackingError, match="has no MongoDB collection: its exporter is TeeExporter"):
         TrackingDocument.objects.first()
 
 
