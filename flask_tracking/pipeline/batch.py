@@ -171,22 +171,23 @@ class BatchWorker(Worker):
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread to end. Records that it does not store in time are dropped."""
+        ends_at = monotonic() + timeout_s
         thread = self._thread
-        self._close_here()
+        self.close_apart()
         if thread is not None and thread is not threading.current_thread():
             guard.call_foreign("joining the worker's thread", thread.join, timeout_s, default=None)
         with self._lock:
             lost = self._drop_all("shutdown") if self._counters.waiting else 0
         _warn_of_loss(lost)
-        return thread is None or not thread.is_alive()
+        is_closed = self._join_closer(max(0.0, ends_at - monotonic()))
+        return is_closed and (thread is None or not thread.is_alive())
 
-    def _close_here(self) -> None:
+    def _must_close_here(self) -> bool:
         with self._lock:
             # If there is a thread, it closes the exporter at its end.
             must_close = self._must_close and self._thread is None
             self._must_close = self._must_close and not must_close
-        if must_close:
-            self._close_exporter()
+        return must_close
 
     def _drop_all(self, reason: str) -> int:
         """Drop all captures, waiting or in hand; return the number lost. The lock must be held."""

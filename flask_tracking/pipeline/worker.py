@@ -6,6 +6,7 @@ of the rules, a `Processor`, a `Delivery` and the `Counters` of their app.
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ from .counters import Counters
 from .delivery import Delivery, Undelivered
 from .judged import Judged, judge
 from .processor import Processed, Processor
+from .server import threads_can_run
 from .stats import Stats
 from .untraced import untraced
 
@@ -60,6 +62,7 @@ class Worker(ABC):
     def _reset(self) -> None:
         self._processor.begin_anew()
         self._failures.clear()
+        self._closer: threading.Thread | None = None
         self._ends_at = 0.0
         self._counters = Counters(self._failures)
         self._lock = self._counters.lock
@@ -123,8 +126,39 @@ class Worker(ABC):
         """Implement `stop`."""
 
     @abstractmethod
+    def _must_close_here(self) -> bool:
+        """Return True, once for each end, if no thread of the worker closes the exporter."""
+
     def _close_here(self) -> None:
         """Close the exporter on this thread, unless a thread of the worker does."""
+        if self._must_close_here():
+            self._close_exporter()
+
+    def close_apart(self) -> None:
+        """Begin to close the exporter on a thread of its own, unless a thread of the worker does.
+
+        `Exporter.close` may hang, and `join` must not. If no thread can be started, as at the exit of
+        some versions of Python 3.12, the exporter is closed on this one.
+        """
+        if self._closer is not None or not self._must_close_here():
+            return
+        closer = threading.Thread(target=self._close_exporter, name="flask-tracking end", daemon=True)
+        try:
+            if not threads_can_run():
+                raise RuntimeError("uWSGI runs without threads")
+            closer.start()
+        except RuntimeError:
+            self._close_exporter()
+        else:
+            self._closer = closer
+
+    def _join_closer(self, timeout_s: float) -> bool:
+        """Wait for the exporter to be closed; False if time ran out."""
+        closer, self._closer = self._closer, None
+        if closer is None:
+            return True
+        closer.join(timeout_s)
+        return not closer.is_alive()
 
     @abstractmethod
     def join(self, timeout_s: float) -> bool:
@@ -228,13 +262,13 @@ class SyncWorker(Worker):
     def _begin_to_close(self) -> None:
         """Do nothing: closing the exporter may take time."""
 
-    def _close_here(self) -> None:
-        self._close_exporter()
+    def _must_close_here(self) -> bool:
+        return True
 
     def join(self, timeout_s: float) -> bool:
-        """Close the exporter; return True, because captures never wait."""
-        self._close_here()
-        return True
+        """Close the exporter; False if it is not closed in time."""
+        self.close_apart()
+        return self._join_closer(timeout_s)
 
 
 _workers: WeakRegistry[Worker] = WeakRegistry()
@@ -245,6 +279,8 @@ def _end_workers() -> None:
     for worker in workers:
         guard.call_foreign("stopping a worker", worker.stop, default=None)
     began = monotonic()
+    for worker in workers:
+        guard.call_foreign("closing the exporter", worker.close_apart, default=None)
     for worker in workers:  # they share the time: two apps take no longer than one
         left_s = max(0.0, began + worker.shutdown_timeout_s - monotonic())
         guard.call_foreign("waiting for a worker", worker.join, left_s, default=False)

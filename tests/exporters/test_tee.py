@@ -435,7 +435,10 @@ def test_commands_ask_the_store_behind_it(app: Flask, left: Blind) -> None:
     assert tracking.stats.exported == 1
     output = app.test_cli_runner().invoke(args=["tracking", "list"]).output
     assert "/missing" in output
-    with app.app_context(), pytest.raises(TrackingError, match="has no MongoDB collection: its exporter is TeeExporter"):
+    with (
+        app.app_context(),
+        pytest.raises(TrackingError, match="has no MongoDB collection: its exporter is TeeExporter"),
+    ):
         TrackingDocument.objects.first()
 
 

@@ -549,9 +549,9 @@ def test_shared_exporter_is_closed_by_its_last_user(make_worker: MakeWorker, exp
 def test_close_without_a_thread_closes_the_exporter(make_worker: MakeWorker, exporter: Gate) -> None:
     """A worker that never had work closes its exporter all the same."""
     worker = make_worker()
+    assert worker.close(TIMEOUT_S)
     assert worker.close(0)
-    assert worker.close(0)
-    assert exporter.calls == ["close in MainThread"]
+    assert exporter.calls == ["close in flask-tracking end"]
 
 
 def test_close_honours_its_timeout(
@@ -917,6 +917,52 @@ def test_exit_closes_the_exporter_of_a_sync_worker() -> None:
     assert run_script(script).stdout == "closed"
 
 
+@pytest.mark.integration
+@pytest.mark.parametrize("kind", ["worker.SyncWorker", "batch.BatchWorker"])
+def test_exit_is_not_held_up_by_an_exporter_that_hangs_in_close(kind: str) -> None:
+    """It is closed apart where the worker has no thread; an exporter beside it has its time."""
+    module, name = kind.split(".")
+    script = f"""
+        import os, threading
+        from flask_tracking import MemoryExporter, Settings
+        from flask_tracking.pipeline.{module} import {name}
+
+        class Hanging(MemoryExporter):
+            def close(self, timeout_s=2.0):
+                threading.Event().wait()
+
+        class Slow(MemoryExporter):
+            def close(self, timeout_s=2.0):
+                threading.Event().wait(0.1)
+                os.write(1, b"closed")
+
+        settings = Settings(shutdown_timeout_s=1.0)
+        workers = [{name}(settings, exporter) for exporter in (Hanging(), Slow())]
+    """
+    assert run_script(script).stdout == "closed"
+
+
+def test_close_of_a_sync_worker_is_bounded(exporter: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It returns False when the exporter does not close in time, and closes it again when asked to."""
+    released = threading.Event()
+    monkeypatch.setattr(exporter, "close", lambda timeout_s: released.wait(TIMEOUT_S))
+    worker = SyncWorker(Settings(), exporter)
+    assert not worker.close(0.01)
+    released.set()
+    assert worker.close(TIMEOUT_S)
+
+
+def test_exporter_is_closed_here_where_no_thread_can_be_started(
+    exporter: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at the exit of Python 3.12.1, and under uWSGI without threads."""
+    closed: list[threading.Thread] = []
+    monkeypatch.setattr(exporter, "close", lambda _: closed.append(threading.current_thread()))
+    monkeypatch.setattr("flask_tracking.pipeline.worker.threads_can_run", lambda: False)
+    assert SyncWorker(Settings(), exporter).close(TIMEOUT_S)
+    assert closed == [threading.current_thread()]
+
+
 def test_recovery_is_said_once(
     make_worker: MakeWorker,
     exporter: Gate,
@@ -946,8 +992,8 @@ def test_sync_worker_stores_at_once(exporter: Gate) -> None:
     assert [record.id for record in exporter.records] == [capture.id]
     assert worker.flush(0)
     assert (worker.stats.received, worker.stats.queue_records, worker.stats.queue_bytes) == (1, 0, 0)
-    assert worker.close(0)
-    assert exporter.calls == ["close in MainThread"]
+    assert worker.close(TIMEOUT_S)
+    assert exporter.calls == ["close in flask-tracking end"]
 
 
 def test_sync_worker_drops_what_cannot_be_stored(exporter: Gate) -> None:
