@@ -10,33 +10,12 @@ from bson import ObjectId
 from ..errors import ExportError, NoDatabaseError
 from ..record import Record
 from ..runtime import guard
+from .stub import make_stub, warn_of_stub
 
 __all__ = ["Bisection", "Failure", "Outcome", "join_company", "say_lost"]
 
 MOST_IN_A_ROW = 3
 """After this number of consecutive failures with single records, the exporter itself is at fault."""
-
-STUB_FIELDS = (
-    "id",
-    "kind",
-    "date_created",
-    "status_code",
-    "execution_time",
-    "time_to_first_byte",
-    "request_body_size",
-    "response_body_size",
-    "outcome",
-    "url_rule",
-    "trace_id",
-    "span_id",
-    "hostname",
-    "process",
-    "kept",
-    "kept_reason",
-    "dropped_before",
-    "redaction_version",
-)
-"""The fields of a stub: only those that are ours, because data from the request breaks stores."""
 
 
 class Failure(NamedTuple):
@@ -111,12 +90,10 @@ class Bisection:
         return failure
 
     def _store_stub(self, record: Record, error: Exception) -> bool:
-        broke = type(error).__name__
-        if self._attempt([_make_stub(record, broke)]) is not None:
+        reason = f"{type(error).__name__} while storing it"
+        if self._attempt([make_stub(record, reason)]) is not None:
             return False
-        guard.warn_rarely(
-            "stub", "Record %s is stored without its content: %s while storing it", record.id, broke
-        )
+        warn_of_stub(record.id, reason)
         return True
 
     def _judge(
@@ -148,8 +125,3 @@ def say_lost(records: Sequence[Record]) -> None:
         "Record %s is lost: the exporter fails with it but stores others",
         records[0].id,
     )
-
-
-def _make_stub(record: Record, broke: str) -> Record:
-    note = f"stored without its content: {broke} while storing it"
-    return Record(**{name: getattr(record, name) for name in STUB_FIELDS}, notes=(note,))

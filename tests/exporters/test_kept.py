@@ -181,7 +181,7 @@ def test_server_that_hangs_up(
 
 def test_one_bad_record_loses_no_other(make: Make, database: Database[Document]) -> None:
     """What BSON cannot hold is escaped in both; what nothing helps is lost once, and alone."""
-    hopeless = dataclasses.replace(make_kept(), endpoint="x" * 17_000_000)
+    hopeless = dataclasses.replace(make_kept(), url_rule="x" * 17_000_000)
     records = [make_kept(), make_kept(custom_data={"bad": "\ud800"}), make_record()]
     exporter = make(retention="ttl")
     assert exporter.export([*records, hopeless]) == 1
@@ -212,7 +212,7 @@ def test_record_longer_than_the_collection(make: Make, database: Database[Docume
 def test_record_that_no_collection_holds(make: Make, database: Database[Document]) -> None:
     """A record that stays longer than the collection is refused and counted, the others stay."""
     exporter = make(kept_size_bytes=4096)
-    small, large = make_kept(), dataclasses.replace(make_kept(), endpoint="e" * 5000)
+    small, large = make_kept(), dataclasses.replace(make_kept(), url_rule="e" * 5000)
     assert exporter.export([small]) == 0
     assert exporter.export([large]) == 1
     assert ids_of(database["tracking_kept"]) == [small.id]

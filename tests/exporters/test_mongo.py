@@ -438,11 +438,16 @@ def test_one_bad_value_loses_no_record(make: Make, database: Database[Document])
 
 @pytest.mark.parametrize("name", ["user", "user_agent", "exception", "children", "redacted"])
 def test_what_no_document_can_be_made_of(make: Make, database: Database[Document], name: str) -> None:
-    """A record that an app's callback broke costs itself, and not the batch."""
+    """A record that an app's callback broke costs its content, and not the batch."""
     changed: dict[str, Any] = {name: ("text",)}
-    broken, good = dataclasses.replace(make_record(), **changed), make_record()
-    assert make().export([broken, good]) == 1
-    assert [document["_id"] for document in database["tracking"].find()] == [good.id]
+    broken, good = dataclasses.replace(make_record(), kept=True, **changed), make_record()
+    exporter = make()
+    assert exporter.export([broken, good]) == 0
+    for collection in (database["tracking"], database["tracking_kept"]):
+        stub = collection.find_one({"_id": broken.id})
+        assert stub is not None
+        assert stub["notes"] == ["stored without its content: no document can be made of it"]
+    assert exporter.get(good.id) == good
     assert guard.failures == {"making a document": 1}
 
 
@@ -488,9 +493,28 @@ def test_document_past_16_mb_sheds_its_bodies(make: Make, database: Database[Doc
 
 def test_document_that_nothing_helps(make: Make, database: Database[Document]) -> None:
     """What stays too large is refused and counted, its neighbours are stored."""
-    hopeless = make_record(endpoint="x" * 17_000_000, custom_data="gone")
+    hopeless = make_record(url_rule="x" * 17_000_000, custom_data="gone")
     assert make(retention="ttl").export([hopeless, make_record()]) == 1
     assert database["tracking"].count_documents({}) == 1
+
+
+def test_refused_document_is_stored_as_a_stub(
+    make: Make, database: Database[Document], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The record stays, without its content and with the reason, as where it breaks an exporter."""
+    refused = make_record(endpoint="hunter2" * 3_000_000, url_rule="/orders/<id>")
+    good = make_record()
+    exporter = make(retention="ttl")
+    assert exporter.export([good, refused]) == 0
+    assert exporter.export([good, refused]) == 0
+    found = exporter.get(refused.id)
+    assert found is not None
+    assert (found.url_rule, found.endpoint) == ("/orders/<id>", None)
+    assert found.notes == ("stored without its content: too long or not encodable",)
+    assert exporter.get(good.id) == good
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Record {refused.id} is stored without its content: too long or not encodable"
+    ]
 
 
 def test_classic_fields_keep_their_meaning(make: Make, database: Database[Document]) -> None:
@@ -777,7 +801,7 @@ def test_reason_of_a_refusal(
     """Why documents are refused for good is said in one line, without a word of them."""
     exporter = make(retention="ttl")
     exporter.open()
-    hopeless = make_record(endpoint="hunter2" * 3_000_000)
+    hopeless = make_record(url_rule="hunter2" * 3_000_000)
     assert exporter.export([hopeless]) == 1
     guard._last_logged.clear()
     monkeypatch.setattr(exporter, "collection", lambda: BulkFailure(121, 2, 121))

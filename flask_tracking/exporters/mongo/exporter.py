@@ -26,6 +26,7 @@ from ...runtime.guard import call_foreign, warn_rarely
 from ...runtime.lifecycle import watch_forks
 from ..base import CLOSE_S
 from ..store import Found, Problem, Revise, Rewritten, Store, Tail, merge_newest
+from ..stub import make_stub, warn_of_stub
 from . import overrides
 from .codec import (
     CODEC,
@@ -50,12 +51,15 @@ if TYPE_CHECKING:
 __all__ = ["MongoExporter"]
 
 Document = dict[str, Any]
+Made = tuple[Record, Document | None]
+"""A record and its document."""
 Projection = Mapping[str, bool] | None
 Mark = Callable[[Document], Document]
 Read = Callable[[Document], Found | None]
 
 LOGIN_CODES = frozenset({11, 13, 18, 8000})
 READ_ONLY_CODES = frozenset({10107, 13435, 20})
+NO_DOCUMENT = "no document can be made of it"
 
 
 class MongoExporter(Store):
@@ -169,19 +173,13 @@ class MongoExporter(Store):
     def _store(self, records: Sequence[Record]) -> int:
         if not self._is_prepared:
             self.open()
-        date_stored = utc_now()
-        made = [
-            call_foreign("making a document", to_document, record, date_stored, default=None)
-            for record in records
-        ]
-        documents = [document for document in made if document is not None]
-        kept = [document for document in documents if document.get("kept")]
+        made = _make_documents(records)
         lost: dict[ObjectId, str] = {}
         try:
             # Kept records first: if the process dies between the two, they are safe.
             if self._settings.kept_size_bytes:
-                lost |= self._store_in(self.kept_collection(), kept)
-            lost |= self._store_in(self.collection(), documents)
+                lost |= self._store_in(self.kept_collection(), [one for one in made if one[0].kept])
+            lost |= self._store_in(self.collection(), made)
         except (PyMongoError, ExportError) as error:
             # The server may come back empty, and an insert would create an uncapped collection.
             self._is_prepared = False
@@ -191,14 +189,21 @@ class MongoExporter(Store):
         if lost:
             reasons = ", ".join(sorted(set(lost.values())))
             warn_rarely("rejected", "Records rejected by MongoDB and lost: %d (%s)", len(lost), reasons)
-        return len(lost) + len(records) - len(documents)
+        return len(lost)
 
-    def _store_in(
-        self, collection: Collection[Document], documents: list[Document]
-    ) -> dict[ObjectId, str]:
+    def _store_in(self, collection: Collection[Document], made: Sequence[Made]) -> dict[ObjectId, str]:
+        """Insert documents, and stubs for those that are refused; return the reasons of the lost."""
         max_bytes = self._max_bytes.get(collection.name, MAX_DOCUMENT_BYTES)
         collection = collection.with_options(CODEC, write_concern=WriteConcern(j=True))
-        return insert_documents(collection, documents, max_bytes)
+        refused = _insert(collection, made, max_bytes)
+        if not refused:
+            return {}
+        stubs = [make_stub(one, refused[one.id]) for one, _ in made if one.id in refused]
+        lost = _insert(collection, _make_documents(stubs), max_bytes)
+        for stub in stubs:
+            if stub.id not in lost:
+                warn_of_stub(stub.id, refused[stub.id])
+        return lost
 
     def rewrite(self, revise: Revise, version: str, *, is_dry_run: bool = False) -> Iterator[Rewritten]:
         """Replace all records by their revisions, including those of the kept collection."""
@@ -347,6 +352,24 @@ class MongoExporter(Store):
             return merge_newest(kept, others, limit)
         except PyMongoError as error:
             raise self._explain(error) from None
+
+
+def _make_documents(records: Sequence[Record]) -> list[Made]:
+    """Return each record with its document; None if a callback of the app broke the record."""
+    now = utc_now()
+    return [
+        (record, call_foreign("making a document", to_document, record, now, default=None))
+        for record in records
+    ]
+
+
+def _insert(
+    collection: Collection[Document], made: Sequence[Made], max_bytes: int
+) -> dict[ObjectId, str]:
+    """Insert documents; return the ids of those that are not stored, with reasons."""
+    unmade = {record.id: NO_DOCUMENT for record, document in made if document is None}
+    documents = [document for _, document in made if document is not None]
+    return unmade | insert_documents(collection, documents, max_bytes)
 
 
 def _search_in(
