@@ -12,13 +12,13 @@ from pymongo.database import Database
 
 from flask_tracking import Filter, TrackingError
 from flask_tracking.exporters.mongo.codec import (
-    CODEC,
     for_reading,
     read_document,
     read_summary,
     to_document,
     utc_now,
 )
+from flask_tracking.storable import CODEC
 
 from ..captures import make_record
 from .conftest import Make

@@ -18,9 +18,9 @@ from pymongo.errors import OperationFailure
 from flask_tracking import Filter, MemoryExporter, Record, Store
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.exporters.mongo import rewrite as rewrite_module
-from flask_tracking.exporters.mongo.codec import CODEC
 from flask_tracking.exporters.store import Rewritten
 from flask_tracking.record import Remark
+from flask_tracking.storable import CODEC
 
 from ..captures import make_record
 from .conftest import Make

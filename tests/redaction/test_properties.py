@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from flask_tracking import Record, Settings
 from flask_tracking.cli.render import render_record, render_table
-from flask_tracking.exporters.mongo.codec import CODEC, to_document, utc_now
+from flask_tracking.exporters.mongo.codec import to_document, utc_now
 from flask_tracking.record_summary import summarize
 from flask_tracking.redaction.engines import best_engine
 from flask_tracking.redaction.engines.base import Engine
@@ -23,6 +23,7 @@ from flask_tracking.redaction.engines.re2 import Re2Engine
 from flask_tracking.redaction.prefilter import Prefilter
 from flask_tracking.redaction.record_redaction import FAILED, RecordRedaction
 from flask_tracking.redaction.redactor import Redactor
+from flask_tracking.storable import CODEC
 
 from .corpora import SENSITIVE_NAMES, fit
 from .listed import NAMES, make_listed

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import bson
 
 from ...record import Record
-from .codec import CODEC, to_document, utc_now
+from ...storable import CODEC
+from .codec import to_document, utc_now
 
 Document = dict[str, Any]
 

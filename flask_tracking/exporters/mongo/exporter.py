@@ -24,13 +24,12 @@ from ...record import Record
 from ...record_summary import RecordSummary
 from ...runtime.guard import call_foreign, warn_rarely
 from ...runtime.lifecycle import watch_forks
+from ...storable import CODEC, MAX_DOCUMENT_BYTES
 from ..base import CLOSE_S
 from ..store import Found, Problem, Revise, Rewritten, Store, Tail, merge_newest
 from ..stub import make_stub, warn_of_stub
 from . import overrides
 from .codec import (
-    CODEC,
-    MAX_DOCUMENT_BYTES,
     SUMMARY_PROJECTION,
     for_reading,
     read_document,

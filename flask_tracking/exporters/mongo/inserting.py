@@ -9,7 +9,8 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from ...errors import ExportError
-from .codec import MAX_DOCUMENT_BYTES, UNENCODABLE, is_longer, make_storable
+from ...storable import MAX_DOCUMENT_BYTES, UNENCODABLE, make_storable
+from .codec import is_longer
 
 Document = dict[str, Any]
 

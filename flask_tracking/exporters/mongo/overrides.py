@@ -14,7 +14,8 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from ...config.overrides import NAMES, Override
-from .codec import CODEC, for_reading
+from ...storable import CODEC
+from .codec import for_reading
 
 Document = dict[str, Any]
 
