@@ -29,6 +29,7 @@ from .pipeline.worker import SyncWorker
 from .registry import EXTENSION_KEY, TrackedApp, register
 from .runtime.lifecycle import call_apart
 from .runtime.weak_registry import WeakRegistry
+from .spool import open_spool
 
 if TYPE_CHECKING:
     from .documents import Tracking as TrackingDocument
@@ -316,7 +317,8 @@ def _make_worker(
     settings = tracked.settings
     worker = SyncWorker if settings.worker == "sync" else BatchWorker
     hooks = Hooks(literals_of(app), redact, on_record)
-    return worker(settings, tracked.exporter, hooks, tracked.failures)
+    spool = open_spool(settings, tracked.name)
+    return worker(settings, tracked.exporter, hooks, tracked.failures, spool)
 
 
 def _when_collected(app: Flask, close: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -96,6 +97,16 @@ def _integer(least: int, most: int | None = None, *, or_zero: bool = False) -> C
         return value
 
     return check
+
+
+def _directory(value: Any) -> str | None:
+    if value is None:
+        return None
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str) or not os.path.isabs(path) or "\0" in path:
+        # Commands and servers may be started in different folders.
+        raise _Wrong("wants the absolute path of a directory, like '/var/spool/shop'")
+    return path
 
 
 def _collection_size(*, or_zero: bool = False) -> Callable[[Any], int]:
@@ -564,6 +575,22 @@ class Settings:
         2.0,
         "s",
         "The maximum time that the exit of the process waits for the records still in memory.",
+    )
+    spool_dir: str | None = _setting(
+        "SPOOL_DIR",
+        _directory,
+        None,
+        "path",
+        "The directory where records wait on disk that the database does not take now, and those left "
+        "when the process ends. It is created when it is needed. None = they wait in memory.",
+    )
+    spool_bytes: int = _setting(
+        "SPOOL_BYTES",
+        _integer(1_048_576),
+        268_435_456,
+        "bytes",
+        "The maximum size of an app's files in the spool, for all its processes together; beyond that "
+        "the oldest routine records are dropped and counted, kept ones last.",
     )
     app_version: str | None = _setting(
         "APP_VERSION",

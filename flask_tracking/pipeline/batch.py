@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from time import monotonic
 
 from ..config import Settings
@@ -13,6 +15,7 @@ from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter
 from ..record import Capture, Record
 from ..runtime import guard
+from ..spool import Spool
 from .callback import NO_HOOKS, Hooks
 from .delivery import Undelivered
 from .interrupts import persist
@@ -27,6 +30,9 @@ __all__ = ["BatchWorker"]
 
 BEHIND = 1 / 8
 """The worker is behind when more of the queue is in use than this share. A burst is less."""
+PATIENCE = 1 / 2
+"""At shutdown, the share of the timeout that a call to the store may take if there is a spool."""
+POLL_S = 0.05
 FREED_AT_ONCE = 32
 """The number of the parent's captures that a forked child frees before it lets other threads run."""
 
@@ -45,11 +51,12 @@ class BatchWorker(Worker):
         exporter: Exporter,
         hooks: Hooks = NO_HOOKS,
         failures: Counter[str] | None = None,
+        spool: Spool | None = None,
     ) -> None:
         """Take the arguments of `Worker`."""
         self._parents: CaptureQueue | None = None
         self._pace = Pace()
-        super().__init__(settings, exporter, hooks, failures)
+        super().__init__(settings, exporter, hooks, failures, spool)
 
     def after_fork_in_child(self) -> None:
         """Reset, and leave freeing the parent's captures to the thread, because it takes time."""
@@ -68,6 +75,10 @@ class BatchWorker(Worker):
         self._is_closing = False  # the same, without the cost of a call
         self._must_close = True
         self._is_flushing = False
+        self._is_calling = False
+        """True while the thread is in a call that may take long: to the store, or to the spool."""
+        self._is_relieved = False
+        """True once the thread that ends the process does its work."""
         self._thread: threading.Thread | None = None
         self._watch = Watch()
 
@@ -175,12 +186,40 @@ class BatchWorker(Worker):
         thread = self._thread
         self.close_apart()
         if thread is not None and thread is not threading.current_thread():
-            guard.call_foreign("joining the worker's thread", thread.join, timeout_s, default=None)
+            wait = thread.join if self._spool is None else self._join_or_relieve
+            guard.call_foreign("joining the worker's thread", wait, timeout_s, default=None)
         with self._lock:
             lost = self._drop_all("shutdown") if self._counters.waiting else 0
         _warn_of_loss(lost)
         is_closed = self._join_closer(max(0.0, ends_at - monotonic()))
         return is_closed and (thread is None or not thread.is_alive())
+
+    def _join_or_relieve(self, timeout_s: float) -> None:
+        """Wait for the thread, and do its work here when a call to the store does not come back."""
+        ends_at = monotonic() + timeout_s
+        thread = self._thread
+        if thread is None:
+            return
+        thread.join(timeout_s * PATIENCE)
+        while thread.is_alive() and monotonic() < ends_at:
+            if not self._is_relieved and self._is_calling:
+                self._relieve(ends_at)
+            thread.join(min(POLL_S, max(0.0, ends_at - monotonic())))
+
+    def _relieve(self, ends_at: float) -> None:
+        """Spool what waits behind a call to the store, and what was given to it."""
+        with self._lock:
+            self._is_relieved = True
+            records = self._delivery.take_over()
+            self._begin_delivery()
+        writer = self._spool_writer
+        while writer is not None and not writer.write(records) and monotonic() < ends_at:
+            captures = self._take(self._settings.batch_records)
+            if not captures:
+                break
+            records = self._make_records(captures)
+        with self._lock:
+            self._queue.release_all()
 
     def _must_close_here(self) -> bool:
         with self._lock:
@@ -192,7 +231,7 @@ class BatchWorker(Worker):
     def _drop_all(self, reason: str) -> int:
         """Drop all captures, waiting or in hand; return the number lost. The lock must be held."""
         before = self._counters.dropped.total()
-        self._delivery.is_abandoned = True
+        self._delivery.abandon()
         self._empty_unprocessed(reason)
         self._drop_in_hand(reason)
         return self._counters.dropped.total() - before
@@ -247,8 +286,8 @@ class BatchWorker(Worker):
         # The connection is opened here: opening it while the interpreter exits may fail.
         guard.call_foreign("opening the exporter", self._open, default=None)
         next_flush = monotonic() + self._settings.flush_interval_s
-        while not (self._closing.is_set() and (self._delivery.is_abandoned or not self._queue)):
-            pause_s = max(0.0, next_flush - monotonic())
+        while not (self._closing.is_set() and (self._is_over or not self._queue)):
+            pause_s = max(0.0, min(next_flush, self._drain_due_at) - monotonic())
             self._watch.expect(pause_s)
             self._wake.wait(pause_s)
             self._watch.arrive()
@@ -258,7 +297,31 @@ class BatchWorker(Worker):
                 self._is_flushing = False
                 next_flush = monotonic() + self._settings.flush_interval_s
             self._empty_queue(down_to=1 if is_due else self._settings.batch_records)
+            if monotonic() >= self._drain_due_at:  # live records first
+                self._drain_spool()
+        self._drain_while_closing()
         self._close_exporter()
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the thread has nothing more to do, because others have done it or it is too late."""
+        return self._is_relieved or self._delivery.is_abandoned
+
+    @property
+    def _drain_due_at(self) -> float:
+        return math.inf if self._drain is None else self._drain.due_at
+
+    def _drain_spool(self) -> bool:
+        drain = self._drain
+        if drain is None:
+            return False
+        with self._calling():
+            return guard.call_foreign("sending spooled records", drain.take_step, default=False)
+
+    def _drain_while_closing(self) -> None:
+        """Use what is left of the time: on disk all of it is safe already."""
+        while not self._is_over and monotonic() < self._ends_at and self._drain_spool():
+            pass
 
     def _open(self) -> None:
         while self._parents and self._parents.take(FREED_AT_ONCE):
@@ -266,13 +329,21 @@ class BatchWorker(Worker):
         self._parents = None
         self.prepare()
         # The first export meets the same error again, and logs it.
-        with contextlib.suppress(ExportError, NoDatabaseError), untraced():
+        with contextlib.suppress(ExportError, NoDatabaseError), untraced(), self._calling():
             self._exporter.open()
+
+    @contextlib.contextmanager
+    def _calling(self) -> Iterator[None]:
+        self._is_calling = True
+        try:
+            yield
+        finally:
+            self._is_calling = False
 
     def _empty_queue(self, down_to: int) -> None:
         """Process batches while at least `down_to` captures wait."""
         is_ordered = False
-        while len(self._queue) >= down_to and not self._delivery.is_abandoned:
+        while len(self._queue) >= down_to and not self._is_over:
             if self._is_closing and not is_ordered:  # time may run out
                 is_ordered = True
                 with self._lock:
@@ -280,22 +351,25 @@ class BatchWorker(Worker):
             self._take_batch()
 
     def _take_batch(self) -> None:
+        if not self._closing.is_set():  # at exit there is no time to read the store
+            with self._calling():
+                self._rules.refresh()
         captures = self._take(self._settings.batch_records)
         try:
             self._work(captures)
         except Exception as error:  # an unforeseen error costs the batch, not the thread
             guard.report_failure("working on a batch", error)
         with self._lock:
+            if self._is_relieved:
+                return
             self._queue.release(self._bytes_in_hand)
             self._bytes_in_hand = 0
             self._drop_in_hand("worker_failed")
 
     def _work(self, captures: list[Capture]) -> None:
-        if not self._closing.is_set():  # at exit there is no time to read the store
-            self._rules.refresh()
-        undelivered = self._delivery.deliver(
-            self._make_records(captures), self._closing, self._take_company
-        )
+        records = self._make_records(captures)
+        with self._calling():
+            undelivered = self._delivery.deliver(records, self._closing, self._take_company)
         if undelivered is not None:
             self._give_up(undelivered)
 

@@ -30,17 +30,23 @@ class Counters:
         """Requests that the rules or ``on_record`` dropped."""
         self.accepted = 0
         self.exported = 0
+        self.spooled = 0
+        self.unspooled = 0
         self.failed_exports = 0
         self.dropped: Counter[str] = Counter()
         self.dropped_kept: Counter[str] = Counter()
+        self.spool_dropped: Counter[str] = Counter()
+        """Lost from the spool, whichever process had received them."""
+        self.spool_dropped_kept: Counter[str] = Counter()
         self.totals = RequestTotals()
         self._gap = 0
         self._last_export: float | None = None
 
     @property
     def waiting(self) -> int:
-        """The number of received captures that are neither exported nor dropped nor excluded yet."""
-        return self.received - self.not_stored - self.exported - self.dropped.total()
+        """The received captures that are neither exported, spooled, dropped nor excluded yet."""
+        done = self.not_stored + self.exported + self.spooled + self.dropped.total()
+        return self.received - done
 
     def drop(self, reason: str, count: int = 1, *, kept: int = 0, untold: int = 0) -> None:
         """Count lost records. `lock` must be held.
@@ -56,6 +62,21 @@ class Counters:
         if kept:
             self.dropped_kept[reason] += kept
         self._gap += count + untold
+
+    def drop_spooled(self, reason: str, count: int, *, is_kept: bool, untold: int = 0) -> None:
+        """Count records that are lost from the spool.
+
+        Args:
+            reason: why.
+            count: how many.
+            is_kept: True where the rules had kept them longest.
+            untold: how many more were lost before them, which they would have told.
+        """
+        with self.lock:
+            self.spool_dropped[reason] += count
+            if is_kept:
+                self.spool_dropped_kept[reason] += count
+            self._gap += count + untold
 
     def add_to_totals(self, summaries: Iterable[Summary]) -> None:
         """Count requests for rollups. `lock` must be held."""
@@ -75,6 +96,12 @@ class Counters:
             if rejected:
                 self.drop("rejected", rejected)
 
+    def note_unspooled(self, stored: int) -> None:
+        """Count records of the spool that the store has taken."""
+        with self.lock:
+            self.unspooled += stored
+            self._last_export = monotonic()
+
     def note_failed_export(self) -> None:
         """Count one failed export."""
         with self.lock:
@@ -87,8 +114,10 @@ class Counters:
             received=self.received,
             accepted=self.accepted,
             exported=self.exported,
-            dropped=dict(self.dropped),
-            dropped_kept=dict(self.dropped_kept),
+            spooled=self.spooled,
+            unspooled=self.unspooled,
+            dropped=dict(self.dropped + self.spool_dropped),
+            dropped_kept=dict(self.dropped_kept + self.spool_dropped_kept),
             failed=self.failed_exports + self.failures.total(),
             queue_records=self.waiting,
             queue_bytes=queue_bytes,

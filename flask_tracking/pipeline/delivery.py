@@ -1,4 +1,7 @@
-"""Pass records to the exporter: retry while the store is unavailable, and isolate failing records."""
+"""Pass records to the exporter: retry while the store is unavailable, and isolate failing records.
+
+With a spool, records wait on disk meanwhile, and not in memory.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import NamedTuple
 
 from ..errors import ExportError, NoDatabaseError
@@ -15,9 +19,10 @@ from ..record import Record
 from ..runtime import guard
 from .counters import Counters
 from .interrupts import persist
+from .spooling import SpoolWriter
 from .untraced import untraced
 
-__all__ = ["Delivery", "Undelivered"]
+__all__ = ["Delivery", "Resent", "Undelivered"]
 
 FIRST_RETRY_S = 0.25
 LAST_RETRY_S = 5.0
@@ -35,6 +40,17 @@ class Undelivered(NamedTuple):
     reason: str
 
 
+class Resent(NamedTuple):
+    """What became of records of the spool."""
+
+    left: Sequence[Record]
+    """Those that are not stored."""
+    failure: Failure | None
+    """Why; None where all are."""
+    rejected: int
+    """How many can never be stored."""
+
+
 Company = Callable[[int], Sequence[Record]]
 """Takes the number of records at hand; returns more waiting records to export, possibly none."""
 
@@ -43,7 +59,11 @@ class Delivery:
     """Passes batches to an exporter."""
 
     def __init__(
-        self, exporter: Exporter, counters: Counters, on_recovery: Callable[[], object]
+        self,
+        exporter: Exporter,
+        counters: Counters,
+        on_recovery: Callable[[], object],
+        spool: SpoolWriter | None = None,
     ) -> None:
         """Store the arguments.
 
@@ -51,11 +71,19 @@ class Delivery:
             exporter: the exporter.
             counters: the counters of the app.
             on_recovery: called when an export succeeds after a failure.
+            spool: writes records that the exporter does not take; None to retry from memory.
         """
         self._exporter = exporter
         self._counters = counters
         self._on_recovery = on_recovery
+        self._spool = spool
+        self._pause_s = FIRST_RETRY_S
+        self._under_way: Sequence[Record] = ()
         self._is_failing = False
+        self.next_try = 0.0
+        """When the store may be tried again, in monotonic time."""
+        self.is_proven = False
+        """True while the last export was a success."""
         self.is_abandoned = False
         """True once time has run out: all records count as lost, and nothing more is logged."""
 
@@ -73,11 +101,15 @@ class Delivery:
         Returns:
             The records that are given up; None if all are stored or already counted as lost.
         """
+        self._begin(records)
+        if closing.is_set() or monotonic() < self.next_try:
+            records = self._write_to_spool(records)
         pause_s = FIRST_RETRY_S
         is_broken = False
         bisection = Bisection(self._persist)
         while records and not self.is_abandoned:
             is_last_try = closing.is_set()
+            self._begin(records)
             if is_broken or is_last_try:
                 outcome = self._bisect(bisection, records)
             else:
@@ -85,25 +117,83 @@ class Delivery:
             records, failure, is_alone, _ = outcome
             if failure is None or self.is_abandoned:
                 return None
+            # Which record breaks an exporter is found out in a few seconds, or it breaks with all.
+            if failure.broke is None or is_last_try or pause_s == LAST_RETRY_S:
+                records = self._write_to_spool(records)
+                if not records:
+                    return None
             if failure.reason == "not_configured" or is_last_try:
                 return Undelivered(records, "shutdown" if is_last_try else failure.reason)
             is_broken = failure.broke is not None
             # Meanwhile the queue fills up, and evicts routine captures.
-            closing.wait(pause_s * _random.uniform(LEAST_JITTER, 1.0))
+            closing.wait(pause_s * _draw_jitter())
             pause_s = min(pause_s * 2, LAST_RETRY_S)
             if is_alone and get_company is not None:
                 records = join_company(records, get_company(len(records)))
         return None
 
+    def _write_to_spool(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Return those that are left, because there is no spool or it cannot be written."""
+        if self._spool is None:
+            return records
+        left = self._spool.write(records)
+        self._begin(left)
+        return left
+
+    def _begin(self, records: Sequence[Record]) -> None:
+        with self._counters.lock:
+            self._under_way = records
+
+    def _end(self, done: Sequence[Record]) -> None:
+        """Note that records have their count; the lock must be held."""
+        ids = {record.id for record in done} if len(done) < len(self._under_way) else None
+        self._under_way = () if ids is None else [one for one in self._under_way if one.id not in ids]
+
+    def take_over(self) -> Sequence[Record]:
+        """Give up here what is under way, and return it; the counters' lock must be held."""
+        self.abandon()
+        return self._under_way
+
+    def abandon(self) -> None:
+        """Let what is under way count no more, whatever becomes of it."""
+        self.is_abandoned = True
+        if self._spool is not None:
+            self._spool.is_abandoned = True
+
     def deliver_once(self, records: Sequence[Record]) -> Undelivered | None:
-        """Store `records` with a single attempt, or give them up."""
+        """Store `records` with a single attempt; otherwise spool them, or give them up."""
+        if monotonic() < self.next_try:  # no request waits for an unavailable store
+            records = self._write_to_spool(records)
         if not records:
             return None
         # Exceptions that interrupt a request belong to the server: no step is repeated.
         outcome = self._bisect(Bisection(self._try), records)
         if outcome.failure is None:
             return None
-        return Undelivered(outcome.left, outcome.failure.reason)
+        left = self._write_to_spool(outcome.left)
+        return Undelivered(left, outcome.failure.reason) if left else None
+
+    def resend(self, records: Sequence[Record]) -> Resent:
+        """Store records of the spool, and count none of them.
+
+        Part by part where the exporter breaks with them, and all of them only once.
+        """
+        rejected = 0
+
+        def attempt(part: Sequence[Record]) -> Failure | None:
+            nonlocal rejected
+            outcome = persist(self._export, part)
+            if isinstance(outcome, Failure):
+                return outcome
+            rejected += outcome
+            self._note_success()
+            return None
+
+        failure = attempt(records)
+        left = records if failure else ()
+        if failure is not None and failure.broke is not None:
+            left, failure, *_ = Bisection(attempt).store(records)
+        return Resent(left, failure, rejected)
 
     def _bisect(self, bisection: Bisection, records: Sequence[Record]) -> Outcome:
         outcome = bisection.store(records)
@@ -118,33 +208,53 @@ class Delivery:
             kept = sum(record.kept for record in records)
             untold = sum(record.dropped_before for record in records)
             self._counters.drop("export_failed", len(records), kept=kept, untold=untold)
+            self._end(records)
         say_lost(records)
 
     def _persist(self, records: Sequence[Record]) -> Failure | None:
         return persist(self._try, records)
 
     def _try(self, records: Sequence[Record]) -> Failure | None:
-        """Export once; return the failure, or None."""
+        """Export once and count the stored records; return the failure, or None."""
+        outcome = self._export(records)
+        if isinstance(outcome, Failure):
+            return outcome
+        with self._counters.lock:
+            if not self.is_abandoned:
+                self._counters.note_export(len(records) - outcome, outcome)
+                self._end(records)
+        self._note_success()
+        return None
+
+    def _export(self, records: Sequence[Record]) -> int | Failure:
+        """Export once; return the number of rejected records, or the failure."""
         try:
             with untraced():
                 answer: object = self._exporter.export(records)
         except Exception as error:
             return self._note_failure(error)
-        rejected = read_rejected(answer, len(records))
-        with self._counters.lock:
-            if not self.is_abandoned:
-                self._counters.note_export(len(records) - rejected, rejected)
+        return read_rejected(answer, len(records))
+
+    def _note_success(self) -> None:
+        self._pause_s, self.next_try, self.is_proven = FIRST_RETRY_S, 0.0, True
         if self._is_failing:
             self._is_failing = False
             self._on_recovery()
             guard.warn_rarely("recovered", "Records are stored again.", level=logging.INFO)
-        return None
+
+    def _put_off(self) -> None:
+        """Leave the store alone for a while, longer each time."""
+        self.next_try = monotonic() + self._pause_s * _draw_jitter()
+        self._pause_s = min(self._pause_s * 2, LAST_RETRY_S)
 
     def _note_failure(self, error: Exception) -> Failure:
         """Log and count a failure; return it with the reason for ``stats.dropped``."""
         if self.is_abandoned:
             # At exit, a daemon thread that holds the lock of a log handler may crash the process.
             return Failure("shutdown")
+        self.is_proven = False
+        if self._spool is not None and isinstance(error, ExportError | NoDatabaseError):
+            self._put_off()
         if isinstance(error, NoDatabaseError):
             guard.warn_rarely("no database", "Nothing is recorded: %s", error)
             return Failure("not_configured", error)
@@ -156,3 +266,7 @@ class Delivery:
             return Failure("export_failed", error)
         guard.report_failure("exporting records", error)
         return Failure("export_failed", error)
+
+
+def _draw_jitter() -> float:
+    return _random.uniform(LEAST_JITTER, 1.0)

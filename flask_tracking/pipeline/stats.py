@@ -19,11 +19,16 @@ class Stats:
     accepted: int
     """Records that the rules and ``on_record`` did not drop."""
     exported: int
-    """Records that are stored."""
+    """Records that are stored, without those that came from the spool."""
+    spooled: int
+    """Records that were written to the spool, from where this process or another one sends them."""
+    unspooled: int
+    """Records that were stored from the spool, whichever process had written them."""
     dropped: dict[str, int]
     """Records that were lost, by reason: ``queue_full``, ``not_configured``, ``rejected``,
     ``export_failed``, ``assembly_failed``, ``worker_failed``, ``no_threads``, ``closed``,
-    ``shutdown``."""
+    ``shutdown``, ``spool_full``, ``spool_damaged``. The last two include those that other processes had
+    written to the spool."""
     dropped_kept: dict[str, int]
     """The part of `dropped` that was not routine, by reason: failures, slow requests, kept by code."""
     failed: int

@@ -17,13 +17,16 @@ from ..exporters.base import Exporter
 from ..record import Capture, Record
 from ..runtime import guard, lifecycle
 from ..runtime.weak_registry import WeakRegistry
+from ..spool import Spool
 from .active_rules import ActiveRules
 from .callback import NO_HOOKS, Hooks
 from .counters import Counters
 from .delivery import Delivery, Undelivered
+from .drain import Drain
 from .judged import Judged, judge
 from .processor import Processed, Processor
 from .server import threads_can_run
+from .spooling import SpoolWriter
 from .stats import Stats
 from .untraced import untraced
 
@@ -41,6 +44,7 @@ class Worker(ABC):
         exporter: Exporter,
         hooks: Hooks = NO_HOOKS,
         failures: Counter[str] | None = None,
+        spool: Spool | None = None,
     ) -> None:
         """Store the arguments.
 
@@ -49,9 +53,11 @@ class Worker(ABC):
             exporter: the exporter.
             hooks: the functions of the app.
             failures: the counter in which `guard` counts errors in requests of the app.
+            spool: holds records that the exporter does not take; None to hold them in memory.
         """
         self._settings = settings
         self._exporter = exporter
+        self._spool = spool
         self._failures: Counter[str] = Counter() if failures is None else failures
         self._processor = Processor(settings, hooks)
         self._reset()
@@ -67,7 +73,17 @@ class Worker(ABC):
         self._counters = Counters(self._failures)
         self._lock = self._counters.lock
         self._rules = ActiveRules(self._settings, self._exporter)
-        self._delivery = Delivery(self._exporter, self._counters, self._rules.refresh_soon)
+        self._begin_delivery()
+
+    def _begin_delivery(self) -> None:
+        spool = self._spool
+        self._spool_writer = None if spool is None else SpoolWriter(spool, self._counters)
+        self._delivery = Delivery(
+            self._exporter, self._counters, self._rules.refresh_soon, self._spool_writer
+        )
+        self._drain = None
+        if spool is not None and self._spool_writer is not None:
+            self._drain = Drain(spool, self._spool_writer, self._delivery)
 
     def after_fork_in_child(self) -> None:
         """Start again: the parent sends its queue, and its thread does not exist here."""
@@ -230,7 +246,11 @@ class Worker(ABC):
 
 
 class SyncWorker(Worker):
-    """Stores each record before the response ends, without retries."""
+    """Stores each record before the response ends; only spooled records are retried."""
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._draining = threading.Lock()
 
     def submit(self, capture: Capture) -> None:
         """Store the record of `capture` now, or drop it."""
@@ -246,6 +266,16 @@ class SyncWorker(Worker):
         if undelivered is not None:
             with self._lock:
                 self._drop_undelivered(undelivered)
+        elif self._drain is not None and monotonic() >= self._drain.due_at:
+            self._drain_spool(self._drain)
+
+    def _drain_spool(self, drain: Drain) -> None:
+        if self._draining.acquire(blocking=False):  # else another request does it
+            try:
+                with guard.counting(self._failures):
+                    guard.call_foreign("sending spooled records", drain.take_step, default=None)
+            finally:
+                self._draining.release()
 
     def _store(self, capture: Capture) -> Undelivered | None:
         self._rules.refresh()

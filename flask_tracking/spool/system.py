@@ -1,0 +1,130 @@
+"""The system calls of the spool, in one place: tests let each of them fail, or kill there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from types import ModuleType
+from typing import NamedTuple
+
+_fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows
+    _fcntl = None
+else:
+    _fcntl = fcntl
+
+__all__ = ["Entry", "System"]
+
+FILE_MODE = 0o600
+DIRECTORY_MODE = 0o700
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows
+
+
+class Entry(NamedTuple):
+    """A file in a directory."""
+
+    name: str
+    size: int
+    """In bytes."""
+
+
+class System:
+    """What the spool asks of the operating system. All methods raise OSError."""
+
+    def make_directory(self, path: str) -> None:
+        """Make a directory that only this user may enter, and those above it; it may be there."""
+        try:
+            os.mkdir(path, DIRECTORY_MODE)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            self.make_directory(os.path.dirname(path))
+            self.make_directory(path)
+
+    def create(self, path: str) -> int:
+        """Create a file that only this user may read, and return its descriptor."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, FILE_MODE)
+
+    def open(self, path: str) -> int:
+        """Open a file for reading, and return its descriptor."""
+        return os.open(path, os.O_RDONLY | _BINARY)
+
+    def lock(self, descriptor: int) -> bool | None:
+        """Lock a file until all its descriptors are closed.
+
+        Returns:
+            False when another one has it locked; None where files cannot be locked.
+        """
+        if _fcntl is None:
+            return None
+        try:
+            _fcntl.flock(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            return None
+        return True
+
+    def unlock(self, descriptor: int) -> None:
+        """Unlock a file, also where a process that was forked meanwhile has it open."""
+        if _fcntl is not None:
+            with contextlib.suppress(OSError):
+                _fcntl.flock(descriptor, _fcntl.LOCK_UN)
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        """Write all of `data`."""
+        left = memoryview(data)
+        while left:
+            left = left[os.write(descriptor, left) :]
+
+    def sync(self, descriptor: int) -> None:
+        """Wait until a file is on the disk."""
+        os.fsync(descriptor)
+
+    def sync_directory(self, path: str) -> None:
+        """Wait until a directory is on the disk, where the system can do that."""
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def read(self, descriptor: int) -> bytes:
+        """Return the content of a file."""
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read()
+
+    def is_same(self, descriptor: int, path: str) -> bool:
+        """Tell whether the file that is open still has this path."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(path))
+        except FileNotFoundError:
+            return False
+
+    def close(self, descriptor: int) -> None:
+        """Close a descriptor."""
+        os.close(descriptor)
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename a file; one that has the new name already is replaced."""
+        os.replace(source, target)
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        os.unlink(path)
+
+    def scan(self, path: str) -> Iterator[Entry]:
+        """Yield the files of a directory; none where there is no directory."""
+        try:
+            entries = list(os.scandir(path))
+        except FileNotFoundError:
+            return
+        for entry in entries:
+            # Another process may remove it meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                if entry.is_file(follow_symlinks=False):
+                    yield Entry(entry.name, entry.stat(follow_symlinks=False).st_size)
