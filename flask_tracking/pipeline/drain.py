@@ -61,11 +61,7 @@ class Drain:
         if began < self._delivery.next_try:
             self.due_at = self._delivery.next_try
             return False
-        try:
-            has_sent = self._send_next()
-        except SpoolError as error:
-            guard.warn_rarely("spool read", "Spooled records cannot be sent: %s", error)
-            has_sent = False
+        has_sent = self._send_next()
         ended = monotonic()
         pause_s = ended - began if has_sent else LOOK_S
         next_step = ended + pause_s * _random.uniform(LEAST_JITTER, 1.0)
@@ -76,17 +72,28 @@ class Drain:
         if not self._files:
             self._list_files()
         while self._files:
-            file = self._files.popleft()
-            with self._spool.hold(file) as held:
-                outcome = None if held is None else self.send(held)
+            outcome = self._try_file(self._files.popleft())
             if outcome is not None:
                 return outcome
         return False
 
     def _list_files(self) -> None:
-        waiting = self._spool.waiting()
+        try:
+            waiting = self._spool.waiting()
+        except SpoolError as error:
+            say_unread(error)
+            return
         self._sent &= {file.name for file in waiting}
         self._files.extend(file for file in waiting if file.name not in self._sent)
+
+    def _try_file(self, file: SpoolFile) -> bool | None:
+        """Send a file; return whether it is done with, None where another one is to be tried."""
+        try:
+            with self._spool.hold(file) as held:
+                return None if held is None else self.send(held)
+        except SpoolError as error:
+            say_unread(error)
+            return None
 
     def send(self, held: HeldFile) -> bool | None:
         """Store what is intact in a file; then remove it, or set it aside where something is not.
@@ -136,6 +143,11 @@ class Drain:
             del self._breaks[name]
             held.set_aside()
             say_set_aside(held.file, "the exporter breaks with it, and stores others")
+
+
+def say_unread(error: SpoolError) -> None:
+    """Say that a file of the spool cannot be sent."""
+    guard.warn_rarely("spool read", "Spooled records cannot be sent: %s", error)
 
 
 def say_set_aside(file: SpoolFile, why: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -33,7 +34,7 @@ class Written(NamedTuple):
     """What became of a file that was to be written."""
 
     is_written: bool
-    evicted: Sequence[SpoolFile] = ()
+    evicted: tuple[SpoolFile, ...] = ()
     """What was removed to make room, the oldest first."""
     error: str | None = None
     """Why it cannot be written; None where there is no room, not even without what may be evicted."""
@@ -83,8 +84,8 @@ class Spool:
                 return Written(False)
             self._write_file(make_name(kind, len(entries), gap), content)
         except (OSError, SpoolError) as error:
-            return Written(False, evicted, _reason(error))
-        return Written(True, evicted)
+            return Written(False, tuple(evicted), _reason(error))
+        return Written(True, tuple(evicted))
 
     def _write_file(self, name: str, content: bytes, target: str | None = None) -> None:
         partial = self._path_of(name + PARTIAL)
@@ -110,7 +111,7 @@ class Spool:
         with self._closing(descriptor):
             # Between the two calls another process may take it for such a one, and remove it.
             if self._system.lock(descriptor) is False or not self._system.is_same(descriptor, path):
-                raise OSError("another process has taken the new file")
+                raise OSError(errno.EBUSY, "another process has taken the new file")
             yield descriptor
 
     @contextlib.contextmanager
@@ -188,7 +189,7 @@ class Spool:
         Raises:
             SpoolError: it cannot be opened.
         """
-        path = self._path_of(file.name, folder)
+        path = self._path_of(folder, file.name)
         try:
             descriptor = self._system.open(path)
         except FileNotFoundError:

@@ -6,6 +6,7 @@ import dataclasses
 import re
 import traceback
 import warnings
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -69,6 +70,8 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "TRACKING_FLUSH_INTERVAL_S": ("flush_interval_s", 1.0),
     "TRACKING_EXPORT_TIMEOUT_S": ("export_timeout_s", 5.0),
     "TRACKING_SHUTDOWN_TIMEOUT_S": ("shutdown_timeout_s", 2.0),
+    "TRACKING_SPOOL_DIR": ("spool_dir", None),
+    "TRACKING_SPOOL_BYTES": ("spool_bytes", 268_435_456),
     "TRACKING_APP_VERSION": ("app_version", None),
 }
 
@@ -136,6 +139,10 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("TRACKING_FLUSH_INTERVAL_S", 0.01, 0.01),
     ("TRACKING_EXPORT_TIMEOUT_S", 30, 30.0),
     ("TRACKING_SHUTDOWN_TIMEOUT_S", 0, 0.0),
+    ("TRACKING_SPOOL_DIR", None, None),
+    ("TRACKING_SPOOL_DIR", "/var/spool/shop", "/var/spool/shop"),
+    ("TRACKING_SPOOL_DIR", PurePosixPath("/var/spool/shop"), "/var/spool/shop"),
+    ("TRACKING_SPOOL_BYTES", 1_048_576, 1_048_576),
     ("TRACKING_APP_VERSION", "2026.11", "2026.11"),
     ("TRACKING_APP_VERSION", None, None),
 ]
@@ -203,6 +210,14 @@ WRONG: list[tuple[str, Any, str]] = [
         for value in (None, 1, "yes")
     ],
     *[("TRACKING_DB_ALIAS", value, TEXT) for value in (None, "", 7, b"default", ["default"])],
+    *[
+        ("TRACKING_SPOOL_DIR", value, "wants the absolute path of a directory, like '/var/spool/shop'")
+        for value in ("", "spool", "~/spool", PurePosixPath("spool"), "/var/\0", b"/var", 7, True)
+    ],
+    *[
+        ("TRACKING_SPOOL_BYTES", value, "wants a whole number of 1048576 or more")
+        for value in (None, "1", True, 0, 1_048_575)
+    ],
     *[("TRACKING_APP_VERSION", value, TEXT) for value in ("", 2, 2.0, b"1")],
     *[("TRACKING_COLLECTION", value, TEXT) for value in (None, "", 7, ["tracking"])],
     *[

@@ -1,0 +1,295 @@
+"""A model of the spool: random sequences of what may happen to it, and what must hold afterwards.
+
+python -m tests.spool.model [--sequences 10000] [--seed N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from unittest import mock
+
+from bson import ObjectId
+
+from flask_tracking import Exporter, ExportError, Record
+from flask_tracking.pipeline.counters import Counters
+from flask_tracking.pipeline.delivery import Delivery
+from flask_tracking.pipeline.drain import Drain
+from flask_tracking.pipeline.spooling import SpoolWriter
+from flask_tracking.spool import Spool, SpoolError, decode_record
+from flask_tracking.spool import naming as naming_module
+from flask_tracking.spool.frames import split_frames
+from flask_tracking.spool.naming import parse_name
+
+from ..captures import make_record
+from .faulty import Disk, FaultySystem, Killed, list_contents
+
+MAX_BYTES = 64 * 1024
+STEPS = 24
+PROCESSES = 2
+FOREIGN = b"not ours"
+FOREIGN_NAMES = ("README", "core", "1795995334293-d6c467057a48.kept.2+0.v99", ".nfs0001")
+TEMPLATE = make_record()
+
+
+class ModelError(AssertionError):
+    """The spool does not do what it promises."""
+
+
+class Store(Exporter):
+    """What has arrived, by its ids; away when it is told."""
+
+    def __init__(self) -> None:
+        self.records: dict[ObjectId, Record] = {}
+        self.is_away = True
+
+    def _store(self, records: Sequence[Record]) -> int:
+        if self.is_away:
+            raise ExportError("the store is away")
+        for record in records:
+            if self.records.setdefault(record.id, record) != record:
+                raise ModelError(f"{record.id} has come with another content")
+        return 0
+
+
+class Process:
+    """One process of the app, which uses the directory until it is killed."""
+
+    def __init__(self, path: str, disk: Disk, store: Store) -> None:
+        self.system = FaultySystem(disk)
+        self.spool = Spool(path, MAX_BYTES, self.system)
+        self.counters = Counters()
+        self.writer = SpoolWriter(self.spool, self.counters)
+        self.delivery = Delivery(store, self.counters, lambda: None, self.writer)
+        self.drain = Drain(self.spool, self.writer, self.delivery)
+
+    def lost(self) -> int:
+        """Return how many of the spooled records it has counted as lost."""
+        return self.counters.spool_dropped.total()
+
+
+class Run:
+    """One random sequence."""
+
+    def __init__(self, seed: int, path: Path) -> None:
+        self.random = random.Random(seed)
+        self.path = path
+        self.disk = Disk()
+        self.store = Store()
+        self.promised: dict[ObjectId, Record] = {}
+        """What was written, as the spool said."""
+        self.unsure: dict[ObjectId, Record] = {}
+        """What was being written when the process was killed."""
+        self.counted = 0
+        """Lost by the counts of the processes."""
+        self.uncounted = 0
+        """At most so many went when a process was killed before it could count them."""
+        self.stored_before = 0
+        """So many were stored already when their file was damaged: a process was killed in between."""
+        self.processes = [self._start() for _ in range(PROCESSES)]
+        self.foreign: set[Path] = set()
+        self.log: list[str] = []
+
+    def _start(self) -> Process:
+        return Process(str(self.path / "spool"), self.disk, self.store)
+
+    def run(self) -> None:
+        """Do the steps, then let all be well, and look."""
+        steps: list[Callable[[Process], object]] = [
+            *[self.write] * 6,
+            *[self.send] * 4,
+            self.flip_a_bit,
+            self.truncate,
+            self.fill_the_disk,
+            self.free_the_disk,
+            self.turn_the_store,
+            self.run_older_version,
+            self.put_something_foreign,
+        ]
+        for _ in range(STEPS):
+            step = self.random.choice(steps)
+            at = self.random.randrange(PROCESSES)
+            self.log.append(step.__name__)
+            self._do(step, at)
+        self._end()
+
+    def _do(self, step: Callable[[Process], object], at: int) -> None:
+        process = self.processes[at]
+        if self.random.random() < 0.3:
+            process.system.calls_left = self.random.randrange(14)
+        before = self._waiting()
+        try:
+            step(process)
+        except Killed:
+            self.log.append("killed")
+            gone = before.keys() - self._waiting().keys()
+            self.uncounted += sum(before[name] for name in gone)
+            self.counted += process.lost()
+            self.processes[at] = self._start()
+        else:
+            process.system.calls_left = None
+
+    def _waiting(self) -> dict[str, int]:
+        """Return how many entries each file promises."""
+        folder = self.path / "spool"
+        names = [path.name for path in folder.iterdir()] if folder.exists() else []
+        files = [file for name in names if (file := parse_name(name)) is not None]
+        return {file.name: file.entry_count for file in files}
+
+    # The steps
+
+    def write(self, process: Process) -> None:
+        """Write a batch of both kinds."""
+        body = self.random.randbytes(self.random.choice([0, 10, 3000]))
+        records = {
+            one.id: one
+            for one in (
+                dataclasses.replace(
+                    TEMPLATE, id=ObjectId(), kept=self.random.random() < 0.2, request_body=body
+                )
+                for _ in range(self.random.randint(1, 5))
+            )
+        }
+        before = process.counters.dropped.total()
+        try:
+            left = process.writer.write(list(records.values()))
+        except Killed:
+            self.unsure |= records
+            raise
+        refused = process.counters.dropped.total() - before
+        for record in left:
+            del records[record.id]
+        if refused:  # by their kind, and counted as those of the process itself
+            self.unsure |= records
+        else:
+            self.promised |= records
+
+    def send(self, process: Process) -> None:
+        """Send one file, or more."""
+        for _ in range(self.random.randint(1, 4)):
+            process.delivery.next_try = 0.0
+            process.drain.take_step()
+
+    def flip_a_bit(self, _: Process) -> None:
+        """Change one bit of a file."""
+        path = self._draw_file()
+        if path is not None and (data := bytearray(path.read_bytes())):
+            data[self.random.randrange(len(data))] ^= 1 << self.random.randrange(8)
+            path.write_bytes(data)
+
+    def truncate(self, _: Process) -> None:
+        """Cut a file."""
+        path = self._draw_file()
+        if path is not None:
+            data = path.read_bytes()
+            path.write_bytes(data[: self.random.randrange(len(data) + 1)])
+
+    def _draw_file(self) -> Path | None:
+        names = sorted(self._waiting())
+        if not names:
+            return None
+        path = self.path / "spool" / self.random.choice(names)
+        records = map(decode_record, split_frames(path.read_bytes()).entries)
+        self.stored_before += sum(one is not None and one.id in self.store.records for one in records)
+        return path
+
+    def fill_the_disk(self, _: Process) -> None:
+        """Leave little room."""
+        self.disk.free_bytes = self.random.randrange(8000)
+
+    def free_the_disk(self, _: Process) -> None:
+        """Leave all the room that there is."""
+        self.disk.free_bytes = None
+
+    def turn_the_store(self, _: Process) -> None:
+        """Let the store come, or go."""
+        self.store.is_away = not self.store.is_away
+
+    def run_older_version(self, _: Process) -> None:
+        """Start an older package: it leaves the directory byte for byte."""
+        older = self._start()
+        before = list_contents(self.path)
+        with mock.patch.object(naming_module, "VERSION", 0):
+            older.drain.take_step()
+        if list_contents(self.path) != before:
+            raise ModelError("an older version has changed the directory")
+
+    def put_something_foreign(self, _: Process) -> None:
+        """Put a file there that is not the spool's."""
+        folder = self.path / "spool"
+        folder.mkdir(exist_ok=True)
+        path = folder / self.random.choice(FOREIGN_NAMES)
+        path.write_bytes(FOREIGN)
+        self.foreign.add(path)
+
+    # What must hold
+
+    def _end(self) -> None:
+        self.disk.free_bytes = None
+        self.store.is_away = False
+        last = self._start()
+        self.processes.append(last)
+        last.delivery.is_proven = True
+        while self._waiting():
+            last.delivery.next_try = 0.0
+            if not last.drain.take_step():
+                raise ModelError(f"these stay: {sorted(self._waiting())}")
+        self._check()
+
+    def _check(self) -> None:
+        stored = self.store.records
+        known = self.promised | self.unsure
+        for record_id, record in stored.items():
+            if known.get(record_id) != record:
+                raise ModelError(f"{record_id} was not written like that")
+        missing = len(self.promised.keys() - stored.keys())
+        unsure = len(self.unsure.keys() - stored.keys())
+        counted = self.counted + sum(process.lost() for process in self.processes)
+        if missing > counted + self.uncounted:
+            raise ModelError(f"{missing} are missing, {counted} counted, {self.uncounted} could not be")
+        # What a killed process was writing is missing as well, and may be counted.
+        if counted > missing + unsure + self.stored_before:
+            raise ModelError(f"{counted} are counted, but {missing} missing and {unsure} unsure")
+        for path in self.foreign:
+            if path.read_bytes() != FOREIGN:
+                raise ModelError(f"the foreign file {path.name} has changed")
+
+
+def run_sequence(seed: int) -> None:
+    """Run the sequence of this seed; raises with what led there."""
+    with tempfile.TemporaryDirectory(prefix="flask-tracking-", dir=_memory()) as folder:
+        sequence = Run(seed, Path(folder))
+        try:
+            sequence.run()
+        except (ModelError, SpoolError, OSError) as error:
+            raise ModelError(f"seed {seed}: {error}\n{', '.join(sequence.log)}") from error
+
+
+def _memory() -> str | None:
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - faster than a disk
+
+
+def main() -> int:
+    """Run as many as are wanted, and say how many there were."""
+    parser = argparse.ArgumentParser(description="Compare the spool with its model.")
+    parser.add_argument("--sequences", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
+    options = parser.parse_args()
+    logging.disable()
+    print(f"{options.sequences} sequences from the seed {options.seed} ...", flush=True)
+    began = time.monotonic()
+    for number in range(options.sequences):
+        run_sequence(options.seed + number)
+    print(f"All as the model says, after {time.monotonic() - began:.0f} s.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
