@@ -297,7 +297,7 @@ class BatchWorker(Worker):
                 self._is_flushing = False
                 next_flush = monotonic() + self._settings.flush_interval_s
             self._empty_queue(down_to=1 if is_due else self._settings.batch_records)
-            if monotonic() >= self._drain_due_at:  # live records first
+            if monotonic() >= self._drain_due_at and not self._is_over:  # live records first
                 self._drain_spool()
         self._drain_while_closing()
         self._close_exporter()
