@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ MARGIN = 64
 """Where there is no room, this part of the bound is made free at once: looking takes time."""
 SHARE = 8
 """Of the room that was found, one process uses this part before it looks again: others write, too."""
+NEW_MS = 3_600_000
+"""An empty file is left alone for so long: it may have been created just now."""
 
 
 class SpoolError(TrackingError):
@@ -164,7 +167,7 @@ class Spool:
             SpoolError: the directory cannot be read.
         """
         with _explained("read"):
-            files = [parse_name(entry.name) for entry in self._scan()]
+            files = [parse_name(entry.name) for entry in self._scan() if not _is_new(entry)]
         return sorted(file for file in files if file is not None)
 
     def set_aside(self) -> list[SpoolFile]:
@@ -271,6 +274,14 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return str(error)
+
+
+def _is_new(entry: Entry) -> bool:
+    """Tell whether a file may have been created and not be locked yet: there is nothing in it."""
+    file = parse_name(entry.name)
+    if file is None or not file.is_partial or entry.size:
+        return False
+    return time.time() * 1000 - file.written_ms < NEW_MS
 
 
 def _on_disk(size: int) -> int:

@@ -410,7 +410,7 @@ def test_idle_process_sends_what_others_left(
     worker = make_worker(flush_interval_s=3600.0)
     worker.submit(make_capture())
     assert worker.flush(TIMEOUT_S)
-    Sender(spool, store).writer.write(make_batch(5))
+    assert Sender(spool, store).writer.write(make_batch(5)) == []
     wait_until(lambda: len(store.records) == 6)
 
 

@@ -237,10 +237,10 @@ class Run:
         last = self._start()
         self.processes.append(last)
         last.delivery.is_proven = True
-        while self._waiting():
+        while last.spool.waiting():
             last.delivery.next_try = 0.0
             if not last.drain.take_step():
-                raise ModelError(f"these stay: {sorted(self._waiting())}")
+                raise ModelError(f"these stay: {last.spool.waiting()}")
         self._check()
 
     def _check(self) -> None:

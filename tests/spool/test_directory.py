@@ -185,6 +185,16 @@ def test_file_that_is_being_written(spool: Spool, path: Path, system: FaultySyst
         assert not held.read().is_whole
 
 
+def test_new_file_is_left_alone(spool: Spool, path: Path) -> None:
+    """Before it is locked there is nothing in it; one that is old was left by a killed process."""
+    spool.write(ROUTINE, [b"a"])
+    (file,) = spool.waiting()
+    (path / f"{file.name}.tmp").touch()
+    old = path / f"{file.written_ms - 3_600_001}-0123456789ab.kept.2+0.v1.tmp"
+    old.touch()
+    assert [one.name for one in spool.waiting()] == [old.name, file.name]
+
+
 def test_new_file_that_another_one_removes(spool: Spool, path: Path, system: FaultySystem) -> None:
     """Between creating a file and locking it another process may take it for that of a dead one."""
     path.mkdir(parents=True)
@@ -208,8 +218,8 @@ def test_file_system_without_locks(path: Path, spool: Spool) -> None:
 
     spool.write(ROUTINE, [b"a"])
     (file,) = spool.waiting()
-    partial = path / (file.name.replace("ROUTINE", "x") + ".tmp")
-    partial.write_bytes(b"")
+    partial = path / f"{file.name}.tmp"
+    partial.write_bytes(b"x")
     lockless = Spool(str(path), MAX_BYTES, Lockless())
     lent = []
     for one in lockless.waiting():
