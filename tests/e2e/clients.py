@@ -39,6 +39,7 @@ def send_echoes(
     until: threading.Event | None = None,
     load: Load | None = None,
     pause_s: float = 0,
+    first: int = 0,
 ) -> Load:
     """Send numbered requests to ``/echo/<number>`` and check each answer.
 
@@ -49,9 +50,10 @@ def send_echoes(
         until: ends the run.
         load: what is filled while they send, and returned; None makes one.
         pause_s: how long each client rests between two requests.
+        first: the number of the first request.
     """
     load = load or Load()
-    numbers = iter(range(count if count is not None else 10**9))
+    numbers = iter(range(first, first + (count if count is not None else 10**9)))
     lock = threading.Lock()
     address = url.removeprefix("http://")
 
