@@ -19,6 +19,7 @@ _MODULES = {
     "scrub": "scrub",
     "serve": "store",
     "show": "records",
+    "spool": "spool",
     "unkeep": "kept",
 }
 """The module of each command."""

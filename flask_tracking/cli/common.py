@@ -20,6 +20,7 @@ from ..filters import Filter
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
 from ..runtime.text import visible
+from ..spool import Spool, open_spool
 
 CHECK = "Check that it runs, and the URI; the page Operations of the docs says more."
 """The advice after an error of the database."""
@@ -84,6 +85,19 @@ def get_store() -> Store:
             f"{type(exporter).__name__} is not a store: it takes records but returns none."
         )
     return store
+
+
+def get_spool() -> Spool:
+    """Return the spool of the current app.
+
+    Raises:
+        TrackingError: the app is not tracked, or has none.
+    """
+    tracked = get_current()
+    spool = open_spool(tracked.settings, tracked.name)
+    if spool is None:
+        raise TrackingError("TRACKING_SPOOL_DIR is not set, so there is no spool.")
+    return spool
 
 
 def show_problems(problems: Iterable[Problem]) -> None:

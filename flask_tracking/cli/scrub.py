@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 from flask.cli import with_appcontext
 
 from ..errors import TrackingError
 from ..exporters.store import Rewritten
+from ..record import Record
 from ..runtime.text import visible
+from ..spool import SET_ASIDE, HeldFile, decode_record, encode_record, open_spool
 from .columns import Column, render_columns
 from .common import get_current, get_store, reports_errors
 from .redaction import make_current_stored_redactor
+
+if TYPE_CHECKING:
+    from ..redaction.redactor import Redactor
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
@@ -23,7 +31,7 @@ INTERRUPTED = 130
 @with_appcontext
 @reports_errors
 def scrub(dry_run: bool) -> None:
-    """Redact stored records with the current names and formats.
+    """Redact stored and spooled records with the current names and formats.
 
     Records already redacted with them are skipped. Restart the app with the new settings first; until
     then it keeps storing with the old ones. Safe to interrupt and repeat.
@@ -31,7 +39,12 @@ def scrub(dry_run: bool) -> None:
     if not get_current().settings.redact:
         raise TrackingError("TRACKING_REDACT is False, so there are no rules to apply. Set it to True.")
     redactor = make_current_stored_redactor()
-    steps = get_store().rewrite(redactor.redact, redactor.version, is_dry_run=dry_run)
+    store = get_store()
+    # The spool first: what is sent from there meanwhile is met again in the store.
+    steps = itertools.chain(
+        _rewrite_spool(redactor, is_dry_run=dry_run),
+        store.rewrite(redactor.redact, redactor.version, is_dry_run=dry_run),
+    )
     done: dict[str, Rewritten] = {}
     try:
         _follow(steps, done)
@@ -44,6 +57,47 @@ def scrub(dry_run: bool) -> None:
     finally:
         if done:
             _report(list(done.values()), is_dry_run=dry_run)
+
+
+def _rewrite_spool(redactor: Redactor, *, is_dry_run: bool) -> Iterator[Rewritten]:
+    """Rewrite the files of the spool, if there is one, and say after each what was done."""
+    tracked = get_current()
+    spool = open_spool(tracked.settings, tracked.name)
+    if spool is None:
+        return
+    files = [(file, "") for file in spool.waiting()]
+    files += [(file, SET_ASIDE) for file in spool.set_aside()]
+    done = Rewritten("spool", sum(file.entry_count for file, _ in files))
+    for file, folder in files:
+        with spool.hold(file, folder) as held:
+            if held is not None:
+                done = _rewrite_file(held, redactor, done, is_dry_run=is_dry_run)
+        yield done
+
+
+def _rewrite_file(
+    held: HeldFile, redactor: Redactor, done: Rewritten, *, is_dry_run: bool
+) -> Rewritten:
+    contents = held.read()
+    records = [decode_record(entry) for entry in contents.entries]
+    known = [record for record in records if record is not None]
+    if not contents.is_whole or len(known) < held.file.entry_count:
+        # It cannot be written without what is damaged in it.
+        return done._replace(left=done.left + held.file.entry_count)
+    old = [record for record in known if record.redaction_version != redactor.version]
+    new = {record.id: record for record in redactor.redact(old)}
+    entries = [encode_record(new.get(record.id, record)) for record in known]
+    if new and not is_dry_run:
+        held.replace([entry for entry in entries if entry is not None])
+    return done._replace(
+        current=done.current + len(known) - len(old),
+        looked_at=done.looked_at + len(old),
+        changed=done.changed + sum(_is_changed(record, new[record.id]) for record in old),
+    )
+
+
+def _is_changed(before: Record, after: Record) -> bool:
+    return dataclasses.replace(after, redaction_version=before.redaction_version) != before
 
 
 def _follow(steps: Iterator[Rewritten], done: dict[str, Rewritten]) -> None:

@@ -49,6 +49,8 @@ class Drain:
         """Files that are stored and cannot be removed."""
         self._breaks: dict[str, int] = {}
         """By the name of a file how often the exporter broke with it."""
+        self.failure: Failure | None = None
+        """Why the last file was not stored; None if it was."""
         self.due_at = 0.0
         """When the next step is due, in monotonic time."""
 
@@ -111,6 +113,7 @@ class Drain:
         if not records and not was_proven:
             return None
         resent = self._delivery.resend(records) if records else NOTHING
+        self.failure = resent.failure
         if resent.failure is not None:
             self._note_failure(held, resent.failure, was_proven=was_proven)
             return False

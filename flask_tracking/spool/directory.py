@@ -181,6 +181,11 @@ class Spool:
         with _explained("read"):
             return sorted(entry.name for entry in self._scan() if parse_name(entry.name) is None)
 
+    def size(self) -> int:
+        """Return the bytes that all files take on the disk; raises as `waiting`."""
+        with _explained("read"):
+            return sum(_on_disk(entry.size) for entry in self._scan()) + self._size_set_aside()
+
     @contextlib.contextmanager
     def hold(self, file: SpoolFile, folder: str = "") -> Iterator[HeldFile | None]:
         """Lock a file; None where another one has it, or it is gone.
