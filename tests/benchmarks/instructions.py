@@ -21,7 +21,7 @@ from unittest import mock
 import bson
 from flask import Flask
 
-from flask_tracking import Exporter, Record, Tracking
+from flask_tracking import Exporter, Record, Tracking, storable
 from flask_tracking.exporters.mongo import codec
 from flask_tracking.pipeline.batch import BatchWorker
 from tests.benchmarks.subject import make_app
@@ -89,7 +89,7 @@ def stages_of_app(app: Flask, worker: BatchWorker, kind: str) -> dict[str, Repea
             redactor.redact(records[start : start + CHUNK])
 
     def encode(record: Record) -> bytes:
-        return bson.encode(codec.to_document(record, stored), codec_options=codec.CODEC)
+        return bson.encode(codec.to_document(record, stored), codec_options=storable.CODEC)
 
     return {
         "request thread": request,

@@ -21,7 +21,7 @@ from unittest import mock
 import bson
 from flask import Flask
 
-from flask_tracking import Tracking
+from flask_tracking import Tracking, storable
 from flask_tracking.capture import exchange, input_tee, middleware, output_tee, signals, span
 from flask_tracking.exporters.mongo import codec, inserting
 from flask_tracking.exporters.mongo import exporter as mongo
@@ -222,7 +222,7 @@ def _measure_stages_us(kind: str, uri: str, requests: int) -> dict[str, float]:
     assert len(documents) == requests, "not every request became a document"
     started_ns = time.thread_time_ns()
     for document in documents:
-        bson.encode(document, codec_options=codec.CODEC)
+        bson.encode(document, codec_options=storable.CODEC)
     watch.spent_ns[BSON] = time.thread_time_ns() - started_ns
     return defaultdict(
         float, {label: spent / (requests * 1000) for label, spent in watch.spent_ns.items()}
