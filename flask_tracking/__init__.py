@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .exporters.store import Store
     from .exporters.tee import TeeExporter
     from .extension import Tracking
-    from .filters import Filter
+    from .filters.filter import Filter
     from .pipeline.stats import Stats
     from .record import Record
 
@@ -41,7 +41,7 @@ _MODULES = {
     "ConfigError": "errors",
     "ExportError": "errors",
     "Exporter": "exporters.base",
-    "Filter": "filters",
+    "Filter": "filters.filter",
     "FilterError": "errors",
     "MemoryExporter": "exporters.memory",
     "NoDatabaseError": "errors",

@@ -38,10 +38,29 @@ class NoDatabaseError(ConfigError):
 
 
 class FilterError(TrackingError):
-    """A filter's text is wrong. The message names the term and the expected value.
+    """A filter's text is wrong. The message says what is expected, its last lines show the spot.
 
     .. versionadded:: 2.0
     """
+
+    def __init__(self, message: str, *, start: int = 0, end: int = 0, excerpt: str = "") -> None:
+        """Take the message and the spot.
+
+        Args:
+            message: one line.
+            start: the first wrong character of the text.
+            end: the character behind the last wrong one.
+            excerpt: the text around the spot, and a line that marks the spot.
+        """
+        super().__init__(message)
+        self.message = message
+        self.start = start
+        self.end = end
+        self.excerpt = excerpt
+
+    def __str__(self) -> str:
+        """Return the message and the excerpt."""
+        return f"{self.message}\n{self.excerpt}" if self.excerpt else self.message
 
 
 class ExportError(TrackingError):

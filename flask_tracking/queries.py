@@ -67,14 +67,16 @@ def find_newest(
         fields: ``all`` returns records, ``summary`` only the columns of a list.
     """
     find: Callable[..., list[Any]] = partial(store.find, wanted, fields=fields)
-    end = wanted.until or now or datetime.now(timezone.utc)
+    now = now or datetime.now(timezone.utc)
+    first, last = wanted.arrival(now)
+    end = last or now
     found: list[Any] = []
     # The clock of another machine may be ahead: the first range has no end.
     until = None
     for window in RARE_WINDOWS if wanted.wants_failures else WINDOWS:
         since = max(end, FIRST + window) - window
         found += find(limit=limit - len(found), between=(since, until))
-        if len(found) >= limit or (wanted.since is not None and wanted.since >= since):
+        if len(found) >= limit or (first is not None and first >= since):
             return found
         until = since
     return found + find(limit=limit - len(found), between=(None, until))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
 import mongoengine
 import pytest
 from flask import Flask
@@ -23,6 +24,7 @@ from mongoengine.queryset.base import BaseQuerySet
 from flask_tracking import Record, Settings, Tracking, registry
 from flask_tracking.cli.records import list_records
 from flask_tracking.documents import Tracking as TrackingDocument
+from flask_tracking.filters.terms import TERMS
 from flask_tracking.pipeline.stats import Stats
 
 from .captures import make_record
@@ -225,11 +227,13 @@ def test_stats_are_described() -> None:
 
 
 def test_commands_are_described() -> None:
-    """Every option of ``flask tracking list`` is on the page of the queries."""
+    """Every option of ``flask tracking list`` is on the page of the queries, or a term of a filter."""
     page = (DOCS / "queries.md").read_text()
     for parameter in list_records.params:
         name = parameter.opts[0].removeprefix("--")
-        assert f"`{name}`" in page or f"--{name}" in page, name
+        shown = name if isinstance(parameter, click.Option) else str(parameter.metavar)
+        # The page of the filters has a line for each term: see tests/filters/test_terms.py.
+        assert name in TERMS or f"--{shown}" in page or f"{shown.strip('.')}`" in page, shown
 
 
 # Sessions of the terminal

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import re
 from collections.abc import Callable, Iterable
@@ -13,7 +12,7 @@ import click
 from bson import ObjectId
 from flask import current_app
 
-from ..errors import ExportError, TrackingError
+from ..errors import ExportError, FilterError, TrackingError
 from ..exporters.base import Exporter
 from ..exporters.store import Problem, Store, find_store
 from ..filters import Filter
@@ -43,6 +42,9 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except ExportError as error:
             raise click.ClickException(visible(f"{error}. {CHECK}")) from None
+        except FilterError as error:
+            # Its last lines mark the spot.
+            raise click.ClickException("\n".join(map(visible, str(error).split("\n")))) from None
         except TrackingError as error:
             raise click.ClickException(visible(str(error))) from None
 
@@ -141,17 +143,19 @@ def _find_ids(store: Store, second: datetime, tail: str) -> set[ObjectId]:
     flask-tracking 1 created ids when it stored a record, at the end of the request.
     """
     found: set[ObjectId] = set()
-    wanted = Filter(since=second - timedelta(seconds=1), until=second + timedelta(seconds=1))
+    since, until = second - timedelta(seconds=1), second + timedelta(seconds=1)
     head = f"{int(second.timestamp()):08x}"
     seen: set[ObjectId] = set()
     while page := {
-        one.id: one for one in store.find(wanted, limit=PAGE, fields="summary") if one.id not in seen
+        one.id: one
+        for one in store.find(Filter(), limit=PAGE, between=(since, until), fields="summary")
+        if one.id not in seen
     }:
         seen |= page.keys()
         found |= {one for one in page if str(one).startswith(head) and str(one).endswith(tail)}
         oldest = min(one.date_created for one in page.values())
         # The same millisecond again: more of its records may follow after the page.
-        wanted = dataclasses.replace(wanted, until=oldest + timedelta(milliseconds=1))
+        until = oldest + timedelta(milliseconds=1)
     return found
 
 

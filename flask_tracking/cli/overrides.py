@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import click
@@ -12,7 +12,6 @@ from flask.cli import AppGroup, with_appcontext
 from ..config import Settings
 from ..config.overrides import (
     NAMES,
-    UNITS_S,
     Override,
     change_settings,
     check_name,
@@ -22,6 +21,7 @@ from ..config.overrides import (
 )
 from ..exporters.base import Exporter
 from ..exporters.store import Store, find_store
+from ..runtime.durations import format_duration
 from .columns import PLAIN, Column, render_columns
 from .common import get_current, get_exporter, get_store, reports_errors
 
@@ -131,18 +131,7 @@ def _value(name: str, value: Any) -> str:
 
 def _until(expires_at: datetime, now: datetime) -> str:
     day = "" if expires_at.date() == now.date() else f"{expires_at:%Y-%m-%d} "
-    return f"{day}{expires_at:%H:%M:%S}Z, in {_in_words(expires_at - now)}"
-
-
-def _in_words(left: timedelta) -> str:
-    """Return a duration in its two largest units, like ``1h 59m``."""
-    seconds = max(0, round(left.total_seconds()))
-    parts = []
-    for unit, length_s in reversed(UNITS_S.items()):
-        count, seconds = divmod(seconds, length_s)
-        if count:
-            parts.append(f"{count}{unit}")
-    return " ".join(parts[:2]) or "0s"
+    return f"{day}{expires_at:%H:%M:%S}Z, in {format_duration(expires_at - now)}"
 
 
 COMMANDS = (overrides,)

@@ -7,12 +7,12 @@ worker reads when a request has ended, so that no running request looks up an ov
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError
+from ..runtime.durations import UNITS_MS, parse_duration
 from ..runtime.guard import warn_rarely
 from .settings import Settings, check_setting
 
@@ -27,10 +27,8 @@ NAMES = {
 }
 """The settings that can be overridden, by the names of their overrides."""
 
-MAX_LIFETIME = timedelta(days=30)
+MAX_LIFETIME_MS = 30 * UNITS_MS["d"]
 """For a longer time, change the settings."""
-UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-"""The units of a duration, from the shortest, in seconds."""
 _FIELDS = {field.metadata["key"]: field.name for field in dataclasses.fields(Settings)}
 
 
@@ -109,16 +107,15 @@ def parse_lifetime(text: str | None) -> timedelta:
     """
     if not text:
         raise ConfigError("--for is missing: expected a duration like 30s, 10m, 2h or 1d.")
-    match = re.fullmatch(r"([0-9]{1,7})([smhd])", text)
-    lifetime = timedelta(seconds=int(match[1]) * UNITS_S[match[2]]) if match else timedelta()
-    if not lifetime:
+    lifetime_ms = parse_duration(text)
+    if not lifetime_ms:
         raise ConfigError(f"Invalid duration {text!r}: expected one like 30s, 10m, 2h or 1d.")
-    if lifetime > MAX_LIFETIME:
+    if lifetime_ms > MAX_LIFETIME_MS:
         raise ConfigError(
             f"{text} is longer than 30d, the longest duration of an override. "
             "Change the settings instead."
         )
-    return lifetime
+    return timedelta(milliseconds=lifetime_ms)
 
 
 def change_settings(settings: Settings, overrides: Iterable[Override]) -> Settings:

@@ -186,9 +186,8 @@ class Store(Exporter):
             ExportError: the store is unreachable or refuses.
         """
         wanted = wanted.narrowed(*between)
-        if wanted.since and wanted.until and wanted.since >= wanted.until:
-            return []
-        if limit <= 0:
+        since, until = wanted.arrival()
+        if limit <= 0 or (since and until and since >= until):
             return []
         return self._find(wanted, limit) if fields == "all" else self._find_summaries(wanted, limit)
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from bson import ObjectId
+from click.shell_completion import ShellComplete
 from click.testing import Result
 from flask import Flask
 
 from flask_tracking import Exporter, MemoryExporter, Record, Tracking
 from flask_tracking.cli import common
 from flask_tracking.cli.render import shorten_id
+from flask_tracking.filters.terms import TERMS
 
 from ..captures import make_record
 from .conftest import Invoke
@@ -53,11 +54,18 @@ def paths(result: Result) -> list[str]:
         (["--status", "200", "--limit", "2"], "98"),
         (["--method", "post"], "97531"),
         (["--path", "/orders/7"], "7"),
-        (["--path", "/orders/*", "--slower-than", "0.7s"], "987"),
-        (["--slower-than", "850ms"], "9"),
+        (["--path", "/orders/*", "--slow", "0.7s"], "987"),
+        (["--slow", "850ms"], "9"),
         (["--user", "0"], "9630"),
         (["--since", "150m"], "98"),
         (["--until", "510m"], "10"),
+        (["status:5xx"], "3"),
+        (["status:5xx or path:/orders/7"], "73"),
+        (["status:5xx", "or", "path:/orders/7"], "73"),
+        (["not method:post", "--until", "510m"], "0"),
+        (["path:/orders/7 or path:/orders/8", "--method", "get"], "8"),
+        (["--is", "error", "--kept"], ""),
+        (["--slow", ">200ms", "--slow", "<500ms"], "43"),
     ],
 )
 def test_list(invoke: Invoke, records: list[Record], options: list[str], numbers: str) -> None:
@@ -67,41 +75,55 @@ def test_list(invoke: Invoke, records: list[Record], options: list[str], numbers
 
 
 @pytest.mark.parametrize(
-    ("options", "hint"),
+    ("options", "shown", "hint"),
     [
-        ([], ""),
-        (["--status", "404"], ""),
-        (["--status", "404", "--kept"], ""),
-        (["--since", "2h"], " Try an earlier --since."),
-        (["--user", "ada"], " Try --user '*ada*'."),
-        (["--since", "2h", "--user", "ada l"], " Try --user '*ada l*'."),
-        (["--since", "2h", "--user", "*ada*"], " Try an earlier --since."),
-        (["--path", "/api/users?page=1"], " Try --path /api/users."),
-        (["--path", "/api/users"], " Try --path '/api/users*'."),
-        (["--path", "/x*"], ""),
+        ([], "", ""),
+        (["--status", "404"], "status:404", ""),
+        (["--status", "404", "--kept"], "status:404 is:kept", ""),
+        (["status:404 or method:put"], "status:404 or method:PUT", ""),
+        (["--since", "2h"], "since:2h", " Try an earlier time."),
+        (["--user", "ada"], "user:ada", " Try 'user:*ada*'."),
+        (["--since", "2h", "--user", "ada l"], 'since:2h user:"ada l"', " Try 'user:\"*ada l*\"'."),
+        (["--since", "2h", "--user", "*ada*"], "since:2h user:*ada*", " Try an earlier time."),
+        (["--path", "/api/users?page=1"], "path:/api/users?page=1", " Try path:/api/users."),
+        (["--path", "/api/users"], "path:/api/users", " Try 'path:/api/users*'."),
+        (["--path", "/x*"], "path:/x*", ""),
+        (["user:a\x1b"], "user:a\\x1b", " Try 'user:*a\\x1b*'."),
     ],
 )
-def test_list_of_nothing(invoke: Invoke, tracking: Tracking, options: list[str], hint: str) -> None:
+def test_list_of_nothing(
+    invoke: Invoke, tracking: Tracking, options: list[str], shown: str, hint: str
+) -> None:
     """Where nothing is found it says what was looked for and what to try, and it is no failure."""
     result = invoke("list", *options)
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == (
         "No records are stored. `flask tracking init` shows which collections are read.\n"
         if not options
-        else f"No records match {shlex.join(options)}.{hint}\n"
+        else f"No records match {shown}.{hint}\n"
     )
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--status", "6xx"], "'6xx' is no status. Write one like 404 or a class like 5xx."),
-        (["--since", "soon"], "'soon' is no time. Write 2026-11-24T12:00 (UTC) or an age like"),
-        (["--slower-than", "slow"], "'slow' is no duration. Write 200ms or 1.5s."),
+        (["--status", "6xx"], "Invalid status '6xx': expected a code like 404 or a class like 5xx.\n"),
+        (
+            ["--since", "soon"],
+            "Invalid time 'soon': expected one like 2026-11-24T12:00 (UTC), or an age",
+        ),
+        (["--slow", "slow"], "Invalid duration 'slow': expected one like >500ms, <2.9s or >=1m.\n"),
+        (
+            ["path:/a status:6xx"],
+            "Invalid status '6xx': expected a code like 404 or a class like 5xx.\n"
+            "  path:/a status:6xx\n"
+            "                 ^^^\n",
+        ),
+        (["a\x1b )"], "Unexpected ')': no '(' is open. Quote a value with parentheses.\n  a\\x1b )\n"),
     ],
 )
 def test_wrong_options(invoke: Invoke, tracking: Tracking, options: list[str], message: str) -> None:
-    """A wrong value is one line that names the fix."""
+    """A wrong value is said with the fix, and with the spot in a filter."""
     result = invoke("list", *options)
     assert result.exit_code == 1
     assert result.stderr.startswith(f"Error: {message}")
@@ -135,10 +157,37 @@ def test_what_the_columns_show_is_found(
 
 
 def test_list_help(invoke: Invoke, tracking: Tracking) -> None:
-    """The help names every option."""
+    """The help has an option for each term without a name."""
     output = invoke("list", "--help").output
-    for option in ("--since", "--until", "--status", "--method", "--path", "--slower-than", "--user"):
-        assert option in output
+    for row in TERMS.values():
+        assert row.key.endswith(".") or f"--{row.key} {row.value}" in output
+
+
+def complete(app: Flask, *words: str) -> list[str]:
+    """Return what a shell proposes for the last word of a command."""
+    command = app.cli.commands["tracking"]
+    *others, incomplete = words
+    completion = ShellComplete(command, {}, "tracking", "_TRACKING_COMPLETE")
+    return [one.value for one in completion.get_completions(others, incomplete)]
+
+
+@pytest.mark.parametrize(
+    ("words", "proposed"),
+    [
+        (["st"], ["status:"]),
+        (["status:5"], ["status:5xx"]),
+        (["status:4xx or me"], ["status:4xx or method:"]),
+        (["(is:k"], ["(is:kept"]),
+        (["nothing:"], []),
+        (["--method", "P"], ["POST", "PUT", "PATCH"]),
+        (["--status", ""], ["2xx", "3xx", "4xx", "5xx"]),
+    ],
+)
+def test_shell_completion(
+    app: Flask, tracking: Tracking, words: list[str], proposed: list[str]
+) -> None:
+    """A shell proposes keys, and the values of a key."""
+    assert complete(app, "list", *words) == proposed
 
 
 def test_show(invoke: Invoke, records: list[Record]) -> None:

@@ -120,6 +120,8 @@ def test_rule_that_is_given_twice() -> None:
         ("2h", timedelta(hours=2)),
         ("30d", timedelta(days=30)),
         ("007m", timedelta(minutes=7)),
+        ("1.5h", timedelta(minutes=90)),
+        ("2w", timedelta(weeks=2)),
     ],
 )
 def test_durations(text: str, lifetime: timedelta) -> None:
@@ -139,17 +141,16 @@ def test_durations(text: str, lifetime: timedelta) -> None:
                 "m",
                 "0s",
                 "-5m",
-                "1.5h",
                 "10 m",
                 "10M",
-                "10w",
                 "١m",
                 "10m\n",
-                "99999999s",
             )
         ],
         ("31d", "31d is longer than 30d, the longest duration of an override."),
         ("9999999d", "9999999d is longer than 30d"),
+        ("10w", "10w is longer than 30d"),
+        ("99999999s", "99999999s is longer than 30d"),
     ],
 )
 def test_wrong_durations(text: str | None, message: str) -> None:

@@ -111,7 +111,7 @@ def test_without_kept_records(make: Make, database: Database[Document]) -> None:
     assert database.list_collection_names() == ["tracking"]
     (found,) = exporter.find(Filter(), limit=5)
     assert (found.id, found.kept, found.kept_reason) == (record.id, False, None)
-    assert exporter.find(Filter(kept=True), limit=5) == []
+    assert exporter.find(Filter.parse("is:kept"), limit=5) == []
     for call in (lambda: exporter.keep(record.id), lambda: exporter.unkeep(record.id)):
         with pytest.raises(TrackingError, match="^TRACKING_KEPT_SIZE is 0, so records cannot be kept"):
             call()
@@ -227,7 +227,7 @@ def test_failures_outlive_the_flood(make: Make, database: Database[Document]) ->
     for _ in range(10):
         assert exporter.export([make_record() for _ in range(100)]) == 0
     assert database["tracking"].count_documents({"status_code": 500}) == 0
-    found = find_newest(exporter, Filter(status=(500, 599)), 10)
+    found = find_newest(exporter, Filter.parse("status:5xx"), 10)
     assert [record.id for record in found] == [record.id for record in failures[::-1]]
     assert all(record.kept and record.kept_reason == "error" for record in found)
     newest = find_newest(exporter, Filter(), 5)

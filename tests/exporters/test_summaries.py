@@ -58,7 +58,7 @@ def test_summary_has_the_record_s_defaults() -> None:
     assert summarize(bare) == RecordSummary(bare.id, bare.date_created)
 
 
-@pytest.mark.parametrize("text", ["", "kept=yes", "path=/orders/3", "status=5xx"])
+@pytest.mark.parametrize("text", ["", "is:kept", "path:/orders/3", "status:5xx"])
 def test_summaries_are_those_of_the_records(store: Store, text: str) -> None:
     """Every store finds the same by summaries, in the same order."""
     records = [

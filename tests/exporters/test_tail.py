@@ -84,10 +84,10 @@ def test_filter(store: Store) -> None:
     store.export([*routine, *failures])
     for text, expected in (
         ("", [*routine, *failures]),
-        ("status=5xx", failures),
-        ("kept=yes", failures),
-        ("status=200 since=1h", routine),
-        ("status=404", []),
+        ("status:5xx", failures),
+        ("is:kept", failures),
+        ("status:200 since:1h", routine),
+        ("status:404", []),
     ):
         found, _ = follow(store, Filter.parse(text), position)
         assert found == [summarize(one) for one in expected]
@@ -154,7 +154,7 @@ def test_a_filter_that_finds_nothing_reads_no_more_and_more(
     position = exporter.tail(ALL).position
     later = datetime.now(timezone.utc) + timedelta(hours=1)
     monkeypatch.setattr(tail_module, "utc_now", lambda: later)
-    assert exporter.tail(Filter.parse("status=404"), position).position.until == later
+    assert exporter.tail(Filter.parse("status:404"), position).position.until == later
 
 
 def test_what_was_seen_is_forgotten_in_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,8 @@ def test_what_was_seen_is_forgotten_in_time(make: Make, monkeypatch: pytest.Monk
 def test_tail_uses_the_index(make: Make, database: Database[Document]) -> None:
     """What is new is a range of the index of ``date_stored``."""
     make().export(make_records(20))
-    query = to_tail_query(ALL, datetime.now(timezone.utc), [])
+    query = to_tail_query(ALL, datetime.now(timezone.utc), [], has_kept=True)
+    assert query is not None
     command = {"find": "tracking", "filter": query, "sort": dict(OLDEST_FIRST), "limit": 5}
     explained = database.command("explain", command, verbosity="queryPlanner")
     stages = plan_stages(explained["queryPlanner"]["winningPlan"])

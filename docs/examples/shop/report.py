@@ -135,7 +135,7 @@ def print_commands(documents: Sequence[Document], uri: str | None) -> None:
     name = "flask" if shutil.which("flask") == str(flask) else _typed(flask)
     for command in (
         "list --status 5xx",
-        "list --slower-than 300ms",
+        "list --slow 300ms",
         f"list --user {SHOWN_USER}",
         "list --path '/api/*' --method POST",
         f"show {record_id}",

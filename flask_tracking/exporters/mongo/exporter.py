@@ -20,13 +20,14 @@ from ...config import Settings
 from ...config.overrides import Override
 from ...errors import ExportError, TrackingError
 from ...filters import Filter
+from ...filters.simplify import searches_bodies
 from ...record import Record
 from ...record_summary import RecordSummary
 from ...runtime.guard import call_foreign, warn_rarely
 from ...runtime.lifecycle import watch_forks
 from ...storable import CODEC, MAX_DOCUMENT_BYTES
 from ..base import CLOSE_S
-from ..store import Found, Problem, Revise, Rewritten, Store, Tail, merge_newest
+from ..store import Found, Problem, Revise, Rewritten, Store, Tail
 from ..stub import make_stub, warn_of_stub
 from . import overrides
 from .codec import (
@@ -40,7 +41,7 @@ from .codec import (
 from .connection import Connection
 from .inserting import insert_documents
 from .kept import copy_to_kept, mark_kept, mark_other
-from .query import NEWEST_FIRST, to_kept_query, to_queries
+from .search import Collections, Projection, Read, search
 
 if TYPE_CHECKING:
     from .collection import CollectionState
@@ -52,9 +53,6 @@ __all__ = ["MongoExporter"]
 Document = dict[str, Any]
 Made = tuple[Record, Document | None]
 """A record and its document."""
-Projection = Mapping[str, bool] | None
-Mark = Callable[[Document], Document]
-Read = Callable[[Document], Found | None]
 
 LOGIN_CODES = frozenset({11, 13, 18, 8000})
 READ_ONLY_CODES = frozenset({10107, 13435, 20})
@@ -318,6 +316,8 @@ class MongoExporter(Store):
         return self._search(wanted, limit, read_document)
 
     def _find_summaries(self, wanted: Filter, limit: int) -> list[RecordSummary]:
+        if searches_bodies(wanted.condition):
+            return super()._find_summaries(wanted, limit)
         return self._search(wanted, limit, read_summary, SUMMARY_PROJECTION)
 
     def _tail(self, wanted: Filter, after: Position | None, limit: int) -> Tail:
@@ -334,21 +334,9 @@ class MongoExporter(Store):
     def _search(
         self, wanted: Filter, limit: int, read: Read[Found], projection: Projection = None
     ) -> list[Found]:
-        def search_in(collection: Collection[Document], query: Document, mark: Mark) -> list[Found]:
-            return _search_in(collection, query, limit, lambda one: read(mark(one)), projection)
-
         try:
-            kept = []
-            if self._settings.kept_size_bytes:
-                kept = search_in(self.kept_collection(), to_kept_query(wanted), mark_kept)
-            if wanted.kept:
-                return kept
-            others = [
-                found
-                for query in to_queries(wanted)
-                for found in search_in(self.collection(), query, mark_other)
-            ]
-            return merge_newest(kept, others, limit)
+            kept = self.kept_collection() if self._settings.kept_size_bytes else None
+            return search(Collections(self.collection(), kept), wanted, limit, read, projection)
         except PyMongoError as error:
             raise self._explain(error) from None
 
@@ -369,31 +357,6 @@ def _insert(
     unmade = {record.id: NO_DOCUMENT for record, document in made if document is None}
     documents = [document for _, document in made if document is not None]
     return unmade | insert_documents(collection, documents, max_bytes)
-
-
-def _search_in(
-    collection: Collection[Document],
-    query: Document,
-    limit: int,
-    read: Read[Found],
-    projection: Projection,
-) -> list[Found]:
-    """Return the newest `limit` results in a collection, without documents that are not records."""
-    asked = limit
-    while True:
-        cursor = for_reading(collection).find(query, projection)
-        documents = list(cursor.sort(NEWEST_FIRST).limit(asked))
-        found = [one for document in documents if (one := read(document)) is not None]
-        foreign = len(documents) - len(found)
-        if foreign:
-            warn_rarely(
-                f"foreign documents in {collection.name}",
-                "Documents in %s that are not records are left out: another program wrote them.",
-                collection.name,
-            )
-        if len(found) >= limit or len(documents) < asked:
-            return found[:limit]
-        asked = limit + foreign
 
 
 def _code_of(error: NotPrimaryError) -> int | None:

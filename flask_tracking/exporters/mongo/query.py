@@ -1,109 +1,186 @@
-"""MongoDB queries of a `Filter`. Every query is a range of ``date_created``, which is indexed.
+"""`Filter` to MongoDB queries. Every query is a range of ``date_created``, which is indexed.
 
-Failures have a small index of their own, except in the kept collection, where they are not rare.
+Failures, which are rare among all records and much asked for, have a small index of their own there.
+Among the kept ones they are not rare.
+
+The values of a filter stand only where MongoDB takes a value: they are texts, numbers and times, never
+documents, so that none is an operator.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from ...filters import FIRST, Filter, is_pattern, make_regex, object_regex
+from ...filters import FIRST, FIRST_FAILURE, Filter
+from ...filters.bounds import Bounds, bounds_of, resolve
+from ...filters.conditions import (
+    All,
+    AnyOf,
+    Compares,
+    Condition,
+    Exists,
+    HasHeader,
+    HasItem,
+    IsKept,
+    IsOneOf,
+    Matches,
+    NamesObject,
+    Negation,
+)
+from ...filters.simplify import NEVER, decide_kept, without_bodies
+from ...filters.wildcards import Parts, make_regex, object_regex, read_value
+from .codec import utc_now
 
-NO_QUERY = ["", None]
-"""The values of ``query_params`` in a record without a query string."""
+Query = dict[str, Any]
+
 NEWEST_FIRST = [("date_created", -1), ("_id", -1)]
+INDEXED = ("date_created", "status_code")
+_OPERATORS: Mapping[str, str] = {"<": "$lt", "<=": "$lte", ">=": "$gte", ">": "$gt"}
 
 
-def to_query(wanted: Filter) -> dict[str, Any]:
-    """Return the query document of `wanted`."""
-    arrived: dict[str, Any] = {"$gte": wanted.since or FIRST}
-    if wanted.until is not None:
-        arrived["$lt"] = wanted.until
-    query: dict[str, Any] = {}
-    if wanted.status is not None:
-        # First, because failures have an index of their own.
-        first, last = wanted.status
-        query["status_code"] = first if first == last else {"$gte": first, "$lte": last}
-    query["date_created"] = arrived
-    if wanted.method is not None:
-        query["method"] = wanted.method
-    if wanted.slower_than_ms is not None:
-        query["execution_time"] = {"$gte": wanted.slower_than_ms}
-    choices = [choice for choice in (_choose_path(wanted), _choose_user(wanted)) if choice]
-    if len(choices) > 1:
-        query["$and"] = [{"$or": choice} for choice in choices]
-    elif choices:
-        query |= choices[0][0] if len(choices[0]) == 1 else {"$or": choices[0]}
-    return query
+def to_queries(wanted: Filter) -> list[Query]:
+    """Return queries of the collection of all records, which find each record by one of them.
 
-
-def _choose_path(wanted: Filter) -> list[dict[str, Any]]:
-    """Return alternative conditions for the path."""
-    if wanted.path is None:
-        return []
-    choices = [{"path": _like(wanted.path)}]
-    if wanted.target is not None:
-        path, query = wanted.target
-        # The line of a record contains "?" only if there is a query string.
-        like = _like(query) if query else {"$in": NO_QUERY}
-        if is_pattern(query):
-            like["$nin"] = NO_QUERY
-        choices.append({"path": _like(path), "query_params": like})
-    return choices
-
-
-def _choose_user(wanted: Filter) -> list[dict[str, Any]]:
-    """Return alternative conditions for the user."""
-    if wanted.user is None:
-        return []
-    choices = [{name: _like(wanted.user)} for name in ("user_id", "user_repr")]
-    regex = object_regex(wanted.user)
-    return choices if regex is None else [*choices, {"user_repr": {"$regex": regex}}]
-
-
-def _like(pattern: str) -> Any:
-    # "s" lets a dot match a newline, which a path may contain.
-    return {"$regex": make_regex(pattern), "$options": "s"} if is_pattern(pattern) else pattern
-
-
-def to_queries(wanted: Filter) -> list[dict[str, Any]]:
-    """Return queries that together find the records of `wanted`, each record by one of them.
+    They find all records that are not kept and that `wanted` selects; of kept ones some, too. A filter
+    that asks for bodies must be applied to what they find.
 
     Nearly all failures have the first status code of their class. A query for that code alone is one
     contiguous range in the index of failures; with a range of codes, simple query planners would read
     the failures of all times.
     """
-    if not wanted.wants_failures or wanted.status is None or wanted.status[0] == wanted.status[1]:
-        return [to_query(wanted)]
-    first, last = wanted.status
-    parts = ((first, first), (first + 1, last))
-    return [to_query(dataclasses.replace(wanted, status=part)) for part in parts]
+    condition, now = without_bodies(decide_kept(wanted.condition, False)), utc_now()
+    if condition == NEVER:
+        return []
+    status = bounds_of(condition, "status_code", now)
+    parts = [status]
+    if _is_class_of_failures(status):
+        parts = [Bounds(status.low, status.low), Bounds(status.low + 1, status.high)]
+    return [_make_query(condition, part, now) for part in parts]
 
 
-def to_kept_query(wanted: Filter) -> dict[str, Any]:
-    """Return the query document of `wanted` for the kept collection."""
-    query = to_query(wanted)
-    # Simple query planners choose the index of the first field.
+def _is_class_of_failures(status: Bounds) -> bool:
+    low, high = status
+    return low is not None and low >= FIRST_FAILURE and low != high
+
+
+def to_kept_query(wanted: Filter) -> Query | None:
+    """Return the query of the collection of kept records; None if `wanted` selects none of them."""
+    condition, now = without_bodies(decide_kept(wanted.condition, True)), utc_now()
+    if condition == NEVER:
+        return None
+    query = _make_query(condition, bounds_of(condition, "status_code", now), now)
+    # What stands first decides for servers that plan little.
     return {"date_created": query["date_created"], **query}
 
 
-def to_tail_query(wanted: Filter, since: datetime, seen: Collection[Any]) -> dict[str, Any]:
-    """Return the query document of `wanted` for records stored since a time.
+def to_tail_query(
+    wanted: Filter, since: datetime, seen: Collection[Any], *, has_kept: bool
+) -> Query | None:
+    """Return the query for what was stored since a time; None if `wanted` can select nothing.
 
     Args:
         wanted: the filter.
-        since: the earliest time of storing.
-        seen: ids to leave out.
+        since: from when on.
+        seen: ids that are not to be found again.
+        has_kept: False where no record is kept.
     """
-    query = to_query(wanted)
-    if wanted.since is None and wanted.until is None:
+    condition = wanted.condition if has_kept else decide_kept(wanted.condition, False)
+    condition, now = without_bodies(condition), utc_now()
+    if condition == NEVER:
+        return None
+    query = _make_query(condition, bounds_of(condition, "status_code", now), now)
+    if bounds_of(condition, "date_created", now) == (None, None):
         del query["date_created"]
-    if wanted.kept:
-        query["kept"] = True
     if seen:
         query["_id"] = {"$nin": list(seen)}
     # Simple query planners choose the index of the first field.
     return {"date_stored": {"$gte": since}, **query}
+
+
+def _make_query(condition: Condition, status: Bounds, now: datetime) -> Query:
+    arrived = bounds_of(condition, "date_created", now)
+    query: Query = {}
+    if status != (None, None):
+        # First, because of failures there is an index of their own.
+        query["status_code"] = _make_range(status, "$lte") if status.low != status.high else status.low
+    query["date_created"] = _make_range(Bounds(arrived.low or FIRST, arrived.high), "$lt")
+    rest = [_translate(one, now) for one in _split(condition) if not _is_in_bounds(one)]
+    if len(rest) == 1 and not rest[0].keys() & query.keys():
+        return query | rest[0]
+    return query | {"$and": rest} if rest else query
+
+
+def _make_range(bounds: Bounds, below: str) -> Query:
+    ends = zip(("$gte", below), bounds, strict=True)
+    return {name: value for name, value in ends if value is not None}
+
+
+def _split(condition: Condition) -> Iterator[Condition]:
+    """Yield the conditions all of which must hold."""
+    if isinstance(condition, All):
+        for one in condition.conditions:
+            yield from _split(one)
+    else:
+        yield condition
+
+
+def _is_in_bounds(condition: Condition) -> bool:
+    return isinstance(condition, Compares) and condition.field in INDEXED
+
+
+def _translate(condition: Condition, now: datetime) -> Query:
+    if isinstance(condition, Compares):
+        return {condition.field: {_OPERATORS[condition.operator]: resolve(condition, now)}}
+    if isinstance(condition, All):
+        return {"$and": [_translate(one, now) for one in condition.conditions]}
+    if isinstance(condition, AnyOf):
+        return {"$or": [_translate(one, now) for one in condition.conditions]}
+    if isinstance(condition, Negation):
+        return {"$nor": [_translate(condition.condition, now)]}
+    return _TRANSLATORS[type(condition)](condition)
+
+
+def _translate_matches(condition: Matches) -> Query:
+    return {condition.field: _like(condition.parts, folds_case=condition.folds_case)}
+
+
+def _translate_header(condition: HasHeader) -> Query:
+    # A header is a list of its name and its value; `$elemMatch` cannot tell the two apart everywhere.
+    field = f"${condition.field}"
+    name = _matches_at(0, make_regex((condition.name,), folds_case=True))
+    value = _matches_at(1, make_regex(condition.parts, folds_case=True))
+    is_wanted = {"$cond": [{"$isArray": ["$$this"]}, {"$and": [name, value]}, False]}
+    headers = {"$cond": [{"$isArray": [field]}, field, []]}
+    return {"$expr": {"$in": [True, {"$map": {"input": headers, "in": is_wanted}}]}}
+
+
+def _matches_at(position: int, regex: str) -> Query:
+    item = {"$arrayElemAt": ["$$this", position]}
+    return {"$regexMatch": {"input": item, "regex": regex, "options": "s"}}
+
+
+def _translate_item(condition: HasItem) -> Query:
+    path, parts = ".".join(("custom_data", *condition.path)), condition.parts
+    if parts == ("", ""):
+        return {path: {"$exists": True}}
+    return {path: {"$in": [*parts, *read_value(parts)]} if len(parts) == 1 else _like(parts)}
+
+
+def _like(parts: Parts, *, folds_case: bool = False) -> Any:
+    if len(parts) == 1 and not folds_case:
+        return parts[0]
+    # "s" lets a dot match a newline, which a path may hold.
+    return {"$regex": make_regex(parts, folds_case=folds_case), "$options": "s"}
+
+
+_TRANSLATORS: Mapping[type, Callable[[Any], Query]] = {
+    Exists: lambda one: {one.field: {"$ne": None}},
+    HasHeader: _translate_header,
+    HasItem: _translate_item,
+    IsKept: lambda _: {"kept": True},
+    IsOneOf: lambda one: {one.field: {"$in": list(one.values)}},
+    Matches: _translate_matches,
+    NamesObject: lambda one: {one.field: {"$regex": object_regex(one.name)}},
+}

@@ -7,13 +7,16 @@ behind, appears among older ones. Each call therefore looks back a little, and s
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any, NamedTuple
 
 from pymongo.collection import Collection
 
 from ...filters import Filter
+from ...filters.simplify import searches_bodies
+from ...record_summary import RecordSummary, summarize
 from ..store import Tail
-from .codec import SUMMARY_PROJECTION, for_reading, read_summary, utc_now
+from .codec import SUMMARY_PROJECTION, for_reading, read_document, read_summary, utc_now
 from .kept import mark_other
 from .query import to_tail_query
 
@@ -54,19 +57,29 @@ def read_tail(
         has_kept: False if keeping is disabled, whatever the documents say.
     """
     now = utc_now()
-    query = to_tail_query(wanted, after.until - OVERLAP, [one for one, _ in after.seen])
-    projection = {**SUMMARY_PROJECTION, "date_stored": True}
+    seen = [one for one, _ in after.seen]
+    query = to_tail_query(wanted, after.until - OVERLAP, seen, has_kept=has_kept)
+    if query is None:
+        return Tail([], _advance(after, now, ()))
+    in_bodies = searches_bodies(wanted.condition)
+    projection = None if in_bodies else {**SUMMARY_PROJECTION, "date_stored": True}
     cursor = for_reading(collection).find(query, projection).sort(OLDEST_FIRST).limit(limit)
     # All documents of a batch have the same time.
     documents = sorted(cursor, key=lambda one: (_time_of(one), str(one["_id"])))
     marked = documents if has_kept else map(mark_other, documents)
-    records = [summary for one in marked if (summary := read_summary(one)) is not None]
+    read = partial(_read_selected, wanted) if in_bodies else read_summary
+    records = [summary for one in marked if (summary := read(one)) is not None]
     new = tuple((one["_id"], _time_of(one)) for one in documents)
     until = now
     if len(documents) == limit:
         # More may follow beyond the limit, and a clock that is ahead must not hide later records.
         until = min(now, max((time for _, time in new if time != NEVER), default=after.until))
     return Tail(records, _advance(after, until, new))
+
+
+def _read_selected(wanted: Filter, document: Document) -> RecordSummary | None:
+    record = read_document(document)
+    return summarize(record) if record is not None and wanted.matches(record) else None
 
 
 def _time_of(document: Document) -> datetime:

@@ -1,0 +1,64 @@
+"""The filter of a command: an argument in the grammar of filters, and an option for each term."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..filters import Filter
+from ..filters.completion import complete
+from ..filters.terms import TERMS, TermType
+
+__all__ = ["takes_filter"]
+
+_OPTIONS = {f"term_{key}": row for key, row in TERMS.items() if not key.endswith(".")}
+"""The rows that have an option, by the name of its parameter."""
+
+
+def takes_filter(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the argument FILTER and an option for each term.
+
+    The command gets them as the `Filter` ``wanted``; all of them must match.
+    """
+
+    @functools.wraps(command)
+    def with_filter(*args: Any, words: tuple[str, ...], is_kept: bool, **values: Any) -> Any:
+        filters = [Filter.parse(" ".join(words))]
+        for name, row in _OPTIONS.items():
+            filters += [Filter.term(row.key, text) for text in values.pop(name)]
+        if is_kept:
+            filters.append(Filter.term("is", "kept"))
+        wanted = functools.reduce(Filter.__and__, filters)
+        return command(*args, wanted=wanted, **values)
+
+    options = [_make_option(name, row) for name, row in reversed(_OPTIONS.items())]
+    # The last one that is added is the first in the help.
+    additions: list[Callable[[Any], Any]] = [_KEPT, *options, _WORDS]
+    return functools.reduce(lambda decorated, add: add(decorated), additions, with_filter)
+
+
+def _make_option(name: str, row: TermType) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    examples = ", ".join(row.examples)
+    return click.option(
+        f"--{row.key}",
+        name,
+        metavar=row.value,
+        multiple=True,
+        shell_complete=functools.partial(_complete_value, row),
+        help=f"Records {row.meaning}: {examples}.".replace("`", ""),
+    )
+
+
+def _complete_value(row: TermType, _: object, __: object, incomplete: str) -> list[str]:
+    return [choice for choice in row.choices if choice.startswith(incomplete)]
+
+
+def _complete_words(_: object, __: object, incomplete: str) -> list[str]:
+    return complete(incomplete)
+
+
+_KEPT = click.option("--kept", "is_kept", is_flag=True, help="The same as --is kept.")
+_WORDS = click.argument("words", metavar="[FILTER]...", nargs=-1, shell_complete=_complete_words)
