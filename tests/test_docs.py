@@ -241,6 +241,8 @@ def test_commands_are_described() -> None:
 
 VARIES = r"[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
 """A time of day, which no page can know."""
+WITH_DAY = r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2} )?"
+"""Stands before it where it is of tomorrow."""
 
 
 def read_sessions(page: Path) -> list[tuple[str, str]]:
@@ -259,7 +261,7 @@ def make_pattern(shown: str) -> str:
     lines = []
     for line in shown.rstrip("\n").splitlines():
         words = [
-            re.sub(VARIES, VARIES.replace("\\", r"\\"), re.escape(word)) for word in line.split("…")
+            re.sub(VARIES, lambda _: WITH_DAY + VARIES, re.escape(word)) for word in line.split("…")
         ]
         lines.append("(?:.*\n)*?" if line == "…" else ".*".join(words) + " *\n")
     return "".join(lines)

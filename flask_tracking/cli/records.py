@@ -47,7 +47,7 @@ def list_records(wanted: Filter, limit: int) -> None:
 def explain_nothing(wanted: Filter) -> str:
     """Say what was looked for, and what may find something."""
     if wanted == Filter.all:
-        return "No records are stored. `flask tracking init` says where they are looked for."
+        return "No records are stored. `flask tracking init` shows which collections are read."
     terms = {term.key: term for term in reversed(wanted.terms())}
     hints = (_HINTS[key](terms[key].parts) for key in _HINTS if key in terms)
     hint = next(filter(None, hints), None)

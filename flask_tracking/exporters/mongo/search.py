@@ -121,7 +121,7 @@ def _read_all(
     if len(found) < len(results):
         warn_rarely(
             f"foreign documents in {collection.name}",
-            "Documents in %s that are no records are left out: something else wrote them.",
+            "Documents in %s that are not records are left out: another program wrote them.",
             collection.name,
         )
     return found
