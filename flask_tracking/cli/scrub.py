@@ -31,10 +31,10 @@ INTERRUPTED = 130
 @with_appcontext
 @reports_errors
 def scrub(dry_run: bool) -> None:
-    """Redact stored and spooled records with the current names and formats.
+    """Redact stored records with the current names and formats.
 
-    Records already redacted with them are skipped. Restart the app with the new settings first; until
-    then it keeps storing with the old ones. Safe to interrupt and repeat.
+    Spooled records are included. Records already redacted with them are skipped. Restart the app with
+    the new settings first; until then it keeps storing with the old ones. Safe to interrupt and repeat.
     """
     if not get_current().settings.redact:
         raise TrackingError("TRACKING_REDACT is False, so there are no rules to apply. Set it to True.")

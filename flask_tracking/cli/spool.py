@@ -135,9 +135,7 @@ def retry() -> None:
             if _send(found, place, drain):
                 sent += place.file.entry_count
             elif drain.failure is not None and drain.failure.broke is None:
-                raise TrackingError(
-                    f"Sending has stopped after {sent:,} records: {drain.failure.error}"
-                )
+                raise TrackingError(f"Stopped after {sent:,} records: {drain.failure.error}")
             else:
                 left += 1
     click.echo(f"Sent: {sent:,} records.")

@@ -94,7 +94,8 @@ class System:
                 os.close(descriptor)
 
     def read(self, descriptor: int) -> bytes:
-        """Return the content of a file."""
+        """Return the content of a file, from its start."""
+        os.lseek(descriptor, 0, os.SEEK_SET)
         with open(descriptor, "rb", closefd=False) as file:
             return file.read()
 

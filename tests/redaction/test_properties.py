@@ -23,6 +23,7 @@ from flask_tracking.redaction.engines.re2 import Re2Engine
 from flask_tracking.redaction.prefilter import Prefilter
 from flask_tracking.redaction.record_redaction import FAILED, RecordRedaction
 from flask_tracking.redaction.redactor import Redactor
+from flask_tracking.spool import encode_record
 from flask_tracking.storable import CODEC
 
 from .corpora import SENSITIVE_NAMES, fit
@@ -70,6 +71,7 @@ def assert_no_trace(record: Record, secret: str, place: str, log: Log) -> None:
     """Fail where six characters of `secret` are stored, printed or logged."""
     assert find_leak(record, secret) is None, place
     stored = bson.encode(to_document(record, utc_now()), codec_options=CODEC)
+    stored += encode_record(record) or b""
     shown = (render_record(record), render_table([summarize(record)], 120), repr(record), *log.lines)
     windows = [secret[at : at + WINDOW] for at in range(max(1, len(secret) - WINDOW + 1))]
     for window in windows:

@@ -54,6 +54,7 @@ def test_round_trip(spool: Spool) -> None:
     assert (file.entry_count, file.gap, read(spool)) == (2, 3, [[b"a", b"b"]])
     with spool.hold(file) as held:
         assert held is not None
+        assert held.read() == held.read() == ([b"a", b"b"], True)
         held.remove()
     assert spool.waiting() == []
     with spool.hold(file) as held:

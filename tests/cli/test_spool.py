@@ -1,0 +1,216 @@
+"""``spool``: list, verify and send the records that wait on disk, and ``scrub`` over them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from flask_tracking import ExportError, MemoryExporter, Record, Tracking
+from flask_tracking.pipeline.counters import Counters
+from flask_tracking.pipeline.spooling import SpoolWriter
+from flask_tracking.spool import SET_ASIDE, Spool, decode_record, open_spool
+
+from ..captures import make_record
+from ..spool.faulty import list_contents
+from .conftest import Invoke
+
+
+class Store(MemoryExporter):
+    """A store that is away, or breaks, when it is told."""
+
+    error: Exception | None = None
+
+    def open(self) -> None:
+        if isinstance(self.error, ExportError):
+            raise self.error
+
+    def _store(self, records: Sequence[Record]) -> int:
+        if self.error is not None:
+            raise self.error
+        return super()._store(records)
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def spool(app: Flask, store: Store, tmp_path: Path) -> Spool:
+    """The spool of `app`, which is tracked."""
+    app.config["TRACKING_SPOOL_DIR"] = tmp_path
+    Tracking(app, exporter=store)
+    spool = open_spool(app.extensions["tracking"].settings, app.name)
+    assert spool is not None
+    return spool
+
+
+def spool_records(spool: Spool, *records: Record) -> list[Path]:
+    """Write records to a file for each kind; return the paths."""
+    before = {file.name for file in spool.waiting()}
+    assert SpoolWriter(spool, Counters()).write(records) == []
+    return [Path(spool.path) / one.name for one in spool.waiting() if one.name not in before]
+
+
+def make_records(count: int, **parts: object) -> list[Record]:
+    return [dataclasses.replace(make_record(), **parts) for _ in range(count)]  # type: ignore[arg-type]
+
+
+def test_no_spool(app: Flask, memory: MemoryExporter, invoke: Invoke) -> None:
+    """Without the setting there is nothing to list."""
+    Tracking(app, exporter=memory)
+    for command in ("list", "verify", "retry"):
+        result = invoke("spool", command)
+        assert result.exit_code == 1
+        assert result.output == "Error: TRACKING_SPOOL_DIR is not set, so there is no spool.\n"
+
+
+def test_empty_spool(spool: Spool, invoke: Invoke) -> None:
+    """Before anything was spooled there is not even a directory."""
+    assert invoke("spool", "list").output.startswith(
+        "0 records wait in 0 files. 0 of 268,435,456 bytes"
+    )
+    assert invoke("spool", "verify").output == "0 records are intact, 0 files are damaged.\n"
+    assert "Sent: 0 records." in invoke("spool", "retry").output
+
+
+def test_list(spool: Spool, invoke: Invoke) -> None:
+    """Each file has a line; those that are not ours are named."""
+    kept, routine = spool_records(spool, *make_records(1, kept=True), *make_records(1200))
+    (damaged,) = spool_records(spool, *make_records(2))
+    (file,) = [one for one in spool.waiting() if one.name == damaged.name]
+    with spool.hold(file) as held:
+        assert held is not None
+        held.set_aside()
+    (Path(spool.path) / "notes.txt").write_text("hello")
+    lines = invoke("spool", "list").output.splitlines()
+    assert lines[0].startswith("1,201 records wait in 2 files. ") and lines[0].endswith(spool.path)
+    assert lines[1].split() == ["WRITTEN", "KIND", "RECORDS", "FILE", "STATE"]
+    rows = {tuple(line.split()[2:5]) for line in lines[2:4]}
+    assert rows == {("kept", "1", kept.name), ("routine", "1,200", routine.name)}
+    assert damaged.name in lines[4] and lines[4].endswith("  set aside")
+    assert lines[5] == "notes.txt: foreign, or of another version; left alone"
+
+
+def test_verify(spool: Spool, invoke: Invoke, tmp_path: Path) -> None:
+    """Damaged files are named, and nothing is changed."""
+    (path,) = spool_records(spool, *make_records(3))
+    assert invoke("spool", "verify").output == "3 records are intact, 0 files are damaged.\n"
+    path.write_bytes(path.read_bytes()[:-1])
+    before = list_contents(tmp_path)
+    result = invoke("spool", "verify")
+    assert result.exit_code == 1
+    assert result.output == (
+        f"{path.name}: 2 of 3 records are intact\n2 records are intact, 1 files are damaged.\n"
+    )
+    assert list_contents(tmp_path) == before
+
+
+def test_verify_while_a_file_is_sent(spool: Spool, invoke: Invoke) -> None:
+    """A file that somebody else has in hand is not called damaged."""
+    (path,) = spool_records(spool, *make_records(3))
+    with spool.hold(spool.waiting()[0]):
+        result = invoke("spool", "verify")
+    assert (result.exit_code, result.output.splitlines()[0]) == (0, f"{path.name}: in use, or gone")
+
+
+def test_retry(spool: Spool, store: Store, invoke: Invoke) -> None:
+    """All that waits is sent, also what was set aside because the exporter broke with it."""
+    records = make_records(5)
+    spool_records(spool, *records[:3])
+    (file,) = spool.waiting()
+    with spool.hold(file) as held:
+        assert held is not None
+        held.set_aside()
+    spool_records(spool, *records[3:])
+    assert "Sent: 5 records." in invoke("spool", "retry").output
+    assert {record.id for record in store.records} == {record.id for record in records}
+    assert (spool.waiting(), spool.set_aside()) == ([], [])
+
+
+def test_retry_of_damaged_files(spool: Spool, store: Store, invoke: Invoke) -> None:
+    """What is intact in a damaged file is sent once; later the file is left as it is."""
+    (path,) = spool_records(spool, *make_records(3))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert "Sent: 3 records." in invoke("spool", "retry").output
+    assert len(store.records) == 2
+    store.clear()
+    assert "1 files are in use, damaged, or refused" in invoke("spool", "retry").output
+    assert (len(store.records), len(spool.set_aside())) == (0, 1)
+
+
+def test_retry_while_the_store_is_away(
+    spool: Spool, store: Store, invoke: Invoke, tmp_path: Path
+) -> None:
+    """The reason is told, and the directory stays byte for byte as it is."""
+    spool_records(spool, *make_records(3))
+    before = list_contents(tmp_path)
+    store.error = ExportError("MongoDB at 127.0.0.1:1 cannot be reached")
+    result = invoke("spool", "retry")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: MongoDB at 127.0.0.1:1 cannot be reached. Check")
+    store.open = lambda: None  # type: ignore[method-assign]
+    result = invoke("spool", "retry")
+    assert "Error: Stopped after 0 records: MongoDB at 127.0.0.1:1 cannot be reached" in result.output
+    assert list_contents(tmp_path) == before
+
+
+def test_retry_with_an_exporter_that_breaks(spool: Spool, store: Store, invoke: Invoke) -> None:
+    """Its files stay, and the others are tried."""
+    spool_records(spool, *make_records(3))
+    store.error = ValueError()
+    result = invoke("spool", "retry")
+    assert "1 files are in use, damaged, or refused by the exporter." in result.output
+    assert len(spool.waiting()) == 1
+
+
+def read_bodies(spool: Spool) -> list[bytes]:
+    """Return the request bodies of all that is spooled, and of what was set aside."""
+    bodies = []
+    for folder, files in (("", spool.waiting()), (SET_ASIDE, spool.set_aside())):
+        for file in files:
+            with spool.hold(file, folder) as held:
+                assert held is not None
+                records = map(decode_record, held.read().entries)
+                bodies += [record.request_body for record in records if record is not None]
+    return sorted(bodies)
+
+
+def test_scrub(app: Flask, spool: Spool, store: Store, invoke: Invoke) -> None:
+    """Today's rules are applied to what is spooled, and to what was set aside."""
+    old = [
+        dataclasses.replace(make_record(), request_body=body, redaction_version="1")
+        for body in (b"password=hunter2", b"a=1")
+    ]
+    spool_records(spool, *old)
+    spool_records(spool, dataclasses.replace(old[0], kept=True))
+    (file, _) = spool.waiting()
+    with spool.hold(file) as held:
+        assert held is not None
+        held.set_aside()
+    count = sum(one.entry_count for one in (*spool.waiting(), *spool.set_aside()))
+    dry = invoke("scrub", "--dry-run")
+    assert read_bodies(spool) == [b"a=1", b"password=hunter2", b"password=hunter2"]
+    done = invoke("scrub")
+    assert [line.split() for line in done.output.splitlines() if line.startswith("spool  ")] == [
+        ["spool", str(count), "2", "0"]
+    ]
+    assert "spool" in dry.output
+    assert read_bodies(spool) == [b"a=1", b"password=[redacted]", b"password=[redacted]"]
+    again = invoke("scrub").output
+    assert [line.split() for line in again.splitlines() if line.startswith("spool  ")] == [
+        ["spool", "0", "0", str(count)]
+    ]
+
+
+def test_scrub_of_a_damaged_file(spool: Spool, invoke: Invoke) -> None:
+    """What cannot be read cannot be redacted either, which is said."""
+    (path,) = spool_records(spool, *make_records(3, redaction_version="1"))
+    path.write_bytes(path.read_bytes()[:-1])
+    before = path.read_bytes()
+    assert "3 records could not be read or written" in invoke("scrub").output
+    assert path.read_bytes() == before
