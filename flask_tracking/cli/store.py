@@ -94,6 +94,7 @@ def serve(host: str, port: int) -> None:
         errors.show()
         click.echo(f"SecantusDB is running, with its data in {data}. To use it, set:")
         click.echo(f"  TRACKING_MONGODB_URI = 'mongodb://{host}:{port}/tracking'")
+        click.echo(f"  TRACKING_SPOOL_DIR = {str(data.with_name('tracking-spool'))!r}")
         click.echo("Press Ctrl-C to stop it.")
         raise SystemExit(process.wait())
     except KeyboardInterrupt:

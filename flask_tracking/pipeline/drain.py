@@ -128,12 +128,12 @@ class Drain:
         try:
             if is_damaged:
                 held.set_aside()
-                say_set_aside(held.file, "it is damaged; what is intact is stored")
+                say_set_aside(held.file, "it is damaged; intact records are stored")
             else:
                 held.remove()
         except SpoolError as error:
             self._sent.add(held.file.name)
-            guard.warn_rarely("spool read", "A file that is sent stays in the spool: %s", error)
+            guard.warn_rarely("spool read", "A sent file remains in the spool: %s", error)
 
     def _note_failure(self, held: HeldFile, failure: Failure, *, was_proven: bool) -> None:
         """Send the file later, or set it aside when the exporter breaks with it and with no other."""
@@ -145,7 +145,7 @@ class Drain:
         if was_proven and self._breaks[name] >= MOST_BREAKS:
             del self._breaks[name]
             held.set_aside()
-            say_set_aside(held.file, "the exporter breaks with it, and stores others")
+            say_set_aside(held.file, "the exporter raises for it but stores others")
 
 
 def say_unread(error: SpoolError) -> None:

@@ -170,6 +170,7 @@ def test_serve(tmp_path: Path, ending: signal.Signals) -> None:
             assert process.stdout is not None
             lines = [process.stdout.readline().strip() for _ in range(3)]
             assert lines[1] == f"TRACKING_MONGODB_URI = '{uri}'"
+            assert lines[2] == f"TRACKING_SPOOL_DIR = '{tmp_path / 'instance' / 'tracking-spool'}'"
             assert str(tmp_path / "instance" / "tracking-db") in lines[0]
             client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=5000)
             client["tracking"]["x"].insert_one({})

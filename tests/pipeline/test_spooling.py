@@ -347,7 +347,7 @@ def test_file_that_breaks_the_exporter(
         assert sender.delivery.deliver([others[0]], threading.Event()) is None
     assert [file.name for file in spool.set_aside()] == [path.name]
     assert {record.id for record in store.records} == {batch[0].id, batch[2].id, others[0].id}
-    assert "the exporter breaks with it, and stores others" in caplog.text
+    assert "the exporter raises for it but stores others" in caplog.text
 
 
 def test_exporter_that_breaks_with_every_file(sender: Sender, spool: Spool, store: Store) -> None:

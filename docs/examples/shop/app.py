@@ -39,6 +39,7 @@ app.config.update(
     SECRET_KEY="good enough for an example",
     SESSION_COOKIE_SAMESITE="Lax",
     TRACKING_MONGODB_URI="mongodb://127.0.0.1:27027/tracking",  # where `flask tracking serve` listens
+    TRACKING_SPOOL_DIR=os.path.join(app.instance_path, "tracking-spool"),  # while it is stopped
     TRACKING_EXCLUDE=[r"^/static/", r"^/favicon\.ico$"],
 )
 # FLASK_TRACKING_MONGODB_URI and its like. Before Tracking(app), which reads the settings only once.
