@@ -151,6 +151,10 @@ def _gather_head(values: Mapping[str, Any], new: Iterable[str]) -> bytes:
     return "\n".join(texts).encode("utf-8", "surrogatepass")
 
 
+def _gather_args(args: Mapping[str, str]) -> Iterable[str]:
+    return [f'"{name}": "{value}"' for name, value in args.items()]
+
+
 def _gather_tree(tree: Any) -> Iterable[str]:
     return [write_tree(tree)]
 
@@ -160,7 +164,7 @@ def _gather_timings(timings: Iterable[Any]) -> Iterable[str]:
 
 
 _GATHER: dict[Holds, Callable[[Any], Iterable[str]]] = {
-    Holds.ARGS: _gather_tree,
+    Holds.ARGS: _gather_args,
     Holds.ERROR: tuple,
     Holds.TREE: _gather_tree,
     Holds.TIMINGS: _gather_timings,

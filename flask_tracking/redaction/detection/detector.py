@@ -45,7 +45,8 @@ SPACED = frozenset(
     }
 )
 """Rules of what is no single run of token characters."""
-_ANY_RUN = "[0-9A-Za-z_-]+"
+_HEAD = re.compile(r"\[(?:0-9a-f|0-9A-Za-z\S*?)\](?:\+|\{[0-9]+\})")
+"""What any word may begin with."""
 
 
 class Detector:
@@ -80,7 +81,7 @@ class Detector:
         self._choose = engine.make_choice(patterns)
         in_names = trigger_patterns(names)
         escaped = [*ESCAPED, ANY_ESCAPE] if own or not names.are_ascii else ESCAPED
-        self._scan = engine.make_scan([*patterns, *in_names, *escaped])
+        self._scan = engine.make_scan(sorted([*patterns, *in_names, *escaped], key=_in_groups))
         self.finds_short = bool(own)
         """Whether it may find what is shorter than any token: patterns of the app's own may."""
         self._literals: tuple[bytes, ...] = ()
@@ -163,24 +164,28 @@ class Detector:
 
 
 def _make_scan_pattern(rule: Format) -> ScanPattern:
-    pattern = rule.pattern
+    pattern, before = rule.pattern, rule.before
     if rule.sources == OWN:
         pattern = without_anchors(pattern)
     elif pattern.endswith("*)"):
         # What may be empty tells nothing, and RE2 would look for its head from a hit back to the last.
         pattern = pattern.rpartition("(?P<s>")[0]
-    elif pattern.startswith(_ANY_RUN):
-        # Python's `re` would try from every place in every word; the rest is in the same run.
-        return ScanPattern(_without_group(pattern[len(_ANY_RUN) :]), rule.hints, needs=_needs(rule))
-    return ScanPattern(
-        _without_group(pattern), rule.hints, _without_group(rule.before), rule.any_case, _needs(rule)
-    )
+    elif head := _HEAD.match(pattern):
+        # Tried from every place in every word, and counted in it; the rest is in the same run.
+        pattern, before = pattern[head.end() :], ""
+    pattern, before = map(_without_group, (pattern, before))
+    return ScanPattern(pattern, rule.hints, before, rule.any_case, _needs(rule))
 
 
 def _needs(rule: Format) -> str:
     if rule.sources == OWN or rule.id in SPACED:
         return {"card": DIGITS, "iban": CAPITALS}.get(rule.id, "")
     return LONG_TOKEN if rule.id in ("itsdangerous", "signed") else TOKEN
+
+
+def _in_groups(pattern: ScanPattern) -> tuple[str, str, bool]:
+    """Sort by what stands around it: RE2 compiles that once for all that have the same."""
+    return pattern.after, pattern.before, pattern.any_case
 
 
 def _compile_glued(rules: Iterable[Format]) -> list[re.Pattern[bytes]]:

@@ -74,15 +74,12 @@ class Re2Engine:
 
 
 def _share(patterns: Sequence[ScanPattern]) -> Iterable[str]:
-    """Return patterns in their order, those in a row with the same end as one."""
+    """Return patterns in their order, those in a row with the same beginning and end as one."""
     for (before, after, any_case), group in itertools.groupby(
         patterns, lambda one: (one.before, one.after, one.any_case)
     ):
-        if after:
-            some = "|".join(one.pattern for one in group)
-            yield ScanPattern(f"(?:{some})", (), before, any_case, after=after).whole
-        else:
-            yield from (one.whole for one in group)
+        some = "|".join(one.pattern for one in group)
+        yield ScanPattern(f"(?:{some})", (), before, any_case, after=after).whole
 
 
 class _Compiled:
