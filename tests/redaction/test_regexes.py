@@ -1,0 +1,246 @@
+"""Every named pattern of redaction, with an example of what it is for and a near miss."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from types import ModuleType
+
+import pytest
+
+from flask_tracking import redaction
+
+PATTERNS: dict[str, tuple[str, str]] = {
+    "custom_patterns._TOKEN": ("(?:a", ""),
+    "custom_patterns._KNOWN_ESCAPES": (r"\d", r"\Z"),
+    "custom_patterns._KNOWN_IN_SETS": (r"\d", r"\b"),
+    "custom_patterns._KNOWN_GROUPS": ("(?:", "(?="),
+    "custom_patterns._AMBIGUOUS": ("a[:b", "a:b"),
+    "custom_patterns._GLOBAL_FLAGS": ("(?i)", "(?i:"),
+    "checks.ESCAPED_REST": ("%2Fab", "/ab"),
+    "checks._CARD_WORD": ("visa: 4", "revisal"),
+    "checks._GROUPS": ("17", "x"),
+    "checks._RUN": ("abcdefghi1", "gsk_some_name"),
+    "checks._CLUSTERS": ("qkxzvt", "lengths"),
+    "checks._LETTER": ("x", "1"),
+    "checks._SMALL": ("x", "X"),
+    "checks._CAPITAL": ("X", "x"),
+    "checks._SIGNATURE": ("aB-_1", ".aB"),
+    "checks._NAMED": ("sha256-", "sha-"),
+    "checks._CARD_GROUPS": ("4111 1111 1111 1111", "41 11 1111 1111 1111"),
+    "checks._CARD_START": ("4111-1111-1111-1", "4111-1111 1111-1"),
+    "checks._CARD_RUN": ("411111111111", "1234567890123456"),
+    "checks._NEXT_CARD": (" 4111", " 1111"),
+    "checks._DIGITS": ("4111 11", "x"),
+    "checks._IBAN_START": ("DE89 37", "xDE89 37"),
+    "checks._CAPITALS": ("DE89 37", "de"),
+    "detector._HEAD": ("[0-9a-f]{32}-us", "[0-9a-f]-us"),
+    "long_runs._STRETCH": ("aB1+/%2F", '"'),
+    "long_runs._RUN": ("aB1%2Fx", '"'),
+    "long_runs._BREAK": (r"\r\n", "rn"),
+    "long_runs._LAST_LINE_END": ('="', " password"),
+    "long_runs._NAME_END": ('": 1', '", 1'),
+    "long_runs._PADDING": ("%3D=", "%2F"),
+    "long_runs._ESCAPED": ("%2F", "%20"),
+    "long_runs._STRINGS": ("sixteen letters.", "fifteen letters"),
+    "names._SEAMS": ("newPassword", "_-"),
+    "names._LEFT_OUT": ("pass\u00adword", "pass-word"),
+    "values._ONLY_MARKS": ("[Filtered], ***", "[Filtered] x"),
+    "values._OPAQUE": ("x7Kq2mW9pLz4Tb8v", "x7Kq2mW9 pLz4Tb8v"),
+    "values._NO_TOKEN": ("#ff00aa", "123456"),
+    "values._VERSION": ("^9.0.0", "9"),
+    "values._LENGTH": ("mindestens 8 Zeichen", "acht Zeichen"),
+    "values._INTEGRITY": (f"sha256-{'a1' * 22}=", "sha256-a1"),
+    "values._PLACEHOLDER": ("${token}", "{x7Kq2}"),
+    "values._DATE": ("2024-05-01T10:00:00Z", "2024-05-011"),
+    "values._TYPED_ID": ("sub_1MowQVLkdIwHu7ix", "x7Kq_1M"),
+    "values._REFERENCE": ("see #12", "x#12"),
+    "values._SLUG": ("errors.tokenExpired2", "x7Kq2"),
+    "values._UUID": ("8c5e8a4e-0b7a-4c39-9a41-0f1fbb1bd4f5", "8c5e8a4e-0b7a"),
+    "values._DIGEST": ("views/0123456789abcdef0123456789abcdef", "k0123456789abcdef0123456789abcdef"),
+    "values._NAME_PARTS": ("page-1", "-"),
+    "values._NAME_WORD": ("checkoutPage", "aXbYc"),
+    "values._EXPRESSION": ("req.body.password", "req-body"),
+    "values._COOKIES": ("session=x7Kq; theme=dark", "session=x7; theme"),
+    "values._CODE": ("367 591", "367-59"),
+    "values._MIXED": ("x7Kq2!", "x7 Kq2!"),
+    "values._SEGMENT_WORD": ("/reset/X", "X/Y"),
+    "values._WORD": ("d'Ada", "7"),
+    "values._JOINTS": ("a-b", "ab"),
+    "values._CONSONANTS": ("qkxzt", "backs"),
+    "values._VOWEL": ("SALE", "XYZ"),
+    "vendors._LINE": ("acme  acme_,acm_  w16  Acme keys", "acme  acme_, acm_  w16  Acme keys"),
+    "python._OPEN_REPEAT": ("a{2,}", "a{2,3}"),
+    "headers._COOKIE_NAME": ("theme", "7up"),
+    "headers._PAIRS": ("a=1; b=2", "a=1;b=2"),
+    "headers._PAIR_VALUE": ("a=1", "a="),
+    "headers._PIECE": (" theme=dark;", " ; "),
+    "headers._ATTRIBUTE_VALUE": ("Thu, 01 Jan 2026", "a=b"),
+    "markers.MARKS": ("[redacted ...1111]", "[redacted by hand]"),
+    "body._BASE64": ("aGVsbG8gd29ybGQ=", "hello world!"),
+    "body._FILE_MARK": ("[file, 17 bytes]", "[file]"),
+    "delimiters._MORE_QUOTES": ("' 'b'", "' b"),
+    "delimiters._BRACKET": ("{", "<"),
+    "delimiters._STRING_OR_BRACKET": ("'a]'", "'a"),
+    "encoded.PERCENT": ("%2F", "%2"),
+    "encoded._JSON_ESCAPE": (r"\ud83d\ude00", "ud83d"),
+    "encoded._RUN": ("a%2Fb", "<>"),
+    "encoded._BASE64_RUN": ("cGFzc3dvcmQ6IHg3S3Ey", "cGFzc3dvcmQ6"),
+    "encoded._BASE64_TEXT": ("cGFzc3dvcmQ6IHg3", "x7Kq2mW9pLz4Tb8v"),
+    "errors._POSTGRES_KEY": ("Key (user_id, token)=(5, X)", "Key(token)=(X)"),
+    "errors._POSTGRES_ROW": ("Failing row contains (5, ada)", "Failing row contains 5"),
+    "errors._SQL_SERVER": (
+        "constraint 'UQ_token'. The duplicate key value is (X).",
+        "The duplicate key value is (X).",
+    ),
+    "errors._MYSQL_KEY": (
+        "Duplicate entry 'X' for key 'users.api_token'",
+        "Duplicate entry 'X' for key users",
+    ),
+    "errors._QUOTED": ("Invalid value 'X' for field 'password'", "'X' for 'password'"),
+    "errors._PYDANTIC": (
+        "password\n  Too short [type=string_too_short, input_value='X', input_type=str]",
+        "password\n  Too short [type=string_too_short, input_type=str]",
+    ),
+    "form._LOGIN_FIELD": ("user[email]=", "estate="),
+    "form._CODE_IN_FORM": ("code=4829", "code=20240501"),
+    "form._CODE_IN_QUERY": ("code=482913", "code=4829"),
+    "form._HAS_ESCAPED_NAME": ("user%5Bpassword%5D=X", "a=%41"),
+    "json_shapes._BRACKET": ('"a"', "a"),
+    "json_shapes._COLON": (" : ", ","),
+    "json_shapes._KEY_BEFORE": ('"name": ', '"name", '),
+    "json_shapes._LIST_BEFORE": ('"loc": ["body", ', '"loc": {"a": '),
+    "json_shapes._PAIR_BEFORE": ("[ ", ": "),
+    "json_shapes._PAIR_BEHIND": (', "=", "X"]', ': "X"]'),
+    "json_shapes._LOGIN_KEY": ("user_email", "address"),
+    "json_text._BARE_VALUE": ("-1.5e7", "x1"),
+    "json_text._BARE": ("true", '"'),
+    "json_text._ESCAPE": (r"\n", "n"),
+    "json_text._TOO_SHORT": ("Ada Lovelace"[:11], "password: x7Kq"),
+    "json_text._COLON": (" : ", ","),
+    "json_text._TOKEN": ('"a"', ", "),
+    "json_text._SPACE": (" \t", "\n"),
+    "markup._TAG": ("<token>", "< token>"),
+    "markup._IN_TAG": ('="', "="),
+    "markup._NAME_ATTRIBUTE": ('name="password"', 'surname="X"'),
+    "markup._VALUE_ATTRIBUTE": ("value='X'", "values='X'"),
+    "markup._CDATA": ("<![CDATA[X]]>", "<!-- X -->"),
+    "markup._TEXT": ("X</b>", "<b>"),
+    "markup._FIELD": ('form-data; name="a"', "form-data, a"),
+    "markup._FIELD_NAME": ('; name="a"', '; filename="a"'),
+    "markup._PASSWORD_INPUT": ('type="password"', 'type="text"'),
+    "markup._NEXT_TAG": ("</b", "a < b"),
+    "markup._NAMED_ELEMENT": ("<name>password</name><value>", "<name>password</name><p>"),
+    "markup._GAP": (r"\r\n\r\n", r"\r\n"),
+    "markup._BOUNDARY": ("\r\n--b", "--b"),
+    "multipart._BOUNDARY": ("boundary=b", "boundary"),
+    "multipart._GAP": ("\r\n\r\n", "\r\n"),
+    "multipart._FILE_NAME": ("filename*=", "name="),
+    "shell_and_sql._FLAG": ("--password X", "--password -h"),
+    "shell_and_sql._QUOTE": (r"\"", "`"),
+    "shell_and_sql._WORD": ("X", "'"),
+    "shell_and_sql._INSERT": ("INSERT INTO t (a) VALUES (", "INSERT INTO t VALUES ("),
+    "shell_and_sql._NEXT_ROW": (", (", ", a"),
+    "shell_and_sql._IN_ROW": ("'it''s'", "its"),
+    "shell_and_sql._LITERAL": ("'X'", "$p"),
+    "shell_and_sql._PARAMETERS": ("[parameters: (", "[parameters: none"),
+    "shell_and_sql._COLUMNS": ("INTO t (a, b)", "FROM t (a, b)"),
+    "shell_and_sql._BOUND": ('"user".api_key = ?', "api_key = other"),
+    "table._MARKDOWN": ("| user | password |\n|---|---|", "a || b\nc"),
+    "table._CSV": ("user,password\n", "Password, please.\n"),
+    "table._ROW": ("\nada,X", "ada,X"),
+    "table._HTML_ROW": ("<tr><td>X", "<track>"),
+    "table._HTML_CELL": ("<td><code>X", "<tr>X"),
+    "table._SECRET": ("kind: Secret", "kind: SecretList"),
+    "table._MANIFEST": ("data:\n  a: X\n", "data: X\n"),
+    "table._ITEM": ("  a: X", "a: X"),
+    "text._SEPARATOR": ("a: b", "a::b"),
+    "text._NOT_A_NAME": (" ", "user[password]"),
+    "text._NOT_IN_PHRASES": ("<p>", "Secret key"),
+    "text._ASIDE": (" (old)", "(old) x"),
+    "text._GAP": ('=>  string(9) "', "x"),
+    "text._NAME_QUOTE": ("%27", "%20"),
+    "text._ARTICLE": ("The ", "Then "),
+    "text._QUOTE": ("&quot;", "&amp;"),
+    "text._OPENING": ('"--password', '" --password'),
+    "text._QUERY_END": ("#", "+"),
+    "text._VALUE_END": (", user: ", ", please"),
+    "text._ESCAPED_END": ("%0A", "%20"),
+    "text._LINE_END": (r"\n", "n"),
+    "text._STRUCTURE": ("Field(", "Field ("),
+    "text._ANNOTATION": ("str = ", "str, "),
+    "text._DIGEST": ('Digest username="ada"', "Digest of a file"),
+    "text._LITERAL": ("$p)", "$p4ss"),
+    "text._SAID": ("367591. It", "367591.5"),
+    "text._GOES_ON": ("x7Kq from ", "horse battery "),
+    "text._TYPE": ("String!): AuthPayload", "x7Kq2 mW9p"),
+    "text._TAGS": ("</b> <i>", "<script>"),
+    "text._URN": ("arn:aws:secret", "arn: secret"),
+    "text._FIRST": ("X y", " y"),
+    "text._STRING": ("'X'", "'X"),
+    "text._BELOW": (" |-", "x"),
+    "text._LINE": ("\n  X", "  X"),
+    "text._PAIR_LINE": ("- name: X", "- X"),
+    "text._TUPLE": ("('password', 'X'", "('password': 'X'"),
+    "text._NAMED": ("name: DB_PASSWORD\nvalue: ", "name: DB_PASSWORD\ntype: "),
+    "text._IS": ("Your code is 367591", "Your code was sent"),
+    "text._CODE_NUMBER": (" is: 367591", " of: 2024"),
+    "text._BEFORE_IS": ("367591 is your login code", "367591 is a login code"),
+    "text._FOLLOWS": ("invalid password 'x7Kq2m'", "invalid password 'x7'"),
+    "text._CODE": ('  File "a.py", line 1\n    x = 1', "File a.py\n    x = 1"),
+    "text._BEHIND": (" \n", "x"),
+    "record_redaction._WORD": ("a-b", "-_"),
+    "record_redaction._SAFE_KEY": ("api_key", "a b"),
+    "replacement._UNSAFE": ('"', "[redacted]"),
+    "tree._TOKEN": ('"a"', ", "),
+}
+"""By module and name: an example, and a near miss."""
+
+
+def modules() -> Iterator[ModuleType]:
+    """Import the modules of redaction."""
+    for found in pkgutil.walk_packages(redaction.__path__, f"{redaction.__name__}."):
+        yield importlib.import_module(found.name)
+
+
+def assigned(module: ModuleType) -> set[str]:
+    """Return the names that a module assigns itself."""
+    body = ast.parse(inspect.getsource(module)).body
+    targets = [target for one in body if isinstance(one, ast.Assign) for target in one.targets]
+    return {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+
+
+FOUND = {
+    f"{module.__name__.rpartition('.')[2]}.{name}": (module, vars(module)[name])
+    for module in modules()
+    for name in assigned(module)
+    if isinstance(vars(module)[name], re.Pattern)
+}
+
+
+def find(
+    module: ModuleType, name: str, pattern: re.Pattern[str] | re.Pattern[bytes], text: str
+) -> bool:
+    """Tell whether the pattern finds something in a text, in the way that its module looks for it."""
+    ways = set(re.findall(rf"\b{name}\.(fullmatch|match|search)\b", inspect.getsource(module)))
+    way = ways.pop() if len(ways) == 1 else "search"
+    found = getattr(pattern, way)(text.encode() if isinstance(pattern.pattern, bytes) else text)
+    return found is not None and (way == "fullmatch" or found.end() > found.start())
+
+
+def test_every_pattern_is_listed() -> None:
+    """A new pattern needs its example and its near miss; one that is gone leaves none behind."""
+    assert FOUND.keys() == PATTERNS.keys()
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_example_and_near_miss(name: str) -> None:
+    """A pattern finds its example, and not the near miss."""
+    module, pattern = FOUND[name]
+    example, near_miss = PATTERNS[name]
+    assert find(module, name.rpartition(".")[2], pattern, example)
+    assert not find(module, name.rpartition(".")[2], pattern, near_miss)
