@@ -11,9 +11,14 @@ from flask.cli import AppGroup, FlaskGroup
 __all__ = ["is_command_running", "register"]
 
 _MODULES = {
+    "curl": "reproduce",
+    "har": "reproduce",
+    "httpie": "reproduce",
     "init": "store",
     "keep": "kept",
     "list": "records",
+    "pytest": "reproduce",
+    "python": "reproduce",
     "redact": "redact",
     "overrides": "overrides",
     "scrub": "scrub",

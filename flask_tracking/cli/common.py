@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import click
 from bson import ObjectId
@@ -16,6 +16,7 @@ from ..errors import ExportError, FilterError, TrackingError
 from ..exporters.base import Exporter
 from ..exporters.store import Problem, Store, find_store
 from ..filters import Filter
+from ..queries import find_newest
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
 from ..runtime.text import visible
@@ -26,6 +27,13 @@ CHECK = "Check that it runs, and the URI; the page Operations of the docs says m
 
 SHORT_ID = re.compile(r"([0-9a-f]{8})(?:…|\.{1,3})([0-9a-f]{6})")
 """The second and the number of an id. Dots may replace the ellipsis, which is hard to type."""
+ID_PREFIX = re.compile(r"([0-9a-f]{6,23})(?:…|\.{1,3})?()")
+"""The first digits of an id: with six of them it is one of four minutes."""
+AGE = re.compile(r"-([1-9][0-9]{0,2})")
+"""The newest record is ``-1``, the one before it ``-2``."""
+SECOND_DIGITS = 8
+"""So many digits of an id are the second in which it was made."""
+MAX_SHOWN_IDS = 5
 PAGE = 500
 """The number of records of one second that are read at a time."""
 
@@ -113,42 +121,56 @@ def is_id(text: str) -> bool:
     return ObjectId.is_valid(text) or SHORT_ID.fullmatch(text.lower()) is not None
 
 
+def id_command(name: str | None = None) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a command of a function that takes ids: ``-1`` is one of them, and not an option."""
+    return click.command(name, context_settings={"ignore_unknown_options": True})
+
+
 def find_id(store: Store, text: str) -> ObjectId:
-    """Return the full id for a full id, or for a short one as `list` shows it in a narrow terminal.
+    """Return the id that is meant: a whole one, a part that no other has, or ``-1`` for the newest.
 
     Raises:
         TrackingError: the id is invalid, or no record or several records have it.
     """
     if ObjectId.is_valid(text):
         return ObjectId(text)
-    short = SHORT_ID.fullmatch(text.lower())
-    if short is None:
+    if age := AGE.fullmatch(text):
+        return _find_by_age(store, int(age[1]))
+    part = SHORT_ID.fullmatch(text.lower()) or ID_PREFIX.fullmatch(text.lower())
+    if part is None:
         raise TrackingError(
             f"Invalid id {text!r}: expected 24 hex digits, or a short id like 6b0b2833..3982aa. "
-            "`list` shows the ids."
+            "`list` shows the ids, and -1 is the newest."
         )
-    found = sorted(_find_ids(store, datetime.fromtimestamp(int(short[1], 16), timezone.utc), short[2]))
+    found = sorted(_find_ids(store, part[1], part[2]))
     if not found:
         raise _not_found(text)
     if len(found) > 1:
+        shown = [*map(str, found[:MAX_SHOWN_IDS]), *["…"] * (len(found) > MAX_SHOWN_IDS)]
         raise TrackingError(
-            f"Several records have the id {text}: {', '.join(map(str, found))}. Use one of these."
+            f"Several records have the id {text}: {', '.join(shown)}. Use one of these."
         )
     return found[0]
 
 
-def _find_ids(store: Store, second: datetime, tail: str) -> set[ObjectId]:
-    """Return the ids with this end among the records of one second, a short range of the index.
+def _find_by_age(store: Store, age: int) -> ObjectId:
+    newest = find_newest(store, Filter.all, age, fields="summary")
+    if len(newest) < age:
+        raise TrackingError(f"Record -{age} not found: {len(newest)} are stored.")
+    return newest[-1].id
+
+
+def _find_ids(store: Store, head: str, tail: str) -> set[ObjectId]:
+    """Return the ids with that begin and that end: of records of a short range of time.
 
     flask-tracking 1 created ids when it stored a record, at the end of the request.
     """
     found: set[ObjectId] = set()
-    since, until = second - timedelta(seconds=1), second + timedelta(seconds=1)
-    head = f"{int(second.timestamp()):08x}"
+    since, until = _find_range(head)
     seen: set[ObjectId] = set()
     while page := {
         one.id: one
-        for one in store.find(Filter(), limit=PAGE, between=(since, until), fields="summary")
+        for one in store.find(Filter.all, limit=PAGE, between=(since, until), fields="summary")
         if one.id not in seen
     }:
         seen |= page.keys()
@@ -157,6 +179,14 @@ def _find_ids(store: Store, second: datetime, tail: str) -> set[ObjectId]:
         # The same millisecond again: more of its records may follow after the page.
         until = oldest + timedelta(milliseconds=1)
     return found
+
+
+def _find_range(head: str) -> tuple[datetime, datetime]:
+    """Return the times of arrival of records with ids that begin so, with a second of margin."""
+    second = head[:SECOND_DIGITS]
+    first, last = int(second.ljust(SECOND_DIGITS, "0"), 16), int(second.ljust(SECOND_DIGITS, "f"), 16)
+    since, until = (datetime.fromtimestamp(one, timezone.utc) for one in (first, last))
+    return since - timedelta(seconds=1), until + timedelta(seconds=1)
 
 
 def get_record(store: Store, record_id: ObjectId) -> Record:

@@ -7,11 +7,11 @@ from flask.cli import with_appcontext
 
 from ..errors import TrackingError
 from ..runtime.text import visible
-from .common import find_id, get_record, get_store, reports_errors
+from .common import find_id, get_record, get_store, id_command, reports_errors
 from .render import render_line
 
 
-@click.command()
+@id_command()
 @click.argument("record_id", metavar="ID")
 @click.option("--reason", default="asked for", show_default=True, help="Why it is kept.")
 @with_appcontext
@@ -29,7 +29,7 @@ def keep(record_id: str, reason: str) -> None:
     click.echo(f"Kept ({visible(reason)}): {render_line(get_record(store, wanted))}")
 
 
-@click.command()
+@id_command()
 @click.argument("record_id", metavar="ID")
 @with_appcontext
 @reports_errors

@@ -13,7 +13,7 @@ from ..filters.wildcards import Parts, contains, write_parts
 from ..queries import find_newest
 from ..runtime.text import visible
 from .columns import terminal_width
-from .common import find_id, get_record, get_store, reports_errors
+from .common import find_id, get_record, get_store, id_command, reports_errors
 from .filtering import takes_filter
 from .render import render_record, render_table
 
@@ -79,14 +79,15 @@ _HINTS: dict[str, Callable[[Parts], str | None]] = {
 """What may find more, by the key of a term."""
 
 
-@click.command()
+@id_command()
 @click.argument("record_id", metavar="ID")
 @with_appcontext
 @reports_errors
 def show(record_id: str) -> None:
     """Show one record in full.
 
-    ID is a full or short id from `list`.
+from .common import find_id, get_record, get_store, id_command, reports_errors
+from .filtering import takes_filter
     """
     store = get_store()
     click.echo(render_record(get_record(store, find_id(store, record_id))))

@@ -97,7 +97,8 @@ def test_unkeep_the_only_copy(app: Flask, invoke: Invoke) -> None:
             "nonsense\x1b",
             "Invalid id 'nonsense\\x1b': expected 24 hex digits, or a short id like 6b0b2833..3982aa.",
         ),
-        ("6b0603d28cdad1b338a9a36", "Invalid id '6b0603d28cdad1b338a9a36': expected 24 hex digits"),
+        ("6b060", "Invalid id '6b060': expected 24 hex digits"),
+        ("-1", "Record -1 not found: 0 are stored."),
         ("6b0603d28cdad1b338a9a362", "Record 6b0603d28cdad1b338a9a362 not found. It may have been"),
     ],
 )

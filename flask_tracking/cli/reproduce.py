@@ -1,0 +1,90 @@
+"""``curl``, ``httpie``, ``python``, ``pytest`` and ``har`` make a recorded request happen again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from ..record import Record
+from ..reproduce import curl, har, httpie, powershell, pytest_function, python
+from .common import find_id, get_record, get_store, id_command, reports_errors
+
+SHELLS: dict[str, Callable[[Record], str]] = {"posix": curl, "powershell": powershell}
+
+id_argument = click.argument("record_id", metavar="ID")
+
+
+def _print(text: str) -> None:
+    """Print a script as UTF-8, whatever the terminal has: it is made for a file."""
+    click.echo(text.rstrip("\n").encode())
+
+
+def _find(record_id: str) -> Record:
+    store = get_store()
+    return get_record(store, find_id(store, record_id))
+
+
+@id_command("curl")
+@id_argument
+@click.option("--shell", default="posix", show_default=True, type=click.Choice(list(SHELLS)))
+@with_appcontext
+@reports_errors
+def print_curl(record_id: str, shell: str) -> None:
+    """Print the cURL command that sends a request again.
+
+    It is exact in dash, bash and zsh. Values that were redacted are variables at its top.
+    """
+    _print(SHELLS[shell](_find(record_id)))
+
+
+@id_command("httpie")
+@id_argument
+@with_appcontext
+@reports_errors
+def print_httpie(record_id: str) -> None:
+    """Print the HTTPie command that sends a request again."""
+    _print(httpie(_find(record_id)))
+
+
+@id_command("python")
+@id_argument
+@with_appcontext
+@reports_errors
+def print_python(record_id: str) -> None:
+    """Print a Python script that sends a request again, with Requests."""
+    _print(python(_find(record_id)))
+
+
+@id_command("pytest")
+@id_argument
+@with_appcontext
+@reports_errors
+def print_pytest(record_id: str) -> None:
+    """Print a test that sends a request again.
+
+    It uses the fixture client of your tests. Of a failure it demands that it is none.
+    """
+    keeps_user = hasattr(current_app, "login_manager")  # Flask-Login
+    session_cookie = current_app.config["SESSION_COOKIE_NAME"] if keeps_user else None
+    _print(pytest_function(_find(record_id), session_cookie=session_cookie))
+
+
+@id_command("har")
+@click.argument("record_ids", metavar="ID...", nargs=-1, required=True)
+@with_appcontext
+@reports_errors
+def print_har(record_ids: Sequence[str]) -> None:
+    """Print requests as an HTTP archive (HAR 1.2).
+
+    The developer tools of browsers import it.
+    """
+    store = get_store()
+    records = [get_record(store, find_id(store, one)) for one in record_ids]
+    _print(json.dumps(har(*records), indent=2))
+
+
+COMMANDS = (print_curl, print_har, print_httpie, print_pytest, print_python)

@@ -1,0 +1,72 @@
+"""A request as a script for Python, with Requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..record import Record
+from .literals import Expression, call, lay_out, literal
+from .python_body import join_text, read_body
+from .request import RecordedRequest, merge, read_request
+
+__all__ = ["python"]
+
+
+def python(record: Record) -> str:
+    """Return a script for Python that sends the request of `record` with Requests.
+
+    Redacted values are constants at its top; it sends nothing before they are set. Requests and urllib3
+    write the target in their own way where they find it odd, and add ``User-Agent`` and
+    ``Accept-Encoding`` where the request had none.
+
+    Args:
+        record: of a request.
+
+    Raises:
+        TrackingError: it has no request that could be sent.
+
+    .. versionadded:: 2.0
+    """
+    request = read_request(record)
+    code = list(_make_code(request))
+    text = "\n".join(code)
+    lines = ["from pathlib import Path"] * ("Path(FILE_" in text)
+    lines += ["from urllib.parse import quote"] * ("quote(REDACTED_" in text)
+    lines += [""] * bool(lines) + ["import requests", ""]
+    return "\n".join([*lines, *code, ""])
+
+
+def _make_code(request: RecordedRequest) -> Iterator[str]:
+    for gap in request.gaps:
+        yield f'{gap.variable} = ""'
+        yield f"if not {gap.variable}:"
+        yield f'    raise SystemExit("{gap.variable} {gap.demand}")'
+    if request.gaps:
+        yield ""
+    arguments: list[tuple[str, Expression]] = [("", literal(request.method)), ("", _make_url(request))]
+    body = read_body(request)
+    headers = {
+        name: join_text(value)
+        for name, value in request.headers
+        if not (body and body.has_type and name.lower() == "content-type")
+    }
+    if headers:
+        arguments.append(("headers=", literal(headers)))
+    if body is not None:
+        arguments.append((f"{body.argument}=", body.expression))
+    yield from lay_out("response = ", call("requests.request", [*arguments, *_OPTIONS]))
+    yield "print(response.status_code, response.reason)"
+    yield "print(response.text)"
+
+
+_OPTIONS: list[tuple[str, Expression]] = [
+    ("allow_redirects=", literal(False)),
+    ("timeout=", literal(60)),
+]
+
+
+def _make_url(request: RecordedRequest) -> Expression:
+    base = f"{request.scheme}://{request.host}".encode()
+    target = request.target
+    is_path = isinstance(target[0], bytes) and target[0].startswith(b"/")
+    return join_text(merge(base if is_path else base + b"/", *target))

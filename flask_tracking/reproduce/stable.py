@@ -1,0 +1,88 @@
+"""Which parts of a recorded response a second one will have, too.
+
+One record cannot tell. So what looks as if it were made anew for each response is left out: ids, times,
+tokens, and what was redacted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from ..record import Record
+from .request import MARKER
+
+__all__ = ["Volatile", "find_stable_json", "find_stable_lines", "is_volatile_text"]
+
+MAX_BODY_BYTES = 4096
+"""Of a longer body nothing is compared: nobody would read that test."""
+MAX_LINES = 20
+_VOLATILE_KEY = re.compile(
+    r"(?i)(?:^|_)(?:id|uuid|guid|at|on|date|time|timestamp|token|nonce|etag|cursor|seconds?|ms|elapsed)$"
+    r"|(?<=[a-z])(?:Id|At|On|Date|Time)$"
+)
+_VOLATILE_TEXT = re.compile(
+    r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"  # a UUID
+    r"|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d"  # a date, a time of day
+    r"|\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{8,}\b"  # hex digits
+    r"|\b(?=[\w-]*[0-9])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{20,}"  # a token
+    r"|\b1[5-9]\d{8}(?:\d{3})?\b"  # seconds or milliseconds since 1970
+)
+
+
+class Volatile:
+    """Stands for a value that may differ."""
+
+
+VOLATILE = Volatile()
+
+
+def is_volatile_text(text: str) -> bool:
+    """Tell whether a text has a part that looks as if it were made anew each time."""
+    return _VOLATILE_TEXT.search(text) is not None or MARKER.search(text.encode()) is not None
+
+
+def find_stable_json(record: Record) -> Any:
+    """Return the JSON of a response with `VOLATILE` for what may differ; only that without any."""
+    if not _is_comparable(record) or "json" not in get_content_type(record):
+        return VOLATILE
+    try:
+        return _find_stable(json.loads(record.response_body))
+    except (ValueError, RecursionError):
+        return VOLATILE
+
+
+def _find_stable(value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _find_stable(one, name) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_find_stable(one, key) for one in value]
+    if _VOLATILE_KEY.search(key) and value is not None and not isinstance(value, bool):
+        return VOLATILE
+    return VOLATILE if isinstance(value, str | int | float) and is_volatile_text(str(value)) else value
+
+
+def find_stable_lines(record: Record) -> list[str] | None:
+    """Return the lines of a response of plain text; None where they may differ."""
+    if not _is_comparable(record) or not get_content_type(record).startswith("text/plain"):
+        return None
+    text = record.response_body.decode("utf-8", "replace")
+    lines = text.splitlines()
+    is_stable = text.isascii() and len(lines) <= MAX_LINES and not is_volatile_text(text)
+    return lines if is_stable else None
+
+
+def _is_comparable(record: Record) -> bool:
+    body, note = record.response_body, record.response_body_note
+    return note is None and 0 < len(body) <= MAX_BODY_BYTES and record.method != "HEAD"
+
+
+def get_content_type(record: Record) -> str:
+    """Return the ``Content-Type`` of the response, empty where there is none."""
+    return get_response_header(record, "content-type") or ""
+
+
+def get_response_header(record: Record, wanted: str) -> str | None:
+    """Return the first header of the response with a name, given in lower case."""
+    return next((value for name, value in record.response_headers if name.lower() == wanted), None)
