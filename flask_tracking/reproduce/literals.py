@@ -48,6 +48,9 @@ class Bracketed:
 Expression = Raw | Bracketed
 
 
+_SINGLETONS = (Raw("None"), Raw("True"), Raw("False"))
+
+
 def literal(value: Any) -> Expression:
     """Return the expression of a plain value: what JSON knows, bytes, and expressions in it."""
     if isinstance(value, Raw | Bracketed):
@@ -95,8 +98,10 @@ def lay_out(prefix: str, expression: Expression, suffix: str = "", indent: int =
 
 
 def lay_out_assertion(left: str, right: Expression, indent: int) -> list[str]:
-    """Return the lines of ``assert left == right``."""
+    """Return the lines of ``assert left == right``, or with ``is`` where that is how it is written."""
     blanks = " " * indent
+    if right in _SINGLETONS:
+        return lay_out(f"assert {left} is ", right, indent=indent)
     line = f"{blanks}assert {left} == "
     if isinstance(right, Bracketed) or len(line + right.code) <= LINE_LENGTH:
         return lay_out(line.strip() + " ", right, indent=indent)

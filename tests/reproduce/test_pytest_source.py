@@ -1,0 +1,259 @@
+"""Generated tests: they run as they are, find the recorded bug, and look as ruff would have them."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flask_tracking import MemoryExporter, Record
+from flask_tracking.record import ExceptionInfo, Remark
+from flask_tracking.reproduce import pytest_function, python
+from flask_tracking.testing import overridden
+
+from ..captures import make_record
+from .hostile import requests
+
+SHOP = Path(__file__).parents[2] / "docs" / "examples" / "shop"
+BUG, FIX = "sum(sales) / len(sales)}", "sum(sales) / len(sales) if sales else None}"
+CONFTEST = """
+import pytest
+from app import app as shop
+
+@pytest.fixture
+def app():
+    shop.testing = True
+    return shop
+"""
+
+
+def load_shop() -> ModuleType:
+    """Import the shop anew."""
+    spec = importlib.util.spec_from_file_location("shop_under_test", SHOP / "app.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_pytest(folder: Path) -> str:
+    """Run the tests of a folder and return what pytest says."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "."]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.integration
+def test_the_bug_of_the_demo(tmp_path: Path) -> None:
+    """The printed test fails on the shop's bug and passes after its fix, without a word added."""
+    memory = MemoryExporter()
+    with overridden(exporter=memory, worker="sync"):
+        app = load_shop().app
+    client = app.test_client()
+    client.post("/login", data={"name": "ada", "password": "darjeeling"})
+    assert client.get("/reports/sales?month=2026-10").status_code == 500
+    printed = app.test_cli_runner().invoke(args=["tracking", "pytest", "-1"])
+    assert printed.exit_code == 0
+
+    shutil.copytree(SHOP, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "__init__.py").unlink()
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_bug.py").write_bytes(printed.stdout_bytes)
+    said = run_pytest(tmp_path)
+    assert "1 failed" in said and "ZeroDivisionError" in said, said
+
+    source = (tmp_path / "app.py").read_text()
+    assert source.count(BUG) == 1
+    (tmp_path / "app.py").write_text(source.replace(BUG, FIX))
+    said = run_pytest(tmp_path)
+    assert "1 passed" in said, said
+
+
+def test_failure() -> None:
+    """Of a failure the test demands that it is none; nothing is said in the words of a client."""
+    record = dataclasses.replace(
+        make_record(path="/a'b\n$(x)"),
+        status_code=500,
+        exception=ExceptionInfo("shop.OutOfStock", "none left", ""),
+        target=None,
+    )
+    time = f"{record.date_created:%Y-%m-%d %H:%M:%S}"
+    assert pytest_function(record) == (
+        f"# Record {record.id} of {time} UTC: 500, shop.OutOfStock\n"
+        "\n\n"
+        "def test_get_a_b_x(client):\n"
+        "    response = client.get(\n"
+        '        "/a\'b%0A$(x)?a=1",\n'
+        '        base_url="http://example.org",\n'
+        '        headers={"User-Agent": "curl/8.5.0"},\n'
+        "    )\n"
+        "    assert response.status_code < 500\n"
+    )
+
+
+def make_exchange(**parts: Any) -> Record:
+    """Make a record of a request to this machine, without headers, and its response."""
+    fields = {"request_headers": (("Host", "localhost"),), "host": "localhost", "query_params": ""}
+    return dataclasses.replace(make_record(path="/x"), **(fields | parts))
+
+
+def get_body(source: str) -> list[str]:
+    """Return the lines of the test function."""
+    return [line.strip() for line in source.partition("(client):\n")[2].splitlines()]
+
+
+JSON = (("Content-Type", "application/json"),)
+
+
+@pytest.mark.parametrize(
+    ("parts", "lines"),
+    [
+        ({"response_headers": ()}, ["assert response.status_code == 200"]),
+        ({}, ["assert response.status_code == 200", 'assert response.text.splitlines() == ["hello"]']),
+        (
+            {"response_headers": JSON, "response_body": b'{"id": 17, "cents": 790, "tags": ["a"]}'},
+            [
+                "assert response.status_code == 200",
+                'assert response.json == {"id": ANY, "cents": 790, "tags": ["a"]}',
+            ],
+        ),
+        (
+            {"response_headers": JSON, "response_body": b'{"at": "2026-11-29T12:00:00Z", "ok": true}'},
+            ["assert response.status_code == 200", 'assert response.json == {"at": ANY, "ok": True}'],
+        ),
+        (
+            {"status_code": 303, "response_headers": (("Location", "/login?next=/x"),)},
+            ["assert response.status_code == 303", 'assert response.location == "/login?next=/x"'],
+        ),
+        ({"status_code": None, "outcome": "disconnected"}, ["assert response.status_code < 500"]),
+    ],
+)
+def test_stable_parts(parts: dict[str, Any], lines: list[str]) -> None:
+    """The status and what will be the same again is asserted; ids, times and the redacted are not."""
+    assert get_body(pytest_function(make_exchange(**parts))) == ['response = client.get("/x")', *lines]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "argument"),
+    [
+        ("application/json", b'{"a": [1, null, true, "\\u00e9"]}', 'json={"a": [1, None, True, "é"]}'),
+        ("application/json", b'{"a": 1, "a": 2}', 'data=b\'{"a": 1, "a": 2}\''),
+        ("application/json", b'{"a": NaN}', "data=b'{\"a\": NaN}'"),
+        ("application/json", b"\xff", 'data=b"\\xff"'),
+        ("application/x-www-form-urlencoded", b"a=1&b=x+y", 'data={"a": "1", "b": "x y"}'),
+        ("application/x-www-form-urlencoded", b"a=1&a=2", 'data=b"a=1&a=2"'),
+        ("application/x-www-form-urlencoded", b"a=%7e", 'data=b"a=%7e"'),
+        ("text/plain", b"a\r\n'\0", 'data=b"a\\r\\n\'\\x00"'),
+    ],
+)
+def test_bodies(kind: str, body: bytes, argument: str) -> None:
+    """A body is JSON or a form where that sends the same, else bytes with their type."""
+    record = make_exchange(
+        method="POST", request_headers=(("Content-Type", kind),), request_body=body, status_code=500
+    )
+    call = " ".join(get_body(pytest_function(record)))
+    assert f" {argument}" in call
+    assert ("Content-Type" in call) is argument.startswith("data=b")
+
+
+def test_signed_body() -> None:
+    """What is signed stays as it is, byte by byte."""
+    headers = (("Content-Type", "application/json"), ("X-Hub-Signature-256", "sha256=00"))
+    record = make_exchange(method="POST", request_headers=headers, request_body=b'{"a":1}')
+    assert "data=b'{\"a\":1}'" in pytest_function(record)
+
+
+COOKIES = (
+    ("Cookie", "session=[redacted]; theme=[redacted]"),
+    ("Authorization", "Bearer [redacted]"),
+)
+
+
+def test_redacted_values() -> None:
+    """What was redacted is a constant, and without it the test is skipped."""
+    source = pytest_function(
+        make_exchange(request_headers=COOKIES, path="/u/[redacted]", query_params="t=[redacted]")
+    )
+    assert [line for line in source.splitlines() if line.startswith("REDACTED")] == [
+        'REDACTED_PATH = ""',
+        'REDACTED_T = ""',
+        'REDACTED_COOKIE_SESSION = ""',
+        'REDACTED_COOKIE_THEME = ""',
+        'REDACTED_AUTHORIZATION = ""',
+    ]
+    assert "@pytest.mark.skipif(\n    not all(" in source
+    assert 'client.set_cookie("theme", REDACTED_COOKIE_THEME)' in source
+    assert '"Authorization": f"Bearer {REDACTED_AUTHORIZATION}"' in source
+    assert 'quote(REDACTED_T, safe="")' in source
+    compile(source, "test_bug.py", "exec")
+
+
+def test_logged_in_user() -> None:
+    """Where Flask-Login keeps the user in the session, the test needs no cookie of it."""
+    record = make_exchange(request_headers=COOKIES[:1], user_id="ada")
+    source = pytest_function(record, session_cookie="session")
+    assert '        session["_user_id"] = "ada"  # as Flask-Login does\n' in source
+    assert "REDACTED_COOKIE_SESSION" not in source
+    assert "REDACTED_COOKIE_THEME" in source
+    assert "_user_id" not in pytest_function(record)
+
+
+def test_body_that_is_not_there() -> None:
+    """A body that was not stored whole is a file."""
+    record = make_exchange(
+        method="PUT", request_body=b"cut", request_body_size=9, request_body_note="truncated"
+    )
+    source = pytest_function(record)
+    assert 'FILE_BODY = ""' in source
+    assert "data=Path(FILE_BODY).read_bytes()" in source
+
+
+JSON_VALUES: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=40),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+REMOVED = (Remark("request_body", "name", 0, 3, 0, 3), Remark("target", "name", 0, 3, 2, 3))
+RUFF = Path(sys.executable).with_name("ruff")
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    "command", [["format", "--diff"], ["check", "--select", "E4,E7,E9,F,I"]], ids=["format", "check"]
+)
+def test_layout(tmp_path: Path, command: list[str]) -> None:
+    """Tests and scripts of any request are Python that ruff would neither lay out anew nor complain of."""
+
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(requests("example.org"), JSON_VALUES, st.integers(0, 90))
+    def write(record: Record, answer: Any, length: int) -> None:
+        record = dataclasses.replace(
+            record,
+            response_headers=(*JSON, ("Location", "/" + "x" * length)),
+            response_body=json.dumps(answer).encode(),
+            redacted=REMOVED,
+        )
+        for source in (pytest_function(record), python(record)):
+            compile(source, "test", "exec")
+            (tmp_path / f"test_{len(list(tmp_path.iterdir()))}.py").write_text(source)
+
+    write()
+    done = subprocess.run(
+        [RUFF, *command, "--isolated", "--no-cache", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
