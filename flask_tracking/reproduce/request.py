@@ -62,7 +62,7 @@ _AUTHORITY = re.compile(r"(?:[0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?
 _NAMES = (
     re.compile(rb"""name="([^"\r\n]+)"[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n\Z"""),
     re.compile(rb"""([\w.\[\]-]{1,80})=\Z"""),
-    re.compile(rb""""([^"\\]{1,80})"\s*:[\s\[{]*"?\Z"""),
+    re.compile(rb""""([^"\\]{1,80})"\s*:\s*(?:\[[^{}:]*)?"?\Z"""),
 )
 """What names the value that follows: in a multipart body, in a form or a cookie, in JSON."""
 NAME_REACH = 300

@@ -233,7 +233,7 @@ RUFF = Path(sys.executable).with_name("ruff")
     "command", [["format", "--diff"], ["check", "--select", "E4,E7,E9,F,I"]], ids=["format", "check"]
 )
 def test_layout(tmp_path: Path, command: list[str]) -> None:
-    """Tests and scripts of any request are Python that ruff would neither lay out anew nor complain of."""
+    """Tests and scripts of any request are Python of which ruff would change nothing."""
 
     @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
     @given(requests("example.org"), JSON_VALUES, st.integers(0, 90))

@@ -1,0 +1,225 @@
+"""The other ways to send a request again, and what each says where something is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from flask_tracking import Record, TrackingError
+from flask_tracking.reproduce import curl, httpie, powershell, python
+
+from ..captures import make_record
+from .hostile import requests
+from .recorder import Recorder, recorder
+from .test_round_trip import SHELLS, assert_received
+
+REDACTED = {
+    "request_headers": (("Authorization", "Bearer [redacted]"), ("Content-Type", "application/json")),
+    "request_body": b'{"password": "[redacted]"}',
+    "method": "POST",
+    "target": "/x?token=[redacted]",
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Recorder]:
+    """Where the commands send what was recorded."""
+    with recorder() as running:
+        yield running
+
+
+def make_request(host: str = "localhost", **parts: Any) -> Record:
+    """Make a record of a request to `host`."""
+    return dataclasses.replace(make_record(environ={"HTTP_HOST": host}), host=host, **parts)
+
+
+def run(*command: str | Path, script: str = "", folder: Path | None = None) -> tuple[int, str]:
+    """Run a command that reads a script, and return its status and what it says."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PS1": "", "PS2": ""}
+    done = subprocess.run(
+        command, cwd=folder, env=environ, input=script.encode(), capture_output=True, check=False
+    )
+    return done.returncode, done.stderr.decode()
+
+
+def test_curl() -> None:
+    """An ordinary request is an ordinary command."""
+    assert curl(make_request()) == (
+        "curl \\\n"
+        "  --header 'User-Agent: curl/8.5.0' \\\n"
+        "  --header 'Accept:' \\\n"
+        "  'http://localhost/orders/7?a=1'"
+    )
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("options", [[], ["-i"]], ids=["script", "terminal"])
+def test_nothing_is_sent_before_all_is_set(
+    server: Recorder, tmp_path: Path, shell: str, options: list[str]
+) -> None:
+    """A command with gaps says what is missing, and sends nothing, also where it is pasted."""
+    script = curl(make_request(server.host, **REDACTED))
+    assert script.startswith("REDACTED_TOKEN=''\nREDACTED_AUTHORIZATION=''\nREDACTED_PASSWORD=''\n")
+    script = script.replace("REDACTED_TOKEN=''", "REDACTED_TOKEN='t'")
+    _, said = run(shell, *options, script=script + "\nexit\n", folder=tmp_path)
+    assert "REDACTED_AUTHORIZATION: is not in the record: set it first" in said
+    assert server.received == []
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("shell", SHELLS)
+def test_values_are_sent(server: Recorder, tmp_path: Path, shell: str) -> None:
+    """What is filled in is sent, with all its quotes."""
+    script = curl(make_request(server.host, **REDACTED)).replace("=''\n", "='$(x) \"%s'\n")
+    assert run(shell, script=script, folder=tmp_path)[0] == 0
+    received = server.take()
+    assert received.headers["authorization"] == b'Bearer $(x) "%s'
+    assert received.body == b'{"password": "$(x) "%s"}'
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("shell", SHELLS)
+def test_file(server: Recorder, tmp_path: Path, shell: str) -> None:
+    """A body that was not stored comes from a file."""
+    (tmp_path / "-a b").write_bytes(b"\x00\xff\n")
+    record = make_request(
+        server.host, method="PUT", request_body=b"", request_body_size=9, request_body_note="binary"
+    )
+    script = curl(record).replace("FILE_BODY=''", "FILE_BODY='-a b'")
+    assert run(shell, script=script, folder=tmp_path)[0] == 0
+    assert server.take().body == b"\x00\xff\n"
+
+
+@pytest.mark.integration
+def test_large_body(server: Recorder, tmp_path: Path) -> None:
+    """A body of any size is piped, and cURL does not ask before it sends it."""
+    body = bytes(range(256)) * 4500
+    record = make_request(server.host, method="POST", request_body=body, request_body_size=len(body))
+    script = curl(record)
+    assert max(map(len, script.splitlines())) < 1100
+    (tmp_path / "script").write_text(script)
+    assert run("dash", tmp_path / "script", folder=tmp_path)[0] == 0
+    received = server.take()
+    assert received.body == body
+    assert "expect" not in received.headers
+
+
+@pytest.mark.integration
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(st.data())
+def test_options_of_the_powershell_script(
+    server: Recorder, tmp_path: Path, untraced: None, data: st.DataObject
+) -> None:
+    """The files that the PowerShell script writes make cURL send the recorded bytes."""
+    record = data.draw(requests(server.host))
+    script = powershell(record)
+    assert script.isascii() and script.replace("\n", " ").isprintable()
+    options, body = read_powershell(script, tmp_path / "body")
+    (tmp_path / "options").write_bytes(options)
+    (tmp_path / "body").write_bytes(body)
+    assert run("curl", "--config", tmp_path / "options", folder=tmp_path)[0] == 0
+    assert_received(server.take(), record)
+
+
+def read_powershell(script: str, body: Path) -> tuple[bytes, bytes]:
+    """Evaluate the texts of a script as PowerShell does: single quotes, characters, and the path."""
+    texts = []
+    for block in re.findall(r"@\(\n(.*?)^ {4}\)", script, re.DOTALL | re.MULTILINE):
+        lines = []
+        for line in block.splitlines():
+            pieces = re.findall(r"'((?:''|[^'])*)'|\[char\](\d+)|(\(Quote \$body\))", line)
+            lines.append(
+                "".join(
+                    str(body) if path else chr(int(code)) if code else text.replace("''", "'")
+                    for text, code, path in pieces
+                )
+            )
+        texts.append(lines)
+    options, pieces = texts
+    return "\n".join(options).encode("latin-1"), "".join(pieces).encode("latin-1")
+
+
+def test_powershell_demands_values() -> None:
+    """The variables stand at the top, and the script stops without them."""
+    script = powershell(make_request(**REDACTED))
+    assert script.startswith("$REDACTED_TOKEN = ''\n$REDACTED_AUTHORIZATION = ''\n")
+    assert "if (-not $REDACTED_PASSWORD) { throw 'REDACTED_PASSWORD is not in the record" in script
+    assert '\'{"password": "\'\n      (Encode $REDACTED_PASSWORD)\n' in script
+
+
+@pytest.mark.integration
+def test_python(server: Recorder, tmp_path: Path) -> None:
+    """The script sends the request once its constants are set, and says what is missing before."""
+    (tmp_path / "script.py").write_text(source := python(make_request(server.host, **REDACTED)))
+    status, said = run(sys.executable, tmp_path / "script.py")
+    assert (status, said) == (1, "REDACTED_TOKEN is not in the record: set it first\n")
+    (tmp_path / "script.py").write_text(source.replace('= ""', '= "a b\\""'))
+    assert run(sys.executable, tmp_path / "script.py") == (0, "")
+    received = server.take()
+    assert received.target == b"/x?token=a%20b%22"
+    assert received.headers["authorization"] == b'Bearer a b"'
+    assert received.body == b'{"password": "a b\\""}'
+
+
+def test_httpie() -> None:
+    """Redacted values are variables, the body is piped, and no value is an item of another kind."""
+    script = httpie(
+        make_request(
+            method="POST",
+            request_headers=(("X-A", "=@canary"), ("X-B", "@canary"), ("X-C", "")),
+            request_body=b"'\x00",
+        )
+    )
+    assert script == (
+        "printf '\\047\\000' |\n"
+        "http \\\n"
+        "  --path-as-is POST 'http://localhost/orders/7?a=1' \\\n"
+        "  'X-A:\\=@canary' \\\n"
+        "  'X-B:\\@canary' \\\n"
+        "  'X-C;' \\\n"
+        "  'User-Agent:' \\\n"
+        "  'Accept:' \\\n"
+        "  'Accept-Encoding:' \\\n"
+        "  'Content-Type:'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"target": "/../x"}, "HTTPie would change the target"),
+        ({"request_headers": (("X-A", "\\="),)}, "HTTPie cannot send the header X-A."),
+        ({"request_headers": (("X-A", "\xe9"),)}, "HTTPie cannot send the header X-A."),
+    ],
+)
+def test_httpie_cannot(parts: dict[str, Any], message: str) -> None:
+    """What HTTPie would send in another way is refused."""
+    with pytest.raises(TrackingError, match=re.escape(message)):
+        httpie(make_request(**parts))
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(shutil.which("http") is None, reason="HTTPie is not installed")
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(st.data())
+def test_httpie_sends(server: Recorder, tmp_path: Path, untraced: None, data: st.DataObject) -> None:
+    """What HTTPie can write arrives as it was recorded."""
+    record = data.draw(requests(server.host))
+    try:
+        script = httpie(record)
+    except TrackingError:
+        return
+    assert run("bash", "-c", script, folder=tmp_path)[0] == 0
+    assert_received(server.take(), record)
