@@ -1,0 +1,121 @@
+"""``curl``, ``httpie``, ``python``, ``pytest`` and ``har``, against a store in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from bson import ObjectId
+from flask import Flask
+from flask_login import LoginManager
+
+from flask_tracking import MemoryExporter, Record, Tracking
+from flask_tracking.reproduce import curl, har, httpie, powershell, pytest_function, python
+
+from ..captures import make_record
+from .conftest import Invoke
+
+MADE_AT = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def records(memory: MemoryExporter, tracking: Tracking) -> list[Record]:
+    """Three records, a minute apart, the newest last; the text of the last one is no ASCII."""
+    made = [
+        dataclasses.replace(
+            make_record(path=f"/{number}"),
+            date_created=MADE_AT + timedelta(minutes=number),
+            id=ObjectId(f"{int(MADE_AT.timestamp()) + number * 60:08x}{number:016x}"),
+            request_headers=(("X-Name", "é"),),
+        )
+        for number in range(3)
+    ]
+    memory.export(made)
+    return made
+
+
+def test_printed(invoke: Invoke, records: list[Record]) -> None:
+    """Each command prints what its function returns, as UTF-8, and nothing else."""
+    record = records[-1]
+    plain = records[0] = dataclasses.replace(record, request_headers=())
+    for command, text in {
+        ("curl",): curl(record),
+        ("curl", "--shell", "powershell"): powershell(record),
+        ("python",): python(record),
+        ("pytest",): pytest_function(record),
+        ("har",): json.dumps(har(record), indent=2),
+    }.items():
+        result = invoke(*command, str(record.id))
+        assert (result.exit_code, result.stdout_bytes) == (0, text.rstrip("\n").encode() + b"\n")
+        assert result.stderr == ""
+    assert httpie(plain).startswith("http ")
+
+
+def test_httpie_that_cannot(invoke: Invoke, records: list[Record]) -> None:
+    """What HTTPie cannot write is one line, and no half command."""
+    result = invoke("httpie", "-1")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: HTTPie cannot send the header X-Name. Use `curl` instead.\n"
+
+
+def test_user_of_flask_login(
+    invoke: Invoke, app: Flask, memory: MemoryExporter, tracking: Tracking
+) -> None:
+    """Where the app has Flask-Login, the test logs the recorded user in."""
+    LoginManager(app)
+    cookie = make_record(environ={"HTTP_COOKIE": "session=[redacted]"})
+    memory.export([dataclasses.replace(cookie, user_id="ada")])
+    assert 'session["_user_id"] = "ada"' in invoke("pytest", "-1").stdout
+
+
+def test_several_in_an_archive(invoke: Invoke, records: list[Record]) -> None:
+    """An archive has the records in the given order."""
+    result = invoke("har", str(records[2].id), "-3")
+    entries = json.loads(result.stdout)["log"]["entries"]
+    assert [entry["_record_id"] for entry in entries] == [str(records[2].id), str(records[0].id)]
+    assert invoke("har").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("record_id", "number"),
+    [
+        ("-1", 2),
+        ("-3", 0),
+        (str(ObjectId(f"{int(MADE_AT.timestamp()):08x}{0:016x}"))[:8], 0),
+        (f"{int(MADE_AT.timestamp()) + 60:08x}00", 1),
+        (f"{int(MADE_AT.timestamp()) + 60:08X}..", 1),
+    ],
+)
+@pytest.mark.parametrize("command", ["show", "curl"])
+def test_ids(invoke: Invoke, records: list[Record], command: str, record_id: str, number: int) -> None:
+    """A record is found by its first digits, and by how many are newer."""
+    assert f"/{number}?a=1" in invoke(command, record_id).stdout
+
+
+@pytest.mark.parametrize(
+    ("record_id", "message"),
+    [
+        ("-4", "Record -4 not found: 3 are stored."),
+        ("-0", "Invalid id '-0': expected 24 hex digits"),
+        ("--x", "Invalid id '--x': expected 24 hex digits"),
+        ("0badc0de", "Record 0badc0de not found. It may have been overwritten by newer records."),
+        (f"{int(MADE_AT.timestamp()):08x}"[:6], "Several records have the id "),
+    ],
+)
+def test_wrong_ids(invoke: Invoke, records: list[Record], record_id: str, message: str) -> None:
+    """What names no record, or more than one, is one line."""
+    result = invoke("curl", record_id)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: {message}")
+    assert result.stderr.count("\n") == 1
+
+
+def test_many_with_one_prefix(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
+    """Of many records with the same begin, some are named."""
+    memory.export([make_record() for _ in range(20)])
+    prefix = str(memory.records[0].id)[:6]
+    result = invoke("show", prefix)
+    assert result.stderr.count(prefix) == 6
+    assert ", …. Use one of these." in result.stderr
