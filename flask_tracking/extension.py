@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -23,9 +24,9 @@ from .config.overridden import override
 from .errors import ConfigError, TrackingError
 from .exporters.base import Exporter
 from .pipeline.batch import BatchWorker
-from .pipeline.callback import Hooks, OnRecord, literals_of
+from .pipeline.callback import Hooks, literals_of
 from .pipeline.stats import Stats
-from .pipeline.worker import SyncWorker
+from .pipeline.worker import SyncWorker, Worker
 from .registry import EXTENSION_KEY, TrackedApp, register
 from .runtime.lifecycle import call_apart
 from .runtime.weak_registry import WeakRegistry
@@ -128,7 +129,9 @@ class Tracking:
         if not settings.enabled:
             _when_collected(app, exporter.close)
             return
-        tracked.worker = _make_worker(tracked, app, self._redact, self._on_record)
+        hooks = Hooks(literals_of(app), self._redact, self._on_record)
+        tracked.make_worker = _worker_factory(app.name, hooks, tracked.failures)
+        tracked.worker = tracked.make_worker(settings, exporter)
         app.wsgi_app = TrackingMiddleware(  # type: ignore[method-assign]
             app.wsgi_app, tracked, tracked.worker.submit
         )
@@ -311,14 +314,14 @@ def _make_mongo_exporter(settings: Settings) -> Exporter:
     return MongoExporter(settings)
 
 
-def _make_worker(
-    tracked: TrackedApp, app: Flask, redact: Redact | None, on_record: OnRecord | None
-) -> BatchWorker | SyncWorker:
-    settings = tracked.settings
-    worker = SyncWorker if settings.worker == "sync" else BatchWorker
-    hooks = Hooks(literals_of(app), redact, on_record)
-    spool = open_spool(settings, tracked.name)
-    return worker(settings, tracked.exporter, hooks, tracked.failures, spool)
+def _worker_factory(
+    name: str, hooks: Hooks, failures: Counter[str]
+) -> Callable[[Settings, Exporter], Worker]:
+    def make(settings: Settings, exporter: Exporter) -> Worker:
+        worker = SyncWorker if settings.worker == "sync" else BatchWorker
+        return worker(settings, exporter, hooks, failures, open_spool(settings, name))
+
+    return make
 
 
 def _when_collected(app: Flask, close: Callable[[], None]) -> None:

@@ -36,6 +36,8 @@ class TrackedApp:
     exporter: Exporter
     worker: Worker | None = None
     """None when ``TRACKING_ENABLED`` is False."""
+    make_worker: Callable[[Settings, Exporter], Worker] | None = None
+    """Makes another worker with the functions of the app."""
     user_repr: Callable[[Any], str] | None = None
     user_loader: Callable[[], Any] | None = None
     redact: Callable[[str, str, str], str | None] | None = None

@@ -24,6 +24,8 @@ from .tiers import TierGuard, mark_integration
 
 Document = dict[str, Any]
 
+pytest_plugins = ["pytester"]
+
 # A shell starts jobs in the background with Ctrl-C ignored, and programs inherit that: what tests start
 # is to be interrupted all the same.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..runtime.guard import counting, drop_own_frame, report_failure
+from ..runtime.weak_registry import WeakRegistry
 from .bodies import stored_types
 from .exchange import Exchange, Submit
 from .exclusion import make_exclusion, match_any
@@ -33,22 +34,28 @@ class TrackingMiddleware:
             submit: receives the capture of each exchange that has ended; must not block.
         """
         self.wsgi_app = wsgi_app
-        self._tracked = tracked
-        self._submit = submit
-        self._excludes = make_exclusion(tracked.settings)
-        self._without_bodies = match_any(tracked.settings.exclude_body)
-        self._room = tracked.settings.copied_body_bytes
-        self._stored_types = stored_types(tracked.settings.body_content_types)
+        self.tracked = tracked
+        self.attend(submit)
+        _middlewares.add(self)
+
+    def attend(self, submit: Submit) -> None:
+        """From now on hand captures to `submit`, by the settings that the tracked app has now."""
+        settings = self.tracked.settings
+        self.submit = submit
+        self._excludes = make_exclusion(settings)
+        self._without_bodies = match_any(settings.exclude_body)
+        self._room = settings.copied_body_bytes
+        self._stored_types = stored_types(settings.body_content_types)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # Werkzeug's debugger leaves out frames with this name, even where they cannot be dropped.
         __traceback_hide__ = True
         outer = environ.get(ENVIRON_KEY)
-        self._tracked.is_reached = True
+        self.tracked.is_reached = True
         try:
             exchange = self._open(environ, start_response)
         except Exception as error:
-            with counting(self._tracked.failures):
+            with counting(self.tracked.failures):
                 report_failure("opening a span", error)
             exchange = None
         if exchange is None:
@@ -77,8 +84,8 @@ class TrackingMiddleware:
             path = path.encode("latin-1", "replace").decode("utf-8", "replace")
         if self._excludes is not None and self._excludes(path, environ):
             return None
-        span = Span(self._tracked, environ, running.get())
-        exchange = Exchange(span, start_response, self._submit)
+        span = Span(self.tracked, environ, running.get())
+        exchange = Exchange(span, start_response, self.submit)
         if self._without_bodies is not None and self._without_bodies(path):
             exchange.exclude_bodies()
         elif self._room:
@@ -86,3 +93,11 @@ class TrackingMiddleware:
         # Nothing below raises: the app finds either everything of ours in the environ, or nothing.
         exchange.enter(environ)
         return exchange
+
+
+_middlewares: WeakRegistry[TrackingMiddleware] = WeakRegistry()
+
+
+def find_middlewares() -> list[TrackingMiddleware]:
+    """Return those of all apps of this process that are alive."""
+    return list(_middlewares)

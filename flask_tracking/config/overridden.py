@@ -78,10 +78,26 @@ def override(config: MutableMapping[str, Any], exporter: Any) -> Any:
     return exporter if over.exporter is None else over.exporter
 
 
+def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the checked values of settings, both by the names of `Settings`.
+
+    Raises:
+        ConfigError: there is no such setting, or its value is wrong.
+    """
+    return {
+        name: check_setting(_find_key(name), value, shown_as=name) for name, value in settings.items()
+    }
+
+
 def _check(name: str, value: Any) -> str:
     """Return the key of a setting whose value is right."""
+    key = _find_key(name)
+    check_setting(key, value, shown_as=name)
+    return key
+
+
+def _find_key(name: str) -> str:
     keys: dict[str, str] = {field.name: field.metadata["key"] for field in dataclasses.fields(Settings)}
     if name not in keys:
         raise ConfigError(f"Settings has no {name!r}. There are: {', '.join(keys)}.")
-    check_setting(keys[name], value, shown_as=name)
     return keys[name]

@@ -1,0 +1,341 @@
+"""Recorded requests with assertions that say readably what was recorded instead."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, overload
+
+from ..cli.columns import Column, render_columns
+from ..record import ChildTiming, ExceptionInfo, Record
+from ..record_summary import summarize
+from ..runtime.text import visible
+from .stored_text import find_text
+
+__all__ = ["RecordedRequest", "RecordedRequests", "RecordedSpan"]
+
+A = TypeVar("A", bound="_Assertions")
+MAX_SHOWN = 20
+"""Requests that a message lists."""
+INDENT = "  "
+NOTHING = (
+    "No request was recorded in this test. Paths of TRACKING_EXCLUDE, and what TRACKING_SAMPLE_RATE or "
+    "span.discard() drops, are not recorded."
+)
+_FIELDS = tuple(field.name for field in dataclasses.fields(Record))
+
+
+class _Assertions(ABC):
+    """What may be asserted of one recorded request, and of each of several."""
+
+    @abstractmethod
+    def _requests(self) -> Sequence[Record]:
+        """Return those that are meant."""
+
+    def assert_status(self: A, *expected: int) -> A:
+        """Assert that each request was answered with one of the `expected` status codes.
+
+        Returns:
+            The same object, for further assertions.
+        """
+        __tracebackhide__ = True
+        wanted = " or ".join(map(str, expected))
+        return self._assert_each(
+            lambda one: one.status_code in expected,
+            lambda one: f"{name_request(one)} was answered {_status(one)}, expected {wanted}",
+        )
+
+    def assert_faster_than(self: A, limit_ms: float) -> A:
+        """Assert that each request took less than `limit_ms`, to the last byte of its response."""
+        __tracebackhide__ = True
+        return self._assert_each(
+            lambda one: one.execution_time is not None and one.execution_time < limit_ms,
+            lambda one: f"{name_request(one)} took {_took(one)}, expected less than {limit_ms:,g} ms",
+        )
+
+    def assert_no_secret(self: A, secret: str) -> A:
+        """Assert that no stored field contains `secret`, as it is or encoded.
+
+        Percent-encoding, base64 and the escapes of JSON are looked through.
+
+        Raises:
+            AssertionError: a field contains it; the message names the fields.
+            ValueError: `secret` is empty.
+        """
+        __tracebackhide__ = True
+        if not secret:
+            raise ValueError("assert_no_secret() was given an empty text, which every field contains.")
+        return self._assert_each(
+            lambda one: not find_text(one, secret),
+            lambda one: f"{name_request(one)} is stored with it in {', '.join(find_text(one, secret))}",
+            hint="Add the name to TRACKING_REDACT_NAMES, or the path to TRACKING_EXCLUDE_BODY.",
+        )
+
+    def assert_children(
+        self: A, name: str, *, at_least: int | None = None, at_most: int | None = None
+    ) -> A:
+        """Assert how many child spans called `name` each request had; without bounds, at least one.
+
+        Args:
+            name: as in ``span.child("db query")``.
+            at_least: by default 0 beside `at_most`.
+            at_most: by default any number.
+        """
+        __tracebackhide__ = True
+        if at_least is at_most is None:
+            at_least = 1
+        bounds = {"at least": at_least, "at most": at_most}
+        wanted = " and ".join(f"{word} {bound}" for word, bound in bounds.items() if bound is not None)
+        return self._assert_each(
+            lambda one: _is_within(_count_children(one, name), at_least, at_most),
+            lambda one: (
+                f"{name_request(one)} had {_count_children(one, name)} child spans "
+                f"{name!r}, expected {wanted}; it had {_list_children(one)}"
+            ),
+        )
+
+    def _assert_each(
+        self: A,
+        holds: Callable[[Record], bool],
+        say: Callable[[Record], str],
+        hint: str = "",
+    ) -> A:
+        __tracebackhide__ = True
+        requests = self._requests()
+        if not requests:
+            raise AssertionError(NOTHING)
+        wrong = [say(one) for one in requests if not holds(one)]
+        if wrong:
+            raise AssertionError("\n".join([*wrong[:MAX_SHOWN], *filter(None, [hint])]))
+        return self
+
+
+class RecordedRequest(Record, _Assertions):
+    """A record with assertions about it. Its fields are those of `Record`.
+
+    .. versionadded:: 2.0
+    """
+
+    def _requests(self) -> Sequence[Record]:
+        return [self]
+
+    def __repr__(self) -> str:
+        """Name the request as the messages do."""
+        return f"<RecordedRequest {name_request(self)} {_status(self)} {self.id}>"
+
+
+class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
+    """The requests of a test, in the order in which they ended.
+
+    Made by the fixture ``tracking_records``, it shows what is recorded at the time when it is used. An
+    assertion about it is one about each request, and fails where there is none.
+
+    .. versionadded:: 2.0
+    """
+
+    def __init__(self, read: Callable[[], Sequence[Record]], description: str = "") -> None:
+        """Show the records that `read` returns.
+
+        Args:
+            read: called at each use.
+            description: which ones they are, for messages.
+        """
+        self._read = read
+        self._description = description
+
+    def where(self, **fields: Any) -> RecordedRequests:
+        """Return the requests whose fields have these values: ``where(path="/orders", method="POST")``.
+
+        Raises:
+            TypeError: a record has no such field.
+        """
+        for name in fields:
+            _check_field(name)
+        description = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+        return RecordedRequests(
+            lambda: [one for one in self._read() if _matches(one, fields)],
+            ", ".join(filter(None, [self._description, description])),
+        )
+
+    def one(self, **fields: Any) -> RecordedRequest:
+        """Return the only request, or the only one that `where` finds.
+
+        Raises:
+            AssertionError: there is none, or more than one.
+        """
+        __tracebackhide__ = True
+        found = self.where(**fields)
+        requests = list(found)
+        if len(requests) == 1:
+            return requests[0]
+        what = found._description and f" with {found._description}"
+        raise AssertionError(
+            f"Expected one request{what}, recorded were {len(requests)}.{self._list()}"
+        )
+
+    def assert_none(self, **fields: Any) -> None:
+        """Assert that no request was recorded, or none that `where` finds."""
+        __tracebackhide__ = True
+        found = self.where(**fields)
+        if found:
+            raise AssertionError(
+                f"Expected no such request, recorded were {len(found)}.{found._list()}"
+            )
+
+    def _requests(self) -> Sequence[Record]:
+        return self._read()
+
+    def _list(self) -> str:
+        records = self._read()
+        return f"\n{list_requests(records)}" if records else f" {NOTHING}"
+
+    @overload
+    def __getitem__(self, index: int) -> RecordedRequest: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[RecordedRequest]: ...
+
+    def __getitem__(self, index: int | slice) -> RecordedRequest | Sequence[RecordedRequest]:
+        return [_as_request(one) for one in self._read()][index]
+
+    def __iter__(self) -> Iterator[RecordedRequest]:
+        return map(_as_request, self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        """List the requests."""
+        records = self._read()
+        return (
+            f"<RecordedRequests: {len(records)}\n{list_requests(records)}>"
+            if records
+            else "<RecordedRequests: 0>"
+        )
+
+
+class RecordedSpan:
+    """What the view of the last request added to its span.
+
+    Made by the fixture ``tracking_span``; it reads the record, so secrets are redacted.
+
+    .. versionadded:: 2.0
+    """
+
+    def __init__(self, requests: RecordedRequests) -> None:
+        """Show the last of `requests`."""
+        self._all = requests
+
+    @property
+    def request(self) -> RecordedRequest:
+        """The last request that was recorded.
+
+        Raises:
+            AssertionError: there is none.
+        """
+        __tracebackhide__ = True
+        requests = list(self._all)
+        if not requests:
+            raise AssertionError(NOTHING)
+        return requests[-1]
+
+    @property
+    def data(self) -> Any:
+        """The custom data: of ``span.set``, ``span.update`` and ``request._tracking_data``."""
+        return self.request.custom_data
+
+    @property
+    def user_id(self) -> str | None:
+        """The user, by ``span.set_user`` or from the login extension."""
+        return self.request.user_id
+
+    @property
+    def children(self) -> tuple[ChildTiming, ...]:
+        """The child spans, in the order in which they began."""
+        return self.request.children
+
+    @property
+    def exception(self) -> ExceptionInfo | None:
+        """The exception, by ``span.record_exception`` or because the view raised it."""
+        return self.request.exception
+
+    @property
+    def kept_reason(self) -> str | None:
+        """Why the record is kept: the reason of ``span.keep``, ``error`` or ``slow``; else None."""
+        return self.request.kept_reason
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a value of the custom data.
+
+        Raises:
+            AssertionError: the view has not set it; the message says what it has set.
+        """
+        __tracebackhide__ = True
+        data = self.data
+        if not isinstance(data, dict) or name not in data:
+            raise AssertionError(f"{name_request(self.request)} did not set {name!r}. It set: {data!r}")
+        return data[name]
+
+
+def name_request(record: Record) -> str:
+    """Return method and path of a request, on one line."""
+    path = visible(summarize(record).path_and_query or "-")
+    return f"{visible(record.method or '-')} {path}"
+
+
+def list_requests(records: Sequence[Record]) -> str:
+    """Return a line for each of the newest requests, indented."""
+    shown = records[-MAX_SHOWN:]
+    columns = [
+        Column("method", [visible(one.method or "-") for one in shown]),
+        Column("path", [visible(summarize(one).path_and_query or "-") for one in shown]),
+        Column("status", [str(one.status_code or "-") for one in shown]),
+        Column("took", [_took(one) for one in shown], is_number=True),
+        Column("outcome", ["" if one.outcome == "ok" else one.outcome for one in shown]),
+        Column("id", [str(one.id) for one in shown]),
+    ]
+    lines = [INDENT + line for line in render_columns(columns).splitlines()]
+    left_out = len(records) - len(shown)
+    return "\n".join([f"{INDENT}({left_out} earlier ones)"] * bool(left_out) + lines)
+
+
+def _as_request(record: Record) -> RecordedRequest:
+    return RecordedRequest.from_values(vars(record))  # type: ignore[return-value]
+
+
+def _matches(record: Record, fields: dict[str, Any]) -> bool:
+    return all(getattr(record, name) == value for name, value in fields.items())
+
+
+def _check_field(name: str) -> None:
+    if name not in _FIELDS:
+        nearest = difflib.get_close_matches(name, _FIELDS, n=1)
+        hint = f"Did you mean {nearest[0]!r}?" if nearest else f"There are: {', '.join(_FIELDS)}."
+        raise TypeError(f"A record has no field {name!r}. {hint}")
+
+
+def _status(record: Record) -> str:
+    status = str(record.status_code or "-")
+    if record.exception is not None:
+        message = visible(f"{record.exception.type}: {record.exception.message}")
+        return f"{status} ({message})"
+    return status if record.outcome == "ok" else f"{status} ({record.outcome})"
+
+
+def _took(record: Record) -> str:
+    return "-" if record.execution_time is None else f"{record.execution_time:,.1f} ms"
+
+
+def _is_within(count: int, at_least: int | None, at_most: int | None) -> bool:
+    return (at_least is None or count >= at_least) and (at_most is None or count <= at_most)
+
+
+def _count_children(record: Record, name: str) -> int:
+    return sum(child.name == name for child in record.children)
+
+
+def _list_children(record: Record) -> str:
+    counts = dict.fromkeys(child.name for child in record.children)
+    return ", ".join(f"{_count_children(record, name)} × {name!r}" for name in counts) or "none"

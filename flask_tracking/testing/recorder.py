@@ -1,0 +1,218 @@
+"""Record what the requests of a test do, whatever its apps say of themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import weakref
+from collections.abc import Iterator, Mapping
+from threading import get_ident
+from typing import Any, NamedTuple
+
+from flask import Flask, request_finished
+
+from ..capture.middleware import TrackingMiddleware, find_middlewares
+from ..capture.span import current_span
+from ..config import Settings
+from ..config.overridden import check_settings, overridden
+from ..extension import Tracking
+from ..pipeline.worker import Worker
+from ..record import Capture, Record
+from ..registry import EXTENSION_KEY, TrackedApp
+from ..runtime.guard import harmless
+from ..runtime.lifecycle import call_apart
+from .collector import Collector
+
+__all__ = ["Recorder"]
+
+FLUSH_S = 5.0
+"""How long a test waits for its records where its marker asks for the background thread."""
+IN_TESTS: Mapping[str, Any] = {"enabled": True, "worker": "sync"}
+"""Settings that a test begins with: records are there as soon as the response is complete."""
+_FUNCTIONS = ("user_repr", "user_loader", "redact")
+"""What is known of a disabled app's own functions."""
+
+
+class _Lens(NamedTuple):
+    """What a borrowed app has instead of its own."""
+
+    settings: Settings
+    worker: Worker
+
+
+class Recorder:
+    """Records one test after the other, in one process.
+
+    Apps that are set up during a test are overridden. Those that are there already, or that a fixture
+    of a wider scope sets up, belong to other tests too: they are borrowed, and given back at its end.
+    """
+
+    def __init__(self) -> None:
+        """Record nothing yet."""
+        self.collector = Collector()
+        self._open = _OpenExchanges()
+        self._settings: Mapping[str, Any] = {}
+        self._is_beside = False
+        self._block = contextlib.ExitStack()
+        self._borrowed = contextlib.ExitStack()
+        self._lenses: weakref.WeakKeyDictionary[TrackedApp, _Lens] = weakref.WeakKeyDictionary()
+
+    @contextlib.contextmanager
+    def recording(self, settings: Mapping[str, Any], *, beside: bool = False) -> Iterator[None]:
+        """Record the requests in this block.
+
+        Args:
+            settings: by the names of `Settings`; they win over those of the apps.
+            beside: let the apps also export as they say, by their own settings.
+
+        Raises:
+            ConfigError: a setting is wrong.
+        """
+        self._settings, self._is_beside = settings, beside
+        request_finished.connect(self._open.note)
+        self.collector.begin()
+        try:
+            self._enter()
+            yield
+        finally:
+            self._open.end_all()
+            self._leave()
+            self.collector.is_listening = False
+            request_finished.disconnect(self._open.note)
+
+    def read(self) -> list[Record]:
+        """Return the records of this test so far; streams that nobody has read end here, unread."""
+        self._open.end_own()
+        if self._settings.get("worker") == "batch":
+            _flush_all()
+        return self.collector.records
+
+    def track(self, app: Flask) -> None:
+        """Track from now on an app that is not tracked, or that says ``TRACKING_ENABLED = False``."""
+        tracked: TrackedApp | None = app.extensions.get(EXTENSION_KEY)
+        if tracked is not None and tracked.worker is not None:
+            return
+        app.extensions.pop(EXTENSION_KEY, None)
+        functions = {name: getattr(tracked, name, None) for name in _FUNCTIONS}
+        with overridden(exporter=self.collector, **{**IN_TESTS, **self._settings}):
+            Tracking(app, **functions)
+
+    @contextlib.contextmanager
+    def outside(self) -> Iterator[None]:
+        """Leave all apps as they say in this block: what is set up in it outlives the test."""
+        self._leave()
+        try:
+            yield
+        finally:
+            if self.collector.is_listening:
+                self._enter()
+
+    @contextlib.contextmanager
+    def sharing(self) -> Iterator[None]:
+        """Record what a server does that is forked in this block, in all tests to come."""
+        self.collector.open_to_children()
+        with contextlib.ExitStack() as stack:
+            for middleware in find_middlewares():
+                if middleware.tracked.exporter is not self.collector:
+                    stack.enter_context(self._borrow(middleware, {}))
+            yield
+
+    def _enter(self) -> None:
+        if not self._is_beside:
+            settings = {**IN_TESTS, **self._settings}
+            self._block.enter_context(overridden(exporter=self.collector, **settings))
+        for middleware in find_middlewares():
+            if self._is_beside:
+                self._borrowed.enter_context(self._accompany(middleware))
+            elif self._settings or middleware.tracked.exporter is not self.collector:
+                self._borrowed.enter_context(self._borrow(middleware, self._settings))
+
+    def _leave(self) -> None:
+        self._borrowed.close()
+        self._block.close()
+
+    @contextlib.contextmanager
+    def _borrow(self, middleware: TrackingMiddleware, settings: Mapping[str, Any]) -> Iterator[None]:
+        """Let an app record for the test alone."""
+        tracked = middleware.tracked
+        before, submit = (tracked.settings, tracked.exporter, tracked.worker), middleware.submit
+        lens = self._find_lens(tracked, settings)
+        tracked.settings, tracked.exporter, tracked.worker = lens.settings, self.collector, lens.worker
+        middleware.attend(lens.worker.submit if lens.settings.enabled else _ignore)
+        try:
+            yield
+        finally:
+            tracked.settings, tracked.exporter, tracked.worker = before
+            middleware.attend(submit)
+            if settings:
+                lens.worker.close(FLUSH_S)
+
+    @contextlib.contextmanager
+    def _accompany(self, middleware: TrackingMiddleware) -> Iterator[None]:
+        """Let an app record for the test, too."""
+        submit = middleware.submit
+        ours = self._find_lens(middleware.tracked, {}).worker.submit
+
+        def submit_twice(capture: Capture) -> None:
+            ours(capture)
+            submit(capture)
+
+        middleware.attend(submit_twice)
+        try:
+            yield
+        finally:
+            middleware.attend(submit)
+
+    def _find_lens(self, tracked: TrackedApp, settings: Mapping[str, Any]) -> _Lens:
+        """Return what to borrow an app with. A worker compiles much, so most tests share one."""
+        if settings:
+            return self._make_lens(tracked, settings)
+        if tracked not in self._lenses:
+            self._lenses[tracked] = self._make_lens(tracked, {})
+        return self._lenses[tracked]
+
+    def _make_lens(self, tracked: TrackedApp, settings: Mapping[str, Any]) -> _Lens:
+        changed = dataclasses.replace(tracked.settings, **check_settings({**IN_TESTS, **settings}))
+        assert tracked.make_worker is not None  # noqa: S101 - an app with a middleware has a worker
+        return _Lens(changed, tracked.make_worker(changed, self.collector))
+
+
+class _OpenExchanges:
+    """Exchanges whose view has returned; their bodies may not have been read yet."""
+
+    def __init__(self) -> None:
+        self._noted: list[tuple[int, weakref.ref[Any]]] = []
+
+    @harmless("noting an exchange")
+    def note(self, _: Flask, **__: Any) -> None:
+        """Receive ``request_finished``."""
+        exchange = current_span().exchange
+        if exchange is not None:
+            self._noted.append((get_ident(), weakref.ref(exchange)))
+
+    def end_own(self) -> None:
+        """End those of this thread: none of them is being answered now."""
+        own = get_ident()
+        self._end([one for thread, one in self._noted if thread == own])
+        self._noted = [noted for noted in self._noted if noted[0] != own]
+
+    def end_all(self) -> None:
+        """End those of all threads, for the test is over."""
+        self._end([one for _, one in self._noted])
+        self._noted = []
+
+    def _end(self, references: list[weakref.ref[Any]]) -> None:
+        for reference in references:
+            exchange = reference()
+            if exchange is not None and not exchange.has_ended:
+                call_apart(exchange.end, "unread")
+
+
+def _ignore(_: Capture) -> None:
+    """Stand in for the worker of an app whose recording a test has switched off."""
+
+
+def _flush_all() -> None:
+    for middleware in find_middlewares():
+        if middleware.tracked.worker is not None:
+            middleware.tracked.worker.flush(FLUSH_S)
