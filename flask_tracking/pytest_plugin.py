@@ -45,8 +45,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     recorded = [item for item in items if _is_recorded(item)]
     for item in recorded:
         names: list[str] = item.fixturenames  # type: ignore[attr-defined]
-        if OWN_FIXTURE not in names:  # the variants of a parametrized test share one list
-            names.insert(0, OWN_FIXTURE)
+        if OWN_FIXTURE in names:
+            names.remove(OWN_FIXTURE)
+        names.insert(0, OWN_FIXTURE)
     if recorded:
         from .testing.recorder import Recorder
 
@@ -65,13 +66,15 @@ class _FixtureWatch:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
-    @pytest.hookimpl(wrapper=True)
+    # No new-style wrapper: that would be a frame in the traceback of each fixture that fails.
+    @pytest.hookimpl(hookwrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
         """Set up a fixture."""
         if fixturedef.scope == "function":
-            return (yield)
-        with self._recorder.outside():
-            return (yield)
+            yield
+        else:
+            with self._recorder.outside():
+                yield
 
 
 @pytest.fixture
@@ -88,9 +91,13 @@ def _tracking_recorder(request: pytest.FixtureRequest) -> Iterator[Recorder]:
 
 
 def _read_settings(item: pytest.Item) -> dict[str, Any]:
+    from .errors import ConfigError
     from .testing.marker import read_settings
 
-    return read_settings(item.iter_markers(MARKER))
+    try:
+        return read_settings(item.iter_markers(MARKER))
+    except ConfigError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from flask import Flask
 
-from ..servers import ROOT
+import flask_tracking.testing.recorded
+import flask_tracking.testing.recorder  # noqa: F401 - pytester forgets what a run has imported
+from flask_tracking import MemoryExporter, Tracking
 
-PLUGIN = ("-p", "flask_tracking.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:randomly")
+PLUGIN = ("-p", "flask_tracking.pytest_plugin", "-p", "no:hypothesispytest", "-p", "no:cacheprovider")
 APP = """
     import pytest
     from flask import Flask, request
@@ -46,6 +46,12 @@ APP = """
         return app
 """
 Run = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded() -> None:
+    """Load the tables and patterns of the worker once, and not in each run anew."""
+    Tracking(Flask("shop"), exporter=MemoryExporter())
 
 
 @pytest.fixture
@@ -128,3 +134,212 @@ def test_every_kind_of_app_is_recorded(run: Run, conftest: str) -> None:
     """,
     )
     result.assert_outcomes(passed=6)
+
+
+def test_unread_stream_ends_unread(run: Run) -> None:
+    """A stream is never read for the test; it ends when its record is asked for, or when it was read."""
+    run(
+        TRACKED,
+        """
+    def test_read(client, tracking_records):
+        response = client.get("/stream")
+        assert response.text == "12"
+        assert [one.outcome for one in tracking_records] == ["ok"]
+
+    def test_closed(client, tracking_records):
+        client.get("/stream").close()
+        assert [one.outcome for one in tracking_records] == ["disconnected"]
+
+    def test_unread(client, tracking_records):
+        response = client.get("/stream")
+        assert [one.outcome for one in tracking_records] == ["unread"]
+        assert response.text == "12"
+        assert len(tracking_records) == 1
+    """,
+    ).assert_outcomes(passed=3)
+
+
+def test_running_request_is_left_alone(run: Run) -> None:
+    """What another thread has not finished is recorded when it has."""
+    run(
+        """
+    import threading
+
+    @pytest.fixture
+    def app():
+        app = make_app()
+        app.go, app.started = threading.Event(), threading.Event()
+
+        @app.get("/slow")
+        def slow():
+            def produce():
+                yield "1"
+                app.started.set()
+                assert app.go.wait(20)
+                yield "2"
+            return app.response_class(produce())
+
+        Tracking(app)
+        return app
+    """,
+        """
+    import threading
+
+    def test_slow(app, client, tracking_records):
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(app.test_client().get("/slow").text))
+        thread.start()
+        assert app.started.wait(20)
+        client.get("/")
+        assert [one.path for one in tracking_records] == ["/"]
+        app.go.set()
+        thread.join()
+        assert answers == ["12"]
+        assert [(one.path, one.outcome) for one in tracking_records] == [("/", "ok"), ("/slow", "ok")]
+    """,
+    ).assert_outcomes(passed=1)
+
+
+def test_requests_of_fixtures_and_of_other_apps_are_recorded(run: Run) -> None:
+    """A fixture may send requests before the test; a test may make apps itself, also in the test."""
+    run(
+        TRACKED
+        + """
+    @pytest.fixture
+    def logged_in(client):
+        client.post("/orders")
+        return client
+    """,
+        """
+    from conftest import Tracking, make_app
+
+    def test_fixture(logged_in, tracking_records):
+        assert [one.path for one in tracking_records] == ["/orders"]
+
+    def test_own_app(tracking_records):
+        app = make_app()
+        Tracking(app)
+        app.test_client().get("/")
+        assert tracking_records.one().path == "/"
+    """,
+    ).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("scope", ["session", "module"])
+def test_borrowed_apps_are_given_back(run: Run, scope: str) -> None:
+    """An app that outlives the test has its own exporter, settings and numbers again behind it."""
+    run(
+        f"""
+    from flask_tracking import MemoryExporter
+
+    @pytest.fixture(scope="{scope}")
+    def own():
+        return MemoryExporter()
+
+    @pytest.fixture(scope="{scope}")
+    def app(own):
+        app = make_app(TRACKING_WORKER="sync", TRACKING_MAX_BODY_LENGTH=2)
+        app.tracking = Tracking(app, exporter=own)
+        return app
+    """,
+        """
+    @pytest.mark.tracking(max_body_length=3)
+    def test_with(app, client, own, tracking_records):
+        client.post("/echo", data="abcd")
+        assert [one.request_body for one in tracking_records] == [b"abc"]
+        assert own.records == []
+        assert app.tracking.stats.received == 1
+
+    def test_without(app, client, own):
+        client.post("/echo", data="abcd")
+        assert [one.request_body for one in own.records] == [b"ab"]
+        assert app.tracking.stats.received == 1
+
+    def test_with_again(client, own, tracking_records):
+        client.post("/echo", data="abcd")
+        assert [one.request_body for one in tracking_records] == [b"ab"]
+        assert len(own.records) == 1
+    """,
+    ).assert_outcomes(passed=3)
+
+
+def test_background_thread(run: Run) -> None:
+    """With the worker of production the records are waited for."""
+    run(
+        TRACKED,
+        """
+    @pytest.mark.tracking(worker="batch")
+    def test_batch(client, tracking_records):
+        client.get("/")
+        client.post("/orders")
+        assert [one.path for one in tracking_records] == ["/", "/orders"]
+    """,
+    ).assert_outcomes(passed=1)
+
+
+def test_tracking_can_be_switched_off(run: Run) -> None:
+    """``enabled=False`` records nothing, whoever made the app."""
+    for conftest in (TRACKED, APPS["lives for the session"]):
+        run(
+            conftest,
+            """
+    @pytest.mark.tracking(enabled=False)
+    def test_off(client, tracking_records):
+        assert client.get("/").text == "hello"
+        tracking_records.assert_none()
+    """,
+        ).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("marker", "message"),
+    [
+        ("sampel_rate=0.5", "'sampel_rate' is not a setting. Did you mean sample_rate?"),
+        ("x=1", "'x' is not a setting. There are: enabled, mongodb_uri,"),
+        ("sample_rate=2", "sample_rate is 2, but it wants a number from 0 to 1."),
+        ("0.5", "@pytest.mark.tracking takes only settings by name, like sample_rate=0.5."),
+    ],
+)
+def test_wrong_marker_says_what_is_right(run: Run, marker: str, message: str) -> None:
+    """A setting that does not exist, or a wrong value, is an error of the test's setup."""
+    result = run(TRACKED, f"@pytest.mark.tracking({marker})\ndef test_marked(client): pass")
+    result.assert_outcomes(errors=1)
+    assert message in result.stdout.str()
+    assert "pytest_plugin.py" not in result.stdout.str()
+
+
+def test_nearest_marker_wins(run: Run) -> None:
+    """A marker of the test wins over that of its class and module, setting by setting."""
+    run(
+        TRACKED,
+        """
+    pytestmark = pytest.mark.tracking(max_body_length=1, exclude=["/orders"])
+
+    @pytest.mark.tracking(max_body_length=2)
+    class TestEcho:
+        @pytest.mark.tracking(TRACKING_MAX_BODY_LENGTH=3)
+        def test_echo(self, client, tracking_records):
+            client.post("/orders")
+            client.post("/echo", data="abcd")
+            assert tracking_records.one().request_body == b"abc"
+    """,
+    ).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("how", ["tracking_records", "tracking_span"])
+def test_apps_may_be_missing(run: Run, how: str) -> None:
+    """A test without the fixture `app` is recorded, too; a plain test costs no import."""
+    run("", f"def test_plain({how}): assert {how} is not None").assert_outcomes(passed=1)
+
+
+def test_assert_harmless_is_a_fixture(run: Run) -> None:
+    """The check of a whole app needs no import."""
+    run(
+        "",
+        """
+    from conftest import make_app
+
+    def test_harmless(assert_harmless):
+        assert_harmless(make_app, ["/", {"path": "/orders", "method": "POST"}, "/stream"])
+    """,
+    ).assert_outcomes(passed=1)
