@@ -13,6 +13,8 @@ from ..record import Record
 
 __all__ = ["find_text"]
 
+_FREE_FIELDS = ("custom_data", "view_args")
+"""Fields in which the app also chooses the names."""
 LEAST_ENCODED = 4
 """Bytes; the base64 of fewer is found by chance."""
 
@@ -47,7 +49,8 @@ def _walk(path: str, value: Any) -> Iterator[tuple[str, bytes]]:
     """Yield every text and number with its path."""
     if isinstance(value, dict):
         for name, part in value.items():
-            yield path, str(name).encode("utf-8", "surrogatepass")
+            if path.startswith(_FREE_FIELDS):
+                yield path, str(name).encode("utf-8", "surrogatepass")
             yield from _walk(f"{path}.{name}".lstrip("."), part)
     elif path in ("request_headers", "response_headers"):
         for name, part in value:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -10,6 +13,8 @@ from flask import Flask
 import flask_tracking.testing.recorded
 import flask_tracking.testing.recorder  # noqa: F401 - pytester forgets what a run has imported
 from flask_tracking import MemoryExporter, Tracking
+
+from ..servers import ROOT
 
 PLUGIN = ("-p", "flask_tracking.pytest_plugin", "-p", "no:hypothesispytest", "-p", "no:cacheprovider")
 APP = """
@@ -79,9 +84,9 @@ APPS = {
     "is not tracked": TRACKED.replace("Tracking(app)", "pass"),
     "is disabled": TRACKED.replace("make_app()", "make_app(TRACKING_ENABLED=False)"),
     "lives for the session": TRACKED.replace("fixture", 'fixture(scope="session")'),
-    "lives for the session, not tracked": TRACKED.replace("fixture", 'fixture(scope="session")').replace(
-        "Tracking(app)", "pass"
-    ),
+    "lives for the session, not tracked": TRACKED.replace(
+        "fixture", 'fixture(scope="session")'
+    ).replace("Tracking(app)", "pass"),
     "lives for the session, disabled": TRACKED.replace("fixture", 'fixture(scope="session")').replace(
         "make_app()", "make_app(TRACKING_ENABLED=False)"
     ),
@@ -137,7 +142,7 @@ def test_every_kind_of_app_is_recorded(run: Run, conftest: str) -> None:
 
 
 def test_unread_stream_ends_unread(run: Run) -> None:
-    """A stream is never read for the test; it ends when its record is asked for, or when it was read."""
+    """A stream is never read for the test: it ends when it was read, or its record is asked for."""
     run(
         TRACKED,
         """
@@ -343,3 +348,33 @@ def test_assert_harmless_is_a_fixture(run: Run) -> None:
         assert_harmless(make_app, ["/", {"path": "/orders", "method": "POST"}, "/stream"])
     """,
     ).assert_outcomes(passed=1)
+
+
+UNUSED = """
+import sys
+import pytest
+sys.path.insert(0, {here!r})
+code = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *sys.argv[1:]])
+print("code", int(code))
+print("loaded", [name for name in ("flask", "bson", "mongoengine", "werkzeug") if name in sys.modules])
+print("ours", sorted(name for name in sys.modules if name.startswith("flask_tracking")))
+"""
+
+
+@pytest.mark.integration
+def test_unused_plugin_loads_nothing(tmp_path: Path) -> None:
+    """A run without its fixtures imports of this package only the plugin, and nothing of others."""
+    (tmp_path / "test_plain.py").write_text("def test_plain(): pass")
+    command = [
+        sys.executable,
+        "-c",
+        UNUSED.format(here=str(ROOT)),
+        "-p",
+        "flask_tracking.pytest_plugin",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-3:] == [
+        "code 0",
+        "loaded []",
+        "ours ['flask_tracking', 'flask_tracking.pytest_plugin']",
+    ], done.stdout + done.stderr

@@ -1,0 +1,214 @@
+"""Assertions about recorded requests hold, or say in one readable text what was recorded instead."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from bson import ObjectId
+
+from flask_tracking import Record
+from flask_tracking.record import ChildTiming, ExceptionInfo
+from flask_tracking.testing.recorded import RecordedRequest, RecordedRequests, RecordedSpan
+
+ID = "6b0b2833420c3ba6703982aa"
+SECRET = "hunter2 & co"
+
+
+def make_request(**fields: Any) -> Record:
+    """Make a record of a short request."""
+    values: dict[str, Any] = {
+        "method": "GET",
+        "path": "/orders",
+        "status_code": 200,
+        "execution_time": 1.25,
+        **fields,
+    }
+    now = datetime(2026, 11, 29, tzinfo=timezone.utc)
+    return Record(id=ObjectId(ID), date_created=now, **values)
+
+
+FAILED = make_request(
+    method="POST",
+    path="/pay",
+    query_params="a=1",
+    status_code=500,
+    execution_time=1234.5,
+    exception=ExceptionInfo("ZeroDivisionError", "division\nby zero", "Traceback"),
+)
+CHILDREN = make_request(
+    children=tuple(ChildTiming(name, 0.0, 1.0, None) for name in ("db query", "db query", "charge"))
+)
+
+
+def make_requests(*records: Record) -> RecordedRequests:
+    """Return what the fixture would."""
+    return RecordedRequests(lambda: records)
+
+
+HOLD: list[Callable[[], object]] = [
+    lambda: (
+        make_requests(make_request()).assert_status(200).assert_faster_than(2).assert_no_secret("x")
+    ),
+    lambda: make_requests(make_request(), FAILED).assert_status(200, 500),
+    lambda: make_requests(FAILED).one(path="/pay", method="POST").assert_status(500),
+    lambda: make_requests(CHILDREN).assert_children("db query"),
+    lambda: make_requests(CHILDREN).assert_children("db query", at_least=2, at_most=2),
+    lambda: make_requests(CHILDREN).assert_children("mail", at_most=1),
+    lambda: make_requests(CHILDREN).one().assert_children("charge", at_most=3).assert_status(200),
+    lambda: make_requests(FAILED).assert_none(path="/orders"),
+    lambda: make_requests().assert_none(),
+]
+
+
+@pytest.mark.parametrize("check", HOLD)
+def test_assertions_hold(check: Callable[[], object]) -> None:
+    """What was recorded as expected passes, also in a chain."""
+    check()
+
+
+NOTHING = (
+    "No request was recorded in this test. Paths of TRACKING_EXCLUDE, and what TRACKING_SAMPLE_RATE or "
+    "span.discard() drops, are not recorded."
+)
+FAIL: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: make_requests(make_request(), FAILED).assert_status(200, 201),
+        "POST /pay?a=1 was answered 500 (ZeroDivisionError: division\\nby zero), expected 200 or 201",
+    ),
+    (
+        lambda: make_requests(make_request(), FAILED).assert_faster_than(2),
+        "POST /pay?a=1 took 1,234.5 ms, expected less than 2 ms",
+    ),
+    (
+        lambda: make_requests(CHILDREN).assert_children("db query", at_most=1),
+        "GET /orders had 2 child spans 'db query', expected at most 1; "
+        "it had 2 × 'db query', 1 × 'charge'",
+    ),
+    (
+        lambda: make_requests(make_request()).one().assert_children("mail"),
+        "GET /orders had 0 child spans 'mail', expected at least 1; it had none",
+    ),
+    (
+        lambda: make_requests(make_request(request_body=b"a hunter2 b")).assert_no_secret("hunter2"),
+        "GET /orders is stored with it in request_body\n"
+        "Add the name to TRACKING_REDACT_NAMES, or the path to TRACKING_EXCLUDE_BODY.",
+    ),
+    (lambda: make_requests().assert_status(200), NOTHING),
+    (lambda: make_requests().assert_no_secret("hunter2"), NOTHING),
+    (lambda: make_requests().one(), f"Expected one request, recorded were 0. {NOTHING}"),
+    (lambda: RecordedSpan(make_requests()).data, NOTHING),
+    (
+        lambda: make_requests(make_request(), FAILED).one(path="/x", method="GET"),
+        "Expected one request with path='/x', method='GET', recorded were 0.\n"
+        "  method  path      status        took  id\n"
+        f"  GET     /orders   200         1.2 ms  {ID}\n"
+        f"  POST    /pay?a=1  500     1,234.5 ms  {ID}",
+    ),
+    (
+        lambda: make_requests(make_request(), FAILED).one(),
+        "Expected one request, recorded were 2.",
+    ),
+    (
+        lambda: make_requests(make_request(outcome="unread")).assert_none(path="/orders"),
+        "Expected no such request, recorded were 1.\n"
+        "  method  path     status    took  outcome  id\n"
+        f"  GET     /orders  200     1.2 ms  unread   {ID}",
+    ),
+    (
+        lambda: RecordedSpan(make_requests(make_request(custom_data={"a": 1})))["b"],
+        "GET /orders did not set 'b'. It set: {'a': 1}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("check", "message"), FAIL)
+def test_failures_are_readable(check: Callable[[], object], message: str) -> None:
+    """A failure says which request, what was seen, and what was expected."""
+    with pytest.raises(AssertionError) as caught:
+        check()
+    assert str(caught.value).startswith(message)
+
+
+PLACES: list[tuple[str, dict[str, Any]]] = [
+    ("path", {"path": f"/{SECRET}"}),
+    ("query_params", {"query_params": f"a={quote(SECRET)}"}),
+    ("query_params", {"query_params": f"a={SECRET.replace(' ', '+').replace('&', '%26')}"}),
+    ("request_headers.X-Api-Key", {"request_headers": (("X-Api-Key", SECRET),)}),
+    ("response_headers.Location", {"response_headers": (("Vary", "*"), ("Location", f"/{SECRET}"))}),
+    ("request_body", {"request_body": b"\xff" + SECRET.encode()}),
+    ("response_body", {"response_body": json.dumps({"a": f'"{SECRET}"'}).encode()}),
+    *(
+        ("user_id", {"user_id": base64.b64encode(b"-" * n + SECRET.encode()).decode()})
+        for n in range(4)
+    ),
+    ("custom_data.deep.0.note", {"custom_data": {"deep": [{"note": SECRET}]}}),
+    ("custom_data", {"custom_data": {SECRET: 1}}),
+    ("children.0.name", {"children": (ChildTiming(SECRET, 0.0, 1.0, None),)}),
+    ("exception.message", {"exception": ExceptionInfo("E", SECRET, "")}),
+    ("view_args.name", {"view_args": {"name": SECRET}}),
+]
+
+
+@pytest.mark.parametrize(("place", "fields"), PLACES)
+def test_secrets_are_found_everywhere(place: str, fields: dict[str, Any]) -> None:
+    """A secret is found in each field, also encoded, and the message names the place, not the value."""
+    requests = make_requests(make_request(**fields))
+    requests.assert_no_secret("hunter3 & co")
+    with pytest.raises(AssertionError) as caught:
+        requests.assert_no_secret(SECRET)
+    assert f"is stored with it in {place}\n" in str(caught.value)
+
+
+def test_wrong_calls_say_what_is_right() -> None:
+    """A field that no record has, or an empty secret, is an error of the test."""
+    with pytest.raises(
+        TypeError, match="A record has no field 'stauts_code'. Did you mean 'status_code'?"
+    ):
+        make_requests().where(stauts_code=1)
+    with pytest.raises(TypeError, match="A record has no field 'x'. There are: id, kind,"):
+        make_requests().one(x=1)
+    with pytest.raises(ValueError, match="empty text"):
+        make_requests(make_request()).assert_no_secret("")
+
+
+def test_requests_are_records() -> None:
+    """A request has all fields of its record, and a sequence of them is read anew at each use."""
+    records = [make_request()]
+    requests = RecordedRequests(lambda: records)
+    first = requests[0]
+    assert isinstance(first, RecordedRequest)
+    assert vars(first) == vars(records[0])
+    assert repr(first) == f"<RecordedRequest GET /orders 200 {ID}>"
+    records.append(dataclasses.replace(FAILED, path="/" + "x" * 9))
+    assert [one.path for one in requests.where(status_code=500).where(method="POST")] == ["/xxxxxxxxx"]
+    assert [one.path for one in requests[1:]] == ["/xxxxxxxxx"]
+    assert repr(requests).splitlines()[0] == "<RecordedRequests: 2"
+    assert repr(RecordedRequests(list)) == "<RecordedRequests: 0>"
+
+
+def test_long_lists_are_cut() -> None:
+    """A message lists the newest requests, and says how many came before."""
+    with pytest.raises(AssertionError) as caught:
+        make_requests(*[make_request()] * 1000).one()
+    lines = str(caught.value).splitlines()
+    assert lines[1] == "  (980 earlier ones)"
+    assert len(lines) == 23
+
+
+def test_span() -> None:
+    """The span shows what the last view set."""
+    request = make_request(
+        custom_data={"order_id": 17}, user_id="acme:42", kept_reason="vip", children=CHILDREN.children
+    )
+    span = RecordedSpan(make_requests(FAILED, request))
+    assert (span["order_id"], span.data) == (17, {"order_id": 17})
+    assert (span.user_id, span.kept_reason, span.exception) == ("acme:42", "vip", None)
+    assert [child.name for child in span.children] == ["db query", "db query", "charge"]
+    assert span.request.path == "/orders"
