@@ -5,6 +5,7 @@ It imports neither Flask nor anything else of this package before a test asks fo
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -70,11 +71,16 @@ class _FixtureWatch:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
         """Set up a fixture."""
-        if fixturedef.scope == "function":
+        with contextlib.ExitStack() as stack:
+            if fixturedef.scope != "function":
+                stack.enter_context(self._recorder.outside())
+            if fixturedef.argname == "live_server":
+                stack.enter_context(self._recorder.sharing())
             yield
-        else:
-            with self._recorder.outside():
-                yield
+
+    def pytest_unconfigure(self) -> None:
+        """Remove what servers have left."""
+        self._recorder.collector.remove_file()
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ FLUSH_S = 5.0
 """How long a test waits for its records where its marker asks for the background thread."""
 IN_TESTS: Mapping[str, Any] = {"enabled": True, "worker": "sync"}
 """Settings that a test begins with: records are there as soon as the response is complete."""
+MAX_NOTED = 100
+"""Exchanges; with more, those that have ended are forgotten."""
 _FUNCTIONS = ("user_repr", "user_loader", "redact")
 """What is known of a disabled app's own functions."""
 
@@ -188,6 +190,8 @@ class _OpenExchanges:
         """Receive ``request_finished``."""
         exchange = current_span().exchange
         if exchange is not None:
+            if len(self._noted) >= MAX_NOTED:
+                self._noted = [noted for noted in self._noted if _is_open(noted[1])]
             self._noted.append((get_ident(), weakref.ref(exchange)))
 
     def end_own(self) -> None:
@@ -203,9 +207,13 @@ class _OpenExchanges:
 
     def _end(self, references: list[weakref.ref[Any]]) -> None:
         for reference in references:
-            exchange = reference()
-            if exchange is not None and not exchange.has_ended:
-                call_apart(exchange.end, "unread")
+            if _is_open(reference):
+                call_apart(reference().end, "unread")  # type: ignore[union-attr]
+
+
+def _is_open(reference: weakref.ref[Any]) -> bool:
+    exchange = reference()
+    return exchange is not None and not exchange.has_ended
 
 
 def _ignore(_: Capture) -> None:

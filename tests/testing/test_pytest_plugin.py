@@ -378,3 +378,70 @@ def test_unused_plugin_loads_nothing(tmp_path: Path) -> None:
         "loaded []",
         "ours ['flask_tracking', 'flask_tracking.pytest_plugin']",
     ], done.stdout + done.stderr
+
+
+SERVED = """
+    def get(live_server, path, data=None):
+        with urlopen(live_server.url(path), data, timeout=20) as response:
+            return response.read()
+
+    def test_one(live_server, tracking_records):
+        assert get(live_server, "/") == b"hello"
+        assert [one.path for one in tracking_records] == ["/"]
+
+    def test_without(live_server):
+        assert get(live_server, "/stream") == b"12"
+
+    def test_two(live_server, client, tracking_records):
+        assert get(live_server, "/stream") == b"12"
+        client.get("/")
+        assert get(live_server, "/echo", b"abcd") == b"abcd"
+        assert sorted(one.path for one in tracking_records) == ["/", "/echo", "/stream"]
+        tracking_records.assert_status(200)
+
+    @pytest.mark.tracking(max_body_length=1)
+    def test_marked(live_server, tracking_records):
+        assert get(live_server, "/echo", b"abcd") == b"abcd"
+        assert tracking_records.one().request_body == {marked}
+"""
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("kind", "scope", "marked"),
+    [
+        ("lives for the session", "session", b"abcd"),
+        ("lives for the session, not tracked", "session", b"abcd"),
+        ("lives for the session", "function", b"a"),
+        ("tracks itself", "function", b"a"),
+    ],
+)
+def test_live_server(run: Run, kind: str, scope: str, marked: bytes) -> None:
+    """What the server of pytest-flask answers in its own process is there when the client has it."""
+    tests = "\n    from urllib.request import urlopen\n" + SERVED.replace("{marked}", repr(marked))
+    result = run(APPS[kind], tests, "-o", f"live_server_scope={scope}")
+    result.assert_outcomes(passed=4)
+
+
+@pytest.mark.integration
+def test_server_that_began_before(run: Run) -> None:
+    """A server that another test has started records for later ones, and its app is given back."""
+    run(
+        APPS["lives for the session"].replace("Tracking(app)", "Tracking(app, exporter=own)")
+        + """
+    from flask_tracking import MemoryExporter
+    own = MemoryExporter()
+    """,
+        """
+    from urllib.request import urlopen
+    from conftest import own
+
+    def test_without(live_server, app):
+        urlopen(live_server.url("/"), timeout=20).close()
+        assert app.extensions["tracking"].exporter is own
+
+    def test_with(live_server, tracking_records):
+        urlopen(live_server.url("/stream"), timeout=20).read()
+        assert tracking_records.one().path == "/stream"
+    """,
+    ).assert_outcomes(passed=2)
