@@ -6,12 +6,13 @@ It imports neither Flask nor anything else of this package before a test asks fo
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from .record import Record
     from .testing.recorded import RecordedRequests, RecordedSpan
     from .testing.recorder import Recorder
 
@@ -20,6 +21,7 @@ OWN_FIXTURE = "_tracking_recorder"
 ASKING = frozenset({"tracking_records", "tracking_span"})
 """Fixtures for which a test is recorded."""
 RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
+REPORT: pytest.StashKey[_Report] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,17 +35,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker, and what reports where that is asked for."""
     config.addinivalue_line(
         "markers",
         f"{MARKER}(**settings): record the test with these settings of flask-tracking, like "
         "sample_rate=0.5 for TRACKING_SAMPLE_RATE",
     )
+    if config.getoption("tracking_report"):
+        config.stash[REPORT] = _Report(config)
+        config.pluginmanager.register(config.stash[REPORT])
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Record from the first fixture on, but load nothing where no test is to be recorded."""
-    recorded = [item for item in items if _is_recorded(item)]
+    recorded = [item for item in items if _is_asked_for(item) or _is_reported(item)]
     for item in recorded:
         names: list[str] = item.fixturenames  # type: ignore[attr-defined]
         if OWN_FIXTURE in names:
@@ -56,9 +61,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.pluginmanager.register(_FixtureWatch(config.stash[RECORDER]))
 
 
-def _is_recorded(item: pytest.Item) -> bool:
+def _is_asked_for(item: pytest.Item) -> bool:
     names = getattr(item, "fixturenames", ())
     return not ASKING.isdisjoint(names) or item.get_closest_marker(MARKER) is not None
+
+
+def _is_reported(item: pytest.Item) -> bool:
+    return REPORT in item.config.stash and "app" in getattr(item, "fixturenames", ())
 
 
 class _FixtureWatch:
@@ -83,17 +92,63 @@ class _FixtureWatch:
         self._recorder.collector.remove_file()
 
 
+class _Report:
+    """Collects what ``--tracking-report`` shows; under pytest-xdist, of all processes."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        from .testing.report import RunReport
+
+        self._config = config
+        self._run = RunReport()
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Take the records of a test that has ended."""
+        self._run.add(records)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Iterator[None]:
+        """Show the requests of a failed test below its traceback."""
+        made: Any = yield
+        report: pytest.TestReport = made.get_result()
+        recorder = item.config.stash.get(RECORDER, None)
+        if report.failed and recorder is not None and recorder.collector.is_listening:
+            from .testing.report import describe_requests
+
+            report.sections.append(("Recorded requests", describe_requests(recorder.read())))
+
+    def pytest_sessionfinish(self) -> None:
+        """Hand the times to the process that prints them."""
+        if hasattr(self._config, "workeroutput"):
+            self._config.workeroutput[MARKER] = self._run.as_plain()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take the times of a process; one that crashed has none."""
+        self._run.merge(getattr(node, "workeroutput", {}).get(MARKER, {}))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the slowest routes."""
+        terminalreporter.section("slowest routes")
+        for line in self._run.render():
+            terminalreporter.line(line)
+
+
 @pytest.fixture
 def _tracking_recorder(request: pytest.FixtureRequest) -> Iterator[Recorder]:
     """Record the requests of the test."""
-    recorder = request.config.stash[RECORDER]
-    if not _is_recorded(request.node):
+    recorder, report = request.config.stash[RECORDER], request.config.stash.get(REPORT, None)
+    with contextlib.ExitStack() as stack:
+        if _is_asked_for(request.node):
+            stack.enter_context(recorder.recording(_read_settings(request.node)))
+            if "app" in request.fixturenames:
+                recorder.track(request.getfixturevalue("app"))
+        elif report is not None:
+            app = request.getfixturevalue("app")
+            stack.enter_context(recorder.recording({}, beside=True))
+            recorder.track(app)
         yield recorder
-        return
-    with recorder.recording(_read_settings(request.node)):
-        if "app" in request.fixturenames:
-            recorder.track(request.getfixturevalue("app"))
-        yield recorder
+        if report is not None:
+            report.add(recorder.read())
 
 
 def _read_settings(item: pytest.Item) -> dict[str, Any]:

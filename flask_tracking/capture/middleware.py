@@ -35,13 +35,13 @@ class TrackingMiddleware:
         """
         self.wsgi_app = wsgi_app
         self.tracked = tracked
-        self.attend(submit)
+        self.submit = submit
+        self.read_settings()
         _middlewares.add(self)
 
-    def attend(self, submit: Submit) -> None:
-        """From now on hand captures to `submit`, by the settings that the tracked app has now."""
+    def read_settings(self) -> None:
+        """Prepare what later requests need of the settings that the tracked app has now."""
         settings = self.tracked.settings
-        self.submit = submit
         self._excludes = make_exclusion(settings)
         self._without_bodies = match_any(settings.exclude_body)
         self._room = settings.copied_body_bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from threading import get_ident
 from typing import Any, NamedTuple
 
@@ -116,7 +116,7 @@ class Recorder:
         with contextlib.ExitStack() as stack:
             for middleware in find_middlewares():
                 if middleware.tracked.exporter is not self.collector:
-                    stack.enter_context(self._borrow(middleware, {}))
+                    stack.callback(self._borrow(middleware, {}))
             yield
 
     def _enter(self) -> None:
@@ -125,33 +125,37 @@ class Recorder:
             self._block.enter_context(overridden(exporter=self.collector, **settings))
         for middleware in find_middlewares():
             if self._is_beside:
-                self._borrowed.enter_context(self._accompany(middleware))
+                self._borrowed.callback(self._accompany(middleware))
             elif self._settings or middleware.tracked.exporter is not self.collector:
-                self._borrowed.enter_context(self._borrow(middleware, self._settings))
+                self._borrowed.callback(self._borrow(middleware, self._settings))
 
     def _leave(self) -> None:
         self._borrowed.close()
         self._block.close()
 
-    @contextlib.contextmanager
-    def _borrow(self, middleware: TrackingMiddleware, settings: Mapping[str, Any]) -> Iterator[None]:
-        """Let an app record for the test alone."""
-        tracked = middleware.tracked
-        before, submit = (tracked.settings, tracked.exporter, tracked.worker), middleware.submit
+    def _borrow(
+        self, middleware: TrackingMiddleware, settings: Mapping[str, Any]
+    ) -> Callable[[], None]:
+        """Let an app record for the test alone; return what gives it back."""
+        tracked, submit = middleware.tracked, middleware.submit
+        before = tracked.settings, tracked.exporter, tracked.worker
         lens = self._find_lens(tracked, settings)
         tracked.settings, tracked.exporter, tracked.worker = lens.settings, self.collector, lens.worker
-        middleware.attend(lens.worker.submit if lens.settings.enabled else _ignore)
-        try:
-            yield
-        finally:
+        middleware.submit = lens.worker.submit if lens.settings.enabled else _ignore
+        if settings:
+            middleware.read_settings()
+
+        def give_back() -> None:
             tracked.settings, tracked.exporter, tracked.worker = before
-            middleware.attend(submit)
+            middleware.submit = submit
             if settings:
+                middleware.read_settings()
                 lens.worker.close(FLUSH_S)
 
-    @contextlib.contextmanager
-    def _accompany(self, middleware: TrackingMiddleware) -> Iterator[None]:
-        """Let an app record for the test, too."""
+        return give_back
+
+    def _accompany(self, middleware: TrackingMiddleware) -> Callable[[], None]:
+        """Let an app record for the test, too; return what ends that."""
         submit = middleware.submit
         ours = self._find_lens(middleware.tracked, {}).worker.submit
 
@@ -159,11 +163,11 @@ class Recorder:
             ours(capture)
             submit(capture)
 
-        middleware.attend(submit_twice)
-        try:
-            yield
-        finally:
-            middleware.attend(submit)
+        def give_back() -> None:
+            middleware.submit = submit
+
+        middleware.submit = submit_twice
+        return give_back
 
     def _find_lens(self, tracked: TrackedApp, settings: Mapping[str, Any]) -> _Lens:
         """Return what to borrow an app with. A worker compiles much, so most tests share one."""

@@ -445,3 +445,116 @@ def test_server_that_began_before(run: Run) -> None:
         assert tracking_records.one().path == "/stream"
     """,
     ).assert_outcomes(passed=2)
+
+
+REPORTED = """
+    def test_home(client):
+        client.get("/")
+        client.get("/")
+
+    def test_orders(client, tracking_records):
+        client.post("/orders")
+        client.get("/nowhere?a=1")
+
+    def test_fails(client):
+        client.get("/")
+        client.get("/broken")
+        assert client.get("/stream").status_code == 404
+
+    def test_fails_without_request(client):
+        raise OSError
+
+    def test_has_no_app():
+        pass
+"""
+BROKEN = """
+    @pytest.fixture{scope}
+    def app():
+        app = make_app(**{config})
+        app.testing = False
+
+        @app.get("/broken")
+        def broken():
+            raise ZeroDivisionError("in a view")
+
+        {track}
+        return app
+"""
+
+
+def read_report(result: pytest.RunResult) -> dict[str, int]:
+    """Return how many requests the report shows for each route."""
+    rows = [line.split() for line in result.stdout.get_lines_after("*= slowest routes =*")]
+    assert rows[0] == ["mean", "ms", "slowest", "ms", "requests", "route"]
+    return {" ".join(row[3:]): int(row[2]) for row in rows[1:6]}
+
+
+@pytest.mark.parametrize("track", ["Tracking(app)", "pass"])
+@pytest.mark.parametrize("scope", ["", '(scope="session")'])
+@pytest.mark.parametrize("config", ["{}", "{'TRACKING_ENABLED': False}"])
+def test_report(run: Run, track: str, scope: str, config: str) -> None:
+    """All tests that use an app are in the report, and the requests of those that failed are shown."""
+    result = run(BROKEN.format(track=track, scope=scope, config=config), REPORTED, "--tracking-report")
+    result.assert_outcomes(passed=3, failed=2)
+    counts = {"GET /": 3, "POST /orders": 1, "GET (no route)": 1, "GET /broken": 1, "GET /stream": 1}
+    assert read_report(result) == counts
+    result.stdout.fnmatch_lines(
+        [
+            "*- Recorded requests -*",
+            "  method  path     status * took  outcome  id",
+            "  GET     /        200 * ms * *",
+            "  GET     /broken  500 * ms * *",
+            "  GET     /stream  200 * ms  unread   *",
+            "",
+            "GET /broken raised:",
+            "*in broken",
+            "*ZeroDivisionError: in a view",
+            "*- Recorded requests -*",
+            "none",
+        ]
+    )
+
+
+def test_report_lets_apps_record(run: Run) -> None:
+    """The report takes nothing from the exporter of an app, and leaves its settings alone."""
+    for scope in ("", '(scope="session")'):
+        run(
+            f"""
+    from flask_tracking import MemoryExporter
+    own = MemoryExporter()
+
+    @pytest.fixture{scope}
+    def app():
+        app = make_app(TRACKING_WORKER="sync", TRACKING_EXCLUDE=["/orders"])
+        Tracking(app, exporter=own)
+        return app
+    """,
+            """
+    from conftest import own
+
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_home(app, client, number):
+        client.get("/")
+        client.post("/orders")
+        assert len(own.records) == number
+        assert app.extensions["tracking"].exporter is own
+    """,
+            "--tracking-report",
+        ).assert_outcomes(passed=2)
+
+
+def test_report_of_nothing(run: Run) -> None:
+    """Where no test uses an app, the report says so."""
+    result = run("", "def test_plain(): pass", "--tracking-report")
+    result.stdout.fnmatch_lines(["No request was recorded: no test uses the fixture app, *"])
+
+
+@pytest.mark.integration
+def test_report_of_several_processes(run: Run) -> None:
+    """Under pytest-xdist the report is one, and failures show the requests of their process."""
+    conftest = BROKEN.format(track="Tracking(app)", scope="", config="{}")
+    result = run(conftest, REPORTED, "--tracking-report", "-n2", "-p", "xdist")
+    result.assert_outcomes(passed=3, failed=2)
+    counts = {"GET /": 3, "POST /orders": 1, "GET (no route)": 1, "GET /broken": 1, "GET /stream": 1}
+    assert read_report(result) == counts
+    result.stdout.fnmatch_lines(["*- Recorded requests -*", "GET /broken raised:"])

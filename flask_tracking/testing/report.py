@@ -1,0 +1,101 @@
+"""What ``--tracking-report`` shows: the slowest routes of a run, and the requests of a failed test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from ..cli.columns import Column, render_columns
+from ..record import Record
+from ..runtime.text import visible
+from .recorded import list_requests, name_request
+
+__all__ = ["RouteTimes", "RunReport", "describe_requests"]
+
+MAX_ROUTES = 10
+"""Routes that are shown."""
+MAX_FAILURES = 5
+"""The newest failed requests of a test whose traceback is shown."""
+TRACEBACK_LINES = 12
+"""Lines at the end of a traceback that are shown."""
+NO_ROUTE = "(no route)"
+
+
+class RouteTimes(NamedTuple):
+    """How long the requests to one route took, in milliseconds."""
+
+    requests: int
+    total_ms: float
+    slowest_ms: float
+
+    def merged(self, other: RouteTimes) -> RouteTimes:
+        """Return the times of both."""
+        slowest_ms = max(self.slowest_ms, other.slowest_ms)
+        return RouteTimes(self.requests + other.requests, self.total_ms + other.total_ms, slowest_ms)
+
+    @property
+    def mean_ms(self) -> float:
+        """The mean."""
+        return self.total_ms / self.requests
+
+
+class RunReport:
+    """The times of all routes of a run; those of other processes are merged into it."""
+
+    def __init__(self) -> None:
+        """Begin with no request."""
+        self._routes: dict[str, RouteTimes] = {}
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Count the requests of a test."""
+        for one in records:
+            if one.execution_time is not None:
+                route = f"{one.method} {one.url_rule or NO_ROUTE}"
+                self.merge({route: (1, one.execution_time, one.execution_time)})
+
+    def merge(self, routes: Mapping[str, Sequence[float]]) -> None:
+        """Add what `as_plain` returned in another process."""
+        for route, (requests, total_ms, slowest_ms) in routes.items():
+            times = RouteTimes(int(requests), total_ms, slowest_ms)
+            known = self._routes.get(route)
+            self._routes[route] = times if known is None else known.merged(times)
+
+    def as_plain(self) -> dict[str, tuple[float, ...]]:
+        """Return all times in a form that any channel between processes takes."""
+        return {route: tuple(times) for route, times in self._routes.items()}
+
+    def render(self) -> list[str]:
+        """Return the lines of the report: the slowest routes by their mean."""
+        if not self._routes:
+            return ["No request was recorded: no test uses the fixture app, or none sent a request."]
+        slowest = sorted(self._routes.items(), key=lambda item: (-item[1].mean_ms, item[0]))
+        lines = render_columns(_make_columns(slowest[:MAX_ROUTES])).splitlines()
+        left_out = len(slowest) - MAX_ROUTES
+        return [*lines, f"({left_out} faster routes)"] if left_out > 0 else lines
+
+
+def _make_columns(routes: Sequence[tuple[str, RouteTimes]]) -> list[Column]:
+    return [
+        Column("mean ms", [f"{times.mean_ms:,.1f}" for _, times in routes], is_number=True),
+        Column("slowest ms", [f"{times.slowest_ms:,.1f}" for _, times in routes], is_number=True),
+        Column("requests", [str(times.requests) for _, times in routes], is_number=True),
+        Column("route", [visible(route) for route, _ in routes]),
+    ]
+
+
+def describe_requests(records: Sequence[Record]) -> str:
+    """Return the requests of a failed test: a table, and the ends of their tracebacks."""
+    if not records:
+        return "none"
+    failures = [line for one in _find_failures(records) for line in _describe_failure(one)]
+    return "\n".join([list_requests(records), *failures])
+
+
+def _find_failures(records: Sequence[Record]) -> Sequence[Record]:
+    return [one for one in records if one.exception is not None][-MAX_FAILURES:]
+
+
+def _describe_failure(record: Record) -> list[str]:
+    traceback = "" if record.exception is None else record.exception.traceback
+    lines = traceback.splitlines()[-TRACEBACK_LINES:]
+    return ["", f"{name_request(record)} raised:", *map(visible, lines)]
