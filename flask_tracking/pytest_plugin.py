@@ -80,10 +80,14 @@ class _FixtureWatch:
     @pytest.hookimpl(hookwrapper=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
         """Set up a fixture."""
+        is_server = fixturedef.argname == "live_server"
+        if fixturedef.scope == "function" and not is_server:
+            yield  # most fixtures
+            return
         with contextlib.ExitStack() as stack:
             if fixturedef.scope != "function":
                 stack.enter_context(self._recorder.outside())
-            if fixturedef.argname == "live_server":
+            if is_server:
                 stack.enter_context(self._recorder.sharing())
             yield
 

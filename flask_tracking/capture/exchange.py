@@ -110,10 +110,10 @@ class Exchange:
         "_server_write",
         "_status",
         "_stored_types",
-        "_submit",
         "has_ended",
         "response",
         "span",
+        "submit",
     )
 
     def __init__(self, span: Span, start_response: StartResponse, submit: Submit) -> None:
@@ -123,7 +123,7 @@ class Exchange:
         self.response = BodyCopy(0)
         """The copy of the response's body."""
         self._server_start_response = start_response
-        self._submit = submit
+        self.submit = submit
         self._request: BodyCopy | None = None
         self._input: InputTee | None = None
         self._room = 0
@@ -400,7 +400,7 @@ class Exchange:
                 capture = self._make_capture(ended_ns, outcome)
             finally:
                 span.end()
-            self._submit(capture)
+            self.submit(capture)
         except Exception as error:
             self._report("ending a span", error)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from threading import get_ident
 from typing import Any, NamedTuple
 
-from flask import Flask, request_finished
+from flask import Flask, request_finished, request_started
 
 from ..capture.middleware import TrackingMiddleware, find_middlewares
 from ..capture.span import current_span
@@ -47,6 +47,7 @@ class Recorder:
 
     Apps that are set up during a test are overridden. Those that are there already, or that a fixture
     of a wider scope sets up, belong to other tests too: they are borrowed, and given back at its end.
+    That happens at their first request, because most that are there are garbage of earlier tests.
     """
 
     def __init__(self) -> None:
@@ -57,6 +58,7 @@ class Recorder:
         self._is_beside = False
         self._block = contextlib.ExitStack()
         self._borrowed = contextlib.ExitStack()
+        self._taken: set[TrackedApp] = set()
         self._lenses: weakref.WeakKeyDictionary[TrackedApp, _Lens] = weakref.WeakKeyDictionary()
 
     @contextlib.contextmanager
@@ -71,6 +73,7 @@ class Recorder:
             ConfigError: a setting is wrong.
         """
         self._settings, self._is_beside = settings, beside
+        request_started.connect(self._on_request_started)
         request_finished.connect(self._open.note)
         self.collector.begin()
         try:
@@ -80,6 +83,7 @@ class Recorder:
             self._open.end_all()
             self._leave()
             self.collector.is_listening = False
+            request_started.disconnect(self._on_request_started)
             request_finished.disconnect(self._open.note)
 
     def read(self) -> list[Record]:
@@ -93,6 +97,7 @@ class Recorder:
         """Track from now on an app that is not tracked, or that says ``TRACKING_ENABLED = False``."""
         tracked: TrackedApp | None = app.extensions.get(EXTENSION_KEY)
         if tracked is not None and tracked.worker is not None:
+            self._take_once(tracked)
             return
         app.extensions.pop(EXTENSION_KEY, None)
         functions = {name: getattr(tracked, name, None) for name in _FUNCTIONS}
@@ -123,14 +128,34 @@ class Recorder:
         if not self._is_beside:
             settings = {**IN_TESTS, **self._settings}
             self._block.enter_context(overridden(exporter=self.collector, **settings))
-        for middleware in find_middlewares():
-            if self._is_beside:
-                self._borrowed.callback(self._accompany(middleware))
-            elif self._settings or middleware.tracked.exporter is not self.collector:
-                self._borrowed.callback(self._borrow(middleware, self._settings))
+        if self._settings:  # they may decide before a request has started
+            for middleware in find_middlewares():
+                self._take(middleware)
+
+    @harmless("borrowing an app")
+    def _on_request_started(self, _: Flask, **__: Any) -> None:
+        span = current_span()
+        exchange: Any = span.exchange
+        if exchange is not None and self._take_once(span.owner):
+            exchange.submit = _find_middleware(span.owner).submit
+
+    def _take_once(self, tracked: TrackedApp) -> bool:
+        """Record an app, unless that is done already."""
+        if tracked in self._taken or tracked.exporter is self.collector:
+            return False
+        self._take(_find_middleware(tracked))
+        return True
+
+    def _take(self, middleware: TrackingMiddleware) -> None:
+        give_back = (
+            self._accompany(middleware) if self._is_beside else self._borrow(middleware, self._settings)
+        )
+        self._borrowed.callback(give_back)
+        self._taken.add(middleware.tracked)
 
     def _leave(self) -> None:
         self._borrowed.close()
+        self._taken.clear()
         self._block.close()
 
     def _borrow(
@@ -222,6 +247,10 @@ def _is_open(reference: weakref.ref[Any]) -> bool:
 
 def _ignore(_: Capture) -> None:
     """Stand in for the worker of an app whose recording a test has switched off."""
+
+
+def _find_middleware(tracked: TrackedApp) -> TrackingMiddleware:
+    return next(middleware for middleware in find_middlewares() if middleware.tracked is tracked)
 
 
 def _flush_all() -> None:
