@@ -207,13 +207,10 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
         return len(self._read())
 
     def __repr__(self) -> str:
-        """List the requests."""
+        """Name the newest requests, on one line."""
         records = self._read()
-        return (
-            f"<RecordedRequests: {len(records)}\n{list_requests(records)}>"
-            if records
-            else "<RecordedRequests: 0>"
-        )
+        named = [f"{name_request(one)} {one.status_code or '-'}" for one in records[-MAX_SHOWN:]]
+        return f"<RecordedRequests: {', '.join(named) or 'none'}>"
 
 
 class RecordedSpan:

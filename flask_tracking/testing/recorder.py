@@ -27,7 +27,7 @@ __all__ = ["Recorder"]
 
 FLUSH_S = 5.0
 """How long a test waits for its records where its marker asks for the background thread."""
-IN_TESTS: Mapping[str, Any] = {"enabled": True, "worker": "sync"}
+IN_TESTS: Mapping[str, Any] = {"enabled": True, "spool_dir": None, "worker": "sync"}
 """Settings that a test begins with: records are there as soon as the response is complete."""
 MAX_NOTED = 100
 """Exchanges; with more, those that have ended are forgotten."""

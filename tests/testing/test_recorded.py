@@ -189,8 +189,8 @@ def test_requests_are_records() -> None:
     records.append(dataclasses.replace(FAILED, path="/" + "x" * 9))
     assert [one.path for one in requests.where(status_code=500).where(method="POST")] == ["/xxxxxxxxx"]
     assert [one.path for one in requests[1:]] == ["/xxxxxxxxx"]
-    assert repr(requests).splitlines()[0] == "<RecordedRequests: 2"
-    assert repr(RecordedRequests(list)) == "<RecordedRequests: 0>"
+    assert repr(requests) == "<RecordedRequests: GET /orders 200, POST /xxxxxxxxx?a=1 500>"
+    assert repr(RecordedRequests(list)) == "<RecordedRequests: none>"
 
 
 def test_long_lists_are_cut() -> None:

@@ -1,0 +1,13 @@
+"""The app of the tests, for pytest-flask and for the fixtures of flask-tracking."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from tea import create_app
+
+
+@pytest.fixture
+def app() -> Flask:
+    """A new app for each test."""
+    return create_app()
