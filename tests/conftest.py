@@ -24,7 +24,7 @@ from .tiers import TierGuard, mark_integration
 
 Document = dict[str, Any]
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "flask_tracking.pytest_plugin"]
 
 # A shell starts jobs in the background with Ctrl-C ignored, and programs inherit that: what tests start
 # is to be interrupted all the same.

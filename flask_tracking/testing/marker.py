@@ -55,7 +55,7 @@ def _find_field(name: str) -> str:
     if wanted not in names:
         nearest = difflib.get_close_matches(wanted, names, n=1)
         hint = f"Did you mean {nearest[0]}?" if nearest else f"There are: {', '.join(keys)}."
-        raise ConfigError(f"@pytest.mark.tracking: {name!r} is not a setting. {hint}")
+        raise ConfigError(f"Unknown setting {name!r} in @pytest.mark.tracking. {hint}")
     return names[wanted]
 
 
