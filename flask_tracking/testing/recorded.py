@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, overload
 
 from ..cli.columns import Column, render_columns
+from ..filters import Filter
 from ..record import ChildTiming, ExceptionInfo, Record
 from ..record_summary import summarize
 from ..runtime.text import visible
@@ -145,28 +146,34 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
         self._read = read
         self._description = description
 
-    def where(self, **fields: Any) -> RecordedRequests:
-        """Return the requests whose fields have these values: ``where(path="/orders", method="POST")``.
+    def where(self, text: str = "", /, **fields: Any) -> RecordedRequests:
+        """Return some of the requests: ``where(path="/orders")``, ``where("status:5xx or slow:>1s")``.
+
+        Args:
+            text: a filter, as for the commands.
+            **fields: fields of `Record` with the value that each must have.
 
         Raises:
+            FilterError: the filter is wrong.
             TypeError: a record has no such field.
         """
         for name in fields:
             _check_field(name)
-        description = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+        wanted = Filter.parse(text)
+        parts = [self._description, text, *(f"{name}={value!r}" for name, value in fields.items())]
         return RecordedRequests(
-            lambda: [one for one in self._read() if _matches(one, fields)],
-            ", ".join(filter(None, [self._description, description])),
+            lambda: [one for one in self._read() if wanted.matches(one) and _has_values(one, fields)],
+            ", ".join(filter(None, parts)),
         )
 
-    def one(self, **fields: Any) -> RecordedRequest:
+    def one(self, text: str = "", /, **fields: Any) -> RecordedRequest:
         """Return the only request, or the only one that `where` finds.
 
         Raises:
             AssertionError: there is none, or more than one.
         """
         __tracebackhide__ = True
-        found = self.where(**fields)
+        found = self.where(text, **fields)
         requests = list(found)
         if len(requests) == 1:
             return requests[0]
@@ -175,10 +182,10 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
             f"Expected one request{what}, recorded were {len(requests)}.{self._list()}"
         )
 
-    def assert_none(self, **fields: Any) -> None:
+    def assert_none(self, text: str = "", /, **fields: Any) -> None:
         """Assert that no request was recorded, or none that `where` finds."""
         __tracebackhide__ = True
-        found = self.where(**fields)
+        found = self.where(text, **fields)
         if found:
             raise AssertionError(
                 f"Expected no such request, recorded were {len(found)}.{found._list()}"
@@ -302,7 +309,7 @@ def _as_request(record: Record) -> RecordedRequest:
     return RecordedRequest.from_values(vars(record))  # type: ignore[return-value]
 
 
-def _matches(record: Record, fields: dict[str, Any]) -> bool:
+def _has_values(record: Record, fields: dict[str, Any]) -> bool:
     return all(getattr(record, name) == value for name, value in fields.items())
 
 

@@ -299,7 +299,10 @@ def test_tracking_can_be_switched_off(run: Run) -> None:
 @pytest.mark.parametrize(
     ("marker", "message"),
     [
-        ("sampel_rate=0.5", "Unknown setting 'sampel_rate' in @pytest.mark.tracking. Did you mean sample_rate?"),
+        (
+            "sampel_rate=0.5",
+            "Unknown setting 'sampel_rate' in @pytest.mark.tracking. Did you mean sample_rate?",
+        ),
         ("x=1", "Unknown setting 'x' in @pytest.mark.tracking. There are: enabled, mongodb_uri,"),
         ("sample_rate=2", "sample_rate is 2, but it wants a number from 0 to 1."),
         ("0.5", "@pytest.mark.tracking takes only settings by name, like sample_rate=0.5."),

@@ -63,6 +63,8 @@ HOLD: list[Callable[[], object]] = [
     lambda: make_requests(CHILDREN).assert_children("mail", at_most=1),
     lambda: make_requests(CHILDREN).one().assert_children("charge", at_most=3).assert_status(200),
     lambda: make_requests(FAILED).assert_none(path="/orders"),
+    lambda: make_requests(make_request(), FAILED).one("status:5xx slow:>1s", method="POST"),
+    lambda: make_requests(make_request(), FAILED).where("not path:/pay").assert_status(200),
     lambda: make_requests().assert_none(),
 ]
 
@@ -110,6 +112,10 @@ FAIL: list[tuple[Callable[[], object], str]] = [
         "  method  path      status        took  id\n"
         f"  GET     /orders   200         1.2 ms  {ID}\n"
         f"  POST    /pay?a=1  500     1,234.5 ms  {ID}",
+    ),
+    (
+        lambda: make_requests(make_request()).where("status:4xx").one("path:/a", user_id="ada"),
+        "Expected one request with status:4xx, path:/a, user_id='ada', recorded were 0.",
     ),
     (
         lambda: make_requests(make_request(), FAILED).one(),
