@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -351,6 +353,31 @@ def test_assert_harmless_is_a_fixture(run: Run) -> None:
         assert_harmless(make_app, ["/", {"path": "/orders", "method": "POST"}, "/stream"])
     """,
     ).assert_outcomes(passed=1)
+
+
+INSTALLED = """
+def test_installed(pytestconfig):
+    import flask_tracking.extension
+    assert "rewrite" not in type(flask_tracking.extension.__loader__).__module__
+    assert pytestconfig.getoption("tracking_report") is False
+"""
+
+
+@pytest.mark.integration
+def test_installed_plugin_is_loaded(tmp_path: Path) -> None:
+    """pytest finds the plugin by its entry point, and imports the package as any other program does."""
+    project = (ROOT / "pyproject.toml").read_text()
+    (line,) = re.findall(r"^\[project\.entry-points\.pytest11\]\n#.*\n(.*)$", project, re.MULTILINE)
+    installed = tmp_path / "flask_tracking-2.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: flask-tracking\nVersion: 2.0\n")
+    (installed / "entry_points.txt").write_text("[pytest11]\n" + line.replace('"', ""))
+    (installed / "RECORD").write_text("flask_tracking/__init__.py,,\n")
+    (tmp_path / "test_installed.py").write_text(INSTALLED)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 UNUSED = """
