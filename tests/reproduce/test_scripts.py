@@ -24,7 +24,7 @@ from .hostile import requests
 from .recorder import Recorder, recorder
 from .test_round_trip import SHELLS, assert_received
 
-REDACTED = {
+REDACTED: dict[str, Any] = {
     "request_headers": (("Authorization", "Bearer [redacted]"), ("Content-Type", "application/json")),
     "request_body": b'{"password": "[redacted]"}',
     "method": "POST",
