@@ -170,6 +170,8 @@ class Capture(NamedTuple):
     discarded: bool
     notes: tuple[str, ...]
     kind: str = "request"
+    raised_in: tuple[str, str] | None = None
+    """The file and the function that raised `exception`: the innermost of the app."""
 
     @property
     def id(self) -> ObjectId:

@@ -43,6 +43,9 @@ class RecordSummary(NamedTuple):
     kept_reason: str | None = None
     exception_type: str | None = None
     """`Record.exception`'s type."""
+    host: str | None = None
+    hostname: str | None = None
+    version: str | None = None
 
     @property
     def path_and_query(self) -> str:

@@ -9,7 +9,8 @@ import pytest
 from bson import ObjectId
 
 from flask_tracking import Filter, MemoryExporter, Record
-from flask_tracking.queries import RARE_WINDOWS, WINDOWS, find_newest
+from flask_tracking.queries import find_newest
+from flask_tracking.queries.newest import RARE_WINDOWS, WINDOWS
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)

@@ -464,7 +464,7 @@ class Exchange:
         if span.is_trace_live:
             span.settle_trace()
         trace = span.known_trace
-        custom_data, children, exception = None, _NO_CHILDREN, None
+        custom_data, children, exception, raised_in = None, _NO_CHILDREN, None, None
         is_discarded, notes = False, _NO_NOTES
         size += response.kept + CHUNK_SIZE * len(response.chunks)
         if request is not None:
@@ -473,6 +473,7 @@ class Exchange:
             size += _TRACE_SIZE
         if span.is_annotated:
             custom_data, children, exception = span.custom_data(), span.timings(), span.exception
+            raised_in = span.raised_in
             is_discarded, notes = span.is_discarded, tuple(span.notes)
             size += span.custom_data_size(custom_data) + span.annotations_size()
         view_args = span.view_args
@@ -480,7 +481,7 @@ class Exchange:
             size += _ARGS_SIZE + _TEXT_SIZE * len(view_args) + _count_characters(view_args.values())
         if span.user_repr is not None:
             size += span.user_size()
-        # One tuple instead of 31 arguments: those are copied three times on their way.
+        # One tuple instead of 32 arguments: those are copied three times on their way.
         return Capture._make(
             (
                 span.number,
@@ -515,6 +516,7 @@ class Exchange:
                 is_discarded,
                 notes,
                 "request",
+                raised_in,
             )
         )
 

@@ -31,6 +31,7 @@ from ..runtime.ids import (
 )
 from ..runtime.text import clean_text, cut
 from . import clock
+from .frames import find_frame
 from .logins import resolve
 from .snapshot import (
     MAX_BYTES,
@@ -116,6 +117,8 @@ class Span:
     is_unhandled = False
     """True once an exception reached Flask's last handler: a 500 follows, or no response."""
     exception: ExceptionInfo | None = None
+    raised_in: tuple[str, str] | None = None
+    """Where `exception` was raised: a file and a function."""
     is_discarded = False
     custom: dict[str, tuple[Any, int]] = {}
     """This and the next two are shared and stay empty: `_annotate` replaces them."""
@@ -363,6 +366,7 @@ class Span:
             described, self._description = self._description, None
             self._seen_error = error
             self._annotate()
+            self.raised_in = find_frame(error)
             if described is not None and described[0] is error:
                 self.exception = described[1]
             else:

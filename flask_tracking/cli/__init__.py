@@ -25,6 +25,7 @@ _MODULES = {
     "serve": "store",
     "show": "records",
     "spool": "spool",
+    "stats": "stats",
     "unkeep": "kept",
 }
 """The module of each command."""

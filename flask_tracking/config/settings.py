@@ -315,7 +315,8 @@ class Settings:
         _collection_name,
         "tracking",
         "str",
-        "The name of the collection; with `_kept` appended, that of the kept records.",
+        "The name of the collection; with `_kept` appended, that of the kept records, with `_rollup` "
+        "that of the rollups.",
     )
     exclude: tuple[re.Pattern[str], ...] = _setting(
         "EXCLUDE",
@@ -517,6 +518,14 @@ class Settings:
         "s",
         "The lifetime of a record with `ttl`. A change is applied to the existing index.",
     )
+    rollup_days: int = _setting(
+        "ROLLUP_DAYS",
+        _integer(0, 36_500),
+        400,
+        "days",
+        "The lifetime of the daily rollups: the counts and durations of all requests by route. 0 = no "
+        "rollups.",
+    )
     indexes: tuple[tuple[tuple[str, int], ...], ...] = _setting(
         "INDEXES",
         _indexes,
@@ -613,6 +622,11 @@ class Settings:
     def kept_collection(self) -> str:
         """The name of the collection of kept records."""
         return f"{self.collection}_kept"
+
+    @property
+    def rollup_collection(self) -> str:
+        """The name of the collection of rollups."""
+        return f"{self.collection}_rollup"
 
     @classmethod
     def from_mapping(cls, config: Mapping[str, Any]) -> Settings:

@@ -14,6 +14,7 @@ from ..filters import Filter
 from ..record import Record
 from ..record_summary import summarize
 from ..runtime.lifecycle import watch_forks
+from .memory_rollups import MemoryRollupTable
 from .store import Revise, Rewritten, Store, Tail, merge_newest
 
 __all__ = ["MemoryExporter"]
@@ -43,11 +44,13 @@ class MemoryExporter(Store):
         self._overrides: dict[str, Override] = {}
         self._count = 0  # of all records ever stored: the position of `tail`
         self._lock = threading.Lock()
+        self.rollups: MemoryRollupTable = MemoryRollupTable()
         watch_forks(self)
 
     def after_fork_in_child(self) -> None:
         """Replace the lock, which a thread of the parent may hold. The child inherits the records."""
         self._lock = threading.Lock()
+        self.rollups.begin_anew()
 
     @property
     def records(self) -> list[Record]:

@@ -20,6 +20,7 @@ from ..record import Record
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import clean_text
 from .base import Exporter
+from .rollup_table import RollupTable
 
 __all__ = [
     "Place",
@@ -117,6 +118,8 @@ class Store(Exporter):
     .. versionadded:: 2.0
     """
 
+    rollups: RollupTable | None = None
+    """The counts of all requests by route and time. None if the store has none."""
     is_shared: bool = True
     """Whether other processes with the same settings see the same records and overrides."""
 

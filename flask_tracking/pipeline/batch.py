@@ -74,7 +74,8 @@ class BatchWorker(Worker):
         self._closing = threading.Event()
         self._is_closing = False  # the same, without the cost of a call
         self._must_close = True
-        self._is_flushing = False
+        self._flushes_asked = 0
+        self._flushes_done = 0.0
         self._is_calling = False
         """True while the thread is in a call that may take long: to the store, or to the spool."""
         self._is_relieved = False
@@ -109,7 +110,7 @@ class BatchWorker(Worker):
     def _drop_waiting(self, reason: str, judged: list[Judged]) -> None:
         """Count captures that are dropped unprocessed. The lock must be held."""
         lost = [one for one in judged if one.is_stored]  # the rules drop the others
-        self._counters.add_to_totals(one.summary for one in judged)
+        self._counters.add_to_rollups(judged)
         self._counters.not_stored += len(judged) - len(lost)
         self._counters.drop(reason, len(lost), kept=sum(one.kept_reason is not None for one in lost))
         self._done.notify_all()
@@ -162,7 +163,7 @@ class BatchWorker(Worker):
         )
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all captures submitted before are stored or dropped.
+        """Wait until all captures submitted before are stored or dropped, and counted in the store.
 
         Args:
             timeout_s: maximum time to wait.
@@ -172,18 +173,26 @@ class BatchWorker(Worker):
         """
         with self._lock:
             target = self._counters.received
-            self._is_flushing = True
+            self._flushes_asked += 1
+            flush = self._flushes_asked
             must_start = self._thread is None and bool(self._queue)
         if must_start:
             self._start()
         self._wake.set()
+
+        def is_done() -> bool:
+            is_flushed = self._thread is None or self._flushes_done >= flush
+            return is_flushed and self._count_settled() >= target
+
         with self._lock:
-            return self._done.wait_for(lambda: self._count_settled() >= target, timeout_s)
+            return self._done.wait_for(is_done, timeout_s)
 
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread to end. Records that it does not store in time are dropped."""
         ends_at = monotonic() + timeout_s
         thread = self._thread
+        if thread is None:
+            self._finish_rollups()
         self.close_apart()
         if thread is not None and thread is not threading.current_thread():
             wait = thread.join if self._spool is None else self._join_or_relieve
@@ -292,15 +301,30 @@ class BatchWorker(Worker):
             self._wake.wait(pause_s)
             self._watch.arrive()
             self._wake.clear()
-            is_due = monotonic() >= next_flush or self._is_flushing or self._closing.is_set()
+            flush = self._flushes_asked
+            is_flushing = flush > self._flushes_done
+            is_due = monotonic() >= next_flush or is_flushing or self._closing.is_set()
             if is_due:
-                self._is_flushing = False
                 next_flush = monotonic() + self._settings.flush_interval_s
             self._empty_queue(down_to=1 if is_due else self._settings.batch_records)
+            if not self._is_over:
+                with self._calling():
+                    self._tend_rollups(is_forced=is_flushing)
+            self._note_flushed(flush)
             if monotonic() >= self._drain_due_at and not self._is_over:  # live records first
                 self._drain_spool()
+        if not self._is_over:
+            with self._calling():
+                self._finish_rollups()
+        self._note_flushed(math.inf)
         self._drain_while_closing()
         self._close_exporter()
+
+    def _note_flushed(self, flush: float) -> None:
+        """Wake the threads that wait for this flush or an earlier one."""
+        with self._lock:
+            self._flushes_done = flush
+            self._done.notify_all()
 
     @property
     def _is_over(self) -> bool:

@@ -6,22 +6,38 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from time import monotonic
+from typing import NamedTuple
 
-from ..record import Summary
-from .request_totals import RequestTotals
+from .judged import Judged
+from .minute_rollups import MinuteRollups
 from .stats import Stats
 
 __all__ = ["Counters"]
 
 
+class Fates(NamedTuple):
+    """What has become of records."""
+
+    stored: int
+    not_stored: int
+    dropped: Counter[str]
+    """By reason."""
+
+
+NO_FATES = Fates(0, 0, Counter())
+
+
 class Counters:
     """The counters of one app. Hold `lock` to change several of them."""
 
-    def __init__(self, failures: Counter[str] | None = None) -> None:
+    def __init__(
+        self, failures: Counter[str] | None = None, rollups: MinuteRollups | None = None
+    ) -> None:
         """Begin at zero.
 
         Args:
             failures: the counter in which `guard` counts errors of this app.
+            rollups: counts all requests; None to count none.
         """
         self.lock = threading.RLock()  # a log handler may read the stats while something is counted
         self.failures = Counter() if failures is None else failures
@@ -38,7 +54,8 @@ class Counters:
         self.spool_dropped: Counter[str] = Counter()
         """Lost from the spool, whichever process had received them."""
         self.spool_dropped_kept: Counter[str] = Counter()
-        self.totals = RequestTotals()
+        self.rollups = rollups
+        self._told = NO_FATES
         self._gap = 0
         self._last_export: float | None = None
 
@@ -78,10 +95,19 @@ class Counters:
                 self.spool_dropped_kept[reason] += count
             self._gap += count + untold
 
-    def add_to_totals(self, summaries: Iterable[Summary]) -> None:
-        """Count requests for rollups. `lock` must be held."""
-        for summary in summaries:
-            self.totals.add(summary)
+    def add_to_rollups(self, judged: Iterable[Judged]) -> None:
+        """Count requests. `lock` must be held."""
+        if self.rollups is not None:
+            for one in judged:
+                self.rollups.add(one)
+
+    def take_fates(self) -> Fates:
+        """Return what has become of records since the last call. `lock` must be held."""
+        told, stored = self._told, self.exported + self.unspooled
+        self._told = Fates(stored, self.not_stored, self.dropped + self.spool_dropped)
+        return Fates(
+            stored - told.stored, self.not_stored - told.not_stored, self._told.dropped - told.dropped
+        )
 
     def take_gap(self) -> int:
         """Return and reset the number of losses that no record reports yet. `lock` must be held."""

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ..config import Settings
 from ..record import Summary
+from ..rollups.counts import is_failure
 from .sampling import Sampler
 
 __all__ = ["Rules", "Verdict"]
@@ -24,7 +25,6 @@ class Verdict(NamedTuple):
     """Why it is copied to the kept collection, which routine traffic cannot overwrite; else None."""
 
 
-FAILED = ("error", "stream_error")
 SWITCHING_PROTOCOLS = 101
 DROP = Verdict(False)
 STORE = Verdict(True)
@@ -68,7 +68,7 @@ class Rules:
 
     def _find_reason(self, summary: Summary) -> str | None:
         """Return the reason to keep a record, or None."""
-        if (summary.status_code or 0) >= 500 or summary.outcome in FAILED:
+        if is_failure(summary.status_code, summary.outcome):
             return "error"
         slow_ms = self._settings.slow_ms
         return "slow" if summary.duration_ms >= slow_ms and _took(summary, slow_ms) else None

@@ -24,7 +24,9 @@ from .counters import Counters
 from .delivery import Delivery, Undelivered
 from .drain import Drain
 from .judged import Judged, judge
+from .minute_rollups import MinuteRollups
 from .processor import Processed, Processor
+from .rollup_delivery import RollupDelivery, find_table
 from .server import threads_can_run
 from .spooling import SpoolWriter
 from .stats import Stats
@@ -70,7 +72,12 @@ class Worker(ABC):
         self._failures.clear()
         self._closer: threading.Thread | None = None
         self._ends_at = 0.0
-        self._counters = Counters(self._failures)
+        table = find_table(self._exporter) if self._settings.rollup_days else None
+        counted = None if table is None else MinuteRollups(self._settings.app_version)
+        self._counters = Counters(self._failures, counted)
+        self._rollups: RollupDelivery | None = None
+        if table is not None and counted is not None:
+            self._rollups = RollupDelivery(table, self._counters, counted)
         self._lock = self._counters.lock
         self._rules = ActiveRules(self._settings, self._exporter)
         self._begin_delivery()
@@ -189,6 +196,20 @@ class Worker(ABC):
                 left_s = max(0.0, self._ends_at - monotonic())
                 guard.call_foreign("closing the exporter", self._exporter.close, left_s, default=None)
 
+    def _tend_rollups(self, *, is_forced: bool = False) -> None:
+        """Store and merge rollups if it is time to, or if `is_forced`."""
+        if self._rollups is not None:
+            self._rollups.tend(is_forced=is_forced)
+
+    def _finish_rollups(self) -> None:
+        """Store all rollups before the exporter is closed."""
+        unwritten = [] if self._rollups is None else self._rollups.finish()
+        if unwritten:
+            guard.logger.warning(
+                "Rollups were not stored in time; requests that are not counted: %d.",
+                sum(rollup.total.requests for rollup in unwritten),
+            )
+
     def abandon(self) -> None:
         """Release everything that could keep the process from exiting."""
         guard.call_foreign("abandoning the exporter", self._exporter.abandon, default=None)
@@ -214,7 +235,7 @@ class Worker(ABC):
         with self._lock:
             if self._delivery.is_abandoned:  # all are counted as lost already
                 return []
-            self._counters.add_to_totals(one.summary for one in judged)
+            self._counters.add_to_rollups(judged)
             self._counters.not_stored += len(judged) - len(chosen)
             gap = self._counters.take_gap() if chosen else 0
         if gap:  # of several threads, one reports it
@@ -268,6 +289,7 @@ class SyncWorker(Worker):
                 self._drop_undelivered(undelivered)
         elif self._drain is not None and monotonic() >= self._drain.due_at:
             self._drain_spool(self._drain)
+        self._tend_rollups()
 
     def _drain_spool(self, drain: Drain) -> None:
         if self._draining.acquire(blocking=False):  # else another request does it
@@ -286,7 +308,8 @@ class SyncWorker(Worker):
         return self._delivery.deliver_once(records)
 
     def flush(self, timeout_s: float) -> bool:
-        """Return True: captures never wait."""
+        """Store rollups, and return True: captures never wait."""
+        self._tend_rollups(is_forced=True)
         return True
 
     def _begin_to_close(self) -> None:
@@ -296,7 +319,8 @@ class SyncWorker(Worker):
         return True
 
     def join(self, timeout_s: float) -> bool:
-        """Close the exporter; False if it is not closed in time."""
+        """Store rollups and close the exporter; False if it is not closed in time."""
+        self._finish_rollups()
         self.close_apart()
         return self._join_closer(timeout_s)
 

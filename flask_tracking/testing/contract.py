@@ -12,11 +12,14 @@ from bson import ObjectId
 
 from ..config.overrides import parse_overrides
 from ..exporters.base import Exporter
+from ..exporters.rollup_table import RollupQuery, align
 from ..exporters.store import Store
 from ..filters import Filter
 from ..queries import find_newest
 from ..record import ChildTiming, ExceptionInfo, Record, Remark, UserAgent
 from ..record_summary import summarize
+from ..rollups.counts import Counts
+from ..rollups.rollup import Rollup, RouteKey
 
 __all__ = ["assert_exporter", "assert_store"]
 
@@ -227,6 +230,29 @@ def _assert_rewriting(store: Store) -> None:
     _assert(dry == done, "a dry run of rewrite() must count the same:", dry, done)
 
 
+def _assert_rollups(store: Store) -> None:
+    table = store.rollups
+    if table is None:
+        return
+    fine, coarse = table.widths[:2]
+    now = datetime.now(timezone.utc)
+    start = align(now - timedelta(hours=1), coarse.seconds)
+    for at, requests in ((0, 1), (0, 2), (1, 3)):
+        counts = Counts()
+        for _ in range(requests):
+            counts.add_request(200, False, 2.5, 10, 100)
+        begins = start + at * timedelta(seconds=fine.seconds)
+        routes = {RouteKey("/orders", "GET"): counts}
+        table.store([Rollup(width_s=fine.seconds, start=begins, source="web", routes=routes)])
+    found = [one.total.requests for one in table.find(RollupQuery(fine.seconds, until=now))]
+    _assert(sorted(found) == [2, 3], "a rollup must replace the one of the same id:", found)
+    for _ in range(2):
+        table.merge("contract", now)
+        (merged,) = table.find(RollupQuery(coarse.seconds, since=start))
+        _assert(merged.total.requests == 5, "merge() must count each request once:", merged.total)
+    _assert(table.merge("another", now) == 0, "merge() must do nothing while another one merges")
+
+
 def _assert_checks(store: Store) -> None:
     for place in store.prepare():
         _assert(bool(place.name), "a place must have a name:", place)
@@ -241,5 +267,6 @@ _STORE_CHECKS: Sequence[Callable[[Store], None]] = (
     _assert_tail,
     _assert_overrides,
     _assert_rewriting,
+    _assert_rollups,
     _assert_checks,
 )

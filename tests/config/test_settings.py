@@ -62,6 +62,7 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "TRACKING_KEPT_SIZE": ("kept_size_bytes", 20_971_520),
     "TRACKING_MAX_DOCUMENTS": ("max_documents", 1_000_000),
     "TRACKING_TTL_S": ("ttl_s", 604_800),
+    "TRACKING_ROLLUP_DAYS": ("rollup_days", 400),
     "TRACKING_INDEXES": ("indexes", ()),
     "TRACKING_WORKER": ("worker", "batch"),
     "TRACKING_QUEUE_RECORDS": ("queue_records", 10_000),
@@ -125,6 +126,8 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("TRACKING_KEPT_SIZE", 0, 0),
     ("TRACKING_MAX_DOCUMENTS", 2**31 - 1, 2**31 - 1),
     ("TRACKING_TTL_S", 1, 1),
+    ("TRACKING_ROLLUP_DAYS", 0, 0),
+    ("TRACKING_ROLLUP_DAYS", 36_500, 36_500),
     ("TRACKING_INDEXES", ["user_id"], ((("user_id", 1),),)),
     ("TRACKING_INDEXES", ["-user_id", "+path"], ((("user_id", -1),), (("path", 1),))),
     (
@@ -292,6 +295,10 @@ WRONG: list[tuple[str, Any, str]] = [
     *[
         ("TRACKING_TTL_S", value, "wants a whole number from 1 to 2147483647")
         for value in (None, "3600", True, 0, 2**31, 3600.0)
+    ],
+    *[
+        ("TRACKING_ROLLUP_DAYS", value, "wants a whole number from 0 to 36500")
+        for value in (None, "400", True, -1, 36_501, 30.0)
     ],
     *[
         ("TRACKING_INDEXES", value, INDEXES)

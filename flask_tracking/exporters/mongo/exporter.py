@@ -41,6 +41,7 @@ from .codec import (
 from .connection import Connection
 from .inserting import insert_documents
 from .kept import copy_to_kept, mark_kept, mark_other
+from .rollups import MongoRollupTable
 from .search import Collections, Projection, Read, search
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class MongoExporter(Store):
         self._connection = Connection(
             settings.mongodb_uri, settings.db_alias, settings.export_timeout_s
         )
+        if settings.rollup_days:
+            self.rollups = MongoRollupTable(settings.rollup_days, self.rollup_collection, self._explain)
         self._is_prepared = False
         self._max_bytes: dict[str, int] = {}
         """The maximum size of a document, by capped collection."""
@@ -102,6 +105,14 @@ class MongoExporter(Store):
             NoDatabaseError: no MongoDB is configured.
         """
         return self._connection.open()[self._settings.kept_collection]
+
+    def rollup_collection(self) -> Collection[Document]:
+        """Return the collection of rollups for reading, as `collection` does.
+
+        Raises:
+            NoDatabaseError: no MongoDB is configured.
+        """
+        return self._connection.open()[self._settings.rollup_collection]
 
     def prepare(self) -> tuple[CollectionState, ...]:
         """Create missing collections and indexes.

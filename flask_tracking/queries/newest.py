@@ -7,10 +7,10 @@ from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any, Literal, overload
 
-from .exporters.store import Fields, Store
-from .filters import FIRST, Filter
-from .record import Record
-from .record_summary import RecordSummary
+from ..exporters.store import Fields, Store
+from ..filters import FIRST, Filter
+from ..record import Record
+from ..record_summary import RecordSummary
 
 __all__ = ["find_newest"]
 

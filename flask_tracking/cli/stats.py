@@ -1,0 +1,209 @@
+"""``stats`` shows how many requests there were, how long they took and how many failed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from ..filters import Filter
+from ..queries import Group, Statistics, measure
+from ..rollups.rollup import FailureKey, Failures
+from ..runtime.text import visible
+from .columns import PLAIN, Column, render_columns, terminal_width
+from .common import get_store, reports_errors
+
+BY = ("route", "url_rule", "method", "status", "version", "user", "host", "hostname")
+SHARES = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
+WATCH_INTERVAL_S = 2.0
+MAX_FAILURES = 10
+LEAST_KEY = 15
+
+
+@click.command()
+@click.argument("terms", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--by", type=click.Choice(BY), default="route", show_default=True, help="Group by this.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    default="24h",
+    show_default=True,
+    help="Ended at this time or later: 2026-11-24T12:00 (UTC), or 90s, 15m, 2h, 30d.",
+)
+@click.option("--until", metavar="TIME", help="Ended before this time.")
+@click.option(
+    "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many groups to show."
+)
+@click.option("--watch", "is_watching", is_flag=True, help="Show it anew every 2 seconds.")
+@click.option("--json", "is_json", is_flag=True, help="Print JSON, all groups on one line.")
+@with_appcontext
+@reports_errors
+def stats(
+    terms: Sequence[str],
+    by: str,
+    since: str,
+    until: str | None,
+    limit: int,
+    is_watching: bool,
+    is_json: bool,
+) -> None:
+    """Count requests, their durations and their failures.
+
+    Rollups count every request for a year, by route, method, status and version. The terms of a
+    filter, users and hosts are asked of the records: path=/orders/* user=42.
+    """
+    store = get_store()
+    wanted = Filter.parse(shlex.join(terms))
+    while True:
+        found = measure(store, wanted, by=by, since=since, until=until)
+        text = render_json(found, by) if is_json else render_stats(found, by, limit, terminal_width())
+        if is_watching and not is_json:
+            click.clear()
+        click.echo(text)
+        if not is_watching:
+            return
+        time.sleep(WATCH_INTERVAL_S)
+
+
+# For people
+
+
+def render_stats(found: Statistics, by: str, limit: int, width: int | None) -> str:
+    """Return all of it as tables.
+
+    Args:
+        found: what was counted.
+        by: what the groups have in common.
+        limit: how many groups to show.
+        width: the terminal's, in cells; None cuts nothing and leaves nothing out.
+    """
+    lines = [_name_range(found), ""]
+    if not found.total.requests:
+        return "\n".join([lines[0], "No requests."])
+    lines.append(_render_groups(found, by, limit, width))
+    if len(found.groups) > limit:
+        lines.append(f"and {len(found.groups) - limit} more; --limit shows them")
+    if found.failures:
+        lines += ["", _render_failures(found.failures[:MAX_FAILURES], width)]
+    lines += _explain(found)
+    return "\n".join(lines)
+
+
+def _name_range(found: Statistics) -> str:
+    source = found.source + (f", because {found.reason}" if found.reason else "")
+    return f"{_time(found.since)} to {_time(found.until)}, from {source}"
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%SZ}"
+
+
+def _render_groups(found: Statistics, by: str, limit: int, width: int | None) -> str:
+    groups = found.groups[:limit]
+    rows = [*groups, found.total]
+    keys = [*(visible(group.key or "(none)") for group in groups), "all"]
+    columns = [
+        Column(by.upper().replace("_", " "), keys, least=LEAST_KEY),
+        Column("REQUESTS", [f"{row.requests:,}" for row in rows], is_number=True),
+        Column("PER S", [_rate(row.rate) for row in rows], is_number=True, rank=3),
+        Column("FAILED", [f"{row.failed:,}" for row in rows], is_number=True, rank=1),
+        Column("%", [f"{row.error_rate:.1%}" for row in rows], is_number=True, rank=2),
+        *(
+            Column(f"{name} MS", [_ms(row.percentile_ms(share)) for row in rows], is_number=True)
+            for name, share in SHARES.items()
+        ),
+        Column("MAX MS", [_ms(row.max_ms) for row in rows], is_number=True, rank=1),
+    ]
+    return render_columns(columns, width, [_style(row) for row in rows])
+
+
+def _style(row: Group) -> dict[str, str]:
+    return {"fg": "red"} if row.failed and row.key is not None else dict(PLAIN)
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.2f}" if rate >= 0.01 else f"{rate:.1g}"
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:,.1f}"
+
+
+def _render_failures(failures: Sequence[tuple[FailureKey, Failures]], width: int | None) -> str:
+    examples = [group.example for _, group in failures]
+    columns = [
+        Column("FAILURES", [f"{group.count:,}" for _, group in failures], is_number=True),
+        Column("ERROR", [visible(key.error) for key, _ in failures], least=LEAST_KEY),
+        Column("ROUTE", [visible(key.url_rule or "(none)") for key, _ in failures], least=LEAST_KEY),
+        Column("IN", [visible(_name_place(key)) for key, _ in failures], least=LEAST_KEY, rank=2),
+        Column("FOR EXAMPLE", [str(one.record_id) if one else "" for one in examples], rank=1),
+    ]
+    return render_columns(columns, width)
+
+
+def _name_place(key: FailureKey) -> str:
+    return f"{key.function} in {key.file}" if key.file else ""
+
+
+def _explain(found: Statistics) -> Iterator[str]:
+    if found.source == "records":
+        yield "\nRecords are what the rules stored, and what was not overwritten yet."
+        if not found.is_complete:
+            yield "There are more records in this range: only the newest were read."
+    if found.not_stored:
+        yield f"\nNot stored by the rules: {found.not_stored:,} of these requests."
+    if found.dropped:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(found.dropped.items()))
+        yield click.style(f"\nRecords that were lost: {reasons}.", fg="red")
+
+
+# For programs
+
+
+def render_json(found: Statistics, by: str) -> str:
+    """Return all of it as one line of JSON."""
+    return json.dumps(
+        {
+            "since": found.since.isoformat(),
+            "until": found.until.isoformat(),
+            "source": found.source,
+            "reason": found.reason,
+            "is_complete": found.is_complete,
+            "by": by,
+            "total": _group_to_dict(found.total),
+            "groups": [{"key": group.key, **_group_to_dict(group)} for group in found.groups],
+            "failures": [_failure_to_dict(*failure) for failure in found.failures],
+            "stored": found.stored,
+            "not_stored": found.not_stored,
+            "dropped": found.dropped,
+        }
+    )
+
+
+def _group_to_dict(group: Group) -> dict[str, Any]:
+    return {
+        "requests": group.requests,
+        "per_second": group.rate,
+        "failed": group.failed,
+        "error_rate": group.error_rate,
+        **{f"{name.lower()}_ms": group.percentile_ms(share) for name, share in SHARES.items()},
+        "mean_ms": group.mean_ms,
+        "max_ms": group.max_ms,
+        "request_bytes": group.counts.request_bytes,
+        "response_bytes": group.counts.response_bytes,
+        "statuses": {str(status or "none"): count for status, count in group.counts.statuses.items()},
+    }
+
+
+def _failure_to_dict(key: FailureKey, group: Failures) -> dict[str, Any]:
+    example = None if group.example is None else str(group.example.record_id)
+    return {**key._asdict(), "count": group.count, "example": example}
+
+
+COMMANDS = (stats,)

@@ -1,0 +1,74 @@
+"""Rollups in a dict, for this process alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+
+from bson import ObjectId
+
+from ..rollups.rollup import Rollup
+from .rollup_table import RollupQuery, RollupTable
+
+__all__ = ["MemoryRollupTable"]
+
+DAYS = 400
+
+
+class MemoryRollupTable(RollupTable):
+    """The rollups of a `MemoryExporter`."""
+
+    def __init__(self, days: int = DAYS) -> None:
+        """Start empty."""
+        super().__init__(days)
+        self._rollups: dict[str, Rollup] = {}
+        self._lease: tuple[str, datetime] | None = None
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Have a lock that no thread of a parent holds."""
+        self._lock = threading.Lock()
+
+    def _store(self, rollups: Sequence[Rollup]) -> None:
+        with self._lock:
+            self._rollups.update({one.id: one for one in rollups})
+
+    def _find(self, query: RollupQuery) -> list[Rollup]:
+        with self._lock:
+            return [one for one in self._rollups.values() if query.matches(one)]
+
+    def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
+        with self._lock:
+            if self._lease is not None and self._lease[0] != holder and self._lease[1] > now:
+                return False
+            self._lease = (holder, until)
+            return True
+
+    def _replace(self, rollup: Rollup, etag: ObjectId | None) -> bool:
+        with self._lock:
+            before = self._rollups.get(rollup.id)
+            if (None if before is None else before.etag) != etag:
+                return False
+            self._rollups[rollup.id] = rollup
+            return True
+
+    def _mark_merged(self, rollups: Sequence[Rollup]) -> None:
+        with self._lock:
+            for one in rollups:
+                now = self._rollups.get(one.id)
+                if now is not None and now.etag == one.etag:
+                    self._rollups[one.id] = dataclasses.replace(now, is_merged=True)
+
+    def _finalise(self, width_s: int, before: datetime, etag: ObjectId) -> None:
+        with self._lock:
+            for one in list(self._rollups.values()):
+                if one.width_s == width_s and one.start < before and not one.is_final:
+                    self._rollups[one.id] = dataclasses.replace(one, is_final=True, etag=etag)
+
+    def _delete(self, width_s: int, before: datetime, *, is_merged: bool | None = None) -> None:
+        query = RollupQuery(width_s, until=before, is_merged=is_merged)
+        with self._lock:
+            for one in list(filter(query.matches, self._rollups.values())):
+                del self._rollups[one.id]

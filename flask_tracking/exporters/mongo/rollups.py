@@ -1,0 +1,129 @@
+"""Rollups in a collection beside the records."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo import IndexModel, WriteConcern
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+
+from ...rollups.codec import rollup_from_dict, rollup_to_dict
+from ...rollups.rollup import Rollup
+from ..rollup_table import RollupQuery, RollupTable
+from ...storable import CODEC
+
+__all__ = ["MongoRollupTable"]
+
+Document = dict[str, Any]
+
+INDEXES = (
+    [("width_s", 1), ("start", 1)],
+    [("width_s", 1), ("is_merged", 1), ("start", 1)],
+)
+WITHOUT_ROUTES = {"routes": False}
+LEASE_ID = "lease"
+
+
+class MongoRollupTable(RollupTable):
+    """The rollups of a `MongoExporter`."""
+
+    def __init__(
+        self,
+        days: int,
+        get_collection: Callable[[], Collection[Document]],
+        explain: Callable[[PyMongoError], Exception],
+    ) -> None:
+        """Start without a round trip.
+
+        Args:
+            days: ``TRACKING_ROLLUP_DAYS``.
+            get_collection: returns it, by the client of this process.
+            explain: makes of what the driver says what is raised.
+        """
+        super().__init__(days)
+        self._get_collection = get_collection
+        self._explain = explain
+        self._is_prepared = False
+
+    def prepare(self) -> None:
+        """Create the indexes, and so the collection. Where they are refused, queries are slower."""
+        with self._open() as collection, contextlib.suppress(OperationFailure):
+            collection.create_indexes([IndexModel(keys) for keys in INDEXES])
+        self._is_prepared = True
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[Collection[Document]]:
+        try:
+            yield self._get_collection().with_options(CODEC, write_concern=WriteConcern(j=True))
+        except PyMongoError as error:
+            self._is_prepared = False  # the server may come back empty
+            raise self._explain(error) from None
+
+    def _store(self, rollups: Sequence[Rollup]) -> None:
+        if not self._is_prepared:
+            self.prepare()
+        with self._open() as collection:
+            for document in map(rollup_to_dict, rollups):
+                collection.replace_one({"_id": document["_id"]}, document, upsert=True)
+
+    def _find(self, query: RollupQuery) -> list[Rollup]:
+        projection = None if query.with_routes else WITHOUT_ROUTES
+        with self._open() as collection:
+            documents = list(collection.find(_to_query(query), projection))
+        return [one for one in map(rollup_from_dict, documents) if one is not None]
+
+    def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
+        is_free = {"_id": LEASE_ID, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
+        lease = {"$set": {"holder": holder, "until": until}}
+        with self._open() as collection:
+            try:
+                collection.update_one(is_free, lease, upsert=True)
+            except DuplicateKeyError:
+                return False
+        return True
+
+    def _replace(self, rollup: Rollup, etag: ObjectId | None) -> bool:
+        document = rollup_to_dict(rollup)
+        with self._open() as collection:
+            if etag is not None:
+                same = {"_id": rollup.id, "etag": etag}
+                return collection.replace_one(same, document).matched_count == 1
+            try:
+                collection.insert_one(document)
+            except DuplicateKeyError:
+                return False
+        return True
+
+    def _mark_merged(self, rollups: Sequence[Rollup]) -> None:
+        # Each etag is one rollup's alone.
+        same = {
+            "_id": {"$in": [one.id for one in rollups]},
+            "etag": {"$in": [one.etag for one in rollups]},
+        }
+        with self._open() as collection:
+            collection.update_many(same, {"$set": {"is_merged": True}})
+
+    def _finalise(self, width_s: int, before: datetime, etag: ObjectId) -> None:
+        query = {"width_s": width_s, "start": {"$lt": before}, "is_final": False}
+        with self._open() as collection:
+            collection.update_many(query, {"$set": {"is_final": True, "etag": etag}})
+
+    def _delete(self, width_s: int, before: datetime, *, is_merged: bool | None = None) -> None:
+        with self._open() as collection:
+            collection.delete_many(_to_query(RollupQuery(width_s, until=before, is_merged=is_merged)))
+
+
+def _to_query(wanted: RollupQuery) -> Document:
+    if wanted.id is not None:
+        return {"_id": wanted.id}
+    query: Document = {"width_s": wanted.width_s}
+    if wanted.is_merged is not None:
+        query["is_merged"] = wanted.is_merged
+    begins = {"$gte": wanted.since, "$lt": wanted.until}
+    start = {operator: time for operator, time in begins.items() if time is not None}
+    return {**query, "start": start} if start else query

@@ -1,0 +1,203 @@
+"""`RollupTable`: where a store has its rollups; it takes, finds and merges them.
+
+A process replaces only its own minutes. Whoever holds the lease makes coarser rollups whole from finer
+ones, under the same id each time, so that a retry, a crash or two holders give the same. A finer one is
+deleted only when a coarser one counts it. From then on the coarser one is final, and what comes later
+moves up beside it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from typing import NamedTuple
+
+from bson import ObjectId
+
+from ..rollups.rollup import Rollup, merge
+from ..rollups.widths import Width, make_widths
+
+__all__ = ["RollupQuery", "RollupTable", "align"]
+
+GRACE = timedelta(seconds=30)
+"""A span is merged so long after its end: processes write their last counts of it within that time."""
+LEASE = timedelta(seconds=60)
+MERGED = "merged"
+"""The source of a merged rollup, with the version behind it."""
+_FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class RollupQuery(NamedTuple):
+    """Which rollups of one width are meant."""
+
+    width_s: int
+    since: datetime | None = None
+    """Beginning at this time or later."""
+    until: datetime | None = None
+    """Beginning before this time."""
+    is_merged: bool | None = None
+    """None for both."""
+    id: str | None = None
+    with_routes: bool = True
+    """False reads the sum over all routes instead of each."""
+
+    def matches(self, rollup: Rollup) -> bool:
+        """Tell whether `rollup` is meant."""
+        return (
+            rollup.width_s == self.width_s
+            and (self.since is None or rollup.start >= self.since)
+            and (self.until is None or rollup.start < self.until)
+            and (self.is_merged is None or rollup.is_merged is self.is_merged)
+            and (self.id is None or rollup.id == self.id)
+        )
+
+
+def align(time: datetime, width_s: int) -> datetime:
+    """Return the beginning of the span of `width_s` seconds that `time` is in."""
+    return time - (time - _FIRST) % timedelta(seconds=width_s)
+
+
+class RollupTable(ABC):
+    """The rollups of a store. A new one writes the methods with a leading underscore.
+
+    .. versionadded:: 2.0
+    """
+
+    def __init__(self, days: int) -> None:
+        """Start without a round trip.
+
+        Args:
+            days: ``TRACKING_ROLLUP_DAYS``.
+        """
+        self.widths: Sequence[Width] = make_widths(days)
+
+    def store(self, rollups: Sequence[Rollup]) -> None:
+        """Store rollups; each replaces one of the same id.
+
+        Raises:
+            ExportError: they are not stored, or not all are; the same may be stored again.
+        """
+        if rollups:
+            self._store([_renew(one) for one in rollups])
+
+    @abstractmethod
+    def _store(self, rollups: Sequence[Rollup]) -> None:
+        """Replace or insert each."""
+
+    def find(self, query: RollupQuery) -> list[Rollup]:
+        """Return what `query` means, in no order.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+        """
+        return self._find(query)
+
+    @abstractmethod
+    def _find(self, query: RollupQuery) -> list[Rollup]:
+        """Do what `find` promises."""
+
+    def merge(self, holder: str, now: datetime | None = None) -> int:
+        """Make coarser rollups of finer ones, and delete what has outlived its time.
+
+        Safe to break off and to repeat, also while another process does the same.
+
+        Args:
+            holder: who asks. While another one merges, nothing is done.
+            now: the present by default.
+
+        Returns:
+            How many rollups were made.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses. What was done stays done.
+        """
+        now = now or datetime.now(timezone.utc)
+        if not self._take_lease(holder, now, now + LEASE):
+            return 0
+        made = sum(self._merge_width(fine, coarse, now) for fine, coarse in pairwise(self.widths))
+        last = self.widths[-1]
+        self._delete(last.seconds, align(now - last.lifetime, last.seconds))
+        return made
+
+    @abstractmethod
+    def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
+        """Let `holder` merge until a time; False while another one does, by the time `now`."""
+
+    def _merge_width(self, fine: Width, coarse: Width, now: datetime) -> int:
+        closed = align(now - GRACE, coarse.seconds)
+        query = RollupQuery(fine.seconds, until=closed, is_merged=False, with_routes=False)
+        spans = {(align(one.start, coarse.seconds), one.version or "") for one in self._find(query)}
+        made = sum(
+            self._merge_span(fine, coarse, start, version or None) for start, version in sorted(spans)
+        )
+        cutoff = align(now - fine.lifetime, coarse.seconds)
+        self._finalise(coarse.seconds, cutoff, _make_etag())
+        self._delete(fine.seconds, cutoff, is_merged=True)
+        return made
+
+    def _merge_span(self, fine: Width, coarse: Width, start: datetime, version: str | None) -> bool:
+        """Make one rollup; False where another process was quicker, which saw the same or more."""
+        wanted = merge(
+            (),
+            width_s=coarse.seconds,
+            start=start,
+            source=f"{MERGED}/{version or ''}",
+            version=version,
+        )
+        # Before its parts are read, so that whoever changes it meanwhile is noticed.
+        before = next(iter(self._find(RollupQuery(coarse.seconds, id=wanted.id))), None)
+        found = self._find(RollupQuery(fine.seconds, since=start, until=wanted.end))
+        parts = [one for one in found if one.version == version]
+        if before is not None and before.is_final:
+            self._move_up([one for one in parts if not one.is_merged], coarse, start)
+            return True
+        merged = merge(
+            parts, width_s=coarse.seconds, start=start, source=wanted.source, version=version
+        )
+        if not self._replace(_renew(merged), None if before is None else before.etag):
+            return False
+        self._mark_merged(parts)
+        return True
+
+    def _move_up(self, late: Sequence[Rollup], coarse: Width, start: datetime) -> None:
+        """Store late ones beside a final rollup, of which the other parts are gone."""
+        moved = [
+            dataclasses.replace(
+                one, width_s=coarse.seconds, start=start, source=f"{one.source}/{one.start:%H%M}"
+            )
+            for one in late
+        ]
+        self.store(moved)
+        self._mark_merged(late)
+
+    @abstractmethod
+    def _replace(self, rollup: Rollup, etag: ObjectId | None) -> bool:
+        """Replace the rollup of the same id that has this etag; None inserts it.
+
+        Returns:
+            False where that is not so any more, and nothing was done.
+        """
+
+    @abstractmethod
+    def _mark_merged(self, rollups: Sequence[Rollup]) -> None:
+        """Set `Rollup.is_merged` of those that still have the same etag."""
+
+    @abstractmethod
+    def _finalise(self, width_s: int, before: datetime, etag: ObjectId) -> None:
+        """Set `Rollup.is_final`, with a new etag, of those that begin before a time and are not."""
+
+    @abstractmethod
+    def _delete(self, width_s: int, before: datetime, *, is_merged: bool | None = None) -> None:
+        """Delete those that begin before a time; `is_merged` None deletes both."""
+
+
+def _renew(rollup: Rollup) -> Rollup:
+    return dataclasses.replace(rollup, etag=_make_etag(), is_merged=False)
+
+
+def _make_etag() -> ObjectId:
+    return ObjectId(os.urandom(12))

@@ -1,0 +1,440 @@
+"""How many requests, how long and how many failed: by rollups where they can answer, else by records.
+
+Rollups count every request, stored or not, and answer for a year. What they do not know, like paths
+and users, is asked of the newest records, up to `MAX_RECORDS`. Each answer says which it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, Generic, Literal, TypeVar
+
+from ..errors import FilterError, TrackingError
+from ..exporters.rollup_table import RollupQuery, RollupTable
+from ..exporters.store import Store, find_store
+from ..filters import FIRST, Filter, parse_time
+from ..record_summary import RecordSummary
+from ..registry import find_tracked
+from ..rollups.counts import Counts, is_failure
+from ..rollups.rollup import FailureKey, Failures, Rollup, merge
+from .newest import find_newest
+from .spans import choose_spans
+
+__all__ = [
+    "Answer",
+    "Group",
+    "Statistics",
+    "error_rates",
+    "measure",
+    "percentiles",
+    "rates",
+    "top_routes",
+    "top_users",
+    "versions",
+]
+
+Time = datetime | str | None
+Source = Literal["rollups", "records"]
+V = TypeVar("V")
+
+MAX_RECORDS = 20_000
+"""So many records are read at most where rollups cannot answer."""
+DEFAULT_RANGE = timedelta(hours=24)
+SHARES = (0.5, 0.95, 0.99)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The requests of one route, user, version or the like.
+
+    .. versionadded:: 2.0
+    """
+
+    key: str | None
+    """What they have in common; None for those that have none, like requests that no route matched."""
+    counts: Counts
+    seconds: float
+    """The length of the range."""
+
+    @property
+    def requests(self) -> int:
+        """How many."""
+        return self.counts.requests
+
+    @property
+    def failed(self) -> int:
+        """How many were answered with a 5xx, or raised, also in mid-stream."""
+        return self.counts.failed
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.requests / self.seconds if self.seconds else 0.0
+
+    @property
+    def error_rate(self) -> float:
+        """The share that failed, from 0 to 1."""
+        return self.failed / self.requests if self.requests else 0.0
+
+    @property
+    def mean_ms(self) -> float | None:
+        """The mean duration; None where durations are not known."""
+        return self.counts.duration_us / 1000 / self.requests if self.counts.buckets else None
+
+    @property
+    def max_ms(self) -> float | None:
+        """The longest duration."""
+        return self.counts.max_us / 1000 if self.counts.buckets else None
+
+    def percentile_ms(self, share: float) -> float | None:
+        """Return the duration that a share of the requests do not exceed, within 1.1 %.
+
+        Args:
+            share: from 0 to 1, like 0.95.
+        """
+        return self.counts.percentile_ms(share)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """The requests of a range of time, by groups.
+
+    .. versionadded:: 2.0
+    """
+
+    since: datetime
+    """Where the range begins; rollups may reach further back than was asked."""
+    until: datetime
+    source: Source
+    reason: str = ""
+    """Why records were read; empty for rollups."""
+    is_complete: bool = True
+    """False where only the newest records of the range were read, from `since` on."""
+    groups: list[Group] = field(default_factory=list)
+    """Those with the most requests first."""
+    total: Group
+    failures: list[tuple[FailureKey, Failures]] = field(default_factory=list)
+    """The largest groups of failures first."""
+    stored: int | None = None
+    """How many records were stored meanwhile; None where records were asked."""
+    not_stored: int | None = None
+    """How many requests the rules did not store."""
+    dropped: dict[str, int] = field(default_factory=dict)
+    """How many records were lost, by reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[V]):
+    """One number, or a few, for each group.
+
+    .. versionadded:: 2.0
+    """
+
+    values: dict[str | None, V]
+    """By key; those with the most requests first."""
+    source: Source
+    since: datetime
+    until: datetime
+    is_complete: bool
+
+
+def measure(
+    store: Store | None = None,
+    wanted: Filter | None = None,
+    *,
+    by: str | None = "route",
+    since: Time = None,
+    until: Time = None,
+) -> Statistics:
+    """Count and measure requests.
+
+    Args:
+        store: which store; by default that of the current app, or of the only one.
+        wanted: which requests. Rollups know their time and method; anything else is asked of records.
+        by: what groups have in common: ``route`` (method and route), ``url_rule``, ``method``,
+            ``status``, ``version``, ``user``, ``host``, ``hostname``, or None for one group.
+        since: a time, or a text like ``2h``; by default 24 hours ago.
+        until: the same; by default now.
+
+    Raises:
+        FilterError: a text is no time, or `by` is something else.
+        ExportError: the store cannot be reached, or refuses.
+        TrackingError: there is no store, or it is not clear which is meant.
+    """
+    if by not in _RECORD_KEYS:
+        known = ", ".join(filter(None, _RECORD_KEYS))
+        raise FilterError(f"{by!r} is nothing to group by. Use one of: {known}.")
+    store = store or _get_store()
+    now = datetime.now(timezone.utc)
+    wanted = (wanted or Filter()).narrowed(_read_time(since, now), _read_time(until, now))
+    end = min(wanted.until or now, now)
+    wanted = dataclasses.replace(wanted, since=wanted.since or end - DEFAULT_RANGE, until=end)
+    reason = _find_reason(store, wanted, by)
+    if store.rollups is None or reason:
+        return _measure_records(store, wanted, by, reason)
+    return _measure_rollups(store.rollups, wanted, by, now)
+
+
+def percentiles(
+    store: Store | None = None,
+    wanted: Filter | None = None,
+    *,
+    by: str | None = "url_rule",
+    since: Time = None,
+    until: Time = None,
+    shares: Sequence[float] = SHARES,
+) -> Answer[dict[float, float | None]]:
+    """Return percentiles of the duration, in milliseconds, by group and share.
+
+    Args:
+        store: as for `measure`, and so all others but `shares`.
+        wanted: which requests.
+        by: what groups have in common.
+        since: a time, or a text like ``2h``.
+        until: the same.
+        shares: which percentiles: 0.95 is the 95th.
+    """
+    found = measure(store, wanted, by=by, since=since, until=until)
+    return _answer(found, lambda group: {share: group.percentile_ms(share) for share in shares})
+
+
+def rates(
+    store: Store | None = None,
+    wanted: Filter | None = None,
+    *,
+    by: str | None = "url_rule",
+    since: Time = None,
+    until: Time = None,
+) -> Answer[float]:
+    """Return requests per second by group; the arguments are those of `measure`."""
+    return _answer(measure(store, wanted, by=by, since=since, until=until), lambda group: group.rate)
+
+
+def error_rates(
+    store: Store | None = None,
+    wanted: Filter | None = None,
+    *,
+    by: str | None = "url_rule",
+    since: Time = None,
+    until: Time = None,
+) -> Answer[float]:
+    """Return the share of failures by group, from 0 to 1; the arguments are those of `measure`."""
+    found = measure(store, wanted, by=by, since=since, until=until)
+    return _answer(found, lambda group: group.error_rate)
+
+
+def top_routes(
+    store: Store | None = None, *, since: Time = None, until: Time = None, limit: int = 10
+) -> Answer[int]:
+    """Return the routes with the most requests, and how many these are."""
+    return _top(measure(store, by="route", since=since, until=until), limit)
+
+
+def top_users(
+    store: Store | None = None,
+    wanted: Filter | None = None,
+    *,
+    since: Time = None,
+    until: Time = None,
+    limit: int = 10,
+) -> Answer[int]:
+    """Return the users with the most records, and how many these are. Only records know users."""
+    found = measure(store, wanted, by="user", since=since, until=until)
+    return _top(dataclasses.replace(found, groups=[one for one in found.groups if one.key]), limit)
+
+
+def versions(store: Store | None = None, *, since: Time = None, until: Time = None) -> Answer[int]:
+    """Return how many requests each value of ``TRACKING_APP_VERSION`` has served."""
+    return _answer(measure(store, by="version", since=since, until=until), lambda one: one.requests)
+
+
+def _answer(found: Statistics, read: Callable[[Group], V]) -> Answer[V]:
+    values = {group.key: read(group) for group in found.groups}
+    return Answer(values, found.source, found.since, found.until, found.is_complete)
+
+
+def _top(found: Statistics, limit: int) -> Answer[int]:
+    return _answer(dataclasses.replace(found, groups=found.groups[:limit]), lambda one: one.requests)
+
+
+def _get_store() -> Store:
+    tracked = find_tracked()
+    store = None if tracked is None else find_store(tracked.exporter)
+    if store is None:
+        raise TrackingError("No app with a store is tracked here: pass the store.")
+    return store
+
+
+def _read_time(time: Time, now: datetime) -> datetime | None:
+    return parse_time(time, now=now) if isinstance(time, str) else time
+
+
+def _find_reason(store: Store, wanted: Filter, by: str | None) -> str:
+    """Say why rollups cannot answer; empty where they can."""
+    if store.rollups is None:
+        return "the store has no rollups"
+    if by not in _ROLLUP_KEYS:
+        return f"rollups do not know the {by}"
+    known = {"since", "until", "method"}
+    others = [
+        one.name.removesuffix("_ms").replace("_", "-")
+        for one in dataclasses.fields(wanted)
+        if one.name not in known and getattr(wanted, one.name) != one.default
+    ]
+    return f"rollups cannot filter by {' and '.join(others)}" if others else ""
+
+
+def _make_groups(sums: dict[str | None, Counts], seconds: float) -> list[Group]:
+    groups = [Group(key, counts, seconds) for key, counts in sums.items() if counts.requests]
+    return sorted(groups, key=lambda group: (-group.requests, group.key or ""))
+
+
+def _make_total(sums: Iterable[Counts], seconds: float) -> Group:
+    total = Counts()
+    for counts in sums:
+        total.add(counts)
+    return Group(None, total, seconds)
+
+
+# Rollups
+
+Split = Callable[[Rollup, str | None], Iterator[tuple[str | None, Counts]]]
+
+
+def _by_key(read: Callable[[Any], str | None]) -> Split:
+    def split(rollup: Rollup, method: str | None) -> Iterator[tuple[str | None, Counts]]:
+        for key, counts in rollup.routes.items():
+            if method is None or key.method == method:
+                yield read(key), counts
+
+    return split
+
+
+def _by_status(rollup: Rollup, method: str | None) -> Iterator[tuple[str | None, Counts]]:
+    """Count by status; how long the requests of each took is not known."""
+    for counts in _of_method(rollup, method):
+        for status, count in counts.statuses.items():
+            one = Counts()
+            one.statuses = {status: count}
+            one.failed = count if is_failure(status, "ok") else 0
+            yield str(status) if status else None, one
+
+
+def _by_version(rollup: Rollup, method: str | None) -> Iterator[tuple[str | None, Counts]]:
+    return ((rollup.version, counts) for counts in _of_method(rollup, method))
+
+
+def _as_one(rollup: Rollup, method: str | None) -> Iterator[tuple[str | None, Counts]]:
+    return ((None, counts) for counts in _of_method(rollup, method))
+
+
+def _of_method(rollup: Rollup, method: str | None) -> Iterator[Counts]:
+    if method is None:
+        return iter([rollup.total])
+    return (counts for key, counts in rollup.routes.items() if key.method == method)
+
+
+_ROLLUP_KEYS: dict[str | None, Split] = {
+    "route": _by_key(lambda key: name_route(key.method, key.url_rule)),
+    "url_rule": _by_key(lambda key: key.url_rule),
+    "method": _by_key(lambda key: key.method),
+    "status": _by_status,
+    "version": _by_version,
+    None: _as_one,
+}
+_NEED_ROUTES = ("route", "url_rule", "method")
+
+
+def name_route(method: str | None, url_rule: str | None) -> str:
+    """Return a route with its method, as people write it."""
+    return f"{method or '-'} {url_rule or '(no route)'}"
+
+
+def _measure_rollups(table: RollupTable, wanted: Filter, by: str | None, now: datetime) -> Statistics:
+    since, until = wanted.since or FIRST, wanted.until or now
+    spans = choose_spans(table, since, until, now)
+    since = min([span.since for span in spans], default=since)
+    with_routes = by in _NEED_ROUTES or wanted.method is not None
+    split, sums, others = _ROLLUP_KEYS[by], dict[str | None, Counts](), []
+    total = Counts()
+    for span in spans:
+        query = RollupQuery(span.width_s, span.since, span.until, with_routes=with_routes)
+        for rollup in table.find(query):
+            others.append(dataclasses.replace(rollup, routes={}, overall=None))
+            for counts in _of_method(rollup, wanted.method):
+                total.add(counts)
+            for key, counts in split(rollup, wanted.method):
+                sums.setdefault(key, Counts()).add(counts)
+    seconds = (until - since).total_seconds()
+    rest = merge(others, width_s=1, start=since, source="", version=None)
+    return Statistics(
+        since=since,
+        until=until,
+        source="rollups",
+        groups=_make_groups(sums, seconds),
+        total=Group(None, total, seconds),
+        failures=_sort_failures(rest.failures) if wanted.method is None else [],
+        stored=rest.stored,
+        not_stored=rest.not_stored,
+        dropped=dict(rest.dropped),
+    )
+
+
+def _sort_failures(failures: dict[FailureKey, Failures]) -> list[tuple[FailureKey, Failures]]:
+    return sorted(failures.items(), key=lambda pair: (-pair[1].count, repr(pair[0])))
+
+
+# Records
+
+_RECORD_KEYS: dict[str | None, Callable[[RecordSummary], str | None]] = {
+    "route": lambda record: name_route(record.method, record.url_rule),
+    "url_rule": lambda record: record.url_rule,
+    "method": lambda record: record.method,
+    "status": lambda record: str(record.status_code) if record.status_code else None,
+    "version": lambda record: record.version,
+    "user": lambda record: record.user or None,
+    "host": lambda record: record.host,
+    "hostname": lambda record: record.hostname,
+    None: lambda record: None,
+}
+
+
+def _measure_records(store: Store, wanted: Filter, by: str | None, reason: str) -> Statistics:
+    since, until = wanted.since or FIRST, wanted.until or datetime.now(timezone.utc)
+    found = find_newest(store, wanted, MAX_RECORDS + 1, fields="summary")
+    is_complete = len(found) <= MAX_RECORDS
+    records = found[:MAX_RECORDS]
+    if not is_complete:
+        since = records[-1].date_created
+    read, sums = _RECORD_KEYS[by], dict[str | None, Counts]()
+    failures: dict[FailureKey, Failures] = {}
+    for record in records:
+        failed = is_failure(record.status_code, record.outcome)
+        sums.setdefault(read(record), Counts()).add_request(
+            record.status_code,
+            failed,
+            record.execution_time or 0.0,
+            record.request_body_size,
+            record.response_body_size,
+        )
+        if failed:
+            failures.setdefault(_name_failure(record), Failures()).add(1, None)
+    seconds = (until - since).total_seconds()
+    return Statistics(
+        since=since,
+        until=until,
+        source="records",
+        reason=reason,
+        is_complete=is_complete,
+        groups=_make_groups(sums, seconds),
+        total=_make_total(sums.values(), seconds),
+        failures=_sort_failures(failures),
+    )
+
+
+def _name_failure(record: RecordSummary) -> FailureKey:
+    error = record.exception_type or f"status {record.status_code}"
+    return FailureKey(error, "", "", record.url_rule)

@@ -1,0 +1,125 @@
+"""`Rollup` to a plain dict and back, for stores and files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from .counts import Counts
+from .histogram import pack, unpack
+from .rollup import Example, FailureKey, Failures, Rollup, RouteKey
+
+__all__ = ["rollup_from_dict", "rollup_to_dict"]
+
+Document = dict[str, Any]
+
+FORMAT = 1
+"""Raised when documents change in a way that older versions would read wrongly."""
+
+
+def rollup_to_dict(rollup: Rollup) -> Document:
+    """Return the document of `rollup`, of what BSON knows."""
+    return {
+        "_id": rollup.id,
+        "format": FORMAT,
+        "width_s": rollup.width_s,
+        "start": rollup.start,
+        "source": rollup.source,
+        "version": rollup.version,
+        "etag": rollup.etag,
+        "is_merged": rollup.is_merged,
+        "is_final": rollup.is_final,
+        "stored": rollup.stored,
+        "not_stored": rollup.not_stored,
+        "dropped": dict(rollup.dropped),
+        "all": {
+            **_counts_to_dict(rollup.total),
+            "examples": [[octave, *example] for octave, example in sorted(rollup.examples.items())],
+        },
+        "failures": list(map(_failure_to_dict, rollup.failures.items())),
+        "other_failures": rollup.other_failures,
+        "routes": [
+            {"url_rule": key.url_rule, "method": key.method, **_counts_to_dict(counts)}
+            for key, counts in rollup.routes.items()
+        ],
+    }
+
+
+def _counts_to_dict(counts: Counts) -> Document:
+    return {
+        # A list, for keys of a document are texts.
+        "statuses": [number for pair in sorted(counts.statuses.items()) for number in pair],
+        "failed": counts.failed,
+        "duration_us": counts.duration_us,
+        "max_us": counts.max_us,
+        "request_bytes": counts.request_bytes,
+        "response_bytes": counts.response_bytes,
+        "durations": pack(counts.buckets),
+    }
+
+
+def _failure_to_dict(failure: tuple[FailureKey, Failures]) -> Document:
+    key, group = failure
+    example = group.example
+    return {**key._asdict(), "count": group.count, "example": None if example is None else [*example]}
+
+
+def rollup_from_dict(document: Mapping[str, Any]) -> Rollup | None:
+    """Return the rollup of `document`, whose routes may have been left out.
+
+    Returns:
+        None where it is none, or one of a later format: others may write there, too.
+    """
+    try:
+        return _read(document) if document["format"] == FORMAT else None
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _read(document: Mapping[str, Any]) -> Rollup:
+    start, overall, routes = document["start"], document["all"], document.get("routes")
+    if not isinstance(start, datetime):
+        raise TypeError("a rollup begins at a time")
+    return Rollup(
+        width_s=int(document["width_s"]),
+        start=start,
+        source=str(document["source"]),
+        version=document["version"],
+        etag=document["etag"],
+        is_merged=bool(document["is_merged"]),
+        is_final=bool(document["is_final"]),
+        stored=int(document["stored"]),
+        not_stored=int(document["not_stored"]),
+        dropped=Counter(document["dropped"]),
+        overall=_read_counts(overall) if routes is None else None,
+        examples={octave: Example(bool(kept), one) for octave, kept, one in overall["examples"]},
+        failures=dict(map(_read_failure, document["failures"])),
+        other_failures=int(document["other_failures"]),
+        routes=dict(_read_routes(routes or ())),
+    )
+
+
+def _read_routes(routes: Any) -> Iterator[tuple[RouteKey, Counts]]:
+    for one in routes:
+        yield RouteKey(one["url_rule"], one["method"]), _read_counts(one)
+
+
+def _read_failure(failure: Mapping[str, Any]) -> tuple[FailureKey, Failures]:
+    key = FailureKey(*(failure[name] for name in FailureKey._fields))
+    example = failure["example"]
+    return key, Failures(int(failure["count"]), example and Example(bool(example[0]), example[1]))
+
+
+def _read_counts(document: Mapping[str, Any]) -> Counts:
+    counts = Counts()
+    statuses = document["statuses"]
+    counts.statuses = dict(zip(statuses[::2], statuses[1::2], strict=True))
+    counts.failed = document["failed"]
+    counts.duration_us = document["duration_us"]
+    counts.max_us = document["max_us"]
+    counts.request_bytes = document["request_bytes"]
+    counts.response_bytes = document["response_bytes"]
+    counts.buckets = unpack(document["durations"])
+    return counts

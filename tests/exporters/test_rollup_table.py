@@ -1,0 +1,267 @@
+"""Rollups in every store: replaced whole, merged once, whatever is broken off, and never lost."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from flask_tracking import Store
+from flask_tracking.exporters.rollup_table import RollupQuery, RollupTable
+from flask_tracking.rollups.counts import Counts
+from flask_tracking.rollups.rollup import Rollup, RouteKey
+from flask_tracking.rollups.widths import WIDTHS_S
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
+MINUTE, FIVE, HOUR, DAY = WIDTHS_S
+LATER = timedelta(seconds=60)
+
+
+@pytest.fixture
+def table(store: Store) -> RollupTable:
+    """The table of each store in turn, empty."""
+    assert store.rollups is not None
+    return store.rollups
+
+
+def make_minute(minute: int, requests: int = 1, **parts: Any) -> Rollup:
+    """Make a minute of a process, so many minutes after noon."""
+    counts = Counts()
+    for number in range(requests):
+        counts.add_request(200 + number % 2 * 300, bool(number % 2), 5.0 + minute, 10, 100)
+    values = {"source": "web:1", "routes": {RouteKey("/a", "GET"): counts}, "stored": requests}
+    start = NOON + timedelta(minutes=minute)
+    return Rollup(width_s=MINUTE, start=start, **{**values, **parts})
+
+
+def count(table: RollupTable, width_s: int) -> int:
+    """Return how many requests the rollups of one width count."""
+    return sum(one.total.requests for one in table.find(RollupQuery(width_s)))
+
+
+def test_come_back(table: RollupTable) -> None:
+    """A rollup comes back as it was stored, and replaces the one that had its id."""
+    table.store([make_minute(0, 1), make_minute(0, 2, source="web:2")])
+    table.store([make_minute(0, 3)])
+    table.store([])
+    found = {one.source: one for one in table.find(RollupQuery(MINUTE))}
+    wanted = dataclasses.replace(make_minute(0, 3), etag=found["web:1"].etag)
+    assert found["web:1"] == wanted
+    assert found["web:2"].total.requests == 2
+    (bare,) = table.find(RollupQuery(MINUTE, id=wanted.id, with_routes=False))
+    assert bare.total == wanted.total
+
+
+def test_queries(table: RollupTable) -> None:
+    """A query means one width, and beginnings from the first time up to before the second."""
+    table.store([make_minute(minute) for minute in range(6)])
+    minute = timedelta(minutes=1)
+    found = table.find(RollupQuery(MINUTE, since=NOON + minute, until=NOON + 3 * minute))
+    assert {one.start for one in found} == {NOON + minute, NOON + 2 * minute}
+    assert table.find(RollupQuery(FIVE)) == []
+    assert len(table.find(RollupQuery(MINUTE, is_merged=False))) == 6
+    assert table.find(RollupQuery(MINUTE, is_merged=True)) == []
+
+
+def test_merge(table: RollupTable) -> None:
+    """Five minutes, the hour and the day are made once each is over, apart by version."""
+    minutes = [make_minute(minute, 2, source=name) for minute in range(65) for name in ("a", "b")]
+    minutes.append(make_minute(3, 5, source="c", version="2.0"))
+    table.store(minutes)
+    assert table.merge("me", NOON + timedelta(minutes=5, seconds=29)) == 0
+    assert table.merge("me", NOON + timedelta(minutes=5, seconds=30)) == 2
+    assert {one.version: one.total.requests for one in table.find(RollupQuery(FIVE))} == {
+        None: 20,
+        "2.0": 5,
+    }
+    table.merge("me", NOON + timedelta(minutes=67))
+    assert [count(table, width) for width in WIDTHS_S] == [265, 265, 245, 0]
+    table.merge("me", NOON + timedelta(hours=12, minutes=5))
+    assert [count(table, width) for width in WIDTHS_S] == [0, 265, 265, 265]
+    assert table.merge("me", NOON + timedelta(hours=12, minutes=6)) == 0
+    days = table.find(RollupQuery(DAY))
+    assert {one.source for one in days} == {"merged/", "merged/2.0"}
+    assert sum(one.stored for one in days) == 265
+
+
+def test_expiry(table: RollupTable) -> None:
+    """Each width lives as long as the table says; the coarsest as long as the setting."""
+    table.store([make_minute(0)])
+    ages = {
+        timedelta(hours=2): [1, 1, 1, 0],
+        timedelta(hours=4): [0, 1, 1, 0],
+        timedelta(hours=40): [0, 1, 1, 1],
+        timedelta(hours=50): [0, 0, 1, 1],
+        timedelta(days=36): [0, 0, 0, 1],
+        timedelta(days=400): [0, 0, 0, 1],
+        timedelta(days=402): [0, 0, 0, 0],
+    }
+    for age, counts in ages.items():
+        table.merge("me", NOON + age)
+        assert [count(table, width) for width in WIDTHS_S] == counts, age
+
+
+def test_minute_that_changes_later(table: RollupTable) -> None:
+    """What is counted of a minute after it was merged comes into all that was made of it."""
+    table.store([make_minute(0, 1), make_minute(1, 1)])
+    table.merge("me", NOON + timedelta(days=1, hours=-14))
+    now = NOON + timedelta(hours=13)
+    table.store([make_minute(58, 1)])
+    table.merge("me", now)
+    assert [count(table, width) for width in (FIVE, HOUR, DAY)] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("age", [timedelta(hours=4), timedelta(hours=60), timedelta(days=40)])
+def test_late_minute(table: RollupTable, age: timedelta) -> None:
+    """A minute whose neighbours are gone is counted all the same, once."""
+    table.store([make_minute(0, 1), make_minute(1, 1)])
+    table.merge("me", NOON + timedelta(hours=13))
+    table.merge("me", NOON + age)
+    for _ in range(2):  # it may be sent twice
+        table.store([make_minute(2, 5, source="spool")])
+        for _ in range(2):
+            table.merge("me", NOON + max(age, timedelta(hours=14)))
+    found = [count(table, width) for width in WIDTHS_S]
+    assert found == [0, 7 if age < timedelta(hours=48) else 0, 7 if age < timedelta(days=35) else 0, 7]
+
+
+def test_lease(table: RollupTable) -> None:
+    """While one process merges, no other does; when it is gone, another goes on."""
+    table.store([make_minute(0)])
+    now = NOON + timedelta(hours=1)
+    assert table.merge("one", now) > 0
+    table.store([make_minute(1)])
+    assert table.merge("two", now + timedelta(seconds=30)) == 0
+    assert table.merge("one", now + timedelta(seconds=30)) > 0
+    table.store([make_minute(2)])
+    assert table.merge("two", now + timedelta(seconds=91)) > 0
+    assert count(table, FIVE) == 3
+
+
+class _KilledError(Exception):
+    """Stands for the end of a process."""
+
+
+STEPS = ("_store", "_find", "_replace", "_mark_merged", "_finalise", "_delete", "_take_lease")
+
+
+def kill_after(monkeypatch: pytest.MonkeyPatch, table: RollupTable, steps: int) -> None:
+    """Let the table fail after so many steps: before one of them, or when it is done."""
+    left = steps
+
+    def break_off(step: Callable[..., Any]) -> Callable[..., Any]:
+        def broken(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 2
+            if left == -2:
+                raise _KilledError
+            result = step(*args, **kwargs)
+            if left == -1:
+                raise _KilledError
+            return result
+
+        return broken
+
+    for name in STEPS:
+        monkeypatch.setattr(table, name, break_off(getattr(table, name)))
+
+
+def make_history(chance: random.Random) -> list[Rollup]:
+    """Make minutes of some processes and versions, to be stored over a day."""
+    return [
+        make_minute(
+            chance.randrange(0, 90, 7),
+            chance.randrange(1, 4),
+            source=f"web:{number}",
+            version=chance.choice([None, "2.0"]),
+            dropped=Counter({"queue_full": 1}),
+        )
+        for number in range(14)
+    ]
+
+
+def run_history(table: RollupTable, history: list[Rollup], kill: Callable[[], None]) -> None:
+    """Store and merge over two days, each act again until it is not killed."""
+    now = NOON + timedelta(minutes=95)
+    for at in range(0, len(history), 5):
+        for act in (
+            lambda at=at: table.store(history[at : at + 5]),
+            *(lambda now=now + one: table.merge("me", now) for one in (LATER, timedelta(hours=2))),
+        ):
+            while True:
+                try:
+                    act()
+                    break
+                except _KilledError:
+                    kill()
+        now += timedelta(hours=5)
+    table.merge("me", NOON + timedelta(hours=40))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kill_at_any_step(store: Store, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Killed ten times on its way and resumed: nothing is lost, and nothing counts twice."""
+    table = store.rollups
+    assert table is not None
+    chance = random.Random(seed)
+    history = make_history(chance)
+    kills = 0
+
+    def kill() -> None:
+        nonlocal kills
+        monkeypatch.undo()
+        if kills < 10:
+            kills += 1
+            kill_after(monkeypatch, table, chance.randrange(0, 40))
+
+    kill()
+    run_history(table, history, kill)
+    monkeypatch.undo()
+    assert kills == 10
+    wanted = sum(one.total.requests for one in history)
+    assert [count(table, width) for width in (FIVE, HOUR, DAY)] == [wanted] * 3
+    assert sum(one.dropped["queue_full"] for one in table.find(RollupQuery(DAY))) == len(history)
+
+
+def test_two_at_once(table: RollupTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is overtaken while it merges changes nothing of what the other one made."""
+    table.store([make_minute(0)])
+    now = NOON + timedelta(minutes=6)
+    find, is_first = table._find, [True]
+
+    def overtaken(query: RollupQuery) -> list[Rollup]:
+        found = find(query)
+        if query.until == NOON + timedelta(minutes=5) and query.since and is_first.pop():
+            is_first.append(False)
+            table.store([make_minute(1)])
+            assert table.merge("two", now + timedelta(seconds=61)) == 1
+        elif not is_first:
+            is_first.append(False)
+        return found
+
+    monkeypatch.setattr(table, "_find", overtaken)
+    table.merge("one", now)
+    monkeypatch.undo()
+    assert count(table, FIVE) == 2
+
+
+@pytest.mark.parametrize("store_settings", [{"rollup_days": 0}])
+def test_no_rollups(make_store: Callable[[], Store], request: pytest.FixtureRequest) -> None:
+    """TRACKING_ROLLUP_DAYS=0 leaves the collection alone."""
+    if "memory" not in request.node.name:
+        assert make_store().rollups is None
+
+
+def test_foreign_documents(table: RollupTable) -> None:
+    """What others write into the collection is left out."""
+    if not hasattr(table, "_get_collection"):
+        pytest.skip("nobody else writes there")
+    table.store([make_minute(0)])
+    table._get_collection().insert_one({"width_s": MINUTE, "start": NOON, "is_merged": False})
+    assert count(table, MINUTE) == 1
+    assert table.merge("me", NOON + timedelta(hours=1)) > 0

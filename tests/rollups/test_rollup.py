@@ -1,0 +1,106 @@
+"""Merging: the same whatever the parts and their order; and documents that come back."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import bson
+import pytest
+from bson.codec_options import CodecOptions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_tracking.rollups import rollup as module
+from flask_tracking.rollups.codec import rollup_from_dict, rollup_to_dict
+from flask_tracking.rollups.counts import Counts
+from flask_tracking.rollups.rollup import OTHER, FailureKey, Failures, Rollup, RouteKey, merge
+
+from .shapes import NOON, counts, rollups
+
+UTC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
+
+
+def merge_all(parts: list[Rollup]) -> Rollup:
+    """Merge into one hour."""
+    return merge(parts, width_s=3600, start=NOON, source="merged", version="1.0")
+
+
+@given(st.lists(rollups(), max_size=8), st.randoms(use_true_random=False))
+def test_merge_of_any_partition(parts: list[Rollup], chance: Any) -> None:
+    """Parts that are merged in groups, in any order, give what all of them give at once."""
+    groups: list[list[Rollup]] = [[], [], []]
+    shuffled = list(parts)
+    chance.shuffle(shuffled)
+    for one in shuffled:
+        chance.choice(groups).append(one)
+    assert merge_all(list(map(merge_all, groups))) == merge_all(parts)
+
+
+@given(rollups())
+def test_merge_changes_no_part(part: Rollup) -> None:
+    """What was merged stays as it was."""
+    before = rollup_to_dict(part)
+    merge_all([part, part])
+    assert rollup_to_dict(part) == before
+
+
+@given(rollups())
+def test_document_comes_back(rollup: Rollup) -> None:
+    """A rollup comes back from BSON as it was, and without its routes with their sum."""
+    document: dict[str, Any] = bson.decode(bson.encode(rollup_to_dict(rollup)), UTC)
+    assert rollup_from_dict(document) == rollup
+    del document["routes"]
+    bare = rollup_from_dict(document)
+    assert bare == dataclasses.replace(rollup, routes={}, overall=rollup.total)
+    assert bare is not None and bare.total == rollup.total
+
+
+@pytest.mark.parametrize("damage", [{"format": 2}, {"all": None}, {"start": "noon"}, {"failures": [1]}])
+def test_foreign_documents(damage: dict[str, Any]) -> None:
+    """What is no rollup, or one of a later format, is none."""
+    document = rollup_to_dict(Rollup(width_s=60, start=NOON, source="a"))
+    assert rollup_from_dict({**document, **damage}) is None
+    assert rollup_from_dict({"_id": "lease"}) is None
+
+
+def make_counts(requests: int) -> Counts:
+    """Make counts of so many requests."""
+    made = Counts()
+    for _ in range(requests):
+        made.add_request(200, False, 1.0, 0, 0)
+    return made
+
+
+def test_bounds_of_a_merge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the bounds the least is counted together, so that nothing is lost, in whatever order."""
+    monkeypatch.setattr(module, "MAX_ROUTES", 2)
+    monkeypatch.setattr(module, "MAX_FAILURES", 1)
+    parts = [
+        Rollup(
+            width_s=60,
+            start=NOON,
+            source=str(number),
+            routes={
+                RouteKey(None, "GET"): make_counts(1),
+                RouteKey(f"/{number}", "GET"): make_counts(number + 1),
+            },
+            failures={FailureKey("ValueError", "", "", f"/{number}"): Failures(number + 1)},
+        )
+        for number in range(4)
+    ]
+    merged = merge_all(parts)
+    found = {key.url_rule: one.requests for key, one in merged.routes.items()}
+    assert found == {None: 4, "/3": 4, "/2": 3, OTHER: 3}
+    assert [one.count for one in merged.failures.values()] == [4]
+    assert merged.other_failures == 6
+    assert merge_all(parts[::-1]) == merged
+
+
+@given(st.lists(counts(), max_size=4))
+def test_total_is_the_sum(parts: list[Counts]) -> None:
+    """The total of a rollup is the sum over its routes."""
+    routes = {RouteKey(f"/{number}", "GET"): one for number, one in enumerate(parts)}
+    total = Rollup(width_s=60, start=NOON, source="a", routes=routes).total
+    assert total.requests == sum(one.requests for one in parts)
+    assert total.duration_us == sum(one.duration_us for one in parts)
