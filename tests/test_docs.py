@@ -270,7 +270,7 @@ def make_pattern(shown: str) -> str:
 
 def make_shown_app(page: Path, namespace: dict[str, Any], uri: str) -> Flask:
     """Return the app of a session: that of the page's examples, or one with records in its store."""
-    if page.name in ("redaction.md", "reproduce.md"):
+    if page.name in ("redaction.md", "reproduce.md", "rollups.md"):
         app: Flask = namespace["app"]
         return app
     app = Flask("shop")

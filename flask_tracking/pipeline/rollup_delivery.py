@@ -75,7 +75,7 @@ class RollupDelivery:
         try:
             self._next_write = monotonic() + INTERVAL_S
             self._take()
-            if not self._try("Rollups cannot be stored: %s", self._write):
+            if not self._try(self._write, "stored"):
                 self._next_write = monotonic() + FAILURE_PAUSE_S
             elif not is_forced:  # somebody waits
                 self._merge()
@@ -142,17 +142,17 @@ class RollupDelivery:
     def _merge(self) -> None:
         if monotonic() >= self._next_merge:
             self._next_merge = monotonic() + MERGE_INTERVAL_S
-            self._try("Rollups cannot be merged: %s", lambda: self._table.merge(self._holder))
+            self._try(lambda: self._table.merge(self._holder), "merged")
 
-    def _try(self, message: str, function: Callable[[], object]) -> bool:
-        """Call `function`; say where it fails, and return False."""
+    def _try(self, function: Callable[[], object], done: str) -> bool:
+        """Call `function`; log an error, and return False."""
         try:
             with untraced():
                 function()
         except NoDatabaseError:
             return False  # the export says so
         except ExportError as error:
-            guard.warn_rarely("rollups", message, error)
+            guard.warn_rarely("rollups", "Rollups cannot be %s: %s", done, error)
             return False
         except Exception as error:
             guard.report_failure("storing rollups", error)
@@ -163,6 +163,6 @@ class RollupDelivery:
 def _warn_of_lost_requests(count: int) -> None:
     guard.warn_rarely(
         "lost rollups",
-        "Requests that no rollup counts, because the store was away too long: %d.",
+        "Rollups waited too long; requests that are not counted: %d.",
         count,
     )

@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, TypeVar
 
+from ..config.overrides import utc_now
 from ..errors import FilterError, TrackingError
 from ..exporters.rollup_table import RollupQuery, RollupTable
 from ..exporters.store import Store, find_store
@@ -166,9 +167,9 @@ def measure(
     """
     if by not in _RECORD_KEYS:
         known = ", ".join(filter(None, _RECORD_KEYS))
-        raise FilterError(f"{by!r} is nothing to group by. Use one of: {known}.")
+        raise FilterError(f"Invalid group {by!r}: expected one of {known}.")
     store = store or _get_store()
-    now = datetime.now(timezone.utc)
+    now = utc_now()
     wanted = (wanted or Filter()).narrowed(_read_time(since, now), _read_time(until, now))
     end = min(wanted.until or now, now)
     wanted = dataclasses.replace(wanted, since=wanted.since or end - DEFAULT_RANGE, until=end)
@@ -264,7 +265,7 @@ def _get_store() -> Store:
     tracked = find_tracked()
     store = None if tracked is None else find_store(tracked.exporter)
     if store is None:
-        raise TrackingError("No app with a store is tracked here: pass the store.")
+        raise TrackingError("No store found: pass one, or ask inside the context of a tracked app.")
     return store
 
 
@@ -403,7 +404,7 @@ _RECORD_KEYS: dict[str | None, Callable[[RecordSummary], str | None]] = {
 
 
 def _measure_records(store: Store, wanted: Filter, by: str | None, reason: str) -> Statistics:
-    since, until = wanted.since or FIRST, wanted.until or datetime.now(timezone.utc)
+    since, until = wanted.since or FIRST, wanted.until or utc_now()
     found = find_newest(store, wanted, MAX_RECORDS + 1, fields="summary")
     is_complete = len(found) <= MAX_RECORDS
     records = found[:MAX_RECORDS]

@@ -14,8 +14,8 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from ...rollups.codec import rollup_from_dict, rollup_to_dict
 from ...rollups.rollup import Rollup
-from ..rollup_table import RollupQuery, RollupTable
 from ...storable import CODEC
+from ..rollup_table import RollupQuery, RollupTable
 
 __all__ = ["MongoRollupTable"]
 
