@@ -6,6 +6,7 @@ import dataclasses
 import math
 import random
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from unittest import mock
 
@@ -26,7 +27,7 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
-def _noon() -> object:
+def _noon() -> Iterator[None]:
     """Let it be the same moment in each test."""
     with mock.patch.object(statistics, "utc_now", lambda: NOW):
         yield
@@ -106,7 +107,7 @@ def test_groups() -> None:
             make_minute(NOW, 1, "/c", "2.0"),
         ]
     )
-    expected = {
+    expected: dict[str | None, dict[str | None, int]] = {
         "route": {"GET /a": 3, "GET /b": 3, "GET /c": 1},
         "url_rule": {"/a": 3, "/b": 3, "/c": 1},
         "method": {"GET": 7},

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from time import sleep
 from typing import Any
 
 import click
@@ -68,7 +68,7 @@ def stats(
         click.echo(text)
         if not is_watching:
             return
-        time.sleep(WATCH_INTERVAL_S)
+        sleep(WATCH_INTERVAL_S)
 
 
 # For people

@@ -6,6 +6,7 @@ import os
 import random
 import threading
 from collections.abc import Callable
+from datetime import datetime, timezone
 from time import monotonic
 from time import time as wall_time
 
@@ -142,7 +143,8 @@ class RollupDelivery:
     def _merge(self) -> None:
         if monotonic() >= self._next_merge:
             self._next_merge = monotonic() + MERGE_INTERVAL_S
-            self._try(lambda: self._table.merge(self._holder), "merged")
+            now = datetime.fromtimestamp(wall_time(), timezone.utc)
+            self._try(lambda: self._table.merge(self._holder, now), "merged")
 
     def _try(self, function: Callable[[], object], done: str) -> bool:
         """Call `function`; log an error, and return False."""

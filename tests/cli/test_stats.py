@@ -1,0 +1,140 @@
+"""``flask tracking stats``: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timezone
+
+import pytest
+from bson import ObjectId
+
+from flask_tracking import MemoryExporter, Tracking
+from flask_tracking.cli import stats as module
+from flask_tracking.exporters.rollup_table import align
+from flask_tracking.rollups.counts import Counts
+from flask_tracking.rollups.rollup import Example, FailureKey, Failures, Rollup, RouteKey
+
+from ..captures import make_record
+from .conftest import Invoke
+
+EXAMPLE = ObjectId()
+
+
+def store_minute(memory: MemoryExporter) -> None:
+    """Store a minute of now: 99 good requests to one route, 20 to another, of which one failed."""
+    quick, slow = Counts(), Counts()
+    for number in range(99):
+        quick.add_request(200, False, 1.0 + number / 100, 10, 100)
+    for number in range(20):
+        slow.add_request(500 if number == 0 else 200, number == 0, 1234.5, 0, 0)
+    memory.rollups.store(
+        [
+            Rollup(
+                width_s=60,
+                start=align(datetime.now(timezone.utc), 60),
+                source="web",
+                version="1.0",
+                routes={RouteKey("/quick", "GET"): quick, RouteKey("/slow\x1b", "POST"): slow},
+                failures={
+                    FailureKey("LookupError", "shop/app.py", "order", "/slow"): Failures(
+                        1, Example(True, EXAMPLE)
+                    )
+                },
+                not_stored=7,
+            )
+        ]
+    )
+
+
+def test_table(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
+    """Rates, percentiles and failures by route, those with the most requests first."""
+    store_minute(memory)
+    memory.rollups.store([])
+    lines = invoke("stats").output.splitlines()
+    assert re.fullmatch(r"20.*Z to 20.*Z, from rollups", lines[0])
+    table = [re.split(r"  +", line.strip()) for line in lines[2:6]]
+    assert [row[:2] for row in table] == [
+        ["ROUTE", "REQUESTS"],
+        ["GET /quick", "99"],
+        ["POST /slow\\x1b", "20"],
+        ["all", "119"],
+    ]
+    assert table[0][2:] == ["PER S", "FAILED", "%", "P50 MS", "P95 MS", "P99 MS", "MAX MS"]
+    assert table[2][3:] == ["1", "5.0%", "1,228.5", "1,228.5", "1,228.5", "1,234.5"]
+    assert re.split(r"  +", lines[8].strip()) == [
+        "1",
+        "LookupError",
+        "/slow",
+        "order in shop/app.py",
+        str(EXAMPLE),
+    ]
+    assert lines[-1] == "Not stored by the rules: 7 of these requests."
+
+
+def test_limit(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
+    """Only so many groups are shown, and it says how many more there are."""
+    store_minute(memory)
+    output = invoke("stats", "--limit", "1").output
+    assert "GET /quick" in output and "POST /slow" not in output
+    assert "and 1 more; --limit shows them" in output
+
+
+def test_json(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
+    """The same as one line of JSON."""
+    store_minute(memory)
+    output = invoke("stats", "--json", "--by", "version", "--since", "1h").output
+    assert output.count("\n") == 1
+    found = json.loads(output)
+    assert (found["source"], found["by"], found["total"]["requests"]) == ("rollups", "version", 119)
+    (group,) = found["groups"]
+    assert (group["key"], group["statuses"]) == ("1.0", {"200": 118, "500": 1})
+    assert group["p95_ms"] == pytest.approx(1234.5, rel=0.011)
+    assert found["failures"][0]["example"] == str(EXAMPLE)
+
+
+def test_filter(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
+    """The terms of a filter are asked of the records, and the output says so."""
+    memory.export([make_record(), make_record(path="/other")])
+    output = invoke("stats", "path=/orders/*", "--by", "host").output
+    assert "from records, because rollups do not know the host" in output
+    assert re.search(r"^example.org +1 ", output, re.MULTILINE)
+    assert "Records are what the rules stored" in output
+
+
+def test_status_has_no_durations(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
+    """By status there are counts."""
+    store_minute(memory)
+    output = invoke("stats", "--by", "status").output
+    assert re.search(r"^200 +118 .* 0 +0.0%$", output, re.MULTILINE)
+
+
+def test_nothing(invoke: Invoke, tracking: Tracking) -> None:
+    """Without requests there is no table."""
+    assert invoke("stats").output.endswith("\nNo requests.\n")
+
+
+def test_wrong_values(invoke: Invoke, tracking: Tracking) -> None:
+    """What is wrong is named."""
+    assert "'soon'" in invoke("stats", "--since", "soon").stderr
+    assert "'x=1'" in invoke("stats", "x=1").stderr
+    assert invoke("stats", "--by", "colour").exit_code == 2
+
+
+def test_watch(
+    invoke: Invoke, tracking: Tracking, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is shown again and again, until Ctrl-C."""
+    pauses = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        store_minute(memory)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "sleep", pause)
+    result = invoke("stats", "--watch")
+    assert result.output.count("No requests.") == 1
+    assert result.output.count("GET /quick") == 2
+    assert pauses == [2.0] * 3

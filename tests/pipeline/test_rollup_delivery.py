@@ -1,0 +1,285 @@
+"""Minutes on their way to the store: written now and then, again after a failure, and never twice."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Settings
+from flask_tracking.exporters.rollup_table import RollupQuery
+from flask_tracking.pipeline import rollup_delivery
+from flask_tracking.pipeline.batch import BatchWorker
+from flask_tracking.pipeline.counters import Counters
+from flask_tracking.pipeline.judged import Judged
+from flask_tracking.pipeline.minute_rollups import MinuteRollups
+from flask_tracking.pipeline.rollup_delivery import RollupDelivery
+from flask_tracking.pipeline.summary import summarise
+from flask_tracking.pipeline.worker import SyncWorker
+from flask_tracking.rollups.widths import MINUTE
+
+from ..captures import make_capture
+
+TIMEOUT_S = 20.0
+NOON = 1_764_504_000.0
+
+
+class Clock:
+    """The time, by which tests go."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """Return seconds since the test began."""
+        return self.now
+
+    def wall(self) -> float:
+        """Return the Unix time."""
+        return NOON + self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Stop the time."""
+    clock = Clock()
+    monkeypatch.setattr(rollup_delivery, "monotonic", clock.monotonic)
+    monkeypatch.setattr(rollup_delivery, "wall_time", clock.wall)
+    return clock
+
+
+class Sent:
+    """A delivery, and what it has written."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.store = MemoryExporter()
+        self.counters = Counters(rollups=MinuteRollups(None))
+        counted = self.counters.rollups
+        assert counted is not None
+        self.counted = counted
+        self.delivery = RollupDelivery(self.store.rollups, self.counters, counted)
+
+    def count(self, requests: int = 1) -> None:
+        """Count requests that end now."""
+        capture = make_capture(arrived_at=self.clock.wall(), duration_ns=0)
+        for _ in range(requests):
+            self.counted.add(Judged(capture, summarise(capture), True, None))
+
+    def tend(self, after_s: float = 11.0) -> list[int]:
+        """Let time pass, and return how many requests each stored minute has."""
+        self.clock.now += after_s
+        self.delivery.tend()
+        return self.stored()
+
+    def stored(self) -> list[int]:
+        """Return how many requests each stored minute has."""
+        found = sorted(self.store.rollups.find(RollupQuery(MINUTE)), key=lambda one: one.start)
+        return [one.total.requests for one in found]
+
+
+@pytest.fixture
+def sent(clock: Clock) -> Sent:
+    """Nothing written yet."""
+    return Sent(clock)
+
+
+def test_minute_is_replaced_as_it_grows(sent: Sent) -> None:
+    """A minute is written every ten seconds, whole each time."""
+    sent.count(2)
+    assert sent.tend(5) == []
+    assert sent.tend(6) == [2]
+    sent.count(3)
+    assert sent.tend(5) == [2]
+    assert sent.tend(6) == [5]
+    sent.count(1)
+    assert sent.tend(40) == [6]
+    sent.count(1)
+    assert sent.tend(11) == [6, 1]
+
+
+def test_nothing_to_write(sent: Sent) -> None:
+    """Without requests there are no round trips."""
+    with mock.patch.object(sent.store.rollups, "_store") as store:
+        sent.tend()
+    store.assert_not_called()
+
+
+def test_requests_of_a_minute_that_was_let_go(sent: Sent) -> None:
+    """What is counted of a minute long after it was written is a rollup of its own."""
+    sent.count(2)
+    sent.tend()
+    late = make_capture(arrived_at=NOON, duration_ns=0)
+    sent.tend(300)
+    sent.count()
+    assert sent.tend() == [2, 1]
+    sent.counted.add(Judged(late, summarise(late), True, None))
+    assert sorted(sent.tend(200)) == [1, 1, 2]
+
+
+def test_fates(sent: Sent) -> None:
+    """What became of records is counted once, in the minute in which it was known."""
+    counters = sent.counters
+    counters.exported, counters.not_stored = 3, 2
+    counters.drop("queue_full", 4)
+    sent.tend()
+    counters.exported += 1
+    counters.unspooled += 5
+    counters.spool_dropped["spool_full"] = 1
+    sent.tend(60)
+    found = sent.store.rollups.find(RollupQuery(MINUTE))
+    assert sorted((one.stored, one.not_stored, dict(one.dropped)) for one in found) == [
+        (3, 2, {"queue_full": 4}),
+        (6, 0, {"spool_full": 1}),
+    ]
+
+
+def test_failure_is_tried_again(sent: Sent, caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be written waits half a minute, and is written with what came meanwhile."""
+    sent.count(2)
+    failures = [ExportError("the store is gone"), ValueError("secret")]
+    with mock.patch.object(sent.store.rollups, "_store", side_effect=failures):
+        assert sent.tend() == []
+        sent.count(1)
+        assert sent.tend(20) == []
+        assert sent.tend(11) == []
+    assert sent.tend(31) == [3]
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == [
+        "Rollups cannot be stored: the store is gone",
+        "storing rollups failed with ValueError",
+    ]
+
+
+def test_no_database(sent: Sent, caplog: pytest.LogCaptureFixture) -> None:
+    """That none is configured is said of the records."""
+    sent.count()
+    with mock.patch.object(sent.store.rollups, "_store", side_effect=NoDatabaseError("none")):
+        sent.tend()
+    assert caplog.records == []
+
+
+def test_outage(sent: Sent, caplog: pytest.LogCaptureFixture) -> None:
+    """Two hours wait in memory; the log says how many requests of older minutes are dropped."""
+    with mock.patch.object(sent.store.rollups, "_store", side_effect=ExportError("away")):
+        for _ in range(125):
+            sent.count(2)
+            sent.tend(60)
+    sent.count()
+    assert sent.tend(31) == [*[2] * 119, 1]
+    lost = [one.args for one in caplog.records if "waited too long" in one.getMessage()]
+    assert lost and lost[0] == (2,)
+
+
+def test_finish(sent: Sent) -> None:
+    """At the end all is written at once; what cannot be is returned."""
+    sent.count(3)
+    with mock.patch.object(sent.store.rollups, "_store", side_effect=ExportError("away")):
+        (left,) = sent.delivery.finish()
+    assert left.total.requests == 3
+    assert sent.delivery.finish() == []
+    assert sent.stored() == [3]
+
+
+def test_merging(sent: Sent) -> None:
+    """Rollups are merged once a minute, and not while somebody waits for what was counted."""
+    with mock.patch.object(sent.store.rollups, "merge") as merge:
+        sent.clock.now += 61
+        sent.delivery.tend(is_forced=True)
+        merge.assert_not_called()
+        for _ in range(6):
+            sent.tend(20)
+        assert merge.call_count == 2
+        merge.side_effect = ExportError("away")
+        sent.tend(61)
+
+
+# Workers
+
+
+def count_stored(exporter: MemoryExporter) -> int:
+    """Return how many requests the store counts."""
+    return sum(one.total.requests for one in exporter.rollups.find(RollupQuery(MINUTE)))
+
+
+@pytest.mark.parametrize("kind", [BatchWorker, SyncWorker])
+def test_flush_and_close(kind: Any) -> None:
+    """What was submitted is counted in the store after a flush, and after the end."""
+    exporter = MemoryExporter()
+    worker = kind(Settings(sample_rate=0.0), exporter)
+    for _ in range(3):
+        worker.submit(make_capture())
+    worker.submit(make_capture(status="500 X"))
+    assert worker.flush(TIMEOUT_S)
+    assert count_stored(exporter) == 4
+    worker.submit(make_capture())
+    assert worker.close(TIMEOUT_S)
+    assert count_stored(exporter) == 5
+    minutes = exporter.rollups.find(RollupQuery(MINUTE))
+    assert sum(one.stored for one in minutes) == 1
+    assert sum(one.not_stored for one in minutes) == 4
+
+
+@pytest.mark.parametrize("kind", [BatchWorker, SyncWorker])
+def test_no_rollups(kind: Any) -> None:
+    """With TRACKING_ROLLUP_DAYS=0 nothing is counted."""
+    exporter = MemoryExporter()
+    worker = kind(Settings(rollup_days=0), exporter)
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S) and worker.close(TIMEOUT_S)
+    assert count_stored(exporter) == 0
+
+
+def test_flush_while_rollups_are_refused() -> None:
+    """A store that takes records and no rollups holds up no flush."""
+    exporter = MemoryExporter()
+    worker = BatchWorker(Settings(), exporter)
+    with mock.patch.object(exporter.rollups, "_store", side_effect=ExportError("forbidden")):
+        worker.submit(make_capture())
+        assert worker.flush(TIMEOUT_S)
+        assert worker.close(TIMEOUT_S)
+    assert len(exporter.records) == 1
+
+
+def test_rollups_lost_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be stored at the end is said."""
+    exporter = MemoryExporter()
+    worker = BatchWorker(Settings(), exporter)
+    with mock.patch.object(exporter.rollups, "_store", side_effect=ExportError("away")):
+        worker.submit(make_capture())
+        worker.close(TIMEOUT_S)
+    assert "Rollups were not stored in time; requests that are not counted: 1." in caplog.messages
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows knows no fork")
+def test_after_a_fork() -> None:
+    """A child counts its own requests alone: the parent writes what it had counted."""
+    exporter = MemoryExporter()
+    worker = SyncWorker(Settings(), exporter)
+    worker.submit(make_capture())
+    worker.after_fork_in_child()
+    worker.submit(make_capture())
+    worker.flush(1)
+    assert count_stored(exporter) == 1
+
+
+def test_threads_that_store_at_once() -> None:
+    """Requests of many threads are counted once each, however they store."""
+    exporter = MemoryExporter()
+    worker = SyncWorker(Settings(), exporter)
+
+    def submit() -> None:
+        for _ in range(20):
+            worker.submit(make_capture())
+            worker.flush(1)
+
+    threads = [threading.Thread(target=submit) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    worker.flush(1)
+    assert count_stored(exporter) == 160
