@@ -360,13 +360,13 @@ def _measure_rollups(table: RollupTable, wanted: Filter, by: str | None, now: da
     since = min([span.since for span in spans], default=since)
     with_routes = by in _NEED_ROUTES or wanted.method is not None
     split, sums, others = _ROLLUP_KEYS[by], dict[str | None, Counts](), []
-    total = Counts()
+    totals: list[Counts] = []
     for span in spans:
         query = RollupQuery(span.width_s, span.since, span.until, with_routes=with_routes)
         for rollup in table.find(query):
             others.append(dataclasses.replace(rollup, routes={}, overall=None))
-            for counts in _of_method(rollup, wanted.method):
-                total.add(counts)
+            if by == "status":  # the durations are only known of all together
+                totals += _of_method(rollup, wanted.method)
             for key, counts in split(rollup, wanted.method):
                 sums.setdefault(key, Counts()).add(counts)
     seconds = (until - since).total_seconds()
@@ -376,7 +376,7 @@ def _measure_rollups(table: RollupTable, wanted: Filter, by: str | None, now: da
         until=until,
         source="rollups",
         groups=_make_groups(sums, seconds),
-        total=Group(None, total, seconds),
+        total=_make_total(totals or sums.values(), seconds),
         failures=_sort_failures(rest.failures) if wanted.method is None else [],
         stored=rest.stored,
         not_stored=rest.not_stored,

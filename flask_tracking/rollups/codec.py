@@ -1,11 +1,18 @@
-"""`Rollup` to a plain dict and back, for stores and files."""
+"""`Rollup` to a plain dict and back, for stores and files.
+
+Lists are packed as BSON within the document: a server that takes each field apart, as some do, needs
+milliseconds for hundreds of them.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
+
+import bson
+from bson.errors import BSONError
 
 from .counts import Counts
 from .histogram import pack, unpack
@@ -36,15 +43,25 @@ def rollup_to_dict(rollup: Rollup) -> Document:
         "dropped": dict(rollup.dropped),
         "all": {
             **_counts_to_dict(rollup.total),
-            "examples": [[octave, *example] for octave, example in sorted(rollup.examples.items())],
+            "examples": _pack_list(
+                [octave, *example] for octave, example in sorted(rollup.examples.items())
+            ),
         },
-        "failures": list(map(_failure_to_dict, rollup.failures.items())),
+        "failures": _pack_list(map(_failure_to_dict, rollup.failures.items())),
         "other_failures": rollup.other_failures,
-        "routes": [
+        "routes": _pack_list(
             {"url_rule": key.url_rule, "method": key.method, **_counts_to_dict(counts)}
             for key, counts in rollup.routes.items()
-        ],
+        ),
     }
+
+
+def _pack_list(values: Iterable[Any]) -> bytes:
+    return bson.encode({"list": list(values)})
+
+
+def _unpack_list(packed: bytes) -> Any:
+    return bson.decode(packed)["list"]
 
 
 def _counts_to_dict(counts: Counts) -> Document:
@@ -74,7 +91,7 @@ def rollup_from_dict(document: Mapping[str, Any]) -> Rollup | None:
     """
     try:
         return _read(document) if document["format"] == FORMAT else None
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, BSONError):
         return None
 
 
@@ -94,10 +111,12 @@ def _read(document: Mapping[str, Any]) -> Rollup:
         not_stored=int(document["not_stored"]),
         dropped=Counter(document["dropped"]),
         overall=_read_counts(overall) if routes is None else None,
-        examples={octave: Example(bool(kept), one) for octave, kept, one in overall["examples"]},
-        failures=dict(map(_read_failure, document["failures"])),
+        examples={
+            octave: Example(bool(kept), one) for octave, kept, one in _unpack_list(overall["examples"])
+        },
+        failures=dict(map(_read_failure, _unpack_list(document["failures"]))),
         other_failures=int(document["other_failures"]),
-        routes=dict(_read_routes(routes or ())),
+        routes=dict(_read_routes([] if routes is None else _unpack_list(routes))),
     )
 
 

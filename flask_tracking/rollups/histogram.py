@@ -6,8 +6,8 @@ and can be exported as they are. Any percentile is within 1.1 % of the exact one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import accumulate
+import struct
+from collections.abc import Mapping
 from math import ceil, log2
 
 __all__ = [
@@ -29,7 +29,8 @@ LEAST_S = 1e-6
 """What is shorter counts as this."""
 MOST_S = 1e9
 """What is longer counts as this."""
-_LAST_OF_A_BYTE = 127
+_LETTERS = {"B": 2**8 - 1, "H": 2**16 - 1, "I": 2**32 - 1, "Q": 2**64 - 1}
+"""The greatest count that each letter of `struct` holds."""
 
 
 def find_bucket(seconds: float) -> int:
@@ -63,21 +64,18 @@ def percentile(buckets: Mapping[int, int], share: float) -> float | None:
 
 
 def pack(buckets: Mapping[int, int]) -> bytes:
-    """Return `buckets` as bytes, about two for each: the distance from the one before, and the count.
+    """Return `buckets` as bytes: a letter, then the numbers of the buckets, then their counts.
 
-    Both are written in groups of seven bits, the lowest first, as in Protocol Buffers. The first
-    bucket counts from that of `LEAST_S`.
+    All are little-endian. The numbers count from the bucket of `LEAST_S` and take two bytes each, the
+    counts as many as the letter says in the language of `struct`.
     """
-    packed = bytearray()
-    before = _FIRST
-    for bucket in sorted(buckets):
-        for number in (bucket - before, buckets[bucket]):
-            while number > _LAST_OF_A_BYTE:
-                packed.append(number & 0x7F | 0x80)
-                number >>= 7
-            packed.append(number)
-        before = bucket
-    return bytes(packed)
+    if not buckets:
+        return b""
+    numbers = sorted(buckets)
+    largest = max(buckets.values())
+    letter = next(letter for letter, most in _LETTERS.items() if largest <= most)
+    values = (*(number - _FIRST for number in numbers), *map(buckets.__getitem__, numbers))
+    return letter.encode() + struct.pack(f"<{len(numbers)}H{len(numbers)}{letter}", *values)
 
 
 def unpack(packed: bytes) -> Buckets:
@@ -86,25 +84,16 @@ def unpack(packed: bytes) -> Buckets:
     Raises:
         ValueError: that is something else.
     """
-    # Nearly always all numbers are small, and then no loop of Python's is needed.
-    numbers = packed if packed.isascii() else list(_read_numbers(packed))
-    if len(numbers) % 2:
-        raise ValueError("the buckets are cut off")
-    buckets = accumulate(numbers[::2], initial=_FIRST)
-    next(buckets)
-    return dict(zip(buckets, numbers[1::2], strict=True))
-
-
-def _read_numbers(packed: bytes) -> Iterator[int]:
-    number = shift = 0
-    for byte in packed:
-        number |= (byte & 0x7F) << shift
-        shift += 7
-        if byte <= _LAST_OF_A_BYTE:
-            yield number
-            number = shift = 0
-    if shift:
-        raise ValueError("the last number is cut off")
+    if not packed:
+        return {}
+    letter = chr(packed[0])
+    if letter not in _LETTERS:
+        raise ValueError("no histogram begins like this")
+    count, rest = divmod(len(packed) - 1, 2 + struct.calcsize(f"<{letter}"))
+    if rest:
+        raise ValueError("the histogram is cut off")
+    values = struct.unpack_from(f"<{count}H{count}{letter}", packed, 1)
+    return dict(zip([number + _FIRST for number in values[:count]], values[count:], strict=True))
 
 
 _FIRST = find_bucket(LEAST_S)

@@ -56,7 +56,9 @@ def test_document_comes_back(rollup: Rollup) -> None:
     assert bare is not None and bare.total == rollup.total
 
 
-@pytest.mark.parametrize("damage", [{"format": 2}, {"all": None}, {"start": "noon"}, {"failures": [1]}])
+@pytest.mark.parametrize(
+    "damage", [{"format": 2}, {"all": None}, {"start": "noon"}, {"failures": b"x"}]
+)
 def test_foreign_documents(damage: dict[str, Any]) -> None:
     """What is no rollup, or one of a later format, is none."""
     document = rollup_to_dict(Rollup(width_s=60, start=NOON, source="a"))
