@@ -157,7 +157,7 @@ def test_failures_and_fates() -> None:
     found = measure(store)
     assert [(name, group.count) for name, group in found.failures] == [(key, 4)]
     assert (found.stored, found.not_stored, found.dropped) == (6, 2, {"queue_full": 2})
-    assert measure(store, Filter(method="GET")).failures == []
+    assert measure(store, Filter.parse("method:get")).failures == []
 
 
 def test_method() -> None:
@@ -165,9 +165,43 @@ def test_method() -> None:
     store = MemoryExporter()
     store.rollups.store([make_minute(NOW, 2)])
     for by in ("route", "status", "version", None):
-        assert measure(store, Filter(method="GET"), by=by).total.requests == 2
-        found = measure(store, Filter(method="POST"), by=by)
+        assert measure(store, Filter.parse("method:get"), by=by).total.requests == 2
+        found = measure(store, Filter.parse("method:post"), by=by)
         assert (found.total.requests, found.groups, found.source) == (0, [], "rollups")
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("route:/a", 3),
+        ("route:/* not route:/a", 4),
+        ("version:1.0 route:/a", 2),
+        ("(version:2.0 or route:/b) since:2h", 5),
+        ("method:post or version:2.0", 2),
+        ("not version:2.0 until:1h", 0),
+    ],
+)
+@pytest.mark.parametrize("by", ["url_rule", "version", "status", None])
+def test_filters_that_rollups_can_answer(text: str, count: int, by: str | None) -> None:
+    """Time, method, route and version may be combined in any way."""
+    store = MemoryExporter()
+    store.rollups.store(
+        [
+            make_minute(NOW, 3, "/b", "1.0"),
+            make_minute(NOW, 1, "/a", "2.0"),
+            make_minute(NOW, 2, "/a", "1.0"),
+            make_minute(NOW, 1, "/c", "2.0"),
+        ]
+    )
+    found = measure(store, Filter.parse(text), by=by)
+    assert (found.total.requests, found.source) == (count, "rollups")
+    assert sum(one.requests for one in found.groups) == count
+
+
+def test_times_within_a_filter() -> None:
+    """A time that does not hold for all of a filter is asked of the records."""
+    found = measure(MemoryExporter(), Filter.parse("since:2h or version:1.0"), since="1d")
+    assert (found.source, found.reason) == ("records", "rollups cannot filter by since")
 
 
 RECORDS = [
@@ -185,12 +219,12 @@ RECORDS = [
 @pytest.mark.parametrize(
     ("text", "by", "reason", "counts"),
     [
-        ("user=1", "route", "rollups cannot filter by user", {"GET /orders/<int:number>": 4}),
-        ("status=5xx", "method", "rollups cannot filter by status", {"GET": 2}),
-        ("slower-than=75ms", "status", "rollups cannot filter by slower-than", {"200": 1}),
+        ("user:1", "route", "rollups cannot filter by user", {"GET /orders/<int:number>": 4}),
+        ("status:5xx", "method", "rollups cannot filter by status", {"GET": 2}),
+        ("slow:75ms", "status", "rollups cannot filter by slow", {"200": 1}),
         ("", "host", "rollups do not know the host", {"a.example": 8}),
-        ("since=2026-11-24T12:31:30", "user", "rollups do not know the user", {"0": 2, "1": 2}),
-        ("path=/x*", "version", "rollups cannot filter by path", {}),
+        ("since:2026-11-24T12:31:30", "user", "rollups do not know the user", {"0": 2, "1": 2}),
+        ("path:/x* or tea", "version", "rollups cannot filter by path and words", {}),
     ],
 )
 def test_records(text: str, by: str, reason: str, counts: dict[str, int]) -> None:

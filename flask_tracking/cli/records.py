@@ -86,8 +86,8 @@ _HINTS: dict[str, Callable[[Parts], str | None]] = {
 def show(record_id: str) -> None:
     """Show one record in full.
 
-from .common import find_id, get_record, get_store, id_command, reports_errors
-from .filtering import takes_filter
+    from .common import find_id, get_record, get_store, id_command, reports_errors
+    from .filtering import takes_filter
     """
     store = get_store()
     click.echo(render_record(get_record(store, find_id(store, record_id))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from time import sleep
@@ -18,6 +17,7 @@ from ..rollups.rollup import FailureKey, Failures
 from ..runtime.text import visible
 from .columns import PLAIN, Column, render_columns, terminal_width
 from .common import get_store, reports_errors
+from .filtering import takes_filter
 
 BY = ("route", "url_rule", "method", "status", "version", "user", "host", "hostname")
 SHARES = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
@@ -27,41 +27,24 @@ LEAST_KEY = 15
 
 
 @click.command()
-@click.argument("terms", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--by", type=click.Choice(BY), default="route", show_default=True, help="Group by this.")
-@click.option(
-    "--since",
-    metavar="TIME",
-    default="24h",
-    show_default=True,
-    help="Ended at this time or later: 2026-11-24T12:00 (UTC), or 90s, 15m, 2h, 30d.",
-)
-@click.option("--until", metavar="TIME", help="Ended before this time.")
 @click.option(
     "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many groups to show."
 )
-@click.option("--watch", "is_watching", is_flag=True, help="Show it anew every 2 seconds.")
+@click.option("--watch", "is_watching", is_flag=True, help="Show it again every 2 seconds.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON, all groups on one line.")
 @with_appcontext
 @reports_errors
-def stats(
-    terms: Sequence[str],
-    by: str,
-    since: str,
-    until: str | None,
-    limit: int,
-    is_watching: bool,
-    is_json: bool,
-) -> None:
+@takes_filter
+def stats(wanted: Filter, by: str, limit: int, is_watching: bool, is_json: bool) -> None:
     """Count requests, their durations and their failures.
 
-    Rollups count every request for a year, by route, method, status and version. The terms of a
-    filter, users and hosts are asked of the records: path=/orders/* user=42.
+    By default of the last 24 hours. Rollups count every request for a year; they know time, method,
+    route and version. Other terms of a filter, users and hosts are asked of the records.
     """
     store = get_store()
-    wanted = Filter.parse(shlex.join(terms))
     while True:
-        found = measure(store, wanted, by=by, since=since, until=until)
+        found = measure(store, wanted, by=by)
         text = render_json(found, by) if is_json else render_stats(found, by, limit, terminal_width())
         if is_watching and not is_json:
             click.clear()
@@ -128,7 +111,7 @@ def _style(row: Group) -> dict[str, str]:
 
 
 def _rate(rate: float) -> str:
-    return f"{rate:,.2f}" if rate >= 0.01 else f"{rate:.1g}"
+    return f"{rate:,.2f}" if rate >= 0.005 or not rate else "<0.01"
 
 
 def _ms(value: float | None) -> str:

@@ -10,19 +10,20 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from ..config.overrides import utc_now
 from ..errors import FilterError, TrackingError
 from ..exporters.rollup_table import RollupQuery, RollupTable
 from ..exporters.store import Store, find_store
-from ..filters import FIRST, Filter, parse_time
+from ..filters import Filter
 from ..record_summary import RecordSummary
 from ..registry import find_tracked
 from ..rollups.counts import Counts, is_failure
-from ..rollups.rollup import FailureKey, Failures, Rollup, merge
+from ..rollups.rollup import FailureKey, Failures, Rollup, RouteKey, merge
 from .newest import find_newest
-from .spans import choose_spans
+from .rollup_filter import Selects, find_unknown, make_route_filter
+from .spans import Span, choose_spans
 
 __all__ = [
     "Answer",
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 Time = datetime | str | None
+Range = tuple[datetime, datetime]
 Source = Literal["rollups", "records"]
 V = TypeVar("V")
 
@@ -154,7 +156,8 @@ def measure(
 
     Args:
         store: which store; by default that of the current app, or of the only one.
-        wanted: which requests. Rollups know their time and method; anything else is asked of records.
+        wanted: which requests. Rollups know their time, method, route and version; anything else is
+            asked of records.
         by: what groups have in common: ``route`` (method and route), ``url_rule``, ``method``,
             ``status``, ``version``, ``user``, ``host``, ``hostname``, or None for one group.
         since: a time, or a text like ``2h``; by default 24 hours ago.
@@ -170,13 +173,14 @@ def measure(
         raise FilterError(f"Invalid group {by!r}: expected one of {known}.")
     store = store or _get_store()
     now = utc_now()
-    wanted = (wanted or Filter()).narrowed(_read_time(since, now), _read_time(until, now))
-    end = min(wanted.until or now, now)
-    wanted = dataclasses.replace(wanted, since=wanted.since or end - DEFAULT_RANGE, until=end)
+    wanted = _bound(_bound(wanted or Filter(), "since", since), "until", until)
+    first, last = wanted.arrival(now)
+    end = min(last or now, now)
+    between = (first or end - DEFAULT_RANGE, end)
     reason = _find_reason(store, wanted, by)
     if store.rollups is None or reason:
-        return _measure_records(store, wanted, by, reason)
-    return _measure_rollups(store.rollups, wanted, by, now)
+        return _measure_records(store, wanted, between, by, reason)
+    return _measure_rollups(store.rollups, wanted, between, by, now)
 
 
 def percentiles(
@@ -269,8 +273,10 @@ def _get_store() -> Store:
     return store
 
 
-def _read_time(time: Time, now: datetime) -> datetime | None:
-    return parse_time(time, now=now) if isinstance(time, str) else time
+def _bound(wanted: Filter, key: str, time: Time) -> Filter:
+    if time is None:
+        return wanted
+    return wanted & Filter.term(key, time if isinstance(time, str) else time.isoformat())
 
 
 def _find_reason(store: Store, wanted: Filter, by: str | None) -> str:
@@ -279,13 +285,8 @@ def _find_reason(store: Store, wanted: Filter, by: str | None) -> str:
         return "the store has no rollups"
     if by not in _ROLLUP_KEYS:
         return f"rollups do not know the {by}"
-    known = {"since", "until", "method"}
-    others = [
-        one.name.removesuffix("_ms").replace("_", "-")
-        for one in dataclasses.fields(wanted)
-        if one.name not in known and getattr(wanted, one.name) != one.default
-    ]
-    return f"rollups cannot filter by {' and '.join(others)}" if others else ""
+    unknown = find_unknown(wanted)
+    return f"rollups cannot filter by {' and '.join(unknown)}" if unknown else ""
 
 
 def _make_groups(sums: dict[str | None, Counts], seconds: float) -> list[Group]:
@@ -302,21 +303,22 @@ def _make_total(sums: Iterable[Counts], seconds: float) -> Group:
 
 # Rollups
 
-Split = Callable[[Rollup, str | None], Iterator[tuple[str | None, Counts]]]
+Parts = Iterator[tuple[str | None, Counts]]
+Split = Callable[[Rollup, Selects | None], Parts]
 
 
-def _by_key(read: Callable[[Any], str | None]) -> Split:
-    def split(rollup: Rollup, method: str | None) -> Iterator[tuple[str | None, Counts]]:
+def _by_key(read: Callable[[RouteKey], str | None]) -> Split:
+    def split(rollup: Rollup, selects: Selects | None) -> Parts:
         for key, counts in rollup.routes.items():
-            if method is None or key.method == method:
+            if selects is None or selects(key.method, key.url_rule, rollup.version):
                 yield read(key), counts
 
     return split
 
 
-def _by_status(rollup: Rollup, method: str | None) -> Iterator[tuple[str | None, Counts]]:
+def _by_status(rollup: Rollup, selects: Selects | None) -> Parts:
     """Count by status; how long the requests of each took is not known."""
-    for counts in _of_method(rollup, method):
+    for _, counts in _as_one(rollup, selects):
         for status, count in counts.statuses.items():
             one = Counts()
             one.statuses = {status: count}
@@ -324,19 +326,15 @@ def _by_status(rollup: Rollup, method: str | None) -> Iterator[tuple[str | None,
             yield str(status) if status else None, one
 
 
-def _by_version(rollup: Rollup, method: str | None) -> Iterator[tuple[str | None, Counts]]:
-    return ((rollup.version, counts) for counts in _of_method(rollup, method))
+def _by_version(rollup: Rollup, selects: Selects | None) -> Parts:
+    return ((rollup.version, counts) for _, counts in _as_one(rollup, selects))
 
 
-def _as_one(rollup: Rollup, method: str | None) -> Iterator[tuple[str | None, Counts]]:
-    return ((None, counts) for counts in _of_method(rollup, method))
+def _as_one(rollup: Rollup, selects: Selects | None) -> Parts:
+    return iter([(None, rollup.total)]) if selects is None else _by_nothing(rollup, selects)
 
 
-def _of_method(rollup: Rollup, method: str | None) -> Iterator[Counts]:
-    if method is None:
-        return iter([rollup.total])
-    return (counts for key, counts in rollup.routes.items() if key.method == method)
-
+_by_nothing = _by_key(lambda key: None)
 
 _ROLLUP_KEYS: dict[str | None, Split] = {
     "route": _by_key(lambda key: name_route(key.method, key.url_rule)),
@@ -354,34 +352,44 @@ def name_route(method: str | None, url_rule: str | None) -> str:
     return f"{method or '-'} {url_rule or '(no route)'}"
 
 
-def _measure_rollups(table: RollupTable, wanted: Filter, by: str | None, now: datetime) -> Statistics:
-    since, until = wanted.since or FIRST, wanted.until or now
-    spans = choose_spans(table, since, until, now)
-    since = min([span.since for span in spans], default=since)
-    with_routes = by in _NEED_ROUTES or wanted.method is not None
-    split, sums, others = _ROLLUP_KEYS[by], dict[str | None, Counts](), []
+def _measure_rollups(
+    table: RollupTable, wanted: Filter, between: Range, by: str | None, now: datetime
+) -> Statistics:
+    selects = make_route_filter(wanted)
+    found = list(_find_rollups(table, between, now, with_routes=bool(selects) or by in _NEED_ROUTES))
+    # Of an empty range nothing is read.
+    since = min([span.since for span, _ in found], default=between[0])
+    sums: dict[str | None, Counts] = {}
     totals: list[Counts] = []
-    for span in spans:
-        query = RollupQuery(span.width_s, span.since, span.until, with_routes=with_routes)
-        for rollup in table.find(query):
-            others.append(dataclasses.replace(rollup, routes={}, overall=None))
+    rest: list[Rollup] = []
+    for _, rollups in found:
+        for rollup in rollups:
+            rest.append(dataclasses.replace(rollup, routes={}, overall=None))
             if by == "status":  # the durations are only known of all together
-                totals += _of_method(rollup, wanted.method)
-            for key, counts in split(rollup, wanted.method):
+                totals += [counts for _, counts in _as_one(rollup, selects)]
+            for key, counts in _ROLLUP_KEYS[by](rollup, selects):
                 sums.setdefault(key, Counts()).add(counts)
-    seconds = (until - since).total_seconds()
-    rest = merge(others, width_s=1, start=since, source="", version=None)
+    seconds = (between[1] - since).total_seconds()
+    merged = merge(rest, width_s=1, start=since, source="", version=None)
     return Statistics(
         since=since,
-        until=until,
+        until=between[1],
         source="rollups",
         groups=_make_groups(sums, seconds),
         total=_make_total(totals or sums.values(), seconds),
-        failures=_sort_failures(rest.failures) if wanted.method is None else [],
-        stored=rest.stored,
-        not_stored=rest.not_stored,
-        dropped=dict(rest.dropped),
+        failures=_sort_failures(merged.failures) if selects is None else [],
+        stored=merged.stored,
+        not_stored=merged.not_stored,
+        dropped=dict(merged.dropped),
     )
+
+
+def _find_rollups(
+    table: RollupTable, between: Range, now: datetime, *, with_routes: bool
+) -> Iterator[tuple[Span, list[Rollup]]]:
+    for span in choose_spans(table, *between, now):
+        query = RollupQuery(span.width_s, span.since, span.until, with_routes=with_routes)
+        yield span, table.find(query)
 
 
 def _sort_failures(failures: dict[FailureKey, Failures]) -> list[tuple[FailureKey, Failures]]:
@@ -403,9 +411,11 @@ _RECORD_KEYS: dict[str | None, Callable[[RecordSummary], str | None]] = {
 }
 
 
-def _measure_records(store: Store, wanted: Filter, by: str | None, reason: str) -> Statistics:
-    since, until = wanted.since or FIRST, wanted.until or utc_now()
-    found = find_newest(store, wanted, MAX_RECORDS + 1, fields="summary")
+def _measure_records(
+    store: Store, wanted: Filter, between: Range, by: str | None, reason: str
+) -> Statistics:
+    since, until = between
+    found = find_newest(store, wanted.narrowed(since, until), MAX_RECORDS + 1, fields="summary")
     is_complete = len(found) <= MAX_RECORDS
     records = found[:MAX_RECORDS]
     if not is_complete:

@@ -1,6 +1,6 @@
 """What a filter costs: to parse, to print, to match in memory, and to translate for MongoDB.
 
-    python -m tests.benchmarks.filters
+python -m tests.benchmarks.filters
 """
 
 from __future__ import annotations
