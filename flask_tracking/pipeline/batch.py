@@ -227,6 +227,8 @@ class BatchWorker(Worker):
             if not captures:
                 break
             records = self._make_records(captures)
+        if self._rollups is not None:
+            self._rollups.spool_all()
         with self._lock:
             self._queue.release_all()
 

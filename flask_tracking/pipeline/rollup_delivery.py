@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from time import monotonic
 from time import time as wall_time
@@ -19,6 +19,7 @@ from ..rollups.widths import MINUTE
 from ..runtime import guard
 from .counters import Counters
 from .minute_rollups import MAX_MINUTES, MinuteRollups
+from .rollup_spool import RollupSpool
 from .untraced import untraced
 
 __all__ = ["RollupDelivery", "find_table"]
@@ -29,6 +30,8 @@ OPEN_S = 2 * MINUTE
 """A minute stays in memory for so long after its end: its last requests are counted late."""
 FAILURE_PAUSE_S = 30.0
 MERGE_INTERVAL_S = 60.0
+PATIENCE_S = 0.2
+"""How long the end of the process waits for a thread that may hang in a call to the store."""
 
 _random = random.SystemRandom()  # another would give all forks of a process the same times
 
@@ -42,25 +45,31 @@ def find_table(exporter: Exporter) -> RollupTable | None:
 class RollupDelivery:
     """Gives what one process has counted to the store."""
 
-    def __init__(self, table: RollupTable, counters: Counters, counted: MinuteRollups) -> None:
+    def __init__(
+        self,
+        table: RollupTable,
+        counters: Counters,
+        counted: MinuteRollups,
+        spool: RollupSpool | None = None,
+    ) -> None:
         """Take what is wanted.
 
         Args:
             table: where rollups are stored.
             counters: of the app: what has become of the records.
             counted: the requests; guarded by the lock of `counters`.
+            spool: takes what waits too long, or at the end of the process; None for no such place.
         """
         self._table = table
         self._counters = counters
         self._counted = counted
+        self._spool = spool
         self._sending = threading.Lock()
         self._next_write = monotonic() + INTERVAL_S
         # Processes that begin at once do not all merge at once.
         self._next_merge = monotonic() + _random.uniform(0, MERGE_INTERVAL_S)
-        self._minutes: dict[int, Rollup] = {}
+        self._minutes: dict[int, _Minute] = {}
         """What is not written yet, or may still grow, by the number of the minute."""
-        self._unwritten: dict[int, float] = {}
-        """Which of them are to be written, and since when."""
         self._holder = f"{os.getpid()}:{os.urandom(8).hex()}"
 
     def tend(self, *, is_forced: bool = False) -> None:
@@ -83,10 +92,30 @@ class RollupDelivery:
         finally:
             self._sending.release()
 
-    def finish(self) -> list[Rollup]:
-        """Write all that is left; return what could not be written."""
-        self.tend(is_forced=True)
-        return [self._minutes[number] for number in self._unwritten]
+    def finish(self) -> None:
+        """Store all that is left: first in the spool, if there is one, where it is safe."""
+        if self._spool is None:
+            self.tend(is_forced=True)
+            lost = sum(one.unwritten.total.requests for one in self._waiting().values())
+            if lost:
+                guard.logger.warning(
+                    "Rollups were not stored in time; requests that are not counted: %d.", lost
+                )
+        elif self.spool_all():
+            self._try(self._send_spooled, "stored")
+
+    def spool_all(self) -> bool:
+        """Write all that is left to the spool; True where nothing is left then.
+
+        Also called for a thread that hangs in a call to the store.
+        """
+        is_locked = self._sending.acquire(timeout=PATIENCE_S)
+        try:
+            self._take()
+            return self._spool_minutes(self._waiting())
+        finally:
+            if is_locked:
+                self._sending.release()
 
     # Counting
 
@@ -108,37 +137,53 @@ class RollupDelivery:
             _warn_of_lost_requests(lost)
 
     def _add(self, number: int, more: Rollup) -> None:
-        before = self._minutes.get(number)
-        if before is None:
-            self._minutes[number] = more
+        minute = self._minutes.get(number)
+        if minute is None:
+            self._minutes[number] = _Minute(more, more, monotonic())
         else:
-            self._minutes[number] = merge(
-                (before, more),
-                width_s=MINUTE,
-                start=before.start,
-                source=before.source,
-                version=before.version,
-            )
-        self._unwritten.setdefault(number, monotonic())
+            minute.add(more)
+
+    def _waiting(self) -> dict[int, _Minute]:
+        """Return the minutes of which something is to be written."""
+        return {number: one for number, one in self._minutes.items() if one.waits_since is not None}
 
     def _drop_oldest(self) -> int:
-        """Forget what has waited too long, or is too much; return how many requests these were."""
+        """Spool or drop what has waited too long, or is too much; return how many requests are lost."""
+        waiting = self._waiting()
         oldest = monotonic() - MAX_MINUTES * MINUTE
-        dropped = [number for number, since in self._unwritten.items() if since < oldest]
-        if len(self._unwritten) - len(dropped) > MAX_MINUTES:
-            dropped = sorted(self._unwritten)[:-MAX_MINUTES]
-        for number in dropped:
-            del self._unwritten[number]
-        return sum(self._minutes.pop(number).total.requests for number in dropped)
+        dropped = {number: one for number, one in waiting.items() if (one.waits_since or 0) < oldest}
+        if len(waiting) - len(dropped) > MAX_MINUTES:
+            dropped = {number: waiting[number] for number in sorted(waiting)[:-MAX_MINUTES]}
+        lost = sum(one.unwritten.total.requests for one in dropped.values())
+        is_spooled = self._spool_minutes(dropped)
+        self._minutes = {number: one for number, one in self._minutes.items() if number not in dropped}
+        return 0 if is_spooled else lost
 
     # Storing
 
+    def _spool_minutes(self, minutes: Mapping[int, _Minute]) -> bool:
+        if not minutes:
+            return True
+        left = [one.unwritten for one in minutes.values()]
+        if self._spool is None or not self._spool.write(left):
+            return False
+        for number in minutes:
+            del self._minutes[number]
+        return True
+
+    def _send_spooled(self) -> None:
+        if self._spool is not None:
+            self._spool.send(self._table.store)
+
     def _write(self) -> None:
-        self._table.store([self._minutes[number] for number in self._unwritten])
-        self._unwritten.clear()
+        waiting = self._waiting()
+        self._table.store([one.whole for one in waiting.values()])
+        for minute in waiting.values():
+            minute.note_written()
         # What is counted of an older minute from now on is another rollup.
         still_open = (wall_time() - OPEN_S) // MINUTE
         self._minutes = {number: one for number, one in self._minutes.items() if number >= still_open}
+        self._send_spooled()
 
     def _merge(self) -> None:
         if monotonic() >= self._next_merge:
@@ -160,6 +205,37 @@ class RollupDelivery:
             guard.report_failure("storing rollups", error)
             return False
         return True
+
+
+class _Minute:
+    """A minute of this process, and what of it the store has not taken yet.
+
+    The store gets it whole, so that it may be written twice. Later the store may not have the rollup
+    any more, as it is merged: what waits for longer is written by itself, with an id of its own.
+    """
+
+    def __init__(self, whole: Rollup, unwritten: Rollup, waits_since: float) -> None:
+        self.whole = whole
+        self.unwritten = unwritten
+        self.waits_since: float | None = waits_since
+        """None where nothing waits."""
+
+    def add(self, more: Rollup) -> None:
+        """Count more requests."""
+        is_new = self.unwritten is self.whole
+        self.whole = _join(self.whole, more)
+        if self.waits_since is None:
+            self.unwritten, self.waits_since = more, monotonic()
+        else:
+            self.unwritten = self.whole if is_new else _join(self.unwritten, more)
+
+    def note_written(self) -> None:
+        """Take note that the store has all of it."""
+        self.waits_since = None
+
+
+def _join(one: Rollup, more: Rollup) -> Rollup:
+    return merge((one, more), width_s=MINUTE, start=one.start, source=one.source, version=one.version)
 
 
 def _warn_of_lost_requests(count: int) -> None:

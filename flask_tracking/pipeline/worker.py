@@ -27,6 +27,7 @@ from .judged import Judged, judge
 from .minute_rollups import MinuteRollups
 from .processor import Processed, Processor
 from .rollup_delivery import RollupDelivery, find_table
+from .rollup_spool import RollupSpool
 from .server import threads_can_run
 from .spooling import SpoolWriter
 from .stats import Stats
@@ -60,6 +61,7 @@ class Worker(ABC):
         self._settings = settings
         self._exporter = exporter
         self._spool = spool
+        self._rollup_spool = None if spool is None else RollupSpool(spool)
         self._failures: Counter[str] = Counter() if failures is None else failures
         self._processor = Processor(settings, hooks)
         self._reset()
@@ -77,7 +79,7 @@ class Worker(ABC):
         self._counters = Counters(self._failures, counted)
         self._rollups: RollupDelivery | None = None
         if table is not None and counted is not None:
-            self._rollups = RollupDelivery(table, self._counters, counted)
+            self._rollups = RollupDelivery(table, self._counters, counted, self._rollup_spool)
         self._lock = self._counters.lock
         self._rules = ActiveRules(self._settings, self._exporter)
         self._begin_delivery()
@@ -203,12 +205,8 @@ class Worker(ABC):
 
     def _finish_rollups(self) -> None:
         """Store all rollups before the exporter is closed."""
-        unwritten = [] if self._rollups is None else self._rollups.finish()
-        if unwritten:
-            guard.logger.warning(
-                "Rollups were not stored in time; requests that are not counted: %d.",
-                sum(rollup.total.requests for rollup in unwritten),
-            )
+        if self._rollups is not None:
+            self._rollups.finish()
 
     def abandon(self) -> None:
         """Release everything that could keep the process from exiting."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -17,9 +19,11 @@ from flask_tracking.pipeline.counters import Counters
 from flask_tracking.pipeline.judged import Judged
 from flask_tracking.pipeline.minute_rollups import MinuteRollups
 from flask_tracking.pipeline.rollup_delivery import RollupDelivery
+from flask_tracking.pipeline.rollup_spool import RollupSpool
 from flask_tracking.pipeline.summary import summarise
 from flask_tracking.pipeline.worker import SyncWorker
 from flask_tracking.rollups.widths import MINUTE
+from flask_tracking.spool import Kind, Spool, Written
 
 from ..captures import make_capture
 
@@ -54,14 +58,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 class Sent:
     """A delivery, and what it has written."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, spool: Spool | None = None) -> None:
         self.clock = clock
         self.store = MemoryExporter()
         self.counters = Counters(rollups=MinuteRollups(None))
         counted = self.counters.rollups
         assert counted is not None
         self.counted = counted
-        self.delivery = RollupDelivery(self.store.rollups, self.counters, counted)
+        self.delivery = RollupDelivery(
+            self.store.rollups, self.counters, counted, RollupSpool(spool) if spool else None
+        )
 
     def count(self, requests: int = 1) -> None:
         """Count requests that end now."""
@@ -174,14 +180,89 @@ def test_outage(sent: Sent, caplog: pytest.LogCaptureFixture) -> None:
     assert lost and lost[0] == (2,)
 
 
-def test_finish(sent: Sent) -> None:
-    """At the end all is written at once; what cannot be is returned."""
+def test_finish(sent: Sent, caplog: pytest.LogCaptureFixture) -> None:
+    """At the end all is written at once; what cannot be is said."""
     sent.count(3)
     with mock.patch.object(sent.store.rollups, "_store", side_effect=ExportError("away")):
-        (left,) = sent.delivery.finish()
-    assert left.total.requests == 3
-    assert sent.delivery.finish() == []
+        sent.delivery.finish()
+    assert "Rollups were not stored in time; requests that are not counted: 3." in caplog.messages
+    sent.delivery.finish()
     assert sent.stored() == [3]
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """An empty spool."""
+    return Spool(str(tmp_path / "spool"), 10**6)
+
+
+def test_spool_at_the_end(clock: Clock, spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+    """What the store does not take at the end waits in the spool; any process sends it."""
+    first, second = Sent(clock, spool), Sent(clock, spool)
+    first.count(3)
+    with mock.patch.object(first.store.rollups, "_store", side_effect=ExportError("away")):
+        first.delivery.finish()
+    assert first.stored() == []
+    assert second.tend() == [3]
+    assert Sent(clock, spool).tend() == []
+    assert [one for one in caplog.messages if "not counted" in one] == []
+
+
+def test_spooled_part_of_a_minute(clock: Clock, spool: Spool) -> None:
+    """Of a stored minute only the rest is spooled: the minute may be merged before that is sent."""
+    first, second = Sent(clock, spool), Sent(clock, spool)
+    first.count(3)
+    assert first.tend() == [3]
+    for _ in range(2):
+        first.count(2)
+        with mock.patch.object(first.store.rollups, "_store", side_effect=ExportError("away")):
+            first.tend()
+    with mock.patch.object(first.store.rollups, "_store", side_effect=ExportError("away")):
+        first.delivery.finish()
+    later = datetime.fromtimestamp(clock.wall() + 5 * 3600, timezone.utc)
+    first.store.rollups.merge("me", later)
+    third = RollupDelivery(first.store.rollups, second.counters, second.counted, RollupSpool(spool))
+    third.tend(is_forced=True)
+    assert first.stored() == [4]
+    first.store.rollups.merge("me", later)
+    hours = first.store.rollups.find(RollupQuery(3600))
+    assert sum(one.total.requests for one in hours) == 7
+
+
+def test_outage_with_a_spool(clock: Clock, spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+    """What waits for longer than two hours goes to the spool, and is lost nowhere."""
+    sent = Sent(clock, spool)
+    with mock.patch.object(sent.store.rollups, "_store", side_effect=ExportError("away")):
+        for _ in range(125):
+            sent.count(2)
+            sent.tend(60)
+    assert sum(sent.tend(31)) == 250
+    assert [one for one in caplog.messages if "not counted" in one] == []
+
+
+def test_spool_that_cannot_be_written(
+    clock: Clock, spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the disk is full, too, the minutes stay in memory."""
+    sent = Sent(clock, spool)
+    sent.count(2)
+    with (
+        mock.patch.object(sent.store.rollups, "_store", side_effect=ExportError("away")),
+        mock.patch.object(Spool, "write", return_value=Written(False, (), "No space left")),
+    ):
+        sent.tend()
+        sent.delivery.finish()
+    assert "Rollups cannot be spooled: No space left" in caplog.messages
+    assert sent.tend(31) == [2]
+
+
+def test_damaged_files(clock: Clock, spool: Spool) -> None:
+    """What is no rollup in a file is left out."""
+    (folder := Spool(os.path.join(spool.path, "rollups"), 10**6)).write(Kind.ROUTINE, [b"x", b"\x05"])
+    sent = Sent(clock, spool)
+    sent.count()
+    assert sent.tend() == [1]
+    assert folder.waiting() == []
 
 
 def test_merging(sent: Sent) -> None:
@@ -263,6 +344,46 @@ def test_after_a_fork() -> None:
     worker.after_fork_in_child()
     worker.submit(make_capture())
     worker.flush(1)
+    assert count_stored(exporter) == 1
+
+
+@pytest.mark.parametrize("kind", [BatchWorker, SyncWorker])
+def test_end_while_the_store_is_away(kind: Any, spool: Spool) -> None:
+    """With a spool a process that ends meanwhile loses no count."""
+    exporter = MemoryExporter()
+    worker = kind(Settings(), exporter, spool=spool)
+    with mock.patch.object(exporter.rollups, "_store", side_effect=ExportError("away")):
+        worker.submit(make_capture())
+        worker.close(TIMEOUT_S)
+    assert count_stored(exporter) == 0
+    worker = kind(Settings(), exporter, spool=spool)
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert count_stored(exporter) == 2
+    worker.close(TIMEOUT_S)
+
+
+def test_end_while_the_store_hangs(spool: Spool) -> None:
+    """A call that does not come back keeps no count from the spool."""
+    exporter = MemoryExporter()
+    worker = BatchWorker(Settings(), exporter, spool=spool)
+    hanging, gone_on = threading.Event(), threading.Event()
+
+    def hang(*_: Any) -> int:
+        hanging.set()
+        gone_on.wait(TIMEOUT_S)
+        raise ExportError("away")
+
+    with mock.patch.object(exporter, "_store", side_effect=hang):
+        worker.submit(make_capture())
+        worker._flushes_asked += 1
+        worker._wake.set()
+        assert hanging.wait(TIMEOUT_S)
+        assert worker.close(1.0) is False
+        gone_on.set()
+        assert worker._thread is not None
+        worker._thread.join(TIMEOUT_S)
+    RollupSpool(spool).send(exporter.rollups.store)
     assert count_stored(exporter) == 1
 
 
