@@ -11,16 +11,19 @@ from flask.cli import AppGroup, FlaskGroup
 __all__ = ["is_command_running", "register"]
 
 _MODULES = {
+    "capacity": "retention",
     "curl": "reproduce",
     "har": "reproduce",
     "httpie": "reproduce",
     "init": "store",
     "keep": "kept",
     "list": "records",
+    "migrate": "retention",
     "pytest": "reproduce",
     "python": "reproduce",
     "redact": "redact",
     "overrides": "overrides",
+    "resize": "retention",
     "scrub": "scrub",
     "serve": "store",
     "show": "records",

@@ -15,6 +15,7 @@ from ..record import Record
 from ..record_summary import summarize
 from ..runtime.lifecycle import watch_forks
 from .memory_rollups import MemoryRollupTable
+from .retention import Usage
 from .store import Revise, Rewritten, Store, Tail, merge_newest
 
 __all__ = ["MemoryExporter"]
@@ -63,6 +64,24 @@ class MemoryExporter(Store):
         with self._lock:
             self._records.clear()
             self._kept.clear()
+
+    def describe(self) -> Sequence[str]:
+        """Say that nothing of it outlives the process."""
+        return ("the memory of this process",)
+
+    def measure(self) -> Sequence[Usage]:
+        """Return how many records it holds, of how many; their bytes are not counted."""
+        places = (("memory", self._records, self._max_records), ("kept", self._kept, self._max_kept))
+        with self._lock:
+            return [
+                Usage(
+                    name=name,
+                    records=len(held),
+                    max_records=most,
+                    oldest=min((one.date_created for one in held.values()), default=None),
+                )
+                for name, held, most in places
+            ]
 
     def _store(self, records: Sequence[Record]) -> int:
         with self._lock:

@@ -20,6 +20,7 @@ from ..record import Record
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import clean_text
 from .base import Exporter
+from .retention import Rebuilt, Resized, Usage
 from .rollup_table import RollupTable
 
 __all__ = [
@@ -146,6 +147,62 @@ class Store(Exporter):
     def _check(self) -> Iterable[Problem]:
         """Implement `check`; a raised `TrackingError` becomes a problem."""
         return ()
+
+    def describe(self) -> Sequence[str]:
+        """Return what is worth knowing of the store, a line each, like its kind, version and address.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+            NoDatabaseError: no database is configured.
+        """
+        return ()
+
+    def measure(self) -> Sequence[Usage]:
+        """Return how full each place of records is, that of all records first.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+            NoDatabaseError: no database is configured.
+        """
+        return ()
+
+    def resize(self, max_bytes: int | None = None, *, is_kept: bool = False) -> Resized | None:
+        """Give a place another bound, as long as that takes no copy of its records.
+
+        Args:
+            max_bytes: the new bound; None for that of the settings.
+            is_kept: the place of the kept records is meant, and not that of all.
+
+        Returns:
+            What the bounds are now; None where this store has none in bytes.
+
+        Raises:
+            TrackingError: the settings say that the place has no bound, or that there is none.
+            ExportError: the store cannot be reached, or refuses.
+        """
+        return None
+
+    def rebuild(
+        self, retention: str | None = None, max_bytes: int | None = None, *, is_kept: bool = False
+    ) -> Iterator[Rebuilt]:
+        """Copy a place into a new one of another kind or size, which takes its name.
+
+        Records that are written meanwhile are in the new one. It may be broken off and begun again.
+        What has no room in the new place are the oldest records.
+
+        Args:
+            retention: ``capped`` or ``ttl``; None for that of the settings.
+            max_bytes: the new bound; None for that of the settings.
+            is_kept: the place of the kept records is meant, and not that of all.
+
+        Returns:
+            What was done so far, after each batch; nothing where nothing is to be done.
+
+        Raises:
+            TrackingError: the settings say that the place has no bound, or that there is none.
+            ExportError: the store cannot be reached, or refuses. What was done stays done.
+        """
+        return iter(())
 
     @abstractmethod
     def get(self, record_id: ObjectId) -> Record | None:

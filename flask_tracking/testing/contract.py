@@ -256,6 +256,10 @@ def _assert_rollups(store: Store) -> None:
 def _assert_checks(store: Store) -> None:
     for place in store.prepare():
         _assert(bool(place.name), "a place must have a name:", place)
+    for usage in store.measure():
+        _assert(usage.records == 0, "measure() must count what is stored, and that is nothing:", usage)
+    for line in store.describe():
+        _assert(line == " ".join(line.split()), "describe() must return single lines:", line)
     for problem in store.check():
         _assert(bool(problem.what), "a problem must say what is wrong:", problem)
 

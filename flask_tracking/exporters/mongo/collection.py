@@ -61,6 +61,12 @@ class Plan:
     indexes: tuple[tuple[tuple[str, int], ...], ...] = ()
     """The indexes beside that of ``date_created``."""
 
+    @property
+    def resize_command(self) -> str:
+        """What gives the collection the size of the settings."""
+        is_kept = self.size_key == "TRACKING_KEPT_SIZE"
+        return "flask tracking resize --kept" if is_kept else "flask tracking resize"
+
 
 def plan_collections(settings: Settings) -> tuple[Plan, ...]:
     """Return the plans of the collection of all records and, if enabled, that of kept records."""
@@ -90,7 +96,7 @@ def ensure_collections(database: Database[Document], settings: Settings) -> tupl
     client: object = database.client
     if not isinstance(client, MongoClient):
         return (_STAND_IN,)
-    return tuple(_ensure_collection(database, plan) for plan in plan_collections(settings))
+    return tuple(ensure_collection(database, plan) for plan in plan_collections(settings))
 
 
 def inspect_collections(
@@ -112,11 +118,12 @@ def inspect_collections(
     )
 
 
-def _ensure_collection(database: Database[Document], plan: Plan) -> CollectionState:
-    options, refusal = _read_options(database, plan.name)
-    was_created = options is None and _create(database, plan)
+def ensure_collection(database: Database[Document], plan: Plan) -> CollectionState:
+    """Do what `ensure_collections` does, for one."""
+    options, refusal = read_options(database, plan.name)
+    was_created = options is None and create(database, plan)
     if options is None:
-        options, refusal = _read_options(database, plan.name)
+        options, refusal = read_options(database, plan.name)
     indexing = Indexing(database[plan.name])
     indexing.ensure(_wished_indexes(plan), plan.ttl_s)
     return _make_state(plan, options or {}, refusal, indexing, was_created)
@@ -125,7 +132,7 @@ def _ensure_collection(database: Database[Document], plan: Plan) -> CollectionSt
 def _inspect_collection(
     database: Database[Document], plan: Plan, refusals: Refusals | None
 ) -> CollectionState:
-    options, refusal = _read_options(database, plan.name)
+    options, refusal = read_options(database, plan.name)
     if options is None:
         missing = Problem(
             "warning",
@@ -179,7 +186,7 @@ def _find_problems(
             "Recording goes on; they cannot be compared with the settings",
         )
     elif plan.size_bytes is not None:
-        yield from _find_capped_problems(options, plan)
+        yield from find_capped_problems(options, plan)
     else:
         yield from _find_ttl_problems(options, plan, indexing)
 
@@ -189,7 +196,8 @@ def _capped_size(size_bytes: int) -> int:
     return -(-size_bytes // 256) * 256
 
 
-def _create(database: Database[Document], plan: Plan) -> bool:
+def create(database: Database[Document], plan: Plan) -> bool:
+    """Create a collection as planned, without its indexes; False where there is one of that name."""
     options: dict[str, Any] = {}
     if plan.size_bytes is not None:
         options = {"capped": True, "size": plan.size_bytes}
@@ -206,7 +214,7 @@ def _create(database: Database[Document], plan: Plan) -> bool:
     return True
 
 
-def _read_options(database: Database[Document], name: str) -> tuple[Document | None, str | None]:
+def read_options(database: Database[Document], name: str) -> tuple[Document | None, str | None]:
     """Return the options of a collection, or None if it does not exist.
 
     If the server refuses to show them, the collection exists: return no options, and the reason.
@@ -232,7 +240,8 @@ def _wished_indexes(plan: Plan) -> list[Index]:
     return wished
 
 
-def _find_capped_problems(options: Document, plan: Plan) -> Iterator[Problem]:
+def find_capped_problems(options: Document, plan: Plan) -> Iterator[Problem]:
+    """Yield what differs from a plan with a size."""
     name, size, most = plan.name, plan.size_bytes, plan.max_documents
     found_size, found_most = options.get("size"), options.get("max")
     if not options.get("capped"):
@@ -240,7 +249,7 @@ def _find_capped_problems(options: Document, plan: Plan) -> Iterator[Problem]:
             "warning",
             f"{name} is not capped and grows without bound",
             "To cap it",
-            f"db.runCommand({{convertToCapped: '{name}', size: {size}}})",
+            f"{plan.resize_command} --rebuild",
         )
         return
     if found_size != size:
@@ -248,14 +257,14 @@ def _find_capped_problems(options: Document, plan: Plan) -> Iterator[Problem]:
             "warning",
             f"{name} is capped at {found_size} bytes, {plan.size_key} is {size}",
             "To resize it",
-            f"db.runCommand({{collMod: '{name}', cappedSize: {size}}})",
+            plan.resize_command,
         )
     if most is not None and found_most not in (None, most):
         yield Problem(
             "warning",
             f"{name} is capped at {found_most} documents, TRACKING_MAX_DOCUMENTS is {most}",
             "To change it",
-            f"db.runCommand({{collMod: '{name}', cappedMax: {most}}})",
+            plan.resize_command,
         )
 
 
@@ -267,7 +276,8 @@ def _find_ttl_problems(options: Document, plan: Plan, indexing: Indexing) -> Ite
         yield Problem(
             "warning",
             f"{name} is capped, and nothing expires from a capped collection",
-            "Set TRACKING_RETENTION='capped', or name another TRACKING_COLLECTION",
+            "To convert it",
+            "flask tracking migrate --to ttl",
         )
     elif found == wanted or not indexing.names:
         return

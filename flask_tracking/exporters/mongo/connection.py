@@ -194,6 +194,12 @@ class Connection:
         return "MongoDB at " + ", ".join(f"{host}:{port}" for host, port in nodes)
 
 
+def is_stand_in(database: Database[Document]) -> bool:
+    """Tell whether an app's tests have put something else in the place of MongoDB, like mongomock."""
+    client: object = database.client
+    return not isinstance(client, MongoClient)
+
+
 def _leave_threads(client: MongoClient[Document]) -> None:
     """Keep PyMongo from waiting for the threads of `client`, which end by themselves or at exit."""
     for executor in _executors(client):

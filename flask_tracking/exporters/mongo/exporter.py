@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Names
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bson import ObjectId
 from pymongo import WriteConcern
@@ -27,6 +28,7 @@ from ...runtime.guard import call_foreign, warn_rarely
 from ...runtime.lifecycle import watch_forks
 from ...storable import CODEC, MAX_DOCUMENT_BYTES
 from ..base import CLOSE_S
+from ..retention import Rebuilt, Resized, Usage
 from ..store import Found, Problem, Revise, Rewritten, Store, Tail
 from ..stub import make_stub, warn_of_stub
 from . import overrides
@@ -45,7 +47,7 @@ from .rollups import MongoRollupTable
 from .search import Collections, Projection, Read, search
 
 if TYPE_CHECKING:
-    from .collection import CollectionState
+    from .collection import CollectionState, Plan
     from .indexes import Refusals
     from .tail import Position
 
@@ -54,6 +56,7 @@ __all__ = ["MongoExporter"]
 Document = dict[str, Any]
 Made = tuple[Record, Document | None]
 """A record and its document."""
+Answer = TypeVar("Answer")
 
 LOGIN_CODES = frozenset({11, 13, 18, 8000})
 READ_ONLY_CODES = frozenset({10107, 13435, 20})
@@ -133,13 +136,13 @@ class MongoExporter(Store):
 
     def _check(self) -> Iterator[Problem]:
         from .collection import inspect_collections
+        from .rebuilding import find_interrupted
 
         for state in self._call(inspect_collections, self._settings, self._refusals):
             yield from state.problems
+        yield from self._call(find_interrupted, self._settings)
 
-    def _call(
-        self, function: Callable[..., tuple[CollectionState, ...]], *arguments: Any
-    ) -> tuple[CollectionState, ...]:
+    def _call(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Call `function` with the database and `arguments`; errors quote the server's message."""
         from .indexes import read_words
 
@@ -212,6 +215,58 @@ class MongoExporter(Store):
             if stub.id not in lost:
                 warn_of_stub(stub.id, refused[stub.id])
         return lost
+
+    # Retention
+
+    def measure(self) -> Sequence[Usage]:
+        """Return how full the collections are, as far as they are there."""
+        from .resizing import measure
+
+        usages = [self._call(measure, name) for name in self._collection_names()]
+        return [usage for usage in usages if usage is not None]
+
+    def _collection_names(self) -> list[str]:
+        settings = self._settings
+        kept = [settings.kept_collection] if settings.kept_size_bytes else []
+        return [settings.collection, *kept]
+
+    def resize(self, max_bytes: int | None = None, *, is_kept: bool = False) -> Resized | None:
+        """Give a capped collection another size, and read it back."""
+        from .resizing import resize
+
+        plan = self._plan(None, max_bytes, is_kept=is_kept)
+        if plan.size_bytes is None:
+            raise TrackingError(
+                "TRACKING_RETENTION is 'ttl': records expire after TRACKING_TTL_S, and no size bounds "
+                "them. For one run `flask tracking migrate --to capped`, and change the setting."
+            )
+        return self._call(resize, plan)
+
+    def rebuild(
+        self, retention: str | None = None, max_bytes: int | None = None, *, is_kept: bool = False
+    ) -> Iterator[Rebuilt]:
+        """Copy a collection into a new one, which takes its name at once and fills up."""
+        from .rebuilding import TIMEOUT_S, Rebuilding
+
+        plan = self._plan(retention, max_bytes, is_kept=is_kept)
+        try:
+            self._connection.check_version()
+            yield from Rebuilding(self._connection.open(), plan).run()
+        except PyMongoError as error:
+            raise self._explain(error, TIMEOUT_S) from None
+
+    def _plan(self, retention: str | None, max_bytes: int | None, *, is_kept: bool) -> Plan:
+        from .collection import plan_collections
+
+        settings = self._settings
+        if is_kept and not settings.kept_size_bytes:
+            raise TrackingError("TRACKING_KEPT_SIZE is 0: no record is kept longer than others.")
+        changed: dict[str, Any] = {}
+        if retention is not None:
+            changed["retention"] = retention
+        if max_bytes is not None:
+            changed["kept_size_bytes" if is_kept else "table_size_bytes"] = max_bytes
+        return plan_collections(dataclasses.replace(settings, **changed))[is_kept]
 
     def rewrite(self, revise: Revise, version: str, *, is_dry_run: bool = False) -> Iterator[Rewritten]:
         """Replace all records by their revisions, including those of the kept collection."""

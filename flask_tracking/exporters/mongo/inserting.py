@@ -26,7 +26,7 @@ TOO_LONG = "too long or not encodable"
 class Refused(NamedTuple):
     """A document that the server refuses."""
 
-    document: Document
+    document: Any
     reason: str
 
 
@@ -53,7 +53,7 @@ def insert_documents(
         # Some servers accept a document longer than the collection, and evict all others for it.
         (refused if is_longer(document, max_bytes) else fitting).append(document)
     try:
-        refused += [one.document for one in _insert(collection, fitting)]
+        refused += [one.document for one in insert_once(collection, fitting)]
     except UNENCODABLE:
         refused = documents  # the error does not say which document caused it
     # A refused document may be accepted with its values escaped or without its bodies. Documents stored
@@ -62,11 +62,16 @@ def insert_documents(
     again = [document for document in storable if document is not None]
     sent = {document["_id"] for document in again}
     hopeless = {one["_id"]: TOO_LONG for one in refused if one["_id"] not in sent}
-    return hopeless | {one.document["_id"]: one.reason for one in _insert(collection, again)}
+    return hopeless | {one.document["_id"]: one.reason for one in insert_once(collection, again)}
 
 
-def _insert(collection: Collection[Document], documents: list[Document]) -> list[Refused]:
-    """Insert the documents that are not stored yet; return those that the server refuses."""
+def insert_once(collection: Collection[Any], documents: list[Any]) -> list[Refused]:
+    """Insert the documents that are not stored yet; return those that the server refuses.
+
+    Raises:
+        ExportError: the server could not store all of them, or not confirm it.
+        PyMongoError: as it comes.
+    """
     if not documents:
         return []
     try:

@@ -1,0 +1,250 @@
+"""How long records last: ``capacity`` tells it, ``resize`` and ``migrate`` change it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from ..config.settings import check_setting
+from ..errors import TrackingError
+from ..exporters.retention import Rebuilt, Resized, Usage
+from ..runtime.text import visible
+from .columns import Column, render_columns
+from .common import get_store, reports_errors
+from .sizes import format_size, parse_size
+
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C has ended."""
+FACTORS = (0.5, 1, 2, 5, 10)
+"""What other sizes are shown, as multiples of the size there is."""
+ORDINARY_SIZES = (100e6, 1e9, 10e9)
+"""What sizes are shown where no size bounds the records."""
+
+
+# Capacity
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with bytes and days.")
+@with_appcontext
+@reports_errors
+def capacity(as_json: bool) -> None:
+    """Say how many days of records fit, now and with other sizes.
+
+    The rate is the average since the oldest record.
+    """
+    now = datetime.now(timezone.utc)
+    usages = get_store().measure()
+    if as_json:
+        click.echo(json.dumps([_to_json(usage, now) for usage in usages], indent=2))
+        return
+    if not usages:
+        click.echo("Nothing is stored.")
+    for usage in usages:
+        click.echo("\n".join(_describe(usage, now)))
+
+
+def _to_json(usage: Usage, now: datetime) -> dict[str, Any]:
+    return {
+        "name": usage.name,
+        "records": usage.records,
+        "stored_bytes": usage.stored_bytes,
+        "index_bytes": usage.index_bytes,
+        "max_bytes": usage.max_bytes,
+        "max_records": usage.max_records,
+        "ttl_s": usage.ttl_s,
+        "oldest": usage.oldest and usage.oldest.isoformat(),
+        "bytes_per_record": usage.record_bytes,
+        "records_per_day": usage.records_per_day(now),
+        "days": usage.days_at(usage.max_bytes, now),
+        "sizes": [
+            {
+                "bytes": round(size),
+                "records": usage.records_at(size),
+                "days": usage.days_at(size, now),
+            }
+            for size in _choose_sizes(usage)
+        ],
+    }
+
+
+def _choose_sizes(usage: Usage) -> Sequence[float]:
+    if usage.record_bytes is None or usage.ttl_s is not None:
+        return ()
+    if usage.max_bytes is None:
+        return ORDINARY_SIZES
+    return [factor * usage.max_bytes for factor in FACTORS]
+
+
+def _describe(usage: Usage, now: datetime) -> Iterator[str]:
+    yield click.style(visible(usage.name), bold=True)
+    yield f"  {usage.records:,} records{_describe_bytes(usage)}"
+    rate = usage.records_per_day(now)
+    if rate is None:
+        yield "  The records span less than ten minutes, too little for a rate."
+    else:
+        yield f"  {_round(rate)} records per day, since {usage.oldest:%Y-%m-%d %H:%M} UTC"
+    yield from _describe_future(usage, now)
+    sizes = _choose_sizes(usage)
+    if sizes:
+        yield _render_sizes(usage, sizes, now)
+
+
+def _describe_bytes(usage: Usage) -> str:
+    if usage.record_bytes is None or usage.stored_bytes is None:
+        return ""
+    indexes = f", {format_size(usage.index_bytes)} of indexes" if usage.index_bytes else ""
+    return f", {format_size(usage.stored_bytes)}: {usage.record_bytes:,.0f} bytes per record{indexes}"
+
+
+def _describe_future(usage: Usage, now: datetime) -> Iterator[str]:
+    rate = usage.records_per_day(now)
+    days = usage.days_at(usage.max_bytes, now)
+    if usage.ttl_s is not None:
+        ttl_days = usage.ttl_s / 86_400
+        room = format_size(rate * ttl_days * usage.record_bytes) if rate and usage.record_bytes else ""
+        takes = f", which takes about {room} at this rate" if room else ""
+        yield f"  Records expire after {_format_days(ttl_days)}{takes}."
+    elif days is not None:
+        yield f"  Holds about {_format_days(days)} at this rate."
+    elif usage.max_bytes is None and usage.max_records is None:
+        yield "  Nothing bounds it."
+
+
+def _render_sizes(usage: Usage, sizes: Sequence[float], now: datetime) -> str:
+    records = [usage.records_at(size) or 0 for size in sizes]
+    days = [usage.days_at(size, now) for size in sizes]
+    columns = [
+        Column("  SIZE", [f"  {format_size(size)}" for size in sizes], is_number=True),
+        Column("RECORDS", [_round(one) for one in records], is_number=True),
+        Column("HOLDS", ["" if one is None else _format_days(one) for one in days], is_number=True),
+    ]
+    return render_columns(columns)
+
+
+def _format_days(days: float) -> str:
+    if days < 2:
+        return f"{days * 24:.2g} hours" if days * 24 < 99.5 else f"{days * 24:.0f} hours"
+    return f"{days:.2g} days" if days < 99.5 else f"{_round(days)} days"
+
+
+def _round(number: float) -> str:
+    """Return a count with two digits that mean something."""
+    digits = max(0, len(str(int(number))) - 3)
+    return f"{round(number, -digits):,.0f}"
+
+
+# Another size
+
+
+@click.command()
+@click.argument("size", required=False)
+@click.option("--kept", "is_kept", is_flag=True, help="Resize the collection of kept records.")
+@click.option("--rebuild", is_flag=True, help="Copy the records, if the server cannot resize in place.")
+@click.option("--yes", is_flag=True, help="Do not ask before records are dropped.")
+@with_appcontext
+@reports_errors
+def resize(size: str | None, is_kept: bool, rebuild: bool, yes: bool) -> None:
+    """Resize the capped collection.
+
+    SIZE is one like 500MB, 512MiB or 2GB; without it the size of the settings. The app goes on
+    recording. With --rebuild some records cannot be found until it is done; it is safe to interrupt
+    and repeat.
+    """
+    key = "TRACKING_KEPT_SIZE" if is_kept else "TRACKING_TABLE_SIZE"
+    max_bytes = None if size is None else check_setting(key, parse_size(size), shown_as="SIZE")
+    if max_bytes == 0:
+        raise TrackingError(
+            "SIZE is 0. To keep no records longer than others set TRACKING_KEPT_SIZE = 0."
+        )
+    store = get_store()
+    if not yes:
+        _ask(store.measure()[is_kept : is_kept + 1], max_bytes)
+    resized = store.resize(max_bytes, is_kept=is_kept)
+    if resized is None:
+        raise TrackingError(f"{type(store).__name__} has no size in bytes.")
+    if not resized.is_done and rebuild:
+        _rebuild(store.rebuild(None, max_bytes, is_kept=is_kept))
+        now = store.resize(max_bytes, is_kept=is_kept) or resized
+        resized = now._replace(old_bytes=resized.old_bytes)
+    _report(resized, key, size is not None)
+
+
+def _ask(usages: Sequence[Usage], max_bytes: int | None) -> None:
+    for usage in usages:
+        if max_bytes is not None and (usage.stored_bytes or 0) > max_bytes:
+            excess = 1 - max_bytes / (usage.stored_bytes or 1)
+            question = (
+                f"{visible(usage.name)} holds {format_size(usage.stored_bytes or 0)}. "
+                f"The oldest {excess:.0%} of its records will be dropped. Go on?"
+            )
+            click.confirm(question, abort=True)
+
+
+def _report(resized: Resized, key: str, is_given: bool) -> None:
+    name, found = visible(resized.name), resized.new_bytes
+    if not resized.is_done:
+        refusal = f" It says: {visible(resized.refusal)}." if resized.refusal else ""
+        raise TrackingError(
+            f"The server does not resize {name} in place.{refusal} To copy its records into a new "
+            "collection, while the app goes on recording, add --rebuild."
+        )
+    if resized.old_bytes == found:
+        click.echo(f"{name} is capped at {found:,} bytes.")
+    else:
+        before = "was not capped" if resized.old_bytes is None else f"was {resized.old_bytes:,} bytes"
+        click.echo(f"{name} is capped at {found:,} bytes now, it {before}.")
+    if is_given:
+        click.echo(f"Set {key} = {found} as well, or each start logs the difference.")
+
+
+# Another kind
+
+
+@click.command()
+@click.option("--to", "retention", required=True, type=click.Choice(["capped", "ttl"]))
+@with_appcontext
+@reports_errors
+def migrate(retention: str) -> None:
+    """Convert the collection: records expire, or are overwritten.
+
+    Set TRACKING_RETENTION and restart the app first. Safe to interrupt and repeat; until it is done
+    some records cannot be found.
+    """
+    store = get_store()
+    if not _rebuild(store.rebuild(retention)):
+        click.echo(f"Nothing to do: the records are stored as {retention} requires.")
+        return
+    click.echo(f"Set TRACKING_RETENTION = {retention!r}, if it is not set.")
+
+
+def _rebuild(steps: Iterator[Rebuilt]) -> bool:
+    """Follow a rebuild with a bar; False where there was nothing to do."""
+    step = next(steps, None)
+    if step is None:
+        return False
+    try:
+        with click.progressbar(length=step.stored, label=visible(step.name)) as bar:
+            last = step
+            for last in steps:
+                bar.update(last.looked_at - bar.pos)
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted. Run it again to copy the rest.", err=True)
+        raise SystemExit(INTERRUPTED) from None
+    click.echo(f"{last.copied:,} records were copied.")
+    if last.skipped:
+        click.echo(f"{last.skipped:,} of the oldest had no room.")
+    if last.left:
+        raise TrackingError(
+            f"{last.left:,} records were refused and are still in {visible(step.name)}_rebuild_…. "
+            "Look at them there, and drop that collection."
+        )
+    return True
+
+
+COMMANDS = (capacity, migrate, resize)

@@ -1,0 +1,232 @@
+"""Copy a collection into a new one of another kind or size, while records are being written.
+
+The old collection is renamed. No write can straddle that: each is in the old one or in the new one,
+which takes the name at once. Then the records are copied into it, the oldest first. The names of the
+collections are the only state: while there is a ``…_rebuild_1``, records are missing, and another run
+goes on.
+
+Copying first and renaming the new collection into place would hide fewer records meanwhile. But
+SecantusDB makes an ordinary collection of a capped one that is renamed, and MongoDB 6.0 and newer
+resize a capped collection without any copy.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pymongo
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference, WriteConcern
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from ...config import Settings
+from ...errors import ExportError
+from ..retention import Rebuilt
+from ..store import Problem
+from .collection import Plan, create, ensure_collection, find_capped_problems, read_options
+from .connection import is_stand_in
+from .inserting import insert_once
+
+Document = dict[str, Any]
+
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+NAMESPACE_NOT_FOUND = 26
+ATTEMPTS = 50
+"""How often the new collection is tried to be created before a write of others creates one."""
+BATCH_RECORDS = 1000
+BATCH_BYTES = 4 * 1024 * 1024
+TIMEOUT_S = 60.0
+"""Bounds each call to the database: a batch is more than a query."""
+SPARE = 20
+"""This part of a capped collection is left free for what others write between two measurements."""
+
+
+def find_sources(database: Database[Document], name: str) -> list[str]:
+    """Return what a collection is to be filled from, the oldest first: none where it is complete."""
+    pattern = re.compile(rf"{re.escape(name)}_rebuild_(\d+)")
+    matches = [match for one in database.list_collection_names() if (match := pattern.fullmatch(one))]
+    return [match[0] for match in sorted(matches, key=lambda match: int(match[1]))]
+
+
+def find_interrupted(database: Database[Document], settings: Settings) -> list[Problem]:
+    """Return a problem for each collection whose rebuild was not finished."""
+    if is_stand_in(database):
+        return []
+    commands = {
+        settings.collection: f"flask tracking migrate --to {settings.retention}",
+        settings.kept_collection: "flask tracking resize --kept --rebuild",
+    }
+    return [
+        Problem(
+            "warning",
+            f"Records of {name} are still in {', '.join(sources)}: a rebuild was interrupted",
+            "To finish it",
+            command,
+        )
+        for name, command in commands.items()
+        if (sources := find_sources(database, name))
+    ]
+
+
+class Rebuilding:
+    """One rebuild of one collection."""
+
+    def __init__(self, database: Database[Document], plan: Plan) -> None:
+        """Prepare; `run` does it.
+
+        Args:
+            database: where the collection is.
+            plan: what it is to become.
+        """
+        # A secondary may not know the last writes, and what is copied is dropped.
+        self._database = database.with_options(read_preference=ReadPreference.PRIMARY)
+        self._plan = plan
+        self._target: Collection[RawBSONDocument] = self._database[plan.name].with_options(
+            RAW, write_concern=WriteConcern(j=True)
+        )
+        self._done = Rebuilt(plan.name, 0)
+
+    def run(self) -> Iterator[Rebuilt]:
+        """Rebuild the collection, and say after each batch what was done; nothing where it is done.
+
+        Raises:
+            ExportError: others create the collection again and again.
+            PyMongoError: as it comes. What was done stays done.
+        """
+        if is_stand_in(self._database):
+            return
+        if not self._is_as_planned():
+            self._set_apart()
+            ensure_collection(self._database, self._plan)
+        sources = find_sources(self._database, self._plan.name)
+        if not sources:
+            return
+        sizes = [self._measure(name) for name in sources]
+        expected = _Size(sum(one.records for one in sizes), sum(one.bytes for one in sizes))
+        self._add(stored=expected.records)
+        room = _Room(self._plan, expected, lambda: self._measure(self._plan.name))
+        yield self._done
+        for name in sources:
+            left = self._done.left
+            yield from self._copy(name, room)
+            if self._done.left == left:
+                self._database[name].drop()
+
+    def _is_as_planned(self) -> bool:
+        options, _ = read_options(self._database, self._plan.name)
+        if options is None:
+            return False
+        if self._plan.size_bytes is None:
+            return not options.get("capped")
+        return not any(find_capped_problems(options, self._plan))
+
+    # A new collection in the place of the old one
+
+    def _set_apart(self) -> None:
+        for _ in range(ATTEMPTS):
+            self._rename_away()
+            if create(self._database, self._plan):
+                return
+            # A write came in between, and made an ordinary collection: its records are copied, too.
+        raise ExportError(
+            f"{self._plan.name} is created by others again and again. Run the command once more, "
+            "at a time of less traffic"
+        )
+
+    def _rename_away(self) -> None:
+        sources = find_sources(self._database, self._plan.name)
+        number = 1 + max((int(name.rpartition("_")[2]) for name in sources), default=0)
+        try:
+            self._database[self._plan.name].rename(f"{self._plan.name}_rebuild_{number}")
+        except OperationFailure as error:
+            if error.code != NAMESPACE_NOT_FOUND:  # an earlier run came as far as this
+                raise
+
+    # Copying
+
+    def _measure(self, name: str) -> _Size:
+        with pymongo.timeout(TIMEOUT_S):
+            stats = self._database.command("collStats", name)
+        return _Size(int(stats["count"]), int(stats["size"]))
+
+    def _copy(self, name: str, room: _Room) -> Iterator[Rebuilt]:
+        # In the order in which they were stored, so that the oldest are overwritten first again.
+        source = self._database[name].with_options(RAW)
+        with source.find(batch_size=BATCH_RECORDS) as cursor:
+            while batch := _read_batch(cursor):
+                fitting = [one for one in batch if room.takes(len(one.raw))]
+                with pymongo.timeout(TIMEOUT_S):
+                    refused = insert_once(self._target, fitting)
+                self._add(
+                    looked_at=len(batch),
+                    copied=len(fitting) - len(refused),
+                    left=len(refused),
+                    skipped=len(batch) - len(fitting),
+                )
+                yield self._done
+
+    def _add(self, **counts: int) -> None:
+        sums = {name: getattr(self._done, name) + count for name, count in counts.items()}
+        self._done = self._done._replace(**sums)
+
+
+class _Size(NamedTuple):
+    records: int
+    bytes: int
+
+
+class _Room:
+    """Leaves out the oldest records where all would overwrite what is written meanwhile."""
+
+    def __init__(self, plan: Plan, expected: _Size, measure: Callable[[], _Size]) -> None:
+        """Take the bounds.
+
+        Args:
+            plan: of the new collection.
+            expected: what is to be copied.
+            measure: returns what is in the new collection.
+        """
+        self._bounds = (plan.max_documents, plan.size_bytes)
+        self._left = expected
+        self._measure = measure
+        self._free = (math.inf, math.inf)
+        self._unmeasured = math.inf
+
+    def takes(self, size: int) -> bool:
+        """Tell whether there is room for the next record, of `size` bytes, and all behind it."""
+        if self._bounds == (None, None):
+            return True
+        if self._unmeasured > (self._bounds[1] or 0) / SPARE:
+            self._look()
+        has_room = all(left <= free for left, free in zip(self._left, self._free, strict=True))
+        self._left = _Size(self._left.records - 1, self._left.bytes - size)
+        if has_room:
+            self._unmeasured += size
+            self._free = (self._free[0] - 1, self._free[1] - size)
+        return has_room
+
+    def _look(self) -> None:
+        self._unmeasured = 0
+        records, size = (
+            math.inf if bound is None else bound * (1 - 1 / SPARE) - used
+            for bound, used in zip(self._bounds, self._measure(), strict=True)
+        )
+        self._free = (records, size)
+
+
+def _read_batch(cursor: Any) -> Sequence[RawBSONDocument]:
+    batch: list[RawBSONDocument] = []
+    size = 0
+    with pymongo.timeout(TIMEOUT_S):
+        for document in cursor:
+            batch.append(document)
+            size += len(document.raw)
+            if len(batch) >= BATCH_RECORDS or size >= BATCH_BYTES:
+                break
+    return batch

@@ -1,0 +1,79 @@
+"""How full the collections are, and another size for a capped one where it stands."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from ...filters import FIRST
+from ..retention import Resized, Usage
+from .codec import for_reading
+from .collection import Plan, find_capped_problems, read_options
+from .connection import is_stand_in
+from .indexes import Indexing, read_refusal
+
+Document = dict[str, Any]
+
+OLDEST_FIRST = [("date_created", 1)]
+
+
+def measure(database: Database[Document], name: str) -> Usage | None:
+    """Return how full a collection is; None where there is none of that name."""
+    options = None if is_stand_in(database) else read_options(database, name)[0]
+    if options is None:
+        return None
+    stats = database.command("collStats", name)
+    indexing = Indexing(database[name])
+    indexing.read()
+    return Usage(
+        name=name,
+        records=int(stats["count"]),
+        stored_bytes=int(stats["size"]),
+        index_bytes=int(stats.get("totalIndexSize", 0)),
+        max_bytes=options.get("size"),
+        # What the server calls no bound is a number as well.
+        max_records=options.get("max") or None,
+        ttl_s=indexing.ttl_s,
+        oldest=_find_oldest(database, name),
+    )
+
+
+def _find_oldest(database: Database[Document], name: str) -> datetime | None:
+    query = {"date_created": {"$gte": FIRST}}
+    found = for_reading(database[name]).find_one(query, {"date_created": True}, sort=OLDEST_FIRST)
+    oldest = found and found["date_created"]
+    return oldest if isinstance(oldest, datetime) else None
+
+
+def resize(database: Database[Document], plan: Plan) -> Resized | None:
+    """Give a capped collection the planned bounds, and read them back.
+
+    MongoDB 6.0 and newer do so. Others refuse, or answer that it is done and do nothing.
+    """
+    if is_stand_in(database):
+        return None
+    before, _ = read_options(database, plan.name)
+    refusal = ""
+    if before is not None and before.get("capped"):
+        refusal = _change(database, plan)
+    after, unseen = read_options(database, plan.name)
+    return Resized(
+        plan.name,
+        (before or {}).get("size"),
+        (after or {}).get("size"),
+        is_done=after is not None and not any(find_capped_problems(after, plan)),
+        refusal=refusal or unseen or "",
+    )
+
+
+def _change(database: Database[Document], plan: Plan) -> str:
+    bounds = {"cappedSize": plan.size_bytes, "cappedMax": plan.max_documents}
+    command = {name: bound for name, bound in bounds.items() if bound is not None}
+    try:
+        database.command({"collMod": plan.name, **command})
+    except OperationFailure as error:
+        return read_refusal(error)
+    return ""

@@ -1,0 +1,311 @@
+"""``capacity``, ``resize`` and ``migrate``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from pymongo.database import Database
+
+from flask_tracking import MemoryExporter, Tracking, TrackingError
+from flask_tracking.cli.sizes import format_size, parse_size
+from flask_tracking.exporters.retention import Rebuilt, Resized, Usage
+
+from ..captures import make_record
+
+Document = dict[str, Any]
+Invoke = Callable[..., Result]
+
+NOW = datetime.now(timezone.utc)
+FULL = Usage(
+    name="tracking",
+    records=46_000,
+    stored_bytes=104_857_600,
+    index_bytes=2_500_000,
+    max_bytes=104_857_600,
+    max_records=1_000_000,
+    oldest=NOW - timedelta(days=10),
+)
+
+
+@pytest.fixture
+def stored(app: Flask, database_uri: str) -> Iterator[Flask]:
+    """An app that stores into a real database."""
+    app.config.update(TRACKING_MONGODB_URI=database_uri, TRACKING_TABLE_SIZE=1_048_576)
+    tracking = Tracking(app)
+    yield app
+    tracking.close(5)
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("104857600", 104_857_600),
+        ("500MB", 500_000_000),
+        ("500 mb", 500_000_000),
+        ("512MiB", 512 * 2**20),
+        ("1.5GiB", 1_610_612_736),
+        ("2GB", 2_000_000_000),
+        ("1tb", 10**12),
+        ("4096B", 4096),
+    ],
+)
+def test_sizes(text: str, size: int) -> None:
+    """A size is written with the units of ten or of two, or as bytes."""
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1MB", "5XB", "1e9", "1.5.5GB", "0x10", "1M", "9" * 30])
+def test_wrong_sizes(text: str) -> None:
+    """Anything else is refused with an example."""
+    with pytest.raises(TrackingError, match="expected bytes, or one like 500MB"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1 kB"), (104_857_600, "105 MB"), (1.5e9, "1.5 GB"),
+     (999_900_000, "1 GB"), (3e12, "3 TB"), (5e15, "5,000 TB")],
+)  # fmt: skip
+def test_format_size(size: float, text: str) -> None:
+    """A size is shown with three digits."""
+    assert format_size(size) == text
+
+
+# Capacity
+
+
+def test_capacity(
+    app: Flask, invoke: Invoke, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says how long records last now, and with other sizes."""
+    monkeypatch.setattr(memory, "measure", lambda: [FULL])
+    Tracking(app, exporter=memory)
+    lines = invoke("capacity").output.splitlines()
+    assert lines[:2] == [
+        "tracking",
+        "  46,000 records, 105 MB: 2,280 bytes per record, 2.5 MB of indexes",
+    ]
+    assert lines[2].startswith("  4,600 records per day, since ")
+    assert lines[3:] == [
+        "  Holds about 10 days at this rate.",
+        "     SIZE  RECORDS     HOLDS",
+        "  52.4 MB   23,000    5 days",
+        "   105 MB   46,000   10 days",
+        "   210 MB   92,000   20 days",
+        "   524 MB  230,000   50 days",
+        "  1.05 GB  460,000  100 days",
+    ]
+
+
+def test_capacity_as_json(
+    app: Flask, invoke: Invoke, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same as numbers."""
+    monkeypatch.setattr(memory, "measure", lambda: [FULL])
+    Tracking(app, exporter=memory)
+    (usage,) = json.loads(invoke("capacity", "--json").output)
+    assert usage["records_per_day"] == pytest.approx(4600, rel=0.01)
+    assert usage["days"] == pytest.approx(10, rel=0.01)
+    assert [one["bytes"] for one in usage["sizes"]][1] == FULL.max_bytes
+
+
+def test_capacity_of_records_that_expire(
+    app: Flask, invoke: Invoke, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ttl it says what the records will take."""
+    usage = Usage(
+        name="tracking", records=1000, stored_bytes=2_000_000, ttl_s=604_800,
+        oldest=NOW - timedelta(days=1),
+    )  # fmt: skip
+    monkeypatch.setattr(memory, "measure", lambda: [usage])
+    Tracking(app, exporter=memory)
+    output = invoke("capacity").output
+    assert "Records expire after 7 days, which takes about 14 MB at this rate." in output
+
+
+@pytest.mark.parametrize(
+    ("usage", "said"),
+    [
+        (Usage(name="a", records=0), "The records span less than ten minutes"),
+        (Usage(name="a", records=5, oldest=NOW - timedelta(days=1)), "Nothing bounds it."),
+        (
+            Usage(name="a", records=24, max_records=48, oldest=NOW - timedelta(days=1)),
+            "Holds about 2 days at this rate.",
+        ),
+        (
+            Usage(name="a", records=24, max_records=24, oldest=NOW - timedelta(hours=12)),
+            "Holds about 12 hours at this rate.",
+        ),
+        (
+            Usage(name="a", records=24, stored_bytes=24_000, oldest=NOW - timedelta(days=1)),
+            "1 GB   1,000,000   41,700 days",
+        ),
+    ],
+)
+def test_capacity_of_little(
+    app: Flask,
+    invoke: Invoke,
+    memory: MemoryExporter,
+    monkeypatch: pytest.MonkeyPatch,
+    usage: Usage,
+    said: str,
+) -> None:
+    """What is not known is not made up."""
+    monkeypatch.setattr(memory, "measure", lambda: [usage])
+    Tracking(app, exporter=memory)
+    assert said in invoke("capacity").output
+
+
+def test_capacity_of_nothing(app: Flask, invoke: Invoke, database_uri: str) -> None:
+    """Before anything is stored there is nothing to measure."""
+    app.config["TRACKING_MONGODB_URI"] = database_uri
+    Tracking(app)
+    assert invoke("capacity").output == "Nothing is stored.\n"
+
+
+# Resize
+
+
+def test_resize(stored: Flask, invoke: Invoke, database: Database[Document]) -> None:
+    """Where the server does not resize in place it says so, and --rebuild does it."""
+    tracked = stored.extensions["tracking"]
+    tracked.exporter.export([make_record() for _ in range(10)])
+    first = invoke("resize", "2MiB")
+    if database["tracking"].options()["size"] != 2_097_152:
+        assert first.exit_code == 1
+        assert "The server does not resize tracking in place." in first.stderr
+        assert "add --rebuild" in first.stderr
+        first = invoke("resize", "2MiB", "--rebuild")
+        assert "10 records were copied." in first.output
+    assert first.exit_code == 0
+    assert first.output.splitlines()[-2:] == [
+        "tracking is capped at 2,097,152 bytes now, it was 1,048,576 bytes.",
+        "Set TRACKING_TABLE_SIZE = 2097152 as well, or each start logs the difference.",
+    ]
+    assert database["tracking"].options()["size"] == 2_097_152
+    assert database["tracking"].count_documents({}) == 10
+    again = invoke("resize", "2MiB").output.splitlines()
+    assert again[0] == "tracking is capped at 2,097,152 bytes."
+
+
+def test_resize_to_the_settings(stored: Flask, invoke: Invoke, database: Database[Document]) -> None:
+    """Without a size it is that of the settings, and there is nothing to set then."""
+    database.create_collection("tracking_kept", capped=True, size=8192)
+    output = invoke("resize", "--kept", "--rebuild").output
+    assert output.splitlines()[-1] == (
+        "tracking_kept is capped at 20,971,520 bytes now, it was 8,192 bytes."
+    )
+    assert database["tracking_kept"].options()["size"] == 20_971_520
+
+
+def test_resize_asks_before_records_are_dropped(
+    app: Flask, invoke: Invoke, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A smaller size than what is stored is asked about, unless that is answered by --yes."""
+    sizes: list[int] = []
+
+    def resize(max_bytes: int, *, is_kept: bool) -> Resized:
+        sizes.append(max_bytes)
+        return Resized("tracking", 104_857_600, max_bytes, True)
+
+    monkeypatch.setattr(memory, "measure", lambda: [FULL])
+    monkeypatch.setattr(memory, "resize", resize)
+    Tracking(app, exporter=memory)
+    result = invoke("resize", "52428800")
+    assert (result.exit_code, sizes) == (1, [])
+    assert (
+        "tracking holds 105 MB. The oldest 50% of its records will be dropped. Go on?" in result.output
+    )
+    assert invoke("resize", "52428800", "--yes").exit_code == 0
+    assert sizes == [52_428_800]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["12"], "SIZE is 12, but it wants a whole number of 4096 or more."),
+        (["0", "--kept"], "SIZE is 0. To keep no records longer than others"),
+        (["lots"], "Invalid size 'lots'"),
+        (["5MB"], "MemoryExporter has no size in bytes."),
+    ],
+)
+def test_resize_that_cannot_be(
+    app: Flask, invoke: Invoke, tracking: Tracking, arguments: list[str], said: str
+) -> None:
+    """A size that cannot be is refused in one line, and so is a store without one."""
+    result = invoke("resize", *arguments)
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_resize_with_the_reason_of_a_refusal(
+    app: Flask, invoke: Invoke, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's words are shown, and nothing of them is obeyed."""
+    resized = Resized("tracking", 8192, 8192, False, "no \x1b[2J")
+    monkeypatch.setattr(memory, "resize", lambda *_, **__: resized)
+    Tracking(app, exporter=memory)
+    assert "It says: no \\x1b[2J." in invoke("resize", "5MB").stderr
+
+
+# Migrate
+
+
+def test_migrate(app: Flask, invoke: Invoke, database_uri: str, database: Database[Document]) -> None:
+    """A capped collection becomes one whose records expire; the second time there is nothing to do."""
+    app.config.update(TRACKING_MONGODB_URI=database_uri, TRACKING_TTL_S=3600)
+    tracking = Tracking(app)
+    app.extensions["tracking"].exporter.export([make_record() for _ in range(10)])
+    result = invoke("migrate", "--to", "ttl")
+    assert result.output.splitlines()[-2:] == [
+        "10 records were copied.",
+        "Set TRACKING_RETENTION = 'ttl', if it is not set.",
+    ]
+    assert database["tracking"].options() == {}
+    assert invoke("migrate", "--to", "ttl").output.startswith("Nothing to do")
+    tracking.close(5)
+
+
+def make_steps(*steps: Rebuilt | BaseException) -> Callable[..., Iterator[Rebuilt]]:
+    """Return what stands for `Store.rebuild`."""
+
+    def rebuild(*_: Any, **__: Any) -> Iterator[Rebuilt]:
+        for step in steps:
+            if isinstance(step, BaseException):
+                raise step
+            yield step
+
+    return rebuild
+
+
+def test_migrate_that_is_interrupted(
+    app: Flask, invoke: Invoke, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends it with the code of an interruption, and it says how to go on."""
+    monkeypatch.setattr(memory, "rebuild", make_steps(Rebuilt("tracking", 9), KeyboardInterrupt()))
+    Tracking(app, exporter=memory)
+    result = invoke("migrate", "--to", "ttl")
+    assert result.exit_code == 130
+    assert "Interrupted. Run it again to copy the rest." in result.stderr
+
+
+def test_migrate_that_leaves_records(
+    app: Flask, invoke: Invoke, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records that had no room are counted; records that were refused are an error."""
+    last = Rebuilt("tracking", 9, looked_at=9, copied=6, left=1, skipped=2)
+    monkeypatch.setattr(memory, "rebuild", make_steps(Rebuilt("tracking", 9), last))
+    Tracking(app, exporter=memory)
+    result = invoke("migrate", "--to", "capped")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-2:] == ["6 records were copied.", "2 of the oldest had no room."]
+    assert "1 records were refused and are still in tracking_rebuild_…." in result.stderr
