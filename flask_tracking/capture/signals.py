@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Request, got_request_exception, request, request_finished, request_started
 from werkzeug.exceptions import HTTPException
 
-from ..config import tracking_keys
+from ..config import find_changed_keys
 from ..registry import EXTENSION_KEY
 from ..runtime.guard import harmless, report_failure, warn_rarely
 from .bypass import warn_of_bypass
@@ -236,10 +236,7 @@ def _check_config(app: Flask, tracked: TrackedApp) -> None:
     loaded = getattr(sys.modules.get("flask_login"), "user_loaded_from_request", None)
     if loaded is not None:
         loaded.connect(_on_user_loaded, app)
-    now = tracking_keys(app.config)
-    changed = sorted(
-        key for key in now.keys() | tracked.config.keys() if now.get(key) != tracked.config.get(key)
-    )
+    changed = find_changed_keys(tracked.config, app.config)
     if changed:
         warn_rarely(
             "changed settings",

@@ -13,6 +13,7 @@ __all__ = ["is_command_running", "register"]
 _MODULES = {
     "capacity": "retention",
     "curl": "reproduce",
+    "doctor": "doctor",
     "har": "reproduce",
     "httpie": "reproduce",
     "init": "store",

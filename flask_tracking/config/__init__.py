@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
-from .settings import MAX_BODY_BYTES, TEXT_CONTENT_TYPES, Settings, check_setting, tracking_keys
+from .settings import (
+    MAX_BODY_BYTES,
+    TEXT_CONTENT_TYPES,
+    Settings,
+    check_setting,
+    find_changed_keys,
+    tracking_keys,
+)
 
-__all__ = ["MAX_BODY_BYTES", "TEXT_CONTENT_TYPES", "Settings", "check_setting", "tracking_keys"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "TEXT_CONTENT_TYPES",
+    "Settings",
+    "check_setting",
+    "find_changed_keys",
+    "tracking_keys",
+]

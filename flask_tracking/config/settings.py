@@ -678,6 +678,17 @@ def tracking_keys(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key.startswith(PREFIX)}
 
 
+def find_changed_keys(before: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """Return the ``TRACKING_*`` keys of `config` that are not as they were, sorted.
+
+    Args:
+        before: what `tracking_keys` returned.
+        config: ``app.config`` as it is now.
+    """
+    now = tracking_keys(config)
+    return sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
+
+
 def _shown(key: str, value: Any) -> str:
     # A URI may contain a password, so the message does not quote it.
     if key == "TRACKING_MONGODB_URI":

@@ -299,6 +299,7 @@ def test_records_that_are_refused_stay(
     records = make_records(3)
     exporter = make(table_size_bytes=2**20)
     exporter.export(records)
+
     def refuse_one(collection: Any, documents: list[Any]) -> list[Refused]:
         taken = [one for one in documents if one["_id"] != records[1].id]
         insert_once(collection, taken)

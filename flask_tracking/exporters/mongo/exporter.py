@@ -134,10 +134,18 @@ class MongoExporter(Store):
         self._refusals = {state.name: state.refusals for state in states}
         return states
 
+    def describe(self) -> Sequence[str]:
+        """Return the kind, version and address of the server."""
+        from .health import describe
+
+        return self._call(describe, self._connection.where())
+
     def _check(self) -> Iterator[Problem]:
         from .collection import inspect_collections
+        from .health import find_problems
         from .rebuilding import find_interrupted
 
+        yield from self._call(find_problems, self._settings, self._connection.where())
         for state in self._call(inspect_collections, self._settings, self._refusals):
             yield from state.problems
         yield from self._call(find_interrupted, self._settings)

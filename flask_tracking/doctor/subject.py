@@ -1,0 +1,46 @@
+"""What is examined: an app, what tracks it, and a sample of its records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from flask import Flask
+
+from ..config import Settings
+from ..exporters.store import Problem, Store
+from ..filters import Filter
+from ..queries import find_newest
+from ..record import Record
+from ..registry import TrackedApp
+
+SAMPLE = 200
+"""How many of the newest records are looked at."""
+
+Findings = Iterator[Problem | str]
+"""Problems, and as text what is worth knowing although it is none, a line each."""
+
+
+@dataclass
+class Subject:
+    """One app under examination."""
+
+    app: Flask
+    tracked: TrackedApp
+    store: Store
+    """Where its records are. That it answers is for the first check to see."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the app."""
+        return self.tracked.settings
+
+    @cached_property
+    def sample(self) -> list[Record]:
+        """The newest records, read once.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+        """
+        return find_newest(self.store, Filter(), SAMPLE)

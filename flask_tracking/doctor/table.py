@@ -1,0 +1,83 @@
+"""All checks in their order. A new one is a function and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from ..errors import ExportError, NoDatabaseError, TrackingError
+from ..exporters.store import Problem
+from .process import check_capture, check_settings, check_speed, check_threads
+from .records import check_proxy, check_records, check_secrets
+from .storage import check_store
+from .subject import Findings, Subject
+
+Level = Literal["ok", "warning", "error", "skipped"]
+
+
+class Check(NamedTuple):
+    """One thing to look at."""
+
+    name: str
+    run: Callable[[Subject], Findings]
+    reads_store: bool = False
+    """True where it is skipped while the store does not answer."""
+
+
+CHECKS: Sequence[Check] = (
+    Check("store", check_store),
+    Check("settings", check_settings),
+    Check("capture", check_capture),
+    Check("threads", check_threads, reads_store=True),
+    Check("records", check_records, reads_store=True),
+    Check("proxy", check_proxy, reads_store=True),
+    Check("secrets", check_secrets, reads_store=True),
+    Check("speed", check_speed),
+)
+
+
+class Checked(NamedTuple):
+    """What a check has found."""
+
+    name: str
+    problems: tuple[Problem, ...] = ()
+    facts: tuple[str, ...] = ()
+    """What is worth knowing and no problem, a line each."""
+    is_skipped: bool = False
+    """True where the store does not answer, and the check needs it."""
+
+    @property
+    def level(self) -> Level:
+        """The worst of it."""
+        if self.is_skipped:
+            return "skipped"
+        levels = {problem.level for problem in self.problems}
+        return "error" if "error" in levels else "warning" if levels else "ok"
+
+
+def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Checked]:
+    """Run the checks in their order, and change nothing.
+
+    Args:
+        subject: what is examined.
+        checks: the checks.
+
+    Returns:
+        What each found, as soon as it is known.
+    """
+    is_away = False
+    for check in checks:
+        if is_away and check.reads_store:
+            yield Checked(check.name, is_skipped=True)
+            continue
+        findings: list[Problem | str] = []
+        try:
+            findings += check.run(subject)
+        except TrackingError as error:
+            is_away = is_away or isinstance(error, (ExportError, NoDatabaseError))
+            findings.append(Problem("error", str(error).removesuffix(".")))
+        yield Checked(
+            check.name,
+            tuple(one for one in findings if isinstance(one, Problem)),
+            tuple(one for one in findings if isinstance(one, str)),
+        )

@@ -1,0 +1,100 @@
+"""``doctor``, as it is printed and as it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from pymongo.database import Database
+
+from flask_tracking import MemoryExporter, Tracking
+from flask_tracking.exporters.store import Problem
+
+from ..servers import free_port
+
+Document = dict[str, Any]
+Invoke = Callable[..., Result]
+
+
+def test_app_in_order(invoke: Invoke, tracking: Tracking) -> None:
+    """Without problems it ends with status 0, a line for each check."""
+    result = invoke("doctor")
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert lines[0] == "ok       store     the memory of this process"
+    assert lines[1] == "ok       settings"
+    assert lines[-1] == "No problems found."
+
+
+def test_problems(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
+    """Each problem is printed with its fix; nothing of it is obeyed; an error is status 1."""
+    found = [Problem("error", "no \x1b[2J room", "Make some", "df"), Problem("warning", "late")]
+    memory.check = lambda: found  # type: ignore[method-assign]
+    result = invoke("doctor")
+    assert result.exit_code == 1
+    assert result.output.splitlines()[:4] == [
+        "error    store     the memory of this process",
+        "                   no \\x1b[2J room.",
+        "                   Make some: df",
+        "                   late.",
+    ]
+    assert result.output.splitlines()[-1] == "1 error, 1 warning."
+
+
+@pytest.mark.parametrize(("level", "status"), [("error", 0), ("warning", 1)])
+def test_warnings(
+    invoke: Invoke, tracking: Tracking, memory: MemoryExporter, level: str, status: int
+) -> None:
+    """Warnings fail the command where that is asked for."""
+    memory.check = lambda: [Problem("warning", "late")] * 2  # type: ignore[method-assign]
+    result = invoke("doctor", "--fail-level", level)
+    assert result.exit_code == status
+    assert result.output.endswith("0 errors, 2 warnings.\n")
+
+
+def test_json(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
+    """For programs it is one object."""
+    memory.check = lambda: [Problem("warning", "late", "Hurry")]  # type: ignore[method-assign]
+    result = invoke("doctor", "--json")
+    answer = json.loads(result.output)
+    assert answer["level"] == "warning"
+    assert answer["checks"][0] == {
+        "name": "store",
+        "level": "warning",
+        "problems": [{"level": "warning", "what": "late", "fix": "Hurry", "command": ""}],
+        "facts": ["the memory of this process"],
+    }
+
+
+@pytest.mark.integration
+def test_database_is_away(app: Flask, invoke: Invoke) -> None:
+    """A database that is away is one error; what needs it is skipped."""
+    app.config.update(
+        TRACKING_MONGODB_URI=f"mongodb://127.0.0.1:{free_port()}/x", TRACKING_EXPORT_TIMEOUT_S=0.2
+    )
+    Tracking(app)
+    result = invoke("doctor")
+    assert result.exit_code == 1
+    assert "does not answer within 0.2 s" in result.output.splitlines()[0]
+    assert "skipped  secrets   the store does not answer" in result.output.splitlines()
+
+
+def test_real_database(
+    app: Flask, invoke: Invoke, database_uri: str, database: Database[Document]
+) -> None:
+    """It names the server, and what of the collections differs from the settings."""
+    app.config["TRACKING_MONGODB_URI"] = database_uri
+    tracking = Tracking(app)
+    database.create_collection("tracking", capped=True, size=8192)
+    result = invoke("doctor")
+    lines = result.output.splitlines()
+    assert lines[0].startswith("warning  store     MongoDB at 127.0.0.1:")
+    said = [line.strip() for line in lines]
+    at = said.index("tracking is capped at 8192 bytes, TRACKING_TABLE_SIZE is 104857600.")
+    assert said[at + 1] == "To resize it: flask tracking resize"
+    assert result.exit_code == 0
+    tracking.close(5)

@@ -1,0 +1,313 @@
+"""The checks of ``flask tracking doctor``: on an app that has a problem, and on one without."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from importlib import metadata
+from types import SimpleNamespace
+from typing import Any
+
+import bson
+import pytest
+from flask import Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from flask_tracking import ExportError, MemoryExporter, Record, Tracking
+from flask_tracking.doctor import CHECKS, Check, Checked, Subject, examine
+from flask_tracking.doctor.process import check_capture, check_settings, check_speed, check_threads
+from flask_tracking.doctor.records import check_proxy, check_records, check_secrets
+from flask_tracking.doctor.subject import Findings
+from flask_tracking.exporters.store import Problem
+
+from ..captures import make_record
+
+Ask = Callable[[Callable[[Subject], Findings]], list[Problem | str]]
+
+
+@pytest.fixture
+def subject(app: Flask, tracking: Tracking, memory: MemoryExporter) -> Subject:
+    """An app that stores into memory."""
+    return Subject(app, app.extensions["tracking"], memory)
+
+
+@pytest.fixture
+def ask(subject: Subject) -> Ask:
+    """Run a check on `subject`, and return what it finds."""
+    return lambda check: list(check(subject))
+
+
+def track(app: Flask, memory: MemoryExporter) -> Subject:
+    """Track `app` with its settings as they are."""
+    Tracking(app, exporter=memory)
+    return Subject(app, app.extensions["tracking"], memory)
+
+
+def whats(findings: Iterator[Problem | str] | list[Problem | str]) -> list[str]:
+    """Return what the problems are."""
+    return [one.what for one in findings if isinstance(one, Problem)]
+
+
+def record(**parts: Any) -> Record:
+    """Make a record that arrives now."""
+    return dataclasses.replace(make_record(), date_created=datetime.now(timezone.utc), **parts)
+
+
+# The table
+
+
+def test_app_in_order(subject: Subject, memory: MemoryExporter) -> None:
+    """An app that is set up well has no problems, and each check says so."""
+    memory.export([record()])
+    checked = list(examine(subject))
+    assert [one.name for one in checked] == [check.name for check in CHECKS]
+    assert {one.level for one in checked} == {"ok"}, checked
+
+
+def test_names_are_different() -> None:
+    """A check is known by its name."""
+    names = [check.name for check in CHECKS]
+    assert len(set(names)) == len(names)
+    assert all(check.run.__doc__ for check in CHECKS)
+
+
+def test_store_that_does_not_answer(
+    subject: Subject, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is one error; checks that read records are skipped, others are not."""
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise ExportError("MongoDB at a:1 cannot be reached.")
+
+    monkeypatch.setattr(memory, "describe", refuse)
+    checked = {one.name: one for one in examine(subject)}
+    assert checked["store"].level == "error"
+    assert whats(list(checked["store"].problems)) == ["MongoDB at a:1 cannot be reached"]
+    assert {name for name, one in checked.items() if one.is_skipped} == {
+        "threads", "records", "proxy", "secrets"
+    }  # fmt: skip
+    assert checked["settings"].level == "ok"
+
+
+def test_worst_level() -> None:
+    """The level of a check is that of its worst problem."""
+    warning, error = Problem("warning", "a"), Problem("error", "b")
+    assert Checked("x").level == "ok"
+    assert Checked("x", (warning,)).level == "warning"
+    assert Checked("x", (warning, error)).level == "error"
+    assert Checked("x", is_skipped=True).level == "skipped"
+
+
+def test_problems_before_a_failure_are_told(subject: Subject) -> None:
+    """What a check found before it failed is not lost."""
+
+    def check(_: Subject) -> Findings:
+        yield Problem("warning", "first")
+        raise ExportError("second.")
+
+    (checked,) = examine(subject, [Check("x", check)])
+    assert whats(list(checked.problems)) == ["first", "second"]
+
+
+# The app
+
+
+def test_settings_that_changed(app: Flask, ask: Ask) -> None:
+    """A setting that was changed too late is named."""
+    assert ask(check_settings) == []
+    app.config["TRACKING_SLOW_MS"] = 5
+    assert whats(ask(check_settings)) == [
+        "TRACKING_SLOW_MS changed after Tracking(app) had read it and has no effect"
+    ]
+
+
+def test_tracking_is_off(app: Flask, memory: MemoryExporter) -> None:
+    """An app that records nothing is said not to."""
+    app.config["TRACKING_ENABLED"] = False
+    assert whats(check_capture(track(app, memory))) == [
+        "TRACKING_ENABLED is False: nothing is recorded"
+    ]
+
+
+def test_everything_is_excluded(app: Flask, memory: MemoryExporter) -> None:
+    """A pattern that matches every path is a problem, one that matches some is not."""
+    app.config["TRACKING_EXCLUDE"] = ["^/static/"]
+    assert list(check_capture(track(app, memory))) == []
+    other = Flask("other")
+    other.config["TRACKING_EXCLUDE"] = ["/"]
+    assert whats(check_capture(track(other, memory))) == [
+        "TRACKING_EXCLUDE matches every path: nothing is recorded"
+    ]
+
+
+def test_no_routine_request_is_sampled(app: Flask, memory: MemoryExporter) -> None:
+    """A sample rate of 0 may be meant, so it is only told."""
+    app.config["TRACKING_SAMPLE_RATE"] = 0
+    assert [type(one) for one in check_capture(track(app, memory))] == [str]
+
+
+def wrap_in_closure(wsgi_app: Any) -> Any:
+    """Wrap an app as a decorator does."""
+
+    def wrapper(environ: Any, start_response: Any) -> Any:
+        return wsgi_app(environ, start_response)
+
+    return wrapper
+
+
+WRAPPERS: dict[str, Callable[[Any], Any]] = {
+    "object": ProxyFix,
+    "closure": wrap_in_closure,
+    "both": lambda wsgi_app: wrap_in_closure(ProxyFix(wsgi_app)),
+    "mount": lambda wsgi_app: DispatcherMiddleware(Flask("root"), {"/shop": wsgi_app}),
+    "method": lambda wsgi_app: ProxyFix(wsgi_app).__call__,
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
+def test_middleware_around_ours(app: Flask, ask: Ask, wrap: Callable[[Any], Any]) -> None:
+    """Middleware that calls ours is in order."""
+    app.wsgi_app = wrap(app.wsgi_app)  # type: ignore[method-assign]
+    assert ask(check_capture) == []
+
+
+def test_middleware_that_passes_by(app: Flask, memory: MemoryExporter) -> None:
+    """Middleware around an older app.wsgi_app passes ours by."""
+    older = app.wsgi_app
+    subject = track(app, memory)
+    app.wsgi_app = ProxyFix(older)  # type: ignore[method-assign]
+    (problem,) = check_capture(subject)
+    assert isinstance(problem, Problem) and problem.level == "error"
+    assert problem.what.startswith("Requests pass Tracking by")
+
+
+def test_closure_without_a_value(app: Flask, ask: Ask) -> None:
+    """A variable that has no value is no part of a middleware."""
+    wrapper = wrap_in_closure(app.wsgi_app)
+    del wrapper.__closure__[0].cell_contents
+    app.wsgi_app = wrapper  # type: ignore[method-assign]
+    assert len(ask(check_capture)) == 1
+
+
+def test_uwsgi_without_threads(
+    app: Flask, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uWSGI that runs no threads is an error, unless records are stored inside the request."""
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={b"http": b":80"}))
+    assert list(check_threads(track(app, memory))) == []
+    batch = Flask("batch")
+    subject = track(batch, memory)
+    assert whats(check_threads(subject)) == ["uWSGI runs without threads: nothing is stored"]
+    subject.tracked.worker.close(5)  # type: ignore[union-attr]
+
+
+def test_uwsgi_is_installed(memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is stored and uWSGI is installed, that is the likely cause."""
+
+    def version(name: str) -> str:
+        if name != "pyuwsgi":
+            raise metadata.PackageNotFoundError(name)
+        return "2.0"
+
+    monkeypatch.setattr(metadata, "version", version)
+    subject = track(Flask("batch"), memory)
+    assert whats(check_threads(subject)) == [
+        "Nothing is stored, and uWSGI is installed: it runs no threads by default"
+    ]
+    memory.export([record()])
+    del subject.sample
+    assert list(check_threads(subject)) == []
+    subject.tracked.worker.close(5)  # type: ignore[union-attr]
+
+
+def test_native_code_is_missing(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing native code is named with the command that installs it."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(bson, "has_c", lambda: False)
+    found = ask(check_speed)
+    assert [one.command for one in found if isinstance(one, Problem)] == [
+        "pip install 'flask-tracking[fast]'",
+        "pip install --force-reinstall --only-binary=pymongo pymongo",
+    ]
+
+
+# The records
+
+
+def test_no_records(ask: Ask) -> None:
+    """An empty store is no problem."""
+    assert ask(check_records) == ["no records yet"]
+
+
+@pytest.mark.parametrize(
+    ("age_s", "said"), [(5, "5 s"), (300, "5 minutes"), (10_000, "3 hours"), (500_000, "6 days")]
+)
+def test_age_of_the_newest_record(memory: MemoryExporter, ask: Ask, age_s: float, said: str) -> None:
+    """How old the newest record is shows whether recording goes on."""
+    one = record()
+    memory.export([dataclasses.replace(one, date_created=one.date_created - timedelta(seconds=age_s))])
+    assert ask(check_records) == [f"the newest record is {said} old"]
+
+
+def test_dropped_records(memory: MemoryExporter, ask: Ask) -> None:
+    """What processes dropped is told for each of them."""
+    memory.export([record(process="web1:7:a", dropped_before=number) for number in (3, 0, 4)])
+    memory.export([record(process="web2:8:b")])
+    assert whats(ask(check_records)) == [
+        "The process web1:7:a dropped 7 records before some of the last 4"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ip", "header", "is_problem"),
+    [
+        ("10.0.0.1", "203.0.113.7", True),
+        ("10.0.0.1", "203.0.113.7, 198.51.100.2", True),
+        ("203.0.113.7", "203.0.113.7", False),
+        ("198.51.100.2", "203.0.113.7, 198.51.100.2", False),
+        ("::1", "2001:db8::7", True),
+        ("10.0.0.1", "[redacted]", False),
+        (None, "203.0.113.7", True),
+    ],
+)
+def test_proxy(memory: MemoryExporter, ask: Ask, ip: str | None, header: str, is_problem: bool) -> None:
+    """An address that the header does not name is that of a proxy."""
+    headers = (("Host", "shop"), ("X-Forwarded-For", header))
+    memory.export([record(ip=ip, request_headers=headers), record(ip="10.0.0.1")])
+    assert bool(whats(ask(check_proxy))) is is_problem
+
+
+def test_header_of_few_clients(memory: MemoryExporter, ask: Ask) -> None:
+    """A client that sends the header by itself is no proxy."""
+    memory.export([record(ip="9.9.9.9", request_headers=(("X-Forwarded-For", "1.1.1.1"),))])
+    memory.export([record(ip="9.9.9.9") for _ in range(3)])
+    assert ask(check_proxy) == []
+
+
+def test_secrets_of_older_rules(memory: MemoryExporter, ask: Ask) -> None:
+    """A secret that was stored is found, by rule and number of records, and not quoted."""
+    memory.export(
+        [
+            record(request_body=b"password=hunter2", redaction_version=None),
+            record(request_body=b"a=1", redaction_version="1"),
+        ]
+    )
+    (problem,) = ask(check_secrets)
+    assert isinstance(problem, Problem)
+    assert problem.command == "flask tracking scrub"
+    assert problem.what == (
+        "Of the last 2 records, 2 were redacted by other rules or none, and today's find secrets "
+        "there: name in 1"
+    )
+    assert "hunter2" not in str(problem)
+
+
+def test_redaction_is_off(app: Flask, memory: MemoryExporter) -> None:
+    """An app that does not redact is told so."""
+    app.config["TRACKING_REDACT"] = False
+    subject = track(app, memory)
+    assert whats(check_secrets(subject)) == ["TRACKING_REDACT is False: secrets are stored as they are"]
