@@ -268,7 +268,7 @@ class MongoExporter(Store):
 
         settings = self._settings
         if is_kept and not settings.kept_size_bytes:
-            raise TrackingError("TRACKING_KEPT_SIZE is 0: no record is kept longer than others.")
+            raise TrackingError("TRACKING_KEPT_SIZE is 0, so records cannot be kept.")
         changed: dict[str, Any] = {}
         if retention is not None:
             changed["retention"] = retention
