@@ -90,6 +90,14 @@ class MongoServer:
         """The server's URI, without a database."""
         return f"mongodb://127.0.0.1:{self.port}/"
 
+    @property
+    def cpu_s(self) -> float:
+        """The seconds of CPU that the process has used; 0 where the system does not tell."""
+        if self.process is None or not os.path.exists("/proc/self/stat"):
+            return 0.0
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     @staticmethod
     def kind() -> str | None:
         """Which server would be started, None when there is none."""
