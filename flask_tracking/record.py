@@ -211,6 +211,11 @@ class Summary(NamedTuple):
     is_discarded: bool
     """True where code asked to store none."""
 
+    @property
+    def execution_time(self) -> float:
+        """The duration, as the record calls it."""
+        return self.duration_ms
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Record:

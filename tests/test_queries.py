@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from bson import ObjectId
 
 from flask_tracking import Filter, MemoryExporter, Record
-from flask_tracking.queries import find_newest
+from flask_tracking.queries import PAGE, RARE_WINDOWS, WINDOWS, find_newest, read_back, search_bodies
 from flask_tracking.queries.newest import RARE_WINDOWS, WINDOWS
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
@@ -267,3 +268,86 @@ def test_present_is_the_default(reader: RecordingReader) -> None:
 def test_empty_store(reader: RecordingReader) -> None:
     """An empty store has no newest records."""
     assert find_newest(reader, Filter(), 10, now=NOW) == []
+
+
+# Reading back
+
+
+def read_all(reader: RecordingReader, text: str = "", **options: Any) -> list[Record]:
+    """Return all records that are read back; no step is larger than a page and a half."""
+    found: list[Record] = []
+    for page, since in read_back(reader, Filter.parse(text), now=NOW, **options):
+        assert all(since is None or record.date_created >= since for record in page)
+        found += page
+    return found
+
+
+@pytest.mark.parametrize("count", [0, 1, PAGE - 1, PAGE, PAGE + 1, 5 * PAGE])
+@pytest.mark.parametrize("apart", [timedelta(0), timedelta(milliseconds=1), MINUTE, 40 * DAY])
+def test_read_back(reader: RecordingReader, count: int, apart: timedelta) -> None:
+    """All records are read, each once, the newest first, however close together they are."""
+    records = store(reader, *(number * apart for number in range(count)))
+    found = read_all(reader)
+    assert found == sorted(records, key=lambda one: (one.date_created, one.id), reverse=True)
+    if apart:
+        assert len(reader.asked) < 40 + 4 * count / PAGE
+        assert max(limit for _, _, limit in reader.asked) == PAGE
+
+
+def test_read_back_of_uneven_records(reader: RecordingReader) -> None:
+    """Idle years, busy milliseconds and clocks that are ahead are read alike."""
+    chance = random.Random(16)
+    ages = [timedelta(milliseconds=round(4 ** chance.uniform(0, 18))) for _ in range(3000)]
+    busy = [DAY] * 700 + [DAY + timedelta(milliseconds=1)] * 500
+    records = store(reader, *ages, *busy, -MINUTE, -DAY)
+    found = read_all(reader)
+    assert found == sorted(records, key=lambda one: (one.date_created, one.id), reverse=True)
+
+
+def test_read_back_within_bounds(reader: RecordingReader) -> None:
+    """The bounds of the filter hold, and nothing outside is asked for."""
+    records = store(reader, *(number * MINUTE for number in range(500)))
+    found = read_all(
+        reader, f"since:{NOW - 300 * MINUTE:%Y-%m-%dT%H:%M} until:{NOW - MINUTE:%Y-%m-%dT%H:%M}"
+    )
+    assert found == records[2:301]
+    assert min(since for since, _, _ in reader.asked if since) == NOW - 300 * MINUTE
+
+
+def test_search_in_bodies(reader: RecordingReader) -> None:
+    """The newest records with a text in a body are found; the rest of the filter saves reading."""
+    records = [
+        make_record(
+            number * MINUTE,
+            response_body=b"x Needle" if number % 100 == 7 else b"hay",
+            status_code=number % 2,
+        )
+        for number in range(1000)
+    ]
+    reader.export(records)
+    wanted = Filter.parse("body:needle")
+    result = search_bodies(reader, wanted, 3, now=NOW)
+    assert result.records == [records[number] for number in (7, 107, 207)]
+    assert 207 < result.searched < 500 and result.resume is None
+    result = search_bodies(reader, wanted, 100, now=NOW)
+    assert result.records == records[7::100]
+    assert (result.searched, result.resume) == (1000, None)
+    assert search_bodies(reader, Filter.parse("not body:hay"), 100, now=NOW).records == records[7::100]
+
+
+def test_search_in_bodies_goes_on(reader: RecordingReader) -> None:
+    """A search whose time is over says where, and goes on from there without reading twice."""
+    ages = [number // 3 * MINUTE for number in range(1000)]
+    records = [make_record(age, request_body=b"needle") for age in ages]
+    reader.export(records)
+    wanted, found, searched, steps = Filter.parse("body:needle"), [], 0, 0
+    while True:
+        result = search_bodies(reader, wanted, 10_000, budget_s=0, now=NOW)
+        found += result.records
+        searched += result.searched
+        steps += 1
+        if result.resume is None:
+            break
+        wanted = Filter.parse(f"body:needle until:{result.resume.isoformat()}")
+    assert sorted(found, key=lambda one: one.id) == sorted(records, key=lambda one: one.id)
+    assert (searched, steps > 10) == (1000, True)

@@ -8,9 +8,11 @@ from typing import Any
 
 import click
 
+from ..errors import FilterError
 from ..filters import Filter
 from ..filters.completion import complete
 from ..filters.terms import TERMS, TermType
+from .common import get_current
 
 __all__ = ["takes_filter"]
 
@@ -19,14 +21,16 @@ _OPTIONS = {f"term_{key}": row for key, row in TERMS.items() if not key.endswith
 
 
 def takes_filter(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the argument FILTER and an option for each term.
+    """Add the argument FILTER, an option for each term, and ``--saved``.
 
     The command gets them as the `Filter` ``wanted``; all of them must match.
     """
 
     @functools.wraps(command)
-    def with_filter(*args: Any, words: tuple[str, ...], is_kept: bool, **values: Any) -> Any:
-        filters = [Filter.parse(" ".join(words))]
+    def with_filter(
+        *args: Any, words: tuple[str, ...], saved: tuple[str, ...], is_kept: bool, **values: Any
+    ) -> Any:
+        filters = [Filter.parse(" ".join(words)), *map(get_saved_filter, saved)]
         for name, row in _OPTIONS.items():
             filters += [Filter.term(row.key, text) for text in values.pop(name)]
         if is_kept:
@@ -36,8 +40,21 @@ def takes_filter(command: Callable[..., Any]) -> Callable[..., Any]:
 
     options = [_make_option(name, row) for name, row in reversed(_OPTIONS.items())]
     # The last one that is added is the first in the help.
-    additions: list[Callable[[Any], Any]] = [_KEPT, *options, _WORDS]
+    additions: list[Callable[[Any], Any]] = [_SAVED, _KEPT, *options, _WORDS]
     return functools.reduce(lambda decorated, add: add(decorated), additions, with_filter)
+
+
+def get_saved_filter(name: str) -> Filter:
+    """Return a filter of ``TRACKING_FILTERS``.
+
+    Raises:
+        FilterError: there is none of that name.
+    """
+    filters = dict(get_current().settings.filters)
+    if name not in filters:
+        known = ", ".join(filters) or "none"
+        raise FilterError(f"Unknown filter {name!r}. Saved in TRACKING_FILTERS: {known}.")
+    return filters[name]
 
 
 def _make_option(name: str, row: TermType) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -60,5 +77,8 @@ def _complete_words(_: object, __: object, incomplete: str) -> list[str]:
     return complete(incomplete)
 
 
+_SAVED = click.option(
+    "--saved", metavar="NAME", multiple=True, help="A filter of the setting TRACKING_FILTERS."
+)
 _KEPT = click.option("--kept", "is_kept", is_flag=True, help="The same as --is kept.")
 _WORDS = click.argument("words", metavar="[FILTER]...", nargs=-1, shell_complete=_complete_words)

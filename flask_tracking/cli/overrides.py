@@ -22,6 +22,7 @@ from ..config.overrides import (
 from ..exporters.base import Exporter
 from ..exporters.store import Store, find_store
 from ..runtime.durations import format_duration
+from ..runtime.text import visible
 from .columns import PLAIN, Column, render_columns
 from .common import get_current, get_exporter, get_store, reports_errors
 
@@ -44,6 +45,8 @@ def set_overrides(terms: tuple[str, ...], lifetime: str | None) -> None:
     exclude_methods=OPTIONS,HEAD  drop requests with these methods
     exclude_status_codes=304      drop these too; empty for none
     min_execution_time=500        but store those that took 500 ms or more
+    'drop=route:/poll'            drop requests that a filter selects
+    'keep=route:/pay/* slow:>1s'  keep requests that a filter selects
     """
     wanted = parse_overrides(terms, lifetime)
     store, settings = get_store(), get_current().settings
@@ -124,6 +127,8 @@ def render_overrides(settings: Settings, active: Sequence[Override], now: dateti
 def _value(name: str, value: Any) -> str:
     if isinstance(value, frozenset):
         return ", ".join(map(str, sorted(value))) or "none"
+    if isinstance(value, tuple):
+        return visible(" or ".join(map(str, value))) or "none"
     if name == "min_execution_time" and not value:
         return "never"
     return f"{value:.15g}" if name == "sample_rate" else f"{value:,.15g} ms"

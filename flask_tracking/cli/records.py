@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from time import monotonic
 
 import click
 from flask.cli import with_appcontext
 
+from ..exporters.store import Store
 from ..filters import Filter
+from ..filters.simplify import searches_bodies
 from ..filters.wildcards import Parts, contains, write_parts
-from ..queries import find_newest
+from ..queries import find_newest, search_bodies
+from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
 from .columns import terminal_width
 from .common import find_id, get_record, get_store, id_command, reports_errors
@@ -28,20 +33,47 @@ MAX_LIMIT = 10_000
     type=click.IntRange(1, MAX_LIMIT),
     help="Maximum number of records.",
 )
+@click.option("--resume", metavar="TIME", help="Go on with a search in bodies before this time.")
 @with_appcontext
 @reports_errors
 @takes_filter
-def list_records(wanted: Filter, limit: int) -> None:
+def list_records(wanted: Filter, limit: int, resume: str | None) -> None:
     """List recorded requests, the newest first.
 
     FILTER selects records, like 'status:5xx path:/api/* since:2h'. Terms can be combined with and, or,
     not and parentheses; each term is an option, too.
+
+    A search in bodies ends after two seconds, and prints how to go on.
     """
-    records = find_newest(get_store(), wanted, limit, fields="summary")
-    if not records:
+    store = get_store()
+    if resume is not None:
+        wanted &= Filter.term("until", resume)
+    in_bodies = searches_bodies(wanted.condition)
+    records: Sequence[RecordSummary]
+    if in_bodies:
+        records = _search_bodies(store, wanted, limit)
+    else:
+        records = find_newest(store, wanted, limit, fields="summary")
+    if records:
+        click.echo(render_table(records, terminal_width()))
+    elif not in_bodies:
         click.echo(explain_nothing(wanted), err=True)
-        return
-    click.echo(render_table(records, terminal_width()))
+
+
+def _search_bodies(store: Store, wanted: Filter, limit: int) -> list[RecordSummary]:
+    """Search in bodies, and say how many records were read."""
+    began = monotonic()
+    found, searched, resume = search_bodies(store, wanted, limit)
+    click.echo(_describe_search(len(found), searched, monotonic() - began, resume), err=True)
+    return list(map(summarize, found))
+
+
+def _describe_search(found: int, searched: int, took_s: float, resume: datetime | None) -> str:
+    line = f"Found {found:,} in the bodies of {searched:,} records, in {took_s:.1f} s."
+    if resume is None:
+        return line
+    time = resume.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{line} To search older records, add --resume {time}"
 
 
 def explain_nothing(wanted: Filter) -> str:
@@ -86,8 +118,7 @@ _HINTS: dict[str, Callable[[Parts], str | None]] = {
 def show(record_id: str) -> None:
     """Show one record in full.
 
-    from .common import find_id, get_record, get_store, id_command, reports_errors
-    from .filtering import takes_filter
+    ID is a full or a short id, as `list` shows them, the beginning of one, or -1 for the newest.
     """
     store = get_store()
     click.echo(render_record(get_record(store, find_id(store, record_id))))

@@ -24,6 +24,8 @@ NAMES = {
     "exclude_methods": "TRACKING_EXCLUDE_METHODS",
     "exclude_status_codes": "TRACKING_EXCLUDE_STATUS_CODES",
     "min_execution_time": "TRACKING_MIN_EXECUTION_TIME",
+    "drop": "TRACKING_DROP",
+    "keep": "TRACKING_KEEP",
 }
 """The settings that can be overridden, by the names of their overrides."""
 
@@ -73,7 +75,7 @@ def parse_overrides(terms: Iterable[str], lifetime: str | None) -> list[Override
         if name in values:
             raise ConfigError(f"{name} is given twice. Give each override once.")
         checked = check_value(name, _parse_value(check_name(name), text))
-        values[name] = sorted(checked) if isinstance(checked, frozenset) else checked
+        values[name] = _make_storable(checked)
     now = utc_now()
     expires_at = now + parse_lifetime(lifetime)
     return [Override(name, value, now, expires_at) for name, value in values.items()]
@@ -141,11 +143,19 @@ def alive(overrides: Sequence[Override], now: datetime) -> list[Override]:
     return [one for one in overrides if one.expires_at > now]
 
 
+def _make_storable(value: Any) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return list(map(str, value)) if isinstance(value, tuple) else value
+
+
 def _parse_value(name: str, text: str) -> Any:
     """Return what `text` stands for, or the text itself, so that the setting's check can refuse it."""
     if name.startswith("exclude_"):
         items = [item.strip() for item in text.split(",")] if text.strip() else []
         return [int(item) if item.isdecimal() and item.isascii() else item for item in items]
+    if name in ("drop", "keep"):
+        return [text] if text.strip() else []
     try:
         return float(text)
     except ValueError:

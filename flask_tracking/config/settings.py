@@ -14,7 +14,9 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, FilterError
+from ..filters import Filter
+from ..filters.summaries import is_rule
 
 __all__ = ["Settings"]
 
@@ -254,6 +256,35 @@ def _redact_actions(value: Any) -> tuple[tuple[str, str], ...]:
     return actions
 
 
+def _filters(value: Any) -> tuple[tuple[str, Filter], ...]:
+    wants = "wants a dict of filters by name, like {'mine': 'user:42 since:1d'}"
+    texts = _mapping(value, wants)
+    return tuple((name, _filter(text, f"{wants}; {name!r} is wrong")) for name, text in texts)
+
+
+def _filter(text: str, wants: str) -> Filter:
+    try:
+        return Filter.parse(text)
+    except FilterError as error:
+        raise _Wrong(f"{wants}: {error.message.removesuffix('.')}") from None
+
+
+def _rules(value: Any) -> tuple[Filter, ...]:
+    wants = "wants a list of filters, like ['route:/payments/* status:4xx']"
+    rules = []
+    for item in _items(value, wants):
+        if not isinstance(item, str) or not item.strip():
+            raise _Wrong(f"{wants}; {item!r} is not one")
+        rule = _filter(item, f"{wants}; {item!r} is wrong")
+        if not is_rule(rule.condition):
+            raise _Wrong(
+                f"{wants}; {item!r} asks for more than a rule knows: only status, method, route, slow, "
+                "outcome and is:error"
+            )
+        rules.append(rule)
+    return tuple(rules)
+
+
 def _hash_key(value: Any) -> str | None:
     if value is not None and (not isinstance(value, str) or len(value) < 16):
         raise _Wrong("wants a string of 16 characters or more")
@@ -357,6 +388,22 @@ class Settings:
         0,
         "ms",
         "A request with an excluded status code is stored if it took this long or longer; 0 = never.",
+    )
+    drop: tuple[Filter, ...] = _setting(
+        "DROP",
+        _rules,
+        [],
+        "list of filters",
+        "Requests that one of these filters selects are dropped. The terms `status`, `method`, "
+        "`route`, `slow`, `outcome` and `is:error` are possible.",
+    )
+    keep: tuple[Filter, ...] = _setting(
+        "KEEP",
+        _rules,
+        [],
+        "list of filters",
+        "Requests that one of these filters selects are stored whatever `TRACKING_SAMPLE_RATE` says, "
+        "and kept. The same terms are possible as in `TRACKING_DROP`.",
     )
     sample_rate: float = _setting(
         "SAMPLE_RATE",
@@ -533,6 +580,13 @@ class Settings:
         "list of index specs",
         "Indexes in addition to `date_created` and `date_stored`, each a field or a list of fields, "
         "`-` for descending. Each makes writing slower.",
+    )
+    filters: tuple[tuple[str, Filter], ...] = _setting(
+        "FILTERS",
+        _filters,
+        {},
+        "dict of filters by name",
+        "Saved filters, for the option `--saved NAME` of the commands.",
     )
     worker: str = _setting(
         "WORKER",

@@ -26,6 +26,8 @@ class Verdict(NamedTuple):
 
 
 SWITCHING_PROTOCOLS = 101
+MAX_REASON_LENGTH = 1000
+"""Characters of a filter that are stored as the reason."""
 DROP = Verdict(False)
 STORE = Verdict(True)
 
@@ -35,7 +37,10 @@ class Rules:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._excludes = bool(settings.exclude_methods or settings.exclude_status_codes)
+        self._excludes = bool(
+            settings.exclude_methods or settings.exclude_status_codes or settings.drop
+        )
+        self._keep = [(rule.matches, str(rule)[:MAX_REASON_LENGTH]) for rule in settings.keep]
         self._sampler: Sampler | None = None  # None stores all
         if settings.sample_rate < 1 or settings.sample_parent:
             self._sampler = Sampler(settings.sample_rate, honours_parent=settings.sample_parent)
@@ -60,6 +65,8 @@ class Rules:
         settings = self._settings
         if summary.method in settings.exclude_methods:
             return True
+        if any(rule.matches(summary) for rule in settings.drop):
+            return True
         if summary.status_code not in settings.exclude_status_codes:
             return False
         # A slow request is stored whatever its status.
@@ -71,7 +78,9 @@ class Rules:
         if is_failure(summary.status_code, summary.outcome):
             return "error"
         slow_ms = self._settings.slow_ms
-        return "slow" if summary.duration_ms >= slow_ms and _took(summary, slow_ms) else None
+        if summary.duration_ms >= slow_ms and _took(summary, slow_ms):
+            return "slow"
+        return next((reason for matches, reason in self._keep if matches(summary)), None)
 
     def _is_routine(self, summary: Summary) -> bool:
         # Requests with an excluded status that come here are stored because they are slow.

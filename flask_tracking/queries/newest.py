@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import Any, Literal, overload
+from time import monotonic
+from typing import Any, Literal, NamedTuple, overload
 
 from ..exporters.store import Fields, Store
 from ..filters import FIRST, Filter
 from ..record import Record
 from ..record_summary import RecordSummary
+from .exporters.store import Fields, Store
+from .filters import FIRST, Filter
+from .filters.simplify import without_bodies
+from .record import Record
+from .record_summary import RecordSummary
 
-__all__ = ["find_newest"]
+__all__ = ["BodySearch", "find_newest", "read_back", "search_bodies"]
 
 WINDOWS = tuple(timedelta(seconds=4**step) for step in range(14))
 """The ranges in which the newest records are searched: from a second to two years, then everything.
@@ -22,6 +28,11 @@ and searching an idle year takes a dozen short queries.
 """
 RARE_WINDOWS = WINDOWS[::3]
 """The ranges for failures. There are few of these, so fewer and longer ranges cost less."""
+PAGE = 100
+"""`read_back` holds so many records at once, bodies included."""
+MILLISECOND = timedelta(milliseconds=1)
+"""Times of arrival are whole milliseconds."""
+SEARCH_BUDGET_S = 2.0
 
 
 @overload
@@ -80,3 +91,96 @@ def find_newest(
             return found
         until = since
     return found + find(limit=limit - len(found), between=(None, until))
+
+
+class BodySearch(NamedTuple):
+    """The result of a search in bodies.
+
+    .. versionadded:: 2.0
+    """
+
+    records: list[Record]
+    """The newest that were found, the newest first."""
+    searched: int
+    """The number of records whose bodies were read."""
+    resume: datetime | None
+    """The search has read all records from this time on, and ended there because its time was over;
+    None if it found enough, or has read all."""
+
+
+def search_bodies(
+    store: Store,
+    wanted: Filter,
+    limit: int,
+    *,
+    budget_s: float | None = None,
+    now: datetime | None = None,
+) -> BodySearch:
+    """Find the newest `limit` records of a filter that asks for bodies, in a limited time.
+
+    No index knows what is in a body. Records that match the rest of the filter are read back in time,
+    until enough are found or the time is over. To go on, narrow the filter:
+    ``wanted.narrowed(None, result.resume)``.
+
+    Args:
+        store: the store.
+        wanted: the filter.
+        limit: maximum number of records.
+        budget_s: the time after which no more records are read; two seconds by default.
+        now: the time from which to search back; the present by default.
+    """
+    ends_at = monotonic() + (SEARCH_BUDGET_S if budget_s is None else budget_s)
+    found: list[Record] = []
+    searched = 0
+    for page, since in read_back(store, Filter(without_bodies(wanted.condition)), now=now):
+        searched += len(page)
+        found += filter(wanted.matches, page)
+        if len(found) >= limit:
+            break
+        # An empty range is no place to stop: idle years are skipped in a few steps, but only in a row.
+        if page and since is not None and monotonic() >= ends_at:
+            return BodySearch(found, searched, since)
+    return BodySearch(found[:limit], searched, None)
+
+
+def read_back(
+    store: Store, wanted: Filter, *, now: datetime | None = None
+) -> Iterator[tuple[list[Record], datetime | None]]:
+    """Yield all records, from the newest to the oldest, some at a time.
+
+    Each step reads a range of arrival times that holds about `PAGE` records, so that any number of
+    records takes a constant amount of memory.
+
+    Args:
+        store: the store.
+        wanted: the filter.
+        now: the time from which to read back; the present by default.
+
+    Yields:
+        All records that arrived before those of the last step, and at this time or later; None with
+        the last step.
+    """
+    now = now or datetime.now(timezone.utc)
+    first, last = wanted.arrival(now)
+    first, end, until = first or FIRST, last or now, last
+    width, limit = WINDOWS[0], PAGE
+    while True:
+        since = first if width > WINDOWS[-1] else max(first, max(end, FIRST + width) - width)
+        page = store.find(wanted, limit=limit, between=(since if since > FIRST else None, until))
+        if len(page) == limit:
+            oldest = page[-1].date_created
+            if page[0].date_created == oldest:  # more than a page in one millisecond
+                limit *= 4
+                continue
+            # Of the oldest millisecond there may be more.
+            page = [record for record in page if record.date_created > oldest]
+            since = oldest + MILLISECOND
+            width = max(2 * (end - since), MILLISECOND)
+        else:
+            width *= 4
+            if since <= first:
+                yield page, None
+                return
+        yield page, since
+        end = until = since
+        limit = PAGE

@@ -13,6 +13,7 @@ from flask import Flask
 from flask_tracking import Exporter, MemoryExporter, Settings, Tracking
 from flask_tracking.cli.overrides import render_overrides
 from flask_tracking.config.overrides import Override
+from flask_tracking.filters import Filter
 from flask_tracking.record import Record
 
 Invoke = Callable[..., Result]
@@ -25,6 +26,8 @@ slow_ms               1,000 ms
 exclude_methods       none
 exclude_status_codes  none
 min_execution_time    never
+drop                  none
+keep                  none
 """
 
 
@@ -54,6 +57,8 @@ def test_set_show_and_clear(invoke: Invoke, memory: MemoryExporter, tracking: Tr
         "exclude_methods       none\n"
         "exclude_status_codes  none\n"
         "min_execution_time    never\n"
+        "drop                  none\n"
+        "keep                  none\n"
     )
     result = invoke("set", "slow_ms=200", "sample_rate=0.1", "--for", "10m")
     follows = "No other process follows: MemoryExporter belongs to this one alone.\n\n"
@@ -112,11 +117,13 @@ def test_values_are_readable() -> None:
         exclude_methods=frozenset({"OPTIONS", "HEAD"}),
         exclude_status_codes=frozenset({404, 304}),
         min_execution_time_ms=500.0,
+        drop=(Filter.parse("is:error"), Filter.parse("a")),
     )
     hour = timedelta(hours=1)
     active = [
         make_override("exclude_methods", [], hour),
         make_override("min_execution_time", 0.0, hour),
+        make_override("keep", ["status:404"], hour),
     ]
     assert render_overrides(settings, active, NOON).splitlines() == [
         "SETTING               NOW             OTHERWISE      UNTIL",
@@ -125,6 +132,8 @@ def test_values_are_readable() -> None:
         "\x1b[33mexclude_methods       none            HEAD, OPTIONS  13:00:00Z, in 1h\x1b[0m",
         "exclude_status_codes  304, 404",
         "\x1b[33mmin_execution_time    never           500 ms         13:00:00Z, in 1h\x1b[0m",
+        "drop                  is:error or a",
+        "\x1b[33mkeep                  status:404      none           13:00:00Z, in 1h\x1b[0m",
     ]
 
 

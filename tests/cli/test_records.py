@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -12,7 +13,7 @@ from click.shell_completion import ShellComplete
 from click.testing import Result
 from flask import Flask
 
-from flask_tracking import Exporter, MemoryExporter, Record, Tracking
+from flask_tracking import Exporter, MemoryExporter, Record, Tracking, queries
 from flask_tracking.cli import common
 from flask_tracking.cli.render import shorten_id
 from flask_tracking.filters.terms import TERMS
@@ -275,3 +276,48 @@ def test_app_that_is_not_tracked_any_more(invoke: Invoke, app: Flask, tracking: 
     del tracked
     result = invoke("list")
     assert result.exit_code == 1 and "Error: " in result.stderr
+
+
+def test_search_in_bodies(
+    invoke: Invoke, memory: MemoryExporter, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search in bodies says what it read, stops when its time is over, and goes on from there."""
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    for number in range(10):
+        record = make_record(
+            path=f"/orders/{number}", response_chunks=(b"needle",) if number == 3 else ()
+        )
+        memory.export([dataclasses.replace(record, date_created=now - timedelta(hours=10 - number))])
+    result = invoke("list", "body:NEEDLE")
+    assert paths(result) == ["/orders/3?a=1"]
+    assert re.fullmatch(r"Found 1 in the bodies of 10 records, in \d\.\d s\.\n", result.stderr)
+    monkeypatch.setattr(queries, "SEARCH_BUDGET_S", 0.0)
+    found, searched, resume = [], 0, []
+    while True:
+        result = invoke("list", "body:needle", *resume)
+        assert result.exit_code == 0
+        found += re.findall(r"/orders/\d", result.stdout)
+        match = re.fullmatch(
+            r"Found [01] in the bodies of (\d+) records, in \d\.\d s\."
+            r"(?: To search older records, add (--resume) (\S+))?\n",
+            result.stderr,
+        )
+        assert match, result.stderr
+        searched += int(match[1])
+        if not match[2]:
+            break
+        resume = [match[2], match[3]]
+    assert (found, searched) == (["/orders/3"], 10)
+
+
+def test_saved_filters(invoke: Invoke, app: Flask, memory: MemoryExporter) -> None:
+    """A saved filter is used by its name, together with all else; an unknown name lists the known."""
+    app.config["TRACKING_FILTERS"] = {"even": "path:*0 or path:*2", "posts": "method:post"}
+    Tracking(app, exporter=memory)
+    memory.export([make_record(path=f"/orders/{number}") for number in range(4)])
+    assert paths(invoke("list", "--saved", "even")) == ["/orders/2?a=1", "/orders/0?a=1"]
+    assert paths(invoke("list", "--saved", "even", "not path:*2")) == ["/orders/0?a=1"]
+    result = invoke("list", "--saved", "even", "--saved", "posts")
+    assert result.stderr == "No records match (path:*0 or path:*2) method:POST.\n"
+    result = invoke("list", "--saved", "odd")
+    assert result.stderr == "Error: Unknown filter 'odd'. Saved in TRACKING_FILTERS: even, posts.\n"

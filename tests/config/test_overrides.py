@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flask_tracking import ConfigError, Settings
+from flask_tracking import ConfigError, Filter, Settings
 from flask_tracking.config import overrides
 from flask_tracking.config.overrides import (
     NAMES,
@@ -45,6 +45,13 @@ def make_rule(name: str, value: Any) -> Override:
         ("min_execution_time=0", 0.0, 0.0),
         ("exclude_methods=head,OPTIONS", ["HEAD", "OPTIONS"], frozenset({"HEAD", "OPTIONS"})),
         ("exclude_methods=", [], frozenset()),
+        (
+            "drop=Status:404 or method:head",
+            ["status:404 or method:HEAD"],
+            (Filter.parse("status:404 or method:head"),),
+        ),
+        ("keep=slow:>=1s", ["slow:>=1s"], (Filter.parse("slow:>=1s"),)),
+        ("keep=", [], ()),
         ("exclude_status_codes=404, 304,404", [304, 404], frozenset({304, 404})),
         ("exclude_status_codes=", [], frozenset()),
     ],
@@ -92,6 +99,10 @@ def test_every_rule_is_a_setting() -> None:
         ("sample_rate=10%", "sample_rate is '10%', but it wants a number from 0 to 1."),
         ("sample_rate=1.1", "sample_rate is 1.1, but it wants a number from 0 to 1."),
         ("min_execution_time=-1", "min_execution_time is -1.0, but it wants a number of 0 or more."),
+        (
+            "keep=path:/a",
+            "keep is ['path:/a'], but it wants a list of filters, like ['route:/payments/*",
+        ),
         ("exclude_methods=G ET", "exclude_methods is ['G ET'], but it wants a list of HTTP methods"),
         ("exclude_methods=GET,", "exclude_methods is ['GET', ''], but it wants a list of HTTP methods"),
         ("exclude_status_codes=5xx", "exclude_status_codes is ['5xx'], but it wants a list of status"),

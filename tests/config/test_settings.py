@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_tracking import ConfigError, MemoryExporter, Settings, Tracking
+from flask_tracking import ConfigError, Filter, MemoryExporter, Settings, Tracking
 from flask_tracking.config import TEXT_CONTENT_TYPES, tracking_keys
 
 TRUTH = "wants True or False"
@@ -22,6 +22,9 @@ PATTERNS = "wants a list of regular expressions, like ['^/static/']"
 METHODS = "wants a list of HTTP methods, like ['OPTIONS', 'HEAD']"
 CODES = "wants a list of status codes from 100 to 599, like [304, 404]"
 TYPES = "wants a list of media types, like ['application/json', 'text/*']"
+RULES = "wants a list of filters, like ['route:/payments/* status:4xx']"
+MORE = "asks for more than a rule knows: only status, method, route, slow, outcome and is:error"
+FILTERS = "wants a dict of filters by name, like {'mine': 'user:42 since:1d'}"
 INDEXES = "wants a list of index specs, like ['user_id', ['status_code', '-date_created']]"
 ACTIONS = "wants a dict of 'remove', 'tail' or 'hash' by the id of a format, like {'card': 'tail'}"
 OWN_PATTERNS = "wants a dict of regular expressions as strings, by id, like {'badge': 'B-[0-9]{8}'}"
@@ -64,6 +67,9 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "TRACKING_TTL_S": ("ttl_s", 604_800),
     "TRACKING_ROLLUP_DAYS": ("rollup_days", 400),
     "TRACKING_INDEXES": ("indexes", ()),
+    "TRACKING_DROP": ("drop", ()),
+    "TRACKING_KEEP": ("keep", ()),
+    "TRACKING_FILTERS": ("filters", ()),
     "TRACKING_WORKER": ("worker", "batch"),
     "TRACKING_QUEUE_RECORDS": ("queue_records", 10_000),
     "TRACKING_QUEUE_BYTES": ("queue_bytes", 67_108_864),
@@ -128,6 +134,21 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("TRACKING_TTL_S", 1, 1),
     ("TRACKING_ROLLUP_DAYS", 0, 0),
     ("TRACKING_ROLLUP_DAYS", 36_500, 36_500),
+    (
+        "TRACKING_DROP",
+        ["route:/poll", "method:head"],
+        (Filter.parse("route:/poll"), Filter.parse("method:HEAD")),
+    ),
+    (
+        "TRACKING_KEEP",
+        ("not (is:error or outcome:ok) slow:>1s status:4xx",),
+        (Filter.parse("not (is:error or outcome:ok) slow:>1s status:4xx"),),
+    ),
+    (
+        "TRACKING_FILTERS",
+        {"mine": "user:42", "all": "()"},
+        (("mine", Filter.parse("user:42")), ("all", Filter.all)),
+    ),
     ("TRACKING_INDEXES", ["user_id"], ((("user_id", 1),),)),
     ("TRACKING_INDEXES", ["-user_id", "+path"], ((("user_id", -1),), (("path", 1),))),
     (
@@ -300,6 +321,35 @@ WRONG: list[tuple[str, Any, str]] = [
         ("TRACKING_ROLLUP_DAYS", value, "wants a whole number from 0 to 36500")
         for value in (None, "400", True, -1, 36_501, 30.0)
     ],
+    *[
+        (key, value, RULES)
+        for key in ("TRACKING_DROP", "TRACKING_KEEP")
+        for value in (None, "status:404", {}, 7)
+    ],
+    *[("TRACKING_KEEP", [item], f"{RULES}; {item!r} is not one") for item in ("", " ", None, 7)],
+    (
+        "TRACKING_KEEP",
+        ["method:7"],
+        f"{RULES}; 'method:7' is wrong: Invalid HTTP method '7': expected one like POST",
+    ),
+    *[
+        (
+            "TRACKING_DROP",
+            [item],
+            f"{RULES}; {item!r} {MORE}",
+        )
+        for item in (
+            "path:/a",
+            "is:kept",
+            "since:1h",
+            "word",
+            "not body:x",
+            "status:404 header.a:b",
+            "custom.a:1",
+        )
+    ],
+    *[("TRACKING_FILTERS", value, FILTERS) for value in (None, "a", ["a"], {"": "a"}, {"a": 1})],
+    ("TRACKING_FILTERS", {"a": "b'c '"}, f"{FILTERS}; 'a' is wrong: A quote is not closed"),
     *[
         ("TRACKING_INDEXES", value, INDEXES)
         for value in (None, "user_id", b"user_id", {"user_id": 1}, 7, [7], [None], [{"user_id": 1}])

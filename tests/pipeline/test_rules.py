@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flask_tracking import Settings
+from flask_tracking.filters.summaries import FIELDS
 from flask_tracking.pipeline.rules import Rules, Verdict
 from flask_tracking.pipeline.summary import summarise
 from flask_tracking.record import Capture
@@ -229,3 +230,55 @@ def test_parent_decides_where_the_settings_say_so(flags: str, kept: bool) -> Non
     config = {**SAMPLED, "TRACKING_SAMPLE_PARENT": True}
     assert is_stored(config, capture, trace=trace_of(header[3:35])) is kept
     assert is_stored(SAMPLED, capture, trace=trace_of(header[3:35])) is not kept
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "expected"),
+    [
+        ({"DROP": ["status:404"]}, {"status_code": 404}, (False, None)),
+        ({"DROP": ["status:404"]}, {"status_code": 403}, (True, None)),
+        ({"DROP": ["method:head", "route:/poll"]}, {"url_rule": "/poll"}, (False, None)),
+        ({"DROP": ["method:head", "route:/poll"]}, {"method": "HEAD"}, (False, None)),
+        ({"DROP": ["slow:<5ms"]}, {"duration_ms": 4.9}, (False, None)),
+        ({"DROP": ["is:error"]}, {"status_code": 500}, (False, None)),
+        ({"DROP": ["status:4xx"], "KEEP": ["status:404"]}, {"status_code": 404}, (False, None)),
+        ({"DROP": ["status:4xx"]}, {"status_code": 404, "keep_reason": "vip"}, (True, "vip")),
+        ({"KEEP": ["status:404"]}, {"status_code": 404}, (True, "status:404")),
+        ({"KEEP": ["status:404"]}, {"status_code": 404, "is_discarded": True}, (False, None)),
+        ({"KEEP": ["status:404"], "SAMPLE_RATE": 0}, {"status_code": 404}, (True, "status:404")),
+        ({"KEEP": ["status:404"], "SAMPLE_RATE": 0}, {}, (False, None)),
+        ({"KEEP": ["not outcome:ok"]}, {"status_code": 500}, (True, "error")),
+        (
+            {"KEEP": ["outcome:disconnected"]},
+            {"outcome": "disconnected"},
+            (True, "outcome:disconnected"),
+        ),
+        ({"KEEP": ["slow:>=1m"], "SLOW_MS": 100}, {"duration_ms": 60_000.0}, (True, "slow")),
+        (
+            {"KEEP": ["route:/pay/*"], "EXCLUDE_STATUS_CODES": [304]},
+            {"url_rule": "/pay/1", "status_code": 304},
+            (False, None),
+        ),
+    ],
+)
+def test_filters_drop_and_keep(
+    config: dict[str, Any], changes: dict[str, Any], expected: tuple[bool, str | None]
+) -> None:
+    """A filter drops or keeps requests; to drop comes before all reasons to keep but those of code."""
+    settings = {f"TRACKING_{key}": value for key, value in config.items()}
+    assert judge(settings, **{"outcome": "ok", **changes}) == expected
+
+
+def test_every_field_of_a_rule_is_in_the_summary() -> None:
+    """What a rule may ask for is in a summary, with the meaning that it has in a record."""
+    summary = summarise(make_capture())
+    for name in FIELDS:
+        assert hasattr(summary, name)
+    assert summary.execution_time == summary.duration_ms
+
+
+def test_long_rule_is_a_short_reason() -> None:
+    """The reason is the filter, cut at 1,000 characters."""
+    rule = " or ".join([f"route:/{'a' * 90}"] * 50)
+    (verdict,) = {judge({"TRACKING_KEEP": [rule]}, url_rule="/" + "a" * 90)}
+    assert verdict.kept_reason == rule[:1000]
