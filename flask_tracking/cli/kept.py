@@ -6,20 +6,39 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import TrackingError
+from ..exporters.store import Store
+from ..filters import Filter
+from ..queries import find_newest
 from ..runtime.text import visible
 from .common import find_id, get_record, get_store, id_command, reports_errors
 from .render import render_line
 
+MAX_LIMIT = 10_000
+NOT_KEPT = Filter.parse("not is:kept")
+
 
 @id_command()
-@click.argument("record_id", metavar="ID")
+@click.argument("what", metavar="ID|FILTER")
 @click.option("--reason", default="asked for", show_default=True, help="Why it is kept.")
+@click.option(
+    "--limit",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, MAX_LIMIT),
+    help="Maximum number of records of a filter, the newest ones.",
+)
 @with_appcontext
 @reports_errors
-def keep(record_id: str, reason: str) -> None:
-    """Keep a record: routine records will not overwrite it."""
+def keep(what: str, reason: str, limit: int) -> None:
+    """Keep records: routine records will not overwrite them.
+
+    Takes the id of one record, or a filter with a colon, like 'path:/payments/* since:1h'.
+    """
     store = get_store()
-    wanted = find_id(store, record_id)
+    if ":" in what:
+        click.echo(_keep_all(store, Filter.parse(what), reason, limit))
+        return
+    wanted = find_id(store, what)
     record = get_record(store, wanted)
     if record.kept:
         click.echo(f"Already kept ({visible(record.kept_reason or '-')}): {render_line(record)}")
@@ -27,6 +46,14 @@ def keep(record_id: str, reason: str) -> None:
     store.keep(wanted, reason)
     # It may have been overwritten in the meantime.
     click.echo(f"Kept ({visible(reason)}): {render_line(get_record(store, wanted))}")
+
+
+def _keep_all(store: Store, wanted: Filter, reason: str, limit: int) -> str:
+    found = find_newest(store, wanted & NOT_KEPT, limit, fields="summary")
+    # Some may have been overwritten in the meantime.
+    count = sum(store.keep(record.id, reason) for record in found)
+    more = " More may match: use a higher --limit." if len(found) == limit else ""
+    return f"Kept ({visible(reason)}): {count:,} records.{more}"
 
 
 @id_command()

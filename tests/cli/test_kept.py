@@ -57,6 +57,25 @@ def test_keep_twice(invoke: Invoke, failure: Record) -> None:
     assert result.stdout == "Already kept (error): GET /orders/7?a=1 500\n"
 
 
+def test_keep_by_a_filter(
+    invoke: Invoke, memory: MemoryExporter, routine: Record, failure: Record
+) -> None:
+    """All records of a filter that are not kept yet are kept, the newest up to a limit."""
+    memory.export([make_record(path=f"/talk/{number}") for number in range(3)])
+    limited = invoke("keep", "path:/talk/*", "--reason", "talk", "--limit", "2")
+    assert limited.stdout == "Kept (talk): 2 records. More may match: use a higher --limit.\n"
+    assert invoke("keep", "path:/talk/* or status:500").stdout == "Kept (asked for): 1 records.\n"
+    reasons = [(one.path, one.kept_reason) for one in memory.records]
+    assert reasons == [
+        ("/orders/7", None),
+        ("/orders/7", "error"),
+        ("/talk/0", "asked for"),
+        ("/talk/1", "talk"),
+        ("/talk/2", "talk"),
+    ]
+    assert "^^^" in invoke("keep", "status:bad").stderr
+
+
 def test_reason_is_not_obeyed(invoke: Invoke, routine: Record) -> None:
     """Escape characters of a reason are shown, and not sent to the terminal."""
     result = invoke("keep", str(routine.id), "--reason", "red \x1b[31m")

@@ -292,7 +292,9 @@ def test_search_in_bodies(
     assert paths(result) == ["/orders/3?a=1"]
     assert re.fullmatch(r"Found 1 in the bodies of 10 records, in \d\.\d s\.\n", result.stderr)
     monkeypatch.setattr(queries, "SEARCH_BUDGET_S", 0.0)
-    found, searched, resume = [], 0, []
+    found: list[str] = []
+    resume: list[str] = []
+    searched = 0
     while True:
         result = invoke("list", "body:needle", *resume)
         assert result.exit_code == 0

@@ -6,6 +6,7 @@ import dataclasses
 import re
 import traceback
 import warnings
+from itertools import product
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -323,8 +324,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ],
     *[
         (key, value, RULES)
-        for key in ("TRACKING_DROP", "TRACKING_KEEP")
-        for value in (None, "status:404", {}, 7)
+        for key, value in product(("TRACKING_DROP", "TRACKING_KEEP"), (None, "status:404", {}, 7))
     ],
     *[("TRACKING_KEEP", [item], f"{RULES}; {item!r} is not one") for item in ("", " ", None, 7)],
     (
