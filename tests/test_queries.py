@@ -10,8 +10,8 @@ import pytest
 from bson import ObjectId
 
 from flask_tracking import Filter, MemoryExporter, Record
-from flask_tracking.queries import PAGE, RARE_WINDOWS, WINDOWS, find_newest, read_back, search_bodies
-from flask_tracking.queries.newest import RARE_WINDOWS, WINDOWS
+from flask_tracking.queries import find_newest, read_back, search_bodies
+from flask_tracking.queries.newest import PAGE, RARE_WINDOWS, WINDOWS
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)

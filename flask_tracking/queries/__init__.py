@@ -1,11 +1,11 @@
 """Queries for any store: small, indexed ranges of time, never the whole collection.
 
-- `newest` finds the newest records.
+- `newest` finds the newest records, and searches bodies for a limited time.
 - `statistics` counts and measures requests: by rollups where they can answer, else by records; `spans`
   chooses the rollups.
 """
 
-from .newest import find_newest
+from .newest import BodySearch, find_newest, read_back, search_bodies
 from .statistics import (
     Answer,
     Group,
@@ -21,6 +21,7 @@ from .statistics import (
 
 __all__ = [
     "Answer",
+    "BodySearch",
     "Group",
     "Statistics",
     "error_rates",
@@ -28,6 +29,8 @@ __all__ = [
     "measure",
     "percentiles",
     "rates",
+    "read_back",
+    "search_bodies",
     "top_routes",
     "top_users",
     "versions",

@@ -10,13 +10,9 @@ from typing import Any, Literal, NamedTuple, overload
 
 from ..exporters.store import Fields, Store
 from ..filters import FIRST, Filter
+from ..filters.simplify import without_bodies
 from ..record import Record
 from ..record_summary import RecordSummary
-from .exporters.store import Fields, Store
-from .filters import FIRST, Filter
-from .filters.simplify import without_bodies
-from .record import Record
-from .record_summary import RecordSummary
 
 __all__ = ["BodySearch", "find_newest", "read_back", "search_bodies"]
 

@@ -13,7 +13,8 @@ import bson
 from bson import ObjectId
 
 from flask_tracking import MemoryExporter, Record
-from flask_tracking.exporters.mongo.codec import CODEC, to_document, utc_now
+from flask_tracking.exporters.mongo.codec import to_document, utc_now
+from flask_tracking.storable import CODEC
 from flask_tracking.testing import overridden
 from tests.servers import ROOT
 

@@ -22,9 +22,10 @@ from pymongo.errors import PyMongoError
 
 from flask_tracking import Filter, Record, Settings
 from flask_tracking.exporters.mongo import MongoExporter
-from flask_tracking.exporters.mongo.codec import CODEC, to_document
+from flask_tracking.exporters.mongo.codec import to_document
 from flask_tracking.exporters.mongo.collection import create, plan_collections
 from flask_tracking.queries import find_newest
+from flask_tracking.storable import CODEC
 from tests.benchmarks.mix import describe, make_mix, multiply
 from tests.servers import mongo_server
 

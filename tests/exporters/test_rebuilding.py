@@ -164,7 +164,7 @@ def test_rebuild_of_kept_records(make: Make, database: Database[Document]) -> No
     exporter.export(make_records(20, kept=True, kept_reason="error"))
     assert rebuild(exporter, None, 2 * 2**20, is_kept=True).copied == 20
     assert database["tracking_kept"].options()["size"] == 2 * 2**20
-    assert len(exporter.find(Filter(kept=True), limit=100)) == 20
+    assert len(exporter.find(Filter.parse("is:kept"), limit=100)) == 20
 
 
 def test_smaller_collection_keeps_the_newest(make: Make, database: Database[Document]) -> None:
