@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .capture.span import Span, current_span
     from .config.settings import Settings
-    from .errors import ConfigError, ExportError, FilterError, NoDatabaseError, TrackingError
+    from .errors import (
+        ConfigError,
+        ExportError,
+        FilterError,
+        NoDatabaseError,
+        ReplayError,
+        TrackingError,
+    )
     from .exporters.base import Exporter
     from .exporters.memory import MemoryExporter
     from .exporters.store import Store
@@ -27,6 +34,7 @@ __all__ = [
     "MemoryExporter",
     "NoDatabaseError",
     "Record",
+    "ReplayError",
     "Settings",
     "Span",
     "Stats",
@@ -46,6 +54,7 @@ _MODULES = {
     "MemoryExporter": "exporters.memory",
     "NoDatabaseError": "errors",
     "Record": "record",
+    "ReplayError": "errors",
     "Settings": "config.settings",
     "Span": "capture.span",
     "Stats": "pipeline.stats",

@@ -127,6 +127,7 @@ def _read_all(read: Read) -> Read:
 _READ_BY_TYPE: dict[str, Read] = {
     "Any": _as_it_is,
     "ObjectId": _of_type(ObjectId),
+    "ObjectId | None": _of_type(ObjectId),
     "bool": _as_it_is,
     "bytes": _read_body,
     "datetime": _of_type(datetime),

@@ -8,7 +8,7 @@ first flask-tracking can be read too.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bson import DBRef
 from mongoengine import (
@@ -25,6 +25,7 @@ from mongoengine import (
     GenericReferenceField,
     IntField,
     ListField,
+    ObjectIdField,
     StringField,
     queryset_manager,
 )
@@ -38,6 +39,9 @@ from .exporters.store import find_store
 from .querysets import QualifiedNameField, TrackingQuerySet
 from .registry import find_tracked
 from .runtime.text import visible
+
+if TYPE_CHECKING:
+    from .reproduce.replay import Replay, Values
 
 __all__ = ["ChildTiming", "ExceptionInfo", "Remark", "Tracking", "UserAgent"]
 
@@ -157,6 +161,7 @@ class Tracking(Document):
     span_id = StringField()
     parent_span_id = StringField()
     request_id = StringField()
+    replay_of = ObjectIdField()
     hostname = StringField()
     process = StringField()
     app = StringField()
@@ -246,6 +251,36 @@ class Tracking(Document):
             f"{self.id} {self.date_created:%Y-%m-%d %H:%M:%S} {self.method} {self.user_repr()} "
             f"{target} {self.status_code} {round(self.execution_time or 0)}ms"
         )
+
+    def replay(
+        self,
+        to: str | None = None,
+        *,
+        values: Values | None = None,
+        as_user: str | None = None,
+        unsafe: bool = False,
+        any_host: bool = False,
+    ) -> Replay:
+        """Send the request again, and return how the response differs from the recorded one.
+
+        The replay makes a record of its own, with `replay_of`; this one stays as it is.
+
+        Args:
+            to: the URL of a server; None sends it to the current app, in this process.
+            values: what was redacted or cut, by name; the error names what is missing.
+            as_user: the id of the user who is logged in by Flask-Login; only in the current app.
+            unsafe: send other methods than GET, HEAD and OPTIONS, too.
+            any_host: send it to another machine, too.
+
+        Raises:
+            ReplayError: it is refused, or there is no app or server to answer.
+            TrackingError: the record has no request.
+        """
+        from .exporters.mongo.codec import from_document
+        from .reproduce.replay import replay
+
+        record = from_document(self.to_mongo())
+        return replay(record, to, values=values, as_user=as_user, unsafe=unsafe, any_host=any_host)
 
     def debug(self) -> None:
         """Print the whole record: the line, the request and the response with their bodies.

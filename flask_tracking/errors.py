@@ -6,14 +6,22 @@
     ├── ConfigError        wrong setting or argument: the message names it and the fix
     │   └── NoDatabaseError    no MongoDB is configured
     ├── FilterError        wrong filter text
-    └── ExportError        a batch could not be stored; the same batch may be tried again
+    ├── ExportError        a batch could not be stored; the same batch may be tried again
+    └── ReplayError        a request cannot be sent again as it is: the message names what to give
 
 None of them reaches a request: they are raised during setup, by commands and by queries.
 """
 
 from __future__ import annotations
 
-__all__ = ["ConfigError", "ExportError", "FilterError", "NoDatabaseError", "TrackingError"]
+__all__ = [
+    "ConfigError",
+    "ExportError",
+    "FilterError",
+    "NoDatabaseError",
+    "ReplayError",
+    "TrackingError",
+]
 
 
 class TrackingError(Exception):
@@ -67,6 +75,13 @@ class ExportError(TrackingError):
     """A batch could not be stored. Its text is safe to log: it quotes no data of a record.
 
     The batch may be exported again; records that did arrive are not stored twice.
+
+    .. versionadded:: 2.0
+    """
+
+
+class ReplayError(TrackingError):
+    """A recorded request is not sent again. The message names the reason, and what allows it.
 
     .. versionadded:: 2.0
     """

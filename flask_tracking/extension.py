@@ -24,10 +24,10 @@ from .config.overridden import override
 from .errors import ConfigError, TrackingError
 from .exporters.base import Exporter
 from .pipeline.batch import BatchWorker
-from .pipeline.callback import Hooks, literals_of
+from .pipeline.callback import Hooks
 from .pipeline.stats import Stats
 from .pipeline.worker import SyncWorker, Worker
-from .registry import EXTENSION_KEY, TrackedApp, register
+from .registry import EXTENSION_KEY, TrackedApp, literals_of, register
 from .runtime.lifecycle import call_apart
 from .runtime.weak_registry import WeakRegistry
 from .spool import open_spool

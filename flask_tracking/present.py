@@ -58,6 +58,7 @@ def _present_overview(record: Record) -> Section:
         ("trace", record.trace_id),
         ("parent span", record.parent_span_id),
         ("request id", record.request_id),
+        ("replay of", record.replay_of),
         ("process", record.process),
         ("version", record.version),
         ("kept", (record.kept_reason or "yes") if record.kept else None),

@@ -285,6 +285,8 @@ class Record:
     parent_span_id: str | None = field(default=None, metadata=OURS)
     request_id: str | None = field(default=None, metadata=TEXT)
     """A well-formed ``X-Request-ID``, otherwise the record's id."""
+    replay_of: ObjectId | None = field(default=None, metadata=OURS)
+    """The record whose request was sent again, as the header ``X-Tracking-Replay-Of`` said."""
     hostname: str | None = field(default=None, metadata=OURS)
     process: str | None = field(default=None, metadata=OURS)
     """host:pid:random, new in every process."""

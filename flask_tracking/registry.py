@@ -7,6 +7,7 @@ holds them weakly: an app that is gone is not tracked any more.
 from __future__ import annotations
 
 import gc
+import weakref
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from .pipeline.worker import Worker
 
 EXTENSION_KEY = "tracking"
+ENVIRON_KEY = "flask_tracking.span"
+"""Where a request has its span."""
 
 
 @dataclass(eq=False)
@@ -99,3 +102,22 @@ def find_tracked() -> TrackedApp | None:
             "records are meant. Ask inside `with app.app_context():`."
         )
     return tracked[0] if tracked else None
+
+
+def literals_of(app: Flask) -> Callable[[], list[str]]:
+    """Return a function that returns the app's own secrets, without holding the app.
+
+    Call it each time: the app may set its key after it was tracked, and may change it.
+    """
+    reference = weakref.ref(app)
+
+    def find_literals() -> list[str]:
+        alive = reference()
+        return [] if alive is None else _secret_keys(alive)
+
+    return find_literals
+
+
+def _secret_keys(app: Flask) -> list[str]:
+    keys = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or ())]
+    return [key if isinstance(key, str) else key.decode("latin-1") for key in keys if key]

@@ -16,6 +16,7 @@ from flask_tracking.record_summary import summarize
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 SAMPLES: dict[str, Any] = {
     "Any": {"a": [1, b"2", NOON]},
+    "ObjectId | None": ObjectId("6b0b2833420c3ba6703982ab"),
     "ObjectId": ObjectId(),
     "bool": True,
     "bytes": b"\x00\xff",

@@ -71,6 +71,7 @@ FULL = dataclasses.replace(
     custom_data={"a": [1, {"b": None}]},
     children=(ChildTiming("charge", 1.0, 2.0, "ValueError"),),
     parent_span_id="00f067aa0ba902b7",
+    replay_of=ObjectId(),
     version="1.2",
     kept=True,
     kept_reason="slow",

@@ -8,6 +8,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from ..record import Capture, ChildTiming, Headers
+from ..registry import ENVIRON_KEY
 from ..runtime import lifecycle
 from ..runtime.cache import BoundedCache, make_pick
 from ..runtime.guard import call_foreign, counting, drop_own_frame, harmless, report_failure
@@ -18,7 +19,7 @@ from .files import Delivery, SentFile
 from .input_tee import InputTee, tee_input
 from .output_tee import output_tee_class
 from .snapshot import held_bytes
-from .span import ENVIRON_KEY, Span
+from .span import Span
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..registry import ENVIRON_KEY
 from ..runtime.guard import counting, drop_own_frame, report_failure
 from ..runtime.weak_registry import WeakRegistry
 from .bodies import stored_types
 from .exchange import Exchange, Submit
 from .exclusion import make_exclusion, match_any
-from .span import ENVIRON_KEY, Span, leave, running
+from .span import Span, leave, running
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -20,14 +20,14 @@ from flask import Flask, Request, got_request_exception, request, request_finish
 from werkzeug.exceptions import HTTPException
 
 from ..config import find_changed_keys
-from ..registry import EXTENSION_KEY
+from ..registry import ENVIRON_KEY, EXTENSION_KEY
 from ..runtime.guard import harmless, report_failure, warn_rarely
 from .bypass import warn_of_bypass
 from .idle_marks import warn_of_idle_marks
 from .logins import find_logins, may_know_users
 from .marks import UNKNOWN, apply_marks
 from .snapshot import foreign_text
-from .span import ENVIRON_KEY, Span
+from .span import Span
 
 if TYPE_CHECKING:
     from flask import Response

@@ -20,6 +20,7 @@ from flask import has_request_context, request
 from werkzeug.local import LocalProxy
 
 from ..record import ChildTiming, ExceptionInfo, UserRef
+from ..registry import ENVIRON_KEY
 from ..runtime.guard import attribute_by, harmless, report_failure, try_foreign
 from ..runtime.ids import (
     TraceContext,
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
     from ..registry import TrackedApp
 
-ENVIRON_KEY = "flask_tracking.span"
 MAX_CHILDREN = 1000
 MAX_KEYS = 1000
 TEXT_SIZE = getsizeof("")

@@ -24,6 +24,7 @@ _MODULES = {
     "python": "reproduce",
     "redact": "redact",
     "overrides": "overrides",
+    "replay": "replay",
     "resize": "retention",
     "scrub": "scrub",
     "serve": "store",

@@ -12,11 +12,10 @@ from werkzeug.routing import Rule
 
 from ..capture.marks import apply_marks
 from ..capture.middleware import TrackingMiddleware
-from ..capture.span import ENVIRON_KEY
 from ..pipeline.assemble import Assembler
 from ..record import Capture, Record
 from ..redaction.redactor import Redactor
-from ..registry import TrackedApp
+from ..registry import ENVIRON_KEY, TrackedApp
 from .rawrequest import RawRequest
 
 if TYPE_CHECKING:

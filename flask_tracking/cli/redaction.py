@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Flask, current_app
 
-from ..pipeline.callback import literals_of
 from ..redaction.redactor import Redactor
 from ..redaction.stored import make_stored_redactor
+from ..registry import literals_of
 from .common import get_current
 
 

@@ -109,6 +109,7 @@ class Assembler:
             "span_id": trace.span_id,
             "parent_span_id": trace.parent_span_id,
             "request_id": _request_id(environ.request_id, record_id),
+            "replay_of": _read_id(environ.replay_of),
             "hostname": self._hostname,
             "process": self.process,
             "app": capture.app,
@@ -154,6 +155,7 @@ class Environ(NamedTuple):
     accept_language: str | None
     content_encoding: str | None
     request_id: str | None
+    replay_of: str | None
 
 
 _ENVIRON_KEYS = (
@@ -171,6 +173,7 @@ _ENVIRON_KEYS = (
     "HTTP_ACCEPT_LANGUAGE",
     "HTTP_CONTENT_ENCODING",
     "HTTP_X_REQUEST_ID",
+    "HTTP_X_TRACKING_REPLAY_OF",
 )
 
 
@@ -232,6 +235,10 @@ def _find_host(parts: tuple[str, ...]) -> str:
 
 
 _hosts = BoundedCache(_find_host)
+
+
+def _read_id(header: str | None) -> ObjectId | None:
+    return ObjectId(header) if header and ObjectId.is_valid(header) else None
 
 
 def _request_id(header: str | None, record_id: ObjectId) -> str:

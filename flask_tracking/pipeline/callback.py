@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
-
-from flask import Flask
 
 from ..record import Record
 from ..runtime.guard import call_foreign
@@ -15,7 +12,7 @@ from ..runtime.guard import call_foreign
 if TYPE_CHECKING:
     from ..redaction.replacement import Redact
 
-__all__ = ["NO_HOOKS", "Hooks", "OnRecord", "ask", "literals_of"]
+__all__ = ["NO_HOOKS", "Hooks", "OnRecord", "ask"]
 
 OnRecord = Callable[[Record], Record | None]
 
@@ -50,22 +47,3 @@ def _ask(on_record: OnRecord, record: Record) -> Record | None:
     if answer is None or answer.id == record.id:
         return answer
     return dataclasses.replace(answer, id=record.id)
-
-
-def literals_of(app: Flask) -> Callable[[], list[str]]:
-    """Return a function that returns the app's own secrets, without holding the app.
-
-    Call it each time: the app may set its key after it was tracked, and may change it.
-    """
-    reference = weakref.ref(app)
-
-    def find_literals() -> list[str]:
-        alive = reference()
-        return [] if alive is None else _secret_keys(alive)
-
-    return find_literals
-
-
-def _secret_keys(app: Flask) -> list[str]:
-    keys = [app.secret_key, *(app.config.get("SECRET_KEY_FALLBACKS") or ())]
-    return [key if isinstance(key, str) else key.decode("latin-1") for key in keys if key]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ..record import Record
 from .literals import Expression, Raw, call, lay_out, lay_out_assertion, literal, quote_text
 from .python_body import join_text, read_body
-from .request import Gap, Part, Parts, RecordedRequest, find_gaps, read_request
+from .request import Gap, Parts, RecordedRequest, find_gaps, read_cookies, read_request
 from .stable import (
     VOLATILE,
     find_stable_json,
@@ -46,7 +46,7 @@ def pytest_function(record: Record, *, session_cookie: str | None = None) -> str
     .. versionadded:: 2.0
     """
     request = read_request(record)
-    cookies = dict(_read_cookies(request))
+    cookies = dict(read_cookies(request))
     body: list[str] = []
     if session_cookie in cookies and record.user_id is not None:
         del cookies[str(session_cookie)]
@@ -144,24 +144,6 @@ def _find_base_url(request: RecordedRequest) -> str | None:
     if request.scheme == "http" and _LOCAL_HOST.fullmatch(request.host):
         return None
     return f"{request.scheme}://{request.host}"
-
-
-def _read_cookies(request: RecordedRequest) -> Iterator[tuple[str, Parts]]:
-    """Yield the name and the value of each cookie that was sent."""
-    parts: Iterable[Part] = next((value for name, value in request.headers if name == "Cookie"), ())
-    pairs: list[list[Part]] = [[]]
-    for part in parts:
-        if isinstance(part, Gap):
-            pairs[-1].append(part)
-        else:
-            first, *others = part.split(b";")
-            pairs[-1].append(first)
-            pairs += [[other] for other in others]
-    for pair in pairs:
-        head = pair[0] if pair and isinstance(pair[0], bytes) else b""
-        name, equals, start = head.strip().partition(b"=")
-        if equals:
-            yield name.decode("latin-1"), tuple(part for part in (start, *pair[1:]) if part)
 
 
 def _assert_response(record: Record) -> Iterator[str]:

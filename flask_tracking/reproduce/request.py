@@ -13,7 +13,17 @@ from urllib.parse import quote_from_bytes
 from ..errors import TrackingError
 from ..record import Record, Remark
 
-__all__ = ["NOT_SENT", "Gap", "Part", "Parts", "RecordedRequest", "find_gaps", "merge", "read_request"]
+__all__ = [
+    "NOT_SENT",
+    "Gap",
+    "Part",
+    "Parts",
+    "RecordedRequest",
+    "find_gaps",
+    "merge",
+    "read_cookies",
+    "read_request",
+]
 
 Encoding = Literal["url", "json text", "json value", "plain"]
 
@@ -48,7 +58,7 @@ Parts = tuple[Part, ...]
 NOT_SENT = frozenset(
     """
     connection content-encoding content-length expect host http2-settings keep-alive
-    proxy-authorization proxy-connection te trailer transfer-encoding upgrade
+    proxy-authorization proxy-connection te trailer transfer-encoding upgrade x-tracking-replay-of
     """.split()
 )
 """Headers that describe the connection, or that whoever sends the request makes anew.
@@ -116,6 +126,24 @@ def merge(*parts: Part) -> Parts:
         else:
             merged.append(part)
     return tuple(merged)
+
+
+def read_cookies(request: RecordedRequest) -> Iterator[tuple[str, Parts]]:
+    """Yield the name and the value of each cookie that was sent."""
+    parts = next((value for name, value in request.headers if name.lower() == "cookie"), ())
+    pairs: list[list[Part]] = [[]]
+    for part in parts:
+        if isinstance(part, Gap):
+            pairs[-1].append(part)
+        else:
+            first, *others = part.split(b";")
+            pairs[-1].append(first)
+            pairs += [[other] for other in others]
+    for pair in pairs:
+        head = pair[0] if pair and isinstance(pair[0], bytes) else b""
+        name, equals, start = head.strip().partition(b"=")
+        if equals:
+            yield name.decode("latin-1"), tuple(part for part in (start, *pair[1:]) if part)
 
 
 def find_gaps(*values: Parts) -> tuple[Gap, ...]:

@@ -18,8 +18,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_tracking import MemoryExporter, Record, Tracking, current_span
 from flask_tracking.capture.middleware import TrackingMiddleware
-from flask_tracking.capture.span import ENVIRON_KEY
 from flask_tracking.record import Capture
+from flask_tracking.registry import ENVIRON_KEY
 from flask_tracking.runtime import guard
 
 Only = Callable[[], Record]

@@ -1,0 +1,86 @@
+"""``replay`` sends a recorded request again, and prints what is different in the response."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from flask.cli import with_appcontext
+
+from ..errors import ReplayError
+from ..record import Record
+from ..reproduce.replay import Replay, replay
+from ..reproduce.request import read_request
+from ..runtime.text import visible
+from .common import find_id, get_record, get_store, id_command, reports_errors
+from .render import render_line
+
+DIFFERENT = 3
+"""The exit status where the responses differ."""
+
+
+@id_command("replay")
+@click.argument("record_id", metavar="ID")
+@click.option("--to", metavar="URL", help="A server to send it to, instead of the app in this process.")
+@click.option("--set", "given", metavar="NAME=VALUE", multiple=True, help="A value that was redacted.")
+@click.option("--as-user", metavar="ID", help="Log this user in, with Flask-Login.")
+@click.option("--unsafe", is_flag=True, help="Also send POST and what else may change something.")
+@click.option("--yes", "any_host", is_flag=True, help="Also send it to another machine.")
+@with_appcontext
+@reports_errors
+def replay_record(
+    record_id: str,
+    to: str | None,
+    given: Sequence[str],
+    as_user: str | None,
+    unsafe: bool,
+    any_host: bool,
+) -> None:
+    """Send a request again and compare the responses.
+
+    The app answers in this process, unless --to names a server. The exit status is 0 if the responses
+    are the same, 3 if they differ, and 1 if the request was not sent.
+    """
+    store = get_store()
+    record = get_record(store, find_id(store, record_id))
+    values = _read_values(record, given)
+    done = replay(record, to, values=values, as_user=as_user, unsafe=unsafe, any_host=any_host)
+    click.echo(_render(record, done))
+    if done.differences:
+        click.get_current_context().exit(DIFFERENT)
+
+
+def _read_values(record: Record, given: Sequence[str]) -> dict[str, str | bytes]:
+    files = {gap.name for gap in read_request(record).gaps if gap.is_file}
+    values: dict[str, str | bytes] = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not equals:
+            raise ReplayError(f"Invalid value {one!r}: expected name=value.")
+        name = name.lower().removeprefix("redacted_").removeprefix("file_")
+        values[name] = _read_file(value) if name in files else value
+    return values
+
+
+def _read_file(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ReplayError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _render(record: Record, done: Replay) -> str:
+    lines = [f"Replayed {render_line(record)}"]
+    if done.record_id is not None:
+        lines.append(f"Recorded as {done.record_id}")
+    lines += [visible(line) for one in done.differences for line in str(one).split("\n")]
+    if not done.differences:
+        lines.append("The response is the same.")
+    if not done.is_body_compared:
+        note = record.response_body_note
+        lines.append(f"The bodies were not compared: the recorded one is not whole ({note}).")
+    return "\n".join(lines)
+
+
+COMMANDS = (replay_record,)

@@ -1,0 +1,316 @@
+"""Send a recorded request again, and compare the response with the recorded one.
+
+A request that may change something, goes to another machine, or is not whole, is refused until the
+caller says otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import ipaddress
+import json
+import ssl
+from collections.abc import Iterable, Mapping
+from contextvars import Context
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import SplitResult, quote, quote_plus, urlsplit
+
+from flask import Flask, current_app
+from werkzeug.test import Client
+
+from ..config import Settings
+from ..errors import ReplayError
+from ..record import Record
+from ..redaction.redactor import Redactor
+from ..registry import ENVIRON_KEY, find_tracked, literals_of
+from .differences import Difference, compare_responses, is_body_comparable
+from .request import Gap, Parts, RecordedRequest, find_gaps, read_cookies, read_request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from bson import ObjectId
+
+__all__ = ["Replay", "Values", "replay"]
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+REPLAY_HEADER = "X-Tracking-Replay-Of"
+TIMEOUT_S = 30.0
+"""For connecting, for each part of the response, and for all of its body."""
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+"""Of a longer response the rest is not read: it may be a stream without an end."""
+
+Values = Mapping[str, str | bytes]
+"""What was redacted, by the names of the gaps."""
+
+
+class Replay(NamedTuple):
+    """A request that was sent again.
+
+    .. versionadded:: 2.0
+    """
+
+    record: Record
+    """The record with the new response, redacted; times and ids are the recorded ones."""
+    differences: list[Difference]
+    """In the order status, headers, body; empty where both responses are the same."""
+    is_body_compared: bool
+    """False where the record does not have the whole body."""
+    record_id: ObjectId | None
+    """Of the replay's own record; None where another process stores it, or nobody does."""
+
+
+class Sent(NamedTuple):
+    """A request with all its values."""
+
+    method: str
+    target: bytes
+    headers: list[tuple[str, bytes]]
+    body: bytes
+
+
+class Answer(NamedTuple):
+    """The response to it."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    record_id: ObjectId | None = None
+
+
+def replay(
+    record: Record,
+    to: str | None = None,
+    *,
+    values: Values | None = None,
+    as_user: str | None = None,
+    unsafe: bool = False,
+    any_host: bool = False,
+) -> Replay:
+    """Send the request of `record` again, and compare the response with the recorded one.
+
+    Without `to` the current app answers, in this process, through its test client. What it raises is
+    raised here, too, where it is set up so: in debug mode, and under test. Redirects are not followed.
+
+    Args:
+        record: of a request.
+        to: the URL of a server, like ``http://localhost:5000``, which may have a path of its own.
+        values: what was redacted or cut, by name; the error names what is missing.
+        as_user: the id of the user who is logged in by Flask-Login; only in the current app. None sends
+            the recorded cookies.
+        unsafe: send other methods than GET, HEAD and OPTIONS, too.
+        any_host: send it to another machine, too.
+
+    Raises:
+        ReplayError: it is refused, or there is no app or server to answer.
+        TrackingError: the record has no request.
+
+    .. versionadded:: 2.0
+    """
+    request = read_request(record)
+    if request.method not in SAFE_METHODS and not unsafe:
+        raise ReplayError(
+            f"{request.method} may change something. Allow it with --unsafe (unsafe=True)."
+        )
+    redactor = _make_redactor()
+    answer = (
+        _replay_in_app(record, request, values or {}, as_user)
+        if to is None
+        else _replay_to_url(record, request, to, values or {}, as_user, any_host)
+    )
+    return _compare(record, answer, redactor)
+
+
+def _replay_in_app(
+    record: Record, request: RecordedRequest, values: Values, as_user: str | None
+) -> Answer:
+    if not current_app:
+        raise ReplayError("No app is current. Replay inside `with app.app_context():`, or to a URL.")
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    if as_user is not None:
+        request = _log_in(request, app, as_user)
+    sent = _fill(record, request, request.path, values)
+    # In a context of its own, as a server has it: else the request would share the caller's ``g``.
+    return Context().run(_ask_app, app, request, sent)
+
+
+def _replay_to_url(
+    record: Record,
+    request: RecordedRequest,
+    url: str,
+    values: Values,
+    as_user: str | None,
+    any_host: bool,
+) -> Answer:
+    base = _check_url(url, any_host)
+    if as_user is not None:
+        raise ReplayError("Only the app itself can log a user in: leave out --to, or --as-user.")
+    target = request.target if _is_path(request.target) else request.path
+    return _ask_server(base, _fill(record, request, target, values))
+
+
+def _make_redactor() -> Redactor:
+    """Return what redacts the new response as the recorded one was, with the settings of today."""
+    tracked = find_tracked()
+    if tracked is None:
+        return Redactor(Settings())
+    find_literals = literals_of(current_app._get_current_object()) if current_app else tuple  # type: ignore[attr-defined]
+    return Redactor(tracked.settings, find_literals, callback=tracked.redact)
+
+
+def _check_url(url: str, any_host: bool) -> SplitResult:
+    try:
+        base = urlsplit(url)
+        host, _ = base.hostname, base.port
+    except ValueError:
+        raise ReplayError(f"Invalid URL {url!r}: expected one like http://localhost:5000.") from None
+    if base.scheme not in ("http", "https") or not host or base.username or base.query or base.fragment:
+        raise ReplayError(f"Invalid URL {url!r}: expected one like http://localhost:5000.")
+    if not _is_loopback(host) and not any_host:
+        raise ReplayError(f"{host} is another machine. Allow it with --yes (any_host=True).")
+    return base
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_path(target: Parts) -> bool:
+    return isinstance(target[0], bytes) and target[0].startswith(b"/")
+
+
+def _fill(record: Record, request: RecordedRequest, target: Parts, values: Values) -> Sent:
+    gaps = find_gaps(target, *(value for _, value in request.headers), request.body)
+    names = [gap.name for gap in gaps]
+    if unknown := sorted(values.keys() - set(names)):
+        raise ReplayError(
+            f"Nothing is missing with the name {', '.join(unknown)}. "
+            f"Missing: {', '.join(names) or 'nothing'}."
+        )
+    if missing := [name for name in names if name not in values]:
+        raise ReplayError(
+            f"The record lacks what was redacted or cut: {', '.join(missing)}. "
+            "Give each with --set name=value (values={...})."
+        )
+    headers = [(name, _join(value, values)) for name, value in request.headers]
+    headers = [one for one in headers if one[0].lower() != "accept-encoding"]
+    headers.append((REPLAY_HEADER, str(record.id).encode()))
+    return Sent(request.method, _join(target, values), headers, _join(request.body, values))
+
+
+def _join(parts: Parts, values: Values) -> bytes:
+    return b"".join(
+        part if isinstance(part, bytes) else _encode(part, values[part.name]) for part in parts
+    )
+
+
+def _encode(gap: Gap, value: str | bytes) -> bytes:
+    """Return a value as it is written in its place."""
+    if isinstance(value, bytes):
+        return value
+    if gap.encoding == "url":
+        return (quote_plus(value) if gap.place == "body" else quote(value, safe="")).encode()
+    if gap.encoding == "json text":
+        return json.dumps(value)[1:-1].encode()
+    return value.encode()
+
+
+def _log_in(request: RecordedRequest, app: Flask, user_id: str) -> RecordedRequest:
+    """Return the request with a session of Flask-Login instead of the recorded one."""
+    client = app.test_client()
+    base_url = f"{request.scheme}://{request.host}"
+    with client.session_transaction(base_url=base_url) as session:
+        session["_user_id"] = user_id
+        session["_fresh"] = True
+    name = app.config["SESSION_COOKIE_NAME"]
+    sessions = app.session_interface
+    domain = sessions.get_cookie_domain(app) or urlsplit(base_url).hostname or ""
+    made = client.get_cookie(name, domain, sessions.get_cookie_path(app))
+    if made is None:
+        raise ReplayError(
+            "The app keeps no session in a cookie: nobody can be logged in with --as-user."
+        )
+    cookies = {**dict(read_cookies(request)), name: (made.value.encode(),)}
+    parts = [part for key, value in cookies.items() for part in (f"; {key}=".encode(), *value)]
+    parts[0] = parts[0].removeprefix(b"; ") if isinstance(parts[0], bytes) else parts[0]
+    headers = [one for one in request.headers if one[0].lower() != "cookie"]
+    return request._replace(headers=(*headers, ("Cookie", tuple(parts))))
+
+
+def _ask_app(app: Flask, request: RecordedRequest, sent: Sent) -> Answer:
+    environs: list[WSGIEnvironment] = []
+
+    def watched(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environs.append(environ)
+        return app(environ, start_response)
+
+    response = Client(watched, use_cookies=False).open(
+        sent.target.decode("latin-1"),
+        base_url=f"{request.scheme}://{request.host}",
+        method=sent.method,
+        headers=[(name, value.decode("latin-1")) for name, value in sent.headers],
+        data=sent.body,
+    )
+    try:
+        body = _read(response.iter_encoded())
+    finally:
+        response.close()
+    span = environs[0].get(ENVIRON_KEY)
+    return Answer(response.status_code, tuple(response.headers), body, getattr(span, "id", None))
+
+
+def _read(chunks: Iterable[bytes]) -> bytes:
+    body = bytearray()
+    deadline = monotonic() + TIMEOUT_S
+    for chunk in chunks:
+        body += chunk
+        if len(body) >= MAX_RESPONSE_BYTES or monotonic() > deadline:
+            break
+    return bytes(body[:MAX_RESPONSE_BYTES])
+
+
+def _ask_server(base: SplitResult, sent: Sent) -> Answer:
+    connection = _connect(base)
+    # No line of a request has anything but ASCII in it here.
+    target = base.path.rstrip("/") + quote(sent.target, safe="/:@!$&'()*+,;=~?%[]{}|^`\"<>\\")
+    try:
+        connection.putrequest(sent.method, target, skip_accept_encoding=True)
+        for name, value in sent.headers:
+            connection.putheader(name, value)
+        if sent.body or sent.method in ("POST", "PUT", "PATCH"):
+            connection.putheader("Content-Length", str(len(sent.body)))
+        connection.endheaders(sent.body or None)
+        response = connection.getresponse()
+        body = _read(iter(lambda: response.read1(65536), b""))
+    except (OSError, http.client.HTTPException) as error:
+        raise ReplayError(f"{base.netloc} does not answer: {type(error).__name__}.") from None
+    finally:
+        connection.close()
+    return Answer(response.status, tuple(response.getheaders()), body)
+
+
+def _connect(base: SplitResult) -> http.client.HTTPConnection:
+    host = base.hostname or ""
+    if base.scheme == "https":
+        context = ssl.create_default_context()
+        return http.client.HTTPSConnection(host, base.port, timeout=TIMEOUT_S, context=context)
+    return http.client.HTTPConnection(host, base.port, timeout=TIMEOUT_S)
+
+
+def _compare(record: Record, answer: Answer, redactor: Redactor) -> Replay:
+    parts: dict[str, Any] = {
+        "status_code": answer.status,
+        "response_headers": answer.headers,
+        "response_body": answer.body,
+        "response_body_size": len(answer.body),
+        "response_body_note": None,
+    }
+    (replayed,) = redactor.redact([dataclasses.replace(record, **parts)])
+    differences = compare_responses(record, replayed)
+    return Replay(replayed, differences, is_body_comparable(record), answer.record_id)

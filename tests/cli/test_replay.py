@@ -1,0 +1,89 @@
+"""``replay``, against an app in this process."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from flask import Flask, request
+
+from flask_tracking import MemoryExporter, Tracking
+
+from ..captures import make_record
+from .conftest import Invoke
+
+
+@pytest.fixture
+def shop(app: Flask, tracking: Tracking) -> Flask:
+    """An app with a price that may change."""
+    app.extensions["price"] = 1190
+
+    @app.route("/price", methods=["GET", "POST"])
+    def price() -> dict[str, object]:
+        return {"cents": app.extensions["price"], "size": len(request.get_data())}
+
+    return app
+
+
+def test_same(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
+    """The same response is said to be the same."""
+    shop.test_client().get("/price")
+    result = invoke("replay", "-1")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.splitlines() == [
+        "Replayed GET /price 200",
+        f"Recorded as {memory.records[1].id}",
+        "The response is the same.",
+    ]
+    assert "replay of" in invoke("show", "-1").stdout
+
+
+def test_different(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
+    """Differences are printed, a line each, and the exit status says that there are some."""
+    shop.test_client().get("/price")
+    shop.extensions["price"] = "\x1b[31m"
+    result = invoke("replay", "-1")
+    assert result.exit_code == 3
+    assert result.stdout.splitlines()[2:] == [
+        '$.cents has another type: 1190 → "\\u001b[31m"',
+    ]
+
+
+def test_refused(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
+    """A refusal is one line that says what allows it, and nothing is sent."""
+    shop.test_client().post("/price", data={"password": "hunter2"})
+    for options, message in {
+        (): "POST may change something. Allow it with --unsafe (unsafe=True).",
+        ("--unsafe",): "The record lacks what was redacted or cut: password. Give each with --set "
+        "name=value (values={...}).",
+        ("--unsafe", "--set", "x"): "Invalid value 'x': expected name=value.",
+        ("--to", "http://shop.example", "--unsafe"): "shop.example is another machine. Allow it with "
+        "--yes (any_host=True).",
+    }.items():
+        result = invoke("replay", "-1", *options)
+        assert (result.exit_code, result.stdout, result.stderr) == (1, "", f"Error: {message}\n")
+    assert len(memory.records) == 1
+
+
+@pytest.mark.parametrize("name", ["password", "PASSWORD", "REDACTED_PASSWORD"])
+def test_values(invoke: Invoke, memory: MemoryExporter, shop: Flask, name: str) -> None:
+    """A value is given by the name of the gap, or of the variable that other commands print."""
+    shop.test_client().post("/price", data={"password": "hunter2"})
+    result = invoke("replay", "-1", "--unsafe", "--set", f"{name}=a=b&c")
+    assert result.exit_code == 3
+    assert memory.records[1].request_body_size == len("password=a%3Db%26c")
+
+
+def test_file(invoke: Invoke, memory: MemoryExporter, shop: Flask, tmp_path: Path) -> None:
+    """A body that is not whole comes from a file; of a cut response that is said."""
+    record = make_record(path="/price", method="POST", request_note="binary", request_size=3)
+    memory.export([dataclasses.replace(record, response_body_note="truncated")])
+    (tmp_path / "body").write_bytes(b"\x00\xff")
+    for path, status in ((tmp_path / "nothing", 1), (tmp_path / "body", 3)):
+        result = invoke("replay", "-1", "--unsafe", "--set", f"body={path}")
+        assert result.exit_code == status
+    assert memory.records[1].request_body_size == 2
+    assert result.stdout.splitlines()[-1] == (
+        "The bodies were not compared: the recorded one is not whole (truncated)."
+    )
