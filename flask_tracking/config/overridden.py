@@ -97,7 +97,9 @@ def _check(name: str, value: Any) -> str:
 
 
 def _find_key(name: str) -> str:
-    keys: dict[str, str] = {field.name: field.metadata["key"] for field in dataclasses.fields(Settings)}
-    if name not in keys:
-        raise ConfigError(f"Settings has no {name!r}. There are: {', '.join(keys)}.")
-    return keys[name]
+    if name not in _KEYS:
+        raise ConfigError(f"Settings has no {name!r}. There are: {', '.join(_KEYS)}.")
+    return _KEYS[name]
+
+
+_KEYS: dict[str, str] = {field.name: field.metadata["key"] for field in dataclasses.fields(Settings)}

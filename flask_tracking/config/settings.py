@@ -718,13 +718,17 @@ def check_setting(key: str, value: Any, *, shown_as: str | None = None) -> Any:
     Raises:
         ConfigError: the value is wrong; the message names the key, the value and what is expected.
     """
-    (field,) = [one for one in dataclasses.fields(Settings) if one.metadata["key"] == key]
     try:
-        return field.metadata["check"](value)
+        return _CHECKS[key](value)
     except _Wrong as wrong:
         is_python = isinstance(value, str) and _PYTHON.match(value)
         wants = f"{wrong}; {_AS_JSON}" if is_python else wrong
         raise ConfigError(f"{shown_as or key} is {_shown(key, value)}, but it {wants}.") from None
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    field.metadata["key"]: field.metadata["check"] for field in dataclasses.fields(Settings)
+}
 
 
 def tracking_keys(config: Mapping[str, Any]) -> dict[str, Any]:

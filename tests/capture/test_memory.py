@@ -29,7 +29,7 @@ CONSTANT = 1000
 def captures(app: Flask, tracking: Tracking) -> list[Capture]:
     """Where the captures of `app` wait, as in a queue."""
     found: list[Capture] = []
-    app.wsgi_app._submit = found.append  # type: ignore[attr-defined]
+    app.wsgi_app.submit = found.append  # type: ignore[attr-defined]
     app.logger.disabled = True
     app.config["PROPAGATE_EXCEPTIONS"] = False
     return found

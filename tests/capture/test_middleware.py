@@ -892,7 +892,7 @@ def test_nothing_alive_is_referenced_after_the_end(
 ) -> None:
     """While captures wait, request, response, exception, frame, user and custom data are gone."""
     captures: list[Capture] = []
-    app.wsgi_app._submit = captures.append  # type: ignore[attr-defined]
+    app.wsgi_app.submit = captures.append  # type: ignore[attr-defined]
     alive: dict[str, weakref.ref[Any]] = {}
 
     class Alive:
@@ -931,7 +931,7 @@ def test_nothing_alive_is_referenced_after_the_end(
 def test_captures_are_plain(app: Flask, tracking: Tracking) -> None:
     """What crosses the queue is text, bytes, numbers, ids, times and containers of them."""
     captures: list[Capture] = []
-    app.wsgi_app._submit = captures.append  # type: ignore[attr-defined]
+    app.wsgi_app.submit = captures.append  # type: ignore[attr-defined]
 
     @app.post("/<name>")
     def view(name: str) -> str:
