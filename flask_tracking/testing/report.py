@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..cli.columns import Column, render_columns
+from ..errors import TrackingError
 from ..record import Record
+from ..reproduce import curl
 from ..runtime.text import visible
 from .recorded import list_requests, name_request
 
@@ -14,8 +16,10 @@ __all__ = ["RouteTimes", "RunReport", "describe_requests"]
 
 MAX_ROUTES = 10
 """Routes that are shown."""
-MAX_FAILURES = 5
-"""The newest failed requests of a test whose traceback is shown."""
+MAX_DESCRIBED = 5
+"""The newest requests of a failed test, of which more than a line is shown."""
+MAX_CURL_LENGTH = 4000
+"""Characters; a longer command is not shown."""
 TRACEBACK_LINES = 12
 """Lines at the end of a traceback that are shown."""
 NO_ROUTE = "(no route)"
@@ -84,18 +88,24 @@ def _make_columns(routes: Sequence[tuple[str, RouteTimes]]) -> list[Column]:
 
 
 def describe_requests(records: Sequence[Record]) -> str:
-    """Return the requests of a failed test: a table, and the ends of their tracebacks."""
+    """Return the requests of a failed test: a table, and for the newest what sends them again."""
     if not records:
         return "none"
-    failures = [line for one in _find_failures(records) for line in _describe_failure(one)]
-    return "\n".join([list_requests(records), *failures])
+    newest = [line for one in records[-MAX_DESCRIBED:] for line in _describe(one)]
+    return "\n".join([list_requests(records), *newest])
 
 
-def _find_failures(records: Sequence[Record]) -> Sequence[Record]:
-    return [one for one in records if one.exception is not None][-MAX_FAILURES:]
-
-
-def _describe_failure(record: Record) -> list[str]:
+def _describe(record: Record) -> list[str]:
     traceback = "" if record.exception is None else record.exception.traceback
     lines = traceback.splitlines()[-TRACEBACK_LINES:]
-    return ["", f"{name_request(record)} raised:", *map(visible, lines)]
+    return ["", f"{name_request(record)}:", *map(visible, lines), _make_curl(record)]
+
+
+def _make_curl(record: Record) -> str:
+    try:
+        command = curl(record)
+    except TrackingError as error:
+        return f"No cURL: {error}"
+    if len(command) > MAX_CURL_LENGTH:
+        return f"No cURL: it has {len(command):,} characters."
+    return command

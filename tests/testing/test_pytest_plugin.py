@@ -536,7 +536,7 @@ def test_report(run: Run, track: str, scope: str, config: str) -> None:
             "  GET     /broken  500 * ms * *",
             "  GET     /stream  200 * ms  unread   *",
             "",
-            "GET /broken raised:",
+            "GET /broken:",
             "*in broken",
             "*ZeroDivisionError: in a view",
             "*- Recorded requests -*",
@@ -587,4 +587,4 @@ def test_report_of_several_processes(run: Run) -> None:
     result.assert_outcomes(passed=3, failed=2)
     counts = {"GET /": 3, "POST /orders": 1, "GET (no route)": 1, "GET /broken": 1, "GET /stream": 1}
     assert read_report(result) == counts
-    result.stdout.fnmatch_lines(["*- Recorded requests -*", "GET /broken raised:"])
+    result.stdout.fnmatch_lines(["*- Recorded requests -*", "GET /broken:"])
