@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(config.stash[REPORT])
 
 
+@pytest.hookimpl(trylast=True)  # a conftest may mark tests here, too
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Record from the first fixture on, but load nothing where no test is to be recorded."""
     recorded = [item for item in items if _is_asked_for(item) or _is_reported(item)]
@@ -154,6 +155,7 @@ class _Report:
 @pytest.fixture
 def _tracking_recorder(request: pytest.FixtureRequest) -> Iterator[Recorder]:
     """Record the requests of the test."""
+    __tracebackhide__ = True
     recorder, report = request.config.stash[RECORDER], request.config.stash.get(REPORT, None)
     with contextlib.ExitStack() as stack:
         if _is_asked_for(request.node):

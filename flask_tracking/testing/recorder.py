@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from threading import get_ident
 from typing import Any, NamedTuple
 
-from flask import Flask, request_finished, request_started
+from flask import request_finished, request_started
+
+# Not `flask.Flask`, which OpenTelemetry replaces: apps created before that are apps too.
+from flask.app import Flask
 
 from ..capture.middleware import TrackingMiddleware, find_middlewares
 from ..capture.span import current_span
@@ -27,8 +30,13 @@ __all__ = ["Recorder"]
 
 FLUSH_S = 5.0
 """How long a test waits for its records where its marker asks for the background thread."""
-IN_TESTS: Mapping[str, Any] = {"enabled": True, "spool_dir": None, "worker": "sync"}
-"""Settings that a test begins with: records are there as soon as the response is complete."""
+IN_TESTS: Mapping[str, Any] = {
+    "enabled": True,
+    "sample_rate": 1.0,
+    "spool_dir": None,
+    "worker": "sync",
+}
+"""Settings that a test begins with: each request is recorded, as soon as its response is complete."""
 MAX_NOTED = 100
 """Exchanges; with more, those that have ended are forgotten."""
 _FUNCTIONS = ("user_repr", "user_loader", "redact")
@@ -59,6 +67,8 @@ class Recorder:
         self._block = contextlib.ExitStack()
         self._borrowed = contextlib.ExitStack()
         self._taken: set[TrackedApp] = set()
+        self._outside = 0
+        """How many blocks of `outside` there are around: a fixture may need others."""
         self._lenses: weakref.WeakKeyDictionary[TrackedApp, _Lens] = weakref.WeakKeyDictionary()
 
     @contextlib.contextmanager
@@ -93,25 +103,36 @@ class Recorder:
             _flush_all()
         return self.collector.records
 
-    def track(self, app: Flask) -> None:
-        """Track from now on an app that is not tracked, or that says ``TRACKING_ENABLED = False``."""
+    def track(self, app: object) -> None:
+        """Track from now on an app that is not tracked, or that says ``TRACKING_ENABLED = False``.
+
+        Args:
+            app: what the fixture of this name returned. If it is no Flask app, it is left alone.
+        """
+        if not isinstance(app, Flask):
+            return
         tracked: TrackedApp | None = app.extensions.get(EXTENSION_KEY)
         if tracked is not None and tracked.worker is not None:
             self._take_once(tracked)
             return
         app.extensions.pop(EXTENSION_KEY, None)
         functions = {name: getattr(tracked, name, None) for name in _FUNCTIONS}
-        with overridden(exporter=self.collector, **{**IN_TESTS, **self._settings}):
+        with (
+            self.outside(),
+            overridden(exporter=self.collector, **IN_TESTS),
+        ):  # later tests have it, too
             Tracking(app, **functions)
 
     @contextlib.contextmanager
     def outside(self) -> Iterator[None]:
         """Leave all apps as they say in this block: what is set up in it outlives the test."""
         self._leave()
+        self._outside += 1
         try:
             yield
         finally:
-            if self.collector.is_listening:
+            self._outside -= 1
+            if self.collector.is_listening and not self._outside:
                 self._enter()
 
     @contextlib.contextmanager

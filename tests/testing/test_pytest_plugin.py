@@ -104,6 +104,24 @@ APPS = {
 
 
 @pytest.mark.parametrize("conftest", APPS.values(), ids=APPS.keys())
+def test_settings_of_the_first_test_are_not_those_of_the_next(run: Run, conftest: str) -> None:
+    """A marker holds for its test alone, also where that is the first one to need the app."""
+    run(
+        conftest,
+        """
+    @pytest.mark.tracking(max_body_length=1)
+    def test_marked(client, tracking_records):
+        client.post("/echo", data="abcd")
+        assert tracking_records.one().request_body == b"a"
+
+    def test_not_marked(client, tracking_records):
+        client.post("/echo", data="abcd")
+        assert tracking_records.one().request_body == b"abcd"
+    """,
+    ).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("conftest", APPS.values(), ids=APPS.keys())
 def test_every_kind_of_app_is_recorded(run: Run, conftest: str) -> None:
     """Each test finds its own requests, as soon as their responses are complete."""
     result = run(
@@ -588,3 +606,115 @@ def test_report_of_several_processes(run: Run) -> None:
     counts = {"GET /": 3, "POST /orders": 1, "GET (no route)": 1, "GET /broken": 1, "GET /stream": 1}
     assert read_report(result) == counts
     result.stdout.fnmatch_lines(["*- Recorded requests -*", "GET /broken:"])
+
+
+def test_fixtures_of_a_wider_scope_may_need_others(run: Run) -> None:
+    """An app for the session stays as it says, also where its fixture needs another of the session."""
+    run(
+        """
+    from flask_tracking import MemoryExporter
+
+    @pytest.fixture(scope="session")
+    def name():
+        return "shop"
+
+    @pytest.fixture(scope="session")
+    def own(name):
+        return MemoryExporter()
+
+    @pytest.fixture(scope="session")
+    def app(request):
+        own = request.getfixturevalue("own")
+        app = make_app(TRACKING_WORKER="sync")
+        Tracking(app, exporter=own)
+        return app
+    """,
+        """
+    @pytest.mark.tracking(slow_ms=7)
+    def test_with(client, own, tracking_records):
+        client.get("/")
+        assert len(tracking_records) == 1
+
+    def test_without(app, client, own):
+        client.get("/stream").close()
+        assert [one.path for one in own.records] == ["/stream"]
+        assert app.config.get("TRACKING_SLOW_MS") is None
+    """,
+    ).assert_outcomes(passed=2)
+
+
+def test_sampling_drops_nothing_by_chance(run: Run) -> None:
+    """A test sees every request, unless its marker asks for a sample."""
+    for conftest in (APPS["tracks itself"], APPS["lives for the session"]):
+        run(
+            conftest.replace("make_app()", "make_app(TRACKING_SAMPLE_RATE=0)"),
+            """
+    def test_all(client, tracking_records):
+        client.get("/")
+        tracking_records.one(path="/")
+
+    @pytest.mark.tracking(sample_rate=0)
+    def test_none(client, tracking_records):
+        client.get("/")
+        tracking_records.assert_none()
+    """,
+        ).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--tracking-report",)])
+def test_app_may_be_of_another_kind(run: Run, arguments: tuple[str, ...]) -> None:
+    """A fixture of this name that is no Flask app is left alone; the app behind it is recorded."""
+    run(
+        """
+    class Wrapper:
+        def __init__(self):
+            self.inner = make_app()
+            Tracking(self.inner)
+
+    @pytest.fixture
+    def app():
+        return Wrapper()
+    """,
+        """
+    def test_wrapped(app, tracking_records):
+        app.inner.test_client().get("/")
+        tracking_records.one(path="/")
+
+    def test_plain(app):
+        app.inner.test_client().get("/")
+    """,
+        "-p",
+        "no:flask",
+        *arguments,
+    ).assert_outcomes(passed=2)
+
+
+def test_failing_fixture_shows_its_own_traceback(run: Run) -> None:
+    """No frame of the plugin stands in the traceback of an app that cannot be made."""
+    result = run(
+        """
+    @pytest.fixture
+    def app():
+        raise OSError("no app")
+    """,
+        "def test_app(app, tracking_records): pass",
+    )
+    result.assert_outcomes(errors=1)
+    assert "no app" in result.stdout.str()
+    assert "pytest_plugin.py" not in result.stdout.str()
+
+
+def test_marker_may_be_added_late(run: Run) -> None:
+    """A conftest may mark tests when they are collected."""
+    run(
+        TRACKED
+        + """
+    def pytest_collection_modifyitems(items):
+        for item in items:
+            item.add_marker(pytest.mark.tracking(max_body_length=1))
+    """,
+        """
+    def test_late(app, client):
+        assert app.config["TRACKING_MAX_BODY_LENGTH"] == 1
+    """,
+    ).assert_outcomes(passed=1)
