@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from sys import getsizeof
 from types import MethodType
 from typing import TYPE_CHECKING, Any
@@ -85,12 +85,6 @@ def _find_places(names: tuple[str, ...]) -> tuple[int, int, int]:
 _places = BoundedCache(_find_places)
 
 
-def _count_characters(texts: Collection[str]) -> int:
-    """Return the memory of the characters of texts, in bytes."""
-    text = "".join(texts)
-    return len(text) if text.isascii() else sum(map(getsizeof, texts)) - _EMPTY_TEXT * len(texts)
-
-
 class Exchange:
     """The copies of one request and its response, made as they pass through."""
 
@@ -101,8 +95,9 @@ class Exchange:
         "_file_source",
         "_first_byte_ns",
         "_generation",
+        "_header_names_size",
+        "_header_values",
         "_headers",
-        "_headers_size",
         "_input",
         "_request",
         "_room",
@@ -131,7 +126,8 @@ class Exchange:
         self._stored_types: BoundedCache[str, bool] | None = None
         self._status: str | None = None
         self._headers: Headers = ()
-        self._headers_size = 0
+        self._header_values: tuple[str, ...] = ()
+        self._header_names_size = 0
         self._expected_size: int | None = None
         self._first_byte_ns: int | None = None
         self._server_write: Callable[[bytes], object] | None = None
@@ -219,9 +215,9 @@ class Exchange:
         self._status = status
         self._headers = headers
         names, values = zip(*headers) if headers else ((), ())  # noqa: B905 - strict costs as much again
-        type_at, length_at, names_size = _places[names]
+        type_at, length_at, self._header_names_size = _places[names]
+        self._header_values = values
         self._expected_size = None if length_at == _ABSENT else read_number(values[length_at])
-        self._headers_size = _HEADER_SIZE * len(values) + names_size + _count_characters(values)
         response = self.response
         if self._room and not response.chunks:
             content_type = "" if type_at == _ABSENT else values[type_at]
@@ -447,17 +443,24 @@ class Exchange:
             environ = {**environ, "PATH_INFO": path_info}
         names = tuple(environ)
         picking = _picks.get(names)
-        size = _BASE_SIZE + self._headers_size
+        size = _BASE_SIZE + self._header_names_size
         if picking is None:
             picking = _picks[names]
             size += picking[2]  # counted for the first capture with these keys, which later ones share
         values = picking[1](environ)
+        header_values = self._header_values
+        size += _TEXT_SIZE * len(values) + _HEADER_SIZE * len(header_values)
+        texts = values + header_values
+        view_args = span.view_args
+        if view_args:
+            texts += tuple(view_args.values())
+            size += _ARGS_SIZE + _TEXT_SIZE * len(view_args)
         try:
-            text_size = _count_characters(values)
+            text = "".join(texts)  # the size of one long text is known, and that of many is not
         except TypeError:  # the environ of a test may contain numbers instead of text
-            values = tuple(map(str, values))
-            text_size = _count_characters(values)
-        size += _TEXT_SIZE * len(values) + text_size
+            values, texts = tuple(map(str, values)), tuple(map(str, texts))
+            text = "".join(texts)
+        size += len(text) if text.isascii() else sum(map(getsizeof, texts)) - _EMPTY_TEXT * len(texts)
         request_size, request_note = 0, None
         if request is not None or environ.get("CONTENT_LENGTH"):
             request_size, request_note = self._describe_request_body(environ)
@@ -477,13 +480,11 @@ class Exchange:
             raised_in = span.raised_in
             is_discarded, notes = span.is_discarded, tuple(span.notes)
             size += span.custom_data_size(custom_data) + span.annotations_size()
-        view_args = span.view_args
-        if view_args:
-            size += _ARGS_SIZE + _TEXT_SIZE * len(view_args) + _count_characters(view_args.values())
         if span.user_repr is not None:
             size += span.user_size()
         # One tuple instead of 32 arguments: those are copied three times on their way.
-        return Capture._make(
+        return tuple.__new__(
+            Capture,
             (
                 span.number,
                 span.arrived_at,
@@ -518,7 +519,7 @@ class Exchange:
                 notes,
                 "request",
                 raised_in,
-            )
+            ),
         )
 
 

@@ -15,7 +15,7 @@ from ..runtime.weak_registry import WeakRegistry
 from .bodies import stored_types
 from .exchange import Exchange, Submit
 from .exclusion import make_exclusion, match_any
-from .span import Span, leave, running
+from .span import Span, restore, running
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -73,7 +73,10 @@ class TrackingMiddleware:
             exchange.fail(error)
             raise
         finally:
-            leave(token)
+            try:
+                running.reset(token)
+            except LookupError:
+                restore(token)
             if outer is not None:
                 environ[ENVIRON_KEY] = outer
             exchange.give_back(environ)

@@ -12,7 +12,7 @@ from typing import Protocol
 from ..runtime.guard import drop_own_frame
 from ..runtime.lifecycle import call_apart
 from .bodies import BodyCopy
-from .span import Span, leave, running
+from .span import Span, restore, running
 
 __all__ = ["OutputTee", "output_tee_class"]
 
@@ -90,7 +90,10 @@ class OutputTee:
                 elif not exchange.has_ended:
                     is_only_counted = exchange.note_chunk(chunk)
             finally:
-                leave(token)
+                try:
+                    running.reset(token)
+                except LookupError:
+                    restore(token)
             yield chunk
         if not exchange.has_ended:
             exchange.end("ok")
@@ -108,7 +111,10 @@ class OutputTee:
             exchange.fail(error)
             raise
         finally:
-            leave(token)
+            try:
+                running.reset(token)
+            except LookupError:
+                restore(token)
             if not exchange.has_ended:
                 exchange.end("disconnected")
 

@@ -64,16 +64,13 @@ running: ContextVar[Span | None] = ContextVar("flask_tracking.span", default=Non
 """The span whose app runs in this context; set and reset by the middleware and the tee."""
 
 
-def leave(token: Token[Span | None]) -> None:
-    """Reset `running`, also if garbage is collected meanwhile that sets context variables.
+def restore(token: Token[Span | None]) -> None:
+    """Reset `running` after its own reset has raised a LookupError, which must not reach the app.
 
-    The end of a suspended generator, such as OpenTelemetry's, may do so. CPython's reset does not
-    expect that, and raises a LookupError, which must not reach the app.
+    It does so if garbage is collected meanwhile that sets context variables, as the end of a suspended
+    generator, such as OpenTelemetry's, may do: CPython's reset does not expect that.
     """
-    try:
-        running.reset(token)
-    except LookupError:
-        running.set(None if token.old_value is Token.MISSING else token.old_value)
+    running.set(None if token.old_value is Token.MISSING else token.old_value)
 
 
 def _find_failures() -> Counter[str] | None:
@@ -184,8 +181,10 @@ class Span:
             self.custom, self.children, self.notes = {}, [], {}
 
     def _set(self, key: str, value: object) -> None:
-        self._annotate()
-        key = _given_text(key)
+        if not self.is_annotated:
+            self._annotate()
+        if type(key) is not str or len(key) > MAX_REPR or not key.isascii():
+            key = _given_text(key)
         if "\0" in key:
             key = key.replace("\0", "\\x00")
         custom = self.custom
