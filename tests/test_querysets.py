@@ -181,5 +181,5 @@ def test_what_custom_data_calls_its_keys(failures: None, database: Database[Docu
 def test_memory_has_no_querysets(app: Flask, memory: MemoryExporter) -> None:
     """Where records go elsewhere a queryset says so, as before."""
     Tracking(app, exporter=memory)
-    with app.app_context(), pytest.raises(Exception, match="exports to MemoryExporter"):
+    with app.app_context(), pytest.raises(Exception, match="its exporter is MemoryExporter"):
         TrackingDocument.objects.filter(exception__type="X").count()

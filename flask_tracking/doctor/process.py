@@ -42,7 +42,7 @@ def check_capture(subject: Subject) -> Findings:
     if not subject.settings.enabled:
         yield Problem("warning", "TRACKING_ENABLED is False: nothing is recorded", "Set it to True")
         return
-    if not _is_wrapped(subject.app):
+    if not _is_tracked(subject.app):
         yield Problem(
             "error",
             "Requests pass Tracking by: app.wsgi_app was replaced after Tracking(app), and what stands "
@@ -60,7 +60,7 @@ def check_capture(subject: Subject) -> Findings:
         yield "TRACKING_SAMPLE_RATE is 0: routine requests are not stored"
 
 
-def _is_wrapped(app: Flask) -> bool:
+def _is_tracked(app: Flask) -> bool:
     """Tell whether the middleware is among the objects that ``app.wsgi_app`` is made of."""
     seen: dict[int, Any] = {}
     waiting: list[Any] = [app.wsgi_app]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from ..exporters.store import Problem
-from ..pipeline.callback import literals_of
 from ..record import Record
+from ..registry import literals_of
 from .subject import Findings, Subject
 
 

@@ -22,8 +22,8 @@ MAX_SHOWN = 20
 """Requests that a message lists."""
 INDENT = "  "
 NOTHING = (
-    "No request was recorded in this test. Settings like TRACKING_EXCLUDE and calls like span.discard() "
-    "leave requests out."
+    "No request was recorded in this test. Settings like TRACKING_EXCLUDE and calls like "
+    "span.discard() leave requests out."
 )
 _FIELDS = tuple(field.name for field in dataclasses.fields(Record))
 

@@ -80,7 +80,7 @@ def spool(tmp_path: Path, system: FaultySystem) -> Spool:
 def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 0.001)
     monkeypatch.setattr(delivery_module, "LAST_RETRY_S", 0.01)
-    monkeypatch.setattr(drain_module, "LOOK_S", 0.001)
+    monkeypatch.setattr(drain_module, "POLL_S", 0.001)
 
 
 MakeWorker = Callable[..., BatchWorker]

@@ -76,8 +76,8 @@ def test_assertions_hold(check: Callable[[], object]) -> None:
 
 
 NOTHING = (
-    "No request was recorded in this test. Settings like TRACKING_EXCLUDE and calls like span.discard() "
-    "leave requests out."
+    "No request was recorded in this test. Settings like TRACKING_EXCLUDE and calls like "
+    "span.discard() leave requests out."
 )
 FAIL: list[tuple[Callable[[], object], str]] = [
     (

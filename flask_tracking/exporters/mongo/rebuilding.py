@@ -203,7 +203,7 @@ class _Room:
         if self._bounds == (None, None):
             return True
         if self._unmeasured > (self._bounds[1] or 0) / SPARE:
-            self._look()
+            self._measure_room()
         has_room = all(left <= free for left, free in zip(self._left, self._free, strict=True))
         self._left = _Size(self._left.records - 1, self._left.bytes - size)
         if has_room:
@@ -211,7 +211,7 @@ class _Room:
             self._free = (self._free[0] - 1, self._free[1] - size)
         return has_room
 
-    def _look(self) -> None:
+    def _measure_room(self) -> None:
         self._unmeasured = 0
         records, size = (
             math.inf if bound is None else bound * (1 - 1 / SPARE) - used
