@@ -367,9 +367,14 @@ class BatchWorker(Worker):
             self._is_calling = False
 
     def _empty_queue(self, down_to: int) -> None:
-        """Process batches while at least `down_to` captures wait."""
+        """Process captures in batches, as long as `down_to` of those that wait now are left.
+
+        What comes meanwhile is for the next time: a slow store would never leave time for the spool.
+        """
         is_ordered = False
-        while len(self._queue) >= down_to and not self._is_over:
+        left = len(self._queue)
+        while left >= down_to and self._queue and not self._is_over:
+            left -= self._settings.batch_records
             if self._is_closing and not is_ordered:  # time may run out
                 is_ordered = True
                 with self._lock:

@@ -17,7 +17,7 @@ from .spooling import SpoolWriter
 
 __all__ = ["Drain"]
 
-POLL_S = 5.0
+IDLE_S = 5.0
 """An empty spool is looked at again after so long: others write there, too."""
 LEAST_JITTER = 0.5
 """The shortest pause, as a share of the whole one."""
@@ -65,7 +65,7 @@ class Drain:
             return False
         has_sent = self._send_next()
         ended = monotonic()
-        pause_s = ended - began if has_sent else POLL_S
+        pause_s = ended - began if has_sent else IDLE_S
         next_step = ended + pause_s * _random.uniform(LEAST_JITTER, 1.0)
         self.due_at = max(next_step, self._delivery.next_try)
         return has_sent

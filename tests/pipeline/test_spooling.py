@@ -80,7 +80,7 @@ def spool(tmp_path: Path, system: FaultySystem) -> Spool:
 def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 0.001)
     monkeypatch.setattr(delivery_module, "LAST_RETRY_S", 0.01)
-    monkeypatch.setattr(drain_module, "POLL_S", 0.001)
+    monkeypatch.setattr(drain_module, "IDLE_S", 0.001)
 
 
 MakeWorker = Callable[..., BatchWorker]
@@ -412,6 +412,24 @@ def test_idle_process_sends_what_others_left(
     assert worker.flush(TIMEOUT_S)
     assert Sender(spool, store).writer.write(make_batch(5)) == []
     wait_until(lambda: len(store.records) == 6)
+
+
+def test_slow_store_with_steady_traffic(make_worker: MakeWorker, spool: Spool, store: Store) -> None:
+    """Spooled records are sent although another request waits after each export."""
+    worker = make_worker(flush_interval_s=0.001)
+    original = store._store
+
+    def submit_another(records: Sequence[Record]) -> int:
+        if len(store.records) < 300:
+            worker.submit(make_capture())
+        return original(records)
+
+    spooled = make_batch(2)
+    assert Sender(spool, store).writer.write(spooled) == []
+    store._store = submit_another  # type: ignore[method-assign]
+    worker.submit(make_capture())
+    wait_until(lambda: spooled[0].id in {record.id for record in store.records})
+    assert len(store.records) < 300
 
 
 # The end of the process
