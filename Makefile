@@ -8,7 +8,7 @@ INSTALL := PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-ver
 PYTEST := pytest --numprocesses auto --dist worksteal
 export PYTHONDEVMODE = 1
 
-.PHONY: help demo unit test redaction-report conformance conformance-flask compat lint types layers docs package bench clean
+.PHONY: help demo unit test redaction-report conformance conformance-flask chaos compat lint types layers docs package bench clean
 
 help:
 	@echo "make demo               a tea shop under gunicorn, a stream of requests, and what was recorded"
@@ -16,6 +16,7 @@ help:
 	@echo "make test               all tests, with coverage (six minutes on two cores)"
 	@echo "make conformance        every kind of view on every server, with tracking off and on"
 	@echo "make conformance-flask  the tests of Flask and of what is made with it, with tracking off and on"
+	@echo "make chaos              database, workers and disk fail in random order; is every request stored? (ten minutes)"
 	@echo "make compat             the tests on Python 3.10 and 3.13, and with the lowest declared versions"
 	@echo "make lint               style and errors (ruff)"
 	@echo "make types              types (mypy --strict)"
@@ -63,6 +64,12 @@ conformance: $(VENV)/servers
 	@echo "Comparing every view on every server, with tracking off and on ..."
 	@PYTHONDEVMODE= $(BIN)/python -m tests.conformance --faults all $(ARGS)
 	@PYTHONDEVMODE= $(BIN)/python -m tests.conformance --mutants
+
+chaos: $(INSTALLED)
+	@echo "Comparing the spool with its model, in random sequences of writes, kills and damage ..."
+	@PYTHONDEVMODE= $(BIN)/python -m tests.spool.model $(MODEL_ARGS)
+	@echo "Letting the database, workers and the disk fail under traffic ..."
+	@PYTHONDEVMODE= $(BIN)/python -m tests.chaos $(ARGS)
 
 compat: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python .ci/compat.py $(ARGS)

@@ -1,0 +1,280 @@
+"""Let everything fail while clients go on, then look for every request that was answered.
+
+    python -m tests.chaos [--seconds 300] [--seed N]
+
+Three runs: without tracking, for comparison; with a spool, where nothing may be lost but what killed
+workers had in hand; without one, where what is missing is what was counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import json
+import logging
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from ..servers import MongoServer, gunicorn, mongo_server
+from . import STATS, UNTRACKED
+from .clients import Answer, Clients
+from .faults import EXACT_FAULTS, FAULTS, Event, Fault, Site
+
+Document = dict[str, Any]
+WORKERS = 4
+CLIENTS = 6
+PAUSE_S = 0.02
+FLUSH_INTERVAL_S = 1.0
+EXPORT_TIMEOUT_S = 2.0
+IN_HAND_S = FLUSH_INTERVAL_S + EXPORT_TIMEOUT_S
+"""What a killed worker had taken in within this time may be lost."""
+NEAR_S = 2.0
+"""A client may see a broken connection so soon after a worker was killed."""
+LATER = 10**7
+"""The number of the first request that comes when all is well again."""
+PATIENCE_S = 60.0
+"""How long to wait until all is stored."""
+
+
+class Run(NamedTuple):
+    """What came of one run."""
+
+    answers: Sequence[Answer]
+    errors: Sequence[tuple[float, str]]
+    events: Sequence[Event]
+    stored: collections.Counter[int]
+    counted: collections.Counter[str]
+    """Lost by the counts of the workers, by reason."""
+    left: Sequence[str]
+    """Files that are left in the spool."""
+
+
+def main() -> int:
+    """Run, print what was found, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Let everything fail while clients go on.")
+    parser.add_argument("--seconds", type=float, default=300.0, help="of the run with a spool")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    options = parser.parse_args()
+    if MongoServer.kind() is None or not sys.platform.startswith("linux"):
+        print("This needs a database server to kill, and Linux.")
+        return 1
+    logging.disable()
+    print(f"The seed is {options.seed}.", flush=True)
+    seconds, seed = options.seconds, options.seed
+    control = run("Without tracking", FAULTS, seconds / 3, seed, is_tracked=False)
+    spooled = run("With a spool", FAULTS, seconds, seed, has_spool=True)
+    bare = run("Without a spool", EXACT_FAULTS, seconds / 2, seed)
+    problems = [
+        *find_unexplained_errors(control, "without tracking"),
+        *find_unexplained_errors(spooled, "with a spool"),
+        *find_unexplained_errors(bare, "without a spool"),
+        *find_delays(control, spooled),
+        *find_losses(spooled),
+        *compare_counts(bare),
+    ]
+    for problem in problems:
+        print(f"  {problem}")
+    print("Something is wrong." if problems else "All that was promised is stored.")
+    return 1 if problems else 0
+
+
+def run(
+    name: str,
+    faults: Sequence[Fault],
+    seconds: float,
+    seed: int,
+    *,
+    has_spool: bool = False,
+    is_tracked: bool = True,
+) -> Run:
+    """Run clients and faults for a while; return when all is stored and every process has ended."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="flask-tracking-chaos-")))
+        stats = folder / "stats"
+        stats.mkdir()
+        environ = {STATS: str(stats), "FLASK_TRACKING_FLUSH_INTERVAL_S": str(FLUSH_INTERVAL_S)}
+        environ["FLASK_TRACKING_EXPORT_TIMEOUT_S"] = str(EXPORT_TIMEOUT_S)
+        server = None
+        if is_tracked:
+            options = ("--enable-test-commands", "--sync-on-commit")
+            server = stack.enter_context(mongo_server(*options))
+            environ["FLASK_TRACKING_MONGODB_URI"] = f"{server.uri}shop"
+        else:
+            environ[UNTRACKED] = "yes"
+        if has_spool:
+            environ["FLASK_TRACKING_SPOOL_DIR"] = str(folder / "spool")
+        print(f"{name}, for {seconds:.0f} s:", end="", flush=True)
+        clients, events = go_on(folder, environ, server, faults, seconds, seed)
+        spool = folder / "spool"
+        left = [path.name for path in spool.rglob("*") if path.is_file()]
+        result = Run(
+            clients.answers,
+            clients.errors,
+            events,
+            read_stored(server),
+            read_counted(stats),
+            left,
+        )
+        print(f"\n  {describe(result)}", flush=True)
+        return result
+
+
+def go_on(
+    folder: Path,
+    environ: dict[str, str],
+    server: MongoServer | None,
+    faults: Sequence[Fault],
+    seconds: float,
+    seed: int,
+) -> tuple[Clients, list[Event]]:
+    """Let clients and faults go on; then wait until all is stored, or nothing more comes."""
+    pid_file = folder / "pid"
+    options = ("--workers", str(WORKERS), "--pid", str(pid_file), "--log-level", "critical")
+    with gunicorn("tests.chaos.app:app", *options, env=environ) as url:
+        site = Site(server, int(pid_file.read_text()), seed)
+        with Clients(url, CLIENTS, PAUSE_S) as clients:
+            break_things(site, faults, seconds)
+        with Clients(url, 1, PAUSE_S, first=LATER):  # a worker begins with its first request
+            wait_until_stored(site.server, clients.answers, folder / "spool")
+    return clients, site.events
+
+
+def break_things(site: Site, faults: Sequence[Fault], seconds: float) -> None:
+    """Let all faults happen again and again, in random order."""
+    ends_at = time.monotonic() + seconds
+    waiting: list[Fault] = []
+    while time.monotonic() < ends_at:
+        if not waiting:
+            waiting = site.random.sample(faults, len(faults))
+        fault = waiting.pop()
+        print(f" {fault.__name__.replace('_', ' ')},", end="", flush=True)
+        fault(site)
+        time.sleep(site.draw_pause(0.2, 1.5))
+
+
+def wait_until_stored(server: MongoServer | None, answers: Sequence[Answer], spool: Path) -> None:
+    """Return when all that was answered is stored, or nothing more comes."""
+    if server is None:
+        return
+    wait_until_sent(spool)
+    wanted = {answer.number for answer in answers}
+    found, since = -1, time.monotonic()
+    while time.monotonic() < since + 2 * IN_HAND_S:
+        with contextlib.suppress(PyMongoError):
+            stored = len(wanted & read_stored(server).keys())
+            if stored == len(wanted):
+                return
+            if stored != found:
+                found, since = stored, time.monotonic()
+        time.sleep(FLUSH_INTERVAL_S)
+
+
+def wait_until_sent(spool: Path) -> None:
+    """Return when the spool is empty, or does not become emptier."""
+    least, since = float("inf"), time.monotonic()
+    while time.monotonic() < since + PATIENCE_S:
+        count = sum(path.is_file() for path in spool.rglob("*"))
+        if not count:
+            return
+        if count < least:
+            least, since = count, time.monotonic()
+        time.sleep(0.2)
+
+
+def read_stored(server: MongoServer | None) -> collections.Counter[int]:
+    """Count how often each request is stored."""
+    if server is None:
+        return collections.Counter()
+    with MongoClient[Document](server.uri) as client:
+        paths = client["shop"]["tracking"].find({}, {"path": True})
+        return collections.Counter(int(one["path"].removeprefix("/echo/")) for one in paths)
+
+
+def read_counted(stats: Path) -> collections.Counter[str]:
+    """Add up what the workers that ended in order have counted as lost."""
+    counted: collections.Counter[str] = collections.Counter()
+    for path in stats.iterdir():
+        counted.update(json.loads(path.read_text())["dropped"])
+    return counted
+
+
+def describe(run: Run) -> str:
+    """Return the numbers of a run."""
+    durations = sorted(answer.duration_s for answer in run.answers)
+    missing = {answer.number for answer in run.answers} - run.stored.keys() if run.stored else ()
+    return (
+        f"{len(run.answers)} answers, {len(run.errors)} errors; half of the answers within "
+        f"{1000 * durations[len(durations) // 2]:.0f} ms, 99 % within "
+        f"{1000 * durations[-1 - len(durations) // 100]:.0f} ms, all within {durations[-1]:.2f} s; "
+        f"{len(missing)} missing, counted as lost {dict(run.counted)}"
+    )
+
+
+# What must hold
+
+
+def find_unexplained_errors(run: Run, name: str) -> Iterator[str]:
+    """Name errors that no killed or replaced worker explains."""
+    moments = [event.at for event in run.events]
+    for at, error in run.errors:
+        if not any(moment - 0.1 <= at <= moment + NEAR_S for moment in moments):
+            yield f"{name} a client saw an error: {error}"
+
+
+def find_delays(control: Run, run: Run) -> Iterator[str]:
+    """Say so if clients had to wait as for a database, which each request would do in an outage."""
+    usual = max(answer.duration_s for answer in control.answers)
+    durations = sorted(answer.duration_s for answer in run.answers)
+    slow = durations[-1 - len(durations) // 100]
+    if slow > usual + EXPORT_TIMEOUT_S / 2:
+        yield f"one in 100 clients waited for {slow:.2f} s; without tracking none waited {usual:.2f} s"
+
+
+def find_losses(run: Run) -> Iterator[str]:
+    """Name what is missing, stored twice or left, but what killed workers had in hand."""
+    allowed = set().union(*(find_in_hand(event, run) for event in run.events if event.what == "killed"))
+    missing = {answer.number for answer in run.answers} - run.stored.keys()
+    print(f"  of {len(missing)} missing, workers that were killed had {len(missing & allowed)} in hand")
+    if missing - allowed:
+        lost = sorted(missing - allowed)
+        yield f"missing with a spool: {lost[:20]} ({len(lost)} in all)"
+    twice = [number for number, count in run.stored.items() if count > 1]
+    if twice:
+        yield f"stored more than once: {sorted(twice)[:20]}"
+    if run.left:
+        yield f"left in the spool: {run.left}"
+
+
+def find_in_hand(killed: Event, run: Run) -> set[int]:
+    """Return what a worker had taken in shortly before it was killed."""
+    since = killed.at - IN_HAND_S
+    for event in run.events:
+        # While the disk was full records waited in memory until the database came back.
+        if event.what == "disk full" and killed.at - 15.0 < event.at < killed.at:
+            since = min(since, event.at - IN_HAND_S)
+    return {
+        answer.number
+        for answer in run.answers
+        if answer.process == killed.process and answer.answered_at >= since
+    }
+
+
+def compare_counts(run: Run) -> Iterator[str]:
+    """Say so if what is missing is not what was counted."""
+    missing = {answer.number for answer in run.answers} - run.stored.keys()
+    counted = run.counted.total()
+    if len(missing) != counted:
+        yield f"without a spool {len(missing)} are missing, and {counted} counted"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

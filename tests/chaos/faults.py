@@ -1,0 +1,191 @@
+"""What fails: the database, the workers and the disk. Each fault is over when its function returns."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pymongo import MongoClient
+
+from ..servers import MongoServer
+
+Document = dict[str, Any]
+FULL_BYTES = 100
+"""No file may become larger while the disk is full."""
+
+
+class Event(NamedTuple):
+    """Something that happened to a worker, or to all of them."""
+
+    at: float
+    """In monotonic time."""
+    what: str
+    process: int | None = None
+
+
+class Site:
+    """What there is to break."""
+
+    def __init__(self, server: MongoServer | None, master: int, seed: int) -> None:
+        """Take what runs.
+
+        Args:
+            server: the database; None where nothing is tracked, and only workers fail.
+            master: the process of gunicorn.
+            seed: of what is random.
+        """
+        self.server = server
+        self.master = master
+        self.random = random.Random(seed)
+        self.events: list[Event] = []
+
+    def draw_pause(self, least: float, most: float) -> float:
+        """Return how long something lasts, in seconds."""
+        return self.random.uniform(least, most)
+
+    def note(self, what: str, process: int | None = None) -> None:
+        """Note that something happens now."""
+        self.events.append(Event(time.monotonic(), what, process))
+
+    def workers(self) -> list[int]:
+        """Return the processes of the workers, once there are any."""
+        while True:
+            children = Path(f"/proc/{self.master}/task/{self.master}/children").read_text()
+            if children:
+                return [int(child) for child in children.split()]
+            time.sleep(0.05)
+
+    def draw_worker(self) -> int:
+        """Return a worker that runs."""
+        return self.random.choice(self.workers())
+
+
+Fault = Callable[[Site], None]
+
+
+def kill_database(site: Site) -> None:
+    """End the database as a power cut would, and start it again on its data."""
+    pause_s = site.draw_pause(1, 5)
+    if site.server is not None:
+        site.server.kill()
+    time.sleep(pause_s)
+    if site.server is not None:
+        site.server.start()
+
+
+def hang_database(site: Site) -> None:
+    """Stop the database for a while; it keeps its connections."""
+    with _hanging(site):
+        time.sleep(site.draw_pause(1, 6))
+
+
+@contextlib.contextmanager
+def _hanging(site: Site) -> Iterator[None]:
+    process = site.server.process if site.server is not None else None
+    if process is not None:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        if process is not None:
+            process.send_signal(signal.SIGCONT)
+
+
+def refuse_writes(site: Site) -> None:
+    """Let the database answer every insert with an error, or close the connection instead."""
+    how: Document = site.random.choice(
+        [{"errorCode": 11600}, {"errorCode": 13}, {"closeConnection": True}]
+    )
+    pause_s = site.draw_pause(1, 5)
+    if site.server is None:
+        time.sleep(pause_s)
+        return
+    with MongoClient[Document](site.server.uri) as client:
+        data: Document = {"failCommands": ["insert"], **how}
+        client.admin.command({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": data})
+        time.sleep(pause_s)
+        client.admin.command({"configureFailPoint": "failCommand", "mode": "off"})
+
+
+def end_worker(site: Site) -> None:
+    """Let one worker end in order."""
+    process = site.draw_worker()
+    site.note("ended", process)
+    os.kill(process, signal.SIGTERM)
+    time.sleep(site.draw_pause(0.5, 2))
+
+
+def kill_worker(site: Site) -> None:
+    """Kill one worker."""
+    process = site.draw_worker()
+    site.note("killed", process)
+    os.kill(process, signal.SIGKILL)
+    time.sleep(site.draw_pause(0.5, 2))
+
+
+def reload_all(site: Site) -> None:
+    """Replace all workers, as after a deployment."""
+    site.note("reloaded")
+    os.kill(site.master, signal.SIGHUP)
+    time.sleep(site.draw_pause(2, 4))
+
+
+def end_worker_while_the_database_hangs(site: Site) -> None:
+    """Let a worker end that waits for an answer of the database."""
+    with _hanging(site):
+        time.sleep(1.5)
+        end_worker(site)
+        time.sleep(2)
+
+
+def fill_the_disk(site: Site) -> None:
+    """Let no process write files for a while."""
+    with _full_disk(site):
+        time.sleep(site.draw_pause(1, 4))
+
+
+def fill_the_disk_without_a_database(site: Site) -> None:
+    """The same while the database is away: records wait in memory."""
+    with _full_disk(site):
+        kill_database(site)
+
+
+@contextlib.contextmanager
+def _full_disk(site: Site) -> Iterator[None]:
+    site.note("disk full")
+    _limit_files(site, FULL_BYTES)
+    try:
+        yield
+    finally:
+        _limit_files(site, resource.RLIM_INFINITY)
+        site.note("disk free")
+
+
+def _limit_files(site: Site, size: int) -> None:
+    limits = (size, resource.RLIM_INFINITY)
+    resource.prlimit(site.master, resource.RLIMIT_FSIZE, limits)  # new workers have the same
+    for process in site.workers():
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(process, resource.RLIMIT_FSIZE, limits)
+
+
+FAULTS: tuple[Fault, ...] = (
+    kill_database,
+    hang_database,
+    refuse_writes,
+    end_worker,
+    kill_worker,
+    reload_all,
+    end_worker_while_the_database_hangs,
+    fill_the_disk,
+    fill_the_disk_without_a_database,
+)
+EXACT_FAULTS: tuple[Fault, ...] = (kill_database, refuse_writes, end_worker, reload_all)
+"""After which what is lost is known exactly: nobody is killed, and no insert arrives late."""
