@@ -23,16 +23,25 @@ from werkzeug.test import Client
 
 from flask_tracking import (
     ConfigError,
+    Exporter,
+    ExportError,
     MemoryExporter,
     Record,
+    Settings,
     Tracking,
     TrackingError,
     cli,
     current_span,
 )
 from flask_tracking.capture.middleware import TrackingMiddleware
+from flask_tracking.config.overridden import overridden
+from flask_tracking.pipeline.counters import Counters
+from flask_tracking.pipeline.spooling import SpoolWriter
 from flask_tracking.redaction import redactor
 from flask_tracking.redaction.detection.detector import Detector
+from flask_tracking.spool import open_spool
+
+from .captures import make_record
 
 ROOT = Path(__file__).parents[1]
 
@@ -396,3 +405,36 @@ def test_app_that_serves_is_prepared(memory: MemoryExporter, worker: str, is_red
     assert compiled.call_count == is_redacted
     expected = "a=[redacted]" if is_redacted else "a=Zq8wLr3nVt5yXc7k"
     assert [record.query_params for record in memory.records] == [expected]
+
+
+def test_memory_takes_nothing_from_the_spool(
+    app: Flask, memory: MemoryExporter, tmp_path: Path
+) -> None:
+    """Tests of an app with a spool leave alone what waits there for the database."""
+    app.config["TRACKING_SPOOL_DIR"] = tmp_path
+    settings = Settings.from_mapping(app.config)
+    spool = open_spool(settings, app.name)
+    assert spool is not None
+    assert SpoolWriter(spool, Counters()).write([make_record()]) == []
+    app.add_url_rule("/", "index", lambda: "hello")
+    with overridden(exporter=memory):
+        Tracking(app)
+    assert app.test_client().get("/").text == "hello"
+    assert (len(memory.records), len(spool.waiting())) == (1, 1)
+
+
+def test_spool_of_the_app(app: Flask, tmp_path: Path) -> None:
+    """Records that the exporter of the app does not take wait in the directory of its settings."""
+
+    class Away(Exporter):
+        def _store(self, records: Sequence[Record]) -> int:
+            raise ExportError("away")
+
+    app.config["TRACKING_SPOOL_DIR"] = tmp_path
+    app.add_url_rule("/", "index", lambda: "hello")
+    tracking = Tracking(app, exporter=Away())
+    assert app.test_client().get("/").text == "hello"
+    assert (tracking.stats.spooled, [path.name for path in tmp_path.iterdir()]) == (
+        1,
+        ["shop.tracking"],
+    )

@@ -127,6 +127,9 @@ def retry() -> None:
     Running processes send what waits by themselves. Two that send the same file do no harm.
     """
     exporter, found = get_exporter(), get_spool()
+    if not exporter.outlives_process:
+        name = type(exporter).__name__
+        raise TrackingError(f"{name} loses its records with the process, so spooled ones are not sent.")
     exporter.open()
     drain, places = _make_drain(found), list(_read_places(found))
     sent = left = 0

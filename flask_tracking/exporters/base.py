@@ -31,6 +31,9 @@ class Exporter(ABC):
         A process that forks in the middle of an import leaves the child half a module.
         """
 
+    outlives_process: bool = True
+    """False if its records are gone when the process ends: then spooled records are not sent to it."""
+
     def open(self) -> None:  # noqa: B027 - an exporter without a connection has nothing to open
         """Connect and prepare. Called on the worker's thread when it starts.
 

@@ -31,6 +31,8 @@ class MemoryExporter(Store):
 
     is_shared = False
 
+    outlives_process = False
+
     def __init__(self, max_records: int = 10_000, max_kept: int = 1_000) -> None:
         """Start empty.
 

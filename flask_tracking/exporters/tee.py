@@ -64,6 +64,7 @@ class TeeExporter(Exporter):
                 "TeeExporter(MemoryExporter(), MemoryExporter())."
             )
         self.sides = exporters
+        self.outlives_process = any(one.outlives_process for one in exporters)
         kinds = Counter(type(one).__name__ for one in exporters)
         self._sides = [
             _Side(one, _name(number, one, kinds), max_waiting_records, max_waiting_bytes)

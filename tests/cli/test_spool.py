@@ -22,6 +22,7 @@ from .conftest import Invoke
 class Store(MemoryExporter):
     """A store that is away, or breaks, when it is told."""
 
+    outlives_process = True
     error: Exception | None = None
 
     def open(self) -> None:
@@ -130,6 +131,18 @@ def test_retry(spool: Spool, store: Store, invoke: Invoke) -> None:
     assert "Sent: 5 records." in invoke("spool", "retry").output
     assert {record.id for record in store.records} == {record.id for record in records}
     assert (spool.waiting(), spool.set_aside()) == ([], [])
+
+
+def test_retry_into_memory(app: Flask, memory: MemoryExporter, invoke: Invoke, tmp_path: Path) -> None:
+    """An exporter that forgets everything does not get what waits for a database."""
+    app.config["TRACKING_SPOOL_DIR"] = tmp_path
+    Tracking(app, exporter=memory)
+    spool = open_spool(app.extensions["tracking"].settings, app.name)
+    assert spool is not None
+    spool_records(spool, *make_records(3))
+    result = invoke("spool", "retry")
+    assert result.output.startswith("Error: MemoryExporter loses its records with the process")
+    assert len(spool.waiting()) == 1
 
 
 def test_retry_of_damaged_files(spool: Spool, store: Store, invoke: Invoke) -> None:
