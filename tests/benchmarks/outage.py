@@ -1,8 +1,7 @@
 """What a worker's memory does while its database is away: ``python -m tests.benchmarks.outage``.
 
-One process gets requests at a steady rate and has a spool of the default size. Its database refuses
-connections. Prints the greatest resident memory beyond that before the outage; the exit status is 1 past
-the target.
+One process gets requests at a steady rate and has a spool of the default size; its database refuses
+connections. Prints by how much the resident memory grows. The exit status is 1 past the target.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ def main() -> int:
     cost = most - before
     print(
         f"{stats.received:,} requests in {took_s:.0f} s of an outage, {stats.spooled:,} spooled, lost "
-        f"{stats.dropped}: at most {cost:.1f} MiB of resident memory more than the {before:.1f} before; "
+        f"{stats.dropped}: at most {cost:.1f} MiB of resident memory beyond the {before:.1f} before; "
         f"target at most {TARGET_MIB:g} MiB: {verdict(cost <= TARGET_MIB)}"
     )
     return 0 if cost <= TARGET_MIB else 1
