@@ -12,13 +12,14 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 from unittest import mock
 
 import mongoengine
 import pytest
 from bson import DBRef, ObjectId
-from pymongo import _csot, monitoring
+from pymongo import MongoClient, _csot, monitoring
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
@@ -1152,3 +1153,40 @@ def test_worker_imports_nothing(database_uri: str) -> None:
     command = [sys.executable, "-c", IMPORTS, database_uri]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, [], "")
+
+
+class Listener(monitoring.CommandListener):
+    """Notes the commands that search."""
+
+    def __init__(self) -> None:
+        self.commands: list[Document] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name in ("find", "aggregate"):
+            self.commands.append(dict(event.command))
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Say nothing."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("text", ["user:ada", "user:ada not method:POST", "header.host:example.org"])
+def test_operators_stand_apart(database_uri: str, database: Database[Document], text: str) -> None:
+    """An operator beside an indexed range makes simple planners scan: it has a stage of its own."""
+    records = [dataclasses.replace(make_record(), user_id=name) for name in ("ada", "bob", "ada")]
+    exporter = MongoExporter(Settings(mongodb_uri=database_uri))
+    exporter.export(records)
+    exporter.close()
+    listener = Listener()
+    with mock.patch.object(connection, "MongoClient", partial(MongoClient, event_listeners=[listener])):
+        wanted = Filter.parse(text)
+        found = exporter.find(wanted, limit=10)
+    exporter.close()
+    assert {one.id for one in found} == {one.id for one in records if wanted.matches(one)}
+    assert listener.commands
+    for command in listener.commands:
+        first = command["filter"] if "filter" in command else command["pipeline"][0]["$match"]
+        assert not any(key.startswith("$") for key in first), command
+        assert "date_created" in first

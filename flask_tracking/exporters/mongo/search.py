@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
@@ -12,9 +13,9 @@ from ...filters import Filter
 from ...filters.simplify import excludes_kept, searches_bodies
 from ...runtime.guard import warn_rarely
 from ..store import Found, merge_newest
-from .codec import for_reading
 from .kept import mark_kept, mark_other
 from .query import NEWEST_FIRST, to_kept_query, to_queries
+from .reading import find_documents
 
 Document = dict[str, Any]
 Projection = Mapping[str, bool] | None
@@ -97,16 +98,15 @@ def _search_in(
     refine: Refine[Found] | None,
 ) -> list[Found]:
     """Return the newest `limit` records of one collection."""
-    cursor = for_reading(collection).find(query, projection).sort(NEWEST_FIRST)
     if refine is None:
-        documents = list(cursor.limit(limit))
+        documents = list(find_documents(collection, query, projection, NEWEST_FIRST, limit))
         found = _read_all(collection, documents, read)
         if len(found) == len(documents) or len(documents) < limit:
             return found
         # Some were no records: there may be others behind them.
-        cursor, refine = cursor.clone().limit(0), list
+        refine = list
     found = []
-    with cursor:
+    with contextlib.closing(find_documents(collection, query, projection, NEWEST_FIRST)) as cursor:
         while len(found) < limit and (batch := list(islice(cursor, BATCH))):
             found += refine(_read_all(collection, batch, read))
     return found[:limit]

@@ -19,6 +19,7 @@ from ..store import Tail
 from .codec import SUMMARY_PROJECTION, for_reading, read_document, read_summary, utc_now
 from .kept import mark_other
 from .query import to_tail_query
+from .reading import find_documents
 
 Document = dict[str, Any]
 
@@ -63,7 +64,7 @@ def read_tail(
         return Tail([], _advance(after, now, ()))
     in_bodies = searches_bodies(wanted.condition)
     projection = None if in_bodies else {**SUMMARY_PROJECTION, "date_stored": True}
-    cursor = for_reading(collection).find(query, projection).sort(OLDEST_FIRST).limit(limit)
+    cursor = find_documents(collection, query, projection, OLDEST_FIRST, limit)
     # All documents of a batch have the same time.
     documents = sorted(cursor, key=lambda one: (_time_of(one), str(one["_id"])))
     marked = documents if has_kept else map(mark_other, documents)
