@@ -11,6 +11,7 @@ from ..exporters.store import Problem
 from ..record import Record
 from ..registry import literals_of
 from .subject import Findings, Subject
+from .subject import Findings, Subject, describe_age
 
 
 def check_records(subject: Subject) -> Findings:
@@ -19,7 +20,7 @@ def check_records(subject: Subject) -> Findings:
         yield "no records yet"
         return
     age_s = (datetime.now(timezone.utc) - subject.sample[0].date_created).total_seconds()
-    yield f"the newest record is {_describe_age(age_s)} old"
+    yield f"the newest record is {describe_age(age_s)} old"
     dropped: Counter[str] = Counter()
     for record in subject.sample:
         dropped[record.process or "unknown"] += record.dropped_before
@@ -30,13 +31,6 @@ def check_records(subject: Subject) -> Findings:
             f"{len(subject.sample)}",
             "Its log says why; the page Operations lists the reasons under tracking.stats",
         )
-
-
-def _describe_age(age_s: float) -> str:
-    for unit, seconds in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
-        if age_s >= 2 * seconds:
-            return f"{age_s / seconds:.0f} {unit}"
-    return f"{max(0.0, age_s):.0f} s"
 
 
 def check_proxy(subject: Subject) -> Findings:

@@ -44,3 +44,11 @@ class Subject:
             ExportError: the store cannot be reached, or refuses.
         """
         return find_newest(self.store, Filter(), SAMPLE)
+
+
+def describe_age(age_s: float) -> str:
+    """Return an age for people, like ``3 hours``."""
+    for unit, seconds in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if age_s >= 2 * seconds:
+            return f"{age_s / seconds:.0f} {unit}"
+    return f"{max(0.0, age_s):.0f} s"

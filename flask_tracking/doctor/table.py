@@ -9,7 +9,7 @@ from ..errors import ExportError, NoDatabaseError, TrackingError
 from ..exporters.store import Problem
 from .process import check_capture, check_settings, check_speed, check_threads
 from .records import check_proxy, check_records, check_secrets
-from .storage import check_store
+from .storage import check_spool, check_store
 from .subject import Findings, Subject
 
 Level = Literal["ok", "warning", "error", "skipped"]
@@ -26,6 +26,7 @@ class Check(NamedTuple):
 
 CHECKS: Sequence[Check] = (
     Check("store", check_store),
+    Check("spool", check_spool),
     Check("settings", check_settings),
     Check("capture", check_capture),
     Check("threads", check_threads, reads_store=True),

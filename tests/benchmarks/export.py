@@ -31,7 +31,6 @@ from tests.benchmarks.mix import describe, make_mix, multiply
 from tests.servers import MongoServer, mongo_server
 
 Document = dict[str, Any]
-Work = Callable[[Any], object]
 
 TARGET = 0.8
 SIZE_BYTES = 2**30
@@ -60,7 +59,7 @@ def to_documents(records: Sequence[Record]) -> list[Document]:
     return [to_document(dataclasses.replace(one, id=ObjectId()), utc_now()) for one in records]
 
 
-def time_all(work: Work, batches: Sequence[Any]) -> tuple[float, float]:
+def time_all(work: Callable[[Any], object], batches: Sequence[Any]) -> tuple[float, float]:
     """Return the seconds that all batches take, and the CPU of this thread for them."""
     began, cpu_began = time.perf_counter(), time.thread_time()
     for batch in batches:
@@ -98,10 +97,8 @@ def compare(uri: str, mix: Sequence[Record], rounds: int, records: int, batch: i
     for number in range(rounds + 1):
         batches = make_batches(mix, records, batch)
         documents = [to_documents(one) for one in batches]
-        turns: list[tuple[Work, Sequence[Any]]] = [
-            (exporter.export, batches),
-            (bare.store, documents),
-        ]
+        turns: list[tuple[Callable[[Any], object], Sequence[Any]]]
+        turns = [(exporter.export, batches), (bare.store, documents)]
         if number % 2:
             turns.reverse()
         taken = {work: time_all(work, given) for work, given in turns}

@@ -52,14 +52,14 @@ class Query(NamedTuple):
 def make_queries(now: datetime) -> list[Query]:
     """Return what is asked."""
     noon = now - PERIOD / 2
-    window = f"since={noon:%Y-%m-%dT%H:%M} until={noon + timedelta(minutes=5):%Y-%m-%dT%H:%M}"
+    window = f"since:{noon:%Y-%m-%dT%H:%M} until:{noon + timedelta(minutes=5):%Y-%m-%dT%H:%M}"
     return [
         Query("list --limit 50", ""),
-        Query("--status 5xx", "status=5xx"),
-        Query("--user ada", "user=ada"),
+        Query("--status 5xx", "status:5xx"),
+        Query("--user ada", "user:ada"),
         Query("a 5-minute window, all of it", window, 10_000),
-        Query("--user nobody", "user=nobody", is_selective=False),
-        Query("--path '*guide*' --status 206", "path=*guide* status=206", is_selective=False),
+        Query("--user nobody", "user:nobody", is_selective=False),
+        Query("--path '*guide*'", "path:*guide*", is_selective=False),
     ]
 
 

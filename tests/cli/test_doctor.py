@@ -26,7 +26,8 @@ def test_app_in_order(invoke: Invoke, tracking: Tracking) -> None:
     assert result.exit_code == 0
     lines = result.output.splitlines()
     assert lines[0] == "ok       store     the memory of this process"
-    assert lines[1] == "ok       settings"
+    assert lines[1] == "ok       spool     TRACKING_SPOOL_DIR is not set"
+    assert lines[2] == "ok       settings"
     assert lines[-1] == "No problems found."
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from importlib import metadata
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,8 +22,10 @@ from flask_tracking import ExportError, MemoryExporter, Record, Tracking
 from flask_tracking.doctor import CHECKS, Check, Checked, Subject, examine
 from flask_tracking.doctor.process import check_capture, check_settings, check_speed, check_threads
 from flask_tracking.doctor.records import check_proxy, check_records, check_secrets
+from flask_tracking.doctor.storage import check_spool
 from flask_tracking.doctor.subject import Findings
 from flask_tracking.exporters.store import Problem
+from flask_tracking.spool import SET_ASIDE, Kind, encode_record, open_spool
 
 from ..captures import make_record
 
@@ -111,6 +114,75 @@ def test_problems_before_a_failure_are_told(subject: Subject) -> None:
 
     (checked,) = examine(subject, [Check("x", check)])
     assert whats(list(checked.problems)) == ["first", "second"]
+
+
+# The spool
+
+
+@pytest.fixture
+def spooling(app: Flask, memory: MemoryExporter, tmp_path: Path) -> Subject:
+    """An app with a spool of a megabyte."""
+    app.config.update(TRACKING_SPOOL_DIR=str(tmp_path), TRACKING_SPOOL_BYTES=2**20)
+    return track(app, memory)
+
+
+def write_spool(subject: Subject, count: int = 3) -> Path:
+    """Write a file with so many records into the spool, and return its folder."""
+    spool = open_spool(subject.settings, subject.tracked.name)
+    assert spool is not None
+    entries = [encode_record(record()) or b"" for _ in range(count)]
+    assert spool.write(Kind.ROUTINE, entries).is_written
+    return Path(spool.path)
+
+
+def test_no_spool(ask: Ask) -> None:
+    """An app without a spool is told so."""
+    assert ask(check_spool) == ["TRACKING_SPOOL_DIR is not set"]
+
+
+def test_spool_is_empty(spooling: Subject) -> None:
+    """A spool without files is in order."""
+    assert list(check_spool(spooling)) == ["0 records wait"]
+
+
+def test_records_wait_in_the_spool(spooling: Subject) -> None:
+    """What was just written waits rightly; what waits for long does not."""
+    folder = write_spool(spooling)
+    assert list(check_spool(spooling)) == ["3 records wait"]
+    (file,) = folder.glob("*.v1")
+    written_ms = int(file.name[:13]) - 300_000
+    file.rename(folder / f"{written_ms}{file.name[13:]}")
+    assert whats(check_spool(spooling)) == ["Records wait in the spool since 5 minutes"]
+
+
+def test_spool_is_nearly_full(spooling: Subject) -> None:
+    """Before records are dropped it is said that they will be."""
+    folder = write_spool(spooling)
+    (folder / "other").write_bytes(b"x" * 900_000)
+    assert whats(check_spool(spooling)) == [
+        "The spool is 86% full: soon its oldest routine records are dropped",
+        "1 files of the spool are foreign or of another version, and are left alone",
+    ]
+
+
+def test_files_that_were_set_aside(spooling: Subject) -> None:
+    """Damaged files are counted."""
+    folder = write_spool(spooling)
+    (file,) = folder.glob("*.v1")
+    (folder / SET_ASIDE).mkdir(exist_ok=True)
+    file.rename(folder / SET_ASIDE / file.name)
+    assert whats(check_spool(spooling)) == [
+        "1 files of the spool were set aside: they are damaged, or broke the exporter"
+    ]
+
+
+def test_spool_that_cannot_be_read(app: Flask, memory: MemoryExporter, tmp_path: Path) -> None:
+    """A directory that cannot be read is an error, and the other checks go on."""
+    (tmp_path / "file").touch()
+    app.config["TRACKING_SPOOL_DIR"] = str(tmp_path / "file")
+    checked = {one.name: one for one in examine(track(app, memory))}
+    assert checked["spool"].level == "error"
+    assert not any(one.is_skipped for one in checked.values())
 
 
 # The app

@@ -78,7 +78,7 @@ def test_existing_collection_is_used_as_it_is(
     assert database["tracking_kept"].options() == {"capped": True, "size": 8192, "max": 10}
     assert [record.getMessage() for record in caplog.records] == [
         "tracking_kept is capped at 8192 bytes, TRACKING_KEPT_SIZE is 16384. "
-        "To resize it: db.runCommand({collMod: 'tracking_kept', cappedSize: 16384})",
+        "To resize it: flask tracking resize --kept",
     ]
 
 
@@ -88,7 +88,7 @@ def test_existing_collection_that_is_not_capped(make: Make, database: Database[D
     _, state = make(kept_size_bytes=16_384).prepare()
     assert [str(problem) for problem in state.problems] == [
         "tracking_kept is not capped and grows without bound. To cap it: "
-        "db.runCommand({convertToCapped: 'tracking_kept', size: 16384})"
+        "flask tracking resize --kept --rebuild"
     ]
 
 
