@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 from ..exporters.store import Problem
 from ..record import Record
 from ..registry import literals_of
-from .subject import Findings, Subject
 from .subject import Findings, Subject, describe_age
 
 
