@@ -115,8 +115,9 @@ bench: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/served.py
 	@echo "Commands among 60,000 records (two minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/commands.py
-	@echo "Memory, forks and ends of processes (three minutes) ..."
+	@echo "Memory, forks and ends of processes (four minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/memory.py
+	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.outage
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/fork.py
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/exits.py
 
