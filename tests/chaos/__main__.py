@@ -34,13 +34,15 @@ WORKERS = 4
 CLIENTS = 6
 PAUSE_S = 0.02
 FLUSH_INTERVAL_S = 1.0
-EXPORT_TIMEOUT_S = 2.0
+EXPORT_TIMEOUT_S = 5.0
 IN_HAND_S = FLUSH_INTERVAL_S + EXPORT_TIMEOUT_S
 """What a killed worker had taken in within this time may be lost."""
 NEAR_S = 2.0
 """A client may see a broken connection so soon after a worker was killed."""
 LATER = 10**7
 """The number of the first request that comes when all is well again."""
+SMALL_QUEUE = 40
+"""What waits in memory without a spool: an outage is to cost some of it."""
 PATIENCE_S = 60.0
 """How long to wait until all is stored."""
 
@@ -112,6 +114,8 @@ def run(
             environ[UNTRACKED] = "yes"
         if has_spool:
             environ["FLASK_TRACKING_SPOOL_DIR"] = str(folder / "spool")
+        else:
+            environ["FLASK_TRACKING_QUEUE_RECORDS"] = str(SMALL_QUEUE)
         print(f"{name}, for {seconds:.0f} s:", end="", flush=True)
         clients, events = go_on(folder, environ, server, faults, seconds, seed)
         spool = folder / "spool"

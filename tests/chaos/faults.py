@@ -83,7 +83,7 @@ def kill_database(site: Site) -> None:
 def hang_database(site: Site) -> None:
     """Stop the database for a while; it keeps its connections."""
     with _hanging(site):
-        time.sleep(site.draw_pause(1, 6))
+        time.sleep(site.draw_pause(3, 8))
 
 
 @contextlib.contextmanager
@@ -99,18 +99,34 @@ def _hanging(site: Site) -> Iterator[None]:
 
 
 def refuse_writes(site: Site) -> None:
-    """Let the database answer every insert with an error, or close the connection instead."""
-    how: Document = site.random.choice(
-        [{"errorCode": 11600}, {"errorCode": 13}, {"closeConnection": True}]
-    )
-    pause_s = site.draw_pause(1, 5)
+    """Let the database close the connection at every insert."""
+    with _refusing(site, {"closeConnection": True}):
+        time.sleep(site.draw_pause(1, 5))
+
+
+def answer_errors(site: Site) -> None:
+    """Let the database answer every insert with an error."""
+    with _refusing(site, {"errorCode": site.random.choice([11600, 13])}):
+        time.sleep(site.draw_pause(1, 5))
+
+
+def end_worker_while_errors_are_answered(site: Site) -> None:
+    """Let a worker end that cannot store what it has."""
+    with _refusing(site, {"errorCode": 11600}):
+        time.sleep(site.draw_pause(1, 3))
+        end_worker(site)
+        time.sleep(2)
+
+
+@contextlib.contextmanager
+def _refusing(site: Site, how: Document) -> Iterator[None]:
     if site.server is None:
-        time.sleep(pause_s)
+        yield
         return
     with MongoClient[Document](site.server.uri) as client:
         data: Document = {"failCommands": ["insert"], **how}
         client.admin.command({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": data})
-        time.sleep(pause_s)
+        yield
         client.admin.command({"configureFailPoint": "failCommand", "mode": "off"})
 
 
@@ -176,16 +192,20 @@ def _limit_files(site: Site, size: int) -> None:
             resource.prlimit(process, resource.RLIMIT_FSIZE, limits)
 
 
+EXACT_FAULTS: tuple[Fault, ...] = (
+    answer_errors,
+    end_worker,
+    end_worker_while_errors_are_answered,
+    reload_all,
+)
+"""After which what is lost is known exactly: nobody is killed, and every insert has an answer."""
 FAULTS: tuple[Fault, ...] = (
+    *EXACT_FAULTS,
     kill_database,
     hang_database,
     refuse_writes,
-    end_worker,
     kill_worker,
-    reload_all,
     end_worker_while_the_database_hangs,
     fill_the_disk,
     fill_the_disk_without_a_database,
 )
-EXACT_FAULTS: tuple[Fault, ...] = (kill_database, refuse_writes, end_worker, reload_all)
-"""After which what is lost is known exactly: nobody is killed, and no insert arrives late."""
