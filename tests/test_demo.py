@@ -63,6 +63,9 @@ def test_all_requests_of_the_demo_are_recorded(env: dict[str, str]) -> None:
     assert "     7 x 503  POST /api/orders" in lines
     assert "The requests of ada: the newest 10 of 55" in lines
     assert "All is there" in lines
+    percentiles = lines[lines.index("Percentiles by route, in ms") + 1 :]
+    assert percentiles[0].split() == ["COUNT", "FAILED", "P50", "P95", "P99", "REQUEST"]
+    assert re.fullmatch(r" +55 +7( +[0-9.]+){3}  POST /api/orders", percentiles[1])
     assert max(map(len, lines)) <= 80 + len(str(Path(sys.executable).parent))
 
 
@@ -73,6 +76,7 @@ def test_the_demo_fails_when_nothing_is_recorded(env: dict[str, str]) -> None:
     lines = done.stdout.splitlines()
     assert "     0 requests recorded" in lines
     assert "   291 requests were sent but not recorded:" in lines
+    assert "   291 requests were not counted by the rollups, or twice:" in lines
     assert "All is there" not in lines
 
 
@@ -87,7 +91,7 @@ def test_a_kept_demo_can_be_asked_until_it_is_interrupted(env: dict[str, str]) -
         while "Its log" not in output and (line := demo.stdout.readline()):
             output += line
         commands = re.findall(r"^    (export .*|.*flask tracking .*)$", output, re.MULTILINE)
-        assert len(commands) == 7, output
+        assert len(commands) == 8, output
         asked = subprocess.run(
             ["sh", "-e", "-c", "\n".join(commands)], cwd=ROOT, env=env, capture_output=True, text=True
         )

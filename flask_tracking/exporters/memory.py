@@ -62,10 +62,11 @@ class MemoryExporter(Store):
             return [self._as_it_is_now(record) for record in self._records.values()]
 
     def clear(self) -> None:
-        """Delete all records, including kept ones."""
+        """Delete all records, including kept ones, and all rollups."""
         with self._lock:
             self._records.clear()
             self._kept.clear()
+        self.rollups.clear()
 
     def describe(self) -> Sequence[str]:
         """Say that nothing of it outlives the process."""

@@ -31,6 +31,11 @@ class MemoryRollupTable(RollupTable):
         """Have a lock that no thread of a parent holds."""
         self._lock = threading.Lock()
 
+    def clear(self) -> None:
+        """Delete all rollups."""
+        with self._lock:
+            self._rollups.clear()
+
     def _store(self, rollups: Sequence[Rollup]) -> None:
         with self._lock:
             self._rollups.update({one.id: one for one in rollups})

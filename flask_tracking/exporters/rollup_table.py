@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from typing import NamedTuple
@@ -94,13 +94,15 @@ class RollupTable(ABC):
         Raises:
             ExportError: the store cannot be reached, or refuses.
         """
-        return self._find(query)
+        return list(self._find(query))
 
     @abstractmethod
-    def _find(self, query: RollupQuery) -> list[Rollup]:
-        """Do what `find` promises."""
+    def _find(self, query: RollupQuery) -> Iterable[Rollup]:
+        """Do what `find` promises; best one after the other, for each takes a millisecond."""
 
-    def merge(self, holder: str, now: datetime | None = None) -> int:
+    def merge(
+        self, holder: str, now: datetime | None = None, *, pause: Callable[[], object] = lambda: None
+    ) -> int:
         """Make coarser rollups of finer ones, and delete what has outlived its time.
 
         Safe to break off and to repeat, also while another process does the same.
@@ -108,6 +110,7 @@ class RollupTable(ABC):
         Args:
             holder: who asks. While another one merges, nothing is done.
             now: the present by default.
+            pause: called after each rollup that is read or added, for others to have their turn.
 
         Returns:
             How many rollups were made.
@@ -118,7 +121,9 @@ class RollupTable(ABC):
         now = now or datetime.now(timezone.utc)
         if not self._take_lease(holder, now, now + LEASE):
             return 0
-        made = sum(self._merge_width(fine, coarse, now) for fine, coarse in pairwise(self.widths))
+        made = 0
+        for fine, coarse in pairwise(self.widths):
+            made += self._merge_width(fine, coarse, now, pause)
         last = self.widths[-1]
         self._delete(last.seconds, align(now - last.lifetime, last.seconds))
         return made
@@ -127,19 +132,29 @@ class RollupTable(ABC):
     def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
         """Let `holder` merge until a time; False while another one does, by the time `now`."""
 
-    def _merge_width(self, fine: Width, coarse: Width, now: datetime) -> int:
+    def _merge_width(
+        self, fine: Width, coarse: Width, now: datetime, pause: Callable[[], object]
+    ) -> int:
         closed = align(now - GRACE, coarse.seconds)
         query = RollupQuery(fine.seconds, until=closed, is_merged=False, with_routes=False)
         spans = {(align(one.start, coarse.seconds), one.version or "") for one in self._find(query)}
         made = sum(
-            self._merge_span(fine, coarse, start, version or None) for start, version in sorted(spans)
+            self._merge_span(fine, coarse, start, version or None, pause)
+            for start, version in sorted(spans)
         )
         cutoff = align(now - fine.lifetime, coarse.seconds)
         self._finalise(coarse.seconds, cutoff, _make_etag())
         self._delete(fine.seconds, cutoff, is_merged=True)
         return made
 
-    def _merge_span(self, fine: Width, coarse: Width, start: datetime, version: str | None) -> bool:
+    def _merge_span(
+        self,
+        fine: Width,
+        coarse: Width,
+        start: datetime,
+        version: str | None,
+        pause: Callable[[], object],
+    ) -> bool:
         """Make one rollup; False where another process was quicker, which saw the same or more."""
         wanted = merge(
             (),
@@ -151,12 +166,16 @@ class RollupTable(ABC):
         # Before its parts are read, so that whoever changes it meanwhile is noticed.
         before = next(iter(self._find(RollupQuery(coarse.seconds, id=wanted.id))), None)
         found = self._find(RollupQuery(fine.seconds, since=start, until=wanted.end))
-        parts = [one for one in found if one.version == version]
+        parts = [one for one in _with_pauses(found, pause) if one.version == version]
         if before is not None and before.is_final:
             self._move_up([one for one in parts if not one.is_merged], coarse, start)
             return True
         merged = merge(
-            parts, width_s=coarse.seconds, start=start, source=wanted.source, version=version
+            _with_pauses(parts, pause),
+            width_s=coarse.seconds,
+            start=start,
+            source=wanted.source,
+            version=version,
         )
         if not self._replace(_renew(merged), None if before is None else before.etag):
             return False
@@ -193,6 +212,12 @@ class RollupTable(ABC):
     @abstractmethod
     def _delete(self, width_s: int, before: datetime, *, is_merged: bool | None = None) -> None:
         """Delete those that begin before a time; `is_merged` None deletes both."""
+
+
+def _with_pauses(rollups: Iterable[Rollup], pause: Callable[[], object]) -> Iterator[Rollup]:
+    for one in rollups:
+        yield one
+        pause()
 
 
 def _renew(rollup: Rollup) -> Rollup:

@@ -19,6 +19,7 @@ from ..rollups.widths import MINUTE
 from ..runtime import guard
 from .counters import Counters
 from .minute_rollups import MAX_MINUTES, MinuteRollups
+from .pace import give_way
 from .rollup_spool import RollupSpool
 from .untraced import untraced
 
@@ -189,7 +190,7 @@ class RollupDelivery:
         if monotonic() >= self._next_merge:
             self._next_merge = monotonic() + MERGE_INTERVAL_S
             now = datetime.fromtimestamp(wall_time(), timezone.utc)
-            self._try(lambda: self._table.merge(self._holder, now), "merged")
+            self._try(lambda: self._table.merge(self._holder, now, pause=give_way), "merged")
 
     def _try(self, function: Callable[[], object], done: str) -> bool:
         """Call `function`; log an error, and return False."""

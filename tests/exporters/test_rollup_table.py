@@ -11,11 +11,15 @@ from typing import Any
 
 import pytest
 
-from flask_tracking import Store
+from flask_tracking import ExportError, MemoryExporter, Store
+from flask_tracking.exporters.mongo.rollups import MongoRollupTable, to_query
 from flask_tracking.exporters.rollup_table import RollupQuery, RollupTable
 from flask_tracking.rollups.counts import Counts
 from flask_tracking.rollups.rollup import Rollup, RouteKey
 from flask_tracking.rollups.widths import WIDTHS_S
+
+from .conftest import Make
+from .test_mongo import plan_stages
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 MINUTE, FIVE, HOUR, DAY = WIDTHS_S
@@ -235,7 +239,7 @@ def test_two_at_once(table: RollupTable, monkeypatch: pytest.MonkeyPatch) -> Non
     find, is_first = table._find, [True]
 
     def overtaken(query: RollupQuery) -> list[Rollup]:
-        found = find(query)
+        found = list(find(query))
         if query.until == NOON + timedelta(minutes=5) and query.since and is_first.pop():
             is_first.append(False)
             table.store([make_minute(1)])
@@ -265,3 +269,61 @@ def test_foreign_documents(table: RollupTable) -> None:
     table._get_collection().insert_one({"width_s": MINUTE, "start": NOON, "is_merged": False})
     assert count(table, MINUTE) == 1
     assert table.merge("me", NOON + timedelta(hours=1)) > 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        RollupQuery(MINUTE, NOON, NOON + LATER),
+        RollupQuery(MINUTE, NOON, NOON + LATER, is_merged=False, with_routes=False),
+        RollupQuery(MINUTE, until=NOON, is_merged=True),
+        RollupQuery(DAY, until=NOON),
+        RollupQuery(HOUR, id="3600/0/merged/"),
+    ],
+)
+def test_queries_use_an_index(make: Make, query: RollupQuery) -> None:
+    """Whatever is asked, no collection is scanned."""
+    table = make().rollups
+    assert isinstance(table, MongoRollupTable)
+    table.store([make_minute(minute) for minute in range(3)])
+    collection = table._get_collection()
+    stages = plan_stages(collection.find(to_query(query)).explain()["queryPlanner"]["winningPlan"])
+    assert "COLLSCAN" not in stages
+    assert stages & {"IXSCAN", "IDHACK", "EXPRESS_IXSCAN"}
+
+
+def test_indexes_that_are_refused(make: Make, fail_command: Callable[..., None]) -> None:
+    """A login that may create no index stores rollups all the same."""
+    table = make().rollups
+    assert table is not None
+    fail_command("createIndexes", errorCode=13)
+    table.store([make_minute(0)])
+    assert count(table, MINUTE) == 1
+
+
+def test_server_that_fails(make: Make, fail_command: Callable[..., None]) -> None:
+    """What the server says is an ExportError, and the same may be stored again."""
+    table = make().rollups
+    assert table is not None
+    table.store([make_minute(0)])
+    fail_command("update", errorCode=13)
+    with pytest.raises(ExportError, match="refuses the login"):
+        table.store([make_minute(0, 2)])
+    table.store([make_minute(0, 2)])
+    assert count(table, MINUTE) == 2
+
+
+def test_pauses(table: RollupTable) -> None:
+    """While rollups are merged others have their turn: twice for each that is read."""
+    pauses = []
+    table.store([make_minute(minute) for minute in range(5)])
+    table.merge("me", NOON + timedelta(minutes=6), pause=lambda: pauses.append(1))
+    assert len(pauses) == 10
+
+
+def test_cleared_memory() -> None:
+    """A cleared exporter has no rollups either."""
+    exporter = MemoryExporter()
+    exporter.rollups.store([make_minute(0)])
+    exporter.clear()
+    assert count(exporter.rollups, MINUTE) == 0

@@ -32,6 +32,9 @@ try:
     from pymongo.errors import PyMongoError
     from requests import RequestException
 
+    from flask_tracking import Settings
+    from flask_tracking.exporters.mongo import MongoExporter
+    from flask_tracking.queries import Statistics, measure
     from shop import report, servers
     from shop.servers import DemoError
     from shop.traffic import Answer, Facts, expected_records, plan_visits, send
@@ -91,11 +94,14 @@ def run(folder: Path, *, keep: bool) -> int:
             expected = expected_records(answers)
             with step(f"Waiting until {expected.total()} of them are recorded"):
                 documents = wait_for_records(client["tracking"]["tracking"], expected)
+            with step("Waiting until all of them are counted"):
+                counted = wait_for_counts(uri, expected.total())
         except (PyMongoError, RequestException) as error:
             logs = servers.read_ends(sorted(folder.glob("*.log")))
             raise DemoError(f"{error}\n{logs}") from None
-        differences = find_differences(answers, expected, documents)
+        differences = find_differences(answers, expected, documents, counted)
         report.print_report(answers, documents)
+        report.print_routes(counted)
         report.print_verdict(differences)
         report.print_commands(documents, uri if keep else None)
         if keep:
@@ -171,6 +177,20 @@ def wait_for_records(collection: Collection[Document], expected: Counter[Facts])
         time.sleep(0.1)
 
 
+def wait_for_counts(uri: str, expected: int) -> Statistics:
+    """Poll until the rollups count what is expected: each process stores its own every ten seconds."""
+    store = MongoExporter(Settings(mongodb_uri=uri))
+    deadline = time.monotonic() + 2 * PATIENCE_S
+    try:
+        while True:
+            counted = measure(store, by="route", since="1h")
+            if counted.total.requests >= expected or time.monotonic() > deadline:
+                return counted
+            time.sleep(0.2)
+    finally:
+        store.close()
+
+
 def recorded_facts(document: Document) -> Facts:
     """Return what a record tells of its request."""
     return Facts(
@@ -184,9 +204,12 @@ def recorded_facts(document: Document) -> Facts:
 
 
 def find_differences(
-    answers: Sequence[Answer], expected: Counter[Facts], documents: Sequence[Document]
+    answers: Sequence[Answer],
+    expected: Counter[Facts],
+    documents: Sequence[Document],
+    counted: Statistics,
 ) -> dict[str, Counter[str]]:
-    """Compare what was planned, what was answered and what is recorded; return what differs."""
+    """Compare what was planned, answered, recorded and counted; return what differs."""
     recorded = Counter(map(recorded_facts, documents))
     differences = {
         "answered otherwise than planned": Counter(
@@ -201,6 +224,9 @@ def find_differences(
             str(recorded_facts(one)) for one in documents if has_secret(one)
         ),
     }
+    if counted.total.requests != expected.total():
+        not_alike = expected.total() - counted.total.requests
+        differences["not counted by the rollups, or twice"] = Counter({"any": abs(not_alike)})
     return {what: requests for what, requests in differences.items() if requests}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from flask_tracking.queries import Statistics
 from shop.traffic import Answer
 
 Document = dict[str, Any]
@@ -94,6 +95,18 @@ def _print_secrets(documents: Sequence[Document]) -> None:
         click.echo(f"  {': '.join(cookie)}")
 
 
+def print_routes(counted: Statistics) -> None:
+    """Print how long the requests of each route took, as rollups know it when the records are gone."""
+    heading("Percentiles by route, in ms")
+    print_table(
+        ("COUNT", "FAILED", "P50", "P95", "P99", "REQUEST"),
+        [
+            (group.requests, group.failed, *map(group.percentile_ms, (0.5, 0.95, 0.99)), group.key)
+            for group in counted.groups[:MAX_LINES]
+        ],
+    )
+
+
 def print_verdict(differences: Mapping[str, Counter[str]]) -> None:
     """Print what differs, or that nothing does."""
     if not differences:
@@ -139,18 +152,22 @@ def print_commands(documents: Sequence[Document], uri: str | None) -> None:
         f"list --user {SHOWN_USER}",
         "list --path '/api/*' --method POST",
         f"show {record_id}",
+        "stats --since 1h",
     ):
         click.echo(f"    {name} tracking {command}")
 
 
+NUMBERS = ("MS", "COUNT", "FAILED", "P50", "P95", "P99")
+
+
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print rows in columns: ``MS`` stands right, ``REQUEST`` gives way where there is no room."""
-    cells = [titles, *[[str(cell) for cell in row] for row in rows]]
+    """Print rows in columns: numbers stand right, ``REQUEST`` gives way where there is no room."""
+    cells = [titles, *[list(map(_cell, row)) for row in rows]]
     sizes = [max(map(len, column)) for column in zip(*cells, strict=True)]
     sizes[titles.index("REQUEST")] -= max(0, sum(sizes) + 2 * len(sizes) - width())
     for row in cells:
         line = "".join(
-            f"  {fit(cell, size):{'>' if title == 'MS' else '<'}{size}}"
+            f"  {fit(cell, size):{'>' if title in NUMBERS else '<'}{size}}"
             for title, cell, size in zip(titles, row, sizes, strict=True)
         )
         click.secho(line.rstrip(), dim=row is titles)
@@ -190,6 +207,10 @@ def _typed(path: Path) -> str:
 def _request(document: Document) -> str:
     query = document["query_params"]
     return f"{document['method']} {document['path']}{'?' if query else ''}{query}"
+
+
+def _cell(value: object) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
 def _took(document: Document) -> str:

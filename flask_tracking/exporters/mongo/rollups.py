@@ -71,11 +71,11 @@ class MongoRollupTable(RollupTable):
             for document in map(rollup_to_dict, rollups):
                 collection.replace_one({"_id": document["_id"]}, document, upsert=True)
 
-    def _find(self, query: RollupQuery) -> list[Rollup]:
+    def _find(self, query: RollupQuery) -> Iterator[Rollup]:
         projection = None if query.with_routes else WITHOUT_ROUTES
         with self._open() as collection:
-            documents = list(collection.find(_to_query(query), projection))
-        return [one for one in map(rollup_from_dict, documents) if one is not None]
+            documents = list(collection.find(to_query(query), projection))
+        return (one for one in map(rollup_from_dict, documents) if one is not None)
 
     def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
         is_free = {"_id": LEASE_ID, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
@@ -115,10 +115,11 @@ class MongoRollupTable(RollupTable):
 
     def _delete(self, width_s: int, before: datetime, *, is_merged: bool | None = None) -> None:
         with self._open() as collection:
-            collection.delete_many(_to_query(RollupQuery(width_s, until=before, is_merged=is_merged)))
+            collection.delete_many(to_query(RollupQuery(width_s, until=before, is_merged=is_merged)))
 
 
-def _to_query(wanted: RollupQuery) -> Document:
+def to_query(wanted: RollupQuery) -> Document:
+    """Return the query document of `wanted`: an id, or a range of an index."""
     if wanted.id is not None:
         return {"_id": wanted.id}
     query: Document = {"width_s": wanted.width_s}
