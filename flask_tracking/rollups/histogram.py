@@ -7,7 +7,8 @@ and can be exported as they are. Any percentile is within 1.1 % of the exact one
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
 from math import ceil, log2
 
 __all__ = [
@@ -31,6 +32,8 @@ MOST_S = 1e9
 """What is longer counts as this."""
 _LETTERS = {"B": 2**8 - 1, "H": 2**16 - 1, "I": 2**32 - 1, "Q": 2**64 - 1}
 """The greatest count that each letter of `struct` holds."""
+_LONGEST = 255
+"""The longest distance between two buckets that a byte holds."""
 
 
 def find_bucket(seconds: float) -> int:
@@ -64,18 +67,29 @@ def percentile(buckets: Mapping[int, int], share: float) -> float | None:
 
 
 def pack(buckets: Mapping[int, int]) -> bytes:
-    """Return `buckets` as bytes: a letter, then the numbers of the buckets, then their counts.
+    """Return `buckets` as bytes: a letter, the first bucket, the distances to the others, the counts.
 
-    All are little-endian. The numbers count from the bucket of `LEAST_S` and take two bytes each, the
-    counts as many as the letter says in the language of `struct`.
+    All are little-endian. The first bucket counts from that of `LEAST_S` and takes two bytes, a
+    distance one, a count as many as the letter says in the language of `struct`. Where a distance is
+    too long there is a bucket of none in between.
     """
     if not buckets:
         return b""
-    numbers = sorted(buckets)
-    largest = max(buckets.values())
-    letter = next(letter for letter, most in _LETTERS.items() if largest <= most)
-    values = (*(number - _FIRST for number in numbers), *map(buckets.__getitem__, numbers))
-    return letter.encode() + struct.pack(f"<{len(numbers)}H{len(numbers)}{letter}", *values)
+    numbers = list(_fill_gaps(sorted(buckets)))
+    counts = [buckets.get(number, 0) for number in numbers]
+    letter = next(letter for letter, most in _LETTERS.items() if max(counts) <= most)
+    distances = [after - before for before, after in pairwise(numbers)]
+    values = (numbers[0] - _FIRST, *distances, *counts)
+    return letter.encode() + struct.pack(f"<H{len(distances)}B{len(counts)}{letter}", *values)
+
+
+def _fill_gaps(numbers: Sequence[int]) -> Iterator[int]:
+    last = numbers[0]
+    for number in numbers:
+        while number - last > _LONGEST:
+            last += _LONGEST
+            yield last
+        yield (last := number)
 
 
 def unpack(packed: bytes) -> Buckets:
@@ -89,11 +103,13 @@ def unpack(packed: bytes) -> Buckets:
     letter = chr(packed[0])
     if letter not in _LETTERS:
         raise ValueError("no histogram begins like this")
-    count, rest = divmod(len(packed) - 1, 2 + struct.calcsize(f"<{letter}"))
-    if rest:
+    count, rest = divmod(len(packed) - 2, 1 + struct.calcsize(f"<{letter}"))
+    if rest or not count:
         raise ValueError("the histogram is cut off")
-    values = struct.unpack_from(f"<{count}H{count}{letter}", packed, 1)
-    return dict(zip([number + _FIRST for number in values[:count]], values[count:], strict=True))
+    first, *values = struct.unpack_from(f"<H{count - 1}B{count}{letter}", packed, 1)
+    counts = values[count - 1 :]
+    buckets = dict(zip(accumulate(values[: count - 1], initial=first + _FIRST), counts, strict=True))
+    return {bucket: one for bucket, one in buckets.items() if one} if 0 in counts else buckets
 
 
 _FIRST = find_bucket(LEAST_S)
