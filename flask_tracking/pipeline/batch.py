@@ -191,8 +191,6 @@ class BatchWorker(Worker):
         """Wait for the thread to end. Records that it does not store in time are dropped."""
         ends_at = monotonic() + timeout_s
         thread = self._thread
-        if thread is None:
-            self._finish_rollups()
         self.close_apart()
         if thread is not None and thread is not threading.current_thread():
             wait = thread.join if self._spool is None else self._join_or_relieve

@@ -31,6 +31,8 @@ OPEN_S = 2 * MINUTE
 """A minute stays in memory for so long after its end: its last requests are counted late."""
 FAILURE_PAUSE_S = 30.0
 MERGE_INTERVAL_S = 60.0
+IDLE_MERGE_INTERVAL_S = 600.0
+"""The same while this process has nothing to write: others merge, and readers need no merging."""
 PATIENCE_S = 0.2
 """How long the end of the process waits for a thread that may hang in a call to the store."""
 
@@ -68,7 +70,9 @@ class RollupDelivery:
         self._sending = threading.Lock()
         self._next_write = monotonic() + INTERVAL_S
         # Processes that begin at once do not all merge at once.
-        self._next_merge = monotonic() + _random.uniform(0, MERGE_INTERVAL_S)
+        self._last_merge = monotonic() - _random.uniform(0, MERGE_INTERVAL_S)
+        self._has_written = False
+        """Since it merged last."""
         self._minutes: dict[int, _Minute] = {}
         """What is not written yet, or may still grow, by the number of the minute."""
         self._holder = f"{os.getpid()}:{os.urandom(8).hex()}"
@@ -181,14 +185,16 @@ class RollupDelivery:
         self._table.store([one.whole for one in waiting.values()])
         for minute in waiting.values():
             minute.note_written()
+            self._has_written = True
         # What is counted of an older minute from now on is another rollup.
         still_open = (wall_time() - OPEN_S) // MINUTE
         self._minutes = {number: one for number, one in self._minutes.items() if number >= still_open}
         self._send_spooled()
 
     def _merge(self) -> None:
-        if monotonic() >= self._next_merge:
-            self._next_merge = monotonic() + MERGE_INTERVAL_S
+        interval_s = MERGE_INTERVAL_S if self._has_written else IDLE_MERGE_INTERVAL_S
+        if monotonic() >= self._last_merge + interval_s:
+            self._last_merge, self._has_written = monotonic(), False
             now = datetime.fromtimestamp(wall_time(), timezone.utc)
             self._try(lambda: self._table.merge(self._holder, now, pause=give_way), "merged")
 

@@ -160,22 +160,26 @@ class Worker(ABC):
             self._close_exporter()
 
     def close_apart(self) -> None:
-        """Begin to close the exporter on a thread of its own, unless a thread of the worker does.
+        """Begin to store rollups and close the exporter on another thread, unless the worker's does.
 
-        `Exporter.close` may hang, and `join` must not. If no thread can be started, as at the exit of
+        Both may hang, and `join` must not. If no thread can be started, as at the exit of
         some versions of Python 3.12, the exporter is closed on this one.
         """
         if self._closer is not None or not self._must_close_here():
             return
-        closer = threading.Thread(target=self._close_exporter, name="flask-tracking end", daemon=True)
+        closer = threading.Thread(target=self._end, name="flask-tracking end", daemon=True)
         try:
             if not threads_can_run():
                 raise RuntimeError("uWSGI runs without threads")
             closer.start()
         except RuntimeError:
-            self._close_exporter()
+            self._end()
         else:
             self._closer = closer
+
+    def _end(self) -> None:
+        self._finish_rollups()
+        self._close_exporter()
 
     def _join_closer(self, timeout_s: float) -> bool:
         """Wait for the exporter to be closed; False if time ran out."""
@@ -317,8 +321,7 @@ class SyncWorker(Worker):
         return True
 
     def join(self, timeout_s: float) -> bool:
-        """Store rollups and close the exporter; False if it is not closed in time."""
-        self._finish_rollups()
+        """Store rollups and close the exporter; False if that is not done in time."""
         self.close_apart()
         return self._join_closer(timeout_s)
 

@@ -269,13 +269,24 @@ def test_merging(sent: Sent) -> None:
     """Rollups are merged once a minute, and not while somebody waits for what was counted."""
     with mock.patch.object(sent.store.rollups, "merge") as merge:
         sent.clock.now += 61
+        sent.count()
         sent.delivery.tend(is_forced=True)
         merge.assert_not_called()
         for _ in range(6):
+            sent.count()
             sent.tend(20)
         assert merge.call_count == 2
         merge.side_effect = ExportError("away")
         sent.tend(61)
+
+
+def test_merging_while_idle(sent: Sent) -> None:
+    """A process that writes nothing merges now and then: its last minutes are not merged yet."""
+    sent.count()
+    with mock.patch.object(sent.store.rollups, "merge") as merge:
+        for _ in range(60):
+            sent.tend(60)
+    assert 6 <= merge.call_count <= 8
 
 
 # Workers
@@ -385,6 +396,19 @@ def test_end_while_the_store_hangs(spool: Spool) -> None:
         worker._thread.join(TIMEOUT_S)
     RollupSpool(spool).send(exporter.rollups.store)
     assert count_stored(exporter) == 1
+
+
+@pytest.mark.parametrize("kind", [BatchWorker, SyncWorker])
+def test_end_is_bounded(kind: Any) -> None:
+    """A store that hangs with rollups holds up the end no longer than it may take."""
+    exporter = MemoryExporter()
+    worker = kind(Settings(), exporter)
+    gone_on = threading.Event()
+    with mock.patch.object(exporter.rollups, "_store", side_effect=lambda _: gone_on.wait(TIMEOUT_S)):
+        worker.submit(make_capture())
+        assert worker.close(0.3) is False
+        gone_on.set()
+    assert worker.close(TIMEOUT_S)
 
 
 def test_threads_that_store_at_once() -> None:
