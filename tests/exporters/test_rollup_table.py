@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import random
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -328,3 +331,23 @@ def test_cleared_memory() -> None:
     exporter.rollups.store([make_minute(0)])
     exporter.clear()
     assert count(exporter.rollups, MINUTE) == 0
+
+
+def test_killed_processes(make: Make, database_uri: str) -> None:
+    """Ten processes are killed in the midst of merging: nothing is lost, and nothing is there twice."""
+    chance = random.Random(7)
+    table = make().rollups
+    assert table is not None
+    history = make_history(chance) + make_history(chance)
+    table.store([dataclasses.replace(one, source=f"web:{at}") for at, one in enumerate(history)])
+    command = [sys.executable, "-m", "tests.exporters.merging", database_uri]
+    for _ in range(10):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(chance.uniform(0, 0.6))
+            process.kill()
+    subprocess.run(command, check=True, capture_output=True)
+    wanted = sum(one.total.requests for one in history)
+    assert [count(table, width) for width in WIDTHS_S] == [0, wanted, wanted, wanted]
