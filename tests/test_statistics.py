@@ -67,11 +67,13 @@ def test_counts_are_exact(seed: int, days: int) -> None:
     minutes = store_over_time(store, chance, days)
     for _ in range(20):
         since = NOW - timedelta(days=days) * chance.random() ** 3
-        found = measure(store, since=since)
-        assert found.since <= since and found.source == "rollups"
-        expected = [one for one in minutes if one.start >= found.since]
+        until = since + (NOW - since) * chance.choice([0.3, 0.9, 1.0])
+        found = measure(store, since=since, until=until)
+        assert found.since <= since and found.until >= until and found.source == "rollups"
+        expected = [one for one in minutes if found.since <= one.start < found.until]
         assert found.total.requests == len(expected), since
         assert since - found.since < timedelta(days=1)
+        assert found.until - until < timedelta(days=1)
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,9 @@ class Statistics:
     """
 
     since: datetime
-    """Where the range begins; rollups may reach further back than was asked."""
+    """Where the range begins; rollups may reach further than was asked, at both ends."""
     until: datetime
+    """Where it ends, at the latest now."""
     source: Source
     reason: str = ""
     """Why records were read; empty for rollups."""
@@ -359,6 +360,7 @@ def _measure_rollups(
     found = list(_find_rollups(table, between, now, with_routes=bool(selects) or by in _NEED_ROUTES))
     # Of an empty range nothing is read.
     since = min([span.since for span, _ in found], default=between[0])
+    until = min(max([span.until for span, _ in found], default=between[1]), now)
     sums: dict[str | None, Counts] = {}
     totals: list[Counts] = []
     rest: list[Rollup] = []
@@ -369,11 +371,11 @@ def _measure_rollups(
                 totals += [counts for _, counts in _as_one(rollup, selects)]
             for key, counts in _ROLLUP_KEYS[by](rollup, selects):
                 sums.setdefault(key, Counts()).add(counts)
-    seconds = (between[1] - since).total_seconds()
+    seconds = (until - since).total_seconds()
     merged = merge(rest, width_s=1, start=since, source="", version=None)
     return Statistics(
         since=since,
-        until=between[1],
+        until=until,
         source="rollups",
         groups=_make_groups(sums, seconds),
         total=_make_total(totals or sums.values(), seconds),
