@@ -31,6 +31,7 @@ _MODULES = {
     "show": "records",
     "spool": "spool",
     "stats": "stats",
+    "tail": "tail",
     "unkeep": "kept",
 }
 """The module of each command."""

@@ -53,7 +53,8 @@ def _keep_all(store: Store, wanted: Filter, reason: str, limit: int) -> str:
     # Some may have been overwritten in the meantime.
     count = sum(store.keep(record.id, reason) for record in found)
     more = " More may match: use a higher --limit." if len(found) == limit else ""
-    return f"Kept ({visible(reason)}): {count:,} records.{more}"
+    noun = "record" if count == 1 else "records"
+    return f"Kept ({visible(reason)}): {count:,} {noun}.{more}"
 
 
 @id_command()

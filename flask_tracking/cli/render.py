@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import click
+
 from ..present import Section, present
 from ..record import Record
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
-from .columns import PLAIN, Column, Style, cell_width, leave_out, pad, render_columns
+from .columns import GAP, PLAIN, Column, Style, cell_width, leave_out, pad, render_columns
 
 LEAST_PATH = 15
 """The minimum width of a path, so that it fits in 40 cells with a status and a short id."""
@@ -77,16 +79,41 @@ def _milliseconds(value: float | None) -> str:
     return "-" if value is None else f"{value:,.1f}"
 
 
+def has_failed(record: RecordSummary) -> bool:
+    """Return True for a failure of the app."""
+    return (record.status_code or 0) >= 500 or record.outcome in ("error", "stream_error")
+
+
 def _style(record: RecordSummary) -> Style:
-    status = record.status_code or 0
-    if status >= 500 or record.outcome in ("error", "stream_error"):
+    if has_failed(record):
         return {"fg": "red"}
-    return {"fg": "yellow"} if status >= 400 else PLAIN
+    return {"fg": "yellow"} if (record.status_code or 0) >= 400 else PLAIN
 
 
-def render_line(record: Record) -> str:
+def render_row(record: RecordSummary, width: int | None) -> str:
+    """Return the line of one record, for a list that goes on; its columns do not depend on others.
+
+    Args:
+        record: the record.
+        width: the width of the terminal in cells; None for no limit.
+    """
+    method, status = visible(record.method or "-"), str(record.status_code or "-")
+    took = _milliseconds(record.execution_time)
+    first = f"{record.date_created:%H:%M:%SZ} {method:<7} {status:>3} {took:>10}  "
+    record_id = str(record.id) if width is None else shorten_id(str(record.id))
+    last = GAP.join(filter(None, (visible(record.user), visible(record.error), record_id)))
+    path = visible(record.path_and_query or "-")
+    if width is not None:
+        room = width - cell_width(first) - len(GAP)
+        last = last if cell_width(last) <= room - LEAST_PATH else record_id
+        path = pad(path, max(LEAST_PATH, room - cell_width(last)))
+    line, style = f"{first}{path}{GAP}{last}", _style(record)
+    return click.style(line, **style) if style else line
+
+
+def render_line(record: Record | RecordSummary) -> str:
     """Return a line that describes a record, without its id."""
-    summary = summarize(record)
+    summary = summarize(record) if isinstance(record, Record) else record
     path = summary.path_and_query or "-"
     parts = [record.method, path, str(record.status_code or "-"), summary.error]
     return visible(" ".join(filter(None, parts)))

@@ -64,7 +64,7 @@ def test_keep_by_a_filter(
     memory.export([make_record(path=f"/talk/{number}") for number in range(3)])
     limited = invoke("keep", "path:/talk/*", "--reason", "talk", "--limit", "2")
     assert limited.stdout == "Kept (talk): 2 records. More may match: use a higher --limit.\n"
-    assert invoke("keep", "path:/talk/* or status:500").stdout == "Kept (asked for): 1 records.\n"
+    assert invoke("keep", "path:/talk/* or status:500").stdout == "Kept (asked for): 1 record.\n"
     reasons = [(one.path, one.kept_reason) for one in memory.records]
     assert reasons == [
         ("/orders/7", None),

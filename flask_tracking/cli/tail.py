@@ -1,0 +1,114 @@
+"""``tail`` prints records as they are stored, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from time import monotonic, sleep
+from typing import Any, NamedTuple
+
+import click
+from flask.cli import with_appcontext
+
+from ..errors import ExportError
+from ..exporters.store import Store
+from ..filters import Filter
+from ..record_summary import RecordSummary
+from ..runtime.durations import format_duration
+from ..runtime.text import visible
+from .columns import terminal_width
+from .common import get_store, reports_errors
+from .filtering import takes_filter
+from .render import has_failed, render_line, render_row
+
+POLL_S = 0.2
+"""The pause between two queries, each an indexed range of the last seconds."""
+RETRY_S = 1.0
+"""The pause after the store could not be reached."""
+BATCH = 500
+
+
+class Totals(NamedTuple):
+    """Counts of what was printed."""
+
+    records: int = 0
+    failures: int = 0
+    slowest: RecordSummary | None = None
+
+    def add(self, record: RecordSummary) -> Totals:
+        """Return the totals with one more record."""
+        slowest = max(filter(None, (self.slowest, record)), key=lambda one: one.execution_time or 0.0)
+        return Totals(self.records + 1, self.failures + has_failed(record), slowest)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each record.")
+@with_appcontext
+@reports_errors
+@takes_filter
+def tail(wanted: Filter, as_json: bool) -> None:
+    """Print records as they are stored, until Ctrl-C.
+
+    FILTER selects records, as for `list`. Records appear when they are stored, also those of requests
+    that began long ago. While the database is away, it is asked again every second.
+    """
+    store = get_store()
+    position = store.tail(wanted).position
+    click.echo("Waiting for records. Press Ctrl-C to stop.", err=True)
+    totals, began = Totals(), monotonic()
+    try:
+        for record in follow(store, wanted, position):
+            click.echo(render_json(record) if as_json else _render(record))
+            totals = totals.add(record)
+    except KeyboardInterrupt:
+        click.echo(f"\n{_describe(totals, timedelta(seconds=monotonic() - began))}", err=True)
+
+
+def follow(store: Store, wanted: Filter, position: Any) -> Iterator[RecordSummary]:
+    """Yield what is stored behind a position, without end; a store that is away is asked again."""
+    is_away = False
+    while True:
+        try:
+            records, position = store.tail(wanted, position, limit=BATCH)
+        except ExportError as error:
+            if not is_away:
+                click.secho(visible(f"{error}. Trying again every second."), fg="yellow", err=True)
+            is_away = True
+            sleep(RETRY_S)
+            continue
+        if is_away:
+            click.echo("The store answers again.", err=True)
+        is_away = False
+        yield from records
+        if len(records) < BATCH:
+            sleep(POLL_S)
+
+
+def _render(record: RecordSummary) -> str:
+    return render_row(record, terminal_width())
+
+
+def render_json(record: RecordSummary) -> str:
+    """Return the fields of a summary that have a value, as a line of JSON in ASCII."""
+    values = {name: value for name, value in record._asdict().items() if value is not None}
+    return json.dumps(values, default=_to_json)
+
+
+def _to_json(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return str(value)
+
+
+def _describe(totals: Totals, took: timedelta) -> str:
+    line = f"{totals.records:,} records in {format_duration(took)}, {totals.failures:,} failed."
+    if totals.slowest is None or totals.slowest.execution_time is None:
+        return line
+    return (
+        f"{line} The slowest took {totals.slowest.execution_time:,.1f} ms: "
+        f"{render_line(totals.slowest)}"
+    )
+
+
+COMMANDS = (tail,)
