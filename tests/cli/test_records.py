@@ -13,10 +13,11 @@ from click.shell_completion import ShellComplete
 from click.testing import Result
 from flask import Flask
 
-from flask_tracking import Exporter, MemoryExporter, Record, Tracking, queries
+from flask_tracking import Exporter, MemoryExporter, Record, Tracking
 from flask_tracking.cli import common
 from flask_tracking.cli.render import shorten_id
 from flask_tracking.filters.terms import TERMS
+from flask_tracking.queries import newest
 
 from ..captures import make_record
 from .conftest import Invoke
@@ -291,7 +292,7 @@ def test_search_in_bodies(
     result = invoke("list", "body:NEEDLE")
     assert paths(result) == ["/orders/3?a=1"]
     assert re.fullmatch(r"Found 1 in the bodies of 10 records, in \d\.\d s\.\n", result.stderr)
-    monkeypatch.setattr(queries, "SEARCH_BUDGET_S", 0.0)
+    monkeypatch.setattr(newest, "SEARCH_BUDGET_S", 0.0)
     found: list[str] = []
     resume: list[str] = []
     searched = 0
