@@ -9,10 +9,13 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
+from ..filters import Filter
+from ..queries import find_newest
 from ..record import Record
 from ..reproduce import curl, har, httpie, powershell, pytest_function, python
 from .common import find_id, get_record, get_store, id_command, reports_errors
 
+MAX_LIMIT = 10_000
 SHELLS: dict[str, Callable[[Record], str]] = {"posix": curl, "powershell": powershell}
 
 id_argument = click.argument("record_id", metavar="ID")
@@ -74,16 +77,29 @@ def print_pytest(record_id: str) -> None:
 
 
 @id_command("har")
-@click.argument("record_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("words", metavar="ID...|FILTER", nargs=-1, required=True)
+@click.option(
+    "--limit",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, MAX_LIMIT),
+    help="Maximum number of records of a filter, the newest ones.",
+)
 @with_appcontext
 @reports_errors
-def print_har(record_ids: Sequence[str]) -> None:
+def print_har(words: Sequence[str], limit: int) -> None:
     """Print requests as an HTTP archive (HAR 1.2).
 
-    The developer tools of browsers import it.
+    The developer tools of browsers import it. Takes ids, or a filter with a colon, like 'is:error
+    since:1h'; the oldest request is the first.
     """
     store = get_store()
-    records = [get_record(store, find_id(store, one)) for one in record_ids]
+    if any(":" in word for word in words):
+        found = find_newest(store, Filter.parse(" ".join(words)), limit)[::-1]
+        # What has no method is no request, or its redaction has failed.
+        records = [record for record in found if record.method]
+    else:
+        records = [get_record(store, find_id(store, word)) for word in words]
     _print(json.dumps(har(*records), indent=2))
 
 

@@ -78,6 +78,20 @@ def test_several_in_an_archive(invoke: Invoke, records: list[Record]) -> None:
     assert invoke("har").exit_code == 2
 
 
+def test_archive_of_a_filter(invoke: Invoke, memory: MemoryExporter, records: list[Record]) -> None:
+    """An archive of a filter has the newest records that match, the oldest first."""
+    memory.export([dataclasses.replace(make_record(), id=ObjectId(), method=None)])
+    for words, numbers in (
+        (["path:/*"], [0, 1, 2]),
+        (["path:/*", "--limit", "3"], [1, 2]),
+        (["path:/1", "or", "path:/2"], [1, 2]),
+        (["path:/nothing"], []),
+    ):
+        entries = json.loads(invoke("har", *words).stdout)["log"]["entries"]
+        expected = [str(records[number].id) for number in numbers]
+        assert [entry["_record_id"] for entry in entries] == expected
+
+
 @pytest.mark.parametrize(
     ("record_id", "number"),
     [
