@@ -20,6 +20,7 @@ from ..runtime.text import visible
 from .columns import terminal_width
 from .common import find_id, get_record, get_store, id_command, reports_errors
 from .filtering import takes_filter
+from .json_output import render_json, takes_json
 from .render import render_record, render_table
 
 MAX_LIMIT = 10_000
@@ -34,10 +35,11 @@ MAX_LIMIT = 10_000
     help="Maximum number of records.",
 )
 @click.option("--resume", metavar="TIME", help="Go on with a search in bodies before this time.")
+@takes_json
 @with_appcontext
 @reports_errors
 @takes_filter
-def list_records(wanted: Filter, limit: int, resume: str | None) -> None:
+def list_records(wanted: Filter, limit: int, resume: str | None, as_json: bool) -> None:
     """List recorded requests, the newest first.
 
     FILTER selects records, like 'status:5xx path:/api/* since:2h'. Terms can be combined with and, or,
@@ -54,7 +56,10 @@ def list_records(wanted: Filter, limit: int, resume: str | None) -> None:
         records = _search_bodies(store, wanted, limit)
     else:
         records = find_newest(store, wanted, limit, fields="summary")
-    if records:
+    if as_json:
+        for record in records:
+            click.echo(render_json(record))
+    elif records:
         click.echo(render_table(records, terminal_width()))
     elif not in_bodies:
         click.echo(explain_nothing(wanted), err=True)
@@ -113,15 +118,17 @@ _HINTS: dict[str, Callable[[Parts], str | None]] = {
 
 @id_command()
 @click.argument("record_id", metavar="ID")
+@takes_json
 @with_appcontext
 @reports_errors
-def show(record_id: str) -> None:
+def show(record_id: str, as_json: bool) -> None:
     """Show one record in full.
 
     ID is a full or a short id, as `list` shows them, the beginning of one, or -1 for the newest.
     """
     store = get_store()
-    click.echo(render_record(get_record(store, find_id(store, record_id))))
+    record = get_record(store, find_id(store, record_id))
+    click.echo(render_json(record, indent=2) if as_json else render_record(record))
 
 
 COMMANDS = (list_records, show)

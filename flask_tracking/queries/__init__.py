@@ -3,8 +3,10 @@
 - `newest` finds the newest records, and searches bodies for a limited time.
 - `statistics` counts and measures requests: by rollups where they can answer, else by records; `spans`
   chooses the rollups.
+- `dicts` makes rows of records.
 """
 
+from .dicts import to_dicts
 from .newest import BodySearch, find_newest, read_back, search_bodies
 from .statistics import (
     Answer,
@@ -31,6 +33,7 @@ __all__ = [
     "rates",
     "read_back",
     "search_bodies",
+    "to_dicts",
     "top_routes",
     "top_users",
     "versions",

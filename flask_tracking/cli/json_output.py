@@ -1,0 +1,45 @@
+"""Records as JSON, for ``--json``."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+import click
+
+from ..codec import to_dict
+from ..record import Record
+from ..record_summary import RecordSummary
+
+__all__ = ["render_json", "takes_json"]
+
+takes_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: an object for each record."
+)
+
+
+def render_json(record: Record | RecordSummary, indent: int | None = None) -> str:
+    """Return a record as a JSON object, in ASCII.
+
+    Times are ISO 8601 in UTC, ids are hex digits, a body is its text, or ``{"base64": …}``.
+
+    Args:
+        record: with all its fields, or a summary.
+        indent: blanks for each level; None writes one line.
+    """
+    values = to_dict(record) if isinstance(record, Record) else record._asdict()
+    return json.dumps(values, indent=indent, default=_to_plain)
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        text = value.astimezone(timezone.utc).isoformat(timespec="milliseconds")
+        return text.replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return {"base64": base64.b64encode(value).decode()}
+    return str(value)
