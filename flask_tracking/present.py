@@ -6,13 +6,29 @@ Nothing is escaped here: whoever prints a section does that for a terminal or a 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 from .record import ChildTiming, Headers, Record
 from .record_summary import summarize
 
-__all__ = ["Section", "present"]
+__all__ = ["Section", "describe_zone", "present"]
+
+_RULES = {
+    "name": "its name says that it is a secret",
+    "header": "credentials in this header are never stored",
+    "literal": "a known secret of the app",
+    "file": "the content of an uploaded file",
+    "base64": "encoded text with a secret in it",
+    "unreadable": "it could not be read",
+}
+"""Why a value was removed, by the rule of its remark; another rule is the id of a format."""
+_NO_TEXT = re.compile(r"(?:audio|font|image|video)/(?!svg)|application/(?:octet-stream|pdf|zip)")
+"""Media types of bodies that are named, and not shown."""
 
 
 class Section(NamedTuple):
@@ -27,9 +43,14 @@ class Section(NamedTuple):
     """What follows them, in lines: a body, a traceback."""
 
 
-def present(record: Record) -> list[Section]:
-    """Return all that there is to show of `record`: the first section is what it is about."""
-    sections = [_present_overview(record), _present_request(record)]
+def present(record: Record, zone: tzinfo | None = timezone.utc) -> list[Section]:
+    """Return all that there is to show of `record`: the first section is what it is about.
+
+    Args:
+        record: the record.
+        zone: of the times; None is that of this machine.
+    """
+    sections = [_present_overview(record, zone), _present_request(record)]
     if record.status_code is not None or record.response_body_size:
         sections.append(_present_response(record))
     if record.children:
@@ -37,17 +58,41 @@ def present(record: Record) -> list[Section]:
         sections.append(Section("Child spans", pairs=pairs))
     if record.custom_data is not None:
         sections.append(Section("Custom data", text=_as_json(record.custom_data)))
+    if record.redacted:
+        sections.append(_present_redactions(record))
     if record.exception is not None:
         sections.append(Section("Exception", text=record.exception.traceback))
     return sections
 
 
-def _present_overview(record: Record) -> Section:
+def _present_redactions(record: Record) -> Section:
+    counts = Counter((remark.path, remark.rule) for remark in record.redacted)
+    pairs = tuple(
+        (
+            path,
+            _RULES.get(rule, f"it has the format {rule}") + (f" ({count} values)" if count > 1 else ""),
+        )
+        for (path, rule), count in counts.items()
+    )
+    return Section("Redacted", pairs=pairs)
+
+
+def describe_zone(time: datetime) -> str:
+    """Return the offset of an aware time from UTC, like ``+01:00``, or ``UTC``."""
+    return "UTC" if time.utcoffset() == timedelta() else time.isoformat()[-6:]
+
+
+def _show_time(time: datetime, zone: tzinfo | None) -> str:
+    there = time.astimezone(zone)
+    return f"{there:%Y-%m-%d %H:%M:%S.%f}"[:-3] + f" {describe_zone(there)}"
+
+
+def _present_overview(record: Record, zone: tzinfo | None) -> Section:
     summary = summarize(record)
     line = (record.method, summary.path_and_query or "-", record.http_version)
     pairs: list[tuple[str, Any]] = [
         ("id", record.id),
-        ("arrived", f"{record.date_created:%Y-%m-%d %H:%M:%S.%f}"[:-3] + " UTC"),
+        ("arrived", _show_time(record.date_created, zone)),
         ("status", _status(record)),
         ("took", _took(record)),
         ("route", record.url_rule and f"{record.url_rule} ({record.endpoint})"),
@@ -94,7 +139,8 @@ def _present_response(record: Record) -> Section:
 
 def _present_message(title: str, headers: Headers, body: bytes, size: int, note: str | None) -> Section:
     about = f"{size:,} bytes on the wire" + (f", stored: {len(body):,}, {note}" if note else "")
-    return Section(title, about, headers, _readable(body))
+    kind = next((value for name, value in headers if name.lower() == "content-type"), "").lower()
+    return Section(title, about, headers, _readable(body, kind))
 
 
 def _status(record: Record) -> str | None:
@@ -132,7 +178,11 @@ def _child(child: ChildTiming) -> str:
     return f"{text}, left by {child.error}" if child.error else text
 
 
-def _readable(body: bytes) -> str:
+def _readable(body: bytes, content_type: str) -> str:
+    if body and _NO_TEXT.match(content_type):
+        return f"({content_type.partition(';')[0].strip()}, {len(body):,} bytes)"
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        return _read_form(body)
     text = body.decode("utf-8", "replace")
     if text.lstrip().startswith(("{", "[")):
         try:
@@ -140,6 +190,13 @@ def _readable(body: bytes) -> str:
         except (ValueError, RecursionError):
             return text  # cut, or not JSON after all
     return text
+
+
+def _read_form(body: bytes) -> str:
+    """Return the fields of a form, a line each."""
+    text = body.decode("utf-8", "replace")
+    pairs = parse_qsl(text, keep_blank_values=True)
+    return "\n".join(f"{name} = {value}".replace("\n", "\\n") for name, value in pairs) or text
 
 
 def _as_json(value: Any) -> str:

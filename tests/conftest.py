@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,7 +34,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep unit tests within their process."""
+    """Keep unit tests within their process, and all tests in one zone: commands show local times."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
     config.pluginmanager.register(TierGuard())
 
 

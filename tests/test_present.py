@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
+import pytest
 from bson import ObjectId
 
 from flask_tracking.present import Section, present
-from flask_tracking.record import ChildTiming, ExceptionInfo, Record
+from flask_tracking.record import ChildTiming, ExceptionInfo, Record, Remark
 
 AN_ID = ObjectId("0123456789abcdef01234567")
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
@@ -53,6 +54,58 @@ def test_every_part_has_a_section() -> None:
     assert children.pairs == (("charge", "had not ended, from 1.0 ms on, left by ValueError"),)
     assert data == Section("Custom data", text='{\n  "order": 17\n}')
     assert exception == Section("Exception", text="Traceback\n  no\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "text"),
+    [
+        ("application/x-www-form-urlencoded", b"a=1&b=x+y%0A%C3%A9&c=", "a = 1\nb = x y\\né\nc = "),
+        ("application/x-www-form-urlencoded", b"no form", "no form = "),
+        ("application/x-www-form-urlencoded", b"", ""),
+        ("image/png; x=y", b"\x89PNG", "(image/png, 4 bytes)"),
+        ("image/svg+xml", b"<svg/>", "<svg/>"),
+        ("application/pdf", b"%PDF", "(application/pdf, 4 bytes)"),
+        ("image/png", b"", ""),
+        ("text/plain", b"a=1&b=2", "a=1&b=2"),
+    ],
+)
+def test_bodies_by_type(kind: str, body: bytes, text: str) -> None:
+    """A form is decoded, and what is no text is named."""
+    _, request = present(make_record(request_headers=(("Content-Type", kind),), request_body=body))
+    assert request.text == text
+
+
+def test_redactions_are_explained() -> None:
+    """Each place that lost something says why."""
+    remarks = [
+        Remark("request_headers.Cookie", "header", 2, 5),
+        Remark("request_headers.Cookie", "header", 9, 5),
+        Remark("request_body", "name", 0, 3),
+        Remark("custom_data", "github", 0, 3),
+    ]
+    *_, section = present(make_record(redacted=tuple(remarks)))
+    assert section == Section(
+        "Redacted",
+        pairs=(
+            ("request_headers.Cookie", "credentials in this header are never stored (2 values)"),
+            ("request_body", "its name says that it is a secret"),
+            ("custom_data", "it has the format github"),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [
+        (timezone.utc, "2026-11-24 12:00:00.000 UTC"),
+        (timezone(timedelta(hours=1)), "2026-11-24 13:00:00.000 +01:00"),
+        (timezone(-timedelta(hours=3, minutes=30)), "2026-11-24 08:30:00.000 -03:30"),
+        (None, "2026-11-24 12:00:00.000 UTC"),
+    ],
+)
+def test_zones(zone: tzinfo | None, shown: str) -> None:
+    """Times are shown in the wanted zone, which is named."""
+    assert ("arrived", shown) in present(make_record(), zone)[0].pairs
 
 
 def test_nothing_is_escaped() -> None:

@@ -104,6 +104,20 @@ def _fit(widths: list[int], columns: Sequence[Column], total: int | None) -> lis
     return widths
 
 
+takes_zone = click.option("--utc", is_flag=True, help="Show times in UTC, not in the local zone.")
+
+
+def echo_pages(text: str) -> None:
+    """Print a text, with the user's pager if it is longer than the terminal.
+
+    A pipe and a file get it as it is.
+    """
+    if sys.stdout.isatty() and text.count("\n") >= shutil.get_terminal_size().lines:
+        click.echo_via_pager(text)
+    else:
+        click.echo(text)
+
+
 def cell_width(text: str) -> int:
     """Return the number of terminal cells that `text` takes."""
     if text.isascii():

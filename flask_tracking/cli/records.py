@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from time import monotonic
 
 import click
@@ -17,7 +17,7 @@ from ..filters.wildcards import Parts, contains, write_parts
 from ..queries import find_newest, search_bodies
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
-from .columns import terminal_width
+from .columns import echo_pages, takes_zone, terminal_width
 from .common import find_id, get_record, get_store, id_command, reports_errors
 from .filtering import takes_filter
 from .json_output import render_json, takes_json
@@ -35,11 +35,12 @@ MAX_LIMIT = 10_000
     help="Maximum number of records.",
 )
 @click.option("--resume", metavar="TIME", help="Go on with a search in bodies before this time.")
+@takes_zone
 @takes_json
 @with_appcontext
 @reports_errors
 @takes_filter
-def list_records(wanted: Filter, limit: int, resume: str | None, as_json: bool) -> None:
+def list_records(wanted: Filter, limit: int, resume: str | None, utc: bool, as_json: bool) -> None:
     """List recorded requests, the newest first.
 
     FILTER selects records, like 'status:5xx path:/api/* since:2h'. Terms can be combined with and, or,
@@ -60,7 +61,7 @@ def list_records(wanted: Filter, limit: int, resume: str | None, as_json: bool) 
         for record in records:
             click.echo(render_json(record))
     elif records:
-        click.echo(render_table(records, terminal_width()))
+        click.echo(render_table(records, terminal_width(), timezone.utc if utc else None))
     elif not in_bodies:
         click.echo(explain_nothing(wanted), err=True)
 
@@ -118,17 +119,21 @@ _HINTS: dict[str, Callable[[Parts], str | None]] = {
 
 @id_command()
 @click.argument("record_id", metavar="ID")
+@takes_zone
 @takes_json
 @with_appcontext
 @reports_errors
-def show(record_id: str, as_json: bool) -> None:
+def show(record_id: str, utc: bool, as_json: bool) -> None:
     """Show one record in full.
 
     ID is a full or a short id, as `list` shows them, the beginning of one, or -1 for the newest.
     """
     store = get_store()
     record = get_record(store, find_id(store, record_id))
-    click.echo(render_json(record, indent=2) if as_json else render_record(record))
+    if as_json:
+        click.echo(render_json(record, indent=2))
+    else:
+        echo_pages(render_record(record, timezone.utc if utc else None))
 
 
 COMMANDS = (list_records, show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -89,7 +90,7 @@ def preview(source: str) -> None:
     line, the body. ID is that of a record, which is shown as `scrub` would leave it. Nothing is stored.
     """
     record = _preview_stored(source) if _is_id(source) else _preview_file(source)
-    click.echo(render_record(record))
+    click.echo(render_record(dataclasses.replace(record, redacted=())))
     click.echo()
     click.echo(_render_remarks(record.redacted))
     if not get_current().settings.redact:

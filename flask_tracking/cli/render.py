@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone, tzinfo
 
 import click
 
-from ..present import Section, present
+from ..present import Section, describe_zone, present
 from ..record import Record
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
@@ -18,17 +19,20 @@ ID_HEAD, ID_TAIL = 8, 6
 """The hex digits in a short id: those of the second, and those of the number in its process."""
 
 
-def render_table(records: Sequence[RecordSummary], width: int | None) -> str:
+def render_table(
+    records: Sequence[RecordSummary], width: int | None, zone: tzinfo | None = timezone.utc
+) -> str:
     """Return a table with a line for each record.
 
     Args:
         records: one or more records.
         width: the width of the terminal in cells; None for no limit.
+        zone: the zone of the times; None for that of this machine.
     """
     took = [_milliseconds(record.execution_time) for record in records]
     ids = [str(record.id) for record in records]
     columns = [
-        _time_column(records),
+        _time_column([record.date_created.astimezone(zone) for record in records]),
         Column("METHOD", [visible(record.method or "-") for record in records], least=6, rank=3),
         Column("PATH", [visible(record.path_and_query or "-") for record in records], least=LEAST_PATH),
         Column("STATUS", [str(record.status_code or "-") for record in records]),
@@ -46,14 +50,19 @@ def render_table(records: Sequence[RecordSummary], width: int | None) -> str:
     return render_columns(columns, width, [_style(record) for record in records])
 
 
-def _time_column(records: Sequence[RecordSummary]) -> Column:
-    """Return the column of times. If all records are of one day, only the title shows it."""
-    days = {record.date_created.date() for record in records}
-    if len(days) == 1:
-        times = [f"{record.date_created:%H:%M:%SZ}" for record in records]
-        return Column(f"{days.pop()}", times, rank=4)
-    times = [f"{record.date_created:%Y-%m-%d %H:%M:%S}" for record in records]
-    return Column("TIME (UTC)", times, short=[time[len("2026-") :] for time in times], rank=4)
+def _time_column(times: Sequence[datetime]) -> Column:
+    """Return the column of times. If all are of one day, only the title shows it, and the zone."""
+    if len(zones := {describe_zone(time) for time in times}) > 1:
+        # The clock was changed in between.
+        times, zones = [time.astimezone(timezone.utc) for time in times], {"UTC"}
+    (zone,) = zones
+    if len(days := {time.date() for time in times}) > 1:
+        cells = [f"{time:%Y-%m-%d %H:%M:%S}" for time in times]
+        short = [cell[len("2026-") :] for cell in cells]
+        return Column(f"TIME ({zone})", cells, short=short, rank=4)
+    if zone == "UTC":
+        return Column(f"{days.pop()}", [f"{time:%H:%M:%SZ}" for time in times], rank=4)
+    return Column(f"{days.pop()} {zone}", [f"{time:%H:%M:%S}" for time in times], rank=4)
 
 
 def shorten_id(record_id: str) -> str:
@@ -119,9 +128,14 @@ def render_line(record: Record | RecordSummary) -> str:
     return visible(" ".join(filter(None, parts)))
 
 
-def render_record(record: Record) -> str:
-    """Return a record in full."""
-    overview, *others = present(record)
+def render_record(record: Record, zone: tzinfo | None = timezone.utc) -> str:
+    """Return a record in full.
+
+    Args:
+        record: the record.
+        zone: the zone of the times; None for that of this machine.
+    """
+    overview, *others = present(record, zone)
     lines = [overview.title, "", *_pairs(overview)]
     for section in others:
         lines += ["", *_lines(section)]

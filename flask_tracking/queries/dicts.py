@@ -16,9 +16,9 @@ __all__ = ["to_dicts"]
 def to_dicts(records: Iterable[Record | RecordSummary]) -> list[dict[str, Any]]:
     """Return a flat dict for each record, all with the same keys: ``DataFrame(to_dicts(records))``.
 
-    Parts have dotted names: ``user_agent.browser``, ``exception.type``, and ``custom_data.order_id`` for
-    custom data that is a dict. Ids are text; times, numbers, bytes and lists stay what they are. What
-    a record does not have is None.
+    Parts have dotted names: ``user_agent.browser``, ``exception.type``, and ``custom_data.order_id``
+    for custom data that is a dict. Ids are text; times, numbers, bytes and lists stay what they are.
+    What a record does not have is None.
 
     Args:
         records: what `find_newest` returns, of one kind.

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 import pytest
@@ -81,6 +82,35 @@ def test_records_of_several_days_show_theirs() -> None:
     assert titles.startswith("TIME (UTC)           METHOD")
     assert first.startswith("2026-11-24 12:34:56  GET")
     assert second.startswith("2026-11-23 12:34:56  GET")
+
+
+@pytest.mark.parametrize(
+    ("times", "title", "cells"),
+    [
+        (["2026-06-01T10:00", "2026-06-01T11:30"], "2026-06-01 +02:00", ["12:00:00", "13:30:00"]),
+        (
+            ["2026-06-01T10:00", "2026-06-01T23:00"],
+            "TIME (+02:00)",
+            ["2026-06-01 12:00:00", "2026-06-02 01:00:00"],
+        ),
+        (
+            ["2026-06-01T10:00", "2026-12-01T10:00"],
+            "TIME (UTC)",
+            ["2026-06-01 10:00:00", "2026-12-01 10:00:00"],
+        ),
+    ],
+)
+def test_local_times(
+    monkeypatch: pytest.MonkeyPatch, times: list[str], title: str, cells: list[str]
+) -> None:
+    """Times are local, and the zone is in the title; where the clock was changed they are in UTC."""
+    zone = ZoneInfo("Europe/Berlin")
+    records = [
+        summarize(make_record(date_created=datetime.fromisoformat(f"{time}+00:00"))) for time in times
+    ]
+    first, *lines = render_table(records, None, zone).split("\n")
+    assert first.startswith(title)
+    assert [line[: len(cell)] for line, cell in zip(lines, cells, strict=True)] == cells
 
 
 def test_columns_without_content_are_left_out() -> None:

@@ -1,13 +1,18 @@
-"""``--json`` of the commands that read records."""
+"""How commands that read records show them: as JSON, with local times, and by pages."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import time
+from datetime import datetime, timezone
 
+import pytest
 from bson import ObjectId
 
 from flask_tracking import MemoryExporter, Tracking
+from flask_tracking.cli.columns import echo_pages
 
 from ..captures import make_record
 from .conftest import Invoke
@@ -43,3 +48,39 @@ def test_show(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> Non
     assert values["request_headers"] == [["Host", "example.org"], ["User-Agent", "curl/8.5.0"]]
     assert values["custom_data"] == {"id": "0123456789abcdef01234567"}
     assert "exception" not in values
+
+
+@pytest.mark.parametrize("command", [["list"], ["show", "-1"]])
+def test_zone(
+    invoke: Invoke,
+    memory: MemoryExporter,
+    tracking: Tracking,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:
+    """Times are local, or with ``--utc`` in UTC; those of JSON always are in UTC."""
+    record = dataclasses.replace(
+        make_record(), date_created=datetime(2026, 6, 1, 10, tzinfo=timezone.utc)
+    )
+    memory.export([record])
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert "12:00:00" in invoke(*command).stdout
+        assert "+02:00" in invoke(*command).stdout
+        assert "10:00:00" in invoke(*command, "--utc").stdout
+        assert "2026-06-01T10:00:00.000Z" in invoke(*command, "--json").stdout
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(("height", "is_paged"), [(10, True), (100, False)])
+def test_pager(monkeypatch: pytest.MonkeyPatch, height: int, is_paged: bool) -> None:
+    """What is longer than the terminal goes to the pager; what is no terminal gets it as it is."""
+    paged: list[str] = []
+    monkeypatch.setattr("click.echo_via_pager", paged.append)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, height)))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    echo_pages("line\n" * 50)
+    assert bool(paged) is is_paged
