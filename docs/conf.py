@@ -43,6 +43,7 @@ nitpick_ignore_regex = [
     ("py:class", r"(?!flask_tracking\.).*"),  # others' classes: their inventories need the network
     ("py:class", r"flask_tracking\.exporters\.mongo\.collection\..*"),  # said by `init`
     ("py:class", r"flask_tracking\.extension\.T"),  # stands for whatever is decorated
+    ("py:class", r"flask_tracking\.testing\.recorded\.A"),  # the requests that an assertion is about
 ]
 
 html_theme = "furo"
