@@ -472,6 +472,13 @@ def test_live_server(run: Run, kind: str, scope: str, marked: bytes) -> None:
 
 
 @pytest.mark.integration
+def test_live_servers_of_several_processes(run: Run) -> None:
+    """Under pytest-xdist each process has a server of its own, and finds the requests to it."""
+    tests = "\n    from urllib.request import urlopen\n" + SERVED.replace("{marked}", repr(b"abcd"))
+    run(APPS["lives for the session"], tests, "-n2", "-p", "xdist").assert_outcomes(passed=4)
+
+
+@pytest.mark.integration
 def test_server_that_began_before(run: Run) -> None:
     """A server that another test has started records for later ones, and its app is given back."""
     run(
