@@ -115,6 +115,8 @@ bench: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/served.py
 	@echo "Commands among 60,000 records (two minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/commands.py
+	@echo "The pytest plugin (a minute) ..."
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/plugin.py
 	@echo "Memory, forks and ends of processes (four minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/memory.py
 	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.outage

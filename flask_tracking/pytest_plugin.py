@@ -93,17 +93,20 @@ class _FixtureWatch:
 
     # No new-style wrapper: that would be a frame in the traceback of each fixture that fails.
     @pytest.hookimpl(hookwrapper=True)
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Iterator[None]:
         """Set up a fixture."""
-        is_server = fixturedef.argname == "live_server"
+        # Others have a fixture of this name, too.
+        is_server = fixturedef.argname == "live_server" and "app" in fixturedef.argnames
         if fixturedef.scope == "function" and not is_server:
             yield  # most fixtures
             return
         with contextlib.ExitStack() as stack:
             if fixturedef.scope != "function":
-                stack.enter_context(self._recorder.outside())
+                stack.enter_context(self._recorder.suspended())
             if is_server:
-                stack.enter_context(self._recorder.sharing())
+                stack.enter_context(self._recorder.recording_forks(request.getfixturevalue("app")))
             yield
 
     def pytest_unconfigure(self) -> None:
@@ -164,7 +167,7 @@ def _tracking_recorder(request: pytest.FixtureRequest) -> Iterator[Recorder]:
                 recorder.track(request.getfixturevalue("app"))
         elif report is not None:
             app = request.getfixturevalue("app")
-            stack.enter_context(recorder.recording({}, beside=True))
+            stack.enter_context(recorder.recording({}, passive=True))
             recorder.track(app)
         yield recorder
         if report is not None:

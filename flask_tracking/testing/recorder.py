@@ -43,7 +43,7 @@ _FUNCTIONS = ("user_repr", "user_loader", "redact")
 """What is known of a disabled app's own functions."""
 
 
-class _Lens(NamedTuple):
+class _Substitute(NamedTuple):
     """What a borrowed app has instead of its own."""
 
     settings: Settings
@@ -63,26 +63,28 @@ class Recorder:
         self.collector = Collector()
         self._open = _OpenExchanges()
         self._settings: Mapping[str, Any] = {}
-        self._is_beside = False
+        self._is_passive = False
         self._block = contextlib.ExitStack()
         self._borrowed = contextlib.ExitStack()
         self._taken: set[TrackedApp] = set()
-        self._outside = 0
-        """How many blocks of `outside` there are around: a fixture may need others."""
-        self._lenses: weakref.WeakKeyDictionary[TrackedApp, _Lens] = weakref.WeakKeyDictionary()
+        self._suspensions = 0
+        """How many blocks of `suspended` there are around: a fixture may need others."""
+        self._substitutes: weakref.WeakKeyDictionary[TrackedApp, _Substitute] = (
+            weakref.WeakKeyDictionary()
+        )
 
     @contextlib.contextmanager
-    def recording(self, settings: Mapping[str, Any], *, beside: bool = False) -> Iterator[None]:
+    def recording(self, settings: Mapping[str, Any], *, passive: bool = False) -> Iterator[None]:
         """Record the requests in this block.
 
         Args:
             settings: by the names of `Settings`; they win over those of the apps.
-            beside: let the apps also export as they say, by their own settings.
+            passive: let the apps also export as they say, by their own settings.
 
         Raises:
             ConfigError: a setting is wrong.
         """
-        self._settings, self._is_beside = settings, beside
+        self._settings, self._is_passive = settings, passive
         request_started.connect(self._on_request_started)
         request_finished.connect(self._open.note)
         self.collector.begin()
@@ -104,40 +106,41 @@ class Recorder:
         return self.collector.records
 
     def track(self, app: object) -> None:
-        """Track from now on an app that is not tracked, or that says ``TRACKING_ENABLED = False``.
+        """Record an app, also one that is not tracked, or that says ``TRACKING_ENABLED = False``.
 
         Args:
             app: what the fixture of this name returned. If it is no Flask app, it is left alone.
         """
-        if not isinstance(app, Flask):
-            return
+        if isinstance(app, Flask):
+            self._begin_tracking(app)
+            self._take_once(app.extensions[EXTENSION_KEY])
+
+    def _begin_tracking(self, app: Flask) -> None:
+        """Track an app that is not tracked, from now on: later tests may have it, too."""
         tracked: TrackedApp | None = app.extensions.get(EXTENSION_KEY)
-        if tracked is not None and tracked.worker is not None:
-            self._take_once(tracked)
-            return
-        app.extensions.pop(EXTENSION_KEY, None)
-        functions = {name: getattr(tracked, name, None) for name in _FUNCTIONS}
-        with (
-            self.outside(),
-            overridden(exporter=self.collector, **IN_TESTS),
-        ):  # later tests have it, too
-            Tracking(app, **functions)
+        if tracked is None or tracked.worker is None:
+            app.extensions.pop(EXTENSION_KEY, None)
+            functions = {name: getattr(tracked, name, None) for name in _FUNCTIONS}
+            with self.suspended(), overridden(exporter=self.collector, **IN_TESTS):
+                Tracking(app, **functions)
 
     @contextlib.contextmanager
-    def outside(self) -> Iterator[None]:
+    def suspended(self) -> Iterator[None]:
         """Leave all apps as they say in this block: what is set up in it outlives the test."""
         self._leave()
-        self._outside += 1
+        self._suspensions += 1
         try:
             yield
         finally:
-            self._outside -= 1
-            if self.collector.is_listening and not self._outside:
+            self._suspensions -= 1
+            if self.collector.is_listening and not self._suspensions:
                 self._enter()
 
     @contextlib.contextmanager
-    def sharing(self) -> Iterator[None]:
-        """Record what a server does that is forked in this block, in all tests to come."""
+    def recording_forks(self, app: object) -> Iterator[None]:
+        """Record what a server of `app` does that is forked in this block, in all tests to come."""
+        if isinstance(app, Flask):
+            self._begin_tracking(app)
         self.collector.open_to_children()
         with contextlib.ExitStack() as stack:
             for middleware in find_middlewares():
@@ -146,7 +149,7 @@ class Recorder:
             yield
 
     def _enter(self) -> None:
-        if not self._is_beside:
+        if not self._is_passive:
             settings = {**IN_TESTS, **self._settings}
             self._block.enter_context(overridden(exporter=self.collector, **settings))
         if self._settings:  # they may decide before a request has started
@@ -157,19 +160,24 @@ class Recorder:
     def _on_request_started(self, _: Flask, **__: Any) -> None:
         span = current_span()
         exchange: Any = span.exchange
-        if exchange is not None and self._take_once(span.owner):
-            exchange.submit = _find_middleware(span.owner).submit
+        if exchange is not None:
+            middleware = self._take_once(span.owner)
+            if middleware is not None:
+                exchange.submit = middleware.submit
 
-    def _take_once(self, tracked: TrackedApp) -> bool:
-        """Record an app, unless that is done already."""
+    def _take_once(self, tracked: TrackedApp) -> TrackingMiddleware | None:
+        """Record an app, unless that is done already; return its middleware if it is done now."""
         if tracked in self._taken or tracked.exporter is self.collector:
-            return False
-        self._take(_find_middleware(tracked))
-        return True
+            return None
+        for middleware in find_middlewares():
+            if middleware.tracked is tracked:
+                self._take(middleware)
+                return middleware
+        return None  # the app has another `wsgi_app` now
 
     def _take(self, middleware: TrackingMiddleware) -> None:
         give_back = (
-            self._accompany(middleware) if self._is_beside else self._borrow(middleware, self._settings)
+            self._observe(middleware) if self._is_passive else self._borrow(middleware, self._settings)
         )
         self._borrowed.callback(give_back)
         self._taken.add(middleware.tracked)
@@ -185,9 +193,13 @@ class Recorder:
         """Let an app record for the test alone; return what gives it back."""
         tracked, submit = middleware.tracked, middleware.submit
         before = tracked.settings, tracked.exporter, tracked.worker
-        lens = self._find_lens(tracked, settings)
-        tracked.settings, tracked.exporter, tracked.worker = lens.settings, self.collector, lens.worker
-        middleware.submit = lens.worker.submit if lens.settings.enabled else _ignore
+        substitute = self._find_substitute(tracked, settings)
+        tracked.settings, tracked.exporter, tracked.worker = (
+            substitute.settings,
+            self.collector,
+            substitute.worker,
+        )
+        middleware.submit = substitute.worker.submit if substitute.settings.enabled else _ignore
         if settings:
             middleware.read_settings()
 
@@ -196,14 +208,14 @@ class Recorder:
             middleware.submit = submit
             if settings:
                 middleware.read_settings()
-                lens.worker.close(FLUSH_S)
+                substitute.worker.close(FLUSH_S)
 
         return give_back
 
-    def _accompany(self, middleware: TrackingMiddleware) -> Callable[[], None]:
+    def _observe(self, middleware: TrackingMiddleware) -> Callable[[], None]:
         """Let an app record for the test, too; return what ends that."""
         submit = middleware.submit
-        ours = self._find_lens(middleware.tracked, {}).worker.submit
+        ours = self._find_substitute(middleware.tracked, {}).worker.submit
 
         def submit_twice(capture: Capture) -> None:
             ours(capture)
@@ -215,18 +227,18 @@ class Recorder:
         middleware.submit = submit_twice
         return give_back
 
-    def _find_lens(self, tracked: TrackedApp, settings: Mapping[str, Any]) -> _Lens:
+    def _find_substitute(self, tracked: TrackedApp, settings: Mapping[str, Any]) -> _Substitute:
         """Return what to borrow an app with. A worker compiles much, so most tests share one."""
         if settings:
-            return self._make_lens(tracked, settings)
-        if tracked not in self._lenses:
-            self._lenses[tracked] = self._make_lens(tracked, {})
-        return self._lenses[tracked]
+            return self._make_substitute(tracked, settings)
+        if tracked not in self._substitutes:
+            self._substitutes[tracked] = self._make_substitute(tracked, {})
+        return self._substitutes[tracked]
 
-    def _make_lens(self, tracked: TrackedApp, settings: Mapping[str, Any]) -> _Lens:
+    def _make_substitute(self, tracked: TrackedApp, settings: Mapping[str, Any]) -> _Substitute:
         changed = dataclasses.replace(tracked.settings, **check_settings({**IN_TESTS, **settings}))
         assert tracked.make_worker is not None  # noqa: S101 - an app with a middleware has a worker
-        return _Lens(changed, tracked.make_worker(changed, self.collector))
+        return _Substitute(changed, tracked.make_worker(changed, self.collector))
 
 
 class _OpenExchanges:
@@ -268,10 +280,6 @@ def _is_open(reference: weakref.ref[Any]) -> bool:
 
 def _ignore(_: Capture) -> None:
     """Stand in for the worker of an app whose recording a test has switched off."""
-
-
-def _find_middleware(tracked: TrackedApp) -> TrackingMiddleware:
-    return next(middleware for middleware in find_middlewares() if middleware.tracked is tracked)
 
 
 def _flush_all() -> None:

@@ -479,6 +479,25 @@ def test_live_servers_of_several_processes(run: Run) -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize("kind", [kind for kind in APPS if "session" in kind])
+def test_server_of_every_kind_of_app(run: Run, kind: str) -> None:
+    """A server is recorded whatever its app says, also where another test has started it."""
+    run(
+        APPS[kind],
+        """
+    from urllib.request import urlopen
+
+    def test_without(live_server):
+        urlopen(live_server.url("/"), timeout=20).close()
+
+    def test_with(live_server, tracking_records):
+        urlopen(live_server.url("/stream"), timeout=20).read()
+        assert tracking_records.one().path == "/stream"
+    """,
+    ).assert_outcomes(passed=2)
+
+
+@pytest.mark.integration
 def test_server_that_began_before(run: Run) -> None:
     """A server that another test has started records for later ones, and its app is given back."""
     run(
@@ -724,4 +743,35 @@ def test_marker_may_be_added_late(run: Run) -> None:
     def test_late(app, client):
         assert app.config["TRACKING_MAX_BODY_LENGTH"] == 1
     """,
+    ).assert_outcomes(passed=1)
+
+
+def test_app_that_has_lost_its_middleware(run: Run) -> None:
+    """An app whose `wsgi_app` was replaced is served as it is."""
+    run(
+        TRACKED.replace("return app", "app.wsgi_app = app.wsgi_app.wsgi_app; return app"),
+        """
+    def test_replaced(client, tracking_records):
+        assert client.get("/").text == "hello"
+        tracking_records.assert_none()
+    """,
+        "-W",
+        "ignore",
+    ).assert_outcomes(passed=1)
+
+
+def test_live_server_may_be_of_another_kind(run: Run) -> None:
+    """A fixture of this name that serves no Flask app is left alone."""
+    run(
+        """
+    @pytest.fixture(scope="session")
+    def live_server():
+        return "http://localhost"
+    """,
+        """
+    def test_other(live_server, tracking_records):
+        tracking_records.assert_none()
+    """,
+        "-p",
+        "no:flask",
     ).assert_outcomes(passed=1)
