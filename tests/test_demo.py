@@ -69,6 +69,15 @@ def test_all_requests_of_the_demo_are_recorded(env: dict[str, str]) -> None:
     assert max(map(len, lines)) <= 80 + len(str(Path(sys.executable).parent))
 
 
+def test_a_piped_demo_is_not_cut(env: dict[str, str]) -> None:
+    """Without a terminal lines have any length, and under make the demo is kept by make."""
+    del env["COLUMNS"]
+    done = run_demo({**env, "MAKELEVEL": "1"})
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert "..." not in done.stdout.partition("What was recorded")[2]
+    assert "    make demo ARGS=--keep" in done.stdout.splitlines()
+
+
 def test_the_demo_fails_when_nothing_is_recorded(env: dict[str, str]) -> None:
     """With the exporter switched off the demo fails and says what is missing."""
     done = run_demo({**env, "FLASK_TRACKING_ENABLED": "false"})

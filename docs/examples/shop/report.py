@@ -138,7 +138,8 @@ def print_commands(documents: Sequence[Document], uri: str | None) -> None:
     here = Path(__file__)
     if uri is None:
         click.echo("  The database goes away now. To look around in it yourself, run")
-        click.echo(f"    {_typed(Path(sys.executable))} {_typed(here.with_name('demo.py'))} --keep")
+        demo = f"{_typed(Path(sys.executable))} {_typed(here.with_name('demo.py'))}"
+        click.echo(f"    {'make demo ARGS=--keep' if 'MAKELEVEL' in os.environ else f'{demo} --keep'}")
         click.echo("  and then, in another terminal, what it prints, for example:")
     else:
         click.echo("  In another terminal, in this directory:")
@@ -164,7 +165,8 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None
     """Print rows in columns: numbers stand right, ``REQUEST`` gives way where there is no room."""
     cells = [titles, *[list(map(_cell, row)) for row in rows]]
     sizes = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    sizes[titles.index("REQUEST")] -= max(0, sum(sizes) + 2 * len(sizes) - width())
+    if is_cut():
+        sizes[titles.index("REQUEST")] -= max(0, sum(sizes) + 2 * len(sizes) - width())
     for row in cells:
         line = "".join(
             f"  {fit(cell, size):{'>' if title in NUMBERS else '<'}{size}}"
@@ -183,9 +185,14 @@ def width() -> int:
     return min(max(shutil.get_terminal_size().columns, 80), 120)
 
 
+def is_cut() -> bool:
+    """Return False for a pipe or a file, where lines may have any length."""
+    return sys.stdout.isatty() or "COLUMNS" in os.environ
+
+
 def fit(text: str, size: int) -> str:
-    """Cut `text` to `size` characters."""
-    return text if len(text) <= size else f"{text[: size - 3]}..."
+    """Cut `text` to `size` characters, if lines are cut at all."""
+    return f"{text[: size - 3]}..." if len(text) > size and is_cut() else text
 
 
 def describe_exception(document: Document) -> str | None:
