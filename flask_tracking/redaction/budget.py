@@ -17,10 +17,10 @@ class TooLongError(Exception):
 class Budget:
     """The work that one record may take: so much for each byte of it."""
 
-    def __init__(self, size: int) -> None:
-        """Allow the work on a record of `size` bytes."""
+    def __init__(self, size: int, places: int = MAX_PLACES) -> None:
+        """Allow the work on a record of `size` bytes, and to look at so many `places`."""
         self._left = MIN_WORK + WORK_FOR_BYTE * size
-        self._places = MAX_PLACES
+        self._places = places
 
     def spend(self, size: int) -> None:
         """Count one reading of `size` bytes.
@@ -42,19 +42,6 @@ class Budget:
             raise TooLongError
 
 
-class Tries:
-    """The candidates of one text that may be checked."""
-
-    def __init__(self, size: int) -> None:
-        """Allow the checks of a text of `size` bytes."""
-        self._left = FREE_TRIES + size // BYTES_OF_TRY
-
-    def count(self) -> None:
-        """Count one.
-
-        Raises:
-            TooLongError: nothing is left.
-        """
-        self._left -= 1
-        if self._left < 0:
-            raise TooLongError
+def budget_for_checks(size: int) -> Budget:
+    """Return the budget for the candidates in a text of `size` bytes."""
+    return Budget(size, FREE_TRIES + size // BYTES_OF_TRY)

@@ -1,7 +1,7 @@
 """Checks for formats made of digits or words, where a pattern alone finds too much.
 
-Each takes a text and the range of a match, and returns the secrets in it and how far it has looked: a
-card may follow a number that is not one, like a date on the same line.
+A check of a text takes it and the range of a match, and returns the secrets in it and how far it has
+looked: a card may follow a number that is not one, like a date on the same line.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from ..budget import Tries
+from ..budget import Budget
 from ..engines.base import Range
 
 IBAN_LENGTHS = dict(
@@ -57,30 +57,29 @@ _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _IBAN_START = re.compile(rb"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?=[ +-]?[0-9A-Z])")
 _CAPITALS = re.compile(rb"[0-9A-Z +-]*")
 _IBAN_DIGITS = {letter: str(letter - 55) for letter in range(65, 91)}
-Check = Callable[[bytes, int, int, Tries], tuple[list[Range], int]]
+Check = Callable[[bytes, int, int, Budget], tuple[list[Range], int]]
 
 
-def has_digit(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+def has_digit(token: bytes) -> bool:
     """Tell words from tokens: a token has a digit, or as many capitals as small letters."""
-    is_token = _GROUPS.search(data, start, end) or _is_digest(data[start:end])
-    return [(start, end)] if is_token else [], end
+    return bool(_GROUPS.search(token)) or _is_digest(token)
 
 
-def mixed_run(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+def mixed_run(token: bytes) -> bool:
     """Tell identifiers from tokens: a token has a run of letters and digits mixed."""
-    if data.startswith(b"0x", start):
-        return [], end  # an address on a chain
-    runs = _RUN.finditer(data, start, end)
-    is_token = any(_GROUPS.search(run[0]) and _LETTER.search(run[0]) for run in runs)
-    return [(start, end)] if is_token else [], end
+    runs = () if token.startswith(b"0x") else _RUN.findall(token)  # not an address on a chain
+    return any(_GROUPS.search(run) and _LETTER.search(run) for run in runs)
 
 
-def random_run(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+def random_run(token: bytes) -> bool:
     """Tell identifiers from tokens as `mixed_run` does; a token may be of random letters, too."""
-    runs = (run[0] for run in _RUN.finditer(data, start, end))
-    if any(len(run) > MAX_WORD and run.isalpha() and _is_random(run) for run in runs):
-        return [(start, end)], end
-    return mixed_run(data, start, end, tries)
+    runs = [run for run in _RUN.findall(token) if len(run) > MAX_WORD and run.isalpha()]
+    return any(map(_is_random, runs)) or mixed_run(token)
+
+
+def user(token: bytes) -> bool:
+    """Tell the name of a user in a URL from a password or a token behind it."""
+    return b":" in token or mixed_run(token)
 
 
 def _is_random(letters: bytes) -> bool:
@@ -89,7 +88,7 @@ def _is_random(letters: bytes) -> bool:
     return 0.3 < share < 0.7 or _CLUSTERS.search(letters) is not None
 
 
-def signature(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+def signature(data: bytes, start: int, end: int, tries: Budget) -> tuple[list[Range], int]:
     """Tell dotted names from signed values, which end with a digest of a known length."""
     end = _SIGNATURE.match(data, start).end()  # type: ignore[union-attr] # the format says so
     is_signed = end - start in DIGESTS and _is_digest(data[start:end])
@@ -97,15 +96,7 @@ def signature(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Ran
     return [(start, end)] if is_signed else [], end
 
 
-def user(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
-    """Tell the name of a user in a URL from a password or a token behind it."""
-    if b":" in data[start:end]:
-        return [(start, end)], end
-    found, _ = mixed_run(data, start, end, tries)
-    return found, end
-
-
-def session(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+def session(data: bytes, start: int, end: int, tries: Budget) -> tuple[list[Range], int]:
     """Tell dotted names from itsdangerous tokens, which end with a digest."""
     end = ESCAPED_REST.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
     return [(start, end)] if _is_digest(data[start:end].rpartition(b".")[2]) else [], end
@@ -118,7 +109,7 @@ def _is_digest(text: bytes) -> bool:
     return capitals > 0 and small > 0 and is_mixed
 
 
-def card(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+def card(data: bytes, start: int, end: int, tries: Budget) -> tuple[list[Range], int]:
     """Find cards by issuer, length, Luhn's checksum and the way they are printed."""
     end = _DIGITS.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
     found, at = [], start
@@ -182,7 +173,7 @@ def _passes_luhn(digits: bytes) -> bool:
     return (sum(digits[-1::-2]) + sum(doubled) - 48 * len(digits)) % 10 == 0
 
 
-def iban(data: bytes, start: int, end: int, tries: Tries) -> tuple[list[Range], int]:
+def iban(data: bytes, start: int, end: int, tries: Budget) -> tuple[list[Range], int]:
     """Find IBANs by their country's length and their checksum."""
     end = _CAPITALS.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
     found, at = [], start
@@ -212,12 +203,17 @@ def _characters(count: int) -> re.Pattern[bytes]:
     return re.compile(rb"[0-9A-Z](?:[ +-]?[0-9A-Z]){%d}" % (count - 1))
 
 
+def _whole(is_token: Callable[[bytes], bool]) -> Check:
+    """Return the check of a match that is a secret as a whole, or not at all."""
+    return lambda data, start, end, tries: ([(start, end)] if is_token(data[start:end]) else [], end)
+
+
 CHECKS: dict[str, Check] = {
-    "has_digit": has_digit,
-    "mixed_run": mixed_run,
-    "random_run": random_run,
+    "has_digit": _whole(has_digit),
+    "mixed_run": _whole(mixed_run),
+    "random_run": _whole(random_run),
+    "user": _whole(user),
     "signature": signature,
-    "user": user,
     "session": session,
     "card": card,
     "iban": iban,

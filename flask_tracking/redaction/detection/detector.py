@@ -9,7 +9,7 @@ from copy import copy
 from itertools import islice
 from urllib.parse import quote
 
-from ..budget import Tries
+from ..budget import Budget, budget_for_checks
 from ..engines.base import (
     CAPITALS,
     DIGITS,
@@ -127,7 +127,7 @@ class Detector:
         Raises:
             TooLongError: there are too many candidates.
         """
-        tries = Tries(len(data))
+        tries = budget_for_checks(len(data))
         found = [
             Finding(*span, "literal") for literal in self._literals for span in _find_all(literal, data)
         ]
@@ -145,7 +145,7 @@ class Detector:
         )
 
     def _find_rule(
-        self, rule: Format, pattern: Pattern, group: int, data: bytes, tries: Tries
+        self, rule: Format, pattern: Pattern, group: int, data: bytes, tries: Budget
     ) -> Iterable[Finding]:
         check, done = CHECKS.get(rule.check), 0
         for match in pattern.finditer(data):

@@ -34,16 +34,9 @@ _FILE_MARK = re.compile(rb"\[file, [0-9]+ bytes\]")
 def find_in_body(
     data: bytes, content_type: str, hits: Sequence[Range] | None, context: Context
 ) -> list[Finding]:
-    """Find the secrets in a body.
+    """Find the secrets in a body by its content type; without `hits` it is scanned first.
 
-    Args:
-        data: what was captured of it, decoded.
-        content_type: the value of its header.
-        hits: where the scan of `data` saw something; None scans it.
-        context: of the parser.
-
-    Raises:
-        MalformedError, TooLongError: it cannot be read, and there may be a secret in it.
+    Raises MalformedError or TooLongError where it cannot be read, and there may be a secret in it.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind.startswith("multipart/"):

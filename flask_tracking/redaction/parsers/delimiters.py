@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 
+from ..engines.base import Range
+
 _MORE_QUOTES = re.compile(rb"""\\*["'`]\s*(\\*["'`])""")
 _BRACKET = re.compile(rb"[(\[{}\])]")
 _STRING_OR_BRACKET = re.compile(rb"""\\.|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|([(\[{])|[}\])]""", re.S)
+
+
+def strip(data: bytes, start: int, end: int) -> Range:
+    """Return a range without the blanks at its ends."""
+    text = data[start:end]
+    return start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip())
 
 
 def find_quotes(data: bytes, quote: bytes, start: int) -> int:

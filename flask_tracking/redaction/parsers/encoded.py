@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from ..detection.long_runs import decode_base64
@@ -70,12 +69,6 @@ def _escape(text: bytes) -> bytes:
     return text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
-class _Run(NamedTuple):
-    start: int
-    end: int
-    decoded: bytes
-
-
 def find_escaped(data: bytes, find: FindInner, context: Context) -> Iterable[Finding]:
     """Look into percent-escapes within a text."""
     if b"%" not in data:
@@ -105,8 +98,8 @@ def find_base64(data: bytes, find: FindInner, context: Context) -> Iterable[Find
     for run in _BASE64_RUN.finditer(data):
         text = _BASE64_TEXT.search(run[0])
         if text is not None:
-            runs.append(_Run(run.start(), run.end(), decode_base64(run[0][text.start() % 4 :])))
-    seen = context.may_hold_secrets([run.decoded for run in runs])
+            runs.append((run.start(), run.end(), decode_base64(run[0][text.start() % 4 :])))
+    seen = context.may_hold_secrets([decoded for _, _, decoded in runs])
     for (start, end, decoded), is_hit in zip(runs, seen, strict=True):
         context.budget.count()
         if is_hit and find(decoded):

@@ -58,13 +58,9 @@ def make_form(fields: Iterable[bytes], *, is_body: bool) -> Form:
 def find_in_fields(
     data: bytes, find: FindInner, context: Context, *, is_form: bool = False
 ) -> Iterable[Finding]:
-    """Find the values of sensitive fields, and what only shows when a field is decoded.
+    """Find the values of sensitive fields, and what `find` finds in a decoded one.
 
-    Args:
-        data: ``name=value&name=value``, percent-encoded or not.
-        find: finds secrets in a decoded text.
-        context: of the parser.
-        is_form: whether it is the body of a form, where a short code is one to log in.
+    With `is_form` it is the body of a form, where a short code is one to log in.
     """
     parts = data.split(b"&")
     decoded = [_decode(part) for part in parts]

@@ -22,7 +22,7 @@ from ..detection.names import Strength
 from ..engines.base import Range
 
 _BRACKET = re.compile(rb'"[^"]*"?|([\[{])|[\]}]')
-_COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")  # behind a key; not "a", "b"
+COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")  # behind a key; not "a", "b"
 _KEY_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\Z')  # "name": ; not "name",
 _LIST_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\[[^\[\]{}]{0,300}\Z')
 _PAIR_BEFORE = re.compile(rb"[\[,][ \t\r\n]{0,9}\Z")
@@ -117,7 +117,7 @@ class Objects:
                 depth += 1
             elif token[0][0] != 0x22:
                 depth -= 1
-            elif depth == 0 and (colon := _COLON.match(self._quotes, token.end())):
+            elif depth == 0 and (colon := COLON.match(self._quotes, token.end())):
                 yield Member(token[0][1:-1].lower(), colon.end())
 
 

@@ -18,7 +18,7 @@ from ..findings import Finding, merge
 from ..markers import MARKS
 from .context import Context, MalformedError
 from .encoded import decode_json_string
-from .json_shapes import Objects, find_named_members
+from .json_shapes import COLON, Objects, find_named_members
 
 _WORDS = rb"true|false|null|undefined|NaN|-?Infinity"
 _BARE_VALUE = re.compile(rb"-?[0-9][0-9.eE+-]*|\xef\xbb\xbf|" + _WORDS)
@@ -27,7 +27,6 @@ _NOT_BARE = b' \t\r\n,:[]{}"'
 _ESCAPE = re.compile(rb"\\.", re.S)
 _TOO_SHORT = re.compile(rb"[\w .-]{0,11}")
 """No token is as short, and without a separator it is no pair of name and value."""
-_COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")
 _TOKEN = re.compile(rb'"[^"]*"?|[\[{]|[\]}]|[^\s,:\[\]{}"]+')
 _BLANKS = b" \t\r"
 _SPACE = re.compile(rb"[ \t\r]*")
@@ -49,14 +48,8 @@ def find_in_json(
 ) -> list[Finding]:
     """Find the secrets in one JSON text, or in several, one after the other.
 
-    Args:
-        data: the text, in UTF-8.
-        hits: where its scan saw something.
-        find_text: finds secrets in a string, its escapes undone.
-        context: of the parser.
-
-    Raises:
-        MalformedError: the grammar is broken at a hit.
+    `find_text` finds those in a string, its escapes undone. Raises MalformedError where the grammar is
+    broken at a hit.
     """
     return _JsonReader(data, hits, find_text, context).find()
 
@@ -104,7 +97,7 @@ class _JsonReader:
         end = self._end_string(start)
         found = self._scan(start + 1, end)
         text = self._decode(start + 1, end)
-        colon = _COLON.match(self._data, self._done)
+        colon = COLON.match(self._data, self._done)
         if colon is not None:
             name = text.decode("utf-8", "replace")
             strength = self._names.strength(name)
@@ -220,7 +213,7 @@ class _JsonReader:
                     end = token.end()
                     break
                 near = stack[-1][1]
-            elif is_object and text[:1] == b'"' and _COLON.match(self._data, token.end()):
+            elif is_object and text[:1] == b'"' and COLON.match(self._data, token.end()):
                 key = self._decode(token.start() + 1, token.end() - 1).decode("utf-8", "replace")
                 near = weigh_key(self._names, key, around)
             else:

@@ -61,11 +61,7 @@ def find_in_markup(
 ) -> Iterable[Finding]:
     """Find the values of sensitive names in XML, HTML and multipart forms, whole or in pieces.
 
-    Args:
-        data: the text.
-        hits: where its scan saw something.
-        context: of the parser.
-        is_markup: whether it is HTML or XML; in other texts ``<token>`` may be no tag at all.
+    Without `is_markup` the text may be any, and ``<token>`` no tag at all.
     """
     found: list[tuple[bytes, Range]] = []
     if b"<" in data or b"&lt;" in data:

@@ -14,7 +14,7 @@ from ..engines.base import Range
 from ..findings import Finding
 from ..markers import MARKS
 from .context import Context
-from .delimiters import find_bracket, find_quotes
+from .delimiters import find_bracket, find_quotes, strip
 
 _FLAG = re.compile(rb"""(?<![\w-])--([A-Za-z][\w.-]{1,60})(?:\\*["'],\s*[bu]?|[ \t+]+)(?=[^\s+-])""")
 _QUOTE = re.compile(rb"""\\*["']""")
@@ -118,16 +118,15 @@ def _split_row(data: bytes, start: int, end: int) -> list[Range]:
         if text == b"(":
             depth += 1
         elif depth == 0 and text in b",)":
-            values.append(_strip(data, begin, token.start()))
+            values.append(_strip_quotes(data, begin, token.start()))
             begin = token.end()
         elif text == b")":
             depth -= 1
     return values
 
 
-def _strip(data: bytes, start: int, end: int) -> Range:
-    value = data[start:end]
-    start, end = start + len(value) - len(value.lstrip()), end - len(value) + len(value.rstrip())
+def _strip_quotes(data: bytes, start: int, end: int) -> Range:
+    start, end = strip(data, start, end)
     quote = _QUOTE.match(data, start, end)
     if quote is not None and data.endswith(quote[0], quote.end(), end):
         return quote.end(), end - len(quote[0])

@@ -10,6 +10,7 @@ from ..detection.values import is_secret
 from ..engines.base import Range
 from ..findings import Finding
 from .context import Context
+from .delimiters import strip
 
 _MARKDOWN = re.compile(rb"^(?=[^\r\n]*\|)([^\r\n]*)\r?\n[ \t]*\|?[ \t]*:?-{2,}[-:| \t]*$", re.M)
 """``| user | password |``, and a line of dashes below; not ``a || b``."""
@@ -79,16 +80,11 @@ def _read_rows(data: bytes, at: int, delimiter: bytes, count: int = 0) -> Iterab
 
 def _split(data: bytes, start: int, end: int, delimiter: bytes) -> Row:
     if delimiter == b"|":
-        start, end = _strip(data, start, end)
+        start, end = strip(data, start, end)
         start, end = start + data.startswith(b"|", start), end - data.endswith(b"|", start, end)
     cells = _CELL[delimiter].finditer(data[start:end])
-    return [_strip(data, *(start + at for at in cell.span(cell.lastindex or 0))) for cell in cells]
+    return [strip(data, *(start + at for at in cell.span(cell.lastindex or 0))) for cell in cells]
 
 
 def _split_html(data: bytes, start: int, end: int) -> Row:
-    return [_strip(data, *cell.span(1)) for cell in _HTML_CELL.finditer(data, start, end)]
-
-
-def _strip(data: bytes, start: int, end: int) -> Range:
-    text = data[start:end]
-    return start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip())
+    return [strip(data, *cell.span(1)) for cell in _HTML_CELL.finditer(data, start, end)]

@@ -146,14 +146,7 @@ _CODE = re.compile(rb'^  File "[^\n]*\n(    [^\n]*)', re.M)  # File "a.py", line
 def find_in_text(
     data: bytes, hits: Sequence[Range], context: Context, *, is_markup: bool = False
 ) -> list[Finding]:
-    """Find the secrets in a text of which little is known.
-
-    Args:
-        data: the text.
-        hits: where its scan saw something.
-        context: of the parser.
-        is_markup: whether it is HTML or XML.
-    """
+    """Find the secrets in a text of which little is known; `is_markup` says that it is HTML or XML."""
 
     def find_inner(text: bytes) -> list[Finding]:
         inner = context.find(text)
