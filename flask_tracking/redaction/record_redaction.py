@@ -163,9 +163,12 @@ class RecordRedaction:
     ) -> str:
         return _decode(_replace(path, data, found, self._actions, self._remarks, shift))
 
-    def _find(self, find: Callable[[bytes, Context], list[Finding]], data: bytes) -> list[Finding]:
+    def _find(
+        self, find: Callable[[bytes, Context], list[Finding]], data: bytes, around: bytes = b""
+    ) -> list[Finding]:
+        context = self._context.within(around)
         try:
-            return find_apart(data, lambda text: find(text, self._context), self._context)
+            return find_apart(data, lambda text: find(text, context), context)
         except (MalformedError, TooLongError):
             return [Finding(0, len(data), "unreadable")]
 
@@ -183,13 +186,13 @@ class RecordRedaction:
 
     def _form(self, field: str, text: str) -> str:
         data = _encode(text)
-        found = self._find(find_in_form, data)
+        found = self._find(find_in_form, data, _encode(self._record.path or ""))
         return self._replaced(field, data, found) if found else text
 
     def _target(self, field: str, target: str) -> str:
         path, mark, query = _encode(target).partition(b"?")
         in_path = merge([*self._find(find_in_form, path), *self._removed.find_in_path(path)])
-        in_query = self._find(find_in_form, query)
+        in_query = self._find(find_in_form, query, path)
         if not in_path and not in_query:
             return target
         stored_path = self._replaced(field, path, in_path)

@@ -983,6 +983,46 @@ PAYLOADS: dict[str, str] = {
         json | {"name": "projects/1/secrets/db/versions/1", "payload": {"data": "«b40»"}}
         json | {"value": "«a24»", "id": "https://myvault.vault.azure.net/secrets/db/4387e9f3d6e14c459867679a90fd0f79"}
     """,
+    "rows of tables in JSON": r"""
+        json | {"columns": ["user", "password"], "rows": [["ann", "«{a6}7k»"], ["bob", "«{a9}2x»"]], "total": 2}
+        json | {"rows": [[1, "«{a6}7k»"], [2, "«{a9}2x»"]], "columns": ["id", "api_token"]}
+        json | {"fields": ["id", "api_token", "name"], "data": [[1, "«a20»", "x"], [2, "«a20»", "y"]]}
+        json | [["user", "password"], ["ann", "«{a6}7k»"], ["bob", "«{a9}2x»"]]
+        json | {"results": [{"columns": ["u.name", "u.password"], "data": [{"row": ["ann", "«{a9}2x»"], "meta": [null, null]}]}]}
+        json | {"series": [{"name": "logins", "columns": ["time", "session_id"], "values": [[1, "«a20»"]]}]}
+    """,
+    "keys of clouds": r"""
+        json | {"keys": [{"keyName": "key1", "value": "«{b43}=»", "permissions": "FULL"}, {"keyName": "key2", "value": "«{b43}=»"}]}
+        json | {"key1": "«h32»", "key2": "«h32»"}
+        json | {"keyName": "primary", "keyValue": "«{b43}=»"}
+        query | Action=ConfirmSubscription&TopicArn=arn:aws:sns:us-west-2:123456789012:orders&Token=«h40»
+        json | {"SubscribeURL": "https://sns.example.com/?Action=Confirm&TopicArn=arn:aws:sns:us-west-2:1:orders&Token=«h40»"}
+    """,
+    "keys in files and QR codes": r"""
+        any | WIFI:T:WPA;S:Guests;P:«a9»;;
+        json | {"qr": "WIFI:S:Home;T:WPA2;P:«a12»;H:false;;"}
+        text | x|prv«a107»
+        json | {"root": "x|prv«a107»", "path": "m/44'/0'"}
+        text | PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nPrivate-Lines: 1\n«b48»\nPrivate-MAC: «h64»\n
+    """,
+    "push messages": r"""
+        json | {"endpoint": "https://fcm.googleapis.com/fcm/send/«{w11}:{w60}»", "expirationTime": null}
+        json | {"endpoint": "https://updates.push.services.mozilla.com/wpush/v2/«w80»"}
+        json | {"endpoint": "https://web.push.apple.com/«w60»"}
+        json | {"to": "ExponentPushToken[«a22»]", "title": "hello", "body": "world"}
+        json | {"registration_ids": ["«{w22}:APA91{w134}»"]}
+    """,
+    "elements within elements": r"""
+        xml | <auth><token>«a16»</token><expires>2026-01-01</expires></auth>
+        xml | <Credentials><UserName>ann</UserName><Password>«a8»</Password></Credentials>
+        xml | <AssumeRoleResult><Credentials><SessionToken>«a40»</SessionToken><Expiration>2026-07-15T23:28:33Z</Expiration></Credentials></AssumeRoleResult>
+        xml | <wsse:UsernameToken><wsse:Username>ann</wsse:Username><wsse:Password Type="PasswordText">«a8»</wsse:Password></wsse:UsernameToken>
+        xml | <password><value>«a8»</value><hint>of your dog</hint></password>
+    """,
+    "quoted in messages": r"""
+        text | invalid token '«=x9k2»' for user ann
+        text | bad password "«=7hu2»"
+    """,
 }
 
 

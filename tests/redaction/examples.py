@@ -202,6 +202,22 @@ OUTLINES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("1|%7C{h128}", "99999%7c{h128}", "17%7C{h140}"),
         ("1%7C{h64}", "1-{h128}", "1%7C{C128}"),
     ),
+    "expo": (
+        ("Exponent|PushToken[{a22}]", "Expo|PushToken[{a22}]", "to Exponent|PushToken[{w22}]."),
+        ("Exponent|PushToken[{a10}]", "xExpo|PushToken[{a22}]", "Expo|PushToken {a22}"),
+    ),
+    "firebase": (
+        ("{w22}:AP|A91{w134}", "{a11}:AP|A91b{w40}", '"{w22}:AP|A91{w134}"'),
+        ("{w22}:AP|A81{w134}", "{a5}:AP|A91{w134}", "{w22}:AP|A91{w10}"),
+    ),
+    "wifi": (
+        ("WI|FI:T:WPA;S:Home;P:{a9};;", "WI|FI:P:{a12};S:Home;;", 'qr "WI|FI:S:Home;T:WPA2;P:{a12};H:false;;"'),
+        ("WI|FI:T:nopass;S:Home;;", "WI|FI:S:Home;P:;;", "xWI|FI:S:Home;P:{a12};;"),
+    ),
+    "putty": (
+        ("Private-|Lines: 1\n{b48}\n", "Private-|Lines: 2\r\n{b64}\r\n{b32}", "Private-|Lines: 12\\n{b64}"),
+        ("Public-|Lines: 1\n{b48}", "Private-|Lines: 1\n{b8}", "Private-|Lines: none {b48}"),
+    ),
     "password-hash": (
         ("$2|b$12${a53}", "$ar|gon2id$v=19$m=65536,t=3,p=4${b22}${b43}", "scr|ypt:32768:8:1${a16}${h128}",
          "pbk|df2:sha256:600000${a16}${h64}"),

@@ -575,6 +575,22 @@ PAYLOADS: dict[str, str] = {
         text | Token is: unknown. Passwords: a short history. Invalid value 'abc' for field 'password_policy'
         text | Secrets — what are they? Tokens – the basics.
     """,
+    "tables, counts and places": r"""
+        json | {"secrets": ‹n›, "passwords": ‹n›, "credentials": 2, "tokens": 1500}
+        json | {"columns": ["user", "password"], "rows": [["ann", "*****"], ["bob", null], ["eve", "unset"]]}
+        json | {"columns": ["name", "type"], "rows": [["password", "varchar"], ["token", "text"]]}
+        json | {"columns": ["id", "tokens"], "rows": [["a", ‹n›], ["b", 500]]}
+        json | {"synonyms": [["password", "secret"], ["user", "login"]], "kinds": ["jwt", "token"]}
+        json | {"email": "ann@example.org", "country": "DE", "code": "10115", "city": "Berlin"}
+        json | {"email": "ann@example.org", "sku": "‹w›", "code": "482913", "price": 12.5}
+        form | email=ann%40example.org&city=Berlin&code=10115
+        json | {"credentials": [{"keyId": "8c5e8a4e-0b7a-4c39-9a41-0f1fbb1bd4f5", "userName": "‹w›", "expiresAt": "‹d›"}]}
+        header | Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==
+        text | Uncaught SyntaxError: Unexpected token 'export' (at app.js:‹n›)
+        text | WIFI:T:nopass;S:Guests;;
+        xml | <auth><method>password</method><realm>shop</realm><expires>‹d›</expires></auth>
+        xml | <Credentials><UserName>‹w›</UserName><Expiration>‹d›</Expiration></Credentials>
+    """,
 }
 
 

@@ -136,6 +136,23 @@ def test_codes_in_queries(engine: Engine, query: str, stored: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "stored"),
+    [
+        ("/auth/verify", f"code={MARK}"),
+        ("/oauth2/callback", f"code={MARK}"),
+        ("/users/confirm-email", f"code={MARK}"),
+        ("/verifiers", "code=482913"),
+        ("/products", "code=482913"),
+    ],
+)
+def test_a_path_says_what_a_code_is_for(engine: Engine, path: str, stored: str) -> None:
+    """On the way of a login a code needs nothing beside it."""
+    record = make_record(path=path, query_params="code=482913", target=f"{path}?code=482913")
+    (redacted,) = Redactor(Settings(), engine=engine).redact([record])
+    assert (redacted.query_params, redacted.target) == (stored, f"{path}?{stored}")
+
+
+@pytest.mark.parametrize(
     ("data", "stored"),
     [
         (["mysql", "--password", "hunter2"], ["mysql", "--password", MARK]),

@@ -39,13 +39,15 @@ SPACED = frozenset(
         "iban",
         "password-hash",
         "private-key",
+        "putty",
         "shell-credentials",
         "sql-password",
         "url-credentials",
+        "wifi",
     }
 )
 """Rules of what is no single run of token characters."""
-_HEAD = re.compile(r"\[(?:0-9a-f|0-9A-Za-z\S*?)\](?:\+|\{[0-9]+\})")
+_HEAD = re.compile(r"\[(?:0-9a-f|0-9A-Za-z\S*?)\](?:\+|\{[0-9]+,?\})")
 """What any word may begin with."""
 
 
@@ -81,7 +83,7 @@ class Detector:
         self._choose = engine.make_choice(patterns)
         in_names = trigger_patterns(names)
         escaped = [*ESCAPED, ANY_ESCAPE] if own or not names.are_ascii else ESCAPED
-        self._scan = engine.make_scan(sorted([*patterns, *in_names, *escaped], key=_in_groups))
+        self._scan = engine.make_scan([*sorted(patterns, key=_in_groups), *in_names, *escaped])
         self.finds_short = bool(own)
         """Whether it may find what is shorter than any token: patterns of the app's own may."""
         self._literals: tuple[bytes, ...] = ()

@@ -40,11 +40,12 @@ FORMATS = (
     Format(
         "webhook",
         r"(?:hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers|commands|actions)|discord(?:app)?\.com/api/"
-        r"(?:v[0-9]+/)?webhooks|webhook\.office\.com/webhookb2|outlook\.office(?:365)?\.com/webhook|hooks\.zapier\.com/hooks/catch)"
-        r"/(?P<s>[0-9A-Za-z@/._-]{10,})",
-        ("hooks.slack", "/webhooks/", "webhook.office.com/", "outlook.office", "hooks.zapier.com/"),
+        r"(?:v[0-9]+/)?webhooks|webhook\.office\.com/webhookb2|outlook\.office(?:365)?\.com/webhook|hooks\.zapier\.com/hooks/catch|"
+        r"fcm\.googleapis\.com/(?:fcm/send|wp)|push\.services\.mozilla\.com/wpush|(?:web\.push\.apple|notify\.windows)\.com)"
+        r"/(?P<s>[0-9A-Za-z@/._:?=%&-]{10,})",
+        ("fcm.googleapis.com/", "/wpush/", "push.apple.com/", "notify.windows.com/", "hooks.slack", "/webhooks/", "webhook.office.com/", "outlook.office", "hooks.zapier.com/"),
         "gitleaks slack-webhook-url, microsoft-teams-webhook; trufflehog discordwebhook, zapierwebhook",
-        ANYWHERE, finds="webhook URLs of Slack, Discord, Teams and Zapier"),
+        ANYWHERE, finds="webhook URLs of Slack, Discord, Teams and Zapier, and endpoints of web push"),
     Format(
         "telegram", r"(?:bot)?(?P<s>[0-9]{5,16}:A[0-9A-Za-z_-]{34,})", (":A",), "gitleaks telegram-bot-api-token", finds="Telegram bot tokens"),
     Format(
@@ -190,5 +191,13 @@ FORMATS = (
            finds="Salesforce session ids"),
     Format("stripe-link", r"connect\.stripe\.com/setup/[a-z]/acct_[0-9A-Za-z]+/(?P<s>[0-9A-Za-z]{12,})",
            ("connect.stripe.com/setup/",), "Stripe's documentation", ANYWHERE, finds="account links of Stripe"),
+    Format("expo", r"Expo(?:nent)?PushToken\[(?P<s>[0-9A-Za-z_-]{16,})", ("PushToken[",), "Expo's documentation", LONE,
+           finds="Expo push tokens"),
+    Format("firebase", r"[0-9A-Za-z_-]{11,}:APA91[0-9A-Za-z_-]{16,}", (":APA91",), "Firebase's documentation", LONE,
+           finds="Firebase registration tokens"),
+    Format("wifi", r"WIFI:(?:[^\r\n\"]{0,200};)?P:(?P<s>(?:[^;\\\"]|\\[^\"]){3,})", ("WIFI:",), "ZXing's documentation", LONE,
+           finds="passwords of wireless networks in QR codes"),
+    Format("putty", r"Private-Lines: [0-9]{1,4}(?P<s>(?:\s|\\[rn]){1,4}[0-9A-Za-z+/=]{16}[\s\\0-9A-Za-z+/=:-]+)", ("Private-Lines: ",), "PuTTY's manual",
+           finds="private keys in PuTTY's files"),
     *VENDOR_FORMATS,
 )  # fmt: skip

@@ -61,7 +61,7 @@ WEAK_WORDS = frozenset(
 )
 WEAK_ENDS = {"key": Strength.VAGUE, "sign": Strength.WEAK}
 """Sensitive only as the last word of a name: ``STRIPE_KEY``, and not ``key_count``."""
-WEAK_NAMES = dict.fromkeys(["code", "invite", "magic"], Strength.VAGUE)
+WEAK_NAMES = dict.fromkeys(["code", "invite", "magic", "key1", "key2"], Strength.VAGUE)
 """Sensitive only as the whole name: any other code is one of an error, a country, a product."""
 PARTS = frozenset(["id", "_id", "key", "code"])
 """Keys that mean what the name around them says: ``{"session": {"id": X}}``, ``{"cache": {"key": X}}``."""
@@ -90,7 +90,7 @@ TOKEN_PHRASES = _phrases(
     "new pass|old pass|current pass|confirm pass|user pass|db pass|admin pass|root pass|smtp pass|mail pass|pass 1|pass 2"
 )
 WEAK_PHRASES = _phrases(
-    "recaptcha response|captcha response|turnstile response|websocket protocol|web socket protocol|auth user|session id|session ids|authorization code|auth req id|two factor"
+    "recaptcha response|captcha response|turnstile response|websocket protocol|web socket protocol|auth user|session id|session ids|authorization code|auth req id|two factor|key value"
 )
 CODE_PHRASES = _phrases(
     "your code|this code|dein code|ihr code|votre code|su código|kode verifikasi|código de verificación"
@@ -141,6 +141,7 @@ HARMLESS_NAMES = frozenset(
         """
     access control allow credentials|access control expose headers|auth mode|key id|public key|foreign key
     |publishable key|site key|sort key|partition key|cache key|routing key|idempotency key|secret santa
+    |socket key
     """
     )
 )
@@ -202,6 +203,11 @@ class Names:
         if both is Strength.NONE and key.lower() == "key":
             return both  # of a cache, of a sort
         return max(own, min(both, Strength.CODE))
+
+    def is_about(self, key: str) -> bool:
+        """Tell whether a key in the structure of a secret says something about it: ``keyId``."""
+        last = split_words(key)[-1:]
+        return last == ("id",) or not HARMLESS_ENDS.isdisjoint(last)
 
     def strength_of_bytes(self, name: bytes) -> Strength:
         """Return the same for a name in UTF-8."""

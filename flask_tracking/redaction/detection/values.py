@@ -138,7 +138,7 @@ def weigh_key(names: Names, key: str, around: Around) -> Around:
         return Around(key, Strength.CODE)
     if own > Strength.NONE or around.strength is Strength.NONE:
         return Around(key, own)
-    if lowered in SCHEMA_KEYS:
+    if lowered in SCHEMA_KEYS or names.is_about(key):
         return Around(key)
     return Around(key, around.strength, lowered not in VALUE_KEYS)
 

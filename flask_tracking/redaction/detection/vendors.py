@@ -30,6 +30,7 @@ alibaba         LTAI                                a16  Alibaba Cloud access ke
 apify           apify_api_                          a20  Apify API tokens
 artifactory     AKCp,cmVmdGtu                       a40  Artifactory API keys and reference tokens
 aws-appsync     da2-                                a20  AWS AppSync API keys
+bip32           xprv,yprv,zprv,tprv,uprv,vprv       a80  BIP 32 extended private keys
 buildkite       bkua_                               a16  Buildkite tokens
 circleci        CCIPAT_,CCIPRJ_                     w16  CircleCI tokens
 clojars         CLOJARS_                            a16  Clojars deploy tokens

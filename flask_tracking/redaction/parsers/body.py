@@ -157,7 +157,7 @@ def _find_in_multipart(data: bytes, content_type: str, context: Context) -> list
     found: list[Finding] = []
     parts = list(split_multipart(data, content_type))
     heads = [data[part.start : part.begin] for part in parts]
-    form = make_form((name + b"=" for head in heads for name in find_field_names(head)), is_body=True)
+    form = make_form([name + b"=" for head in heads for name in find_field_names(head)], is_body=True)
     for part, head in zip(parts, heads, strict=True):
         content = data[part.begin : part.end]
         if head.strip():

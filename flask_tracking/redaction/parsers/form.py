@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..detection.names import Strength
@@ -18,6 +18,14 @@ _LOGIN_FIELD = re.compile(
     re.I,
 )
 """``email=``, ``user[email]=``: not ``estate=``."""
+_ADDRESS_FIELD = re.compile(
+    rb"(?:\w*[_\[])?(?:city|country|street|region|zip|currency|price|sku)\]?=", re.I
+)
+"""Beside it a code is one of a place or a product."""
+_LOGIN_PATH = re.compile(
+    rb"(?:/|\b)(?:verify|confirm|activate|login|sign-?in|otp|2fa|mfa|callback)(?:/|-|_|\b)", re.I
+)
+"""``/auth/verify``, where any code is one to log in; not ``/verifiers``."""
 _NO_DATE = rb"(?!(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])\Z)"
 _CODE_IN_FORM = re.compile(rb"(?:code|pin|pass)=%b[0-9]{4,8}" % _NO_DATE)
 _CODE_IN_QUERY = re.compile(rb"code=%b[0-9]{6,8}|(?:pin|pass)=[0-9]{4,8}" % _NO_DATE)
@@ -32,10 +40,12 @@ class Form(NamedTuple):
     """Whether there is a user, an address or the like among them."""
     is_body: bool
     """Whether it is a body: a query may as well be a search, or go round in a page's links."""
+    is_address: bool
+    """Whether there is a city, a price or the like among them."""
 
     def is_code(self, field: bytes) -> bool:
         """Tell whether ``name=value`` is a short code that was sent to log in."""
-        if not (self.is_body or self.is_login):
+        if self.is_address or not (self.is_body or self.is_login):
             return False
         code = _CODE_IN_FORM if self.is_body else _CODE_IN_QUERY
         return code.fullmatch(field) is not None
@@ -50,9 +60,10 @@ class Form(NamedTuple):
         return is_secret(strength, value) or self.is_code(name + b"=" + value)
 
 
-def make_form(fields: Iterable[bytes], *, is_body: bool) -> Form:
-    """Return what these fields, each ``name=value`` and decoded, say about each other."""
-    return Form(any(map(_LOGIN_FIELD.match, fields)), is_body)
+def make_form(fields: Sequence[bytes], *, is_body: bool, path: bytes = b"") -> Form:
+    """Return what these fields, each ``name=value`` and decoded, say about each other, and the path."""
+    is_login = any(map(_LOGIN_FIELD.match, fields)) or _LOGIN_PATH.search(path) is not None
+    return Form(is_login, is_body, any(map(_ADDRESS_FIELD.match, fields)))
 
 
 def find_in_fields(
@@ -64,7 +75,7 @@ def find_in_fields(
     """
     parts = data.split(b"&")
     decoded = [_decode(part) for part in parts]
-    form = make_form(decoded, is_body=is_form)
+    form = make_form(decoded, is_body=is_form, path=context.around)
     at = 0
     for part, is_hit in zip(parts, context.may_hold_secrets(decoded), strict=True):
         if is_hit or _HAS_ESCAPED_NAME.match(part):

@@ -9,10 +9,13 @@
     {"kty": "EC", "d": X}                                a private key as JWK
     {"phone": "...", "code": X}                          a login by code
     ["password", X], ["mysql", "--password", X]
+    {"columns": ["user", "password"], "rows": [["ada", X], ["bob", X]]}
+    [["user", "password"], ["ada", X], ["bob", X]]
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -22,6 +25,8 @@ from ..detection.names import Strength
 from ..engines.base import Range
 
 _BRACKET = re.compile(rb'"[^"]*"?|([\[{])|[\]}]')
+_ITEM = re.compile(rb'"[^"]*"?|([\[{])|([\]}])|[^\s,\[\]{}"]+')
+"""What an array has between its commas, or an edge of a structure in it."""
 COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")  # behind a key; not "a", "b"
 _KEY_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\Z')  # "name": ; not "name",
 _LIST_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\[[^\[\]{}]{0,300}\Z')
@@ -34,7 +39,7 @@ _PAIR_BEHIND = re.compile(
 _NAME_KEYS = frozenset(
     b"""
     name key field header id label param parameter property variable path instancepath argumentname
-    parameterkey question
+    parameterkey question keyname
     """.split()
 )
 _NAMED = frozenset(b"value values val content default parametervalue answer payload".split())
@@ -44,8 +49,10 @@ _PRIVATE_JWK = frozenset(b"d p q dp dq qi k oth".split())
 _LOGIN_KEY = re.compile(
     rb"phone|mobile|msisdn|e-?mail|user|login|grant_type|otp|sms|challenge|verification", re.I
 )
-_ERROR_KEYS = frozenset(b"message error errors status detail".split())
-"""Keys of an answer whose ``code`` is the number of an error."""
+_OTHER_CODES = frozenset(
+    b"message error errors status detail city country street region zip currency price sku".split()
+)
+"""Keys beside the ``code`` of an error, a place or a product."""
 
 BESIDE_LOGIN = {b"code": Strength.CODE, b"pin": Strength.CODE, b"pass": Strength.TOKEN}
 """Names that say more beside a user, a phone or the like."""
@@ -107,6 +114,43 @@ class Objects:
     def _find_key_before(self, at: int) -> re.Match[bytes] | None:
         return _KEY_BEFORE.search(self.data, max(0, at - 80), at)
 
+    def find_items(self, start: int) -> list[int]:
+        """Return where the items of the array begin that begins at `start`; none where it is none."""
+        begin, end = self.find_around(start + 1)
+        if begin != start or self.data[start : start + 1] != b"[":
+            return []
+        self._spend(WORK_FOR_MEMBERS * (end - start))
+        depth, items = 0, []
+        for token in _ITEM.finditer(self._quotes, start + 1, end):
+            depth -= token[2] is not None
+            if depth == 0 and token[2] is None:
+                items.append(token.start())
+            depth += token[1] is not None
+        return items
+
+    def find_column(self, at: int) -> Iterator[int]:
+        """Find the values below the title that begins at `at`: in the rows beside its array."""
+        start, _ = self.find_around(at)
+        titles = self.find_items(start)
+        if at not in titles:
+            return
+        outer, _ = self.find_around(start)
+        if self.data[outer : outer + 1] == b"{":
+            tables = [self.find_items(one.start) for one in self.find_members(start)]
+        else:
+            items = self.find_items(outer)
+            tables = [items[1:]] if items[:1] == [start] else []
+        for row in itertools.chain.from_iterable(tables):
+            for cells in self._find_cells(row):
+                if len(cells) == len(titles) > 1:
+                    yield cells[titles.index(at)]
+
+    def _find_cells(self, row: int) -> Iterator[list[int]]:
+        """Find the items of a row, and of the arrays in one that is an object: ``{"row": [...]}``."""
+        yield self.find_items(row)
+        if self.data[row : row + 1] == b"{":
+            yield from (self.find_items(one.start) for one in self.find_members(row + 1))
+
     def find_members(self, at: int) -> Iterator[Member]:
         """Find the members of the object around `at`."""
         start, end = self.find_around(at)
@@ -147,6 +191,7 @@ def find_named_members(
     strength = weigh(text)
     if strength is Strength.NONE:
         return
+    yield from ((at, min(strength, Strength.TOKEN)) for at in objects.find_column(start))
     listed = _LIST_BEFORE.search(before)
     if listed is not None and listed[1].lower() in (b"loc", b"path"):
         at = start - len(before) + listed.start(1)
@@ -169,7 +214,7 @@ def _find_by_key(objects: Objects, key: bytes, start: int) -> Iterator[tuple[int
     elif key in BESIDE_LOGIN:
         members = list(objects.find_members(start))
         keys = {one.key for one in members}
-        if keys.isdisjoint(_ERROR_KEYS) and any(map(_LOGIN_KEY.search, keys)):
+        if keys.isdisjoint(_OTHER_CODES) and any(map(_LOGIN_KEY.search, keys)):
             yield from ((one.start, BESIDE_LOGIN[key]) for one in members if one.key == key)
 
 

@@ -34,6 +34,9 @@ _BEFORE, _BEHIND = b"{[,:\n\xbf\x1e", b",:}]\n\x1e"
 """What may stand beside a string; a line feed also between two texts, 0xBF at the end of a BOM."""
 _BEHIND_VALUE = b",}]\n\x1e"
 
+_PLURAL = re.compile(r".*[^s]s", re.I | re.S)
+"""``secrets``, whose number is how many there are; not ``pass``."""
+
 NEAR = 60
 """Bytes around a string that are given along with it."""
 
@@ -166,7 +169,7 @@ class _JsonReader:
             self._done = start + 1
             return found
         else:
-            found = self._judge_bare(start, strength)
+            found = self._judge_bare(start, name)
         self._check_behind(_BEHIND_VALUE)
         return found
 
@@ -184,10 +187,11 @@ class _JsonReader:
             return []
         return [Finding(start, end, "name", value=None if value == self._data[start:end] else value)]
 
-    def _judge_bare(self, start: int, strength: Strength) -> list[Finding]:
+    def _judge_bare(self, start: int, name: Around) -> list[Finding]:
         bare = _BARE.match(self._data, start)
         self._done = bare.end() if bare else start
-        if bare is None or not is_secret(strength, bare[0]):
+        is_count = _PLURAL.fullmatch(name.name) is not None and name.strength < Strength.OWN
+        if bare is None or is_count or not is_secret(name.strength, bare[0]):
             return []
         if not _BARE_VALUE.fullmatch(bare[0]):
             raise MalformedError

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from ..detection.names import Strength
+from ..detection.values import VALUE_KEYS, is_inherited_secret, is_secret
 from ..engines.base import Range
 from ..findings import Finding, Ranges
 from .context import Context
@@ -41,6 +42,9 @@ _NAMED_ELEMENT = re.compile(
     re.I,
 )
 """A name in an element of its own, with its value in the next: ``<name>password</name><value>...``."""
+_CHILD = re.compile(rb"\s*<[A-Za-z]")  # <auth> <token>; not <token> X
+_LEAF = re.compile(rb"<((?:[\w-]+:)?[\w.-]+)(?:\s[^<>]*)?>([^<>]+)</")
+"""An element that has text, within another: ``<value>X</``."""
 _CONTAINERS = frozenset(b"a button details fieldset form iframe map object output slot".split())
 """Elements whose ``name`` does not name their content."""
 _GAP = re.compile(rb"(?:\r?\n|\\r\\n|\\n){2}")
@@ -107,6 +111,7 @@ def _find_elements(
         if tag.start < done or _is_empty(tag) or context.strength(tag.name) is Strength.NONE:
             continue
         closing = _find_closing(data, tag)
+        is_closed = closing is not None
         if closing is None:
             # Cut off, or never closed: it ends at the next tag.
             if not is_markup:
@@ -114,8 +119,21 @@ def _find_elements(
             section = _CDATA.match(data, tag.end)
             following = _NEXT_TAG.search(data, section.end() if section else tag.end)
             closing = following.start() if following else len(data)
-        done = closing
-        yield tag.name, (tag.end, closing)
+        if _CHILD.match(data, tag.end) and data.endswith(b">", tag.end, closing) and is_closed:
+            yield from _find_leaves(data, tag, closing, context)
+        else:
+            done = closing
+            yield tag.name, (tag.end, closing)
+
+
+def _find_leaves(data: bytes, tag: Tag, end: int, context: Context) -> Iterable[tuple[bytes, Range]]:
+    """Find the values in an element that has others in it; those with a name of their own are not."""
+    strength = context.strength(tag.name)
+    for leaf in _LEAF.finditer(data, tag.end, end):
+        name = leaf[1].rpartition(b":")[2].decode("latin-1").lower()
+        judge = is_secret if name in VALUE_KEYS else is_inherited_secret
+        if context.strength(leaf[1]) is Strength.NONE and judge(strength, leaf[2]):
+            yield tag.name, leaf.span(2)
 
 
 def _is_empty(tag: Tag) -> bool:

@@ -99,7 +99,7 @@ _TAGS = re.compile(
     rb"(?:\s{0,9}</?(?:b|strong|em|i|u|code|span|label|th|td|dt|dd|kbd|samp|tt|br)(?:\s[^<>]{0,200})?>)+\s{0,9}"
 )
 """What may stand between a name and its value in a page: ``<b>Password:</b> X``."""
-_URN = re.compile(rb"\b(?:arn|urn):\S*\Z")  # arn:aws:secret:; not arn: secret:
+_URN = re.compile(rb"\b(?:arn|urn):[^\s&?]*\Z")  # arn:aws:secret:; not arn: secret:
 _FIRST = re.compile(rb"[^\s]*")
 _STRING = re.compile(rb"""(?<!\\)\\*(["'])((?:\\*(?!\1)[^\\\r\n])*)\\*\1(\s{0,9}(?::|=>))?""")
 """A string in a structure; where the last group is, a key: ``{'old': 'X'}``."""
@@ -137,9 +137,11 @@ _BEFORE_IS = re.compile(
 """``367591 is your login code``."""
 _FOLLOWS = re.compile(
     rb"(?<![\w-])((?:[\w-]+[ \t]){0,2}[\w-]+)[ \t]+"
-    rb"(?:\\*['\"`]([^\s'\"`\\]{6,200})\\*['\"`]|([\w-]{20,200}))"
+    rb"(?:\\*['\"`]([^\s'\"`\\]{4,200})\\*['\"`]|([\w-]{20,200}))"
 )
 """``invalid password 'X'``, ``token X``: long enough where it has no quotes."""
+_SHORT = re.compile(rb"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[0-9A-Za-z]{4,}")
+"""``token 'x9k2'``, and not ``token 'export'``."""
 _CODE = re.compile(rb'^  File "[^\n]*\n(    [^\n]*)', re.M)  # File "a.py", line 1, and its line
 
 
@@ -221,8 +223,10 @@ def _find_beside(data: bytes, context: Context) -> Iterable[Finding]:
     for quoted in _FOLLOWS.finditer(data):
         context.budget.count()
         strength = max(_weigh_phrase(quoted[1], context), context.strength(quoted[1].split()[-1]))
-        if strength >= Strength.TOKEN and is_inherited_secret(strength, quoted[quoted.lastindex or 0]):
-            yield Finding(*quoted.span(quoted.lastindex or 0), "name")
+        group = quoted.lastindex or 0
+        is_short = group == 2 and _SHORT.fullmatch(quoted[2])
+        if strength >= Strength.TOKEN and (is_short or is_inherited_secret(strength, quoted[group])):
+            yield Finding(*quoted.span(group), "name")
 
 
 def _is_token(strength: Strength, value: bytes) -> bool:
