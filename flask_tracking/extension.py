@@ -69,6 +69,8 @@ class Tracking:
         user_loader: Callable[[], Any] | None = None,
         redact: Redact | None = None,
         on_record: Callable[[Record], Record | None] | None = None,
+        dashboard_access: Callable[[], object] | None = None,
+        dashboard_nonce: Callable[[], str] | None = None,
     ) -> None:
         """Store the arguments, and track `app` if it is given.
 
@@ -87,13 +89,24 @@ class Tracking:
                 ``TRACKING_REDACT_ACTIONS``. If it raises, the error is logged and the action applied.
             on_record: called on the worker's thread with each record after redaction, before it is
                 stored; returns it, a copy made by `dataclasses.replace`, or None to drop it.
+            dashboard_access: called without arguments in the context of each request to the dashboard
+                (``TRACKING_DASHBOARD``); true lets it in. What it raises is logged, and lets nobody in.
+            dashboard_nonce: called in the same way; returns the nonce of the app's own content
+                security policy, for the dashboard's scripts and styles.
 
         Raises:
             ConfigError: an argument or a setting is wrong, or the app is tracked already.
         """
         _check_exporter(exporter)
-        functions = {"user_repr": user_repr, "user_loader": user_loader}
-        for name, function in {**functions, "redact": redact, "on_record": on_record}.items():
+        functions = {
+            "user_repr": user_repr,
+            "user_loader": user_loader,
+            "redact": redact,
+            "on_record": on_record,
+            "dashboard_access": dashboard_access,
+            "dashboard_nonce": dashboard_nonce,
+        }
+        for name, function in functions.items():
             if function is not None:
                 _check_function(name, function)
         self._exporter = exporter
@@ -101,6 +114,8 @@ class Tracking:
         self._user_loader = user_loader
         self._redact = redact
         self._on_record = on_record
+        self._dashboard_access = dashboard_access
+        self._dashboard_nonce = dashboard_nonce
         self._tracked: WeakRegistry[TrackedApp] = WeakRegistry()
         if app is not None:
             self.init_app(app)
@@ -126,12 +141,20 @@ class Tracking:
         register(app, tracked)
         self._tracked.add(tracked)
         cli.register(app)
-        if not settings.enabled:
+        if settings.enabled:
+            self._record(app, tracked)
+        else:
             _when_collected(app, exporter.close)
-            return
+        if settings.dashboard:
+            from .dashboard import mount
+
+            mount(app, tracked, self._dashboard_access, self._dashboard_nonce)
+
+    def _record(self, app: Flask, tracked: TrackedApp) -> None:
+        """Have the requests of `app` recorded from now on."""
         hooks = Hooks(literals_of(app), self._redact, self._on_record)
         tracked.make_worker = _worker_factory(app.name, hooks, tracked.failures)
-        tracked.worker = tracked.make_worker(settings, exporter)
+        tracked.worker = tracked.make_worker(tracked.settings, tracked.exporter)
         app.wsgi_app = TrackingMiddleware(  # type: ignore[method-assign]
             app.wsgi_app, tracked, tracked.worker.submit
         )
@@ -254,6 +277,8 @@ _PARAMETERS = {
     "user_loader": "",
     "redact": "path, value, rule",
     "on_record": "record",
+    "dashboard_access": "",
+    "dashboard_nonce": "",
 }
 """The arguments of each function."""
 

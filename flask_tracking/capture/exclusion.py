@@ -20,7 +20,7 @@ _ALONE = re.compile(r"\\[1-9]|\(\?(?:P|[aiLmsux]+\)|\()")
 
 def make_exclusion(settings: Settings) -> Callable[[str, WSGIEnvironment], bool] | None:
     """Return what tells whether the settings leave out a request to a path; None if they never do."""
-    matches = match_any(settings.exclude)
+    matches = match_any(settings.excluded_paths)
     if settings.exclude_health_checks:
         if matches is None:
             return is_health_check

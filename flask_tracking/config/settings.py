@@ -84,6 +84,13 @@ def _collection_name(value: Any) -> str:
     return name
 
 
+def _url_prefix(value: Any) -> str:
+    is_path = isinstance(value, str) and re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+", value) is not None
+    if not is_path:
+        raise _Wrong("wants a path like '/_tracking', without a slash at its end")
+    return str(value)
+
+
 def _integer(least: int, most: int | None = None, *, or_zero: bool = False) -> Callable[[Any], int]:
     bounds = f"of {least} or more" if most is None else f"from {least} to {most}"
     if or_zero:
@@ -291,7 +298,17 @@ def _hash_key(value: Any) -> str | None:
     return value
 
 
-ARGUMENTS = frozenset({"exporter", "user_repr", "user_loader", "redact", "on_record"})
+ARGUMENTS = frozenset(
+    {
+        "exporter",
+        "user_repr",
+        "user_loader",
+        "redact",
+        "on_record",
+        "dashboard_access",
+        "dashboard_nonce",
+    }
+)
 """What `Tracking` takes as an argument, and not as a setting."""
 SECRET_KEYS = frozenset({"MONGODB_URI", "REDACT_LITERALS", "REDACT_HASH_KEY"})
 """Settings that are or contain secrets. They are never printed."""
@@ -655,6 +672,22 @@ class Settings:
         "The maximum size of an app's files in the spool, for all its processes together; beyond that "
         "the oldest routine records are dropped and counted, kept ones last.",
     )
+    dashboard: bool = _setting(
+        "DASHBOARD",
+        _boolean,
+        False,
+        "bool",
+        "True adds the [dashboard](dashboard.md) to the app. It is closed unless "
+        "`Tracking(dashboard_access=...)` lets someone in, or the app runs in debug mode on your own "
+        "machine.",
+    )
+    dashboard_url_prefix: str = _setting(
+        "DASHBOARD_URL_PREFIX",
+        _url_prefix,
+        "/_tracking",
+        "str",
+        "The path of the dashboard. Requests to it are not recorded.",
+    )
     app_version: str | None = _setting(
         "APP_VERSION",
         _optional_text,
@@ -671,6 +704,13 @@ class Settings:
         only be clear from the text after it.
         """
         return self.max_body_bytes + REDACTION_MARGIN * (self.redact and self.max_body_bytes > 0)
+
+    @property
+    def excluded_paths(self) -> tuple[re.Pattern[str], ...]:
+        """`exclude`, and the dashboard's own paths."""
+        if not self.dashboard:
+            return self.exclude
+        return (*self.exclude, re.compile(re.escape(self.dashboard_url_prefix) + "(?:/|$)"))
 
     @property
     def kept_collection(self) -> str:

@@ -79,6 +79,8 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "TRACKING_SHUTDOWN_TIMEOUT_S": ("shutdown_timeout_s", 2.0),
     "TRACKING_SPOOL_DIR": ("spool_dir", None),
     "TRACKING_SPOOL_BYTES": ("spool_bytes", 268_435_456),
+    "TRACKING_DASHBOARD": ("dashboard", False),
+    "TRACKING_DASHBOARD_URL_PREFIX": ("dashboard_url_prefix", "/_tracking"),
     "TRACKING_APP_VERSION": ("app_version", None),
 }
 
@@ -167,6 +169,8 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("TRACKING_SPOOL_DIR", "/var/spool/shop", "/var/spool/shop"),
     ("TRACKING_SPOOL_DIR", PurePosixPath("/var/spool/shop"), "/var/spool/shop"),
     ("TRACKING_SPOOL_BYTES", 1_048_576, 1_048_576),
+    ("TRACKING_DASHBOARD", True, True),
+    ("TRACKING_DASHBOARD_URL_PREFIX", "/ops/requests.log", "/ops/requests.log"),
     ("TRACKING_APP_VERSION", "2026.11", "2026.11"),
     ("TRACKING_APP_VERSION", None, None),
 ]
@@ -241,6 +245,15 @@ WRONG: list[tuple[str, Any, str]] = [
     *[
         ("TRACKING_SPOOL_BYTES", value, "wants a whole number of 1048576 or more")
         for value in (None, "1", True, 0, 1_048_575)
+    ],
+    *[("TRACKING_DASHBOARD", value, "wants True or False") for value in (None, "yes", 1)],
+    *[
+        (
+            "TRACKING_DASHBOARD_URL_PREFIX",
+            value,
+            "wants a path like '/_tracking', without a slash at its end",
+        )
+        for value in (None, "", "/", "x", "/x/", "//x", "/<id>", "/x y", 7)
     ],
     *[("TRACKING_APP_VERSION", value, TEXT) for value in ("", 2, 2.0, b"1")],
     *[("TRACKING_COLLECTION", value, TEXT) for value in (None, "", 7, ["tracking"])],

@@ -1,0 +1,48 @@
+"""Filters in addresses: terms are put together as text, the way people would write them."""
+
+from __future__ import annotations
+
+from ..errors import FilterError
+from ..filters import Filter
+from ..filters.conditions import AnyOf
+
+__all__ = ["exclude", "join", "term", "without"]
+
+
+def term(key: str, value: str) -> str:
+    """Return the text of a term that selects exactly this value."""
+    return str(Filter.term(key, value, is_literal=True))
+
+
+def join(text: str, added: str) -> str:
+    """Return a filter that asks for both; what is asked for already is not added twice.
+
+    The user's own text stays as it is. If it cannot be parsed, the new term takes its place.
+
+    Args:
+        text: of the filter box.
+        added: a term, or ``not`` and a term.
+    """
+    if not text:
+        return added
+    if added in text.split(" "):
+        return text
+    try:
+        is_alternative = isinstance(Filter.parse(text).condition, AnyOf)
+    except FilterError:
+        return added
+    return f"({text}) {added}" if is_alternative else f"{text} {added}"
+
+
+def exclude(text: str, term: str) -> str:
+    """Return a filter that leaves out what a term selects."""
+    words = text.split(" ")
+    return join(" ".join(word for word in words if word != term), f"not {term}")
+
+
+def without(text: str) -> list[tuple[str, str]]:
+    """Return each term of a plain list of terms, with the filter that is left without it."""
+    terms = [str(Filter(one)) for one in Filter.parse(text).terms()]
+    if Filter.parse(" ".join(terms)) != Filter.parse(text):
+        return []  # not a plain list
+    return [(one, " ".join(terms[:at] + terms[at + 1 :])) for at, one in enumerate(terms)]

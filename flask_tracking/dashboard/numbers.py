@@ -1,0 +1,82 @@
+"""Numbers, sizes, durations and times as the pages write them, each with three digits at most."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+GAP = "\u00a0"
+"""Between a number and its unit, so that no line breaks there."""
+MINUTE_MS, HOUR_MS = 60_000.0, 3_600_000.0
+
+
+def duration(ms: float | None) -> str:
+    """Return a duration as ``0.4 ms``, ``412 ms``, ``1.24 s`` or ``2 min 04 s``; ``–`` for none.
+
+    Args:
+        ms: in milliseconds.
+    """
+    if ms is None:
+        return "–"
+    if ms < 9.95:
+        return f"{ms:.1f}{GAP}ms"
+    if ms < 999.5:
+        return f"{ms:.0f}{GAP}ms"
+    if ms < 9_995:
+        return f"{ms / 1000:.2f}{GAP}s"
+    if ms < 59_950:
+        return f"{ms / 1000:.1f}{GAP}s"
+    if ms < HOUR_MS - 500:
+        minutes, seconds = divmod(round(ms / 1000), 60)
+        return f"{minutes}{GAP}min{GAP}{seconds:02d}{GAP}s"
+    hours, minutes = divmod(round(ms / MINUTE_MS), 60)
+    return f"{hours:,}{GAP}h{GAP}{minutes:02d}{GAP}min"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as ``61 B``, ``12.3 kB`` or ``4.1 MB``, in steps of 1000."""
+    if count < 1000:
+        return f"{count}{GAP}B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000
+        if value < 999.95 or unit == "TB":
+            break
+    return f"{value:.1f}{GAP}{unit}"
+
+
+def count(number: float) -> str:
+    """Return a number of things as ``1,186`` or ``71.2 k``."""
+    if number < 10_000:
+        return f"{number:,.0f}"
+    if number < 999_950:
+        return f"{number / 1000:.1f}{GAP}k"
+    return f"{number / 1_000_000:.1f}{GAP}M"
+
+
+def share(part: float) -> str:
+    """Return a share from 0 to 1 as ``0.4 %``, and the least one above none as ``< 0.1 %``."""
+    percent = 100 * part
+    if 0 < percent < 0.1:
+        return f"<{GAP}0.1{GAP}%"
+    return f"{percent:.1f}{GAP}%" if percent < 9.95 else f"{percent:.0f}{GAP}%"
+
+
+def clock(time: datetime, now: datetime | None = None) -> str:
+    """Return a time in UTC with milliseconds, and its day where it is not today.
+
+    Args:
+        time: an aware time.
+        now: the present, by default the clock's.
+    """
+    time = time.astimezone(timezone.utc)
+    today = (now or datetime.now(timezone.utc)).astimezone(timezone.utc).date()
+    text = f"{time:%H:%M:%S}.{time.microsecond // 1000:03d}"
+    if time.date() == today:
+        return text
+    days = (today - time.date()).days
+    return f"{time:%A} {text}" if 0 < days < 7 else f"{time:%Y-%m-%d} {text}"
+
+
+def iso(time: datetime) -> str:
+    """Return a time in UTC as the attribute ``datetime`` of ``<time>`` wants it."""
+    return time.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,161 @@
+"""What all pages share: filter, range and comparison from the URL, and links that keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
+from typing import Any
+
+from flask import Request, url_for
+from markupsafe import Markup
+
+from ..errors import FilterError
+from ..exporters.store import Store
+from ..filters import Filter
+from ..filters.term_values import parse_time
+from ..registry import TrackedApp
+from . import changes, filtering
+
+BLUEPRINT = "tracking_dashboard"
+KEPT = ("q", "from", "to", "vs")
+"""The parameters that stay when the page changes."""
+DEFAULT_RANGE = "1h"
+RANGES = (
+    ("15m", "Last 15 minutes"),
+    ("1h", "Last hour"),
+    ("6h", "Last 6 hours"),
+    ("24h", "Last 24 hours"),
+    ("7d", "Last 7 days"),
+    ("30d", "Last 30 days"),
+    ("all", "All there is"),
+)
+TABS = (("requests", "Requests"),)
+KEYS = {"overview": "o", "requests": "r", "routes": "t", "errors": "e", "health": "h"}
+
+
+class Page:
+    """A request to the dashboard."""
+
+    ranges = RANGES
+    tabs = TABS
+    keys = KEYS
+
+    def __init__(self, request: Request, tracked: TrackedApp, store: Store, *, nonce: str = "") -> None:
+        """Read what the URL says; what is wrong in it is told on the page, beside its field."""
+        self.request = request
+        self.tracked = tracked
+        self.store = store
+        self.now = datetime.now(timezone.utc)
+        self.name = (request.endpoint or "").rpartition(".")[2]
+        self.problems: list[str] = []
+        self.filter_error = ""
+        self.q = request.args.get("q", "").strip()
+        self.from_text = request.args.get("from", "").strip() or DEFAULT_RANGE
+        self.to_text = request.args.get("to", "").strip()
+        self._nonce = nonce
+        self.since = self._read_time(self.from_text)
+        self.until = self._read_time(self.to_text)
+        self.new_cookie: str | None = None
+
+    # What it shows
+
+    @property
+    def app_name(self) -> str:
+        return self.tracked.name
+
+    @property
+    def app_version(self) -> str | None:
+        return self.tracked.settings.app_version
+
+    @property
+    def tab(self) -> str:
+        """The page of the navigation that this one belongs to."""
+        return {"request": "requests", "route": "routes", "error": "errors"}.get(self.name, self.name)
+
+    @property
+    def list_tab(self) -> str:
+        """The page that the filter box leads to: this one, if it is one of a list."""
+        return self.name if self.name in KEYS else "requests"
+
+    @property
+    def is_live_possible(self) -> bool:
+        return self.name == "requests" and "after" not in self.request.args and not self.to_text
+
+    @property
+    def is_live(self) -> bool:
+        return self.is_live_possible and self.request.args.get("live") == "1"
+
+    @property
+    def nonce_attribute(self) -> Markup:
+        return Markup(' nonce="{}"').format(self._nonce) if self._nonce else Markup("")
+
+    @property
+    def has_own_range(self) -> bool:
+        """Whether the range is none of those that are offered."""
+        return self.from_text not in {age for age, _ in RANGES} or bool(self.to_text)
+
+    @property
+    def range_title(self) -> str:
+        if self.to_text:
+            return f"{self.from_text} to {self.to_text}"
+        return f"Since {self.from_text}"
+
+    @cached_property
+    def wanted(self) -> Filter:
+        """The filter within the range; everything in it while the filter is wrong."""
+        try:
+            wanted = Filter.parse(self.q)
+        except FilterError as error:
+            self.filter_error = str(error)
+            wanted = Filter()
+        return wanted.narrowed(self.since, self.until)
+
+    @cached_property
+    def token(self) -> str:
+        """The field that a form has to carry; the cookie that it goes with is set if need be."""
+        cookie = changes.read_cookie(self.request)
+        if cookie is None:
+            cookie = self.new_cookie = changes.make_cookie()
+        return changes.make_token(cookie)
+
+    # Links
+
+    def link_to(self, name: str, *, keep: Iterable[str] = KEPT, **values: Any) -> str:
+        """Return the address of a page, with the parameters of this one that are in `keep`."""
+        kept = {key: text for key in keep if (text := self._parameter(key))}
+        return url_for(f"{BLUEPRINT}.{name}", **{**kept, **values})
+
+    def with_(self, **values: str | None) -> str:
+        """Return the address of this page with other parameters; None leaves one out."""
+        parameters: dict[str, Any] = {key: self._parameter(key) for key in self.request.args}
+        parameters.update(self.request.view_args or {})
+        parameters.update(values)
+        wanted = {key: value for key, value in parameters.items() if value not in (None, "")}
+        return url_for(f"{BLUEPRINT}.{self.name}", **wanted)
+
+    def narrow_to(self, term: str) -> str:
+        """Return the address of the list of those requests in the range to which `term` applies."""
+        return self.link_to("requests", q=term)
+
+    def add(self, term: str) -> str:
+        """Return the address of the list with `term` added to the filter."""
+        return self.link_to("requests", q=filtering.join(self.q, term))
+
+    def exclude(self, term: str) -> str:
+        """Return the address of the list with what `term` means left out."""
+        return self.link_to("requests", q=filtering.exclude(self.q, term))
+
+    def _parameter(self, key: str) -> str:
+        text = self.request.args.get(key, "").strip()
+        return "" if key == "from" and text == DEFAULT_RANGE else text
+
+    def _read_time(self, text: str) -> datetime | None:
+        if not text or text == "all":
+            return None
+        try:
+            time = parse_time(text)
+        except FilterError as error:
+            self.problems.append(str(error))
+            return None
+        return self.now - time if isinstance(time, timedelta) else time

@@ -1,0 +1,137 @@
+// What the pages do beyond links and forms. Texts only ever become text nodes.
+"use strict";
+
+const find = (selector, root = document) => root.querySelector(selector);
+const findAll = (selector, root = document) => Array.from(root.querySelectorAll(selector));
+const announce = (text) => { find("[data-announce]").textContent = text; };
+
+// Times
+
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
+
+function showLocalTimes(root) {
+  const today = new Date().toDateString();
+  for (const time of findAll("time[datetime]", root)) {
+    const when = new Date(time.dateTime);
+    if (Number.isNaN(when.valueOf())) continue;
+    const clock = when.toLocaleTimeString([], { hour12: false }) + "." + String(when.getMilliseconds()).padStart(3, "0");
+    const days = (Date.now() - when.valueOf()) / 86400000;
+    let day = "";
+    if (when.toDateString() !== today) {
+      day = days < 6 ? when.toLocaleDateString([], { weekday: "long" }) : when.toLocaleDateString("sv");
+    }
+    time.textContent = (day + " " + clock).trim();
+    time.title = when.toString() + " · " + time.dateTime;
+  }
+}
+
+showLocalTimes(document);
+find("[data-zone]").textContent = "Times in " + zone;
+
+// Copying
+
+async function copyFrom(link) {
+  const answer = await fetch(link.href, { headers: { Accept: "text/plain" } });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(text.slice(0, 200));
+  if (window.isSecureContext && navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    announce(link.textContent.trim() + ": copied");
+  }
+  showText(link.textContent.trim().replace("Copy as ", ""), text);
+}
+
+function showText(title, text) {
+  let sheet = find("#text");
+  if (sheet === null) {
+    sheet = document.createElement("dialog");
+    sheet.id = "text";
+    sheet.className = "sheet";
+    const header = document.createElement("header");
+    const heading = document.createElement("h2");
+    heading.id = "text-title";
+    sheet.setAttribute("aria-labelledby", heading.id);
+    const close = document.createElement("button");
+    close.className = "button small";
+    close.textContent = "Close";
+    close.addEventListener("click", () => sheet.close());
+    header.append(heading, close);
+    const pre = document.createElement("pre");
+    pre.tabIndex = 0;
+    sheet.append(header, pre);
+    document.body.append(sheet);
+  }
+  const copied = window.isSecureContext && navigator.clipboard;
+  find("h2", sheet).textContent = copied ? title + ", copied" : title + ": select and copy";
+  find("pre", sheet).textContent = text;
+  sheet.showModal();
+  if (!copied) window.getSelection().selectAllChildren(find("pre", sheet));
+}
+
+for (const link of findAll("[data-copy]")) {
+  link.addEventListener("click", (event) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    copyFrom(link).catch((error) => showText("Not copied", String(error.message || error)));
+  });
+}
+
+// The range is chosen at once
+
+const range = find("#from");
+if (range !== null) range.addEventListener("change", () => range.form.requestSubmit());
+
+// Keys: never in a field, never with a modifier
+
+const KEYS = "flask-tracking-keys";
+let usesKeys = true;
+try { usesKeys = localStorage.getItem(KEYS) !== "off"; } catch { /* storage may be forbidden */ }
+const keysSwitch = find("[data-keys-switch]");
+keysSwitch.checked = usesKeys;
+keysSwitch.addEventListener("change", () => {
+  usesKeys = keysSwitch.checked;
+  try { localStorage.setItem(KEYS, usesKeys ? "on" : "off"); } catch { /* as above */ }
+});
+
+let rowAt = -1;
+function moveTo(step) {
+  const rows = findAll("[data-row]");
+  if (rows.length === 0) {
+    const link = find(step > 0 ? "[data-older]" : "[data-newer]");
+    if (link !== null) link.click();
+    return;
+  }
+  rowAt = Math.min(Math.max(rowAt + step, 0), rows.length - 1);
+  rows.forEach((row, at) => row.closest("tr").toggleAttribute("data-current", at === rowAt));
+  rows[rowAt].focus();
+}
+
+let isGoing = false;
+document.addEventListener("keydown", (event) => {
+  if (!usesKeys || event.metaKey || event.ctrlKey || event.altKey) return;
+  if (event.target.closest("input, select, textarea, [contenteditable]")) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  if (find("dialog[open]") !== null) return;
+  const open = (selector) => { const link = find(selector); if (link !== null) link.click(); };
+  if (isGoing) {
+    isGoing = false;
+    const links = findAll(".pages a");
+    const letters = (document.body.dataset.keys || "").split("");
+    const at = letters.indexOf(event.key);
+    if (at >= 0 && links[at]) links[at].click();
+    return;
+  }
+  const actions = {
+    "/": () => find("#q").focus(),
+    j: () => moveTo(1),
+    k: () => moveTo(-1),
+    g: () => { isGoing = true; setTimeout(() => { isGoing = false; }, 1500); },
+    c: () => open("[data-copy]"),
+    l: () => open(".live"),
+    "?": () => find("#help").showModal(),
+  };
+  const action = actions[event.key];
+  if (action) { event.preventDefault(); action(); }
+});

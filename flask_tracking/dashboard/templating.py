@@ -1,0 +1,85 @@
+"""Templates in an environment of our own: the app may have changed its own in any way."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from . import numbers, static_files
+from .shown import shorten, split_hidden
+
+STATUS_KINDS = {1: "none", 2: "ok", 3: "redirect", 4: "client", 5: "server"}
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a page.
+
+    Args:
+        template: the file in ``templates``.
+        **values: what it shows; all of it is escaped.
+    """
+    return _environment().get_template(template).render(**values)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("flask_tracking.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        shown=show,
+        plain=show_plainly,
+        as_json=lambda value: json.dumps(value, ensure_ascii=False),
+        status_kind=status_kind,
+        offset=_offset,
+        duration=numbers.duration,
+        size=numbers.size,
+        count=numbers.count,
+        share=numbers.share,
+        clock=numbers.clock,
+        iso=numbers.iso,
+    )
+    environment.globals["static"] = static_files.address_of
+    return environment
+
+
+def show(text: object, most: int = 10_000) -> Markup:
+    """Return text of strangers for a page: escaped, hidden characters marked, cut at `most`."""
+    beginning, left_out = shorten(str(text), most)
+    parts = [_show_part(part.text, part.name) for part in split_hidden(beginning)]
+    if left_out:
+        parts.append(Markup('<span class="dim">… {:,} more</span>').format(left_out))
+    return Markup("").join(parts)
+
+
+def show_plainly(text: object, most: int = 200) -> str:
+    """Return the same for an attribute or a title, which hold no elements: marks are text."""
+    beginning, left_out = shorten(str(text), most)
+    return "".join(part.text for part in split_hidden(beginning)) + ("…" if left_out else "")
+
+
+def _show_part(text: str, name: str) -> Markup:
+    if not name:
+        return escape(text)
+    return Markup('<span class="hidden-character" title="{}">{}</span>').format(name, text)
+
+
+def status_kind(code: int | None, outcome: str = "ok") -> str:
+    """Return the class of a status, which has a colour and a shape."""
+    if code is None:
+        return "server" if outcome in ("error", "stream_error") else "none"
+    return STATUS_KINDS.get(code // 100, "none")
+
+
+def _offset(difference: timedelta) -> str:
+    seconds = difference.total_seconds()
+    return f"{'+' if seconds > 0 else '−'}{numbers.duration(abs(seconds) * 1000)}"

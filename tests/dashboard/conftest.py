@@ -1,0 +1,27 @@
+"""A tracked app with the dashboard, and what comes back from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_tracking import MemoryExporter, Tracking
+
+Make = Callable[..., Flask]
+
+
+@pytest.fixture
+def make(app: Flask, memory: MemoryExporter) -> Make:
+    """Return the app with the dashboard, open unless something else is asked for."""
+
+    def make(access: Any = lambda: True, *, nonce: Any = None, **config: Any) -> Flask:
+        app.config.update(TRACKING_DASHBOARD=True, PROPAGATE_EXCEPTIONS=False, **config)
+        Tracking(app, exporter=memory, dashboard_access=access, dashboard_nonce=nonce)
+        app.add_url_rule("/tea/<name>", "tea", lambda name: {"name": name}, methods=["GET", "POST"])
+        app.add_url_rule("/broken", "broken", lambda: str(1 / 0))
+        return app
+
+    return make

@@ -1,0 +1,315 @@
+"""The pages, through the app's own client."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from html.parser import HTMLParser
+from typing import Any
+from unittest import mock
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from flask_tracking import ExportError, MemoryExporter
+from flask_tracking.record import ChildTiming, ExceptionInfo
+
+from ..captures import make_record
+from .conftest import Make
+
+LIST = "/_tracking/requests"
+HOSTILE = '"><script>alert(1)</script>\u202e\x00<img src=x onerror=alert(1)>{{7*7}}'
+
+
+class Checker(HTMLParser):
+    """Finds what no page of ours may have: scripts in it, styles, handlers, an id twice."""
+
+    VOID = frozenset({"meta", "link", "input", "br", "img", "hr", "path", "rect", "circle", "line"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.problems: list[str] = []
+        self.open: list[str] = []
+        self.ids: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = dict(attrs)
+        if tag == "script" and "src" not in names:
+            self.problems.append("a script in the page")
+        self.problems += [f"{tag} {name}" for name in names if name.startswith("on") or name == "style"]
+        if str(names.get("href", "")).lower().startswith(("javascript:", "data:", "//", "http")):
+            self.problems.append(f"a link to {names['href']}")
+        if "id" in names:
+            if names["id"] in self.ids:
+                self.problems.append(f"id {names['id']} twice")
+            self.ids.add(str(names["id"]))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.VOID:
+            return
+        if not self.open or self.open.pop() != tag:
+            self.problems.append(f"</{tag}> closes something else")
+
+
+def check(page: str) -> str:
+    """Return a page of which nothing is wrong."""
+    checker = Checker()
+    checker.feed(page)
+    assert (checker.problems, checker.open) == ([], [])
+    return page
+
+
+@pytest.fixture
+def client(make: Make) -> FlaskClient:
+    """A client of an app with the dashboard."""
+    return make().test_client()
+
+
+def rows_of(page: str) -> list[str]:
+    """Return the paths of the rows of a list."""
+    return re.findall(r'<a data-row href="[^"]+">(.*?)</a>', page)
+
+
+def test_front_page(client: FlaskClient) -> None:
+    """The address of the dashboard leads to its first page."""
+    response = client.get("/_tracking/")
+    assert (response.status_code, response.headers["Location"]) == (302, LIST)
+
+
+def test_no_record_yet(client: FlaskClient) -> None:
+    """An empty store says how to make a record."""
+    page = check(client.get(LIST).text)
+    assert "No request is recorded yet" in page and "curl -i http://localhost/" in page
+
+
+def test_list(client: FlaskClient) -> None:
+    """The newest requests stand on top, failures are marked."""
+    client.get("/tea/green?cup=2")
+    client.get("/broken")
+    page = check(client.get(LIST).text)
+    assert rows_of(page) == ["/broken", "/tea/green?cup=2"]
+    assert '<tr class="hot">' in page and "ZeroDivisionError" in page
+    assert "2 in this range" in page
+
+
+def test_filter(client: FlaskClient) -> None:
+    """The filter of the address is applied, and stays in the box."""
+    client.get("/tea/green")
+    client.get("/broken")
+    page = check(client.get(LIST, query_string={"q": "status:5xx"}).text)
+    assert rows_of(page) == ["/broken"]
+    assert 'value="status:5xx"' in page
+
+
+def test_wrong_filter(client: FlaskClient) -> None:
+    """A wrong filter is marked at the spot, and everything in the range is shown."""
+    client.get("/tea/green")
+    page = check(client.get(LIST, query_string={"q": "status:9"}).text)
+    assert "Invalid status &#39;9&#39;" in page and 'aria-invalid="true"' in page
+    assert rows_of(page) == ["/tea/green"]
+
+
+@pytest.mark.parametrize("text", ["yesterday", "-1h", "9" * 40 + "d", "<b>"])
+def test_wrong_time(client: FlaskClient, text: str) -> None:
+    """So is a wrong time."""
+    page = check(client.get(LIST, query_string={"from": text}).text)
+    assert "Invalid time" in page
+
+
+def test_nothing_matches(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The page says which part of the filter is in the way, and when the last one came."""
+    old = datetime.now(timezone.utc) - timedelta(days=2)
+    memory.export([dataclasses.replace(make_record(), date_created=old, status_code=404)])
+    client.get("/tea/green")
+    page = check(client.get(LIST, query_string={"q": "status:404 method:GET"}).text)
+    assert "No records match" in page
+    assert "The newest before this range came at" in page
+    assert re.findall(r"without <code>(.*?)</code>", page) == ["status:404"]
+
+
+def test_pages_of_the_list(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Every record is on exactly one page, also where many came in one millisecond."""
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    records = [
+        dataclasses.replace(
+            make_record(), path=f"/{n}", query_params="", date_created=now - timedelta(seconds=n // 70)
+        )
+        for n in range(180)
+    ]
+    memory.export(records)
+    found, address = [], f"{LIST}?from=1h"
+    for _ in range(10):
+        page = check(client.get(address).text)
+        found += rows_of(page)
+        following = re.search(r'data-next href="([^"]+)"', page)
+        if following is None:
+            break
+        address = following[1].replace("&amp;", "&")
+    expected = sorted(records, key=lambda one: (one.date_created, one.id), reverse=True)
+    assert found == [record.path for record in expected]
+
+
+def test_request_page(client: FlaskClient, memory: MemoryExporter) -> None:
+    """All of a request is on one page."""
+    client.post(
+        "/tea/green?cup=2",
+        json={"sort": "sencha", "password": "hunter2hunter2"},
+        headers={"Authorization": "Bearer abcdef0123456789abcdef", "User-Agent": "Firefox/120.0"},
+    )
+    page = check(client.get(f"{LIST}/{memory.records[0].id}").text)
+    for text in (
+        "?cup=2",
+        "Authorization",
+        "removed: header",
+        "/tea/&lt;name&gt;",
+        "Copy as cURL",
+    ):
+        assert text in page
+    assert "hunter2" not in page and "abcdef0123456789" not in page
+
+
+def test_exception(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The app's own frames stand in full, the framework's are folded."""
+    client.get("/broken")
+    page = check(client.get(f"{LIST}/{memory.records[0].id}").text)
+    assert re.search(r"frames? of flask", page)
+    assert "ZeroDivisionError: division by zero" in page
+    assert 'href="/_tracking/requests?q=error:ZeroDivisionError"' in page
+
+
+def test_neighbours(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The next newer and older requests are one key away; those of the same trace stand beside it."""
+    trace = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+    for name in ("one", "two", "three"):
+        client.get(f"/tea/{name}", headers=trace)
+    one, two, three = (record.id for record in memory.records)
+    page = check(client.get(f"{LIST}/{two}").text)
+    assert f'data-newer href="/_tracking/requests/{three}"' in page
+    assert f'data-older href="/_tracking/requests/{one}"' in page
+    assert "Same trace" in page and page.count('aria-current="true"') == 1
+
+
+def test_record_that_is_gone(client: FlaskClient) -> None:
+    """A record that is not there any more says when it came; what is no id is told plainly."""
+    response = client.get(f"{LIST}/6b0b2833420c3ba6703982aa")
+    assert response.status_code == 404
+    assert "arrived about 20" in check(response.text)
+    assert "There is no record x&lt;b&gt;." in check(client.get(f"{LIST}/x<b>").text)
+
+
+def test_database_away(make: Make, memory: MemoryExporter) -> None:
+    """A store that does not answer is said on a page of its own, with 503."""
+    client = make().test_client()
+    error = ExportError("MongoDB at db.example cannot be reached")
+    with mock.patch.object(memory, "_find_summaries", side_effect=error):
+        response = client.get(LIST)
+    assert response.status_code == 503
+    assert "MongoDB at db.example cannot be reached" in check(response.text)
+
+
+@pytest.mark.parametrize("language", ["curl", "pytest", "python", "httpie", "powershell", "har"])
+def test_reproduce(client: FlaskClient, memory: MemoryExporter, language: str) -> None:
+    """Each button has a text behind it."""
+    client.get("/tea/green")
+    address = f"{LIST}/{memory.records[0].id}"
+    assert f'href="{address}/as/{language}"' in client.get(address).text
+    response = client.get(f"{address}/as/{language}")
+    assert (response.status_code, response.content_type) == (200, "text/plain; charset=utf-8")
+    assert "/tea/green" in response.text
+    assert client.get(f"{address}/as/cobol").status_code == 404
+
+
+def test_task_cannot_be_reproduced(client: FlaskClient, memory: MemoryExporter) -> None:
+    """A record without a request says why there is no cURL of it."""
+    record = dataclasses.replace(
+        make_record(), kind="task", name="mail", method=None, path=None, host=None, status_code=None
+    )
+    memory.export([record])
+    check(client.get(f"{LIST}/{record.id}").text)
+    response = client.get(f"{LIST}/{record.id}/as/curl")
+    assert response.status_code == 422
+
+
+FIELDS: dict[str, Callable[[str], Any]] = {
+    "path": lambda text: f"/{text}",
+    "method": str,
+    "host": str,
+    "query_params": str,
+    "user_id": str,
+    "user_repr": str,
+    "ip": str,
+    "version": str,
+    "url_rule": str,
+    "endpoint": str,
+    "process": str,
+    "request_id": str,
+    "kept_reason": str,
+    "http_version": str,
+    "notes": lambda text: (text,),
+    "request_headers": lambda text: ((text, text), ("Content-Type", text)),
+    "response_headers": lambda text: ((text, text),),
+    "request_body": lambda text: text.encode(),
+    "response_body": lambda text: ('{"' + "k" * 3 + '": ["' + text.replace('"', "'") + '"]}').encode(),
+    "custom_data": lambda text: {text: text, "deep": {text: [text]}},
+    "children": lambda text: (ChildTiming(text, 0.0, 1.0, text),),
+    "exception": lambda text: ExceptionInfo(
+        text, text, f'  File "{text}", line 1, in {text}\n    {text}'
+    ),
+}
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_hostile_fields(client: FlaskClient, memory: MemoryExporter, field: str) -> None:
+    """Whatever stands in a field is text: nothing of it is an element, and nothing is invisible."""
+    record = dataclasses.replace(
+        make_record(), kept=field == "kept_reason", **{field: FIELDS[field](HOSTILE)}
+    )
+    memory.export([record])
+    for address in (f"{LIST}/{record.id}", f"{LIST}?from=all"):
+        page = check(client.get(address).text)
+        assert "<script>alert" not in page and "<img" not in page
+        assert not {"\u202e", "\x00"} & set(page)
+    assert client.get(f"{LIST}/{record.id}/body/request").data == record.request_body
+
+
+@pytest.mark.parametrize(
+    "q", ["{$where: 1}", '{"$gt": ""}', "(" * 5000, "status:", HOSTILE, "a " * 9999]
+)
+def test_hostile_filters(client: FlaskClient, q: str) -> None:
+    """Any filter is answered by a page."""
+    client.get("/tea/green")
+    response = client.get(LIST, query_string={"q": q})
+    assert response.status_code == 200
+    check(response.text)
+
+
+def test_huge_fields(client: FlaskClient, memory: MemoryExporter) -> None:
+    """A field of 10 MB makes no page of 10 MB."""
+    huge = "x" * 10_000_000
+    record = dataclasses.replace(
+        make_record(), path="/" + huge, request_body=huge.encode(), user_id=huge
+    )
+    memory.export([record])
+    for address in (f"{LIST}/{record.id}", f"{LIST}?from=all"):
+        assert len(client.get(address).data) < 1_000_000
+
+
+def test_links_keep_filter_and_range(make: Make) -> None:
+    """Filter and range go from page to page; what is the default is left out."""
+    app: Flask = make()
+    client = app.test_client()
+    client.get("/tea/green")
+    page = client.get(LIST, query_string={"q": "method:GET", "from": "24h"}).text
+    assert re.search(r'data-row href="/_tracking/requests/\w+\?q=method:GET&amp;from=24h"', page)
+    page = client.get(LIST, query_string={"from": "1h"}).text
+    assert re.search(r'data-row href="/_tracking/requests/\w+"', page)
