@@ -77,9 +77,9 @@ class BatchWorker(Worker):
         self._flushes_asked = 0
         self._flushes_done = 0.0
         self._is_calling = False
-        """True while the thread is in a call that may take long: to the store, or to the spool."""
+        """True while the thread is in a call that may hang: to the store or the spool."""
         self._is_relieved = False
-        """True once the thread that ends the process does its work."""
+        """True once the thread that ends the process has taken over its work."""
         self._thread: threading.Thread | None = None
         self._watch = Watch()
 
@@ -202,7 +202,7 @@ class BatchWorker(Worker):
         return is_closed and (thread is None or not thread.is_alive())
 
     def _join_or_relieve(self, timeout_s: float) -> None:
-        """Wait for the thread, and do its work here when a call to the store does not come back."""
+        """Wait for the thread; if it hangs in a call to the store, take over its work."""
         ends_at = monotonic() + timeout_s
         thread = self._thread
         if thread is None:
@@ -214,7 +214,7 @@ class BatchWorker(Worker):
             thread.join(min(POLL_S, max(0.0, ends_at - monotonic())))
 
     def _relieve(self, ends_at: float) -> None:
-        """Spool what waits behind a call to the store, and what was given to it."""
+        """Spool the batch of a call that hangs, and all captures behind it."""
         with self._lock:
             self._is_relieved = True
             records = self._delivery.take_over()
@@ -328,7 +328,7 @@ class BatchWorker(Worker):
 
     @property
     def _is_over(self) -> bool:
-        """Whether the thread has nothing more to do, because others have done it or it is too late."""
+        """Whether the thread must stop: its work is taken over, or time has run out."""
         return self._is_relieved or self._delivery.is_abandoned
 
     @property
@@ -343,7 +343,7 @@ class BatchWorker(Worker):
             return guard.call_foreign("sending spooled records", drain.take_step, default=False)
 
     def _drain_while_closing(self) -> None:
-        """Use what is left of the time: on disk all of it is safe already."""
+        """Send spooled records in the remaining time; they are safe on disk already."""
         while not self._is_over and monotonic() < self._ends_at and self._drain_spool():
             pass
 
@@ -365,9 +365,9 @@ class BatchWorker(Worker):
             self._is_calling = False
 
     def _empty_queue(self, down_to: int) -> None:
-        """Process captures in batches, as long as `down_to` of those that wait now are left.
+        """Process the captures that wait now, in batches, while at least `down_to` of them are left.
 
-        What comes meanwhile is for the next time: a slow store would never leave time for the spool.
+        Later captures have to wait for the next call: with a slow store there would be no end.
         """
         is_ordered = False
         left = len(self._queue)

@@ -52,7 +52,7 @@ class Counters:
         self.dropped: Counter[str] = Counter()
         self.dropped_kept: Counter[str] = Counter()
         self.spool_dropped: Counter[str] = Counter()
-        """Lost from the spool, whichever process had received them."""
+        """Records lost from the spool, whichever process received them."""
         self.spool_dropped_kept: Counter[str] = Counter()
         self.rollups = rollups
         self._told = NO_FATES
@@ -84,10 +84,10 @@ class Counters:
         """Count records that are lost from the spool.
 
         Args:
-            reason: why.
-            count: how many.
-            is_kept: True where the rules had kept them longest.
-            untold: how many more were lost before them, which they would have told.
+            reason: a key of ``stats.dropped``.
+            count: the number of lost records.
+            is_kept: True if the rules would have kept them.
+            untold: earlier losses that the lost records were to report in ``dropped_before``.
         """
         with self.lock:
             self.spool_dropped[reason] += count
@@ -123,7 +123,7 @@ class Counters:
                 self.drop("rejected", rejected)
 
     def note_unspooled(self, stored: int) -> None:
-        """Count records of the spool that the store has taken."""
+        """Count records that were stored from the spool."""
         with self.lock:
             self.unspooled += stored
             self._last_export = monotonic()

@@ -41,14 +41,14 @@ class Undelivered(NamedTuple):
 
 
 class Resent(NamedTuple):
-    """What became of records of the spool."""
+    """The result of sending records of the spool."""
 
     left: Sequence[Record]
-    """Those that are not stored."""
+    """The records that are not stored."""
     failure: Failure | None
-    """Why; None where all are."""
+    """The reason; None if all are stored."""
     rejected: int
-    """How many can never be stored."""
+    """The number of records that can never be stored."""
 
 
 Company = Callable[[int], Sequence[Record]]
@@ -81,9 +81,9 @@ class Delivery:
         self._under_way: Sequence[Record] = ()
         self._is_failing = False
         self.next_try = 0.0
-        """When the store may be tried again, in monotonic time."""
+        """The monotonic time of the next attempt after the store was unavailable."""
         self.is_proven = False
-        """True while the last export was a success."""
+        """True if the last export succeeded."""
         self.is_abandoned = False
         """True once time has run out: all records count as lost, and nothing more is logged."""
 
@@ -117,7 +117,7 @@ class Delivery:
             records, failure, is_alone, _ = outcome
             if failure is None or self.is_abandoned:
                 return None
-            # Which record breaks an exporter is found out in a few seconds, or it breaks with all.
+            # If one record were the cause, bisection would have found it by now.
             if failure.broke is None or is_last_try or pause_s == LAST_RETRY_S:
                 records = self._write_to_spool(records)
                 if not records:
@@ -133,7 +133,7 @@ class Delivery:
         return None
 
     def _write_to_spool(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Return those that are left, because there is no spool or it cannot be written."""
+        """Return the records that could not be written, or all of them without a spool."""
         if self._spool is None:
             return records
         left = self._spool.write(records)
@@ -145,17 +145,17 @@ class Delivery:
             self._under_way = records
 
     def _end(self, done: Sequence[Record]) -> None:
-        """Note that records have their count; the lock must be held."""
+        """Note that records are counted. The lock must be held."""
         ids = {record.id for record in done} if len(done) < len(self._under_way) else None
         self._under_way = () if ids is None else [one for one in self._under_way if one.id not in ids]
 
     def take_over(self) -> Sequence[Record]:
-        """Give up here what is under way, and return it; the counters' lock must be held."""
+        """Give up the batch in hand and return it. The counters' lock must be held."""
         self.abandon()
         return self._under_way
 
     def abandon(self) -> None:
-        """Let what is under way count no more, whatever becomes of it."""
+        """Count nothing more, whatever happens to the batch in hand."""
         self.is_abandoned = True
         if self._spool is not None:
             self._spool.is_abandoned = True
@@ -174,10 +174,7 @@ class Delivery:
         return Undelivered(left, outcome.failure.reason) if left else None
 
     def resend(self, records: Sequence[Record]) -> Resent:
-        """Store records of the spool, and count none of them.
-
-        Part by part where the exporter breaks with them, and all of them only once.
-        """
+        """Export records of the spool once, without counting them; bisect if the exporter raises."""
         rejected = 0
 
         def attempt(part: Sequence[Record]) -> Failure | None:
@@ -243,7 +240,7 @@ class Delivery:
             guard.warn_rarely("recovered", "Records are stored again.", level=logging.INFO)
 
     def _put_off(self) -> None:
-        """Leave the store alone for a while, longer each time."""
+        """Set the time of the next attempt, later with each failure."""
         self.next_try = monotonic() + self._pause_s * _draw_jitter()
         self._pause_s = min(self._pause_s * 2, LAST_RETRY_S)
 

@@ -1,6 +1,6 @@
-"""The spool to the store: one file after another, the oldest first, at a bounded rate.
+"""Send spooled records to the store: one file after another, the oldest first, at a bounded rate.
 
-Every process of an app sends what any of them has written; the lock of a file keeps others from it.
+Every process of an app sends the files of all its processes. A file is locked while it is sent.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from .spooling import SpoolWriter
 __all__ = ["Drain"]
 
 IDLE_S = 5.0
-"""An empty spool is looked at again after so long: others write there, too."""
+"""The time after which an empty spool is listed again, because other processes write there too."""
 LEAST_JITTER = 0.5
 """The shortest pause, as a share of the whole one."""
 MOST_BREAKS = 2
-"""An exporter that breaks so often with a file, and stores others, breaks because of the file."""
+"""A file is set aside when the exporter has raised for it so often and stores other records."""
 
 NOTHING = Resent((), None, 0)
-"""What becomes of a file in which no record is intact."""
+"""The result for a file without intact records."""
 
 _random = random.SystemRandom()  # another would give all forks of a process the same pauses
 
@@ -34,41 +34,45 @@ class Drain:
     """Sends the files of a spool, one with each step."""
 
     def __init__(self, spool: Spool, writer: SpoolWriter, delivery: Delivery) -> None:
-        """Take what is wanted.
+        """Store the arguments.
 
         Args:
-            spool: of the app.
-            writer: counts what is lost.
-            delivery: to the store.
+            spool: the spool of the app.
+            writer: counts sent and lost records.
+            delivery: exports the records.
         """
         self._spool = spool
         self._writer = writer
         self._delivery = delivery
         self._files: deque[SpoolFile] = deque()
         self._sent: set[str] = set()
-        """Files that are stored and cannot be removed."""
+        """Names of sent files that could not be removed."""
         self._breaks: dict[str, int] = {}
-        """By the name of a file how often the exporter broke with it."""
+        """How often the exporter raised for a file, by its name."""
         self.failure: Failure | None = None
-        """Why the last file was not stored; None if it was."""
+        """The failure of the last file; None if it was stored."""
         self.due_at = 0.0
         """When the next step is due, in monotonic time."""
 
     def take_step(self) -> bool:
-        """Send the oldest file that nobody else sends; False when there is none, or it fails.
+        """Send the oldest file that is not locked; return False if there is none, or it failed.
 
-        Afterwards there is a pause as long as the step: half of the time is left to live records.
+        The next step is due after a pause of about this length, which leaves time for live records.
         """
         began = monotonic()
         if began < self._delivery.next_try:
             self.due_at = self._delivery.next_try
             return False
         has_sent = self._send_next()
-        ended = monotonic()
-        pause_s = ended - began if has_sent else IDLE_S
-        next_step = ended + pause_s * _random.uniform(LEAST_JITTER, 1.0)
-        self.due_at = max(next_step, self._delivery.next_try)
+        self._schedule(monotonic() - began if has_sent else IDLE_S)
         return has_sent
+
+    def _schedule(self, pause_s: float) -> None:
+        now = monotonic()
+        if now < self._delivery.next_try:
+            self.due_at = self._delivery.next_try
+        else:
+            self.due_at = now + pause_s * _random.uniform(LEAST_JITTER, 1.0)
 
     def _send_next(self) -> bool:
         if not self._files:
@@ -89,7 +93,7 @@ class Drain:
         self._files.extend(file for file in waiting if file.name not in self._sent)
 
     def _try_file(self, file: SpoolFile) -> bool | None:
-        """Send a file; return whether it is done with, None where another one is to be tried."""
+        """Send a file; return whether it was sent, or None to try the next one."""
         try:
             with self._spool.hold(file) as held:
                 return None if held is None else self.send(held)
@@ -98,14 +102,14 @@ class Drain:
             return None
 
     def send(self, held: HeldFile) -> bool | None:
-        """Store what is intact in a file; then remove it, or set it aside where something is not.
+        """Store the intact records of a file, then remove it, or set it aside if it is damaged.
 
         Returns:
-            Whether it is done with; None where nothing in it is intact and it is not known whether the
-            store works: a wrong start is to change nothing.
+            Whether the file was sent; None if no record is intact and no export has succeeded yet: a
+            start with a wrong URI must not change the directory.
 
         Raises:
-            SpoolError: it cannot be read.
+            SpoolError: the file cannot be read.
         """
         contents = held.read()
         records = [one for entry in contents.entries if (one := decode_record(entry)) is not None]
@@ -136,7 +140,7 @@ class Drain:
             guard.warn_rarely("spool read", "A sent file remains in the spool: %s", error)
 
     def _note_failure(self, held: HeldFile, failure: Failure, *, was_proven: bool) -> None:
-        """Send the file later, or set it aside when the exporter breaks with it and with no other."""
+        """Keep the file for later, or set it aside if the exporter raises for this file only."""
         name = held.file.name
         if failure.broke is None:
             self._files.appendleft(held.file)
@@ -149,10 +153,10 @@ class Drain:
 
 
 def say_unread(error: SpoolError) -> None:
-    """Say that a file of the spool cannot be sent."""
+    """Log that a file of the spool cannot be read."""
     guard.warn_rarely("spool read", "Spooled records cannot be sent: %s", error)
 
 
 def say_set_aside(file: SpoolFile, why: str) -> None:
-    """Say that a file is not sent any more."""
+    """Log that a file is set aside."""
     guard.warn_rarely("set aside", "The file %s of the spool is set aside: %s", file.name, why)

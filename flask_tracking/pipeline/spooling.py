@@ -1,4 +1,4 @@
-"""Records to the spool, with the counts of what becomes of them."""
+"""Write records to the spool, and count them."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ class SpoolWriter:
     """Writes records to a spool."""
 
     def __init__(self, spool: Spool, counters: Counters) -> None:
-        """Take what is wanted.
+        """Store the arguments.
 
         Args:
-            spool: of the app.
-            counters: of the app.
+            spool: the spool of the app.
+            counters: the counters of the app.
         """
         self._spool = spool
         self._counters = counters
         self.is_abandoned = False
-        """True once time has run out: what is still under way counts as lost."""
+        """True once time has run out: all records count as lost."""
 
     @property
     def spool(self) -> Spool:
-        """Where it writes."""
+        """The spool."""
         return self._spool
 
     def write(self, records: Sequence[Record]) -> list[Record]:
-        """Write `records`, and count those that are written, evicted, or do not fit.
+        """Write `records`; count them as spooled, or as dropped if there is no room.
 
         Returns:
-            Those that are not counted, because the spool cannot be written.
+            The records that could not be written. They are not counted.
         """
         left: list[Record] = []
         for kind, part in split_by_kind(records):
@@ -67,12 +67,12 @@ class SpoolWriter:
         self._counters.drop(reason, count, kept=kept, untold=untold)
 
     def note_lost(self, reason: str, file: SpoolFile, count: int | None = None) -> None:
-        """Count what is lost with a file.
+        """Count records that are lost with a file.
 
         Args:
-            reason: why.
-            file: of the spool.
-            count: how many of its entries; by default all.
+            reason: a key of ``stats.dropped``.
+            file: the file.
+            count: the number of lost records; by default all of the file.
         """
         is_kept = file.kind is not Kind.ROUTINE
         if count is None:
@@ -81,6 +81,6 @@ class SpoolWriter:
             self._counters.drop_spooled(reason, count, is_kept=is_kept)
 
     def note_sent(self, file: SpoolFile, count: int, rejected: int) -> None:
-        """Count `count` records of a file that the store has taken, but those that it rejects."""
+        """Count `count` sent records of a file, of which the store rejected some."""
         self._counters.note_unspooled(count - rejected)
         self.note_lost("rejected", file, rejected)

@@ -1,6 +1,6 @@
-"""The spool: a bounded directory where records wait that the store does not take now.
+"""The spool: a bounded directory in which records wait until the store takes them.
 
-Its state is the names of its files; nothing else is remembered.
+Its state is in the names of its files and nowhere else.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def open_spool(settings: Settings, app_name: str) -> Spool | None:
-    """Return the spool of an app; None where the settings name no directory.
+    """Return the spool of an app; None if the settings name no directory.
 
-    Apps that share the directory have a folder each, by their name and their collection.
+    Each app has a folder in the directory, named by the app and its collection.
     """
     if settings.spool_dir is None:
         return None

@@ -1,4 +1,4 @@
-"""`Spool`: writes files whole or not at all, within bounds, and lends each to one reader at a time."""
+"""`Spool`: writes files completely or not at all, within a limit, each for one reader at a time."""
 
 from __future__ import annotations
 
@@ -18,52 +18,52 @@ from .system import Entry, System
 __all__ = ["HeldFile", "Spool", "SpoolError", "Written"]
 
 SET_ASIDE = "set-aside"
-"""The folder of the files that are damaged, or with which the exporter breaks."""
+"""The folder for damaged files and those for which the exporter raises."""
 BLOCK_BYTES = 4096
-"""What a file takes on a disk is a multiple of this."""
+"""The size of a file on disk is counted in multiples of this."""
 MARGIN = 64
-"""Where there is no room, this part of the bound is made free at once: looking takes time."""
+"""An eviction frees this fraction of the limit at once, because listing a directory takes time."""
 SHARE = 8
-"""Of the room that was found, one process uses this part before it looks again: others write, too."""
+"""A process uses this fraction of the free room before it lists again: others write too."""
 NEW_MS = 3_600_000
-"""An empty file is left alone for so long: it may have been created just now."""
+"""An empty file is left alone for this long, because it may have just been created."""
 
 
 class SpoolError(TrackingError):
-    """A file of the spool cannot be read, moved or removed. Its text quotes no record."""
+    """A file of the spool cannot be read, moved or removed. The message quotes no record."""
 
 
 class Written(NamedTuple):
-    """What became of a file that was to be written."""
+    """The result of writing a file."""
 
     is_written: bool
     evicted: tuple[SpoolFile, ...] = ()
-    """What was removed to make room, the oldest first."""
+    """The files that were removed to make room, oldest first."""
     error: str | None = None
-    """Why it cannot be written; None where there is no room, not even without what may be evicted."""
+    """Why it could not be written; None if eviction could not make enough room."""
 
 
 class Spool:
-    """The files of one app. Processes and threads may share the directory; no call waits for a lock."""
+    """The files of one app. Processes and threads share the directory; no call waits for a lock."""
 
     def __init__(self, path: str, max_bytes: int, system: System | None = None) -> None:
-        """Take what is wanted; the directory is made when there is something to write.
+        """Store the arguments; the directory is created by the first `write`.
 
         Args:
             path: the directory of the app.
-            max_bytes: what its files may take on the disk.
+            max_bytes: the limit for its files on disk.
             system: makes the system calls.
         """
         self.path = path
         self._max_bytes = max_bytes
         self._system = system or System()
         self._room = 0
-        """Bytes that may be written before the directory is looked at again."""
+        """The bytes to write before the directory is listed again."""
         self._descriptors: set[int] = set()
         watch_forks(self)
 
     def after_fork_in_child(self) -> None:
-        """Close the parent's files: a lock lasts until the last process has closed the file."""
+        """Close the parent's files, because a lock lasts until the last process has closed the file."""
         for descriptor in self._descriptors:
             with contextlib.suppress(OSError):
                 self._system.close(descriptor)
@@ -73,12 +73,12 @@ class Spool:
     # Writing
 
     def write(self, kind: Kind, entries: Sequence[bytes], gap: int = 0) -> Written:
-        """Write a file; it is whole and on the disk when this returns, or nothing is left of it.
+        """Write a file. Afterwards it is complete and on the disk, or nothing is left of it.
 
         Args:
-            kind: of the entries. Routine ones are evicted for others, and never the other way round.
-            entries: at least one.
-            gap: the losses that the entries tell of.
+            kind: the kind of the entries. Routine files are evicted for others, never the reverse.
+            entries: the entries, at least one.
+            gap: the sum of ``dropped_before``.
         """
         content = join_frames(entries)
         evicted: list[SpoolFile] = []
@@ -105,14 +105,14 @@ class Spool:
 
     @contextlib.contextmanager
     def _create(self, path: str) -> Iterator[int]:
-        """Create a file, and hold its lock: what is partial and not locked was left by the dead."""
+        """Create and lock a file: an incomplete file without a lock was left by a killed process."""
         try:
             descriptor = self._system.create(path)
         except FileNotFoundError:
             self._system.make_directory(self.path)
             descriptor = self._system.create(path)
         with self._closing(descriptor):
-            # Between the two calls another process may take it for such a one, and remove it.
+            # Between the two calls another process may take it for such a file and remove it.
             if self._system.lock(descriptor) is False or not self._system.is_same(descriptor, path):
                 raise OSError(errno.EBUSY, "another process has taken the new file")
             yield descriptor
@@ -129,7 +129,7 @@ class Spool:
                 self._system.close(descriptor)
 
     def _make_room(self, size: int, kind: Kind, evicted: list[SpoolFile]) -> bool:
-        """Evict what must go for `size` bytes, and add it to `evicted`; False if nothing helps."""
+        """Evict files for `size` bytes, and add them to `evicted`; False if there is not enough."""
         if size <= self._room:
             self._room -= size
             return True
@@ -161,7 +161,7 @@ class Spool:
     # Reading
 
     def waiting(self) -> list[SpoolFile]:
-        """Return the files that wait, the oldest first; not those of other versions.
+        """Return the waiting files, oldest first, without those of other versions.
 
         Raises:
             SpoolError: the directory cannot be read.
@@ -171,31 +171,31 @@ class Spool:
         return sorted(file for file in files if file is not None)
 
     def set_aside(self) -> list[SpoolFile]:
-        """Return the files that were set aside; raises as `waiting`."""
+        """Return the files that were set aside. Raises like `waiting`."""
         with _explained("read"):
             files = [parse_name(entry.name) for entry in self._scan(SET_ASIDE)]
         return sorted(file for file in files if file is not None)
 
     def foreign(self) -> list[str]:
-        """Return the names of all other files there, which are left alone; raises as `waiting`."""
+        """Return the names of all other files, which are left alone. Raises like `waiting`."""
         with _explained("read"):
             return sorted(entry.name for entry in self._scan() if parse_name(entry.name) is None)
 
     def size(self) -> int:
-        """Return the bytes that all files take on the disk; raises as `waiting`."""
+        """Return the size of all files on disk, in bytes. Raises like `waiting`."""
         with _explained("read"):
             return sum(_on_disk(entry.size) for entry in self._scan()) + self._size_set_aside()
 
     @contextlib.contextmanager
     def hold(self, file: SpoolFile, folder: str = "") -> Iterator[HeldFile | None]:
-        """Lock a file; None where another one has it, or it is gone.
+        """Lock a file; None if it is locked or gone.
 
         Args:
-            file: one of `waiting`.
-            folder: `SET_ASIDE` for one of `set_aside`.
+            file: a file from `waiting`.
+            folder: `SET_ASIDE` for a file from `set_aside`.
 
         Raises:
-            SpoolError: it cannot be opened.
+            SpoolError: the file cannot be opened.
         """
         path = self._path_of(folder, file.name)
         try:
@@ -213,7 +213,7 @@ class Spool:
 
     def _is_free(self, descriptor: int, path: str, file: SpoolFile) -> bool:
         is_locked = self._system.lock(descriptor)
-        if is_locked is None and file.is_partial:  # it may be written just now
+        if is_locked is None and file.is_partial:  # it may be being written
             return False
         return is_locked is not False and self._system.is_same(descriptor, path)
 
@@ -228,7 +228,7 @@ class Spool:
 
 
 class HeldFile:
-    """A file that nobody else reads or removes meanwhile. All methods raise `SpoolError`."""
+    """A locked file. All methods raise `SpoolError`."""
 
     def __init__(self, file: SpoolFile, path: str, descriptor: int, spool: Spool) -> None:
         self.file = file
@@ -238,17 +238,17 @@ class HeldFile:
         self._system = spool._system
 
     def read(self) -> Contents:
-        """Return what is intact."""
+        """Return the intact entries."""
         with _explained("read"):
             return split_frames(self._system.read(self._descriptor))
 
     def remove(self) -> None:
-        """Remove it: its entries are stored, or counted as lost."""
+        """Remove the file."""
         with _explained("removed"), contextlib.suppress(FileNotFoundError):
             self._system.remove(self._path)
 
     def set_aside(self) -> None:
-        """Move it to where it is not sent from; one that is there stays."""
+        """Move the file to the folder of files that are not sent."""
         folder = os.path.join(self._spool.path, SET_ASIDE)
         target = os.path.join(folder, self.file.name)
         with _explained("set aside"):
@@ -256,8 +256,8 @@ class HeldFile:
             self._system.rename(self._path, target)
 
     def replace(self, entries: Sequence[bytes]) -> None:
-        """Put other entries in the place of those that are there, as many."""
-        # Should this process die, what is left promises nothing that the old file does not have.
+        """Replace all entries with as many others, atomically."""
+        # If this process dies, the remaining file promises no entries beside those of the old file.
         name = make_name(self.file.kind, 0, 0)
         with _explained("written"):
             self._spool._write_file(name, join_frames(entries), self._path)
@@ -282,7 +282,7 @@ def _reason(error: Exception) -> str:
 
 
 def _is_new(entry: Entry) -> bool:
-    """Tell whether a file may have been created and not be locked yet: there is nothing in it."""
+    """Return whether a file may have been created but not locked yet: it is empty."""
     file = parse_name(entry.name)
     if file is None or not file.is_partial or entry.size:
         return False

@@ -1,6 +1,6 @@
-"""The content of a file: a header, then each entry with its length and a checksum.
+"""The content of a file: a header, then entries, each with a mark, its length and a checksum.
 
-An entry that is damaged costs no other: the next one is found by its mark.
+A damaged entry costs no other: the next one is found by its mark.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Contents", "join_frames", "split_frames"]
 
 HEADER = b"flask-tracking spool\n"
 MARK = b"\xf5FTs"
-"""Stands before each entry. It is invalid in UTF-8, so that text does not contain it."""
+"""Precedes each entry. It is invalid in UTF-8, so text does not contain it."""
 _SIZES = struct.Struct("<II")
 """The length of an entry, and the CRC-32 of that length and the entry."""
 _LENGTH = struct.Struct("<I")
@@ -22,12 +22,12 @@ PREFIX_BYTES = len(MARK) + _SIZES.size
 
 
 class Contents(NamedTuple):
-    """What was read of a file."""
+    """The readable content of a file."""
 
     entries: list[bytes]
-    """Those whose checksum is right."""
+    """The entries with a correct checksum."""
     is_whole: bool
-    """False where something else stands in the file, or a part of it is missing."""
+    """False if anything in the file is damaged or foreign."""
 
 
 def join_frames(entries: Iterable[bytes]) -> bytes:
@@ -39,7 +39,7 @@ def join_frames(entries: Iterable[bytes]) -> bytes:
 
 
 def split_frames(data: bytes) -> Contents:
-    """Return the entries of a file that are as they were written."""
+    """Return the intact entries of a file."""
     entries: list[bytes] = []
     is_whole = data.startswith(HEADER)
     at = len(HEADER) if is_whole else 0

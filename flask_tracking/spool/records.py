@@ -15,7 +15,7 @@ __all__ = ["decode_record", "encode_record", "split_by_kind"]
 
 
 def encode_record(record: Record) -> bytes | None:
-    """Return the entry of `record`; with notes of what BSON cannot hold, None where nothing helps."""
+    """Return `record` as an entry, with notes about replaced values; None if it cannot be encoded."""
     document = to_dict(record)
     try:
         return bson.encode(document, codec_options=CODEC)
@@ -25,7 +25,7 @@ def encode_record(record: Record) -> bytes | None:
 
 
 def decode_record(entry: bytes) -> Record | None:
-    """Return the record of `entry`; None where it is none."""
+    """Return the record in `entry`; None if it is not a record."""
     try:
         return from_dict(bson.decode(entry, codec_options=ANY_YEAR))
     except (*UNENCODABLE, AttributeError):
@@ -33,7 +33,7 @@ def decode_record(entry: bytes) -> Record | None:
 
 
 def split_by_kind(records: Sequence[Record]) -> Iterator[tuple[Kind, list[Record]]]:
-    """Yield the records of each kind, the kept ones first; none where there are none of a kind."""
+    """Yield each kind with its records, kept ones first; kinds without records are left out."""
     for kind, is_kept in ((Kind.KEPT, True), (Kind.ROUTINE, False)):
         found = [record for record in records if record.kept is is_kept]
         if found:

@@ -1,4 +1,4 @@
-"""The system calls of the spool, in one place: tests let each of them fail, or kill there."""
+"""The system calls of the spool, in one place, so that tests can make each of them fail."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Entry(NamedTuple):
 
 
 class System:
-    """What the spool asks of the operating system. All methods raise OSError."""
+    """The system calls of the spool. All methods raise OSError."""
 
     def make_directory(self, path: str) -> None:
-        """Make a directory that only this user may enter, and those above it; it may be there."""
+        """Create a directory, and missing ones above it, that only this user may enter."""
         try:
             os.mkdir(path, DIRECTORY_MODE)
         except FileExistsError:
@@ -56,7 +56,7 @@ class System:
         """Lock a file until all its descriptors are closed.
 
         Returns:
-            False when another one has it locked; None where files cannot be locked.
+            False if it is locked already; None if files cannot be locked here.
         """
         if _fcntl is None:
             return None
@@ -69,7 +69,7 @@ class System:
         return True
 
     def unlock(self, descriptor: int) -> None:
-        """Unlock a file, also where a process that was forked meanwhile has it open."""
+        """Unlock a file, even if a process that was forked meanwhile still has it open."""
         if _fcntl is not None:
             with contextlib.suppress(OSError):
                 _fcntl.flock(descriptor, _fcntl.LOCK_UN)
@@ -85,7 +85,7 @@ class System:
         os.fsync(descriptor)
 
     def sync_directory(self, path: str) -> None:
-        """Wait until a directory is on the disk, where the system can do that."""
+        """Wait until a directory is on the disk, if the system supports it."""
         with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY)
             try:
@@ -100,7 +100,7 @@ class System:
             return file.read()
 
     def is_same(self, descriptor: int, path: str) -> bool:
-        """Tell whether the file that is open still has this path."""
+        """Return whether the open file still has this path."""
         try:
             return os.path.samestat(os.fstat(descriptor), os.stat(path))
         except FileNotFoundError:
@@ -111,7 +111,7 @@ class System:
         os.close(descriptor)
 
     def rename(self, source: str, target: str) -> None:
-        """Rename a file; one that has the new name already is replaced."""
+        """Rename a file, and replace the one that has the new name."""
         os.replace(source, target)
 
     def remove(self, path: str) -> None:
@@ -119,7 +119,7 @@ class System:
         os.unlink(path)
 
     def scan(self, path: str) -> Iterator[Entry]:
-        """Yield the files of a directory; none where there is no directory."""
+        """Yield the files of a directory; none if it does not exist."""
         try:
             entries = list(os.scandir(path))
         except FileNotFoundError:

@@ -43,6 +43,7 @@ LATER = 10**7
 """The number of the first request that comes when all is well again."""
 SMALL_QUEUE = 40
 """What waits in memory without a spool: an outage is to cost some of it."""
+FEW_ANSWERS = 60
 PATIENCE_S = 60.0
 """How long to wait until all is stored."""
 
@@ -146,14 +147,17 @@ def go_on(
     with gunicorn("tests.chaos.app:app", *options, env=environ) as url:
         site = Site(server, int(pid_file.read_text()), seed)
         with Clients(url, CLIENTS, PAUSE_S) as clients:
-            break_things(site, faults, seconds)
+            break_things(site, faults, seconds, clients.answers)
         with Clients(url, 1, PAUSE_S, first=LATER):  # a worker begins with its first request
             wait_until_stored(site.server, clients.answers, folder / "spool")
     return clients, site.events
 
 
-def break_things(site: Site, faults: Sequence[Fault], seconds: float) -> None:
-    """Let all faults happen again and again, in random order."""
+def break_things(
+    site: Site, faults: Sequence[Fault], seconds: float, answers: Sequence[Answer]
+) -> None:
+    """Let all faults happen again and again, in random order, each when clients have got answers."""
+    wait_for_answers(answers)
     ends_at = time.monotonic() + seconds
     waiting: list[Fault] = []
     while time.monotonic() < ends_at:
@@ -163,6 +167,14 @@ def break_things(site: Site, faults: Sequence[Fault], seconds: float) -> None:
         print(f" {fault.__name__.replace('_', ' ')},", end="", flush=True)
         fault(site)
         time.sleep(site.draw_pause(0.2, 1.5))
+        wait_for_answers(answers)
+
+
+def wait_for_answers(answers: Sequence[Answer]) -> None:
+    """Return when a few more answers have come: new workers need a while on a busy machine."""
+    wanted, ends_at = len(answers) + FEW_ANSWERS, time.monotonic() + PATIENCE_S
+    while len(answers) < wanted and time.monotonic() < ends_at:
+        time.sleep(0.05)
 
 
 def wait_until_stored(server: MongoServer | None, answers: Sequence[Answer], spool: Path) -> None:

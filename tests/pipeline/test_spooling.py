@@ -520,6 +520,8 @@ SHUTDOWN = """
     from flask_tracking import MemoryExporter, Tracking
 
     class Slow(MemoryExporter):
+        outlives_process = True
+
         def _store(self, records):
             time.sleep(len(records) / {rate})
             return super()._store(records)

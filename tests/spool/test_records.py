@@ -38,10 +38,10 @@ FULL = dataclasses.replace(
 FIELDS_OF_VERSIONS = {
     1: "id kind name date_created method scheme host path query_params target http_version ip user "
     "user_id user_repr user_agent request_headers request_body request_body_size request_body_note "
-    "status_code response_headers response_body response_body_size response_body_note execution_time "
-    "time_to_first_byte outcome endpoint url_rule blueprint view_args exception trace_id span_id "
-    "parent_span_id request_id hostname process app version custom_data children kept kept_reason "
-    "dropped_before notes redacted redaction_version"
+    "status_code response_headers response_body response_body_size response_body_note "
+    "execution_time time_to_first_byte outcome endpoint url_rule blueprint view_args exception "
+    "trace_id span_id parent_span_id request_id replay_of hostname process app version custom_data "
+    "children kept kept_reason dropped_before notes redacted redaction_version"
 }
 """By the version of the files what a record has. A published version does not change any more: who adds
 a field raises `VERSION`, so that an older package leaves alone what it would store without it."""
