@@ -30,6 +30,8 @@ class FaultySystem(System):
         self.disk = disk or Disk()
         self.calls_left: int | None = None
         """After so many calls the process is killed; None lets it live."""
+        self.meanwhile: tuple[int, Callable[[], object]] | None = None
+        """After how many calls what is done by another process, once."""
         self.errors: dict[str, OSError] = {}
         """By the name of a call what it fails with."""
         self.calls: list[str] = []
@@ -40,6 +42,7 @@ class FaultySystem(System):
         if self._is_dead:
             raise Killed
         self.calls.append(name)
+        self._let_others_run()
         if self.calls_left is not None:
             self.calls_left -= 1
             if self.calls_left < 0:
@@ -47,6 +50,14 @@ class FaultySystem(System):
                 raise Killed
         if name in self.errors:
             raise self.errors[name]
+
+    def _let_others_run(self) -> None:
+        if self.meanwhile is None:
+            return
+        calls_left, act = self.meanwhile
+        self.meanwhile = (calls_left - 1, act) if calls_left else None
+        if not calls_left:
+            act()
 
     def kill(self) -> None:
         """Do what the kernel does for a process that was killed: close its files."""
@@ -134,6 +145,3 @@ def list_contents(path: Any) -> dict[str, bytes]:
             with open(whole, "rb") as file:
                 found[os.path.relpath(whole, path)] = file.read()
     return found
-
-
-Step = Callable[[], object]

@@ -124,6 +124,9 @@ class Run:
         process = self.processes[at]
         if self.random.random() < 0.3:
             process.system.calls_left = self.random.randrange(14)
+        if self.random.random() < 0.3:
+            other = self.processes[1 - at]
+            process.system.meanwhile = self.random.randrange(14), lambda: self._act_meanwhile(other)
         before = self._waiting()
         try:
             step(process)
@@ -134,7 +137,10 @@ class Run:
             self.counted += process.lost()
             self.processes[at] = self._start()
         else:
-            process.system.calls_left = None
+            process.system.calls_left = process.system.meanwhile = None
+
+    def _act_meanwhile(self, other: Process) -> None:
+        self.random.choice([self.send, self.write])(other)
 
     def _waiting(self) -> dict[str, int]:
         """Return how many entries each file promises."""

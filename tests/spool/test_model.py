@@ -8,7 +8,7 @@ import pytest
 
 from .model import run_sequence
 
-SEQUENCES = 150
+SEQUENCES = 100
 
 
 @pytest.mark.usefixtures("untraced")
