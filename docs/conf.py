@@ -44,6 +44,7 @@ nitpick_ignore_regex = [
     ("py:class", r"flask_tracking\.exporters\.mongo\.collection\..*"),  # said by `init`
     ("py:class", r"flask_tracking\.extension\.T"),  # stands for whatever is decorated
     ("py:class", r"flask_tracking\.testing\.recorded\.A"),  # the requests that an assertion is about
+    ("py:class", r"flask_tracking\.queries\.statistics\.V"),  # stands for what is asked for
 ]
 
 html_theme = "furo"
