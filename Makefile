@@ -117,6 +117,12 @@ bench: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/commands.py
 	@echo "The pytest plugin (a minute) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/plugin.py
+	@echo "Storing beside a bare insert_many, and what each index costs (three minutes) ..."
+	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.export
+	@echo "Queries among 250,000 records (five minutes) ..."
+	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.read
+	@echo "One to eight processes that store (a minute) ..."
+	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.scale
 	@echo "Memory, forks and ends of processes (four minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/memory.py
 	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.outage

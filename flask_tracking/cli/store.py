@@ -18,7 +18,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from ..errors import TrackingError
-from ..exporters.store import find_store
+from ..exporters.store import Store, find_store
 from ..runtime.text import visible
 from .common import get_exporter, reports_errors, show_problems
 
@@ -34,9 +34,14 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (sig
 
 
 @click.command()
+@click.option(
+    "--shard-key",
+    type=click.Choice(["hashed"]),
+    help="Distribute the records over the shards of a cluster, by the hash of their ids.",
+)
 @with_appcontext
 @reports_errors
-def init() -> None:
+def init(shard_key: str | None) -> None:
     """Create the collections and their indexes, and report problems.
 
     Existing ones are used as they are.
@@ -52,8 +57,22 @@ def init() -> None:
         click.echo(f"{visible(place.name)}: {'created' if place.was_created else 'exists already'}")
         for fact in place.facts:
             click.echo(f"  {visible(fact)}")
+    if shard_key and store is not None:
+        _show_sharding(store)
     if store is not None:
         show_problems(store.check())
+
+
+def _show_sharding(store: Store) -> None:
+    sharded = store.shard()
+    if sharded is None:
+        raise TrackingError(f"{type(store).__name__} has no shards.")
+    if sharded.is_done:
+        click.echo(f"{visible(sharded.name)}: sharded by the hashed _id")
+        return
+    click.echo("This is not a sharded cluster. In mongosh, on one, the same is done by:")
+    for command in sharded.commands:
+        click.echo(f"  {visible(command)}")
 
 
 @click.command()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-__all__ = ["Rebuilt", "Resized", "Usage"]
+__all__ = ["Rebuilt", "Resized", "Sharded", "Usage"]
 
 DAY_S = 86_400
 LEAST_SPAN_S = 600
@@ -73,6 +73,16 @@ class Resized(NamedTuple):
     """False where the bounds are not the wanted ones."""
     refusal: str = ""
     """Why the store refuses it, in its words; empty where it does not say."""
+
+
+class Sharded(NamedTuple):
+    """Whether the records are distributed over shards, and what distributes them."""
+
+    name: str
+    commands: tuple[str, ...]
+    """For the store's own shell."""
+    is_done: bool
+    """False where the store has no shards."""
 
 
 class Rebuilt(NamedTuple):

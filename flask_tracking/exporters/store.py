@@ -20,7 +20,7 @@ from ..record import Record
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import clean_text
 from .base import Exporter
-from .retention import Rebuilt, Resized, Usage
+from .retention import Rebuilt, Resized, Sharded, Usage
 from .rollup_table import RollupTable
 
 __all__ = [
@@ -165,6 +165,18 @@ class Store(Exporter):
             NoDatabaseError: no database is configured.
         """
         return ()
+
+    def shard(self) -> Sharded | None:
+        """Distribute the records over shards, by a key that spreads writes evenly.
+
+        Returns:
+            Whether that is done, and the commands for it; None where this store knows no shards.
+
+        Raises:
+            TrackingError: the settings ask for a kind of storage that cannot be distributed.
+            ExportError: the store cannot be reached, or refuses.
+        """
+        return None
 
     def resize(self, max_bytes: int | None = None, *, is_kept: bool = False) -> Resized | None:
         """Give a place another bound, as long as that takes no copy of its records.

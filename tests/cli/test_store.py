@@ -103,6 +103,28 @@ def test_init_of_ttl(app: Flask, database_uri: str) -> None:
     tracking.close(5)
 
 
+def test_init_with_a_shard_key(
+    app: Flask, database_uri: str, database: Database[Document], memory: MemoryExporter
+) -> None:
+    """Without a cluster the commands for one are printed; a store without shards says so."""
+    app.config.update(TRACKING_MONGODB_URI=database_uri, TRACKING_RETENTION="ttl")
+    tracking = Tracking(app)
+    invoke = app.test_cli_runner().invoke
+    lines = invoke(args=["tracking", "init", "--shard-key", "hashed"]).output.splitlines()
+    name = database.name
+    assert lines[-4:] == [
+        "This is not a sharded cluster. In mongosh, on one, the same is done by:",
+        f"  sh.enableSharding('{name}')",
+        f"  db.getSiblingDB('{name}').getCollection('tracking').createIndex({{_id: 'hashed'}})",
+        f"  sh.shardCollection('{name}.tracking', {{_id: 'hashed'}})",
+    ]
+    tracking.close(5)
+    other = Flask("other")
+    Tracking(other, exporter=memory)
+    result = other.test_cli_runner().invoke(args=["tracking", "init", "--shard-key", "hashed"])
+    assert "MemoryExporter has no shards." in result.stderr
+
+
 def test_init_of_a_store_without_collections(app: Flask, memory: MemoryExporter) -> None:
     """A store that needs no preparation says so."""
     Tracking(app, exporter=memory)

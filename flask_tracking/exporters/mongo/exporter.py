@@ -8,7 +8,7 @@ from collections.abc import Collection as Names
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bson import ObjectId
-from pymongo import WriteConcern
+from pymongo import ReadPreference, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import (
     ConnectionFailure,
@@ -28,7 +28,7 @@ from ...runtime.guard import call_foreign, warn_rarely
 from ...runtime.lifecycle import watch_forks
 from ...storable import CODEC, MAX_DOCUMENT_BYTES
 from ..base import CLOSE_S
-from ..retention import Rebuilt, Resized, Usage
+from ..retention import Rebuilt, Resized, Sharded, Usage
 from ..store import Found, Problem, Revise, Rewritten, Store, Tail
 from ..stub import make_stub, warn_of_stub
 from . import overrides
@@ -238,6 +238,17 @@ class MongoExporter(Store):
         kept = [settings.kept_collection] if settings.kept_size_bytes else []
         return [settings.collection, *kept]
 
+    def shard(self) -> Sharded | None:
+        """Shard the collection of all records by the hashed ``_id``; kept ones stay on one shard."""
+        from .sharding import shard
+
+        if self._settings.retention != "ttl":
+            raise TrackingError(
+                "A capped collection cannot be sharded. Set TRACKING_RETENTION='ttl'; for an existing "
+                "collection run `flask tracking migrate --to ttl`."
+            )
+        return self._call(shard, self._settings.collection)
+
     def resize(self, max_bytes: int | None = None, *, is_kept: bool = False) -> Resized | None:
         """Give a capped collection another size, and read it back."""
         from .resizing import resize
@@ -321,7 +332,9 @@ class MongoExporter(Store):
     def _keep(self, record_id: ObjectId, reason: str) -> bool:
         kept = self._open_kept()
         try:
-            return copy_to_kept(for_reading(self.collection()), kept, record_id, reason)
+            # A secondary may not have the record yet.
+            primary = self.collection().with_options(read_preference=ReadPreference.PRIMARY)
+            return copy_to_kept(for_reading(primary), kept, record_id, reason)
         except PyMongoError as error:
             raise self._explain(error) from None
 
@@ -338,7 +351,9 @@ class MongoExporter(Store):
             raise TrackingError("TRACKING_KEPT_SIZE is 0, so records cannot be kept.")
         if not self._is_prepared:
             self.open()  # otherwise an insert would create a collection that is not capped
-        return self.kept_collection().with_options(CODEC, write_concern=WriteConcern(j=True))
+        return self.kept_collection().with_options(
+            CODEC, ReadPreference.PRIMARY, write_concern=WriteConcern(j=True)
+        )
 
     # Overrides
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pymongo
-from pymongo import MongoClient, UpdateOne, WriteConcern
+from pymongo import MongoClient, ReadPreference, UpdateOne, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, OperationFailure
 
@@ -50,7 +50,9 @@ class Rewriting:
         """Store the arguments, which are those of `Store.rewrite`."""
         client: object = collection.database.client
         self._is_stand_in = not isinstance(client, MongoClient)
-        self._collection = for_reading(collection).with_options(write_concern=WriteConcern(j=True))
+        self._collection = for_reading(collection).with_options(
+            read_preference=ReadPreference.PRIMARY, write_concern=WriteConcern(j=True)
+        )
         self._revise = revise
         self._version = version
         self._is_dry_run = is_dry_run
