@@ -12,10 +12,11 @@ from flask.cli import with_appcontext
 
 from ..config.settings import check_setting
 from ..errors import TrackingError
-from ..exporters.retention import Rebuilt, Resized, Usage
+from ..exporters.retention import DAY_S, Rebuilt, Resized, Usage
+from ..exporters.store import Store
 from ..runtime.text import visible
 from .columns import Column, render_columns
-from .common import get_store, reports_errors
+from .common import get_current, get_store, reports_errors
 from .sizes import format_size, parse_size
 
 INTERRUPTED = 130
@@ -106,7 +107,7 @@ def _describe_future(usage: Usage, now: datetime) -> Iterator[str]:
     rate = usage.records_per_day(now)
     days = usage.days_at(usage.max_bytes, now)
     if usage.ttl_s is not None:
-        ttl_days = usage.ttl_s / 86_400
+        ttl_days = usage.ttl_s / DAY_S
         room = format_size(rate * ttl_days * usage.record_bytes) if rate and usage.record_bytes else ""
         takes = f", which takes about {room} at this rate" if room else ""
         yield f"  Records expire after {_format_days(ttl_days)}{takes}."
@@ -164,7 +165,9 @@ def resize(size: str | None, is_kept: bool, rebuild: bool, yes: bool) -> None:
         )
     store = get_store()
     if not yes:
-        _ask(store.measure()[is_kept : is_kept + 1], max_bytes)
+        settings = get_current().settings
+        own_bytes = settings.kept_size_bytes if is_kept else settings.table_size_bytes
+        _ask_for_room(_find_usage(store, is_kept), own_bytes if max_bytes is None else max_bytes)
     resized = store.resize(max_bytes, is_kept=is_kept)
     if resized is None:
         raise TrackingError(f"{type(store).__name__} has no size in bytes.")
@@ -175,15 +178,34 @@ def resize(size: str | None, is_kept: bool, rebuild: bool, yes: bool) -> None:
     _report(resized, key, size is not None)
 
 
-def _ask(usages: Sequence[Usage], max_bytes: int | None) -> None:
-    for usage in usages:
-        if max_bytes is not None and (usage.stored_bytes or 0) > max_bytes:
-            excess = 1 - max_bytes / (usage.stored_bytes or 1)
-            question = (
-                f"{visible(usage.name)} holds {format_size(usage.stored_bytes or 0)}. "
-                f"The oldest {excess:.0%} of its records will be dropped. Go on?"
-            )
-            click.confirm(question, abort=True)
+def _find_usage(store: Store, is_kept: bool) -> Usage | None:
+    usages = store.measure()
+    return usages[is_kept] if len(usages) > is_kept else None
+
+
+def _ask_for_room(usage: Usage | None, max_bytes: int) -> None:
+    stored = 0 if usage is None else usage.stored_bytes or 0
+    if usage is not None and stored > max_bytes:
+        excess = 1 - max_bytes / stored
+        click.confirm(
+            f"{visible(usage.name)} holds {format_size(stored)}. "
+            f"The oldest {excess:.0%} of its records will be dropped. Go on?",
+            abort=True,
+        )
+
+
+def _ask_for_age(usage: Usage | None, ttl_s: int) -> None:
+    oldest = None if usage is None else usage.oldest
+    if usage is None or oldest is None or usage.ttl_s is not None:
+        return
+    age_days = (datetime.now(timezone.utc) - oldest).total_seconds() / DAY_S
+    ttl_days = ttl_s / DAY_S
+    if age_days > ttl_days:
+        click.confirm(
+            f"The oldest record of {visible(usage.name)} is {_format_days(age_days)} old. "
+            f"Records older than TRACKING_TTL_S, {_format_days(ttl_days)}, will be deleted. Go on?",
+            abort=True,
+        )
 
 
 def _report(resized: Resized, key: str, is_given: bool) -> None:
@@ -208,15 +230,22 @@ def _report(resized: Resized, key: str, is_given: bool) -> None:
 
 @click.command()
 @click.option("--to", "retention", required=True, type=click.Choice(["capped", "ttl"]))
+@click.option("--yes", is_flag=True, help="Do not ask before records are dropped.")
 @with_appcontext
 @reports_errors
-def migrate(retention: str) -> None:
+def migrate(retention: str, yes: bool) -> None:
     """Convert the collection: records expire, or are overwritten.
 
     Set TRACKING_RETENTION and restart the app first. Safe to interrupt and repeat; until it is done
     some records cannot be found.
     """
-    store = get_store()
+    store, settings = get_store(), get_current().settings
+    if not yes:
+        usage = _find_usage(store, is_kept=False)
+        if retention == "ttl":
+            _ask_for_age(usage, settings.ttl_s)
+        elif usage is not None and usage.max_bytes is None:
+            _ask_for_room(usage, settings.table_size_bytes)
     if not _rebuild(store.rebuild(retention)):
         click.echo(f"Nothing to do: the records are stored as {retention} requires.")
         return

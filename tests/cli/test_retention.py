@@ -309,3 +309,55 @@ def test_migrate_that_leaves_records(
     assert result.exit_code == 1
     assert result.stdout.splitlines()[-2:] == ["6 records were copied.", "2 of the oldest had no room."]
     assert "1 records were refused and are still in tracking_rebuild_…." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("retention", "usage", "question"),
+    [
+        ("ttl", FULL, "The oldest record of tracking is 10 days old."),
+        (
+            "capped",
+            Usage(name="tracking", records=9, stored_bytes=209_715_200, ttl_s=60, oldest=NOW),
+            "tracking holds 210 MB. The oldest 50% of its records will be dropped. Go on?",
+        ),
+    ],
+)
+def test_migrate_asks_before_records_are_dropped(
+    app: Flask,
+    invoke: Invoke,
+    memory: MemoryExporter,
+    monkeypatch: pytest.MonkeyPatch,
+    retention: str,
+    usage: Usage,
+    question: str,
+) -> None:
+    """Records that are too old, or have no room, are asked about, unless that is answered by --yes."""
+    rebuilt: list[str] = []
+
+    def rebuild(retention: str) -> Iterator[Rebuilt]:
+        rebuilt.append(retention)
+        return iter(())
+
+    monkeypatch.setattr(memory, "measure", lambda: [usage])
+    monkeypatch.setattr(memory, "rebuild", rebuild)
+    Tracking(app, exporter=memory)
+    result = invoke("migrate", "--to", retention)
+    assert (result.exit_code, rebuilt) == (1, [])
+    assert question in result.output
+    assert invoke("migrate", "--to", retention, "--yes").exit_code == 0
+    assert rebuilt == [retention]
+
+
+@pytest.mark.parametrize("retention", ["ttl", "capped"])
+def test_migrate_does_not_ask_in_vain(
+    app: Flask,
+    invoke: Invoke,
+    memory: MemoryExporter,
+    monkeypatch: pytest.MonkeyPatch,
+    retention: str,
+) -> None:
+    """Nothing is asked where nothing would be dropped."""
+    young = Usage(name="tracking", records=9, stored_bytes=900, oldest=NOW)
+    monkeypatch.setattr(memory, "measure", lambda: [young])
+    Tracking(app, exporter=memory)
+    assert invoke("migrate", "--to", retention).output.startswith("Nothing to do")

@@ -13,11 +13,12 @@ import contextlib
 import importlib.util
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ except ModuleNotFoundError as error:
 Document = dict[str, Any]
 
 WORKERS = 2
+FLASK = [sys.executable, "-m", "flask", "--app", "shop.app"]
 PASSWORD = re.compile(rb"password=(?!\[redacted\])")
 SESSION = re.compile(r"session=(?!\[redacted\]|;)")
 PATIENCE_S = 8.0
@@ -85,7 +87,7 @@ def run(folder: Path, *, keep: bool) -> int:
     click.secho("flask-tracking: a tea shop and its flight recorder\n", bold=True)
     visits = plan_visits()
     with contextlib.ExitStack() as stack:
-        uri, url = start_servers(folder, stack)
+        uri, url, env = start_servers(folder, stack)
         client: MongoClient[Document] = stack.enter_context(MongoClient(uri, tz_aware=True))
         try:
             count = sum(len(visit.requests) for visit in visits)
@@ -103,14 +105,27 @@ def run(folder: Path, *, keep: bool) -> int:
         report.print_report(answers, documents)
         report.print_routes(counted)
         report.print_verdict(differences)
+        is_healthy = ask_doctor(env)
         report.print_commands(documents, uri if keep else None)
         if keep:
             keep_running(url, folder)
-    return 1 if differences else 0
+    return 0 if is_healthy and not differences else 1
 
 
-def start_servers(folder: Path, stack: contextlib.ExitStack) -> tuple[str, str]:
-    """Start the database and the shop, to be stopped with `stack`; return their URI and URL."""
+def ask_doctor(env: Mapping[str, str]) -> bool:
+    """Print what ``flask tracking doctor`` says of the shop; tell whether it found no error."""
+    report.heading("What flask tracking doctor says")
+    command = [*FLASK, "tracking", "doctor"]
+    done = subprocess.run(
+        command, cwd=EXAMPLES, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    for line in done.stdout.splitlines():
+        click.echo(report.fit(f"  {line}", report.width()).rstrip())
+    return done.returncode == 0
+
+
+def start_servers(folder: Path, stack: contextlib.ExitStack) -> tuple[str, str, dict[str, str]]:
+    """Start the database and the shop, to be stopped with `stack`; return URI, URL and environment."""
     database_port, shop_port = servers.free_ports(2)
     uri = f"mongodb://127.0.0.1:{database_port}/tracking"
     url = f"http://127.0.0.1:{shop_port}"
@@ -121,7 +136,6 @@ def start_servers(folder: Path, stack: contextlib.ExitStack) -> tuple[str, str]:
         "SHOP_INSTANCE_PATH": str(folder / "instance"),
         "XDG_RUNTIME_DIR": str(folder),  # where gunicorn puts its control socket
     }
-    flask = [sys.executable, "-m", "flask", "--app", "shop.app"]
     gunicorn = [sys.executable, "-m", "gunicorn", "--workers", str(WORKERS)]
     with (
         step(f"Starting the database: flask tracking serve --port {database_port}"),
@@ -129,7 +143,7 @@ def start_servers(folder: Path, stack: contextlib.ExitStack) -> tuple[str, str]:
     ):
         stack.enter_context(
             servers.running(
-                [*flask, "tracking", "serve", "--port", str(database_port)],
+                [*FLASK, "tracking", "serve", "--port", str(database_port)],
                 cwd=EXAMPLES,
                 env=env,
                 log=folder / "database.log",
@@ -146,7 +160,7 @@ def start_servers(folder: Path, stack: contextlib.ExitStack) -> tuple[str, str]:
                 is_up=lambda: servers.is_shop_up(url),
             )
         )
-    return uri, url
+    return uri, url, env
 
 
 @contextlib.contextmanager
