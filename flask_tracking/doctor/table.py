@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from ..errors import ExportError, NoDatabaseError, TrackingError
 from ..exporters.store import Problem
 from .process import check_capture, check_settings, check_speed, check_threads
-from .records import check_proxy, check_records, check_secrets
+from .records import check_drops, check_proxy, check_records, check_secrets
 from .storage import check_spool, check_store
 from .subject import Findings, Subject
 
@@ -31,6 +31,7 @@ CHECKS: Sequence[Check] = (
     Check("capture", check_capture),
     Check("threads", check_threads, reads_store=True),
     Check("records", check_records, reads_store=True),
+    Check("drops", check_drops, reads_store=True),
     Check("proxy", check_proxy, reads_store=True),
     Check("secrets", check_secrets, reads_store=True),
     Check("speed", check_speed),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from importlib import metadata
@@ -21,10 +22,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from flask_tracking import ExportError, MemoryExporter, Record, Tracking
 from flask_tracking.doctor import CHECKS, Check, Checked, Subject, examine
 from flask_tracking.doctor.process import check_capture, check_settings, check_speed, check_threads
-from flask_tracking.doctor.records import check_proxy, check_records, check_secrets
+from flask_tracking.doctor.records import check_drops, check_proxy, check_records, check_secrets
 from flask_tracking.doctor.storage import check_spool
 from flask_tracking.doctor.subject import Findings
+from flask_tracking.exporters.rollup_table import align
 from flask_tracking.exporters.store import Problem
+from flask_tracking.rollups.rollup import Rollup
 from flask_tracking.spool import SET_ASIDE, Kind, encode_record, open_spool
 
 from ..captures import make_record
@@ -91,7 +94,7 @@ def test_store_that_does_not_answer(
     assert checked["store"].level == "error"
     assert whats(list(checked["store"].problems)) == ["MongoDB at a:1 cannot be reached"]
     assert {name for name, one in checked.items() if one.is_skipped} == {
-        "threads", "records", "proxy", "secrets"
+        "threads", "records", "drops", "proxy", "secrets"
     }  # fmt: skip
     assert checked["settings"].level == "ok"
 
@@ -325,11 +328,35 @@ def test_age_of_the_newest_record(memory: MemoryExporter, ask: Ask, age_s: float
     assert ask(check_records) == [f"the newest record is {said} old"]
 
 
+def make_rollup(source: str, start: datetime, **dropped: int) -> Rollup:
+    """Make what a process counted in a minute."""
+    return Rollup(width_s=60, start=start, source=source, dropped=Counter(dropped))
+
+
 def test_dropped_records(memory: MemoryExporter, ask: Ask) -> None:
-    """What processes dropped is told for each of them."""
+    """What processes lost is told for each of them, with the reasons."""
+    assert memory.rollups is not None
+    minute = align(datetime.now(timezone.utc), 60)
+    memory.rollups.store(
+        [
+            make_rollup("web1:7:a", minute - timedelta(minutes=90), queue_full=1000),
+            make_rollup("web1:7:a", minute, queue_full=5, shutdown=2),
+            make_rollup("web2:8:b", minute),
+        ]
+    )
+    assert whats(ask(check_drops)) == [
+        "The process web1:7:a lost 1,007 records in the last 3 hours: 1,005 queue_full, 2 shutdown"
+    ]
+
+
+def test_dropped_records_without_rollups(
+    memory: MemoryExporter, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing is counted the gaps before stored records tell."""
+    monkeypatch.setattr(memory, "rollups", None)
     memory.export([record(process="web1:7:a", dropped_before=number) for number in (3, 0, 4)])
     memory.export([record(process="web2:8:b")])
-    assert whats(ask(check_records)) == [
+    assert whats(ask(check_drops)) == [
         "The process web1:7:a dropped 7 records before some of the last 4"
     ]
 
