@@ -2,8 +2,9 @@
 
 Both store equal documents into equal collections of one server, in turns, BSON encoding included. The
 exit status is 1 when the exporter stores less than 0.8 of what ``insert_many`` does in the same run.
-Then the indexes: what each of them costs a document, in a capped and in an ordinary collection, and
-what a document of the same size costs that has two fields.
+
+Then the whole worker: how much it stores of what its CPU allows; the rest is waiting for the server.
+Then the indexes: what each costs a document, and what one of the same size and two fields costs.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ from flask_tracking import Record, Settings
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.exporters.mongo.codec import to_document, utc_now
 from flask_tracking.exporters.mongo.collection import ensure_collections
+from flask_tracking.pipeline.batch import BatchWorker
 from flask_tracking.storable import CODEC
 from tests.benchmarks.mix import describe, make_mix, multiply
+from tests.captures import make_capture
 from tests.servers import MongoServer, mongo_server
 
 Document = dict[str, Any]
@@ -35,6 +38,7 @@ Document = dict[str, Any]
 TARGET = 0.8
 SIZE_BYTES = 2**30
 INDEX_BATCH = 500
+FLUSH_TIMEOUT_S = 120.0
 FAILURES = {"status_code": {"$gte": 500}}
 INDEXES: dict[str, tuple[Any, Document]] = {
     "date_created": ("date_created", {}),
@@ -116,6 +120,35 @@ def compare(uri: str, mix: Sequence[Record], rounds: int, records: int, batch: i
     print(f"exporter.export  {per_s:8,.0f}, {cpu_us:.0f} µs of CPU here for each")
     print(f"ratio {min(ratios):.2f}  {ratio:.2f}  {max(ratios):.2f}   target {TARGET}: {verdict}")
     return ratio >= TARGET
+
+
+def run_worker(uri: str, rounds: int, records: int) -> None:
+    """Print what the worker's thread stores a second of captures that wait, and what its CPU allows."""
+    settings = Settings(
+        mongodb_uri=f"{uri}worker",
+        table_size_bytes=SIZE_BYTES,
+        queue_records=records + 1,
+        queue_bytes=2**30,
+        rollup_days=0,
+    )
+    rates = []
+    for _ in range(rounds):
+        captures = [make_capture(response_chunks=(b"x" * 1500,)) for _ in range(records)]
+        worker = BatchWorker(settings, MongoExporter(settings))
+        worker.prepare()
+        began, cpu_began = time.perf_counter(), time.process_time()
+        for capture in captures:
+            worker.submit(capture)
+        worker.flush(FLUSH_TIMEOUT_S)
+        took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
+        if worker.stats.exported != records:
+            raise SystemExit(f"{worker.stats.exported:,} of {records:,} records were stored")
+        worker.close(FLUSH_TIMEOUT_S)
+        rates.append((records / took_s, records / cpu_s))
+    per_s, allowed = (statistics.median(column) for column in zip(*rates, strict=True))
+    ratio = statistics.median(one / other for one, other in rates)
+    print(f"\nworker           {per_s:8,.0f} records per second")
+    print(f"its CPU allows   {allowed:8,.0f}; ratio {ratio:.2f}")
 
 
 def show_indexes(server: MongoServer, mix: Sequence[Record], rounds: int, records: int) -> None:
@@ -202,6 +235,7 @@ def main() -> int:
             compare(server.uri, mix, arguments.rounds, arguments.records, batch)
             for batch in arguments.batches
         ]
+        run_worker(server.uri, arguments.rounds, arguments.records)
         show_indexes(server, mix, arguments.rounds, arguments.records)
     return 0 if all(verdicts) else 1
 
