@@ -7,7 +7,7 @@
 """
 
 from .dicts import to_dicts
-from .newest import BodySearch, find_newest, read_back, search_bodies
+from .newest import BodySearch, find_newest, read_back, read_matching, search_bodies
 from .statistics import (
     Answer,
     Group,
@@ -32,6 +32,7 @@ __all__ = [
     "percentiles",
     "rates",
     "read_back",
+    "read_matching",
     "search_bodies",
     "to_dicts",
     "top_routes",

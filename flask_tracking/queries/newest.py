@@ -10,11 +10,11 @@ from typing import Any, Literal, NamedTuple, overload
 
 from ..exporters.store import Fields, Store
 from ..filters import FIRST, Filter
-from ..filters.simplify import without_bodies
+from ..filters.simplify import searches_bodies, without_bodies
 from ..record import Record
 from ..record_summary import RecordSummary
 
-__all__ = ["BodySearch", "find_newest", "read_back", "search_bodies"]
+__all__ = ["BodySearch", "find_newest", "read_back", "read_matching", "search_bodies"]
 
 WINDOWS = tuple(timedelta(seconds=4**step) for step in range(14))
 """The ranges in which the newest records are searched: from a second to two years, then everything.
@@ -137,6 +137,20 @@ def search_bodies(
         if page and since is not None and monotonic() >= ends_at:
             return BodySearch(found, searched, since)
     return BodySearch(found[:limit], searched, None)
+
+
+def read_matching(store: Store, wanted: Filter, *, now: datetime | None = None) -> Iterator[Record]:
+    """Yield the records of a filter, the newest first, also of one that asks for bodies.
+
+    Args:
+        store: the store.
+        wanted: the filter.
+        now: the time from which to read back; the present by default.
+    """
+    in_bodies = searches_bodies(wanted.condition)
+    asked = Filter(without_bodies(wanted.condition)) if in_bodies else wanted
+    for page, _ in read_back(store, asked, now=now):
+        yield from filter(wanted.matches, page) if in_bodies else page
 
 
 def read_back(

@@ -1,0 +1,201 @@
+"""Records as files: JSON, lines of JSON, CSV and BSON. One record is in memory at a time.
+
+JSON is MongoDB's Extended JSON, and BSON what ``mongodump`` writes: ``mongoimport`` and
+``mongorestore`` read these files, too. A spreadsheet gets the columns of a list.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timezone
+from typing import IO, Any, NamedTuple
+
+import bson
+from bson import json_util
+
+from .errors import TrackingError
+from .exporters.mongo.codec import read_document, to_document
+from .record import Record
+from .record_summary import RecordSummary, summarize
+from .storable import ANY_YEAR, CODEC, MAX_DOCUMENT_BYTES, UNENCODABLE, make_storable
+
+__all__ = ["FORMATS", "READABLE", "read_records", "write_records"]
+
+Encode = Callable[[Record], bytes | None]
+Read = Callable[[IO[bytes]], Iterator[Record | None]]
+
+MAX_LINE_BYTES = 4 * MAX_DOCUMENT_BYTES
+"""JSON is longer than the document that it stands for: a body takes a third more."""
+UNREADABLE = (*UNENCODABLE, AttributeError, IndexError, KeyError, ArithmeticError)
+"""The exceptions of reading an entry that somebody else wrote."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What makes a spreadsheet compute a cell."""
+_JSON = json_util.JSONOptions(
+    json_mode=json_util.JSONMode.RELAXED,
+    tz_aware=True,
+    tzinfo=timezone.utc,
+    datetime_conversion=ANY_YEAR.datetime_conversion,
+)
+_SIZE = struct.Struct("<i")
+
+
+class Format(NamedTuple):
+    """A kind of file."""
+
+    encode: Encode
+    """Returns an entry; None for a record that cannot be encoded."""
+    read: Read | None = None
+    """Yields records, None for an entry that is none; None where files cannot be read back."""
+    begin: bytes = b""
+    between: bytes = b""
+    end: bytes = b""
+
+
+def write_records(records: Iterable[Record], file: IO[bytes], name: str) -> tuple[int, int]:
+    """Write records to a file.
+
+    Args:
+        records: the records.
+        file: a binary file.
+        name: one of `FORMATS`.
+
+    Returns:
+        The number of written records, and of those that the format cannot hold.
+    """
+    form, written, left_out = FORMATS[name], 0, 0
+    file.write(form.begin)
+    for record in records:
+        entry = form.encode(record)
+        if entry is None:
+            left_out += 1
+            continue
+        file.write(form.between + entry if written else entry)
+        written += 1
+    file.write(form.end)
+    return written, left_out
+
+
+def read_records(file: IO[bytes], name: str) -> Iterator[Record | None]:
+    """Yield the records of a file, None for an entry that is no record.
+
+    Args:
+        file: a binary file.
+        name: one of `READABLE`.
+
+    Raises:
+        TrackingError: the file has another format, or is damaged; what was read before is good.
+    """
+    read = FORMATS[name].read
+    if read is None:
+        raise TrackingError(
+            f"Files of the format {name} cannot be read. Possible: {', '.join(READABLE)}."
+        )
+    return read(file)
+
+
+def _to_document(record: Record) -> dict[str, Any] | None:
+    """Return the document of a record as it can be encoded, without a time of storing."""
+    document = to_document(record, record.date_created)
+    del document["date_stored"]
+    try:
+        bson.encode(document, codec_options=CODEC)
+    except UNENCODABLE:
+        return make_storable(document)
+    return document
+
+
+def _encode_bson(record: Record) -> bytes | None:
+    document = _to_document(record)
+    return None if document is None else bson.encode(document, codec_options=CODEC)
+
+
+def _encode_json(record: Record) -> bytes | None:
+    document = _to_document(record)
+    if document is None:
+        return None
+    # Read back as BSON first: dates and integers have the precision of the database.
+    plain = bson.decode(bson.encode(document, codec_options=CODEC), codec_options=ANY_YEAR)
+    return json_util.dumps(plain, json_options=_JSON).encode()
+
+
+def _encode_line(record: Record) -> bytes | None:
+    entry = _encode_json(record)
+    return None if entry is None else entry + b"\n"
+
+
+def _encode_row(record: Record) -> bytes:
+    return _make_row(map(_make_cell, summarize(record)))
+
+
+def _make_row(cells: Iterable[str]) -> bytes:
+    row = io.StringIO()
+    csv.writer(row).writerow(cells)
+    return row.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _make_cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    text = "" if value is None else str(value)
+    # A client may have written a formula; a number is none.
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
+
+
+def _read_bson(file: IO[bytes]) -> Iterator[Record | None]:
+    count = 0
+    while head := file.read(_SIZE.size):
+        size = _SIZE.unpack(head)[0] if len(head) == _SIZE.size else 0
+        if not _SIZE.size < size <= 2 * MAX_DOCUMENT_BYTES:
+            raise _damaged(count)
+        entry = head + file.read(size - _SIZE.size)
+        if len(entry) < size:
+            raise _damaged(count)
+        yield _read_entry(entry, _decode_bson)
+        count += 1
+
+
+def _decode_bson(entry: bytes) -> Any:
+    return bson.decode(entry, codec_options=ANY_YEAR)
+
+
+def _read_lines(file: IO[bytes]) -> Iterator[Record | None]:
+    count = 0
+    while line := file.readline(MAX_LINE_BYTES):
+        if len(line) == MAX_LINE_BYTES:
+            raise _damaged(count)
+        entry = line.strip().rstrip(b",")
+        if entry in (b"", b"[", b"]"):  # what stands around the entries of a JSON file
+            continue
+        yield _read_entry(entry, _decode_json)
+        count += 1
+
+
+def _decode_json(entry: bytes) -> Any:
+    return json_util.loads(entry.decode(), json_options=_JSON)
+
+
+def _read_entry(entry: bytes, decode: Callable[[bytes], Any]) -> Record | None:
+    try:
+        document = decode(entry)
+        return read_document(document) if isinstance(document, dict) else None
+    except UNREADABLE:
+        return None
+
+
+def _damaged(count: int) -> TrackingError:
+    return TrackingError(
+        f"The file is damaged behind its first {count:,} records, or has another format."
+    )
+
+
+FORMATS = {
+    "ndjson": Format(_encode_line, _read_lines),
+    "json": Format(_encode_json, _read_lines, b"[\n", b",\n", b"\n]\n"),
+    "csv": Format(_encode_row, begin=_make_row(RecordSummary._fields)),
+    "bson": Format(_encode_bson, _read_bson),
+}
+"""The formats by name."""
+READABLE = tuple(name for name, form in FORMATS.items() if form.read is not None)
