@@ -99,16 +99,19 @@ def _style(record: RecordSummary) -> Style:
     return {"fg": "yellow"} if (record.status_code or 0) >= 400 else PLAIN
 
 
-def render_row(record: RecordSummary, width: int | None) -> str:
+def render_row(record: RecordSummary, width: int | None, zone: tzinfo | None = timezone.utc) -> str:
     """Return the line of one record, for a list that goes on; its columns do not depend on others.
 
     Args:
         record: the record.
         width: the width of the terminal in cells; None for no limit.
+        zone: the zone of the time; None for that of this machine.
     """
+    arrived = record.date_created.astimezone(zone)
+    mark = "Z" if describe_zone(arrived) == "UTC" else ""
     method, status = visible(record.method or "-"), str(record.status_code or "-")
     took = _milliseconds(record.execution_time)
-    first = f"{record.date_created:%H:%M:%SZ} {method:<7} {status:>3} {took:>10}  "
+    first = f"{arrived:%H:%M:%S}{mark} {method:<7} {status:>3} {took:>10}  "
     record_id = str(record.id) if width is None else shorten_id(str(record.id))
     last = GAP.join(filter(None, (visible(record.user), visible(record.error), record_id)))
     path = visible(record.path_and_query or "-")

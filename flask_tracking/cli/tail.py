@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta, timezone
 from time import monotonic, sleep
 from typing import Any, NamedTuple
 
@@ -17,9 +16,10 @@ from ..filters import Filter
 from ..record_summary import RecordSummary
 from ..runtime.durations import format_duration
 from ..runtime.text import visible
-from .columns import terminal_width
+from .columns import takes_zone, terminal_width
 from .common import get_store, reports_errors
 from .filtering import takes_filter
+from .json_output import render_json, takes_json
 from .render import has_failed, render_line, render_row
 
 POLL_S = 0.2
@@ -43,11 +43,12 @@ class Totals(NamedTuple):
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each record.")
+@takes_zone
+@takes_json
 @with_appcontext
 @reports_errors
 @takes_filter
-def tail(wanted: Filter, as_json: bool) -> None:
+def tail(wanted: Filter, utc: bool, as_json: bool) -> None:
     """Print records as they are stored, until Ctrl-C.
 
     FILTER selects records, as for `list`. Records appear when they are stored, also those of requests
@@ -59,7 +60,8 @@ def tail(wanted: Filter, as_json: bool) -> None:
     totals, began = Totals(), monotonic()
     try:
         for record in follow(store, wanted, position):
-            click.echo(render_json(record) if as_json else _render(record))
+            row = render_row(record, terminal_width(), timezone.utc if utc else None)
+            click.echo(render_json(record) if as_json else row)
             totals = totals.add(record)
     except KeyboardInterrupt:
         click.echo(f"\n{_describe(totals, timedelta(seconds=monotonic() - began))}", err=True)
@@ -83,22 +85,6 @@ def follow(store: Store, wanted: Filter, position: Any) -> Iterator[RecordSummar
         yield from records
         if len(records) < BATCH:
             sleep(POLL_S)
-
-
-def _render(record: RecordSummary) -> str:
-    return render_row(record, terminal_width())
-
-
-def render_json(record: RecordSummary) -> str:
-    """Return the fields of a summary that have a value, as a line of JSON in ASCII."""
-    values = {name: value for name, value in record._asdict().items() if value is not None}
-    return json.dumps(values, default=_to_json)
-
-
-def _to_json(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return str(value)
 
 
 def _describe(totals: Totals, took: timedelta) -> str:
