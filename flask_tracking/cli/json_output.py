@@ -1,9 +1,10 @@
-"""Records as JSON, for ``--json``."""
+"""What commands show, as JSON for other programs: ``--json``."""
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,11 +14,9 @@ from ..codec import to_dict
 from ..record import Record
 from ..record_summary import RecordSummary
 
-__all__ = ["render_json", "takes_json"]
+__all__ = ["render_json", "render_values", "takes_json"]
 
-takes_json = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON: an object for each record."
-)
+takes_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, an object for each.")
 
 
 def render_json(record: Record | RecordSummary, indent: int | None = None) -> str:
@@ -30,6 +29,11 @@ def render_json(record: Record | RecordSummary, indent: int | None = None) -> st
         indent: blanks for each level; None writes one line.
     """
     values = to_dict(record) if isinstance(record, Record) else record._asdict()
+    return render_values(values, indent)
+
+
+def render_values(values: Mapping[str, Any], indent: int | None = None) -> str:
+    """Return any values as such an object."""
     return json.dumps(values, indent=indent, default=_to_plain)
 
 

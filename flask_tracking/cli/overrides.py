@@ -25,6 +25,7 @@ from ..runtime.durations import format_duration
 from ..runtime.text import visible
 from .columns import PLAIN, Column, render_columns
 from .common import get_current, get_exporter, get_store, reports_errors
+from .json_output import render_values, takes_json
 
 overrides = AppGroup("overrides", help="Change settings of running processes temporarily.")
 
@@ -57,11 +58,17 @@ def set_overrides(terms: tuple[str, ...], lifetime: str | None) -> None:
 
 
 @overrides.command("show")
+@takes_json
 @with_appcontext
 @reports_errors
-def show_overrides() -> None:
+def show_overrides(as_json: bool) -> None:
     """Show the current values, and when overrides expire."""
-    _show(get_exporter(), get_current().settings)
+    exporter = get_exporter()
+    if as_json:
+        for one in _load_overrides(exporter):
+            click.echo(render_values(one._asdict()))
+    else:
+        _show(exporter, get_current().settings)
 
 
 @overrides.command("clear")

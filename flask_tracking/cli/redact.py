@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import Flask, current_app
@@ -21,6 +22,7 @@ from ..redaction.detection.names import count_names
 from ..runtime.text import visible
 from .columns import PLAIN, Column, render_columns, terminal_width
 from .common import find_id, get_current, get_record, get_store, is_id, reports_errors
+from .json_output import render_json, render_values, takes_json
 from .preview import preview_request
 from .rawrequest import parse_request
 from .redaction import make_current_redactor, make_current_stored_redactor
@@ -36,15 +38,20 @@ def redact() -> None:
 
 
 @redact.command()
+@takes_json
 @with_appcontext
 @reports_errors
-def formats() -> None:
+def formats(as_json: bool) -> None:
     """List the formats of secrets, with their sources.
 
     Use their ids in TRACKING_REDACT_OFF; remarks of records show them, too. A narrow terminal leaves
     out the sources, output to a pipe is complete.
     """
     settings = get_current().settings
+    if as_json:
+        for one in FORMATS:
+            click.echo(render_values(_to_values(one, settings)))
+        return
     columns = [
         Column("ID", [one.id for one in FORMATS]),
         Column("FINDS", [one.finds for one in FORMATS], least=48),
@@ -57,6 +64,11 @@ def formats() -> None:
     click.echo()
     for line in _describe(settings):
         click.echo(line)
+
+
+def _to_values(one: Format, settings: Settings) -> dict[str, Any]:
+    values = {name: getattr(one, name) for name in ("id", "finds", "version", "sources")}
+    return values | {"off": _is_off(one, settings)}
 
 
 def _is_off(one: Format, settings: Settings) -> bool:
@@ -81,15 +93,19 @@ def _describe(settings: Settings) -> Iterable[str]:
 
 @redact.command()
 @click.argument("source", metavar="PATH|ID")
+@takes_json
 @with_appcontext
 @reports_errors
-def preview(source: str) -> None:
+def preview(source: str, as_json: bool) -> None:
     """Show the record of a request, and list the values that redaction removes.
 
     PATH is a file with a request as text, or - for standard input: the request line, headers, an empty
     line, the body. ID is that of a record, which is shown as `scrub` would leave it. Nothing is stored.
     """
     record = _preview_stored(source) if _is_id(source) else _preview_file(source)
+    if as_json:
+        click.echo(render_json(record, indent=2))
+        return
     click.echo(render_record(dataclasses.replace(record, redacted=())))
     click.echo()
     click.echo(_render_remarks(record.redacted))

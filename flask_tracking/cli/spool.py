@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from flask.cli import AppGroup, with_appcontext
@@ -14,6 +14,7 @@ from ..runtime.text import visible
 from ..spool import SET_ASIDE, Spool, SpoolError, SpoolFile, decode_record
 from .columns import Column, render_columns
 from .common import get_current, get_exporter, get_spool, reports_errors
+from .json_output import render_values, takes_json
 
 if TYPE_CHECKING:
     from ..pipeline.drain import Drain
@@ -36,20 +37,35 @@ class _Place(NamedTuple):
 
 
 @spool.command("list")
+@takes_json
 @with_appcontext
 @reports_errors
-def list_files() -> None:
+def list_files(as_json: bool) -> None:
     """List the files of the spool, the oldest first.
 
     Files that flask-tracking did not write, or a newer version of it, are left alone and listed last.
     """
     found = get_spool()
     places = list(_read_places(found))
+    if as_json:
+        for place in places:
+            click.echo(render_values(_to_values(place)))
+        return
     click.echo(_summarize(found, places))
     if places:
         click.echo(_render(places))
     for name in found.foreign():
         click.secho(f"{visible(name)}: foreign, or of another version; left alone", fg="yellow")
+
+
+def _to_values(place: _Place) -> dict[str, Any]:
+    return {
+        "name": place.file.name,
+        "written": _read_time(place.file),
+        "kind": place.file.kind.value,
+        "records": place.file.entry_count,
+        "state": place.state or "waiting",
+    }
 
 
 def _read_places(found: Spool) -> Iterator[_Place]:
@@ -80,8 +96,11 @@ def _render(places: Sequence[_Place]) -> str:
 
 
 def _show_time(file: SpoolFile) -> str:
-    written_at = datetime.fromtimestamp(file.written_ms / 1000, timezone.utc)
-    return f"{written_at:%Y-%m-%d %H:%M:%SZ}"
+    return f"{_read_time(file):%Y-%m-%d %H:%M:%SZ}"
+
+
+def _read_time(file: SpoolFile) -> datetime:
+    return datetime.fromtimestamp(file.written_ms / 1000, timezone.utc)
 
 
 @spool.command()

@@ -7,9 +7,12 @@ import json
 import os
 import time
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from bson import ObjectId
+from click.testing import Result
+from flask import Flask
 
 from flask_tracking import MemoryExporter, Tracking
 from flask_tracking.cli.columns import echo_pages
@@ -84,3 +87,36 @@ def test_pager(monkeypatch: pytest.MonkeyPatch, height: int, is_paged: bool) -> 
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     echo_pages("line\n" * 50)
     assert bool(paged) is is_paged
+
+
+def read_lines(result: Result) -> list[dict[str, Any]]:
+    """Return the objects that a command printed, a line each."""
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_overrides(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
+    """Each override that is set is an object, with its end."""
+    assert read_lines(invoke("overrides", "show", "--json")) == []
+    invoke("overrides", "set", "slow_ms=200", "--for", "10m")
+    (row,) = read_lines(invoke("overrides", "show", "--json"))
+    assert (row["name"], row["value"]) == ("slow_ms", 200)
+    assert row["expires_at"].endswith("Z") and row["expires_at"] > row["set_at"]
+
+
+def test_formats(app: Flask, memory: MemoryExporter, invoke: Invoke) -> None:
+    """Each format of secrets is an object, and says whether it is off."""
+    app.config["TRACKING_REDACT_OFF"] = ["iban"]
+    Tracking(app, exporter=memory)
+    rows = {row["id"]: row for row in read_lines(invoke("redact", "formats", "--json"))}
+    assert (rows["iban"]["off"], rows["card"]["off"]) == (True, False)
+    assert rows["card"].keys() == {"id", "finds", "version", "sources", "off"}
+
+
+def test_preview(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
+    """A record as it would be stored is an object."""
+    record = make_record(environ={"HTTP_X_API_KEY": "hunter2hunter2"})
+    memory.export([record])
+    values = json.loads(invoke("redact", "preview", "--json", str(record.id)).stdout)
+    assert ["X-Api-Key", "[redacted]"] in values["request_headers"]
+    assert values["redacted"][0]["path"] == "request_headers.X-Api-Key"

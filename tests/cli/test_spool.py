@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,6 +96,12 @@ def test_list(spool: Spool, invoke: Invoke) -> None:
     assert rows == {("kept", "1", kept.name), ("routine", "1,200", routine.name)}
     assert damaged.name in lines[4] and lines[4].endswith("  set aside")
     assert lines[5] == "notes.txt: foreign, or of another version; left alone"
+    rows_of_json = [json.loads(line) for line in invoke("spool", "list", "--json").output.splitlines()]
+    assert {(row["name"], row["records"], row["state"]) for row in rows_of_json} == {
+        (kept.name, 1, "waiting"),
+        (routine.name, 1200, "waiting"),
+        (damaged.name, 2, "set aside"),
+    }
 
 
 def test_verify(spool: Spool, invoke: Invoke, tmp_path: Path) -> None:
