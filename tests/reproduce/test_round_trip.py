@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flask_tracking import Record
-from flask_tracking.reproduce import curl
+from flask_tracking.reproduce import curl, har
 from flask_tracking.reproduce.request import NOT_SENT
 
-from .hostile import requests
+from ..captures import make_record
+from .hostile import PLANTED, requests
 from .recorder import Received, Recorder, recorder
 
 pytestmark = pytest.mark.integration
@@ -83,3 +87,54 @@ def test_curl(server: Recorder, folder: Path, untraced: None, data: st.DataObjec
         assert (done.returncode, done.stderr) == (0, done.stderr), (script, done)
         assert_received(server.take(), record)
         assert [file.name for file in folder.iterdir()] == ["canary"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_pasted(server: Recorder, folder: Path, shell: str) -> None:
+    """A shell that asks for commands does the same; in bash and zsh it would expand an ``!``."""
+    for number, planted in enumerate(PLANTED):
+        text = planted.encode().decode("latin-1")
+        data = f"a'{planted} it's\n{planted}".encode()
+        record = make_record(
+            method="PUT",
+            path="/x",
+            environ={
+                "HTTP_HOST": server.host,
+                "HTTP_X_A": f"it's {text}!",
+                "RAW_URI": f"/{number}!'!x!",
+            },
+            request_chunks=(data,),
+            request_size=len(data),
+        )
+        command = [shell, "-i"]
+        environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "PS1": "", "PS2": ""}
+        script = f"echo before\n{curl(record)}\nexit\n".encode()
+        subprocess.run(
+            command, cwd=folder, env=environ, input=script, capture_output=True, timeout=30, check=False
+        )
+        assert_received(server.take(), record)
+        files = {file.name for file in folder.iterdir()} - {".bash_history", ".zsh_history"}
+        assert files == {"canary"}
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(st.data())
+def test_http_archive(server: Recorder, untraced: None, data: st.DataObject) -> None:
+    """An entry of an archive has all that it takes to send the request again."""
+    record = data.draw(requests(server.host))
+    (entry,) = json.loads(json.dumps(har(record)))["log"]["entries"]
+    request = entry["request"]
+    post = request.get("postData", {"text": ""})
+    body = base64.b64decode(post["text"]) if "_encoding" in post else post["text"].encode()
+    target = request.get("_target", request["url"].removeprefix(f"http://{server.host}"))
+    lines = [f"{request['method']} {target} HTTP/1.1"]
+    lines += [
+        f"{header['name']}: {header['value']}"
+        for header in request["headers"]
+        if header["name"] != "Content-Length"
+    ]
+    lines += [f"Content-Length: {len(body)}", "", ""]
+    with socket.create_connection(("127.0.0.1", int(server.host.partition(":")[2]))) as connection:
+        connection.sendall("\r\n".join(lines).encode("latin-1") + body)
+        assert connection.recv(100).startswith(b"HTTP/1.1 204")
+    assert_received(server.take(), record)
