@@ -176,6 +176,8 @@ def _find_ids(store: Store, head: str, tail: str) -> set[ObjectId]:
         seen |= page.keys()
         found |= {one for one in page if str(one).startswith(head) and str(one).endswith(tail)}
         oldest = min(one.date_created for one in page.values())
+        if len(found) > MAX_SHOWN_IDS:
+            break
         # The same millisecond again: more of its records may follow after the page.
         until = oldest + timedelta(milliseconds=1)
     return found

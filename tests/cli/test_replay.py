@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask, request
@@ -87,3 +90,35 @@ def test_file(invoke: Invoke, memory: MemoryExporter, shop: Flask, tmp_path: Pat
     assert result.stdout.splitlines()[-1] == (
         "The bodies were not compared: the recorded one is not whole (truncated)."
     )
+
+
+APP = """
+from flask import Flask
+from flask_tracking import Tracking
+
+app = Flask("shop")
+app.config["TRACKING_MONGODB_URI"] = {uri!r}
+tracking = Tracking(app)
+
+@app.get("/price")
+def price():
+    return {{"cents": 1190}}
+"""
+
+
+@pytest.mark.integration
+def test_replay_is_stored(database_uri: str, database: Any, tmp_path: Path) -> None:
+    """The record of a replay is stored before the command ends, by the usual worker."""
+    (tmp_path / "app.py").write_text(APP.format(uri=database_uri))
+    program = "import app; app.app.test_client().get('/price'); assert app.tracking.flush(20)"
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    command = [sys.executable, "-m", "flask", "tracking", "replay", "-1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    original, again = database["tracking"].find().sort("date_created")
+    assert done.stdout.splitlines() == [
+        "Replayed GET /price 200",
+        f"Recorded as {again['_id']}",
+        "The response is the same.",
+    ]
+    assert again["replay_of"] == original["_id"]

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_tracking import Record, TrackingError
+from flask_tracking import MemoryExporter, Record, TrackingError
 from flask_tracking.record import Remark
 from flask_tracking.reproduce import har
+from flask_tracking.testing import overridden
 
 from ..captures import make_record
 from .har_schema import find_faults
 from .hostile import requests
+from .shop import load_shop
 
 
 def make_entry(record: Record) -> dict[str, Any]:
@@ -144,3 +146,18 @@ def test_no_request() -> None:
     """What has no request is no entry."""
     with pytest.raises(TrackingError, match="has no request that could be sent"):
         har(dataclasses.replace(make_record(), method=None))
+
+
+def test_archive_of_the_demo() -> None:
+    """What the shop answers is a valid archive: pages, JSON, redirects, files, a stream."""
+    memory = MemoryExporter()
+    with overridden(exporter=memory, worker="sync"):
+        client = load_shop().app.test_client()
+    client.post("/login", data={"name": "ada", "password": "darjeeling"})
+    client.post("/api/orders", json={"tea": "sencha", "quantity": 2, "pay_by": "invoice"})
+    for path in ("/", "/api/products?name=grey", "/offers", "/brewing-guide.txt", "/nothing", "/login"):
+        client.get(path, buffered=True)
+    archive = json.loads(json.dumps(har(*memory.records)))
+    assert find_faults(archive) == []
+    statuses = [entry["response"]["status"] for entry in archive["log"]["entries"]]
+    assert statuses == [303, 503, 200, 200, 200, 200, 404, 200]

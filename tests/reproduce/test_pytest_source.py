@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -23,8 +21,8 @@ from flask_tracking.testing import overridden
 
 from ..captures import make_record
 from .hostile import requests
+from .shop import SHOP, load_shop
 
-SHOP = Path(__file__).parents[2] / "docs" / "examples" / "shop"
 BUG, FIX = "sum(sales) / len(sales)}", "sum(sales) / len(sales) if sales else None}"
 CONFTEST = """
 import pytest
@@ -35,15 +33,6 @@ def app():
     shop.testing = True
     return shop
 """
-
-
-def load_shop() -> ModuleType:
-    """Import the shop anew."""
-    spec = importlib.util.spec_from_file_location("shop_under_test", SHOP / "app.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def run_pytest(folder: Path) -> str:
