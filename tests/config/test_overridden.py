@@ -129,5 +129,5 @@ def test_wrong_settings(settings: dict[str, Any], said: str) -> None:
 def test_exporter_of_another_kind() -> None:
     """What is no exporter is refused as the argument of Tracking would be."""
     with overridden(exporter="memory"):
-        with pytest.raises(ConfigError, match=r"Tracking\(exporter=...\): got str"):
+        with pytest.raises(ConfigError, match=r"^Invalid Tracking\(exporter=...\): got str"):
             track()

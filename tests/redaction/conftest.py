@@ -5,14 +5,11 @@ from __future__ import annotations
 import pytest
 
 from flask_tracking.redaction.engines.base import Engine
-from flask_tracking.redaction.engines.python import PythonEngine
-from flask_tracking.redaction.engines.re2 import Re2Engine
+
+from .engines import ENGINE_NAMES, get_engine
 
 
-@pytest.fixture(params=["re", "re2"])
+@pytest.fixture(params=ENGINE_NAMES)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each of the engines."""
-    if request.param == "re":
-        return PythonEngine()
-    pytest.importorskip("re2")
-    return Re2Engine()
+    return get_engine(request.param)

@@ -23,6 +23,7 @@ from flask_tracking.redaction.record_redaction import FAILED
 from flask_tracking.redaction.redactor import Redactor
 
 from ..captures import make_capture
+from .engines import PYTHON
 from .planting import find_leak, make_record
 
 SECRET = "QXZJKVWY79QXZ"
@@ -113,7 +114,7 @@ def test_odd_bodies_leak_nothing(engine: Engine, odd: str) -> None:
     redacted = redact(engine, kind, body)
     assert find_leak(redacted, SECRET) is None
     assert FAILED not in redacted.notes
-    assert redacted == redact(PythonEngine(), kind, body, id=redacted.id)
+    assert redacted == redact(PYTHON, kind, body, id=redacted.id)
 
 
 @pytest.mark.parametrize("odd", [odd for odd in ODD if "10,000" not in odd and "100,000" not in odd])

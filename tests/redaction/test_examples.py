@@ -11,23 +11,13 @@ from flask_tracking.redaction.detection.format_type import Format
 from flask_tracking.redaction.detection.formats import FORMATS
 from flask_tracking.redaction.detection.names import Names
 from flask_tracking.redaction.engines.base import Engine
-from flask_tracking.redaction.engines.python import PythonEngine
-from flask_tracking.redaction.engines.re2 import Re2Engine
 from flask_tracking.redaction.findings import Ranges
 
+from .engines import PYTHON
 from .examples import BY_VENDOR, MADE, OUTLINES, make_examples
 
 LEAST = 3
 PLACES = ((b"", b""), (b"note: ", b" and more"), (b'{"a": "', b'", "b": 1}'), (b"a=", b"&b=2"))
-
-
-@pytest.fixture(scope="module", params=["re2", "re"])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each engine in turn."""
-    if request.param == "re":
-        return PythonEngine()
-    pytest.importorskip("re2")
-    return Re2Engine()
 
 
 def alone(rule: Format, engine: Engine) -> Detector:
@@ -77,7 +67,7 @@ def test_rule_leaves_its_misses(rule: Format, engine: Engine) -> None:
 @pytest.mark.parametrize("rule", FORMATS, ids=lambda rule: rule.id)
 def test_rule_that_is_off_finds_nothing(rule: Format) -> None:
     """With the rule off, no finding names it."""
-    finder = Detector(PythonEngine(), Names(), off=[rule.id])
+    finder = Detector(PYTHON, Names(), off=[rule.id])
     for hit in make_examples(rule.id).hits:
         assert rule.id not in {one.rule for one in finder.find(hit.encode())}
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from flask_tracking import Record, Settings
 from flask_tracking.redaction.engines.base import Engine
-from flask_tracking.redaction.engines.python import PythonEngine
 from flask_tracking.redaction.markers import MARKER
 from flask_tracking.redaction.redactor import Redactor
 
+from .engines import PYTHON
 from .planting import make_record
 
 JSON_TYPE = (("Content-Type", "application/json"),)
@@ -82,7 +82,7 @@ def test_custom_data_is_redacted_like_the_same_json(tree: Any) -> None:
     """Whatever the tree, what is stored of it is what would be stored of the JSON."""
     body = json.dumps(tree, ensure_ascii=False).encode("utf-8", "surrogatepass")
     record = make_record(request_headers=JSON_TYPE, request_body=body, custom_data=tree)
-    redacted = redact(record, PythonEngine())
+    redacted = redact(record, PYTHON)
     stored = redacted.request_body.decode("utf-8", "surrogatepass")
     if isinstance(tree, (dict, list)):
         assert repr(json.loads(stored)) == repr(redacted.custom_data)
