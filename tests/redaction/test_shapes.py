@@ -185,6 +185,11 @@ def test_lists_of_arguments_and_names_of_other_things(
         ),
         ("password: 4dogs from venus", f"password: {MARK}"),
         ("password=correct horse battery staple", f"password={MARK}"),
+        (
+            "curl -H 'X-Api-Key: k9x2m7' https://a.example",
+            f"curl -H 'X-Api-Key: {MARK}' https://a.example",
+        ),
+        ("set (password: k9x2m7) and go on", f"set (password: {MARK}) and go on"),
     ],
 )
 def test_a_value_ends_before_the_sentence_goes_on(engine: Engine, text: str, stored: str) -> None:

@@ -65,7 +65,9 @@ _REFERENCE = re.compile(r"(?<=\s)#[0-9]+\b")
 _SLUG = re.compile(r"[A-Za-z]*[0-9]{0,4}(?:[-_./:][A-Za-z]*[0-9]{0,4})+")
 """``errors.tokenExpired2``, ``photo-12``."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)  # not one in braces
-_DIGEST = re.compile(r"(?<=[-_:/.])[0-9a-f]{32,64}\Z")  # views/‹digest›; not k‹digest›
+_DIGEST = re.compile(
+    r"(?<=[-_:/.])(?:[0-9a-f]{7,12}|[0-9a-f]{32,64})\Z"
+)  # views/‹digest›; not k‹digest›
 _NAME_PARTS = re.compile("[A-Za-z]+|[0-9]+")
 _NAME_WORD = re.compile("(?=.{0,3}[aeiouyAEIOUY])(?:[A-Z]?[a-z]{2,}(?:[A-Z][a-z]{2,})*|[A-Z]{3,})")
 """``summer``, ``checkoutPage``, ``SUMMER``; not ``aXbYc``."""

@@ -63,7 +63,11 @@ _ARTICLE = re.compile(rb"(?:\A|\W)(?:the|a|an|no|this|that|any)[ \t+]+\Z", re.I)
 """Before a name that stands in a sentence: ``The secret: practice``."""
 _QUOTE = re.compile(rb"""\\*(?:["'`]|&quot;|&#(?:34|39|x2[27]);|%2[27])""")
 _OPENING = re.compile(rb"""["'`<(][^\s"'`<>()]*\Z""")  # "--password=; not " --password=
-_CLOSING = {b'"': b'"', b"'": b"'", b"`": b"`", b"<": b">", b"(": b")"}
+_CLOSING = {
+    opening: re.compile(re.escape(closing) + rb"(?![0-9A-Za-z])")
+    for opening, closing in ((b'"', b'"'), (b"'", b"'"), (b"`", b"`"), (b"<", b">"), (b"(", b")"))
+}
+"""Not in a word: ``'password: it's'``."""
 _QUERY_END = re.compile(rb"""[\s"'`<>&#]""")
 _PAIR = rb"""[0-9A-Za-z_.\-\[\]]{1,60}\\*["']?[ \t]*[:=](?!=)"""
 _VALUE_END = re.compile(
@@ -93,7 +97,7 @@ _GOES_ON = re.compile(
     rb"(?:after|at|by|for|from|in|is|of|on|to|was|with)[ \t]"
 )
 """A value of letters and digits right behind ``=``, and a sentence that goes on."""
-_TYPE = re.compile(rb"([A-Za-z][\w-]*)[,;:)\]}.!?]{1,3}(?:\s.*)?", re.S)
+_TYPE = re.compile(rb"([A-Za-z][\w-]*)[,;:)\]}.!?]{1,6}(?:\s.*)?", re.S)
 """``String!): AuthPayload``, ``password)``."""
 _TAGS = re.compile(
     rb"(?:\s{0,9}</?(?:b|strong|em|i|u|code|span|label|th|td|dt|dd|kbd|samp|tt|br)(?:\s[^<>]{0,200})?>)+\s{0,9}"
@@ -387,9 +391,9 @@ def _find_end(data: bytes, name: int, after: int, start: int) -> int:
         stop = _QUERY_END.search(data, start, end)
         end = end if stop is None else stop.start()
     opening = _OPENING.search(data, before, name)
-    if opening is not None and start == after:
-        closing = data.find(_CLOSING[opening[0][:1]], start, end)
-        end = end if closing < 0 else closing
+    if opening is not None and (start == after or len(opening[0]) == 1):
+        closing = _CLOSING[opening[0][:1]].search(data, start, end)
+        end = end if closing is None else closing.start()
     return end
 
 
