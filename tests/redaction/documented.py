@@ -1020,6 +1020,7 @@ PAYLOADS: dict[str, str] = {
         xml | <password><value>«a8»</value><hint>of your dog</hint></password>
     """,
     "quoted in messages": r"""
+        json | {"access": "«a40»", "refresh": "«a40»"}
         json | {"totp": {"type": "totp", "seed": "«224»"}}
         text | invalid token '«=x9k2»' for user ann
         text | bad password "«=7hu2»"

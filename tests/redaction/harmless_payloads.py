@@ -585,6 +585,8 @@ PAYLOADS: dict[str, str] = {
         json | {"email": "ann@example.org", "sku": "‹w›", "code": "482913", "price": 12.5}
         form | email=ann%40example.org&city=Berlin&code=10115
         json | {"credentials": [{"keyId": "8c5e8a4e-0b7a-4c39-9a41-0f1fbb1bd4f5", "userName": "‹w›", "expiresAt": "‹d›"}]}
+        json | {"counter": {"session": ‹n›, "auth": 3, "token": 12, "password": 0}}
+        json | {"rules": [{"pattern": "password=[^&]+", "replace": "***"}], "access": "read", "refresh": 30}
         json | {"build": {"key": "main-3f2a9c5e8a4e", "number": ‹n›}, "seed": 42}
         js | fetch("/api/‹w›", {headers: {"X-CSRF-Token": token}});
         header | Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==

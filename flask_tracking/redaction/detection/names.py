@@ -61,7 +61,9 @@ WEAK_WORDS = frozenset(
 )
 WEAK_ENDS = {"key": Strength.VAGUE, "sign": Strength.WEAK}
 """Sensitive only as the last word of a name: ``STRIPE_KEY``, and not ``key_count``."""
-WEAK_NAMES = dict.fromkeys(["code", "invite", "magic", "seed", "key1", "key2"], Strength.VAGUE)
+WEAK_NAMES = dict.fromkeys(
+    ["code", "invite", "magic", "seed", "access", "refresh", "key1", "key2"], Strength.VAGUE
+)
 """Sensitive only as the whole name: any other code is one of an error, a country, a product."""
 PARTS = frozenset(["id", "_id", "key", "code"])
 """Keys that mean what the name around them says: ``{"session": {"id": X}}``, ``{"cache": {"key": X}}``."""

@@ -231,7 +231,7 @@ def _is_label(text: str) -> bool:
     is_inflected = text.isalpha() and any(
         text.startswith(word) and len(text) <= len(word) + 2 for word in STRONG_WORDS if len(word) > 5
     )
-    is_nothing = len(text) < 4 and not any(map(str.isalnum, text))
+    is_nothing = not any(map(str.isalnum, text))  # ``••••••••``, ``[^&]+``
     return is_nothing or text in _LABELS or is_inflected or is_known_phrase(_JOINTS.split(text))
 
 

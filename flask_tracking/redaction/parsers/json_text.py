@@ -36,6 +36,8 @@ _BEHIND_VALUE = b",}]\n\x1e"
 
 _PLURAL = re.compile(r".*[^s]s", re.I | re.S)
 """``secrets``, whose number is how many there are; not ``pass``."""
+_SMALL = re.compile(rb"-?[0-9]{1,2}")
+"""A count or a flag: no secret is as short."""
 
 NEAR = 60
 """Bytes around a string that are given along with it."""
@@ -190,8 +192,10 @@ class _JsonReader:
     def _judge_bare(self, start: int, name: Around) -> list[Finding]:
         bare = _BARE.match(self._data, start)
         self._done = bare.end() if bare else start
-        is_count = _PLURAL.fullmatch(name.name) is not None and name.strength < Strength.OWN
-        if bare is None or is_count or not is_secret(name.strength, bare[0]):
+        if bare is None or not is_secret(name.strength, bare[0]):
+            return []
+        is_count = _PLURAL.fullmatch(name.name) or _SMALL.fullmatch(bare[0])
+        if is_count and name.strength < Strength.OWN:
             return []
         if not _BARE_VALUE.fullmatch(bare[0]):
             raise MalformedError
