@@ -28,12 +28,7 @@ _ATTRIBUTE_VALUE = re.compile(rb"[0-9A-Za-z ,:./_-]{0,100}")
 
 
 def find_credentials(name: str, value: bytes) -> list[Finding]:
-    """Find the credentials in one of `CREDENTIAL_HEADERS`: the whole value if its form is unclear.
-
-    Args:
-        name: of the header, in Title-Case.
-        value: as it came.
-    """
+    """Find the credentials in one of `CREDENTIAL_HEADERS`: the whole value if its form is unclear."""
     if name == "Cookie" and _PAIRS.fullmatch(value):
         return [Finding(*pair.span(1), RULE) for pair in _PAIR_VALUE.finditer(value)]
     if b'"' in value:

@@ -140,11 +140,7 @@ class RecordRedaction:
         """A body and its type, with the findings: what was sent is often what comes back."""
 
     def redact(self, hits: Hits) -> Record:
-        """Return the record without its secrets, and with a remark for each.
-
-        Args:
-            hits: which parts of it have to be read.
-        """
+        """Return the record without its secrets, with a remark for each; parts without hits stay."""
         values = self._values
         if hits.head:
             for holds, redact in _REDACT.items():

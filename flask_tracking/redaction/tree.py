@@ -34,12 +34,7 @@ def write_tree(tree: Any) -> str:
 
 
 def read_leaves(data: bytes, found: Sequence[Finding]) -> Iterator[list[Finding]]:
-    """Return for each key and each leaf, in the order of `data`, what was found in it.
-
-    Args:
-        data: a tree as `write_tree` writes it, in UTF-8.
-        found: in `data`, from left to right.
-    """
+    """Return for each key and each leaf, in the order of `write_tree`, what was found in it."""
     at = 0
     for token in _TOKEN.finditer(data):
         while at < len(found) and found[at].end <= token.start():

@@ -240,3 +240,9 @@ def test_placeholders_stay(engine: Engine, text: str) -> None:
 def test_an_insert_loses_its_sensitive_columns(engine: Engine, text: str, stored: str) -> None:
     """Only values of sensitive columns go; all of a row whose columns cannot be told apart."""
     assert store(text, engine=engine) == stored
+
+
+def test_many_lists_of_names_are_read(engine: Engine) -> None:
+    """Lists of words may be titles of rows; thousands of them are read in linear time, and stay."""
+    body = json.dumps({f"list {number}": ["password", "other"] for number in range(2000)})
+    assert store(body, "application/json", engine) == body

@@ -139,14 +139,9 @@ def _measure_card(data: bytes, at: int) -> int:
 
 
 def is_likely_card(data: bytes, start: int, end: int, around: bytes, *, is_strict: bool) -> bool:
-    """Tell whether a number that could be a card is taken for one.
+    """Tell whether a number that could be a card is taken for one: a word near it may be wanted.
 
-    Args:
-        data: the text.
-        start: of the number.
-        end: of the number.
-        around: what stands around the text, like the key of a JSON string.
-        is_strict: whether any card wants a word near it.
+    `around` is what stands around the text, like the key of a JSON string.
     """
     is_doubtful = is_strict or data[start:end].isdigit() and end - start == DINERS
     near = max(0, start - NEAR), min(len(data), end + NEAR)

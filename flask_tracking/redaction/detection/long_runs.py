@@ -88,12 +88,7 @@ class WithoutRuns(Mapped):
 
 
 def set_aside(data: bytes, is_seen: Callable[[bytes], bool]) -> WithoutRuns | None:
-    """Return a text without its long runs; None where it has none.
-
-    Args:
-        data: the text.
-        is_seen: tells whether a run has a token in it, and so has to stay.
-    """
+    """Return a text without its long runs; None where it has none. A run that `is_seen` has to stay."""
     # Of so many characters in a row every eighth is enough to see them: most texts have none.
     samples = data[::_STRIDE].translate(_MASK)
     if _SAMPLES not in samples:

@@ -128,13 +128,7 @@ class Around(NamedTuple):
 
 
 def weigh_key(names: Names, key: str, around: Around) -> Around:
-    """Weigh the key of a value in a structure that stands under another name.
-
-    Args:
-        names: tells how sensitive names are.
-        key: decoded.
-        around: the name around it.
-    """
+    """Weigh the key of a value in a structure that stands under another name."""
     own, lowered = names.strength_within(around.name, key), key.lower()
     if lowered == "code" and around.strength > Strength.NONE:
         return Around(key, Strength.CODE)

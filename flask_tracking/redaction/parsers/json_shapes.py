@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -58,6 +58,8 @@ BESIDE_LOGIN = {b"code": Strength.CODE, b"pin": Strength.CODE, b"pass": Strength
 """Names that say more beside a user, a phone or the like."""
 WORK_FOR_MEMBERS = 4
 """Readings that it costs to find the members of an object."""
+WORK_FOR_ROW = 16
+"""Bytes that a row of a table counts for, each time that a title is looked for."""
 Weigh = Callable[[bytes], Strength]
 
 
@@ -79,6 +81,9 @@ class Objects:
         self._quotes = quotes
         self._ranges: list[Range] = []
         self._parents: list[int] = []
+        self._items: dict[int, list[int]] = {}
+        self._members: dict[int, list[Member]] = {}
+        self._rows: dict[int, dict[int, list[list[int]]]] = {}
         self._is_read = False
 
     def _read(self) -> None:
@@ -116,34 +121,50 @@ class Objects:
 
     def find_items(self, start: int) -> list[int]:
         """Return where the items of the array begin that begins at `start`; none where it is none."""
+        if start not in self._items:
+            self._items[start] = list(self._read_items(start))
+        return self._items[start]
+
+    def _read_items(self, start: int) -> Iterator[int]:
         begin, end = self.find_around(start + 1)
         if begin != start or self.data[start : start + 1] != b"[":
-            return []
+            return
         self._spend(WORK_FOR_MEMBERS * (end - start))
-        depth, items = 0, []
+        depth = 0
         for token in _ITEM.finditer(self._quotes, start + 1, end):
             depth -= token[2] is not None
             if depth == 0 and token[2] is None:
-                items.append(token.start())
+                yield token.start()
             depth += token[1] is not None
-        return items
 
     def find_column(self, at: int) -> Iterator[int]:
         """Find the values below the title that begins at `at`: in the rows beside its array."""
         start, _ = self.find_around(at)
         titles = self.find_items(start)
-        if at not in titles:
-            return
+        column = bisect_left(titles, at)
+        if len(titles) > 1 and titles[column : column + 1] == [at]:
+            for row in self._find_rows(start).get(len(titles), ()):
+                self._spend(WORK_FOR_ROW)
+                yield row[column]
+
+    def _find_rows(self, start: int) -> dict[int, list[list[int]]]:
+        """Return the rows beside the array of titles that begins at `start`, by the number of cells."""
         outer, _ = self.find_around(start)
-        if self.data[outer : outer + 1] == b"{":
-            tables = [self.find_items(one.start) for one in self.find_members(start)]
+        if self.data[outer : outer + 1] == b"[" and self.data[outer + 1 : start].strip():
+            return {}  # titles come first
+        if outer not in self._rows:
+            found = self._rows[outer] = {}
+            for row in self._list_rows(outer, start):
+                found.setdefault(len(row), []).append(row)
+        return self._rows[outer]
+
+    def _list_rows(self, outer: int, start: int) -> Iterator[list[int]]:
+        if self.data[outer : outer + 1] == b"[":
+            tables = [self.find_items(outer)[1:]]
         else:
-            items = self.find_items(outer)
-            tables = [items[1:]] if items[:1] == [start] else []
+            tables = [self.find_items(one.start) for one in self.find_members(start)]
         for row in itertools.chain.from_iterable(tables):
-            for cells in self._find_cells(row):
-                if len(cells) == len(titles) > 1:
-                    yield cells[titles.index(at)]
+            yield from self._find_cells(row)
 
     def _find_cells(self, row: int) -> Iterator[list[int]]:
         """Find the items of a row, and of the arrays in one that is an object: ``{"row": [...]}``."""
@@ -151,9 +172,14 @@ class Objects:
         if self.data[row : row + 1] == b"{":
             yield from (self.find_items(one.start) for one in self.find_members(row + 1))
 
-    def find_members(self, at: int) -> Iterator[Member]:
-        """Find the members of the object around `at`."""
+    def find_members(self, at: int) -> list[Member]:
+        """Return the members of the object around `at`."""
         start, end = self.find_around(at)
+        if start not in self._members:
+            self._members[start] = list(self._read_members(start, end))
+        return self._members[start]
+
+    def _read_members(self, start: int, end: int) -> Iterator[Member]:
         self._spend(WORK_FOR_MEMBERS * (end - start))
         depth = 0
         for token in _BRACKET.finditer(self._quotes, start + 1, end):
@@ -168,17 +194,9 @@ class Objects:
 def find_named_members(
     objects: Objects, text: bytes, start: int, *, is_key: bool, weigh: Weigh
 ) -> Iterator[tuple[int, Strength]]:
-    """Find the values that are secrets because of a string beside them.
+    """Find where the values begin that are secrets because of a string beside them.
 
-    Args:
-        objects: of the text.
-        text: the string, decoded.
-        start: where it begins.
-        is_key: whether a colon follows.
-        weigh: tells how sensitive a name is.
-
-    Returns:
-        Where each value begins, and the strength of its name.
+    `text` is that string, decoded; with `is_key` a colon follows. Strengths are those of the names.
     """
     if is_key:
         yield from _find_by_key(objects, text.lower(), start)
@@ -212,7 +230,7 @@ def _find_by_key(objects: Objects, key: bytes, start: int) -> Iterator[tuple[int
             if one.key in _PRIVATE_JWK:
                 yield one.start, Strength.OWN
     elif key in BESIDE_LOGIN:
-        members = list(objects.find_members(start))
+        members = objects.find_members(start)
         keys = {one.key for one in members}
         if keys.isdisjoint(_OTHER_CODES) and any(map(_LOGIN_KEY.search, keys)):
             yield from ((one.start, BESIDE_LOGIN[key]) for one in members if one.key == key)
