@@ -6,6 +6,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import click
@@ -131,11 +132,17 @@ def _character_width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
+def _cut(text: str, width: int) -> str:
+    """Return the longest beginning of `text` that takes at most `width` cells."""
+    for at, taken in enumerate(accumulate(map(_character_width, text))):
+        if taken > width:
+            return text[:at]
+    return text
+
+
 def pad(text: str, width: int, *, right: bool = False) -> str:
     """Cut or pad `text` to a number of terminal cells."""
     if cell_width(text) > width:
-        while cell_width(text) > width - 1:
-            text = text[:-1]
-        text += "…"
+        text = f"{_cut(text, width - 1)}…"
     room = " " * (width - cell_width(text))
     return room + text if right else text + room
