@@ -113,6 +113,8 @@ bench: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/shapes.py
 	@echo "Under gunicorn, bare, with the database up and down (twelve minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/served.py
+	@echo "Rollups: counting, their size, reading a month of them (a minute) ..."
+	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.rollups
 	@echo "Commands among 60,000 records (two minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/commands.py
 	@echo "The pytest plugin (a minute) ..."

@@ -35,7 +35,7 @@ def check_drops(subject: Subject) -> Findings:
     since = datetime.now(timezone.utc) - width.lifetime
     dropped: dict[str, Counter[str]] = {}
     for rollup in table.find(RollupQuery(width.seconds, since=since, with_routes=False)):
-        dropped.setdefault(rollup.source, Counter()).update(rollup.dropped)
+        dropped.setdefault(rollup.process or "unknown", Counter()).update(rollup.dropped)
     for process, reasons in sorted(dropped.items()):
         if reasons.total():
             listed = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from bson import ObjectId
 
-from ..rollups.rollup import Rollup, merge
+from ..rollups.rollup import MERGED, Rollup, merge
 from ..rollups.widths import Width, make_widths
 
 __all__ = ["RollupQuery", "RollupTable", "align"]
@@ -26,8 +26,6 @@ __all__ = ["RollupQuery", "RollupTable", "align"]
 GRACE = timedelta(seconds=30)
 """A span is merged so long after its end: processes write their last counts of it within that time."""
 LEASE = timedelta(seconds=60)
-MERGED = "merged"
-"""The source of a merged rollup, with the version behind it."""
 _FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 

@@ -16,6 +16,7 @@ from .histogram import BUCKETS_PER_DOUBLING
 __all__ = [
     "MAX_FAILURES",
     "MAX_ROUTES",
+    "MERGED",
     "OTHER",
     "OTHER_METHOD",
     "Example",
@@ -35,6 +36,8 @@ OTHER = "(other)"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 OTHER_METHOD = "_OTHER"
 """OpenTelemetry's word for every other method: a client may send any."""
+MERGED = "merged"
+"""The source of a merged rollup, with the version behind a slash."""
 BUCKETS_PER_EXAMPLE = BUCKETS_PER_DOUBLING // 2
 """Half an octave of durations has one example."""
 
@@ -91,7 +94,7 @@ class Rollup:
     start: datetime
     """Where it begins: a multiple of the width, in UTC."""
     source: str
-    """Who counted: a process, or ``merged``."""
+    """Who counted: a process and the number of the rollup there, or ``merged`` and the version."""
     version: str | None = None
     """``TRACKING_APP_VERSION`` of the processes."""
     routes: dict[RouteKey, Counts] = field(default_factory=dict)
@@ -119,6 +122,13 @@ class Rollup:
     def id(self) -> str:
         """The same for the same span, source and width: storing twice replaces."""
         return f"{self.width_s}/{int(self.start.timestamp())}/{self.source}"
+
+    @property
+    def process(self) -> str | None:
+        """The process that counted, like ``host:pid:random``; None for a merged rollup."""
+        # Behind it stands the number of the rollup, and where it moved up its minute.
+        source = self.source.partition("/")[0]
+        return None if source == MERGED else source.rpartition(".")[0] or source
 
     @property
     def end(self) -> datetime:

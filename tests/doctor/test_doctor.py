@@ -339,9 +339,9 @@ def test_dropped_records(memory: MemoryExporter, ask: Ask) -> None:
     minute = align(datetime.now(timezone.utc), 60)
     memory.rollups.store(
         [
-            make_rollup("web1:7:a", minute - timedelta(minutes=90), queue_full=1000),
-            make_rollup("web1:7:a", minute, queue_full=5, shutdown=2),
-            make_rollup("web2:8:b", minute),
+            make_rollup("web1:7:a.1", minute - timedelta(minutes=90), queue_full=1000),
+            make_rollup("web1:7:a.8", minute, queue_full=5, shutdown=2),
+            make_rollup("web2:8:b.1", minute),
         ]
     )
     assert whats(ask(check_drops)) == [

@@ -106,3 +106,18 @@ def test_total_is_the_sum(parts: list[Counts]) -> None:
     total = Rollup(width_s=60, start=NOON, source="a", routes=routes).total
     assert total.requests == sum(one.requests for one in parts)
     assert total.duration_us == sum(one.duration_us for one in parts)
+
+
+@pytest.mark.parametrize(
+    ("source", "process"),
+    [
+        ("web.example:7:ab.12", "web.example:7:ab"),
+        ("web.example:7:ab.12/1203", "web.example:7:ab"),
+        ("web", "web"),
+        ("merged/1.0", None),
+        ("merged/", None),
+    ],
+)
+def test_process(source: str, process: str | None) -> None:
+    """All minutes of a process name it, wherever they have moved."""
+    assert Rollup(width_s=60, start=NOON, source=source).process == process
