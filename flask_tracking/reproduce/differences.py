@@ -108,19 +108,16 @@ def _collect_headers(record: Record) -> dict[str, str]:
     return {name: ", ".join(several) for name, several in values.items()}
 
 
-def _compare_bodies(recorded: Record, replayed: Record) -> Iterator[Difference]:
+def _compare_bodies(recorded: Record, replayed: Record) -> Sequence[Difference]:
     before, after = _unify(recorded.response_body), _unify(replayed.response_body)
     if before == after:
-        return
+        return ()
     try:
-        values = json.loads(before), json.loads(after)
+        if "json" in get_content_type(recorded):
+            return list(compare_json(json.loads(before), json.loads(after)))
     except (ValueError, RecursionError):
-        yield Difference("value", "body", *_decode(before, after))
-        return
-    if "json" in get_content_type(recorded):
-        yield from compare_json(*values)
-    else:
-        yield Difference("value", "body", *_decode(before, after))
+        pass  # no JSON after all, or nested too deeply: compared as text
+    return [Difference("value", "body", *_decode(before, after))]
 
 
 def _decode(before: bytes, after: bytes) -> tuple[str, str] | tuple[bytes, bytes]:

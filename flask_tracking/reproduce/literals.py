@@ -5,6 +5,7 @@ What fits on a line stands on one; else each item has a line of its own, and sev
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ __all__ = [
     "Expression",
     "Raw",
     "call",
+    "find_names",
     "interpolate",
     "join_parts",
     "lay_out",
@@ -121,6 +123,11 @@ def _flat(expression: Expression) -> str:
         return expression.code
     items = ", ".join(before + _flat(item) for before, item in expression.items)
     return expression.opening + items + expression.closing
+
+
+def find_names(code: str) -> set[str]:
+    """Return the names that some code uses."""
+    return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
 
 
 def join_parts(parts: Sequence[Any], empty: str) -> Expression:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..record import Record
-from .literals import Expression, Raw, call, lay_out, lay_out_assertion, literal, quote_text
+from .literals import Expression, Raw, call, find_names, lay_out, lay_out_assertion, literal, quote_text
 from .python_body import join_text, read_body
 from .request import Gap, Parts, RecordedRequest, find_gaps, read_cookies, read_request
 from .stable import (
@@ -26,6 +26,11 @@ _LEFT_OUT = frozenset({"accept-encoding", "cookie", "traceparent", "tracestate",
 """Headers that say how to answer and not what, and cookies, which a client is given in another way."""
 _LOCAL_HOST = re.compile(r"(?:localhost|127\.0\.0\.1)(?::[0-9]+)?")
 LONGEST_NAME = 60
+_IMPORTS = {
+    "Path": "from pathlib import Path",
+    "ANY": "from unittest.mock import ANY",
+    "quote": "from urllib.parse import quote",
+}
 
 
 def pytest_function(record: Record, *, session_cookie: str | None = None) -> str:
@@ -74,16 +79,9 @@ def _describe(record: Record) -> Iterator[str]:
 
 def _import(code: str) -> list[str]:
     """Return the imports that some code needs, as ``ruff`` sorts them."""
-    standard = [
-        line
-        for name, line in (
-            ("Path(", "from pathlib import Path"),
-            ("ANY", "from unittest.mock import ANY"),
-            ("quote(", "from urllib.parse import quote"),
-        )
-        if re.search(rf"(?<![\w\"'.]){re.escape(name)}", code)
-    ]
-    others = ["import pytest"] if "@pytest." in code else []
+    names = find_names(code)
+    standard = [line for name, line in _IMPORTS.items() if name in names]
+    others = ["import pytest"] if "pytest" in names else []
     blank = [""] if standard and others else []
     return ["", *standard, *blank, *others] if standard or others else []
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from .literals import Expression, Raw, interpolate, join_parts, literal
 from .request import Gap, Parts, RecordedRequest
+from .stable import is_deep
 
 __all__ = ["Body", "join_text", "read_body"]
 
@@ -111,7 +112,7 @@ def _read_json(request: RecordedRequest) -> Body | None:
         )
     except (ValueError, RecursionError):
         return None
-    if value is None or placeholders.stand_in(" ".join(_list_keys(value))):
+    if value is None or is_deep(value) or placeholders.stand_in(" ".join(_list_keys(value))):
         return None
     return Body("json", literal(placeholders.fill(value)), _is_usual(request, "application/json"))
 

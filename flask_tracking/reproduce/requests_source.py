@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..record import Record
-from .literals import Expression, call, lay_out, literal
+from .literals import Expression, call, find_names, lay_out, literal
 from .python_body import join_text, read_body
 from .request import RecordedRequest, merge, read_request
 
@@ -29,9 +29,9 @@ def python(record: Record) -> str:
     """
     request = read_request(record)
     code = list(_make_code(request))
-    text = "\n".join(code)
-    lines = ["from pathlib import Path"] * ("Path(FILE_" in text)
-    lines += ["from urllib.parse import quote"] * ("quote(REDACTED_" in text)
+    names = find_names("\n".join(code))
+    lines = ["from pathlib import Path"] if "Path" in names else []
+    lines += ["from urllib.parse import quote"] if "quote" in names else []
     lines += [""] * bool(lines) + ["import requests", ""]
     return "\n".join([*lines, *code, ""])
 

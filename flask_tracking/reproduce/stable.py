@@ -13,11 +13,21 @@ from typing import Any
 from ..record import Record
 from .request import MARKER
 
-__all__ = ["Volatile", "find_stable_json", "find_stable_lines", "is_volatile_text"]
+__all__ = [
+    "VOLATILE",
+    "find_stable_json",
+    "find_stable_lines",
+    "get_content_type",
+    "get_response_header",
+    "is_deep",
+    "is_volatile_text",
+]
 
 MAX_BODY_BYTES = 4096
 """Of a longer body nothing is compared: nobody would read that test."""
 MAX_LINES = 20
+MAX_DEPTH = 30
+"""JSON that is nested deeper is not written as Python, whose parser has a limit."""
 _VOLATILE_KEY = re.compile(
     r"(?i)(?:^|_)(?:id|uuid|guid|at|on|date|time|timestamp|token|nonce|etag|cursor|seconds?|ms|elapsed)$"
     r"|(?<=[a-z])(?:Id|At|On|Date|Time)$"
@@ -48,9 +58,18 @@ def find_stable_json(record: Record) -> Any:
     if not _is_comparable(record) or "json" not in get_content_type(record):
         return VOLATILE
     try:
-        return _find_stable(json.loads(record.response_body))
+        value = json.loads(record.response_body)
     except (ValueError, RecursionError):
         return VOLATILE
+    return VOLATILE if is_deep(value) else _find_stable(value)
+
+
+def is_deep(value: Any, levels: int = MAX_DEPTH) -> bool:
+    """Tell whether a value of JSON has more than so many levels of lists and objects."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(is_deep(one, levels - 1) for one in inner)
 
 
 def _find_stable(value: Any, key: str = "") -> Any:

@@ -16,6 +16,7 @@ from flask_tracking.reproduce.differences import VOLATILE_HEADERS, compare_json,
 from ..captures import make_record
 
 JSON = (("Content-Type", "application/json"),)
+DEEP = b"[" * 900 + b"%b" + b"]" * 900
 
 
 @pytest.mark.parametrize(
@@ -113,6 +114,7 @@ def test_bytes() -> None:
         (b'{"a": 1}', b'{ "a": 1 }', []),
         (b'{"t": "[redacted]"}', b'{"t": "[redacted #1f3a90c2]"}', []),
         (b'{"a": 1}', b"oops", ["body:", "--- recorded", "+++ replayed"]),
+        (DEEP % b"1", DEEP % b"2", ["body:", "--- recorded", "+++ replayed"]),
     ],
 )
 def test_json_bodies(recorded: bytes, replayed: bytes, expected: list[str]) -> None:

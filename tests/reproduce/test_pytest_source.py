@@ -186,6 +186,31 @@ def test_redacted_values() -> None:
     compile(source, "test_bug.py", "exec")
 
 
+@pytest.mark.parametrize("depth", [40, 900, 1500])
+def test_nested_json(depth: int) -> None:
+    """JSON that is nested too deeply for Python is bytes, and is not compared."""
+    nested = b"[" * depth + b"]" * depth
+    record = make_exchange(
+        method="POST",
+        request_headers=JSON,
+        request_body=nested,
+        response_headers=JSON,
+        response_body=nested,
+    )
+    for source in (pytest_function(record), python(record)):
+        assert "data=b" in source
+        compile(source, "test", "exec")
+
+
+def test_only_what_is_used_is_imported() -> None:
+    """Words in texts are no names."""
+    record = make_exchange(
+        request_headers=(("X-A", "quote(x) ANY Path(y) @pytest.mark"),), response_body=b"ANY (pytest.x)"
+    )
+    assert "import" not in pytest_function(record)
+    assert python(record).count("import") == 1
+
+
 def test_logged_in_user() -> None:
     """Where Flask-Login keeps the user in the session, the test needs no cookie of it."""
     record = make_exchange(request_headers=COOKIES[:1], user_id="ada")
