@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
 
 from ..errors import ReplayError
+from ..exporters.store import Store
 from ..record import Record
 from ..reproduce.replay import Replay, replay
 from ..reproduce.request import read_request
 from ..runtime.text import visible
-from .common import find_id, get_record, get_store, id_command, reports_errors
+from .common import find_id, get_current, get_record, get_store, id_command, reports_errors
 from .render import render_line
 
+FLUSH_S = 10.0
+"""How long the record of the replay is waited for."""
 DIFFERENT = 3
 """The exit status where the responses differ."""
 
@@ -46,6 +49,7 @@ def replay_record(
     record = get_record(store, find_id(store, record_id))
     values = _read_values(record, given)
     done = replay(record, to, values=values, as_user=as_user, unsafe=unsafe, any_host=any_host)
+    click.echo("\n".join([f"Replayed {render_line(record)}", *_describe_record(store, done)]))
     click.echo(_render(record, done))
     if done.differences:
         click.get_current_context().exit(DIFFERENT)
@@ -70,11 +74,22 @@ def _read_file(path: str) -> bytes:
         raise ReplayError(f"{path} cannot be read: {error.strerror}.") from None
 
 
+def _describe_record(store: Store, done: Replay) -> Iterator[str]:
+    """Say whether the app has stored the replay: its rules may leave it out."""
+    worker = get_current().worker
+    if done.record_id is None or worker is None:
+        return
+    worker.flush(FLUSH_S)
+    is_stored = store.get(done.record_id) is not None
+    yield (
+        f"Recorded as {done.record_id}"
+        if is_stored
+        else "Not recorded: the rules of the app leave it out"
+    )
+
+
 def _render(record: Record, done: Replay) -> str:
-    lines = [f"Replayed {render_line(record)}"]
-    if done.record_id is not None:
-        lines.append(f"Recorded as {done.record_id}")
-    lines += [visible(line) for one in done.differences for line in str(one).split("\n")]
+    lines = [visible(line) for one in done.differences for line in str(one).split("\n")]
     if not done.differences:
         lines.append("The response is the same.")
     if not done.is_body_compared:

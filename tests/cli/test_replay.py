@@ -42,6 +42,17 @@ def test_same(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
     assert "replay of" in invoke("show", "-1").stdout
 
 
+def test_not_recorded(app: Flask, memory: MemoryExporter, invoke: Invoke) -> None:
+    """A replay that the rules leave out is not said to be recorded."""
+    app.config["TRACKING_SAMPLE_RATE"] = 0.0
+    Tracking(app, exporter=memory)
+    app.add_url_rule("/", "index", lambda: "hello")
+    memory.export([make_record(path="/")])
+    lines = invoke("replay", "-1").stdout.splitlines()
+    assert lines[:2] == ["Replayed GET /?a=1 200", "Not recorded: the rules of the app leave it out"]
+    assert len(memory.records) == 1
+
+
 def test_different(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
     """Differences are printed, a line each, and the exit status says that there are some."""
     shop.test_client().get("/price")
