@@ -16,7 +16,6 @@ from ..errors import ExportError, FilterError, TrackingError
 from ..exporters.base import Exporter
 from ..exporters.store import Problem, Store, find_store
 from ..filters import Filter
-from ..queries import find_newest
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
 from ..runtime.text import visible
@@ -154,6 +153,8 @@ def find_id(store: Store, text: str) -> ObjectId:
 
 
 def _find_by_age(store: Store, age: int) -> ObjectId:
+    from ..queries import find_newest  # its import takes longer than most commands
+
     newest = find_newest(store, Filter.all, age, fields="summary")
     if len(newest) < age:
         raise TrackingError(f"Record -{age} not found: {len(newest)} are stored.")
