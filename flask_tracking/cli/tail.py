@@ -26,7 +26,7 @@ POLL_S = 0.2
 """The pause between two queries, each an indexed range of the last seconds."""
 RETRY_S = 1.0
 """The pause after the store could not be reached."""
-BATCH = 500
+BATCH = 2000
 
 
 class Totals(NamedTuple):

@@ -179,7 +179,7 @@ from flask import Flask
 from flask_tracking import Tracking
 
 app = Flask("shop")
-app.config.update(TRACKING_MONGODB_URI=sys.argv[1], TRACKING_EXPORT_TIMEOUT_S=1)
+app.config.update(TRACKING_MONGODB_URI=sys.argv[1], TRACKING_EXPORT_TIMEOUT_S=2)
 Tracking(app)
 app.test_cli_runner(catch_exceptions=False)
 with app.app_context():

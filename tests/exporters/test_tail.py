@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -170,10 +171,43 @@ def test_what_was_seen_is_forgotten_in_time(make: Make, monkeypatch: pytest.Monk
     assert exporter.tail(ALL, position).position.seen == ()
 
 
+def test_many_records_are_followed(make: Make, database: Database[Document]) -> None:
+    """Thousands in a few seconds are each found once, also those that appear late among them."""
+    exporter = make()
+    exporter.open()
+    position = exporter.tail(ALL).position
+    expected, found = [], []
+    for _ in range(6):
+        batch = make_records(500)
+        exporter.export(batch)
+        expected += [one.id for one in batch]
+        expected.append(insert_late(database, timedelta(seconds=4)))
+        some, position = follow(exporter, ALL, position, 700)
+        found += [one.id for one in some]
+    deadline = time.monotonic() + 3 * tail_module.WHOLE_EVERY.total_seconds()
+    while len(found) < len(expected) and time.monotonic() < deadline:
+        some, position = follow(exporter, ALL, position, 700)
+        found += [one.id for one in some]
+    assert sorted(found) == sorted(expected)
+
+
+def test_any_id_is_followed(make: Make, database: Database[Document]) -> None:
+    """Documents of others, which may have any id, are passed over once."""
+    exporter = make()
+    exporter.open()
+    position = exporter.tail(ALL).position
+    for number, one_id in enumerate(({"a": 1}, "x", 7, b"x")):
+        database["tracking"].insert_one({"_id": one_id, "date_stored": datetime.now(timezone.utc)})
+        exporter.export(records := make_records(1))
+        found, position = follow(exporter, ALL, position)
+        assert [one.id for one in found] == [records[0].id]
+        assert len(position.seen) == 2 * (number + 1)
+
+
 def test_tail_uses_the_index(make: Make, database: Database[Document]) -> None:
     """What is new is a range of the index of ``date_stored``."""
     make().export(make_records(20))
-    query = to_tail_query(ALL, datetime.now(timezone.utc), [], has_kept=True)
+    query = to_tail_query(ALL, datetime.now(timezone.utc), has_kept=True)
     assert query is not None
     command = {"find": "tracking", "filter": query, "sort": dict(OLDEST_FIRST), "limit": 5}
     explained = database.command("explain", command, verbosity="queryPlanner")

@@ -9,7 +9,7 @@ documents, so that none is an operator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -75,15 +75,12 @@ def to_kept_query(wanted: Filter) -> Query | None:
     return {"date_created": query["date_created"], **query}
 
 
-def to_tail_query(
-    wanted: Filter, since: datetime, seen: Collection[Any], *, has_kept: bool
-) -> Query | None:
+def to_tail_query(wanted: Filter, since: datetime, *, has_kept: bool) -> Query | None:
     """Return the query for what was stored since a time; None if `wanted` can select nothing.
 
     Args:
         wanted: the filter.
         since: from when on.
-        seen: ids that are not to be found again.
         has_kept: False where no record is kept.
     """
     condition = wanted.condition if has_kept else decide_kept(wanted.condition, False)
@@ -93,8 +90,6 @@ def to_tail_query(
     query = _make_query(condition, bounds_of(condition, "status_code", now), now)
     if bounds_of(condition, "date_created", now) == (None, None):
         del query["date_created"]
-    if seen:
-        query["_id"] = {"$nin": list(seen)}
     # Simple query planners choose the index of the first field.
     return {"date_stored": {"$gte": since}, **query}
 

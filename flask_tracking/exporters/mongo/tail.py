@@ -6,19 +6,23 @@ behind, appears among older ones. Each call therefore looks back a little, and s
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
+from bson import ObjectId
 from pymongo.collection import Collection
 
 from ...filters import Filter
 from ...filters.simplify import searches_bodies
 from ...record_summary import RecordSummary, summarize
 from ..store import Tail
-from .codec import SUMMARY_PROJECTION, for_reading, read_document, read_summary, utc_now
+from .codec import SUMMARY_PROJECTION, read_document, read_summary, utc_now
 from .kept import mark_other
-from .query import to_tail_query
+from .query import Query, to_tail_query
 from .reading import find_documents
 
 Document = dict[str, Any]
@@ -27,6 +31,15 @@ OVERLAP = timedelta(seconds=10)
 """How late a record may appear: twice the time limit of an export, or a clock that far behind."""
 NEVER = datetime.max.replace(tzinfo=timezone.utc)
 OLDEST_FIRST = [("date_stored", 1)]
+TIMES = {"date_stored": True}
+
+
+MANY = 500
+"""So many documents are compared with each call."""
+SHORT_OVERLAP = timedelta(seconds=1)
+WHOLE_EVERY = timedelta(seconds=2)
+"""If more were stored within `OVERLAP`, a call looks back `SHORT_OVERLAP`, and all the way this often.
+A record that appears late is found two seconds later, and following many costs little."""
 
 
 class Position(NamedTuple):
@@ -35,14 +48,16 @@ class Position(NamedTuple):
     until: datetime
     seen: tuple[tuple[Any, datetime], ...]
     """Ids and times of the documents stored within `OVERLAP` before. Other programs may use any id."""
+    whole_at: datetime
+    """When all of `OVERLAP` was read last."""
 
 
 def begin_tail(collection: Collection[Document]) -> Position:
     """Return the position after all records that are stored now."""
     now = utc_now()
-    query, projection = {"date_stored": {"$gte": now - OVERLAP}}, {"date_stored": True}
-    found = for_reading(collection).find(query, projection).sort(OLDEST_FIRST)
-    return Position(now, tuple((one["_id"], _time_of(one)) for one in found))
+    query = {"date_stored": {"$gte": now - OVERLAP}}
+    found = find_documents(collection, query, TIMES, OLDEST_FIRST)
+    return Position(now, tuple((one["_id"], _time_of(one)) for one in found), now)
 
 
 def read_tail(
@@ -58,24 +73,50 @@ def read_tail(
         has_kept: False if keeping is disabled, whatever the documents say.
     """
     now = utc_now()
-    seen = [one for one, _ in after.seen]
-    query = to_tail_query(wanted, after.until - OVERLAP, seen, has_kept=has_kept)
-    if query is None:
-        return Tail([], _advance(after, now, ()))
-    in_bodies = searches_bodies(wanted.condition)
-    projection = None if in_bodies else {**SUMMARY_PROJECTION, "date_stored": True}
-    cursor = find_documents(collection, query, projection, OLDEST_FIRST, limit)
-    # All documents of a batch have the same time.
-    documents = sorted(cursor, key=lambda one: (_time_of(one), str(one["_id"])))
+    is_whole = len(after.seen) <= MANY or now - after.whole_at >= WHOLE_EVERY
+    since = after.until - (OVERLAP if is_whole else SHORT_OVERLAP)
+    query = to_tail_query(wanted, since, has_kept=has_kept)
+    new = [] if query is None else _find_new(collection, query, after, limit)
+    documents = [] if query is None or not new else _read_new(collection, query, new, wanted)
     marked = documents if has_kept else map(mark_other, documents)
-    read = partial(_read_selected, wanted) if in_bodies else read_summary
+    read = partial(_read_selected, wanted) if searches_bodies(wanted.condition) else read_summary
     records = [summary for one in marked if (summary := read(one)) is not None]
-    new = tuple((one["_id"], _time_of(one)) for one in documents)
-    until = now
-    if len(documents) == limit:
+    times = tuple((one["_id"], _time_of(one)) for one in new)
+    until, whole_at = now, now if is_whole else after.whole_at
+    if len(new) == limit:
         # More may follow beyond the limit, and a clock that is ahead must not hide later records.
-        until = min(now, max((time for _, time in new if time != NEVER), default=after.until))
-    return Tail(records, _advance(after, until, new))
+        until = min(now, max((time for _, time in times if time != NEVER), default=after.until))
+        whole_at = after.whole_at
+    return Tail(records, _advance(after, until, times, whole_at))
+
+
+def _find_new(
+    collection: Collection[Document], query: Query, after: Position, limit: int
+) -> list[Document]:
+    """Return the ids and times of documents that the reader has not seen, in the order of storing.
+
+    They are compared here: a server may compare each document with each of many ids.
+    """
+    seen = {_key(one) for one, _ in after.seen}
+    with contextlib.closing(find_documents(collection, query, TIMES, OLDEST_FIRST)) as found:
+        return list(islice((one for one in found if _key(one["_id"]) not in seen), limit))
+
+
+def _read_new(
+    collection: Collection[Document], query: Query, new: Sequence[Document], wanted: Filter
+) -> list[Document]:
+    """Read what is needed of new documents. They lie together: most of the range is new."""
+    bounds = {"$gte": new[0]["date_stored"], "$lte": new[-1]["date_stored"]}
+    projection = None if searches_bodies(wanted.condition) else {**SUMMARY_PROJECTION, **TIMES}
+    keys = {_key(one["_id"]) for one in new}
+    found = find_documents(collection, {**query, "date_stored": bounds}, projection, OLDEST_FIRST)
+    documents = [one for one in found if _key(one["_id"]) in keys]
+    # All documents of a batch have the same time.
+    return sorted(documents, key=lambda one: (_time_of(one), str(one["_id"])))
+
+
+def _key(document_id: Any) -> Any:
+    return document_id if isinstance(document_id, ObjectId) else repr(document_id)
 
 
 def _read_selected(wanted: Filter, document: Document) -> RecordSummary | None:
@@ -89,6 +130,9 @@ def _time_of(document: Document) -> datetime:
     return time if isinstance(time, datetime) else NEVER
 
 
-def _advance(after: Position, until: datetime, new: tuple[tuple[Any, datetime], ...]) -> Position:
+def _advance(
+    after: Position, until: datetime, new: tuple[tuple[Any, datetime], ...], whole_at: datetime
+) -> Position:
     until = max(after.until, until)
-    return Position(until, tuple(one for one in after.seen + new if one[1] >= until - OVERLAP))
+    seen = tuple(one for one in after.seen + new if one[1] >= until - OVERLAP)
+    return Position(until, seen, whole_at)
