@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from datetime import timezone
 from time import monotonic
 
 import click
@@ -70,16 +70,15 @@ def _search_bodies(store: Store, wanted: Filter, limit: int) -> list[RecordSumma
     """Search in bodies, and say how many records were read."""
     began = monotonic()
     found, searched, resume = search_bodies(store, wanted, limit)
-    click.echo(_describe_search(len(found), searched, monotonic() - began, resume), err=True)
+    took_s = monotonic() - began
+    count = None if resume is None else store.count_records()
+    of_all = f"{searched:,} records" if count is None else f"{searched:,} of about {count:,} records"
+    line = f"Found {len(found):,} in the bodies of {of_all}, in {took_s:.1f} s."
+    if resume is not None:
+        time = resume.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line = f"{line} To search older records, add --resume {time}"
+    click.echo(line, err=True)
     return list(map(summarize, found))
-
-
-def _describe_search(found: int, searched: int, took_s: float, resume: datetime | None) -> str:
-    line = f"Found {found:,} in the bodies of {searched:,} records, in {took_s:.1f} s."
-    if resume is None:
-        return line
-    time = resume.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return f"{line} To search older records, add --resume {time}"
 
 
 def explain_nothing(wanted: Filter) -> str:

@@ -50,7 +50,8 @@ def export_records(wanted: Filter, name: str | None, output: str | None) -> None
     name = name or find_format(output)
     with _open_output(output) as file:
         records = read_matching(store, wanted)
-        with _show_progress(records, "Exporting") as counted:
+        count = store.count_records() if wanted == Filter.all else None
+        with _show_progress(records, "Exporting", count) as counted:
             written, left_out = write_records(counted, file, name)
     click.echo(f"Exported {written:,} records.", err=True)
     if left_out:
@@ -136,14 +137,24 @@ def _batches(found: Iterable[Record | None]) -> Iterator[list[Record | None]]:
         yield batch
 
 
+def is_terminal() -> bool:
+    """Return True if somebody watches."""
+    return sys.stderr.isatty()
+
+
 @contextlib.contextmanager
-def _show_progress(records: Iterator[T], label: str) -> Iterator[Iterable[T]]:
-    """Show a bar that counts, in a terminal; nobody knows how many records there will be."""
-    if not sys.stderr.isatty():
+def _show_progress(records: Iterator[T], label: str, count: int | None = None) -> Iterator[Iterable[T]]:
+    """Show a bar in a terminal: up to about `count`, or only what is done by now."""
+    if not is_terminal():
         yield records
         return
     with click.progressbar(
-        records, label=label, show_pos=True, update_min_steps=100, file=sys.stderr
+        records,
+        length=count,
+        label=label,
+        show_pos=True,
+        update_min_steps=100,
+        file=sys.stderr,
     ) as bar:
         yield bar
 

@@ -61,6 +61,10 @@ class MemoryExporter(Store):
         with self._lock:
             return [self._as_it_is_now(record) for record in self._records.values()]
 
+    def count_records(self) -> int:
+        """Return how many records are stored, without those that are there only as kept."""
+        return len(self._records)
+
     def clear(self) -> None:
         """Delete all records, including kept ones, and all rollups."""
         with self._lock:

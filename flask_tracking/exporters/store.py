@@ -216,6 +216,10 @@ class Store(Exporter):
         """
         return iter(())
 
+    def count_records(self) -> int | None:
+        """Return about how many records are stored; None if that cannot be said within a second."""
+        return None
+
     @abstractmethod
     def get(self, record_id: ObjectId) -> Record | None:
         """Return the record with this id, or None."""

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 
 from flask_tracking import ExportError, MemoryExporter, Record, Tracking
+from flask_tracking.cli import transfer
 from flask_tracking.interchange import FORMATS, READABLE
 
 from ..captures import make_record
@@ -143,3 +144,15 @@ def test_interrupted_export_leaves_nothing(invoke: Invoke, app: Flask, tmp_path:
     result = invoke("export", "-o", str(tmp_path / "a.json"))
     assert result.exit_code == 1 and "cannot be reached" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_progress(
+    invoke: Invoke, records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a terminal a bar shows how far it is, and nothing of it is in the output."""
+    monkeypatch.setattr(transfer, "is_terminal", lambda: True)
+    result = invoke("export", "path:/orders/1")
+    assert "Exporting" in result.stderr and json.loads(result.stdout)["path"] == "/orders/1"
+    path = tmp_path / "a.bson"
+    assert invoke("export", "-o", str(path)).stderr.endswith("Exported 10 records.\n")
+    assert "Importing" in invoke("import", str(path)).stderr

@@ -243,6 +243,12 @@ def test_newest_are_those_that_a_look_at_all_finds(store: Store, seed: int) -> N
             assert find_newest(store, wanted, limit, now=NOON) == expected[:limit]
 
 
+def test_count(store: Store) -> None:
+    """The number of records is about right, or not known."""
+    store.export([make_record() for _ in range(5)])
+    assert store.count_records() in (5, None)
+
+
 def test_closed_store_opens_again(store: Store) -> None:
     """A store that was closed can be used again."""
     store.export([make_record()])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Names
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pymongo
 from bson import ObjectId
 from pymongo import ReadPreference, WriteConcern
 from pymongo.collection import Collection
@@ -58,6 +59,7 @@ Made = tuple[Record, Document | None]
 """A record and its document."""
 Answer = TypeVar("Answer")
 
+COUNT_TIMEOUT_S = 0.5
 LOGIN_CODES = frozenset({11, 13, 18, 8000})
 READ_ONLY_CODES = frozenset({10107, 13435, 20})
 NO_DOCUMENT = "no document can be made of it"
@@ -400,6 +402,14 @@ class MongoExporter(Store):
         if record is None:
             raise TrackingError(f"The document {record_id} is not a record: another program wrote it.")
         return record
+
+    def count_records(self) -> int | None:
+        """Return what the server's statistics say; None if it has to count for long."""
+        try:
+            with pymongo.timeout(COUNT_TIMEOUT_S):
+                return self.collection().estimated_document_count()
+        except PyMongoError:
+            return None
 
     def _find(self, wanted: Filter, limit: int) -> list[Record]:
         return self._search(wanted, limit, read_document)
