@@ -111,14 +111,20 @@ def render_row(record: RecordSummary, width: int | None, zone: tzinfo | None = t
     mark = "Z" if describe_zone(arrived) == "UTC" else ""
     method, status = visible(record.method or "-"), str(record.status_code or "-")
     took = _milliseconds(record.execution_time)
-    first = f"{arrived:%H:%M:%S}{mark} {method:<7} {status:>3} {took:>10}  "
     record_id = str(record.id) if width is None else shorten_id(str(record.id))
-    last = GAP.join(filter(None, (visible(record.user), visible(record.error), record_id)))
     path = visible(record.path_and_query or "-")
+    # A narrow terminal does without the time, then without the method.
+    short = f"{status:>3}  "
+    middle = f"{method:<7} {short}"
+    first = f"{arrived:%H:%M:%S}{mark} {method:<7} {status:>3} {took:>10}  "
+    last = GAP.join(filter(None, (visible(record.user), visible(record.error), record_id)))
     if width is not None:
+        least = LEAST_PATH + len(GAP) + len(record_id)
+        heads = (one for one in (first, middle) if width - cell_width(one) >= least)
+        first = next(heads, short)
         room = width - cell_width(first) - len(GAP)
         last = last if cell_width(last) <= room - LEAST_PATH else record_id
-        path = pad(path, max(LEAST_PATH, room - cell_width(last)))
+        path = pad(path, room - cell_width(last))
     line, style = f"{first}{path}{GAP}{last}", _style(record)
     return click.style(line, **style) if style else line
 
