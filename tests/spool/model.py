@@ -92,7 +92,9 @@ class Run:
         self.uncounted = 0
         """At most so many went when a process was killed before it could count them."""
         self.stored_before = 0
-        """So many were stored already when their file was damaged: a process was killed in between."""
+        """So many were stored from a file that a killed process could not remove: they may be counted."""
+        self.seen: dict[str, int] = {}
+        """What has waited at some time during a step."""
         self.processes = [self._start() for _ in range(PROCESSES)]
         self.foreign: set[Path] = set()
         self.log: list[str] = []
@@ -127,13 +129,14 @@ class Run:
         if self.random.random() < 0.3:
             other = self.processes[1 - at]
             process.system.meanwhile = self.random.randrange(14), lambda: self._act_meanwhile(other)
-        before = self._waiting()
+        self.seen = self._waiting()
         try:
             step(process)
         except Killed:
             self.log.append("killed")
-            gone = before.keys() - self._waiting().keys()
-            self.uncounted += sum(before[name] for name in gone)
+            waiting = self._waiting()
+            self.uncounted += sum(self.seen[name] for name in self.seen.keys() - waiting.keys())
+            self.stored_before += sum(map(self._count_stored, waiting))
             self.counted += process.lost()
             self.processes[at] = self._start()
         else:
@@ -141,6 +144,7 @@ class Run:
 
     def _act_meanwhile(self, other: Process) -> None:
         self.random.choice([self.send, self.write])(other)
+        self.seen |= self._waiting()
 
     def _waiting(self) -> dict[str, int]:
         """Return how many entries each file promises."""
@@ -201,10 +205,15 @@ class Run:
         names = sorted(self._waiting())
         if not names:
             return None
-        path = self.path / "spool" / self.random.choice(names)
-        records = map(decode_record, split_frames(path.read_bytes()).entries)
-        self.stored_before += sum(one is not None and one.id in self.store.records for one in records)
-        return path
+        name = self.random.choice(names)
+        self.stored_before += self._count_stored(name)
+        return self.path / "spool" / name
+
+    def _count_stored(self, name: str) -> int:
+        """Return how many records of a file are stored already."""
+        data = (self.path / "spool" / name).read_bytes()
+        records = map(decode_record, split_frames(data).entries)
+        return sum(one is not None and one.id in self.store.records for one in records)
 
     def fill_the_disk(self, _: Process) -> None:
         """Leave little room."""
