@@ -84,7 +84,7 @@ class Spool:
         evicted: list[SpoolFile] = []
         try:
             if not self._make_room(_on_disk(len(content)), kind, evicted):
-                return Written(False)
+                return Written(False, tuple(evicted))
             self._write_file(make_name(kind, len(entries), gap), content)
         except (OSError, SpoolError) as error:
             return Written(False, tuple(evicted), _reason(error))

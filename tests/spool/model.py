@@ -23,7 +23,8 @@ from flask_tracking.pipeline.counters import Counters
 from flask_tracking.pipeline.delivery import Delivery
 from flask_tracking.pipeline.drain import Drain
 from flask_tracking.pipeline.spooling import SpoolWriter
-from flask_tracking.spool import Spool, SpoolError, decode_record
+from flask_tracking.spool import Kind, Spool, SpoolError, decode_record
+from flask_tracking.spool import directory as directory_module
 from flask_tracking.spool import naming as naming_module
 from flask_tracking.spool.frames import split_frames
 from flask_tracking.spool.naming import parse_name
@@ -92,10 +93,12 @@ class Run:
         self.uncounted = 0
         """At most so many went when a process was killed before it could count them."""
         self.stored_before = 0
-        """So many were stored from a file that a killed process could not remove: they may be counted."""
+        """Stored from files that a killed process could not remove: at most so many may be counted."""
         self.seen: dict[str, int] = {}
         """What has waited at some time during a step."""
         self.processes = [self._start() for _ in range(PROCESSES)]
+        self.names = 0
+        self.began_ms = int(time.time() * 1000)
         self.foreign: set[Path] = set()
         self.log: list[str] = []
 
@@ -152,6 +155,12 @@ class Run:
         names = [path.name for path in folder.iterdir()] if folder.exists() else []
         files = [file for name in names if (file := parse_name(name)) is not None]
         return {file.name: file.entry_count for file in files}
+
+    def make_name(self, kind: Kind, count: int, gap: int) -> str:
+        """Return a name that is the same in each run of a seed."""
+        self.names += 1
+        unique = f"{self.random.randrange(16**12):012x}"
+        return f"{self.began_ms + self.names // 3}-{unique}.{kind.value}.{count}+{gap}.v1"
 
     # The steps
 
@@ -282,7 +291,8 @@ def run_sequence(seed: int) -> None:
     with tempfile.TemporaryDirectory(prefix="flask-tracking-", dir=_memory()) as folder:
         sequence = Run(seed, Path(folder))
         try:
-            sequence.run()
+            with mock.patch.object(directory_module, "make_name", sequence.make_name):
+                sequence.run()
         except (ModelError, SpoolError, OSError) as error:
             raise ModelError(f"seed {seed}: {error}\n{', '.join(sequence.log)}") from error
 

@@ -150,6 +150,15 @@ def test_what_is_sent_is_not_evicted(spool: Spool, path: Path) -> None:
         assert fill(spool, ROUTINE)[0].evicted == (second,)
 
 
+def test_eviction_that_is_not_enough(spool: Spool, path: Path) -> None:
+    """What was evicted is told also where another file that should go is being sent."""
+    fill(spool, *[ROUTINE] * 5)
+    *evicted, last = spool.waiting()
+    with Spool(str(path), MAX_BYTES).hold(last) as held:
+        assert held is not None
+        assert spool.write(ROUTINE, [b"a" * 60_000]) == Written(False, tuple(evicted))
+
+
 def test_one_reader_at_a_time(spool: Spool, path: Path) -> None:
     """A file that is held is not lent to another one, of this process or not."""
     spool.write(ROUTINE, [b"a"])
