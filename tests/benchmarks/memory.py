@@ -139,6 +139,11 @@ def verdict(is_met: bool) -> str:
 def resident_mib() -> float:
     """Return the resident memory of this process in MiB, after all garbage is gone."""
     gc.collect()
+    return read_resident_mib()
+
+
+def read_resident_mib() -> float:
+    """Return the resident memory of this process in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
