@@ -353,8 +353,11 @@ class BatchWorker(Worker):
         self._parents = None
         self.prepare()
         # The first export meets the same error again, and logs it.
-        with contextlib.suppress(ExportError, NoDatabaseError), untraced(), self._calling():
-            self._exporter.open()
+        try:
+            with untraced(), self._calling():
+                self._exporter.open()
+        except (ExportError, NoDatabaseError):
+            self._delivery.note_away()
 
     @contextlib.contextmanager
     def _calling(self) -> Iterator[None]:
@@ -380,7 +383,8 @@ class BatchWorker(Worker):
             self._take_batch()
 
     def _take_batch(self) -> None:
-        if not self._closing.is_set():  # at exit there is no time to read the store
+        # At exit there is no time to read the store; in an outage each attempt takes its timeout.
+        if not self._closing.is_set() and not self._delivery.is_away:
             with self._calling():
                 self._rules.refresh()
         captures = self._take(self._settings.batch_records)

@@ -239,6 +239,16 @@ class Delivery:
             self._on_recovery()
             guard.warn_rarely("recovered", "Records are stored again.", level=logging.INFO)
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the store was unavailable at the last attempt. Without a spool always False."""
+        return self.next_try > 0.0
+
+    def note_away(self) -> None:
+        """Spool records from now on, because the store is unavailable."""
+        if self._spool is not None:
+            self._put_off()
+
     def _put_off(self) -> None:
         """Set the time of the next attempt, later with each failure."""
         self.next_try = monotonic() + self._pause_s * _draw_jitter()

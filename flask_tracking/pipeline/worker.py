@@ -302,7 +302,8 @@ class SyncWorker(Worker):
                 self._draining.release()
 
     def _store(self, capture: Capture) -> Undelivered | None:
-        self._rules.refresh()
+        if not self._delivery.is_away:
+            self._rules.refresh()
         chosen = self._choose([self._judge(capture)])
         if not chosen:
             return None

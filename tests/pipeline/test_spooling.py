@@ -170,6 +170,26 @@ def test_store_that_is_away_is_left_alone(
     assert (store.sizes, sender.counters.spooled) == ([2], 10)
 
 
+def test_store_that_is_away_is_asked_for_nothing(
+    make_worker: MakeWorker, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an outage no time is spent on waiting for overrides, nor again on what did not open."""
+    monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 3600.0)
+    monkeypatch.setattr(delivery_module, "LAST_RETRY_S", 3600.0)
+    asked: list[str] = []
+
+    def open_nothing() -> None:
+        raise AWAY
+
+    store.open = open_nothing  # type: ignore[method-assign]
+    monkeypatch.setattr(store, "load_overrides", lambda: asked.append("overrides"))
+    worker = make_worker(batch_records=5)
+    for _ in range(20):
+        worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert (asked, store.sizes, worker.stats.spooled) == ([], [], 20)
+
+
 def test_no_database(sender: Sender, store: Store) -> None:
     """What is recorded before a database is configured is stored later."""
     store.error = NoDatabaseError("none is configured")
