@@ -127,7 +127,6 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "json_text._TOKEN": ('"a"', ", "),
     "json_text._SPACE": (" \t", "\n"),
     "json_text._PLURAL": ("secrets", "pass"),
-    "json_text._SMALL": ("12", "123"),
     "markup._TAG": ("<token>", "< token>"),
     "markup._IN_TAG": ('="', "="),
     "markup._NAME_ATTRIBUTE": ('name="password"', 'surname="X"'),

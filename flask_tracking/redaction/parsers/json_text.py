@@ -36,8 +36,6 @@ _BEHIND_VALUE = b",}]\n\x1e"
 
 _PLURAL = re.compile(r".*[^s]s", re.I | re.S)
 """``secrets``, whose number is how many there are; not ``pass``."""
-_SMALL = re.compile(rb"-?[0-9]{1,2}")
-"""A count or a flag: no secret is as short."""
 
 NEAR = 60
 """Bytes around a string that are given along with it."""
@@ -194,7 +192,7 @@ class _JsonReader:
         self._done = bare.end() if bare else start
         if bare is None or not is_secret(name.strength, bare[0]):
             return []
-        is_count = _PLURAL.fullmatch(name.name) or _SMALL.fullmatch(bare[0])
+        is_count = _PLURAL.fullmatch(name.name) or bare[0] == b"0"
         if is_count and name.strength < Strength.OWN:
             return []
         if not _BARE_VALUE.fullmatch(bare[0]):
