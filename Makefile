@@ -115,6 +115,8 @@ bench: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/served.py
 	@echo "Rollups: counting, their size, reading a month of them (a minute) ..."
 	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.rollups
+	@echo "What filters cost (half a minute) ..."
+	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.filters
 	@echo "Commands among 60,000 records (two minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/commands.py
 	@echo "The pytest plugin (a minute) ..."
