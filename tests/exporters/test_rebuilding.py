@@ -18,7 +18,7 @@ import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
-from flask_tracking import Filter, MemoryExporter, Record, TrackingError
+from flask_tracking import ExportError, Filter, MemoryExporter, Record, TrackingError
 from flask_tracking.exporters.mongo import MongoExporter, rebuilding
 from flask_tracking.exporters.mongo.inserting import Refused, insert_once
 from flask_tracking.exporters.store import Store
@@ -219,9 +219,16 @@ class Writer(threading.Thread):
     def run(self) -> None:
         while not self.ends.is_set():
             batch = make_records(5)
-            self.exporter.export(batch)
+            while not self._is_stored(batch):  # a busy machine: the batch is sent again
+                pass
             self.stored += [record.id for record in batch]
             self.ends.wait(self.pause_s)
+
+    def _is_stored(self, batch: list[Record]) -> bool:
+        try:
+            return self.exporter.export(batch) == 0
+        except ExportError:
+            return False
 
     def __enter__(self) -> Writer:
         self.start()

@@ -43,6 +43,8 @@ BATCH_RECORDS = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 TIMEOUT_S = 60.0
 """Bounds each call to the database: a batch is more than a query."""
+COPY_TIMEOUT_S = 86_400.0
+"""Bounds the first read of a collection: MongoDB takes it as the time limit of all reads together."""
 SPARE = 20
 """This part of a capped collection is left free for what others write between two measurements."""
 
@@ -101,10 +103,11 @@ class Rebuilding:
         """
         if is_stand_in(self._database):
             return
-        if not self._is_as_planned():
-            self._set_apart()
-            ensure_collection(self._database, self._plan)
-        sources = find_sources(self._database, self._plan.name)
+        with pymongo.timeout(TIMEOUT_S):
+            if not self._is_as_planned():
+                self._set_apart()
+                ensure_collection(self._database, self._plan)
+            sources = find_sources(self._database, self._plan.name)
         if not sources:
             return
         sizes = [self._measure(name) for name in sources]
@@ -116,7 +119,8 @@ class Rebuilding:
             left = self._done.left
             yield from self._copy(name, room)
             if self._done.left == left:
-                self._database[name].drop()
+                with pymongo.timeout(TIMEOUT_S):
+                    self._database[name].drop()
 
     def _is_as_planned(self) -> bool:
         options, _ = read_options(self._database, self._plan.name)
@@ -159,7 +163,8 @@ class Rebuilding:
         # In the order in which they were stored, so that the oldest are overwritten first again.
         source = self._database[name].with_options(RAW)
         with source.find(batch_size=BATCH_RECORDS) as cursor:
-            while batch := _read_batch(cursor):
+            batch = _read_batch(cursor, COPY_TIMEOUT_S)
+            while batch:
                 fitting = [one for one in batch if room.takes(len(one.raw))]
                 with pymongo.timeout(TIMEOUT_S):
                     refused = insert_once(self._target, fitting)
@@ -170,6 +175,7 @@ class Rebuilding:
                     skipped=len(batch) - len(fitting),
                 )
                 yield self._done
+                batch = _read_batch(cursor, TIMEOUT_S)
 
     def _add(self, **counts: int) -> None:
         sums = {name: getattr(self._done, name) + count for name, count in counts.items()}
@@ -220,10 +226,10 @@ class _Room:
         self._free = (records, size)
 
 
-def _read_batch(cursor: Any) -> Sequence[RawBSONDocument]:
+def _read_batch(cursor: Any, timeout_s: float) -> Sequence[RawBSONDocument]:
     batch: list[RawBSONDocument] = []
     size = 0
-    with pymongo.timeout(TIMEOUT_S):
+    with pymongo.timeout(timeout_s):
         for document in cursor:
             batch.append(document)
             size += len(document.raw)
