@@ -152,11 +152,14 @@ def measure(
     say(f"indexes and connection: {time.perf_counter() - began:.1f} s")
     client: MongoClient[Document] = MongoClient(uri)
     is_met = True
+    # SecantusDB says COLLSCAN where it reads the range of the first field: its time tells.
+    judges_plans = "secantusVersion" not in client.admin.command("buildInfo")
     say(f"\n{'query':32}{'found':>8}{'ms':>8}{'server':>8}{'commands':>10}  target  plans")
     for query in queries:
         found, wall_ms, server_ms, commands = ask(exporter, heard, query, rounds)
         plans = explain(client.get_default_database(), commands)
-        is_good = not query.is_selective or (wall_ms <= TARGET_MS and "COLLSCAN" not in plans)
+        is_scan = judges_plans and "COLLSCAN" in plans
+        is_good = not query.is_selective or (wall_ms <= TARGET_MS and not is_scan)
         is_met &= is_good
         verdict = ("met" if is_good else "MISSED") if query.is_selective else "-"
         line = f"{query.name:32}{found:8,}{wall_ms:8.0f}{server_ms:8.0f}{len(commands):10}"

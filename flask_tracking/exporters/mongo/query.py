@@ -37,6 +37,8 @@ Query = dict[str, Any]
 
 NEWEST_FIRST = [("date_created", -1), ("_id", -1)]
 INDEXED = ("date_created", "status_code")
+COMMON_FAILURES = 5
+"""So many codes of a range of failures are asked for one by one."""
 _OPERATORS: Mapping[str, str] = {"<": "$lt", "<=": "$lte", ">=": "$gte", ">": "$gt"}
 
 
@@ -46,9 +48,9 @@ def to_queries(wanted: Filter) -> list[Query]:
     They find all records that are not kept and that `wanted` selects; of kept ones some, too. A filter
     that asks for bodies must be applied to what they find.
 
-    Nearly all failures have the first status code of their class. A query for that code alone is one
-    contiguous range in the index of failures; with a range of codes, simple query planners would read
-    the failures of all times.
+    Nearly all failures have one of the first status codes of their class, 500 to 504. A query for one
+    code is one contiguous range in the index of failures; with a range of codes, simple query planners
+    would read the failures of all times.
     """
     condition, now = without_bodies(decide_kept(wanted.condition, False)), utc_now()
     if condition == NEVER:
@@ -56,7 +58,10 @@ def to_queries(wanted: Filter) -> list[Query]:
     status = bounds_of(condition, "status_code", now)
     parts = [status]
     if _is_class_of_failures(status):
-        parts = [Bounds(status.low, status.low), Bounds(status.low + 1, status.high)]
+        rest = status.low + COMMON_FAILURES
+        codes = [code for code in range(status.low, rest) if status.high is None or code <= status.high]
+        parts = [Bounds(code, code) for code in codes]
+        parts += [Bounds(rest, status.high)] if status.high is None or rest <= status.high else []
     return [_make_query(condition, part, now) for part in parts]
 
 
