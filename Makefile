@@ -100,6 +100,11 @@ package: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(INSTALL) --editable '.[bench]'
+	@echo "Memory, forks and ends of processes (four minutes) ..."
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/memory.py
+	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.outage
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/fork.py
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/exits.py
 	@echo "A request, beside OpenTelemetry (six minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/overhead.py $(ARGS)
 	@echo "Where our part of it goes ..."
@@ -127,11 +132,6 @@ bench: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.read
 	@echo "One to eight processes that store (a minute) ..."
 	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.scale
-	@echo "Memory, forks and ends of processes (four minutes) ..."
-	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/memory.py
-	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.outage
-	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/fork.py
-	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/exits.py
 
 clean:
 	rm -rf .venv .venv-* dist docs/_build .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
