@@ -30,7 +30,12 @@ RANGES = (
     ("30d", "Last 30 days"),
     ("all", "All there is"),
 )
-TABS = (("requests", "Requests"),)
+TABS = (
+    ("overview", "Overview"),
+    ("requests", "Requests"),
+    ("routes", "Routes"),
+    ("errors", "Errors"),
+)
 KEYS = {"overview": "o", "requests": "r", "routes": "t", "errors": "e", "health": "h"}
 
 
@@ -104,12 +109,16 @@ class Page:
     @cached_property
     def wanted(self) -> Filter:
         """The filter within the range; everything in it while the filter is wrong."""
+        return self.wanted_at_any_time.narrowed(self.since, self.until)
+
+    @cached_property
+    def wanted_at_any_time(self) -> Filter:
+        """The filter alone."""
         try:
-            wanted = Filter.parse(self.q)
+            return Filter.parse(self.q)
         except FilterError as error:
             self.filter_error = str(error)
-            wanted = Filter()
-        return wanted.narrowed(self.since, self.until)
+            return Filter()
 
     @cached_property
     def token(self) -> str:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
+from flask import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -50,6 +51,11 @@ def _environment() -> Environment:
     )
     environment.globals["static"] = static_files.address_of
     return environment
+
+
+def html(text: str, status: int = 200) -> Response:
+    """Return a page."""
+    return Response(text, status, content_type="text/html; charset=utf-8")
 
 
 def show(text: object, most: int = 10_000) -> Markup:

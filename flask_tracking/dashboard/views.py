@@ -23,8 +23,9 @@ from . import changes, filtering, static_files
 from .bodies import Piece, read_body, reason_of, split_marks
 from .facts import read_custom, read_facts
 from .listing import Cursor, read_page
+from .overview import show_errors, show_overview, show_routes
 from .page import Page
-from .templating import render, status_kind
+from .templating import html, render, status_kind
 from .tracebacks import split_traceback
 from .waterfall import make_waterfall
 
@@ -62,11 +63,6 @@ class Row(NamedTuple):
     share: float
     """Of the longest request on the page, in percent."""
     is_slow: bool
-
-
-def show_overview(page: Page) -> Response:
-    """Lead to the list, which is the first page so far."""
-    return redirect_to(page.link_to("requests"))
 
 
 def show_requests(page: Page) -> Response:
@@ -343,11 +339,6 @@ def send_static(page: Page, version: str, name: str) -> Response:
     return response
 
 
-def html(text: str, status: int = 200) -> Response:
-    """Return a page."""
-    return Response(text, status, content_type="text/html; charset=utf-8")
-
-
 def redirect_to(address: str, status: int = 302) -> Response:
     """Return what leads to another page of ours."""
     return Response(status=status, headers={"Location": address})
@@ -367,6 +358,8 @@ class Route:
 ROUTES = (
     Route("/", "overview", show_overview),
     Route("/requests", "requests", show_requests),
+    Route("/routes", "routes", show_routes),
+    Route("/errors", "errors", show_errors),
     Route("/requests/<id>", "request", show_request),
     Route("/requests/<id>/body/<side>", "body", send_body, is_download=True),
     Route("/requests/<id>/as/<language>", "reproduce", reproduce),

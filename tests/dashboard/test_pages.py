@@ -80,12 +80,6 @@ def rows_of(page: str) -> list[str]:
     return re.findall(r'<a data-row href="[^"]+">(.*?)</a>', page)
 
 
-def test_front_page(client: FlaskClient) -> None:
-    """The address of the dashboard leads to its first page."""
-    response = client.get("/_tracking/")
-    assert (response.status_code, response.headers["Location"]) == (302, LIST)
-
-
 def test_no_record_yet(client: FlaskClient) -> None:
     """An empty store says how to make a record."""
     page = check(client.get(LIST).text)

@@ -14,7 +14,9 @@ function showLocalTimes(root) {
   for (const time of findAll("time[datetime]", root)) {
     const when = new Date(time.dateTime);
     if (Number.isNaN(when.valueOf())) continue;
-    const clock = when.toLocaleTimeString([], { hour12: false }) + "." + String(when.getMilliseconds()).padStart(3, "0");
+    const toMinute = { hour12: false, hour: "2-digit", minute: "2-digit" };
+    const exact = when.toLocaleTimeString([], { hour12: false }) + "." + String(when.getMilliseconds()).padStart(3, "0");
+    const clock = "minute" in time.dataset ? when.toLocaleTimeString([], toMinute) : exact;
     const days = (Date.now() - when.valueOf()) / 86400000;
     let day = "";
     if (when.toDateString() !== today) {

@@ -1,0 +1,209 @@
+"""The overview, over rollups of two hours in which something may have happened."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from bson import ObjectId
+from flask.testing import FlaskClient
+
+from flask_tracking import MemoryExporter
+from flask_tracking.dashboard.heatmap import draw
+from flask_tracking.dashboard.period import MAX_COLUMNS, choose_column, read_columns
+from flask_tracking.rollups.counts import Counts
+from flask_tracking.rollups.rollup import Example, FailureKey, Failures, Rollup, RouteKey
+
+from .conftest import Make
+from .test_pages import check
+
+ROUTES = (
+    ("POST", "/checkout", 24, 120.0),
+    ("GET", "/items/<int:id>", 120, 30.0),
+    ("GET", "/a", 30, 90.0),
+)
+OVERVIEW = "/_tracking/"
+
+
+def make_rollups(
+    *,
+    slower: float = 1.0,
+    failing: float = 0.004,
+    traffic: float = 1.0,
+    minutes: int = 28,
+    dropped: int = 0,
+) -> list[Rollup]:
+    """Return two hours by minute; in the last `minutes` something happens to the first route."""
+    rng = random.Random(7)
+    now = datetime.now(timezone.utc).replace(second=0, microsecond=0)
+    rollups = []
+    for ago in range(1, 121):
+        is_after = ago <= minutes
+        rollup = Rollup(
+            width_s=60,
+            start=now - timedelta(minutes=ago),
+            source="host:1:a",
+            version="2.4.1" if is_after and (slower, failing) != (1.0, 0.004) else "2.4.0",
+            stored=100,
+        )
+        for method, rule, count, median_ms in ROUTES:
+            is_first = rule == "/checkout"
+            counts = rollup.routes.setdefault(RouteKey(rule, method), Counts())
+            for _ in range(round(count * (traffic if is_after else 1.0))):
+                failed = rng.random() < (failing if is_first and is_after else 0.004)
+                took = rng.lognormvariate(math.log(median_ms), 0.6)
+                took *= slower if is_first and is_after else 1
+                bucket = counts.add_request(500 if failed else 200, failed, took, 9, 99)
+                rollup.examples[bucket // 16] = Example(False, ObjectId())
+                if failed:
+                    name = "shop.pay.CardDeclined" if is_first and is_after else "KeyError"
+                    key = FailureKey(name, "/srv/shop/pay.py", "charge", rule)
+                    example = Example(True, ObjectId())
+                    rollup.failures.setdefault(key, Failures()).add(1, example)
+        if is_after and dropped:
+            rollup.dropped = Counter(queue=dropped)
+        rollups.append(rollup)
+    return rollups
+
+
+@pytest.fixture
+def client(make: Make) -> FlaskClient:
+    """A client of an app with the dashboard."""
+    return make().test_client()
+
+
+def read(client: FlaskClient, memory: MemoryExporter, **happens: float) -> str:
+    """Return the overview after something happened."""
+    assert memory.rollups is not None
+    memory.rollups.store(make_rollups(**happens))  # type: ignore[arg-type]
+    return check(client.get(OVERVIEW).text)
+
+
+def headline(page: str) -> str:
+    """Return what the page says first."""
+    return page.partition("<h1>")[2].partition("</h1>")[0].partition(" since")[0]
+
+
+def test_nothing_happened(client: FlaskClient, memory: MemoryExporter) -> None:
+    """An hour like the one before is said to be."""
+    page = read(client, memory)
+    assert headline(page) == "As before"
+    assert page.count('class="dim">as before<') == 5
+    assert '<tr class="hot">' not in page
+
+
+def test_slower(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The sentence names the route, the moment and the version, and leads to the requests."""
+    page = read(client, memory, slower=4.0)
+    assert headline(page) == "Slower"
+    moment = datetime.now(timezone.utc).replace(second=0, microsecond=0) - timedelta(minutes=28)
+    said = page.partition('<time datetime="')[2][:16]
+    assert abs(datetime.fromisoformat(said + "+00:00") - moment) <= timedelta(minutes=2)
+    assert "POST /checkout: p95" in page and "Other routes are as before." in page
+    assert 'Version <b class="mono">2.4.1</b> was first seen then.' in page
+    assert 'href="/_tracking/requests?q=method:POST+route:/checkout">Show these requests' in page
+    assert page.count('<tr class="hot">') == 1
+
+
+def test_failing(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Failures count as harm, and a new kind of them is marked."""
+    page = read(client, memory, failing=0.3)
+    assert headline(page) == "Failing more"
+    assert "POST /checkout: failed" in page
+    assert page.count('<span class="tag new">new</span>') == 1
+    assert "CardDeclined" in page and "pay.py in charge" in page
+
+
+def test_less_traffic(client: FlaskClient, memory: MemoryExporter) -> None:
+    """So does traffic that stays away."""
+    page = read(client, memory, traffic=0.2, minutes=59)
+    assert headline(page) == "Less traffic than before"
+
+
+def test_better(client: FlaskClient, memory: MemoryExporter) -> None:
+    """What got better is said, too."""
+    assert headline(read(client, memory, slower=0.2, minutes=59)) == "Better than before"
+
+
+def test_recorder_in_trouble(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Lost records come first, and their minutes are hatched."""
+    page = read(client, memory, slower=4.0, dropped=7)
+    assert headline(page) == "The recorder lost records"
+    assert "196 records of this period were lost: 196 queue." in page
+    assert page.count('class="lost"') == 28
+
+
+def test_few_requests(client: FlaskClient) -> None:
+    """Small numbers are shown, and nothing is claimed of them."""
+    page = check(client.get(OVERVIEW).text)
+    assert headline(page) == "No requests in this period"
+    client.get("/tea/green")
+    client.application.extensions["tracking"].worker.flush(5)
+    assert headline(check(client.get(OVERVIEW).text)) == "Too few requests to compare"
+
+
+def test_filter_that_rollups_do_not_know(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Then records are counted, and the page says why."""
+    client.get("/tea/green")
+    page = check(client.get(OVERVIEW, query_string={"q": "path:/tea/*"}).text)
+    assert "Counted from records: rollups cannot filter by path." in page
+    assert "it is left out while there is a filter" in page
+
+
+@pytest.mark.parametrize("name", ["routes", "errors"])
+@pytest.mark.parametrize("q", ["", "method:POST", "path:/x", "status:9", "user:ada"])
+def test_other_pages(client: FlaskClient, memory: MemoryExporter, name: str, q: str) -> None:
+    """Routes and errors have a page of their own, for any filter."""
+    assert memory.rollups is not None
+    memory.rollups.store(make_rollups())
+    response = client.get(f"/_tracking/{name}", query_string={"q": q})
+    assert response.status_code == 200
+    check(response.text)
+
+
+@pytest.mark.parametrize("text", ["15m", "1h", "6h", "24h", "7d", "30d", "all", "800d"])
+def test_ranges(client: FlaskClient, memory: MemoryExporter, text: str) -> None:
+    """Every range has a page, and no more columns than a screen shows."""
+    assert memory.rollups is not None
+    memory.rollups.store(make_rollups())
+    assert client.get(OVERVIEW, query_string={"from": text}).status_code == 200
+
+
+@pytest.mark.parametrize("hours", [0.25, 1, 6, 24, 168, 720, 8000])
+def test_columns(memory: MemoryExporter, hours: float) -> None:
+    """Columns cover the range without a gap, and count each request once."""
+    table = memory.rollups
+    assert table is not None
+    now = datetime.now(timezone.utc)
+    rollups = make_rollups()
+    table.store(rollups)
+    table.merge("test", now)
+    length = timedelta(hours=hours)
+    seconds = choose_column(table, length, now - length, now)
+    columns = read_columns(table, now - length, now, now, seconds)
+    assert 1 <= len(columns) <= MAX_COLUMNS + 1
+    gaps = {after.start - before.start for before, after in zip(columns, columns[1:], strict=False)}
+    assert gaps <= {timedelta(seconds=seconds)}
+    start = columns[0].start
+    expected = sum(one.total.requests for one in rollups if one.start >= start)
+    assert sum(column.counts.requests for column in columns) == expected
+
+
+def test_heatmap(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Every cell leads to its requests; the fullest has the darkest shade."""
+    page = read(client, memory, slower=4.0)
+    assert 'class="heat-7"' in page and 'class="heat-1"' in page
+    found = re.search(r'<a href="/_tracking/requests\?([^"]+)" tabindex="-1">', page)
+    assert found is not None
+    address = found[1]
+    assert "slow:" in address.replace("%3A", ":") and "from=" in address and "to=" in address
+    assert client.get(f"/_tracking/requests?{address.replace('&amp;', '&')}").status_code == 200
+
+
+def test_heatmap_of_nothing() -> None:
+    """Without durations there is no drawing."""
+    assert draw([]) is None
