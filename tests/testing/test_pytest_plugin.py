@@ -19,6 +19,8 @@ from flask_tracking import MemoryExporter, Tracking
 from ..servers import ROOT
 
 PLUGIN = ("-p", "flask_tracking.pytest_plugin", "-p", "no:hypothesispytest", "-p", "no:cacheprovider")
+PATIENT = "--live-server-wait=60"
+"""pytest-flask waits five seconds for a server to begin, which may be too short beside other tests."""
 APP = """
     import pytest
     from flask import Flask, request
@@ -467,7 +469,7 @@ SERVED = """
 def test_live_server(run: Run, kind: str, scope: str, marked: bytes) -> None:
     """What the server of pytest-flask answers in its own process is there when the client has it."""
     tests = "\n    from urllib.request import urlopen\n" + SERVED.replace("{marked}", repr(marked))
-    result = run(APPS[kind], tests, "-o", f"live_server_scope={scope}")
+    result = run(APPS[kind], tests, PATIENT, "-o", f"live_server_scope={scope}")
     result.assert_outcomes(passed=4)
 
 
@@ -475,7 +477,7 @@ def test_live_server(run: Run, kind: str, scope: str, marked: bytes) -> None:
 def test_live_servers_of_several_processes(run: Run) -> None:
     """Under pytest-xdist each process has a server of its own, and finds the requests to it."""
     tests = "\n    from urllib.request import urlopen\n" + SERVED.replace("{marked}", repr(b"abcd"))
-    run(APPS["lives for the session"], tests, "-n2", "-p", "xdist").assert_outcomes(passed=4)
+    run(APPS["lives for the session"], tests, PATIENT, "-n2", "-p", "xdist").assert_outcomes(passed=4)
 
 
 @pytest.mark.integration
@@ -494,6 +496,7 @@ def test_server_of_every_kind_of_app(run: Run, kind: str) -> None:
         urlopen(live_server.url("/stream"), timeout=20).read()
         assert tracking_records.one().path == "/stream"
     """,
+        PATIENT,
     ).assert_outcomes(passed=2)
 
 
@@ -518,6 +521,7 @@ def test_server_that_began_before(run: Run) -> None:
         urlopen(live_server.url("/stream"), timeout=20).read()
         assert tracking_records.one().path == "/stream"
     """,
+        PATIENT,
     ).assert_outcomes(passed=2)
 
 

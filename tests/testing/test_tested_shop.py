@@ -10,7 +10,7 @@ import pytest
 
 from ..servers import ROOT
 from ..test_docs import make_pattern
-from .test_pytest_plugin import PLUGIN
+from .test_pytest_plugin import PATIENT, PLUGIN
 
 SAMPLE = ROOT / "docs/examples/tested_shop"
 Run = Callable[..., pytest.RunResult]
@@ -28,7 +28,7 @@ def run_sample(pytester: pytest.Pytester) -> Run:
 @pytest.mark.integration
 def test_sample_passes(run_sample: Run) -> None:
     """The tests of the sample project pass."""
-    run_sample("test_tea.py").assert_outcomes(passed=7)
+    run_sample("test_tea.py", PATIENT).assert_outcomes(passed=7)
 
 
 def test_sample_uses_each_fixture(pytester: pytest.Pytester) -> None:
