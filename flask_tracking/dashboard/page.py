@@ -35,6 +35,7 @@ TABS = (
     ("requests", "Requests"),
     ("routes", "Routes"),
     ("errors", "Errors"),
+    ("health", "Health"),
 )
 KEYS = {"overview": "o", "requests": "r", "routes": "t", "errors": "e", "health": "h"}
 

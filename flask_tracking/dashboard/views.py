@@ -22,6 +22,7 @@ from ..runtime.guard import logger
 from . import changes, filtering, static_files
 from .bodies import Piece, read_body, reason_of, split_marks
 from .facts import read_custom, read_facts
+from .health import show_health
 from .listing import Cursor, read_page
 from .overview import show_errors, show_overview, show_routes
 from .page import Page
@@ -360,6 +361,7 @@ ROUTES = (
     Route("/requests", "requests", show_requests),
     Route("/routes", "routes", show_routes),
     Route("/errors", "errors", show_errors),
+    Route("/health", "health", show_health),
     Route("/requests/<id>", "request", show_request),
     Route("/requests/<id>/body/<side>", "body", send_body, is_download=True),
     Route("/requests/<id>/as/<language>", "reproduce", reproduce),

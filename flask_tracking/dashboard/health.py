@@ -1,0 +1,57 @@
+"""The page about the recorder itself: what `doctor` finds, and what this process waits for."""
+
+from __future__ import annotations
+
+import weakref
+from time import monotonic
+
+from flask import Flask, Response, current_app
+
+from ..doctor import CHECKS, Checked, Subject, examine
+from ..registry import TrackedApp
+from .numbers import count, duration, size
+from .page import Page
+from .templating import html, render
+
+SLOW = frozenset({"secrets"})
+"""Checks that read much: only `flask tracking doctor` makes them."""
+MAX_AGE_S = 60.0
+_examined: weakref.WeakKeyDictionary[TrackedApp, tuple[float, list[Checked]]]
+_examined = weakref.WeakKeyDictionary()
+
+
+def show_health(page: Page) -> Response:
+    """Show what keeps requests from being recorded, stored or found, with the fix of each."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    return html(
+        render("health.html", page=page, checked=_examine(app, page), process=_describe_process(page))
+    )
+
+
+def _examine(app: Flask, page: Page) -> list[Checked]:
+    """Return what the checks found within the last minute."""
+    known = _examined.get(page.tracked)
+    if known is not None and monotonic() - known[0] < MAX_AGE_S:
+        return known[1]
+    checks = [check for check in CHECKS if check.name not in SLOW]
+    found = list(examine(Subject(app, page.tracked, page.store), checks))
+    _examined[page.tracked] = (monotonic(), found)
+    return found
+
+
+def _describe_process(page: Page) -> list[tuple[str, str]]:
+    """Return names and values of what this process has done since it began."""
+    worker = page.tracked.worker
+    if worker is None:
+        return [("Recording", "off: TRACKING_ENABLED is False")]
+    stats = worker.stats
+    age = stats.last_export_age_s
+    lost = ", ".join(f"{number:,} {reason}" for reason, number in sorted(stats.dropped.items()))
+    return [
+        ("Requests received", count(stats.received)),
+        ("Records stored", count(stats.exported)),
+        ("Waiting", f"{count(stats.queue_records)} records, {size(stats.queue_bytes)}"),
+        ("Last stored", "never" if age is None else f"{duration(age * 1000)} ago"),
+        ("Dropped", lost or "nothing"),
+        ("Failed exports and hooks", count(stats.failed)),
+    ]
