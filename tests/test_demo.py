@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -106,6 +107,11 @@ def test_a_kept_demo_can_be_asked_until_it_is_interrupted(env: dict[str, str]) -
         )
         assert (asked.returncode, asked.stderr) == (0, "")
         assert "PaymentError" in asked.stdout
+        (dashboard,) = re.findall(r"Its dashboard +(\S+)", output)
+        for page in ("", "requests", "routes", "errors", "health"):
+            with urlopen(dashboard + page, timeout=TIMEOUT_S) as response:
+                text = response.read().decode()
+            assert "PaymentError" in text or page in ("routes", "health"), page
     finally:
         demo.send_signal(signal.SIGINT)
         demo.communicate(timeout=TIMEOUT_S)

@@ -254,8 +254,9 @@ def has_secret(document: Document) -> bool:
 def keep_running(url: str, folder: Path) -> None:
     """Wait for Ctrl-C."""
     report.heading("Running until you press Ctrl-C")
-    click.echo(f"  The shop     {url}/")
-    click.echo(f"  Its log      {folder / 'shop.log'}")
+    click.echo(f"  The shop        {url}/")
+    click.echo(f"  Its dashboard   {url}/_tracking/")
+    click.echo(f"  Its log         {folder / 'shop.log'}")
     try:
         while True:
             time.sleep(3600)
