@@ -36,13 +36,13 @@ class System:
 
     def make_directory(self, path: str) -> None:
         """Create a directory, and missing ones above it, that only this user may enter."""
-        try:
-            os.mkdir(path, DIRECTORY_MODE)
-        except FileExistsError:
-            pass
-        except FileNotFoundError:
-            self.make_directory(os.path.dirname(path))
-            self.make_directory(path)
+        with contextlib.suppress(FileExistsError):
+            try:
+                os.mkdir(path, DIRECTORY_MODE)
+            except FileNotFoundError:
+                self.make_directory(os.path.dirname(path))
+                # Fails again, and for good, where a link leads nowhere: above it, it "exists".
+                os.mkdir(path, DIRECTORY_MODE)
 
     def create(self, path: str) -> int:
         """Create a file that only this user may read, and return its descriptor."""

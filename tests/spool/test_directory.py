@@ -345,3 +345,12 @@ def test_relative_directory() -> None:
     """Where it is does not depend on where the process was started."""
     with pytest.raises(ConfigError, match="absolute path"):
         Settings.from_mapping({"TRACKING_SPOOL_DIR": "spool"})
+
+
+def test_link_that_leads_nowhere(tmp_path: Path) -> None:
+    """Its disk is not mounted: that is an error like others, and nothing is written."""
+    (tmp_path / "spool").symlink_to(tmp_path / "mnt")
+    spool = Spool(str(tmp_path / "spool" / "shop"), MAX_BYTES)
+    assert spool.write(ROUTINE, [b"a"]) == Written(False, (), os.strerror(errno.ENOENT))
+    (tmp_path / "mnt").mkdir()
+    assert spool.write(ROUTINE, [b"a"]) == Written(True)
