@@ -130,11 +130,7 @@ class Drain:
 
     def _finish(self, held: HeldFile, *, is_damaged: bool) -> None:
         try:
-            if is_damaged:
-                held.set_aside()
-                say_set_aside(held.file, "it is damaged; intact records are stored")
-            else:
-                held.remove()
+            finish_file(held, is_damaged=is_damaged)
         except SpoolError as error:
             self._sent.add(held.file.name)
             guard.warn_rarely("spool read", "A sent file remains in the spool: %s", error)
@@ -150,6 +146,19 @@ class Drain:
             del self._breaks[name]
             held.set_aside()
             say_set_aside(held.file, "the exporter raises for it but stores others")
+
+
+def finish_file(held: HeldFile, *, is_damaged: bool) -> None:
+    """Remove a sent file, or set it aside.
+
+    Raises:
+        SpoolError: neither is possible; the file stays where it is.
+    """
+    if is_damaged:
+        held.set_aside()
+        say_set_aside(held.file, "it is damaged; what is intact is stored")
+    else:
+        held.remove()
 
 
 def say_unread(error: SpoolError) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -12,15 +11,11 @@ import bson
 from ..rollups.codec import rollup_from_dict, rollup_to_dict
 from ..rollups.rollup import Rollup
 from ..runtime import guard
-from ..spool import Kind, Spool, SpoolError
+from ..spool import Kind, Spool, SpoolError, SpoolFile, open_rollup_spool
 from ..storable import CODEC, UNENCODABLE
-from .drain import say_unread
+from .drain import finish_file, say_unread
 
-__all__ = ["RollupSpool"]
-
-FOLDER = "rollups"
-MAX_BYTES = 16 * 1024 * 1024
-"""What the files may take on the disk: a thousand minutes of fifty busy routes."""
+__all__ = ["RollupSpool", "decode_rollup"]
 
 
 class RollupSpool:
@@ -32,7 +27,10 @@ class RollupSpool:
         Args:
             spool: that of the records.
         """
-        self._spool = Spool(os.path.join(spool.path, FOLDER), MAX_BYTES)
+        self._spool = open_rollup_spool(spool)
+        self._sent: set[str] = set()
+        """Names of sent files that could not be removed. Sent again after a while, they would count
+        requests twice: their minutes may be merged and deleted by then."""
 
     def write(self, rollups: Sequence[Rollup]) -> bool:
         """Write a file of `rollups`; False where that is not possible. The oldest files make room."""
@@ -43,19 +41,37 @@ class RollupSpool:
         return written.is_written
 
     def send(self, store: Callable[[Sequence[Rollup]], object]) -> None:
-        """Give all files to `store`, and remove each that it has taken. What it raises is passed on."""
+        """Give all files to `store`, and remove each that it has taken. What it raises is passed on.
+
+        A damaged file is set aside once its intact rollups are stored.
+        """
         try:
-            for file in self._spool.waiting():
-                with self._spool.hold(file) as held:
-                    if held is None:  # another process sends it
-                        continue
-                    store([one for entry in held.read().entries if (one := _decode(entry))])
-                    held.remove()
+            waiting = self._spool.waiting()
         except SpoolError as error:
+            say_unread(error)
+            return
+        self._sent &= {file.name for file in waiting}
+        for file in waiting:
+            if file.name not in self._sent:
+                self._send_file(file, store)
+
+    def _send_file(self, file: SpoolFile, store: Callable[[Sequence[Rollup]], object]) -> None:
+        try:
+            with self._spool.hold(file) as held:
+                if held is None:  # another process sends it
+                    return
+                contents = held.read()
+                rollups = [one for entry in contents.entries if (one := decode_rollup(entry))]
+                store(rollups)
+                self._sent.add(file.name)
+                is_damaged = len(rollups) < file.entry_count or not contents.is_whole
+                finish_file(held, is_damaged=is_damaged and not file.is_partial)
+        except SpoolError as error:  # the next one may be readable
             say_unread(error)
 
 
-def _decode(entry: bytes) -> Rollup | None:
+def decode_rollup(entry: bytes) -> Rollup | None:
+    """Return the rollup in `entry`; None if it is none, or one of a later format."""
     with suppress(*UNENCODABLE):
         document: dict[str, Any] = bson.decode(entry, codec_options=CODEC)
         return rollup_from_dict(document)

@@ -24,10 +24,15 @@ __all__ = [
     "Written",
     "decode_record",
     "encode_record",
+    "open_rollup_spool",
     "open_spool",
     "split_by_kind",
 ]
 
+ROLLUPS = "rollups"
+"""The folder for rollups, beside the records."""
+MAX_ROLLUP_BYTES = 16 * 1024 * 1024
+"""The limit for the files of rollups on disk: a thousand minutes of fifty busy routes."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -40,6 +45,11 @@ def open_spool(settings: Settings, app_name: str) -> Spool | None:
         return None
     folder = f"{_make_safe(app_name)}.{_make_safe(settings.collection)}"
     return Spool(os.path.join(settings.spool_dir, folder), settings.spool_bytes)
+
+
+def open_rollup_spool(spool: Spool) -> Spool:
+    """Return the spool of the rollups of an app, which is in a folder of that of its records."""
+    return Spool(os.path.join(spool.path, ROLLUPS), MAX_ROLLUP_BYTES)
 
 
 def _make_safe(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from datetime import datetime, timezone
@@ -24,6 +25,7 @@ from flask_tracking.pipeline.summary import summarise
 from flask_tracking.pipeline.worker import SyncWorker
 from flask_tracking.rollups.widths import MINUTE
 from flask_tracking.spool import Kind, Spool, Written
+from flask_tracking.spool.system import System
 
 from ..captures import make_capture
 
@@ -256,13 +258,82 @@ def test_spool_that_cannot_be_written(
     assert sent.tend(31) == [2]
 
 
+def spool_apart(first: Sent, folder: Spool) -> list[str]:
+    """Count one request for each of three files of the spool; return their paths, the oldest first."""
+    for _ in range(3):
+        first.count()
+        with mock.patch.object(first.store.rollups, "_store", side_effect=ExportError("away")):
+            first.delivery.finish()
+    return [os.path.join(folder.path, file.name) for file in folder.waiting()]
+
+
 def test_damaged_files(clock: Clock, spool: Spool) -> None:
-    """What is no rollup in a file is left out."""
+    """What is no rollup in a file is left out, and the file is set aside, not removed."""
     (folder := Spool(os.path.join(spool.path, "rollups"), 10**6)).write(Kind.ROUTINE, [b"x", b"\x05"])
     sent = Sent(clock, spool)
     sent.count()
     assert sent.tend() == [1]
     assert folder.waiting() == []
+    assert [file.entry_count for file in folder.set_aside()] == [2]
+
+
+def test_torn_file(clock: Clock, spool: Spool) -> None:
+    """Intact rollups are stored; a file that a killed process was writing is removed afterwards."""
+    folder = Spool(os.path.join(spool.path, "rollups"), 10**6)
+    paths = spool_apart(Sent(clock, spool), folder)
+    with open(paths[0], "ab") as file:
+        file.write(b"\xf5FTs torn")
+    os.rename(paths[1], paths[1] + ".tmp")
+    with open(paths[1] + ".tmp", "ab") as file:
+        file.write(b"\xf5FTs torn")
+    assert sum(Sent(clock, spool).tend()) == 3
+    assert folder.waiting() == []
+    assert [file.name for file in folder.set_aside()] == [os.path.basename(paths[0])]
+
+
+@pytest.mark.parametrize("call", ["open", "read"])
+def test_unreadable_file(
+    clock: Clock,
+    spool: Spool,
+    call: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A file that cannot be read, like that of another user, keeps no other from being sent."""
+    folder = Spool(os.path.join(spool.path, "rollups"), 10**6)
+    first, *_ = spool_apart(Sent(clock, spool), folder)
+    inode = os.stat(first).st_ino
+    real_open, real_read = System.open, System.read
+
+    def open_(system: System, path: str) -> int:
+        if call == "open" and path == first:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real_open(system, path)
+
+    def read(system: System, descriptor: int) -> bytes:
+        if call == "read" and os.fstat(descriptor).st_ino == inode:
+            raise OSError(errno.EIO, "Input/output error")
+        return real_read(system, descriptor)
+
+    monkeypatch.setattr(System, "open", open_)
+    monkeypatch.setattr(System, "read", read)
+    assert sum(Sent(clock, spool).tend()) == 2
+    assert [os.path.join(folder.path, file.name) for file in folder.waiting()] == [first]
+    assert any("cannot be read" in line for line in caplog.messages)
+
+
+def test_file_that_cannot_be_removed(
+    clock: Clock, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sent once: later its minutes may be merged and gone, and would be counted again."""
+    folder = Spool(os.path.join(spool.path, "rollups"), 10**6)
+    spool_apart(Sent(clock, spool), folder)
+    monkeypatch.setattr(System, "remove", mock.Mock(side_effect=OSError(errno.EROFS, "Read-only")))
+    sent = Sent(clock, spool)
+    assert sum(sent.tend()) == 3
+    with mock.patch.object(sent.store.rollups, "store", side_effect=AssertionError):
+        sent.delivery._send_spooled()
+    assert len(folder.waiting()) == 3
 
 
 def test_merging(sent: Sent) -> None:
