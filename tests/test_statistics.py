@@ -175,6 +175,29 @@ def test_method() -> None:
 @pytest.mark.parametrize(
     ("text", "count"),
     [
+        ("method:brew", 2),
+        ("method:post or method:brew", 2),
+        ("not method:brew", 1),
+    ],
+)
+def test_methods_that_rollups_count_together(text: str, count: int) -> None:
+    """Rollups have one number for all methods but the standard ones: records know each."""
+    methods = ("BREW", "BREW", "PROPFIND")
+    records = [
+        dataclasses.replace(make_record(), date_created=NOW - MINUTE, method=method)
+        for method in methods
+    ]
+    store = MemoryExporter()
+    store.rollups.store([make_minute(NOW, 2)])
+    store.export(records)
+    found = measure(store, Filter.parse(text))
+    assert (found.source, found.reason) == ("records", "rollups cannot filter by method")
+    assert found.total.requests == count
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
         ("route:/a", 3),
         ("route:/* not route:/a", 4),
         ("version:1.0 route:/a", 2),

@@ -20,6 +20,7 @@ from ..filters.conditions import (
     walk,
 )
 from ..filters.predicate import make_predicate
+from ..rollups.rollup import METHODS
 
 __all__ = ["Selects", "find_unknown", "make_route_filter"]
 
@@ -31,6 +32,9 @@ class _Route(NamedTuple):
     url_rule: str | None
     version: str | None
 
+
+_METHODS = frozenset((method,) for method in METHODS)
+"""The methods that rollups count apart, as what a whole text matches."""
 
 Selects = Callable[[str, str | None, str | None], bool]
 """Tells whether requests are meant: by method, route and version."""
@@ -72,6 +76,8 @@ def _find_unknown(condition: Condition) -> Iterator[str]:
 
 
 def _is_known(condition: Condition) -> bool:
+    if isinstance(condition, Matches) and condition.field == "method":
+        return condition.parts in _METHODS
     if isinstance(condition, Compares | Matches | IsOneOf | Exists):
         return condition.field in _Route._fields
     return isinstance(condition, Term | All | AnyOf | Negation)
