@@ -1,9 +1,10 @@
-"""``spool``: the records that wait on disk."""
+"""``spool``: the records and rollups that wait on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
+from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -11,7 +12,7 @@ from flask.cli import AppGroup, with_appcontext
 
 from ..errors import TrackingError
 from ..runtime.text import visible
-from ..spool import SET_ASIDE, Spool, SpoolError, SpoolFile, decode_record
+from ..spool import SET_ASIDE, HeldFile, Spool, SpoolError, SpoolFile, decode_record, open_rollup_spool
 from .columns import Column, render_columns
 from .common import get_current, get_exporter, get_spool, reports_errors
 from .json_output import render_values, takes_json
@@ -25,8 +26,16 @@ spool = AppGroup("spool", help="Inspect and send records that wait on disk.")
 class _Place(NamedTuple):
     """A file, and the folder in which it is."""
 
+    spool: Spool
     file: SpoolFile
     folder: str
+    has_rollups: bool
+    """True if its entries are rollups, and not records."""
+
+    @property
+    def kind(self) -> str:
+        """What is in it."""
+        return "rollups" if self.has_rollups else self.file.kind.value
 
     @property
     def state(self) -> str:
@@ -34,6 +43,31 @@ class _Place(NamedTuple):
         if self.folder:
             return "set aside"
         return "being written, or left by a killed process" if self.file.is_partial else ""
+
+    def amount_of(self, entries: int) -> _Amount:
+        """Return a number of its entries as what they are."""
+        return _Amount(0, entries) if self.has_rollups else _Amount(entries, 0)
+
+    @property
+    def amount(self) -> _Amount:
+        """What its name promises."""
+        return self.amount_of(self.file.entry_count)
+
+
+class _Amount(NamedTuple):
+    """How much of both there is."""
+
+    records: int = 0
+    rollups: int = 0
+
+    def plus(self, other: _Amount) -> _Amount:
+        """Return the sum."""
+        return _Amount(self.records + other.records, self.rollups + other.rollups)
+
+    def __str__(self) -> str:
+        """Name both, but rollups only if there are any."""
+        records = f"{self.records:,} records"
+        return f"{records} and {self.rollups:,} rollups" if self.rollups else records
 
 
 @spool.command("list")
@@ -54,7 +88,7 @@ def list_files(as_json: bool) -> None:
     click.echo(_summarize(found, places))
     if places:
         click.echo(_render(places))
-    for name in found.foreign():
+    for name in (*found.foreign(), *open_rollup_spool(found).foreign()):
         click.secho(f"{visible(name)}: foreign, or of another version; left alone", fg="yellow")
 
 
@@ -62,23 +96,24 @@ def _to_values(place: _Place) -> dict[str, Any]:
     return {
         "name": place.file.name,
         "written": _read_time(place.file),
-        "kind": place.file.kind.value,
-        "records": place.file.entry_count,
+        "kind": place.kind,
+        **place.amount._asdict(),
         "state": place.state or "waiting",
     }
 
 
 def _read_places(found: Spool) -> Iterator[_Place]:
-    yield from (_Place(file, "") for file in found.waiting())
-    yield from (_Place(file, SET_ASIDE) for file in found.set_aside())
+    for one, has_rollups in ((found, False), (open_rollup_spool(found), True)):
+        yield from (_Place(one, file, "", has_rollups) for file in one.waiting())
+        yield from (_Place(one, file, SET_ASIDE, has_rollups) for file in one.set_aside())
 
 
 def _summarize(found: Spool, places: Sequence[_Place]) -> str:
-    waiting = [place.file for place in places if not place.folder]
-    records = sum(file.entry_count for file in waiting)
+    waiting = [place for place in places if not place.folder]
+    amount = reduce(_Amount.plus, (place.amount for place in waiting), _Amount())
     max_bytes = get_current().settings.spool_bytes
     return (
-        f"{records:,} records wait in {len(waiting):,} files. {found.size():,} of {max_bytes:,} bytes "
+        f"{amount} wait in {len(waiting):,} files. {found.size():,} of {max_bytes:,} bytes "
         f"are used in {visible(found.path)}"
     )
 
@@ -87,12 +122,16 @@ def _render(places: Sequence[_Place]) -> str:
     return render_columns(
         [
             Column("WRITTEN", [_show_time(place.file) for place in places]),
-            Column("KIND", [place.file.kind.value for place in places]),
-            Column("RECORDS", [f"{place.file.entry_count:,}" for place in places], is_number=True),
+            Column("KIND", [place.kind for place in places]),
+            Column("RECORDS", [_show_records(place) for place in places], is_number=True),
             Column("FILE", [place.file.name for place in places]),
             Column("STATE", [place.state for place in places]),
         ]
     )
+
+
+def _show_records(place: _Place) -> str:
+    return "" if place.has_rollups else f"{place.file.entry_count:,}"
 
 
 def _show_time(file: SpoolFile) -> str:
@@ -107,34 +146,42 @@ def _read_time(file: SpoolFile) -> datetime:
 @with_appcontext
 @reports_errors
 def verify() -> None:
-    """Read all files and check every record; change nothing.
+    """Read all files and check every record and rollup; change nothing.
 
-    The exit status is 1 if something is damaged.
+    The exit status is 1 if something is damaged or cannot be read.
     """
-    found = get_spool()
-    records = damaged = 0
-    for place in _read_places(found):
-        intact = _count_intact(found, place)
-        if intact is None:
+    intact, damaged = _Amount(), 0
+    for place in _read_places(get_spool()):
+        try:
+            count = _count_intact(place)
+        except SpoolError as error:
+            damaged += 1
+            click.secho(f"{place.file.name}: {visible(str(error))}", fg="red")
+            continue
+        if count is None:
             click.echo(f"{place.file.name}: in use, or gone")
             continue
-        records += intact
-        if intact < place.file.entry_count:
+        intact = intact.plus(place.amount_of(count))
+        if count < place.file.entry_count:
             damaged += 1
+            noun = "rollups" if place.has_rollups else "records"
             click.secho(
-                f"{place.file.name}: {intact:,} of {place.file.entry_count:,} records are intact",
+                f"{place.file.name}: {count:,} of {place.file.entry_count:,} {noun} are intact",
                 fg="red",
             )
-    click.echo(f"{records:,} records are intact, {damaged:,} files are damaged.")
+    click.echo(f"{intact} are intact, {damaged:,} files are damaged.")
     if damaged:
         raise SystemExit(1)
 
 
-def _count_intact(found: Spool, place: _Place) -> int | None:
-    with found.hold(place.file, place.folder) as held:
+def _count_intact(place: _Place) -> int | None:
+    from ..pipeline.rollup_spool import decode_rollup  # it imports the way to the store
+
+    decode: Callable[[bytes], object] = decode_rollup if place.has_rollups else decode_record
+    with place.spool.hold(place.file, place.folder) as held:
         if held is None:
             return None
-        return sum(decode_record(entry) is not None for entry in held.read().entries)
+        return sum(decode(entry) is not None for entry in held.read().entries)
 
 
 @spool.command()
@@ -150,17 +197,18 @@ def retry() -> None:
         name = type(exporter).__name__
         raise TrackingError(f"{name} loses its records with the process, so spooled ones are not sent.")
     exporter.open()
-    drain, places = _make_drain(found), list(_read_places(found))
-    sent = left = 0
+    drain, send_rollups = _make_drain(found), _make_sender(found)
+    places = list(_read_places(found))
+    sent, left = _Amount(), 0
     with click.progressbar(places, label="Sending") as bar:
         for place in bar:
-            if _send(found, place, drain):
-                sent += place.file.entry_count
+            if _send(place, send_rollups if place.has_rollups else drain.send):
+                sent = sent.plus(place.amount)
             elif drain.failure is not None and drain.failure.broke is None:
-                raise TrackingError(f"Stopped after {sent:,} records: {drain.failure.error}")
+                raise TrackingError(f"Stopped after {sent}: {drain.failure.error}")
             else:
                 left += 1
-    click.echo(f"Sent: {sent:,} records.")
+    click.echo(f"Sent: {sent}.")
     if left:
         click.secho(f"{left:,} files are in use, damaged, or refused by the exporter.", fg="yellow")
 
@@ -177,15 +225,24 @@ def _make_drain(found: Spool) -> Drain:
     return Drain(found, writer, delivery)
 
 
-def _send(found: Spool, place: _Place, drain: Drain) -> bool:
-    with found.hold(place.file, place.folder) as held:
-        if held is None or (place.folder and not held.read().is_whole):
-            return False
-        try:
-            return bool(drain.send(held))
-        except SpoolError as error:
-            click.secho(visible(str(error)), fg="red", err=True)
-            return False
+def _make_sender(found: Spool) -> Callable[[HeldFile], bool]:
+    """Return what sends a file of rollups, and tells whether it was sent as a whole."""
+    from ..pipeline.rollup_delivery import find_table  # it imports the way to the store
+    from ..pipeline.rollup_spool import RollupSpool
+
+    table, rollups = find_table(get_current().exporter), RollupSpool(found)
+    return lambda held: table is not None and rollups.send_held(held, table.store)
+
+
+def _send(place: _Place, send: Callable[[HeldFile], bool | None]) -> bool:
+    try:
+        with place.spool.hold(place.file, place.folder) as held:
+            if held is None or (place.folder and not held.read().is_whole):
+                return False
+            return bool(send(held))
+    except SpoolError as error:
+        click.secho(visible(str(error)), fg="red", err=True)
+        return False
 
 
 COMMANDS = (spool,)

@@ -11,7 +11,7 @@ import bson
 from ..rollups.codec import rollup_from_dict, rollup_to_dict
 from ..rollups.rollup import Rollup
 from ..runtime import guard
-from ..spool import Kind, Spool, SpoolError, SpoolFile, open_rollup_spool
+from ..spool import HeldFile, Kind, Spool, SpoolError, SpoolFile, open_rollup_spool
 from ..storable import CODEC, UNENCODABLE
 from .drain import finish_file, say_unread
 
@@ -58,16 +58,27 @@ class RollupSpool:
     def _send_file(self, file: SpoolFile, store: Callable[[Sequence[Rollup]], object]) -> None:
         try:
             with self._spool.hold(file) as held:
-                if held is None:  # another process sends it
-                    return
-                contents = held.read()
-                rollups = [one for entry in contents.entries if (one := decode_rollup(entry))]
-                store(rollups)
-                self._sent.add(file.name)
-                is_damaged = len(rollups) < file.entry_count or not contents.is_whole
-                finish_file(held, is_damaged=is_damaged and not file.is_partial)
+                if held is not None:  # else another process sends it
+                    self.send_held(held, store)
         except SpoolError as error:  # the next one may be readable
             say_unread(error)
+
+    def send_held(self, held: HeldFile, store: Callable[[Sequence[Rollup]], object]) -> bool:
+        """Give the intact rollups of a file to `store`, then remove it, or set it aside.
+
+        Returns:
+            Whether all of it was intact.
+
+        Raises:
+            SpoolError: the file cannot be read, removed or moved.
+        """
+        contents, file = held.read(), held.file
+        rollups = [one for entry in contents.entries if (one := decode_rollup(entry))]
+        store(rollups)
+        self._sent.add(file.name)
+        is_whole = contents.is_whole and len(rollups) >= file.entry_count
+        finish_file(held, is_damaged=not is_whole and not file.is_partial)
+        return is_whole
 
 
 def decode_rollup(entry: bytes) -> Rollup | None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from flask_tracking import ExportError, MemoryExporter, Record, Tracking
+from flask_tracking.exporters.rollup_table import RollupQuery
 from flask_tracking.pipeline.counters import Counters
+from flask_tracking.pipeline.rollup_spool import RollupSpool
 from flask_tracking.pipeline.spooling import SpoolWriter
-from flask_tracking.spool import SET_ASIDE, Spool, decode_record, open_spool
+from flask_tracking.rollups.rollup import Rollup
+from flask_tracking.spool import SET_ASIDE, Spool, decode_record, open_rollup_spool, open_spool
+from flask_tracking.spool.system import System
 
 from ..captures import make_record
 from ..spool.faulty import list_contents
@@ -116,6 +122,61 @@ def test_verify(spool: Spool, invoke: Invoke, tmp_path: Path) -> None:
         f"{path.name}: 2 of 3 records are intact\n2 records are intact, 1 files are damaged.\n"
     )
     assert list_contents(tmp_path) == before
+
+
+def spool_rollups(spool: Spool, *minutes: int) -> list[Path]:
+    """Write a file of one rollup for each of these minutes; return the paths, the oldest first."""
+    folder = open_rollup_spool(spool)
+    for minute in minutes:
+        start = datetime(2026, 11, 24, 12, minute, tzinfo=timezone.utc)
+        RollupSpool(spool).write([Rollup(width_s=60, start=start, source="web:1:x.1", stored=1)])
+    return [Path(folder.path) / file.name for file in folder.waiting()]
+
+
+def test_rollups(spool: Spool, store: Store, invoke: Invoke) -> None:
+    """Rollups wait beside the records: they are listed, verified and sent with them."""
+    spool_records(spool, *make_records(2))
+    whole, damaged = spool_rollups(spool, 1, 2)
+    lines = invoke("spool", "list").output.splitlines()
+    assert lines[0].startswith("2 records and 2 rollups wait in 3 files. ")
+    assert [line.split()[2:] for line in lines[3:5]] == [
+        ["rollups", whole.name],
+        ["rollups", damaged.name],
+    ]
+    rows = [json.loads(line) for line in invoke("spool", "list", "--json").output.splitlines()]
+    assert [(row["kind"], row["records"], row["rollups"]) for row in rows] == [
+        ("routine", 2, 0), ("rollups", 0, 1), ("rollups", 0, 1)
+    ]  # fmt: skip
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    result = invoke("spool", "verify")
+    assert (result.exit_code, result.output) == (
+        1,
+        f"{damaged.name}: 0 of 1 rollups are intact\n"
+        "2 records and 1 rollups are intact, 1 files are damaged.\n",
+    )
+    assert "Sent: 2 records and 1 rollups.\n1 files are" in invoke("spool", "retry").output
+    assert [one.stored for one in store.rollups.find(RollupQuery(60))] == [1]
+    assert invoke("spool", "list").output.splitlines()[2].endswith("  set aside")
+
+
+@pytest.mark.parametrize("command", ["verify", "retry"])
+def test_unreadable_file(
+    spool: Spool, store: Store, invoke: Invoke, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that cannot be read, like that of another user, is named, and the others are seen to."""
+    first, second = spool_records(spool, *make_records(1, kept=True), *make_records(2))
+
+    def open_(system: System, path: str) -> int:
+        if path == str(first):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real_open(system, path)
+
+    real_open = System.open
+    monkeypatch.setattr(System, "open", open_)
+    output = invoke("spool", command).output
+    assert "a file of the spool cannot be read (Permission denied)" in output
+    done = "2 records are intact, 1 files" if command == "verify" else "Sent: 2 records.\n1 files"
+    assert done in output
 
 
 def test_verify_while_a_file_is_sent(spool: Spool, invoke: Invoke) -> None:
