@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from ..exporters.store import Problem
-from ..spool import Spool, SpoolFile, open_spool
+from ..spool import Spool, SpoolFile, open_rollup_spool, open_spool
 from .subject import Findings, Subject, describe_age
 
 LATE_S = 60.0
@@ -27,23 +27,37 @@ def check_spool(subject: Subject) -> Findings:
     if spool is None:
         yield "TRACKING_SPOOL_DIR is not set"
         return
-    yield from _check_waiting(spool.waiting())
+    rollups = open_rollup_spool(spool)
+    yield from _check_waiting("records", spool.waiting())
+    yield from _check_waiting("rollups", rollups.waiting())
+    yield from _check_access(spool)
     yield from _check_room(spool, subject.settings.spool_bytes)
-    yield from _check_unsent(spool)
+    yield from _check_unsent(spool, rollups)
 
 
-def _check_waiting(waiting: Sequence[SpoolFile]) -> Findings:
-    records = sum(file.entry_count for file in waiting)
-    yield f"{records:,} records wait"
+def _check_waiting(noun: str, waiting: Sequence[SpoolFile]) -> Findings:
+    entries = sum(file.entry_count for file in waiting)
+    if entries or noun == "records":
+        yield f"{entries:,} {noun} wait"
     if not waiting:
         return
     age_s = datetime.now(timezone.utc).timestamp() - waiting[0].written_ms / 1000
     if age_s > LATE_S:
         yield Problem(
             "warning",
-            f"Records wait in the spool since {describe_age(age_s)}",
+            f"{noun.capitalize()} wait in the spool since {describe_age(age_s)}",
             "Running processes send them when the store answers. To send them now",
             "flask tracking spool retry",
+        )
+
+
+def _check_access(spool: Spool) -> Findings:
+    obstacle = spool.find_obstacle()
+    if obstacle is not None:
+        yield Problem(
+            "warning",
+            f"This user cannot write to the spool: {obstacle}",
+            "Mount its disk, or give the directory to the user of the app, and run this as that user",
         )
 
 
@@ -57,8 +71,9 @@ def _check_room(spool: Spool, max_bytes: int) -> Findings:
         )
 
 
-def _check_unsent(spool: Spool) -> Findings:
-    aside, foreign = len(spool.set_aside()), len(spool.foreign())
+def _check_unsent(*spools: Spool) -> Findings:
+    aside = sum(len(spool.set_aside()) for spool in spools)
+    foreign = sum(len(spool.foreign()) for spool in spools)
     if aside:
         yield Problem(
             "warning",

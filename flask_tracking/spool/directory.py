@@ -29,6 +29,9 @@ NEW_MS = 3_600_000
 """An empty file is left alone for this long, because it may have just been created."""
 
 
+_FILE, _DIRECTORY = "a file", "the directory"
+
+
 class SpoolError(TrackingError):
     """A file of the spool cannot be read, moved or removed. The message quotes no record."""
 
@@ -158,6 +161,10 @@ class Spool:
             held.remove()
         return True
 
+    def find_obstacle(self) -> str | None:
+        """Return why this user cannot write here, as far as that shows without writing; None if not."""
+        return self._system.find_obstacle(self.path)
+
     # Reading
 
     def waiting(self) -> list[SpoolFile]:
@@ -166,24 +173,24 @@ class Spool:
         Raises:
             SpoolError: the directory cannot be read.
         """
-        with _explained("read"):
+        with _explained("read", _DIRECTORY):
             files = [parse_name(entry.name) for entry in self._scan() if not _is_new(entry)]
         return sorted(file for file in files if file is not None)
 
     def set_aside(self) -> list[SpoolFile]:
         """Return the files that were set aside. Raises like `waiting`."""
-        with _explained("read"):
+        with _explained("read", _DIRECTORY):
             files = [parse_name(entry.name) for entry in self._scan(SET_ASIDE)]
         return sorted(file for file in files if file is not None)
 
     def foreign(self) -> list[str]:
         """Return the names of all other files, which are left alone. Raises like `waiting`."""
-        with _explained("read"):
+        with _explained("read", _DIRECTORY):
             return sorted(entry.name for entry in self._scan() if parse_name(entry.name) is None)
 
     def size(self) -> int:
         """Return the size of all files on disk, in bytes. Raises like `waiting`."""
-        with _explained("read"):
+        with _explained("read", _DIRECTORY):
             return sum(_on_disk(entry.size) for entry in self._scan()) + self._size_set_aside()
 
     @contextlib.contextmanager
@@ -264,15 +271,15 @@ class HeldFile:
 
 
 @contextlib.contextmanager
-def _explained(done: str) -> Iterator[None]:
+def _explained(done: str, what: str = _FILE) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SpoolError(_explain(done, error)) from None
+        raise SpoolError(_explain(done, error, what)) from None
 
 
-def _explain(done: str, error: OSError) -> str:
-    return f"a file of the spool cannot be {done} ({_reason(error)})"
+def _explain(done: str, error: OSError, what: str = _FILE) -> str:
+    return f"{what} of the spool cannot be {done} ({_reason(error)})"
 
 
 def _reason(error: Exception) -> str:

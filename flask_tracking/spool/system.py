@@ -40,9 +40,25 @@ class System:
             try:
                 os.mkdir(path, DIRECTORY_MODE)
             except FileNotFoundError:
-                self.make_directory(os.path.dirname(path))
+                if path == (parent := os.path.dirname(path)):  # a drive that does not exist
+                    raise
+                self.make_directory(parent)
                 # Fails again, and for good, where a link leads nowhere: above it, it "exists".
                 os.mkdir(path, DIRECTORY_MODE)
+
+    def find_obstacle(self, path: str) -> str | None:
+        """Return why this user can write nothing below `path`; None if nothing is in the way.
+
+        The directory may not exist yet. Nothing is changed, so a full disk is not noticed.
+        """
+        while not os.path.lexists(path) and path != (parent := os.path.dirname(path)):
+            path = parent
+        if not os.path.isdir(path):
+            is_link = os.path.islink(path)
+            return f"{path} {'is a link that leads nowhere' if is_link else 'is not a directory'}"
+        if not os.access(path, os.W_OK | os.X_OK):
+            return f"{path} is not writable"
+        return None
 
     def create(self, path: str) -> int:
         """Create a file that only this user may read, and return its descriptor."""

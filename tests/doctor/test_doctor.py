@@ -28,7 +28,7 @@ from flask_tracking.doctor.subject import Findings
 from flask_tracking.exporters.rollup_table import align
 from flask_tracking.exporters.store import Problem
 from flask_tracking.rollups.rollup import Rollup
-from flask_tracking.spool import SET_ASIDE, Kind, encode_record, open_spool
+from flask_tracking.spool import SET_ASIDE, Kind, encode_record, open_rollup_spool, open_spool
 
 from ..captures import make_record
 
@@ -177,6 +177,37 @@ def test_files_that_were_set_aside(spooling: Subject) -> None:
     assert whats(check_spool(spooling)) == [
         "1 files of the spool were set aside: they are damaged, or broke the exporter"
     ]
+
+
+def test_rollups_wait_in_the_spool(spooling: Subject) -> None:
+    """Rollups are told beside the records."""
+    spool = open_spool(spooling.settings, spooling.tracked.name)
+    assert spool is not None
+    rollups = open_rollup_spool(spool)
+    assert rollups.write(Kind.ROUTINE, [b"a", b"b"]).is_written
+    assert list(check_spool(spooling)) == ["0 records wait", "2 rollups wait"]
+    (file,) = Path(rollups.path).glob("*.v1")
+    file.rename(file.with_name(f"{int(file.name[:13]) - 300_000}{file.name[13:]}"))
+    assert whats(check_spool(spooling)) == ["Rollups wait in the spool since 5 minutes"]
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+def test_spool_that_cannot_be_written(
+    app: Flask, memory: MemoryExporter, tmp_path: Path, is_link: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is not mounted and a directory of another user are found before records are lost."""
+    path = tmp_path / "spool"
+    if is_link:
+        path.symlink_to(tmp_path / "mnt")
+    else:
+        path.mkdir()
+        monkeypatch.setattr("os.access", lambda *_: False)
+    app.config["TRACKING_SPOOL_DIR"] = str(path)
+    why = "is a link that leads nowhere" if is_link else "is not writable"
+    assert whats(check_spool(track(app, memory))) == [
+        f"This user cannot write to the spool: {path} {why}"
+    ]
+    assert not list(tmp_path.glob("spool/*"))
 
 
 def test_spool_that_cannot_be_read(app: Flask, memory: MemoryExporter, tmp_path: Path) -> None:
