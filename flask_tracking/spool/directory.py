@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import TrackingError
@@ -145,14 +145,32 @@ class Spool:
         if free + sum(sizes[file.name] for file in candidates) < size:
             return False
         wanted = size if free >= size else size + self._max_bytes // MARGIN
-        for file in candidates:
-            if free >= wanted:
-                break
-            if self._evict(file):
-                free += sizes[file.name]
-                evicted.append(file)
+        failure = self._evict_oldest(candidates, sizes, wanted - free, evicted)
+        free += sum(sizes[file.name] for file in evicted)
+        if free < size and failure is not None:
+            raise failure
         self._room = max(0, free - size) // SHARE
         return free >= size
+
+    def _evict_oldest(
+        self,
+        files: Sequence[SpoolFile],
+        sizes: Mapping[str, int],
+        wanted: int,
+        evicted: list[SpoolFile],
+    ) -> SpoolError | None:
+        """Evict files until `wanted` bytes are free; return why one stayed, if one did."""
+        failure: SpoolError | None = None
+        for file in files:
+            if wanted <= 0:
+                break
+            try:
+                if self._evict(file):
+                    wanted -= sizes[file.name]
+                    evicted.append(file)
+            except SpoolError as error:  # the next one may be removable
+                failure = error
+        return failure
 
     def _evict(self, file: SpoolFile) -> bool:
         with self.hold(file) as held:

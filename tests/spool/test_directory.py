@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -354,3 +355,25 @@ def test_link_that_leads_nowhere(tmp_path: Path) -> None:
     assert spool.write(ROUTINE, [b"a"]) == Written(False, (), os.strerror(errno.ENOENT))
     (tmp_path / "mnt").mkdir()
     assert spool.write(ROUTINE, [b"a"]) == Written(True)
+
+
+def test_full_with_a_file_that_cannot_be_opened(spool: Spool, system: FaultySystem) -> None:
+    """A file of another user stays, and the next one makes room instead."""
+    entries = [b"x" * 15_000]
+    for _ in range(4):
+        assert spool.write(ROUTINE, entries) == Written(True)
+    first, second, *_ = spool.waiting()
+    real_open = system.open
+
+    def open_(path: str) -> int:
+        if path.endswith(first.name):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real_open(path)
+
+    with mock.patch.object(system, "open", open_):
+        written = spool.write(ROUTINE, entries)
+    assert written.is_written and written.evicted[0] == second
+    assert first in spool.waiting()
+    system.errors["remove"] = PermissionError(errno.EACCES, "Permission denied")
+    written = [spool.write(ROUTINE, entries) for _ in range(4)][-1]
+    assert written == Written(False, (), "a file of the spool cannot be removed (Permission denied)")
