@@ -46,11 +46,25 @@ def test_init(stored: Flask, database: Database[Document]) -> None:
         "tracking_kept: created",
         "  capped at 20,971,520 bytes",
         "  indexes: _id_, date_created_1",
+        "tracking_rollup: created",
+        "  holds rollups for 400 days",
+        "  indexes: _id_, width_s_1_is_merged_1_start_1, width_s_1_start_1",
     ]
     assert database["tracking"].options()["capped"] is True
     assert database["tracking_kept"].options() == {"capped": True, "size": 20_971_520}
     again = invoke(args=["tracking", "init"]).output.splitlines()
-    assert [again[0], again[3]] == ["tracking: exists already", "tracking_kept: exists already"]
+    assert again[::3] == [
+        f"{name}: exists already" for name in ("tracking", "tracking_kept", "tracking_rollup")
+    ]
+
+
+def test_init_without_rollups(app: Flask, database_uri: str, database: Database[Document]) -> None:
+    """Where none are counted there is no collection for them."""
+    app.config.update(TRACKING_MONGODB_URI=database_uri, TRACKING_ROLLUP_DAYS=0)
+    tracking = Tracking(app)
+    assert "rollup" not in app.test_cli_runner().invoke(args=["tracking", "init"]).output
+    assert sorted(database.list_collection_names()) == ["tracking", "tracking_kept"]
+    tracking.close(5)
 
 
 def test_init_without_kept_records(stored: Flask, database: Database[Document]) -> None:
@@ -60,7 +74,7 @@ def test_init_without_kept_records(stored: Flask, database: Database[Document]) 
     tracking = Tracking(other)
     output = other.test_cli_runner().invoke(args=["tracking", "init"]).output
     assert "kept" not in output
-    assert database.list_collection_names() == ["tracking"]
+    assert sorted(database.list_collection_names()) == ["tracking", "tracking_rollup"]
     tracking.close(5)
 
 
@@ -87,7 +101,7 @@ def test_init_says_what_the_server_refuses(
     assert result.exit_code == 0
     lines = result.output.splitlines()
     assert lines[2] == "  indexes: _id_, date_created_1, date_stored_1"
-    assert lines[6:] == [
+    assert lines[9:] == [
         "The server refuses tracking an index of status_code, date_created: "
         "partial indexes are not implemented yet. "
         "Recording goes on; queries for these fields are slower."

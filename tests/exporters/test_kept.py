@@ -35,7 +35,7 @@ def ids_of(collection: Any) -> list[ObjectId]:
 
 def test_collection_is_capped(make: Make, database: Database[Document]) -> None:
     """It is created beside the other, of its own size, with the indexes that reading needs."""
-    _, state = make(kept_size_bytes=1_000_000).prepare()
+    _, state, _ = make(kept_size_bytes=1_000_000).prepare()
     assert (state.name, state.was_created, state.problems) == ("tracking_kept", True, ())
     assert database["tracking_kept"].options() == {"capped": True, "size": 1_000_192}
     assert state.indexes == ("_id_", "date_created_1")
@@ -43,7 +43,7 @@ def test_collection_is_capped(make: Make, database: Database[Document]) -> None:
 
 def test_collection_with_ttl(make: Make, database: Database[Document]) -> None:
     """Whatever the retention is, the kept records are capped, and none of them expires."""
-    _, state = make(retention="ttl", ttl_s=60, collection="requests").prepare()
+    _, state, _ = make(retention="ttl", ttl_s=60, collection="requests").prepare()
     assert (state.name, state.is_capped, state.ttl_s) == ("requests_kept", True, None)
     assert database["requests"].options() == {}
 
@@ -85,7 +85,7 @@ def test_existing_collection_is_used_as_it_is(
 def test_existing_collection_that_is_not_capped(make: Make, database: Database[Document]) -> None:
     """A plain collection of that name is used, and said to grow without bound."""
     database.create_collection("tracking_kept")
-    _, state = make(kept_size_bytes=16_384).prepare()
+    _, state, _ = make(kept_size_bytes=16_384).prepare()
     assert [str(problem) for problem in state.problems] == [
         "tracking_kept is not capped and grows without bound. To cap it: "
         "flask tracking resize --kept --rebuild"

@@ -43,11 +43,11 @@ Make = Callable[..., MongoExporter]
 def test_creates_a_capped_collection(make: Make, database: Database[Document]) -> None:
     """The collection is created capped, with its indexes, and what is there is found."""
     exporter = make(table_size_bytes=1_000_000, max_documents=5000, indexes=((("user_id", 1),),))
-    state, _ = exporter.prepare()
+    state, _, _ = exporter.prepare()
     assert (state.was_created, state.is_capped, state.problems) == (True, True, ())
     assert database["tracking"].options() == {"capped": True, "size": 1_000_192, "max": 5000}
     assert state.indexes == ("_id_", "date_created_1", "date_stored_1", "failures", "user_id_1")
-    again, _ = exporter.prepare()
+    again, _, _ = exporter.prepare()
     assert (again.was_created, again.size_bytes, again.max_documents) == (False, 1_000_192, 5000)
 
 

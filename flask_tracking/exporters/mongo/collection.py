@@ -16,7 +16,9 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 from ...config import Settings
 from ...filters import FIRST_FAILURE
 from ..store import Place, Problem
+from .connection import is_stand_in
 from .indexes import EXPIRY, Index, Indexing, Refusals, read_refusal
+from .rollups import MongoRollupTable
 
 Document = dict[str, Any]
 
@@ -97,6 +99,34 @@ def ensure_collections(database: Database[Document], settings: Settings) -> tupl
     if not isinstance(client, MongoClient):
         return (_STAND_IN,)
     return tuple(ensure_collection(database, plan) for plan in plan_collections(settings))
+
+
+def ensure_rollups(
+    database: Database[Document], name: str, table: MongoRollupTable
+) -> CollectionState | None:
+    """Create the collection of rollups with its indexes.
+
+    Returns:
+        Its state; None where there is none: the server refuses it, or is a stand-in.
+    """
+    if is_stand_in(database):
+        return None
+    before, _ = read_options(database, name)
+    table.prepare()
+    options, _ = read_options(database, name)
+    if options is None:
+        return None
+    indexing = Indexing(database[name])
+    indexing.read()
+    return CollectionState(
+        name=name,
+        was_created=before is None,
+        facts=(
+            f"holds rollups for {table.widths[-1].lifetime.days:,} days",
+            *_describe(options, indexing),
+        ),
+        indexes=indexing.names,
+    )
 
 
 def inspect_collections(

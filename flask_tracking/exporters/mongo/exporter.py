@@ -86,8 +86,12 @@ class MongoExporter(Store):
         self._connection = Connection(
             settings.mongodb_uri, settings.db_alias, settings.export_timeout_s
         )
+        self._rollup_table: MongoRollupTable | None = None
         if settings.rollup_days:
-            self.rollups = MongoRollupTable(settings.rollup_days, self.rollup_collection, self._explain)
+            self._rollup_table = MongoRollupTable(
+                settings.rollup_days, self.rollup_collection, self._explain
+            )
+        self.rollups = self._rollup_table
         self._is_prepared = False
         self._max_bytes: dict[str, int] = {}
         """The maximum size of a document, by capped collection."""
@@ -123,13 +127,22 @@ class MongoExporter(Store):
         """Create missing collections and indexes.
 
         Returns:
-            The state of the collection of all records and, if keeping is enabled, of that of kept
-            records, with their problems.
+            The state of the collection of all records, if keeping is enabled that of kept records, and
+            if rollups are, that of theirs, with their problems.
 
         Raises:
             ExportError: the server is unreachable or refuses.
             NoDatabaseError: no database is configured, or the server is older than MongoDB 5.0.
         """
+        from .collection import ensure_rollups
+
+        states, table = self._prepare_records(), self._rollup_table
+        if table is None:
+            return states
+        state = self._call(ensure_rollups, self._settings.rollup_collection, table)
+        return states if state is None else (*states, state)
+
+    def _prepare_records(self) -> tuple[CollectionState, ...]:
         from .collection import ensure_collections
 
         states = self._call(ensure_collections, self._settings)
@@ -171,7 +184,7 @@ class MongoExporter(Store):
 
     def open(self) -> None:
         """Connect and create missing collections and indexes; problems are logged."""
-        for state in self.prepare():
+        for state in self._prepare_records():
             for problem in state.problems:
                 warn_rarely(f"problem: {problem.what}", "%s", problem)
             if state.size_bytes is not None:
