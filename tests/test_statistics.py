@@ -18,7 +18,7 @@ from flask_tracking.exporters.rollup_table import align
 from flask_tracking.queries import measure, statistics
 from flask_tracking.queries.spans import choose_spans
 from flask_tracking.rollups.counts import Counts
-from flask_tracking.rollups.rollup import FailureKey, Failures, Rollup, RouteKey
+from flask_tracking.rollups.rollup import Example, FailureKey, Failures, Rollup, RouteKey
 
 from .captures import make_record
 
@@ -262,6 +262,22 @@ def test_records(text: str, by: str, reason: str, counts: dict[str, int]) -> Non
     assert found.stored is None
 
 
+def test_failures_among_records() -> None:
+    """They are named as in rollups, and each group leads to a record, to a kept one if there is one."""
+    failed = dataclasses.replace(make_record(status="503 X"), date_created=NOW - MINUTE)
+    kept = dataclasses.replace(make_record(status="503 X"), date_created=NOW - 2 * MINUTE, kept=True)
+    torn = dataclasses.replace(
+        make_record(), date_created=NOW - MINUTE, outcome="stream_error", url_rule="/stream"
+    )
+    store = MemoryExporter()
+    store.export([failed, kept, torn])
+    found = measure(store, by="host")
+    assert [(key.error, group.count, group.example) for key, group in found.failures] == [
+        ("status 503", 2, Example(True, kept.id)),
+        ("stream_error", 1, Example(False, torn.id)),
+    ]
+
+
 def test_too_many_records(monkeypatch: pytest.MonkeyPatch) -> None:
     """Past the bound the newest are read; the answer says from when on."""
     monkeypatch.setattr(statistics, "MAX_RECORDS", 3)
@@ -282,7 +298,8 @@ def test_store_without_rollups() -> None:
     found = measure(store)
     assert (found.total.requests, found.reason) == (8, "the store has no rollups")
     (failure,) = found.failures
-    assert failure == (FailureKey("status 500", "", "", "/orders/<int:number>"), Failures(2))
+    example = Example(False, max(one.id for one in RECORDS if one.status_code == 500))
+    assert failure == (FailureKey("status 500", "", "", "/orders/<int:number>"), Failures(2, example))
 
 
 def test_store_of_the_app(app: Flask, tracking: Tracking, memory: MemoryExporter) -> None:

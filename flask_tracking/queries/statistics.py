@@ -16,11 +16,11 @@ from ..config.overrides import utc_now
 from ..errors import FilterError, TrackingError
 from ..exporters.rollup_table import RollupQuery, RollupTable
 from ..exporters.store import Store, find_store
-from ..filters import Filter
+from ..filters import FIRST_FAILURE, Filter
 from ..record_summary import RecordSummary
 from ..registry import find_tracked
 from ..rollups.counts import Counts, is_failure
-from ..rollups.rollup import FailureKey, Failures, Rollup, RouteKey, merge
+from ..rollups.rollup import Example, FailureKey, Failures, Rollup, RouteKey, merge
 from .newest import find_newest
 from .rollup_filter import Selects, find_unknown, make_route_filter
 from .spans import Span, choose_spans
@@ -434,7 +434,8 @@ def _measure_records(
             record.response_body_size,
         )
         if failed:
-            failures.setdefault(_name_failure(record), Failures()).add(1, None)
+            example = Example(record.kept, record.id)
+            failures.setdefault(_name_failure(record), Failures()).add(1, example)
     seconds = (until - since).total_seconds()
     return Statistics(
         since=since,
@@ -449,5 +450,6 @@ def _measure_records(
 
 
 def _name_failure(record: RecordSummary) -> FailureKey:
-    error = record.exception_type or f"status {record.status_code}"
+    status = record.status_code or 0
+    error = record.exception_type or (f"status {status}" if status >= FIRST_FAILURE else record.outcome)
     return FailureKey(error, "", "", record.url_rule)
