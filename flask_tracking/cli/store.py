@@ -18,6 +18,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from ..errors import TrackingError
+from ..exporters.base import Exporter
 from ..exporters.store import Store, find_store
 from ..runtime.text import visible
 from .common import get_exporter, reports_errors, show_problems
@@ -57,16 +58,16 @@ def init(shard_key: str | None) -> None:
         click.echo(f"{visible(place.name)}: {'created' if place.was_created else 'exists already'}")
         for fact in place.facts:
             click.echo(f"  {visible(fact)}")
-    if shard_key and store is not None:
-        _show_sharding(store)
+    if shard_key:
+        _show_sharding(exporter, store)
     if store is not None:
         show_problems(store.check())
 
 
-def _show_sharding(store: Store) -> None:
-    sharded = store.shard()
+def _show_sharding(exporter: Exporter, store: Store | None) -> None:
+    sharded = None if store is None else store.shard()
     if sharded is None:
-        raise TrackingError(f"{type(store).__name__} has no shards.")
+        raise TrackingError(f"{type(store or exporter).__name__} has no shards.")
     if sharded.is_done:
         click.echo(f"{visible(sharded.name)}: sharded by the hashed _id")
         return

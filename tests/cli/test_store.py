@@ -160,6 +160,8 @@ def test_init_of_what_is_no_store(app: Flask) -> None:
     Tracking(app, exporter=Other())
     output = app.test_cli_runner().invoke(args=["tracking", "init"]).output
     assert (output, len(opened)) == ("Other needs no preparation.\n", 1)
+    result = app.test_cli_runner().invoke(args=["tracking", "init", "--shard-key", "hashed"])
+    assert (result.exit_code, result.stderr) == (1, "Error: Other has no shards.\n")
 
 
 def test_problems_are_printed(app: Flask, memory: MemoryExporter) -> None:
