@@ -12,8 +12,9 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from ..doctor import CHECKS, Checked, Subject, examine
+from ..exporters.store import find_store
 from ..runtime.text import visible
-from .common import get_current, get_store, reports_errors
+from .common import get_current, get_exporter, reports_errors
 
 COLORS = {"ok": "green", "warning": "yellow", "error": "red", "skipped": "bright_black"}
 FAILURES = {"error": ("error",), "warning": ("error", "warning")}
@@ -38,7 +39,7 @@ def doctor(as_json: bool, fail_level: str) -> None:
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     checked = []
-    for one in examine(Subject(app, get_current(), get_store())):
+    for one in examine(Subject(app, get_current(), find_store(get_exporter()))):
         checked.append(one)
         if not as_json:
             click.echo("\n".join(_render(one)))
@@ -51,8 +52,6 @@ def _render(checked: Checked) -> Iterator[str]:
     width = max(len(check.name) for check in CHECKS)
     level = click.style(f"{checked.level:7}", fg=COLORS[checked.level])
     lines = [visible(fact) for fact in checked.facts]
-    if checked.is_skipped:
-        lines.append("the store does not answer")
     for problem in checked.problems:
         what, fix = problem._replace(fix="", command=""), problem._replace(what="")
         said = [str(what), str(fix)]

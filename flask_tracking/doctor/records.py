@@ -27,7 +27,7 @@ def check_records(subject: Subject) -> Findings:
 
 def check_drops(subject: Subject) -> Findings:
     """Records that processes lost, by the rollups of each; without these by the gaps in the sample."""
-    table = subject.store.rollups
+    table = None if subject.store is None else subject.store.rollups
     if table is None:
         yield from _check_gaps(subject.sample)
         return

@@ -17,6 +17,10 @@ FULL = 0.8
 
 def check_store(subject: Subject) -> Findings:
     """The connection, rights and clocks; kinds, sizes and indexes of the collections."""
+    if subject.store is None:
+        name = type(subject.tracked.exporter).__name__
+        yield f"{name} is not a store: the records that it takes cannot be examined"
+        return
     yield from subject.store.describe()
     yield from subject.store.check()
 

@@ -28,8 +28,9 @@ class Subject:
 
     app: Flask
     tracked: TrackedApp
-    store: Store
-    """Where its records are. That it answers is for the first check to see."""
+    store: Store | None
+    """Where its records are; None if its exporter returns none. That it answers is for the first check
+    to see."""
 
     @property
     def settings(self) -> Settings:
@@ -38,12 +39,12 @@ class Subject:
 
     @cached_property
     def sample(self) -> list[Record]:
-        """The newest records, read once.
+        """The newest records, read once; none without a store.
 
         Raises:
             ExportError: the store cannot be reached, or refuses.
         """
-        return find_newest(self.store, Filter(), SAMPLE)
+        return [] if self.store is None else find_newest(self.store, Filter(), SAMPLE)
 
 
 def describe_age(age_s: float) -> str:

@@ -21,7 +21,7 @@ class Check(NamedTuple):
     name: str
     run: Callable[[Subject], Findings]
     reads_store: bool = False
-    """True where it is skipped while the store does not answer."""
+    """True where it is skipped if the store does not answer, or there is none."""
 
 
 CHECKS: Sequence[Check] = (
@@ -46,7 +46,7 @@ class Checked(NamedTuple):
     facts: tuple[str, ...] = ()
     """What is worth knowing and no problem, a line each."""
     is_skipped: bool = False
-    """True where the store does not answer, and the check needs it."""
+    """True where the check needs a store that answers; `facts` say what is missing."""
 
     @property
     def level(self) -> Level:
@@ -67,16 +67,17 @@ def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Chec
     Returns:
         What each found, as soon as it is known.
     """
-    is_away = False
+    missing = "there is no store" if subject.store is None else ""
     for check in checks:
-        if is_away and check.reads_store:
-            yield Checked(check.name, is_skipped=True)
+        if missing and check.reads_store:
+            yield Checked(check.name, facts=(missing,), is_skipped=True)
             continue
         findings: list[Problem | str] = []
         try:
             findings += check.run(subject)
         except TrackingError as error:
-            is_away = is_away or isinstance(error, (ExportError, NoDatabaseError))
+            if isinstance(error, (ExportError, NoDatabaseError)):
+                missing = "the store does not answer"
             findings.append(Problem("error", str(error).removesuffix(".")))
         yield Checked(
             check.name,

@@ -11,7 +11,7 @@ from click.testing import Result
 from flask import Flask
 from pymongo.database import Database
 
-from flask_tracking import MemoryExporter, Tracking
+from flask_tracking import Exporter, MemoryExporter, Tracking
 from flask_tracking.exporters.store import Problem
 
 from ..servers import free_port
@@ -55,6 +55,29 @@ def test_warnings(
     result = invoke("doctor", "--fail-level", level)
     assert result.exit_code == status
     assert result.output.endswith("0 errors, 2 warnings.\n")
+
+
+def test_exporter_that_is_no_store(app: Flask, invoke: Invoke) -> None:
+    """What needs no store is checked all the same."""
+
+    class Other(Exporter):
+        def _store(self, records: object) -> int:
+            return 0
+
+    Tracking(app, exporter=Other())
+    result = invoke("doctor")
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert lines[0] == (
+        "ok       store     Other is not a store: the records that it takes cannot be examined"
+    )
+    assert lines[1] == "ok       spool     TRACKING_SPOOL_DIR is not set"
+    assert "skipped  records   there is no store" in lines
+    found = json.loads(invoke("doctor", "--json").output)
+    assert found["level"] == "ok"
+    assert {one["name"] for one in found["checks"] if one["level"] == "skipped"} == {
+        "threads", "records", "drops", "proxy", "secrets"
+    }  # fmt: skip
 
 
 def test_json(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
