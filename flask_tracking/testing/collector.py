@@ -28,7 +28,8 @@ class Collector(MemoryExporter):
         super().__init__()
         self.is_listening = False
         """Records that come between two tests belong to none."""
-        self._is_child = False
+        self.is_child = False
+        """True in a forked process, like that of a live server."""
         self._path: Path | None = None
         self._read_bytes = 0
 
@@ -54,17 +55,17 @@ class Collector(MemoryExporter):
     def after_fork_in_child(self) -> None:
         """Send records to the parent from now on."""
         super().after_fork_in_child()
-        self._is_child = True
+        self.is_child = True
 
     @property
     def records(self) -> list[Record]:
         """The records of this test, those of each process in their order."""
-        if self._path is not None and not self._is_child:
+        if self._path is not None and not self.is_child:
             super()._store(list(self._read_children(self._path)))
         return super().records
 
     def _store(self, records: Sequence[Record]) -> int:
-        if self._is_child:
+        if self.is_child:
             self._send(records)
         elif self.is_listening:
             return super()._store(records)

@@ -126,7 +126,10 @@ class Recorder:
 
     @contextlib.contextmanager
     def suspended(self) -> Iterator[None]:
-        """Leave all apps as they say in this block: what is set up in it outlives the test."""
+        """Leave all apps as they say in this block: what is set up in it outlives the test.
+
+        Requests that it sends are no test's: in another order of the tests, another one would have them.
+        """
         self._leave()
         self._suspensions += 1
         try:
@@ -160,10 +163,14 @@ class Recorder:
     def _on_request_started(self, _: Flask, **__: Any) -> None:
         span = current_span()
         exchange: Any = span.exchange
-        if exchange is not None:
-            middleware = self._take_once(span.owner)
-            if middleware is not None:
-                exchange.submit = middleware.submit
+        if exchange is None:
+            return
+        # A server that is forked while suspended stays so, but answers the requests of tests.
+        if self._suspensions and not self.collector.is_child:
+            # The request is no test's; and not one for a database, which need not be there.
+            exchange.submit = exchange.submit if self._is_passive else _ignore
+        elif middleware := self._take_once(span.owner):
+            exchange.submit = middleware.submit
 
     def _take_once(self, tracked: TrackedApp) -> TrackingMiddleware | None:
         """Record an app, unless that is done already; return its middleware if it is done now."""
@@ -279,7 +286,7 @@ def _is_open(reference: weakref.ref[Any]) -> bool:
 
 
 def _ignore(_: Capture) -> None:
-    """Stand in for the worker of an app whose recording a test has switched off."""
+    """Stand in for a worker where a request is not recorded."""
 
 
 def _flush_all() -> None:

@@ -673,6 +673,31 @@ def test_fixtures_of_a_wider_scope_may_need_others(run: Run) -> None:
     ).assert_outcomes(passed=2)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in APPS if "session" in kind])
+def test_requests_of_fixtures_for_several_tests_belong_to_none(run: Run, kind: str) -> None:
+    """A test sees the same records whether it is the first one or the last."""
+    run(
+        APPS[kind]
+        + """
+    @pytest.fixture(scope="session")
+    def logged_in(app):
+        client = app.test_client()
+        client.post("/orders")
+        client.unread = client.get("/stream")
+        return client
+    """,
+        """
+    def test_first(logged_in, tracking_records):
+        logged_in.get("/")
+        assert [one.path for one in tracking_records] == ["/"]
+
+    def test_last(logged_in, tracking_records):
+        logged_in.get("/")
+        assert [one.path for one in tracking_records] == ["/"]
+    """,
+    ).assert_outcomes(passed=2)
+
+
 def test_sampling_drops_nothing_by_chance(run: Run) -> None:
     """A test sees every request, unless its marker asks for a sample."""
     for conftest in (APPS["tracks itself"], APPS["lives for the session"]):
