@@ -51,7 +51,9 @@ def parse_time(text: str) -> datetime | timedelta:
         if age_ms is not None:
             return _check_age(timedelta(milliseconds=age_ms))
         time = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time
+        if time.tzinfo is None:
+            return time.replace(tzinfo=timezone.utc)
+        return time.astimezone(timezone.utc)  # as in stores: an offset may lead out of all years
     raise FilterError(
         f"Invalid time {text!r}: expected one like 2026-11-24T12:00 (UTC), "
         "or an age like 90s, 15m, 2h, 7d."

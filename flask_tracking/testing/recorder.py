@@ -128,7 +128,7 @@ class Recorder:
     def suspended(self) -> Iterator[None]:
         """Leave all apps as they say in this block: what is set up in it outlives the test.
 
-        Requests that it sends are no test's: in another order of the tests, another one would have them.
+        Requests that it sends are no test's: in another order of the tests another would have them.
         """
         self._leave()
         self._suspensions += 1

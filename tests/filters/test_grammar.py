@@ -178,6 +178,13 @@ def test_wrong_text(text: str, message: str, spot: tuple[int, int]) -> None:
     assert str(error) == f"{message}\n{error.excerpt}"
 
 
+@pytest.mark.parametrize("time", ["0001-01-01T00:00+23:59", "9999-12-31T23:59-23:59"])
+def test_offset_before_or_after_all_time(time: str) -> None:
+    """A time that has no year in UTC is an error like any other, not one of a store."""
+    with pytest.raises(FilterError, match="Invalid time"):
+        Filter.parse(f"until:{time}")
+
+
 @pytest.mark.parametrize("age", ["9999w", "999999999999w", "1000000d"])
 def test_age_before_all_time(age: str) -> None:
     """An age that goes back past the first year is an error like any other, not an overflow."""
