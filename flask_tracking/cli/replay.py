@@ -13,6 +13,7 @@ from ..exporters.store import Store
 from ..record import Record
 from ..reproduce.replay import Replay, replay
 from ..reproduce.request import read_request
+from ..reproduce.stable import find_cut
 from ..runtime.text import visible
 from .common import find_id, get_current, get_record, get_store, id_command, reports_errors
 from .render import render_line
@@ -93,8 +94,8 @@ def _render(record: Record, done: Replay) -> str:
     if not done.differences:
         lines.append("The response is the same.")
     if not done.is_body_compared:
-        note = record.response_body_note
-        lines.append(f"The bodies were not compared: the recorded one is not whole ({note}).")
+        cut = find_cut(record)
+        lines.append(f"The bodies were not compared: the recorded one is not whole ({cut}).")
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from ..record import Record
 from ..redaction.markers import MARKER
 from .request import MARKER as ANY_MARKER
-from .stable import get_content_type
+from .stable import find_cut, get_content_type
 
 __all__ = ["VOLATILE_HEADERS", "Difference", "compare_json", "compare_responses"]
 
@@ -78,14 +78,9 @@ def compare_responses(recorded: Record, replayed: Record) -> list[Difference]:
     if recorded.status_code != replayed.status_code:
         found.append(Difference("value", "status", recorded.status_code, replayed.status_code))
     found += _compare_headers(recorded, replayed)
-    if is_body_comparable(recorded):
+    if find_cut(recorded) is None:
         found += _compare_bodies(recorded, replayed)
     return found
-
-
-def is_body_comparable(recorded: Record) -> bool:
-    """Tell whether the whole body is in the record."""
-    return recorded.response_body_note is None
 
 
 def _compare_headers(recorded: Record, replayed: Record) -> Iterator[Difference]:

@@ -10,6 +10,7 @@ import dataclasses
 import http.client
 import ipaddress
 import json
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from contextvars import Context
@@ -25,8 +26,9 @@ from ..errors import ReplayError
 from ..record import Record
 from ..redaction.redactor import Redactor
 from ..registry import ENVIRON_KEY, find_tracked, literals_of
-from .differences import Difference, compare_responses, is_body_comparable
+from .differences import Difference, compare_responses
 from .request import Gap, Parts, RecordedRequest, find_gaps, read_cookies, read_request
+from .stable import find_cut
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -40,6 +42,8 @@ TIMEOUT_S = 30.0
 """For connecting, for each part of the response, and for all of its body."""
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 """Of a longer response the rest is not read: it may be a stream without an end."""
+
+_ENDS_HEADER = re.compile(rb"[\r\n\0]")
 
 Values = Mapping[str, str | bytes]
 """What was redacted, by the names of the gaps."""
@@ -163,6 +167,7 @@ def _check_url(url: str, any_host: bool) -> SplitResult:
     try:
         base = urlsplit(url)
         host, _ = base.hostname, base.port
+        (host or "").encode("idna")  # as a socket does, and with the same errors
     except ValueError:
         raise ReplayError(f"Invalid URL {url!r}: expected one like http://localhost:5000.") from None
     if base.scheme not in ("http", "https") or not host or base.username or base.query or base.fragment:
@@ -198,10 +203,19 @@ def _fill(record: Record, request: RecordedRequest, target: Parts, values: Value
             f"The record lacks what was redacted or cut: {', '.join(missing)}. "
             "Give each with --set name=value (values={...})."
         )
-    headers = [(name, _join(value, values)) for name, value in request.headers]
+    headers = [(name, _join_header(value, values)) for name, value in request.headers]
     headers = [one for one in headers if one[0].lower() != "accept-encoding"]
     headers.append((REPLAY_HEADER, str(record.id).encode()))
     return Sent(request.method, _join(target, values), headers, _join(request.body, values))
+
+
+def _join_header(parts: Parts, values: Values) -> bytes:
+    for gap in find_gaps(parts):
+        if _ENDS_HEADER.search(_encode(gap, values[gap.name])):
+            raise ReplayError(
+                f"No header can have the value of {gap.name}: it has a line end or a NUL."
+            )
+    return _join(parts, values)
 
 
 def _join(parts: Parts, values: Values) -> bytes:
@@ -313,4 +327,4 @@ def _compare(record: Record, answer: Answer, redactor: Redactor) -> Replay:
     }
     (replayed,) = redactor.redact([dataclasses.replace(record, **parts)])
     differences = compare_responses(record, replayed)
-    return Replay(replayed, differences, is_body_comparable(record), answer.record_id)
+    return Replay(replayed, differences, find_cut(record) is None, answer.record_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..record import Record
@@ -59,14 +60,20 @@ def _make_code(request: RecordedRequest) -> Iterator[str]:
     yield "print(response.text)"
 
 
+_NO_ASCII = re.compile(rb"[^\x00-\x7f]")
 _OPTIONS: list[tuple[str, Expression]] = [
     ("allow_redirects=", literal(False)),
     ("timeout=", literal(60)),
 ]
 
 
+def _quote(target: bytes) -> bytes:
+    """Percent-encode what is no ASCII: Requests would take it for Latin-1, and send it as UTF-8."""
+    return _NO_ASCII.sub(lambda found: b"%%%02X" % ord(found[0]), target)
+
+
 def _make_url(request: RecordedRequest) -> Expression:
     base = f"{request.scheme}://{request.host}".encode()
-    target = request.target
+    target = tuple(_quote(part) if isinstance(part, bytes) else part for part in request.target)
     is_path = isinstance(target[0], bytes) and target[0].startswith(b"/")
     return join_text(merge(base if is_path else base + b"/", *target))

@@ -15,6 +15,7 @@ from .request import MARKER
 
 __all__ = [
     "VOLATILE",
+    "find_cut",
     "find_stable_json",
     "find_stable_lines",
     "get_content_type",
@@ -39,6 +40,10 @@ _VOLATILE_TEXT = re.compile(
     r"|\b(?=[\w-]*[0-9])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{20,}"  # a token
     r"|\b1[5-9]\d{8}(?:\d{3})?\b"  # seconds or milliseconds since 1970
 )
+
+
+_BROKEN_OFF = ("disconnected", "stream_error", "unread")
+"""Outcomes of a response that was not sent whole."""
 
 
 class Volatile:
@@ -93,8 +98,13 @@ def find_stable_lines(record: Record) -> list[str] | None:
 
 
 def _is_comparable(record: Record) -> bool:
-    body, note = record.response_body, record.response_body_note
-    return note is None and 0 < len(body) <= MAX_BODY_BYTES and record.method != "HEAD"
+    size = len(record.response_body)
+    return find_cut(record) is None and 0 < size <= MAX_BODY_BYTES and record.method != "HEAD"
+
+
+def find_cut(record: Record) -> str | None:
+    """Return why the record does not have the whole body of the response; None where it has."""
+    return record.response_body_note or (record.outcome if record.outcome in _BROKEN_OFF else None)
 
 
 def get_content_type(record: Record) -> str:

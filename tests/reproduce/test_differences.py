@@ -128,3 +128,9 @@ def test_json_bodies(recorded: bytes, replayed: bytes, expected: list[str]) -> N
 def test_cut_body() -> None:
     """What is not whole is not compared."""
     assert lines(make_response(b"he", response_body_note="truncated"), make_response(b"hello")) == []
+
+
+@pytest.mark.parametrize("outcome", ["disconnected", "stream_error", "unread"])
+def test_body_that_was_not_sent_whole(outcome: str) -> None:
+    """A body whose client left, or that broke off, is not compared with a whole one."""
+    assert lines(make_response(b"he", outcome=outcome), make_response(b"hello")) == []

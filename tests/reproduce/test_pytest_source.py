@@ -271,3 +271,11 @@ def test_layout(tmp_path: Path, command: list[str]) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("outcome", ["disconnected", "stream_error", "unread"])
+def test_body_that_was_not_sent_whole(outcome: str) -> None:
+    """A body that broke off is no promise about the whole one."""
+    record = dataclasses.replace(make_record(), response_body=b"line 1\n", outcome=outcome)
+    assert "line 1" in pytest_function(dataclasses.replace(record, outcome="ok"))
+    assert "line 1" not in pytest_function(record)

@@ -110,6 +110,18 @@ def test_redacted_values(memory: MemoryExporter, shop: Flask, replayed: Callable
     assert done.record_id == memory.records[1].id
 
 
+@pytest.mark.parametrize("to", [None, "http://127.0.0.1:1"])
+@pytest.mark.parametrize("end", ["\n", "\r\nX-Other: 1", "\0"])
+def test_value_that_ends_its_header(
+    memory: MemoryExporter, shop: Flask, replayed: Callable[..., Any], to: str | None, end: str
+) -> None:
+    """A value that no header can have is refused, like one from a file with a last line end."""
+    shop.test_client().get("/echo/a", headers={"Authorization": "Bearer abc"})
+    with pytest.raises(ReplayError, match="No header can have the value of authorization: it has a"):
+        replayed(to=to, values={"authorization": f"made up{end}"})
+    assert len(memory.records) == 1
+
+
 def test_cut_body(memory: MemoryExporter, app: Flask, replayed: Callable[..., Any]) -> None:
     """A body that is not whole has to be given."""
     app.test_client().put("/echo/x", data=b"x" * 70_000, content_type="text/plain")
@@ -248,6 +260,8 @@ def test_bytes_to_a_server(planted: str) -> None:
         ("http://127.0.0.1.evil.example", "is another machine"),
         ("http://10.0.0.1", "is another machine"),
         ("http://0x7f.1", "is another machine"),
+        ("http://a..b", "Invalid URL 'http://a..b'"),
+        (f"http://{'a' * 64}.example", "Invalid URL"),
         ("http://127.0.0.1:1", "127.0.0.1:1 does not answer: ConnectionRefusedError."),
     ],
 )

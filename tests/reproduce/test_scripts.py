@@ -173,6 +173,15 @@ def test_python(server: Recorder, tmp_path: Path) -> None:
     assert received.body == b'{"password": "a b\\""}'
 
 
+@pytest.mark.integration
+def test_python_sends_bytes_that_are_no_ascii(server: Recorder, tmp_path: Path) -> None:
+    """Bytes of a target that are no ASCII, which browsers never send, name the same resource."""
+    target = "/é".encode().decode("latin-1") + "\xff?q=ü"
+    (tmp_path / "script.py").write_text(python(make_request(server.host, target=target)))
+    assert run(sys.executable, tmp_path / "script.py") == (0, "")
+    assert server.take().target == b"/%C3%A9%FF?q=%FC"
+
+
 def test_httpie() -> None:
     """Redacted values are variables, the body is piped, and no value is an item of another kind."""
     script = httpie(
