@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .request import Gap, Parts, RecordedRequest, merge
+from .request import Gap, Parts, RequestParts, merge
 
 __all__ = ["Option", "is_plain", "read_options", "size"]
 
@@ -23,7 +23,7 @@ class Option(NamedTuple):
     value: Parts | None = None
 
 
-def read_options(request: RecordedRequest) -> Iterator[Option]:
+def read_options(request: RequestParts) -> Iterator[Option]:
     """Yield what `request` needs, without its body; the last option is the URL."""
     yield from _read_method(request)
     if request.get_header("accept-encoding"):
@@ -38,12 +38,12 @@ def read_options(request: RecordedRequest) -> Iterator[Option]:
         yield Option("url", (base + b"/",))
 
 
-def has_body(request: RecordedRequest) -> bool:
+def has_body(request: RequestParts) -> bool:
     """Tell whether a body is sent, if only an empty one with its length."""
     return bool(request.body) or request.method in ("POST", "PUT", "PATCH")
 
 
-def _read_method(request: RecordedRequest) -> Iterator[Option]:
+def _read_method(request: RequestParts) -> Iterator[Option]:
     if request.method == "HEAD" and not request.body:
         yield Option("head")
     elif request.method != "GET" or request.body:
@@ -54,7 +54,7 @@ def _read_method(request: RecordedRequest) -> Iterator[Option]:
         yield Option("header", (b"Connection: close",))
 
 
-def _read_headers(request: RecordedRequest) -> Iterator[Option]:
+def _read_headers(request: RequestParts) -> Iterator[Option]:
     for name, value in request.headers:
         # A name with a colon and nothing behind it takes a header of cURL's own away.
         header = merge(f"{name}: ".encode(), *value) if value else (f"{name};".encode(),)

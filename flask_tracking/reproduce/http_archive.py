@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote_from_bytes
 
 from ..record import Headers, Record
 from ..redaction.markers import MARKER
-from .request import Parts, RecordedRequest, read_request
+from .request import Parts, RequestParts, read_request
 from .stable import get_content_type, get_response_header
 
 __all__ = ["har"]
@@ -44,7 +44,7 @@ def har(*records: Record) -> Json:
     return {"log": {"version": "1.2", "creator": creator, "entries": entries}}
 
 
-def _make_entry(record: Record, request: RecordedRequest) -> Json:
+def _make_entry(record: Record, request: RequestParts) -> Json:
     entry: Json = {
         "startedDateTime": f"{record.date_created:%Y-%m-%dT%H:%M:%S}.{record.date_created:%f}"[:-3]
         + "Z",
@@ -67,7 +67,7 @@ def _make_timings(record: Record) -> Json:
     return {"send": 0, "wait": wait, "receive": max(0, took - wait)}
 
 
-def _make_request(record: Record, request: RecordedRequest) -> Json:
+def _make_request(record: Record, request: RequestParts) -> Json:
     target = _show(request.target)
     url = quote_from_bytes(target, _URL_SAFE)
     made: Json = {

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from ..record import Record
 from .curl_options import Option, has_body, read_options
-from .request import Gap, Part, Parts, RecordedRequest, read_request
+from .request import Gap, Part, Parts, RequestParts, read_request
 
 __all__ = ["powershell"]
 
@@ -37,7 +37,7 @@ def powershell(record: Record) -> str:
     return "\n".join([*variables, "& {", *(f"  {line}" for line in _make_block(request)), "}"])
 
 
-def _make_block(request: RecordedRequest) -> Iterator[str]:
+def _make_block(request: RequestParts) -> Iterator[str]:
     yield "$ErrorActionPreference = 'Stop'"
     for gap in request.gaps:
         yield f"if (-not ${gap.variable}) {{ throw '{gap.variable} {gap.demand}' }}"
@@ -56,7 +56,7 @@ def _make_block(request: RecordedRequest) -> Iterator[str]:
     yield "} finally { Remove-Item $options, $body }"
 
 
-def _make_options(request: RecordedRequest) -> Iterator[str]:
+def _make_options(request: RequestParts) -> Iterator[str]:
     yield from map(_make_option, read_options(request))
     if has_body(request):
         yield "-join @('data-binary = \"@', (Quote $body), '\"')"

@@ -9,7 +9,7 @@ from typing import Any
 from ..record import Record
 from .literals import Expression, Raw, call, find_names, lay_out, lay_out_assertion, literal, quote_text
 from .python_body import join_text, read_body
-from .request import Gap, Parts, RecordedRequest, find_gaps, read_cookies, read_request
+from .request import Gap, Parts, RequestParts, find_gaps, read_cookies, read_request
 from .stable import (
     VOLATILE,
     find_stable_json,
@@ -102,7 +102,7 @@ def _name_test(record: Record) -> str:
     return f"test_{words[:LONGEST_NAME].strip('_')}"
 
 
-def _log_in(request: RecordedRequest, user_id: str) -> Iterator[str]:
+def _log_in(request: RequestParts, user_id: str) -> Iterator[str]:
     url = _find_base_url(request)
     arguments = [("base_url=", literal(url))] if url else []
     yield from lay_out("with ", call("client.session_transaction", arguments), " as session:", 4)
@@ -110,14 +110,14 @@ def _log_in(request: RecordedRequest, user_id: str) -> Iterator[str]:
     yield '        session["_fresh"] = True'
 
 
-def _set_cookie(request: RecordedRequest, name: str, value: Parts) -> Expression:
+def _set_cookie(request: RequestParts, name: str, value: Parts) -> Expression:
     arguments = [("", literal(name)), ("", join_text(value))]
     if _find_base_url(request):
         arguments.append(("domain=", literal(request.host.partition(":")[0])))
     return call("client.set_cookie", arguments)
 
 
-def _send(request: RecordedRequest) -> Expression:
+def _send(request: RequestParts) -> Expression:
     arguments: list[tuple[str, Expression]] = [("", join_text(request.path))]
     if url := _find_base_url(request):
         arguments.append(("base_url=", literal(url)))
@@ -137,7 +137,7 @@ def _send(request: RecordedRequest) -> Expression:
     return call("client.open", [*arguments, ("method=", literal(request.method))])
 
 
-def _find_base_url(request: RecordedRequest) -> str | None:
+def _find_base_url(request: RequestParts) -> str | None:
     """Return the URL of the host where the test client's own would be another."""
     if request.scheme == "http" and _LOCAL_HOST.fullmatch(request.host):
         return None

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from .literals import Expression, Raw, interpolate, join_parts, literal
-from .request import Gap, Parts, RecordedRequest
+from .request import Gap, Parts, RequestParts
 from .stable import is_deep
 
 __all__ = ["Body", "join_text", "read_body"]
@@ -27,7 +27,7 @@ class Body(NamedTuple):
     """True where the client sets the ``Content-Type`` by itself."""
 
 
-def read_body(request: RecordedRequest) -> Body | None:
+def read_body(request: RequestParts) -> Body | None:
     """Return the body of `request`; None where it has none.
 
     Where the bytes are signed they stay what they are: JSON may be written in many ways.
@@ -102,7 +102,7 @@ def _quote(name: str, gap: Gap) -> str:
     return f'"{name}"' if gap.encoding == "json value" else name
 
 
-def _read_json(request: RecordedRequest) -> Body | None:
+def _read_json(request: RequestParts) -> Body | None:
     if request.content_type != "application/json":
         return None
     try:
@@ -134,7 +134,7 @@ def _list_keys(value: Any) -> list[str]:
     return [key for one in value for key in _list_keys(one)] if isinstance(value, list) else []
 
 
-def _read_form(request: RecordedRequest) -> Body | None:
+def _read_form(request: RequestParts) -> Body | None:
     if not _is_usual(request, "application/x-www-form-urlencoded"):
         return None
     try:
@@ -150,5 +150,5 @@ def _read_form(request: RecordedRequest) -> Body | None:
     return Body("data", literal(placeholders.fill(fields)), True)
 
 
-def _is_usual(request: RecordedRequest, content_type: str) -> bool:
+def _is_usual(request: RequestParts, content_type: str) -> bool:
     return request.get_header("content-type") == content_type

@@ -27,7 +27,7 @@ from ..record import Record
 from ..redaction.redactor import Redactor
 from ..registry import ENVIRON_KEY, find_tracked, literals_of
 from .differences import Difference, compare_responses
-from .request import Gap, Parts, RecordedRequest, find_gaps, read_cookies, read_request
+from .request import Gap, Parts, RequestParts, find_gaps, read_cookies, read_request
 from .stable import find_cut
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def replay(
 
 
 def _replay_in_app(
-    record: Record, request: RecordedRequest, values: Values, as_user: str | None
+    record: Record, request: RequestParts, values: Values, as_user: str | None
 ) -> Answer:
     if not current_app:
         raise ReplayError("No app is current. Replay inside `with app.app_context():`, or to a URL.")
@@ -141,7 +141,7 @@ def _replay_in_app(
 
 def _replay_to_url(
     record: Record,
-    request: RecordedRequest,
+    request: RequestParts,
     url: str,
     values: Values,
     as_user: str | None,
@@ -190,7 +190,7 @@ def _is_path(target: Parts) -> bool:
     return isinstance(target[0], bytes) and target[0].startswith(b"/")
 
 
-def _fill(record: Record, request: RecordedRequest, target: Parts, values: Values) -> Sent:
+def _fill(record: Record, request: RequestParts, target: Parts, values: Values) -> Sent:
     gaps = find_gaps(target, *(value for _, value in request.headers), request.body)
     names = [gap.name for gap in gaps]
     if unknown := sorted(values.keys() - set(names)):
@@ -235,7 +235,7 @@ def _encode(gap: Gap, value: str | bytes) -> bytes:
     return value.encode()
 
 
-def _log_in(request: RecordedRequest, app: Flask, user_id: str) -> RecordedRequest:
+def _log_in(request: RequestParts, app: Flask, user_id: str) -> RequestParts:
     """Return the request with a session of Flask-Login instead of the recorded one."""
     client = app.test_client()
     base_url = f"{request.scheme}://{request.host}"
@@ -257,7 +257,7 @@ def _log_in(request: RecordedRequest, app: Flask, user_id: str) -> RecordedReque
     return request._replace(headers=(*headers, ("Cookie", tuple(parts))))
 
 
-def _ask_app(app: Flask, request: RecordedRequest, sent: Sent) -> Answer:
+def _ask_app(app: Flask, request: RequestParts, sent: Sent) -> Answer:
     environs: list[WSGIEnvironment] = []
 
     def watched(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -18,7 +18,7 @@ __all__ = [
     "Gap",
     "Part",
     "Parts",
-    "RecordedRequest",
+    "RequestParts",
     "find_gaps",
     "merge",
     "read_cookies",
@@ -80,7 +80,7 @@ NAME_REACH = 300
 LONGEST_NAME = 40
 
 
-class RecordedRequest(NamedTuple):
+class RequestParts(NamedTuple):
     """A request that can be sent again. Text is Latin-1, as in WSGI, made bytes."""
 
     method: str
@@ -128,7 +128,7 @@ def merge(*parts: Part) -> Parts:
     return tuple(merged)
 
 
-def read_cookies(request: RecordedRequest) -> Iterator[tuple[str, Parts]]:
+def read_cookies(request: RequestParts) -> Iterator[tuple[str, Parts]]:
     """Yield the name and the value of each cookie that was sent."""
     parts = next((value for name, value in request.headers if name.lower() == "cookie"), ())
     pairs: list[list[Part]] = [[]]
@@ -151,7 +151,7 @@ def find_gaps(*values: Parts) -> tuple[Gap, ...]:
     return tuple(dict.fromkeys(part for value in values for part in value if isinstance(part, Gap)))
 
 
-def read_request(record: Record) -> RecordedRequest:
+def read_request(record: Record) -> RequestParts:
     """Return the request of `record`.
 
     Raises:
@@ -169,7 +169,7 @@ class _Reader:
         self._record = record
         self._names: set[str] = set()
 
-    def read(self) -> RecordedRequest:
+    def read(self) -> RequestParts:
         record = self._record
         host = _find_host(record)
         headers = tuple(self._read_headers(is_host_wanted=host is None))
@@ -178,7 +178,7 @@ class _Reader:
         path = self._read_path()
         self._names = names
         target = self._read_target() or path
-        return RecordedRequest(
+        return RequestParts(
             method=record.method or "",
             scheme="https" if record.scheme == "https" else "http",
             host=host or "localhost",

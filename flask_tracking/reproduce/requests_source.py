@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ..record import Record
 from .literals import Expression, call, find_names, lay_out, literal
 from .python_body import join_text, read_body
-from .request import RecordedRequest, merge, read_request
+from .request import RequestParts, merge, read_request
 
 __all__ = ["python"]
 
@@ -37,7 +37,7 @@ def python(record: Record) -> str:
     return "\n".join([*lines, *code, ""])
 
 
-def _make_code(request: RecordedRequest) -> Iterator[str]:
+def _make_code(request: RequestParts) -> Iterator[str]:
     for gap in request.gaps:
         yield f'{gap.variable} = ""'
         yield f"if not {gap.variable}:"
@@ -72,7 +72,7 @@ def _quote(target: bytes) -> bytes:
     return _NO_ASCII.sub(lambda found: b"%%%02X" % ord(found[0]), target)
 
 
-def _make_url(request: RecordedRequest) -> Expression:
+def _make_url(request: RequestParts) -> Expression:
     base = f"{request.scheme}://{request.host}".encode()
     target = tuple(_quote(part) if isinstance(part, bytes) else part for part in request.target)
     is_path = isinstance(target[0], bytes) and target[0].startswith(b"/")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ..errors import TrackingError
 from ..record import Record
 from .curl_options import PLAIN_TARGET, Option, has_body, is_plain, read_options, size
-from .request import Gap, Part, Parts, RecordedRequest, merge, read_request
+from .request import Gap, Part, Parts, RequestParts, merge, read_request
 
 __all__ = ["curl", "httpie"]
 
@@ -86,7 +86,7 @@ def httpie(record: Record) -> str:
     return _make_script(request, "http", arguments, bool(request.body))
 
 
-def _httpie_headers(request: RecordedRequest) -> Iterator[Parts]:
+def _httpie_headers(request: RequestParts) -> Iterator[Parts]:
     for name, value in request.headers:
         yield (
             merge(f"{name}:".encode(), *_escape_item(name, value)) if value else (f"{name};".encode(),)
@@ -106,9 +106,7 @@ def _escape_item(name: str, value: Parts) -> Iterator[Part]:
         yield part
 
 
-def _make_script(
-    request: RecordedRequest, program: str, arguments: Sequence[str], is_piped: bool
-) -> str:
+def _make_script(request: RequestParts, program: str, arguments: Sequence[str], is_piped: bool) -> str:
     lines = [f"{gap.variable}=''" for gap in request.gaps]
     # One command: in a shell that runs line by line, nothing follows what is missing.
     lines += [f': "${{{gap.variable}:?{gap.demand}}}" &&' for gap in request.gaps]
