@@ -125,8 +125,13 @@ def test_no_limit_above_zero(store: Store, limit: int) -> None:
 
 def insert_late(database: Database[Document], age: timedelta) -> ObjectId:
     """Insert a record as if its batch had been sent so long ago."""
+    return insert_at(database, datetime.now(timezone.utc) - age)
+
+
+def insert_at(database: Database[Document], time: datetime) -> ObjectId:
+    """Insert a record as if its batch had been sent at this time."""
     record = make_record()
-    document = to_document(record, datetime.now(timezone.utc) - age)
+    document = to_document(record, time)
     database["tracking"].insert_one(document)
     return record.id
 
@@ -156,6 +161,29 @@ def test_a_filter_that_finds_nothing_reads_no_more_and_more(
     later = datetime.now(timezone.utc) + timedelta(hours=1)
     monkeypatch.setattr(tail_module, "utc_now", lambda: later)
     assert exporter.tail(Filter.parse("status:404"), position).position.until == later
+
+
+def test_a_reader_that_was_away_goes_on_by_steps(
+    make: Make, database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much was stored meanwhile, a call reads a part of it, and the next one goes on there."""
+    monkeypatch.setattr(tail_module, "MOST_AT_ONCE", 3)
+    exporter = make()
+    exporter.open()
+    position = exporter.tail(ALL).position
+    began = datetime.now(timezone.utc)
+    seconds = [*range(20, 220, 20), *[300] * 5]
+    expected = [insert_at(database, began + timedelta(seconds=after)) for after in seconds]
+    later = began + timedelta(hours=1)
+    monkeypatch.setattr(tail_module, "utc_now", lambda: later)
+    for wanted in (ALL, Filter.parse("status:404")):
+        found, at, calls = [], position, 0
+        while at.until < later and calls < 9:
+            records, at = exporter.tail(wanted, at, limit=500)
+            found += [one.id for one in records]
+            calls += 1
+        assert calls == 5
+        assert found == (expected if wanted is ALL else [])
 
 
 def test_what_was_seen_is_forgotten_in_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

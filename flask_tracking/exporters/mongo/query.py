@@ -80,12 +80,15 @@ def to_kept_query(wanted: Filter) -> Query | None:
     return {"date_created": query["date_created"], **query}
 
 
-def to_tail_query(wanted: Filter, since: datetime, *, has_kept: bool) -> Query | None:
+def to_tail_query(
+    wanted: Filter, since: datetime, end: datetime | None = None, *, has_kept: bool
+) -> Query | None:
     """Return the query for what was stored since a time; None if `wanted` can select nothing.
 
     Args:
         wanted: the filter.
         since: from when on.
+        end: the last time; None for no end.
         has_kept: False where no record is kept.
     """
     condition = wanted.condition if has_kept else decide_kept(wanted.condition, False)
@@ -96,7 +99,8 @@ def to_tail_query(wanted: Filter, since: datetime, *, has_kept: bool) -> Query |
     if bounds_of(condition, "date_created", now) == (None, None):
         del query["date_created"]
     # Simple query planners choose the index of the first field.
-    return {"date_stored": {"$gte": since}, **query}
+    stored = {"$gte": since} if end is None else {"$gte": since, "$lte": end}
+    return {"date_stored": stored, **query}
 
 
 def _make_query(condition: Condition, status: Bounds, now: datetime) -> Query:

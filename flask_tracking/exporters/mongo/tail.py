@@ -20,7 +20,7 @@ from ...filters import Filter
 from ...filters.simplify import searches_bodies
 from ...record_summary import RecordSummary, summarize
 from ..store import Tail
-from .codec import SUMMARY_PROJECTION, read_document, read_summary, utc_now
+from .codec import SUMMARY_PROJECTION, for_reading, read_document, read_summary, utc_now
 from .kept import mark_other
 from .query import Query, to_tail_query
 from .reading import find_documents
@@ -40,6 +40,11 @@ SHORT_OVERLAP = timedelta(seconds=1)
 WHOLE_EVERY = timedelta(seconds=2)
 """If more were stored within `OVERLAP`, a call looks back `SHORT_OVERLAP`, and all the way this often.
 A record that appears late is found two seconds later, and following many costs little."""
+
+
+MOST_AT_ONCE = 10_000
+"""A reader that was away goes on by so many documents a call: one that read hours of them at once might
+exceed its time, and would begin at the same position again."""
 
 
 class Position(NamedTuple):
@@ -75,19 +80,27 @@ def read_tail(
     now = utc_now()
     is_whole = len(after.seen) <= MANY or now - after.whole_at >= WHOLE_EVERY
     since = after.until - (OVERLAP if is_whole else SHORT_OVERLAP)
-    query = to_tail_query(wanted, since, has_kept=has_kept)
+    end = now if now - after.until <= OVERLAP else min(now, _find_end(collection, after.until))
+    query = to_tail_query(wanted, since, end if end < now else None, has_kept=has_kept)
     new = [] if query is None else _find_new(collection, query, after, limit)
     documents = [] if query is None or not new else _read_new(collection, query, new, wanted)
     marked = documents if has_kept else map(mark_other, documents)
     read = partial(_read_selected, wanted) if searches_bodies(wanted.condition) else read_summary
     records = [summary for one in marked if (summary := read(one)) is not None]
     times = tuple((one["_id"], _time_of(one)) for one in new)
-    until, whole_at = now, now if is_whole else after.whole_at
+    until, whole_at = end, now if is_whole else after.whole_at
     if len(new) == limit:
         # More may follow beyond the limit, and a clock that is ahead must not hide later records.
-        until = min(now, max((time for _, time in times if time != NEVER), default=after.until))
+        until = min(end, max((time for _, time in times if time != NEVER), default=after.until))
         whole_at = after.whole_at
     return Tail(records, _advance(after, until, times, whole_at))
+
+
+def _find_end(collection: Collection[Document], after: datetime) -> datetime:
+    """Return when the last of `MOST_AT_ONCE` documents behind `after` was stored; else `NEVER`."""
+    behind = for_reading(collection).find({"date_stored": {"$gt": after}}, TIMES).sort(OLDEST_FIRST)
+    found = next(behind.skip(MOST_AT_ONCE - 1).limit(1), None)
+    return NEVER if found is None else _time_of(found)
 
 
 def _find_new(
