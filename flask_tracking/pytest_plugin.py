@@ -20,6 +20,11 @@ MARKER = "tracking"
 OWN_FIXTURE = "_tracking_recorder"
 ASKING = frozenset({"tracking_records", "tracking_span"})
 """Fixtures for which a test is recorded."""
+LATE = (
+    "tracking_records was asked for when the test had begun, and would lack its first requests. Make "
+    "it an argument of the test or of its fixture, or mark the test with @pytest.mark.tracking."
+)
+"""The failure of a test that loads the fixture by ``request.getfixturevalue``, unannounced."""
 RECORDER: pytest.StashKey[Recorder] = pytest.StashKey()
 REPORT: pytest.StashKey[_Report] = pytest.StashKey()
 
@@ -181,15 +186,18 @@ def _read_settings(item: pytest.Item) -> dict[str, Any]:
     try:
         return read_settings(item.iter_markers(MARKER))
     except ConfigError as error:
-        pytest.fail(str(error), pytrace=False)
+        problem = str(error)
+    pytest.fail(problem, pytrace=False)  # out here, or the message would be shown twice
 
 
 @pytest.fixture
-def tracking_records(_tracking_recorder: Recorder) -> RecordedRequests:
+def tracking_records(request: pytest.FixtureRequest) -> RecordedRequests:
     """The requests that were recorded in this test: a sequence with assertions."""
+    if not _is_asked_for(request.node):
+        pytest.fail(LATE, pytrace=False)
     from .testing.recorded import RecordedRequests
 
-    return RecordedRequests(_tracking_recorder.read)
+    return RecordedRequests(request.getfixturevalue(OWN_FIXTURE).read)
 
 
 @pytest.fixture

@@ -336,6 +336,7 @@ def test_wrong_marker_says_what_is_right(run: Run, marker: str, message: str) ->
     result.assert_outcomes(errors=1)
     assert message in result.stdout.str()
     assert "pytest_plugin.py" not in result.stdout.str()
+    assert "During handling of" not in result.stdout.str()
 
 
 def test_nearest_marker_wins(run: Run) -> None:
@@ -696,6 +697,30 @@ def test_requests_of_fixtures_for_several_tests_belong_to_none(run: Run, kind: s
         assert [one.path for one in tracking_records] == ["/"]
     """,
     ).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("option", [(), ("--tracking-report",)])
+def test_fixture_that_is_loaded_late(run: Run, option: tuple[str, ...]) -> None:
+    """The plugin says why it lacks requests, and what to do; a marker announces the fixture."""
+    result = run(
+        TRACKED,
+        """
+    @pytest.mark.parametrize("name", ["tracking_records", "tracking_span"])
+    def test_late(client, request, name):
+        client.get("/")
+        request.getfixturevalue(name)
+
+    @pytest.mark.tracking
+    def test_marked(client, request):
+        client.get("/")
+        assert len(request.getfixturevalue("tracking_records")) == 1
+    """,
+        *option,
+    )
+    result.assert_outcomes(passed=1, failed=2)
+    late = "tracking_records was asked for when the test had begun, and would lack its first requests."
+    result.stdout.fnmatch_lines([f"{late} Make it *"])
+    result.stdout.no_fnmatch_line("*KeyError*")
 
 
 def test_sampling_drops_nothing_by_chance(run: Run) -> None:
