@@ -13,6 +13,7 @@ from ..filters import Filter
 from ..filters.completion import complete
 from ..filters.terms import TERMS, TermType
 from .common import get_current
+from .proposals import find_values
 
 __all__ = ["takes_filter"]
 
@@ -69,16 +70,27 @@ def _make_option(name: str, row: TermType) -> Callable[[Callable[..., Any]], Cal
     )
 
 
-def _complete_value(row: TermType, _: object, __: object, incomplete: str) -> list[str]:
-    return [choice for choice in row.choices if choice.startswith(incomplete)]
+def _complete_value(
+    row: TermType, context: click.Context, _: click.Parameter, incomplete: str
+) -> list[str]:
+    values = row.choices or find_values(context, row.key)
+    return [value for value in values if value.startswith(incomplete)]
 
 
-def _complete_words(_: object, __: object, incomplete: str) -> list[str]:
-    return complete(incomplete)
+def _complete_words(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    return complete(incomplete, functools.partial(find_values, context))
+
+
+def _complete_saved(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in find_values(context, "saved") if name.startswith(incomplete)]
 
 
 _SAVED = click.option(
-    "--saved", metavar="NAME", multiple=True, help="A filter of the setting TRACKING_FILTERS."
+    "--saved",
+    metavar="NAME",
+    multiple=True,
+    shell_complete=_complete_saved,
+    help="A filter of the setting TRACKING_FILTERS.",
 )
 _KEPT = click.option("--kept", "is_kept", is_flag=True, help="The same as --is kept.")
 _WORDS = click.argument("words", metavar="[FILTER]...", nargs=-1, shell_complete=_complete_words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from datetime import datetime, timedelta, timezone
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -12,12 +13,14 @@ from bson import ObjectId
 from click.shell_completion import ShellComplete
 from click.testing import Result
 from flask import Flask
+from flask.cli import ScriptInfo
 
-from flask_tracking import Exporter, MemoryExporter, Record, Tracking
+from flask_tracking import Exporter, ExportError, Filter, MemoryExporter, Record, Tracking
 from flask_tracking.cli import common
 from flask_tracking.cli.render import shorten_id
 from flask_tracking.filters.terms import TERMS
 from flask_tracking.queries import newest
+from flask_tracking.record_summary import RecordSummary
 
 from ..captures import make_record
 from .conftest import Invoke
@@ -169,7 +172,8 @@ def complete(app: Flask, *words: str) -> list[str]:
     """Return what a shell proposes for the last word of a command."""
     command = app.cli.commands["tracking"]
     *others, incomplete = words
-    completion = ShellComplete(command, {}, "tracking", "_TRACKING_COMPLETE")
+    script = ScriptInfo(create_app=lambda: app)
+    completion = ShellComplete(command, {"obj": script}, "tracking", "_TRACKING_COMPLETE")
     return [one.value for one in completion.get_completions(others, incomplete)]
 
 
@@ -190,6 +194,52 @@ def test_shell_completion(
 ) -> None:
     """A shell proposes keys, and the values of a key."""
     assert complete(app, "list", *words) == proposed
+
+
+@pytest.mark.parametrize(
+    ("words", "proposed"),
+    [
+        (["route:/o"], ["route:/orders/<int:id>"]),
+        (["--endpoint", "ord"], ["orders"]),
+        (["user:"], ["user:42", 'user:"<User ada>"']),
+        (["--user", "4"], ["42"]),
+        (["custom.o"], ["custom.order.id:", "custom.other:"]),
+        (["--version", ""], ["2.4"]),
+        (["--saved", "m"], ["mine"]),
+    ],
+)
+def test_shell_completion_of_what_there_is(
+    memory: MemoryExporter, app: Flask, words: list[str], proposed: list[str]
+) -> None:
+    """A shell proposes what the app has, and what its newest records show."""
+    app.add_url_rule("/orders/<int:id>", "orders", lambda id: "")
+    app.config["TRACKING_FILTERS"] = {"mine": "user:42", "other": "is:error"}
+    Tracking(app, exporter=memory)
+    found = dataclasses.replace(
+        make_record(), custom_data={"order": {"id": 1}, "other": 2}, version="2.4"
+    )
+    memory.export(
+        [
+            dataclasses.replace(found, user_id="42"),
+            dataclasses.replace(make_record(), user_repr="<User ada>"),
+        ]
+    )
+    assert complete(app, "list", *words) == proposed
+
+
+def test_shell_completion_does_not_wait(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is slow or away costs 50 ms and proposes nothing."""
+
+    class Slow(MemoryExporter):
+        def _find_summaries(self, wanted: Filter, limit: int) -> list[RecordSummary]:
+            sleep(1)
+            raise ExportError("away")
+
+    Tracking(app, exporter=Slow())
+    complete(app, "list", "st")
+    began = monotonic()
+    assert complete(app, "list", "user:") == []
+    assert monotonic() - began < 0.5
 
 
 def test_show(invoke: Invoke, records: list[Record]) -> None:

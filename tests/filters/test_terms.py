@@ -56,3 +56,32 @@ def test_meanings_are_one_sentence() -> None:
 def test_completion(text: str, proposed: list[str]) -> None:
     """A beginning is completed by keys, or by the values of a key."""
     assert complete(text) == proposed
+
+
+KNOWN = {
+    "route": ["/orders/<int:id>", "/a b", "/*"],
+    "user": ["42", "acme:42", ""],
+    "custom.": ["order_id", "order.items", "two words", "a:b"],
+    "status": ["404"],
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "proposed"),
+    [
+        ("not (route:/o", ["not (route:/orders/<int:id>"]),
+        ("route:", ["route:/orders/<int:id>", 'route:"/a b"', "route:/\\*"]),
+        ("user:", ["user:42", "user:acme:42"]),
+        ("custom.", ["custom.order_id:", "custom.order.items:"]),
+        ("custom.order.", ["custom.order.items:"]),
+        ("status:4", ["status:4xx"]),
+        ("host:", []),
+        ("status.", []),
+    ],
+)
+def test_completion_by_what_there_is(text: str, proposed: list[str]) -> None:
+    """Values and names that there are become terms that select them and nothing else."""
+    assert complete(text, lambda key: KNOWN.get(key, [])) == proposed
+    for one in proposed:
+        if not one.endswith(":") and "(" not in one:
+            Filter.parse(one)
