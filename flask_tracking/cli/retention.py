@@ -129,9 +129,11 @@ def _render_sizes(usage: Usage, sizes: Sequence[float], now: datetime) -> str:
 
 
 def _format_days(days: float) -> str:
-    if days < 2:
-        return f"{days * 24:.2g} hours" if days * 24 < 99.5 else f"{days * 24:.0f} hours"
-    return f"{days:.2g} days" if days < 99.5 else f"{_round(days)} days"
+    for unit, per_day in (("days", 1), ("hours", 24), ("minutes", 24 * 60), ("seconds", DAY_S)):
+        count = days * per_day
+        if count >= 2 or unit == "seconds":
+            break
+    return f"{count:.2g} {unit}" if count < 99.5 else f"{_round(count)} {unit}"
 
 
 def _round(number: float) -> str:

@@ -146,6 +146,15 @@ def test_capacity_of_records_that_expire(
             "Holds about 12 hours at this rate.",
         ),
         (
+            Usage(name="a", records=8_640_000, max_records=40_000, oldest=NOW - timedelta(days=1)),
+            "Holds about 6.7 minutes at this rate.",
+        ),
+        (
+            Usage(name="a", records=86_400_000, max_records=4_000, oldest=NOW - timedelta(days=1)),
+            "Holds about 4 seconds at this rate.",
+        ),
+        (Usage(name="a", records=1, ttl_s=100, oldest=NOW), "Records expire after 100 seconds."),
+        (
             Usage(name="a", records=24, stored_bytes=24_000, oldest=NOW - timedelta(days=1)),
             "1 GB   1,000,000   41,700 days",
         ),
