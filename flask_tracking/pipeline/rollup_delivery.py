@@ -77,11 +77,12 @@ class RollupDelivery:
         """What is not written yet, or may still grow, by the number of the minute."""
         self._holder = f"{os.getpid()}:{os.urandom(8).hex()}"
 
-    def tend(self, *, is_forced: bool = False) -> None:
+    def tend(self, *, is_forced: bool = False, is_away: bool = False) -> None:
         """Write and merge what is due; makes no round trip while nothing is.
 
         Args:
             is_forced: write at once, due or not.
+            is_away: the store does not answer, so only spool what has waited too long.
         """
         if not is_forced and monotonic() < self._next_write:
             return
@@ -90,6 +91,8 @@ class RollupDelivery:
         try:
             self._next_write = monotonic() + INTERVAL_S
             self._take()
+            if is_away:
+                return
             if not self._try(self._write, "stored"):
                 self._next_write = monotonic() + FAILURE_PAUSE_S
             elif not is_forced:  # somebody waits

@@ -202,10 +202,10 @@ class Worker(ABC):
                 left_s = max(0.0, self._ends_at - monotonic())
                 guard.call_foreign("closing the exporter", self._exporter.close, left_s, default=None)
 
-    def _tend_rollups(self, *, is_forced: bool = False) -> None:
-        """Store and merge rollups if it is time to, or if `is_forced`."""
+    def _tend_rollups(self, *, is_forced: bool = False, is_away: bool = False) -> None:
+        """Store and merge rollups if it is time to, or if `is_forced`; store none if it `is_away`."""
         if self._rollups is not None:
-            self._rollups.tend(is_forced=is_forced)
+            self._rollups.tend(is_forced=is_forced, is_away=is_away)
 
     def _finish_rollups(self) -> None:
         """Store all rollups before the exporter is closed."""
@@ -291,7 +291,7 @@ class SyncWorker(Worker):
                 self._drop_undelivered(undelivered)
         elif self._drain is not None and monotonic() >= self._drain.due_at:
             self._drain_spool(self._drain)
-        self._tend_rollups()
+        self._tend_rollups(is_away=self._delivery.is_away)  # a request waits once for an absent store
 
     def _drain_spool(self, drain: Drain) -> None:
         if self._draining.acquire(blocking=False):  # else another request does it

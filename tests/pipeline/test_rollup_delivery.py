@@ -242,6 +242,20 @@ def test_outage_with_a_spool(clock: Clock, spool: Spool, caplog: pytest.LogCaptu
     assert [one for one in caplog.messages if "not counted" in one] == []
 
 
+def test_known_outage_with_a_spool(
+    clock: Clock, spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the store is known to be away it is not asked, and nothing is lost either."""
+    sent = Sent(clock, spool)
+    with mock.patch.object(sent.store.rollups, "_store", side_effect=AssertionError):
+        for _ in range(125):
+            sent.count(2)
+            clock.now += 60
+            sent.delivery.tend(is_away=True)
+    assert sum(sent.tend(31)) == 250
+    assert [one for one in caplog.messages if "failed" in one or "not counted" in one] == []
+
+
 def test_spool_that_cannot_be_written(
     clock: Clock, spool: Spool, caplog: pytest.LogCaptureFixture
 ) -> None:
