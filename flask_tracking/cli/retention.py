@@ -212,6 +212,11 @@ def _ask_for_age(usage: Usage | None, ttl_s: int) -> None:
 
 def _report(resized: Resized, key: str, is_given: bool) -> None:
     name, found = visible(resized.name), resized.new_bytes
+    if not resized.exists:
+        raise TrackingError(
+            f"{name} does not exist yet. Set {key}, and run `flask tracking init`. If a rebuild was "
+            "interrupted, add --rebuild."
+        )
     if not resized.is_done:
         refusal = f" It says: {visible(resized.refusal)}." if resized.refusal else ""
         raise TrackingError(

@@ -73,6 +73,8 @@ class Resized(NamedTuple):
     """False where the bounds are not the wanted ones."""
     refusal: str = ""
     """Why the store refuses it, in its words; empty where it does not say."""
+    exists: bool = True
+    """False where there is no such place yet, or a rebuild has not made it again."""
 
 
 class Sharded(NamedTuple):

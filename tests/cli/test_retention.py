@@ -184,6 +184,23 @@ def test_capacity_of_nothing(app: Flask, invoke: Invoke, database_uri: str) -> N
 # Resize
 
 
+@pytest.mark.parametrize("options", [[], ["50MB"], ["--kept"]])
+def test_resize_of_nothing(
+    app: Flask, invoke: Invoke, database_uri: str, database: Database[Document], options: list[str]
+) -> None:
+    """A collection that is not there yet is not one that the server does not resize."""
+    app.config["TRACKING_MONGODB_URI"] = database_uri
+    Tracking(app)
+    result = invoke("resize", *options)
+    name, key = ("tracking_kept", "KEPT") if "--kept" in options else ("tracking", "TABLE")
+    assert (result.exit_code, result.output) == (
+        1,
+        f"Error: {name} does not exist yet. Set TRACKING_{key}_SIZE, and run `flask tracking init`. "
+        "If a rebuild was interrupted, add --rebuild.\n",
+    )
+    assert database.list_collection_names() == []
+
+
 def test_resize(stored: Flask, invoke: Invoke, database: Database[Document]) -> None:
     """Where the server does not resize in place it says so, and --rebuild does it."""
     tracked = stored.extensions["tracking"]

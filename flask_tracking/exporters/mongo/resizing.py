@@ -66,6 +66,7 @@ def resize(database: Database[Document], plan: Plan) -> Resized | None:
         (after or {}).get("size"),
         is_done=after is not None and not any(find_capped_problems(after, plan)),
         refusal=refusal or unseen or "",
+        exists=after is not None,
     )
 
 
