@@ -114,10 +114,20 @@ def _matches(text: str, first: str, between: list[str], last: str) -> bool:
 def make_regex(parts: Parts, *, folds_case: bool = False) -> str:
     """Return an anchored regular expression, in the subset that every store supports.
 
-    The dot must match a newline there.
+    The dot must match a newline there. As in `make_matcher`, each part is the first of its kind, and no
+    other is tried: several ``.*`` hold up a server for minutes on a text that a client chose.
     """
-    escape = _escape_folded if folds_case else _escape
-    return f"^{'.*'.join(map(escape, parts))}$"
+    first, *others = map(_escape_folded if folds_case else _escape, parts)
+    if len(others) < 2 or (len(others) == 2 and parts[0] == parts[2] == ""):
+        return f"^{'.*'.join((first, *others))}$"
+    *between, last = others
+    found = (_find_first(f"p{at}", part) for at, part in enumerate(between))
+    return f"^{first}{''.join(found)}.*{last}$"
+
+
+def _find_first(name: str, part: str) -> str:
+    """Return an expression that goes on behind the first `part`: an atomic group for all dialects."""
+    return f"(?=(?P<{name}>.*?{part}))(?P={name})"
 
 
 def _escape_folded(text: str) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flask_tracking import Filter, Record
-from flask_tracking.filters.wildcards import make_regex, read_parts
+from flask_tracking.filters.wildcards import collapse, make_matcher, make_regex, read_parts
 
 from .cases import CASES, NOON, PATHS, TARGETS, USERS, make_records
 
@@ -45,6 +47,27 @@ def test_regex_means_the_same(pattern: str, path: str, is_meant: bool) -> None:
     assert regex.startswith("^") and regex.endswith("$")
     folded = make_regex(read_parts(pattern), folds_case=True)
     assert bool(re.search(folded, path.swapcase(), re.DOTALL)) or not is_meant or not path.isascii()
+
+
+@pytest.mark.parametrize("pattern", ["*a*a*a*a*b", "a*A*a*a*b", "*a*a*a*a*", "*/*/*/*b", "/*/*/*/b"])
+@pytest.mark.parametrize("text", ["a" * 5000, "/" * 5000, "ab" * 2500])
+def test_regex_does_not_hold_up_a_server(pattern: str, text: str) -> None:
+    """Many wildcards, and a text that a client chose for them, take no minutes."""
+    parts = read_parts(pattern)
+    for folds_case in (False, True):
+        began = time.monotonic()
+        found = re.search(make_regex(parts, folds_case=folds_case), text, re.DOTALL)
+        assert time.monotonic() - began < 1
+        assert bool(found) is make_matcher(parts, folds_case=folds_case)(text)
+
+
+@given(st.lists(st.text("aA./\n*", max_size=2), min_size=1, max_size=5), st.text("aA./*", max_size=9))
+def test_regex_of_any_pattern_means_the_same(texts: list[str], text: str) -> None:
+    """However many parts there are, a store and the memory find the same."""
+    parts = collapse(*texts)
+    for folds_case in (False, True):
+        found = re.search(make_regex(parts, folds_case=folds_case), text, re.DOTALL)
+        assert bool(found) is make_matcher(parts, folds_case=folds_case)(text)
 
 
 @pytest.mark.parametrize(("asked", "path", "query", "is_meant"), TARGETS)
