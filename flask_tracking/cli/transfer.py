@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -54,8 +54,7 @@ def export_records(wanted: Filter, name: str | None, output: str | None) -> None
         with _show_progress(records, "Exporting", count) as counted:
             written, left_out = write_records(counted, file, name)
     click.echo(f"Exported {written:,} records.", err=True)
-    if left_out:
-        click.secho(f"{left_out:,} cannot be written as {name}.", fg="yellow", err=True)
+    _report_missing({f"cannot be written as {name}": left_out})
 
 
 @click.command("import")
@@ -86,9 +85,16 @@ def import_records(path: Path, name: str | None) -> None:
             rejected += lost
             stored += len(records) - lost
     click.echo(f"Imported {stored:,} records.", err=True)
-    for count, what in ((unreadable, "cannot be read"), (rejected, "were rejected by the store")):
-        if count:
-            click.secho(f"{count:,} {what}.", fg="yellow", err=True)
+    _report_missing({"cannot be read": unreadable, "were rejected by the store": rejected})
+
+
+def _report_missing(counts: Mapping[str, int]) -> None:
+    """Say what is missing, and fail if anything is: a script may delete the original next."""
+    missing = {what: count for what, count in counts.items() if count}
+    for what, count in missing.items():
+        click.secho(f"{count:,} {what}.", fg="yellow", err=True)
+    if missing:
+        click.get_current_context().exit(1)
 
 
 def find_format(path: str | Path | None) -> str:

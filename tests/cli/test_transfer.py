@@ -108,6 +108,7 @@ def test_bad_file(
     memory.clear()
     result = invoke("import", str(path))
     assert result.stderr == "Imported 1 records.\n2 cannot be read.\n"
+    assert result.exit_code == 1
     path.write_bytes(b"PK\x03\x04")
     result = invoke("import", str(path), "--format", "bson")
     assert result.exit_code == 1
