@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
+from typing import Any
 
 import click
 from flask import Flask
@@ -41,6 +43,14 @@ _MODULES = {
 
 class _Commands(AppGroup):
     """Imports the module of a command when the command is used."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Make the context of a call: with ``NO_COLOR``, which Click does not know, without colours."""
+        if os.environ.get("NO_COLOR"):
+            extra.setdefault("color", False)
+        return super().make_context(info_name, args, parent, **extra)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command. An unknown name loads all modules, so that Click can suggest one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -64,8 +65,17 @@ def _read_values(record: Record, given: Sequence[str]) -> dict[str, str | bytes]
         if not equals:
             raise ReplayError(f"Invalid value {one!r}: expected name=value.")
         name = name.lower().removeprefix("redacted_").removeprefix("file_")
-        values[name] = _read_file(value) if name in files else value
+        values[name] = _read_file(value) if name in files else _as_typed(value)
     return values
+
+
+def _as_typed(value: str) -> str | bytes:
+    """Return bytes for an argument that is no UTF-8: it cannot be encoded again."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(value)
+    return value
 
 
 def _read_file(path: str) -> bytes:

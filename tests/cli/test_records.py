@@ -227,6 +227,18 @@ def test_shell_completion_of_what_there_is(
     assert complete(app, "list", *words) == proposed
 
 
+@pytest.mark.parametrize(("value", "is_plain"), [("1", True), ("", False)])
+def test_no_color(
+    app: Flask, records: list[Record], monkeypatch: pytest.MonkeyPatch, value: str, is_plain: bool
+) -> None:
+    """``NO_COLOR`` turns colours off where it has a value."""
+    monkeypatch.setenv("NO_COLOR", value)
+    runner = app.test_cli_runner()
+    result = runner.invoke(args=["tracking", "list"], color=True)
+    assert "/orders/3" in result.stdout
+    assert ("\x1b[" not in result.output) is is_plain
+
+
 def test_shell_completion_does_not_wait(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is slow or away costs 50 ms and proposes nothing."""
 

@@ -42,6 +42,14 @@ def test_same(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
     assert "replay of" in invoke("show", "-1").stdout
 
 
+def test_value_that_is_no_utf8(invoke: Invoke, app: Flask, tracking: Tracking) -> None:
+    """An argument of any bytes is sent as these bytes."""
+    app.add_url_rule("/", "index", lambda: repr(request.headers["Authorization"]))
+    app.test_client().get("/", headers={"Authorization": "Bearer hunter2hunter2"})
+    result = invoke("replay", "-1", "--set", "authorization=caf\udce9")
+    assert result.stdout.startswith("Replayed GET / 200\n"), result.output
+
+
 def test_not_recorded(app: Flask, memory: MemoryExporter, invoke: Invoke) -> None:
     """A replay that the rules leave out is not said to be recorded."""
     app.config["TRACKING_SAMPLE_RATE"] = 0.0
