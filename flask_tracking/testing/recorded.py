@@ -248,27 +248,38 @@ class RecordedSpan:
     @property
     def data(self) -> Any:
         """The custom data: of ``span.set``, ``span.update`` and ``request._tracking_data``."""
+        __tracebackhide__ = True
         return self.request.custom_data
 
     @property
     def user_id(self) -> str | None:
         """The user, by ``span.set_user`` or from the login extension."""
+        __tracebackhide__ = True
         return self.request.user_id
 
     @property
     def children(self) -> tuple[ChildTiming, ...]:
         """The child spans, in the order in which they began."""
+        __tracebackhide__ = True
         return self.request.children
 
     @property
     def exception(self) -> ExceptionInfo | None:
         """The exception, by ``span.record_exception`` or because the view raised it."""
+        __tracebackhide__ = True
         return self.request.exception
 
     @property
     def kept_reason(self) -> str | None:
         """Why the record is kept: the reason of ``span.keep``, ``error`` or ``slow``; else None."""
+        __tracebackhide__ = True
         return self.request.kept_reason
+
+    def __repr__(self) -> str:
+        """Name the request, and show the custom data."""
+        requests = list(self._all)
+        shown = f"{name_request(requests[-1])} {requests[-1].custom_data!r}" if requests else "none"
+        return f"<RecordedSpan: {shown}>"
 
     def __getitem__(self, name: str) -> Any:
         """Return a value of the custom data.

@@ -692,6 +692,22 @@ def test_requests_of_fixtures_for_several_tests_belong_to_none(run: Run, kind: s
     ).assert_outcomes(passed=2)
 
 
+def test_failures_show_no_code_of_ours(run: Run) -> None:
+    """The traceback of a failed assertion ends in the test."""
+    result = run(
+        TRACKED,
+        """
+    def test_item(tracking_span):
+        tracking_span["order_id"]
+
+    def test_user(tracking_span):
+        assert tracking_span.user_id
+    """,
+    )
+    result.assert_outcomes(failed=2)
+    assert "recorded.py" not in result.stdout.str()
+
+
 @pytest.mark.parametrize("option", [(), ("--tracking-report",)])
 def test_fixture_that_is_loaded_late(run: Run, option: tuple[str, ...]) -> None:
     """The plugin says why it lacks requests, and what to do; a marker announces the fixture."""
@@ -700,7 +716,6 @@ def test_fixture_that_is_loaded_late(run: Run, option: tuple[str, ...]) -> None:
         """
     @pytest.mark.parametrize("name", ["tracking_records", "tracking_span"])
     def test_late(client, request, name):
-        client.get("/")
         request.getfixturevalue(name)
 
     @pytest.mark.tracking

@@ -218,3 +218,5 @@ def test_span() -> None:
     assert (span.user_id, span.kept_reason, span.exception) == ("acme:42", "vip", None)
     assert [child.name for child in span.children] == ["db query", "db query", "charge"]
     assert span.request.path == "/orders"
+    assert repr(span) == "<RecordedSpan: GET /orders {'order_id': 17}>"
+    assert repr(RecordedSpan(make_requests())) == "<RecordedSpan: none>"
