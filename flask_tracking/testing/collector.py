@@ -36,7 +36,7 @@ class Collector(MemoryExporter):
     def begin(self) -> None:
         """Forget the last test, and take the records of the next one."""
         self.clear()
-        self._read_bytes = self._path.stat().st_size if self._path is not None else 0
+        self.pass_over_children()
         self.is_listening = True
 
     def open_to_children(self) -> None:
@@ -60,9 +60,17 @@ class Collector(MemoryExporter):
     @property
     def records(self) -> list[Record]:
         """The records of this test, those of each process in their order."""
+        self.take_from_children()
+        return super().records
+
+    def take_from_children(self) -> None:
+        """Take what children have sent by now."""
         if self._path is not None and not self.is_child:
             super()._store(list(self._read_children(self._path)))
-        return super().records
+
+    def pass_over_children(self) -> None:
+        """Leave out what children have sent by now."""
+        self._read_bytes = self._path.stat().st_size if self._path is not None else 0
 
     def _store(self, records: Sequence[Record]) -> int:
         if self.is_child:

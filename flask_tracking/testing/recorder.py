@@ -131,12 +131,15 @@ class Recorder:
         Requests that it sends are no test's: in another order of the tests another would have them.
         """
         self._leave()
+        if not self._suspensions:
+            self.collector.take_from_children()
         self._suspensions += 1
         try:
             yield
         finally:
             self._suspensions -= 1
             if self.collector.is_listening and not self._suspensions:
+                self.collector.pass_over_children()
                 self._enter()
 
     @contextlib.contextmanager

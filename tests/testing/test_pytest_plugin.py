@@ -496,6 +496,33 @@ def test_server_of_every_kind_of_app(run: Run, kind: str) -> None:
 
 
 @pytest.mark.integration
+def test_requests_of_fixtures_to_a_server_belong_to_no_test(run: Run) -> None:
+    """What a fixture for the session asked of a server is passed over, and nothing else."""
+    run(
+        APPS["lives for the session"]
+        + """
+    from urllib.request import urlopen
+
+    @pytest.fixture(scope="session")
+    def warm(live_server):
+        urlopen(live_server.url("/"), timeout=20).close()
+        return live_server
+    """,
+        """
+    from urllib.request import urlopen
+
+    def test_late(live_server, request, tracking_records):
+        urlopen(live_server.url("/stream"), timeout=20).read()
+        request.getfixturevalue("warm")
+        assert tracking_records.one().path == "/stream"
+
+    def test_again(warm, tracking_records):
+        tracking_records.assert_none()
+    """,
+    ).assert_outcomes(passed=2)
+
+
+@pytest.mark.integration
 def test_server_that_began_before(run: Run) -> None:
     """A server that another test has started records for later ones, and its app is given back."""
     run(
