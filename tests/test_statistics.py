@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from unittest import mock
 
 import pytest
+from bson import ObjectId
 from flask import Flask
 
 from flask_tracking import Filter, FilterError, MemoryExporter, Tracking, TrackingError, queries
@@ -260,6 +261,19 @@ def test_records(text: str, by: str, reason: str, counts: dict[str, int]) -> Non
     assert {one.key: one.requests for one in found.groups} == counts
     assert (found.source, found.reason, found.is_complete) == ("records", reason, True)
     assert found.stored is None
+
+
+def test_records_without_a_duration() -> None:
+    """A record that does not know how long it took is counted, and none of the durations is 0."""
+    store = MemoryExporter()
+    unknown = dataclasses.replace(RECORDS[0], execution_time=None, host="b.example")
+    store.export([*RECORDS[1:], unknown, dataclasses.replace(unknown, id=ObjectId(), host="a.example")])
+    found = measure(store, by="host")
+    known, missing = found.groups
+    assert (known.key, known.requests, known.max_ms, known.mean_ms) == ("a.example", 8, 80.0, 50.0)
+    assert (missing.key, missing.requests, missing.max_ms) == ("b.example", 1, None)
+    assert (missing.mean_ms, missing.percentile_ms(0.5)) == (None, None)
+    assert known.percentile_ms(0.01) == pytest.approx(20, rel=0.02)
 
 
 def test_failures_among_records() -> None:

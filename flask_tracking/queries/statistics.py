@@ -85,7 +85,7 @@ class Group:
     @property
     def mean_ms(self) -> float | None:
         """The mean duration; None where durations are not known."""
-        return self.counts.duration_us / 1000 / self.requests if self.counts.buckets else None
+        return self.counts.mean_ms
 
     @property
     def max_ms(self) -> float | None:
@@ -426,13 +426,7 @@ def _measure_records(
     failures: dict[FailureKey, Failures] = {}
     for record in records:
         failed = is_failure(record.status_code, record.outcome)
-        sums.setdefault(read(record), Counts()).add_request(
-            record.status_code,
-            failed,
-            record.execution_time or 0.0,
-            record.request_body_size,
-            record.response_body_size,
-        )
+        _count(sums.setdefault(read(record), Counts()), record, failed)
         if failed:
             example = Example(record.kept, record.id)
             failures.setdefault(_name_failure(record), Failures()).add(1, example)
@@ -447,6 +441,14 @@ def _measure_records(
         total=_make_total(sums.values(), seconds),
         failures=_sort_failures(failures),
     )
+
+
+def _count(counts: Counts, record: RecordSummary, failed: bool) -> None:
+    took, sizes = record.execution_time, (record.request_body_size, record.response_body_size)
+    if took is None:  # as in records of the first flask-tracking that another program wrote
+        counts.add_unmeasured(record.status_code, failed, *sizes)
+    else:
+        counts.add_request(record.status_code, failed, took, *sizes)
 
 
 def _name_failure(record: RecordSummary) -> FailureKey:

@@ -42,6 +42,12 @@ class Counts:
         self.buckets: Buckets = {}
 
     @property
+    def mean_ms(self) -> float | None:
+        """The mean of the durations that are known; None without any."""
+        measured = sum(self.buckets.values())
+        return self.duration_us / 1000 / measured if measured else None
+
+    @property
     def requests(self) -> int:
         """How many requests there are."""
         return sum(self.statuses.values())
@@ -66,6 +72,16 @@ class Counts:
         self.request_bytes += request_bytes
         self.response_bytes += response_bytes
         return bucket
+
+    def add_unmeasured(
+        self, status_code: int | None, failed: bool, request_bytes: int, response_bytes: int
+    ) -> None:
+        """Count one request whose duration is not known: it changes no percentile."""
+        status = status_code or 0
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.failed += failed
+        self.request_bytes += request_bytes
+        self.response_bytes += response_bytes
 
     def percentile_ms(self, share: float) -> float | None:
         """Return the duration that a share of the requests do not exceed; None without any."""
