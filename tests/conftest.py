@@ -64,6 +64,13 @@ def fresh_guard() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _not_run_by_a_command() -> Iterator[None]:
+    """Forget that Flask's own group of commands ran in a test: ``app.run()`` does nothing then."""
+    yield
+    os.environ.pop("FLASK_RUN_FROM_CLI", None)
+
+
+@pytest.fixture(autouse=True)
 def _push_request_context() -> None:
     """Push no context around a test, as pytest-flask would: requests would share its ``g``."""
 
