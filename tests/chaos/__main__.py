@@ -3,7 +3,7 @@
     python -m tests.chaos [--seconds 300] [--seed N]
 
 Three runs: without tracking, for comparison; with a spool, where nothing may be lost but what killed
-workers had in hand; without one, where what is missing is what was counted.
+workers had in hand; without one, where no more is missing than was counted.
 """
 
 from __future__ import annotations
@@ -285,10 +285,13 @@ def find_in_hand(killed: Event, run: Run) -> set[int]:
 
 
 def compare_counts(run: Run) -> Iterator[str]:
-    """Say so if what is missing is not what was counted."""
+    """Say so if more is missing than was counted.
+
+    Less may be: a call that was given up, and its records counted as lost, may have stored them.
+    """
     missing = {answer.number for answer in run.answers} - run.stored.keys()
     counted = run.counted.total()
-    if len(missing) != counted:
+    if len(missing) > counted:
         yield f"without a spool {len(missing)} are missing, and {counted} counted"
 
 

@@ -20,5 +20,6 @@ def _loaded() -> None:
     last one that still have the old modules.
     """
     for module in pkgutil.walk_packages(flask_tracking.__path__, "flask_tracking."):
-        import_module(module.name)
+        if module.name != "flask_tracking.pytest_plugin":  # pytest itself is to import it first
+            import_module(module.name)
     Tracking(Flask("shop"), exporter=MemoryExporter())

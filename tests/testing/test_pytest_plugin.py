@@ -13,7 +13,8 @@ import pytest
 
 from ..servers import ROOT
 
-PLUGIN = ("-p", "flask_tracking.pytest_plugin", "-p", "no:hypothesispytest", "-p", "no:cacheprovider")
+PLUGIN = ("-p", "no:hypothesispytest", "-p", "no:cacheprovider")
+"""Our plugin is loaded by its entry point."""
 PATIENT = "--live-server-wait=60"
 """pytest-flask waits five seconds for a server to begin, which may be too short beside other tests."""
 APP = """
