@@ -139,7 +139,8 @@ def _make_row(cells: Iterable[str]) -> bytes:
 def _make_cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    text = "" if value is None else str(value)
+    # No spreadsheet holds a NUL, and Python 3.10 writes none.
+    text = "" if value is None else str(value).replace("\0", "\\x00")
     # A client may have written a formula; a number is none.
     return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
 

@@ -70,7 +70,7 @@ def test_csv() -> None:
     assert list(rows[0]) == list(RecordSummary._fields)
     assert rows[0]["date_created"] == "2026-11-24T12:00:00.000Z"
     assert (rows[0]["id"], rows[0]["exception_type"]) == (str(FULL.id), "ValueError")
-    assert rows[1]["path"] == "/\x00\x1b\u2028ü😀"
+    assert rows[1]["path"] == "/\\x00\x1b\u2028ü😀"
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
