@@ -13,10 +13,10 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from .record import ChildTiming, Headers, Record
+from .record import ChildTiming, Headers, Record, UserAgent
 from .record_summary import summarize
 
-__all__ = ["Section", "describe_zone", "present"]
+__all__ = ["Section", "describe_client", "describe_zone", "present"]
 
 _RULES = {
     "name": "its name says that it is a secret",
@@ -98,7 +98,7 @@ def _present_overview(record: Record, zone: tzinfo | None) -> Section:
         ("route", record.url_rule and f"{record.url_rule} ({record.endpoint})"),
         ("user", _user(record)),
         ("from", record.ip),
-        ("client", _client(record)),
+        ("client", describe_client(record.user_agent)),
         ("host", record.host and f"{record.scheme or 'http'}://{record.host}"),
         ("trace", record.trace_id),
         ("parent span", record.parent_span_id),
@@ -162,8 +162,8 @@ def _user(record: Record) -> str | None:
     return record.user_repr or record.user_id
 
 
-def _client(record: Record) -> str | None:
-    agent = record.user_agent
+def describe_client(agent: UserAgent | None) -> str | None:
+    """Return the browser with its version, and the system; None where neither is known."""
     if agent is None:
         return None
     # The names say more than the words, which are all that records of old have.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..errors import FilterError
+from ..present import describe_client
 from ..record import Record
 from .filtering import term
 from .numbers import size
@@ -62,12 +63,8 @@ def _read(record: Record) -> Iterator[Fact]:
 
 def _read_user_agent(record: Record) -> Iterator[Fact]:
     agent = record.user_agent
-    if agent is None:
-        return
-    browser, system = agent.browser_name or agent.browser, agent.platform_name or agent.platform
-    text = ", ".join(filter(None, (" ".join(filter(None, (browser, agent.version))), system)))
-    if text or agent.string:
-        yield Fact("Browser", text or agent.string, term("header.user-agent", agent.string))
+    if agent is not None and (text := describe_client(agent) or agent.string):
+        yield Fact("Browser", text, term("header.user-agent", agent.string))
 
 
 def read_custom(data: Any) -> list[Fact]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from flask import Response
@@ -73,33 +73,48 @@ class Periods(NamedTuple):
 
     now: Statistics
     before: Statistics
-    columns: Sequence[Column]
-    columns_before: Sequence[Column]
-    column_seconds: int
+    since: datetime
+    until: datetime
+
+
+class Columns(NamedTuple):
+    """Both periods in columns; none where rollups do not answer."""
+
+    now: Sequence[Column] = ()
+    before: Sequence[Column] = ()
+    seconds: int = 0
+    """The length of a column."""
 
 
 def read_periods(page: Page) -> Periods:
-    """Read what the page counts."""
+    """Count the requests of the range, and of the one before it."""
     until = min(page.until or page.now, page.now)
     since = page.since or until - LONGEST
-    length = until - since
     wanted = page.wanted_at_any_time
     now = measure(page.store, wanted, by="route", since=since, until=until)
-    before = measure(page.store, wanted, by="route", since=since - length, until=since)
+    before = measure(page.store, wanted, by="route", since=since - (until - since), until=since)
+    return Periods(now, before, since, until)
+
+
+def read_chart(page: Page, periods: Periods) -> Columns:
+    """Read the same in columns, which only the overview shows."""
     table = page.store.rollups
-    if table is None or now.source != "rollups":
-        return Periods(now, before, (), (), 0)
+    if table is None or periods.now.source != "rollups":
+        return Columns()
+    since, until = periods.since, periods.until
+    length = until - since
     seconds = choose_column(table, length, since - length, page.now)
     columns = read_columns(table, since, until, page.now, seconds)
     earlier = read_columns(table, since - length, since, page.now, seconds)
-    return Periods(now, before, columns, earlier[: len(columns)], seconds)
+    return Columns(columns, earlier[: len(columns)], seconds)
 
 
 def show_overview(page: Page) -> Response:
     """Say whether it is all right, and if not, since when and for which routes."""
     periods = read_periods(page)
-    verdict = judge(periods.now, periods.before, periods.columns, periods.columns_before)
-    heatmap = draw(periods.columns) if periods.columns and not page.q else None
+    columns = read_chart(page, periods)
+    verdict = judge(periods.now, periods.before, columns.now, columns.before)
+    heatmap = draw(columns.now) if columns.now and not page.q else None
     return html(
         render(
             "overview.html",
@@ -108,8 +123,8 @@ def show_overview(page: Page) -> Response:
             show_address=_find_harmed(page, verdict.routes),
             numbers=_make_numbers(page, periods),
             heatmap=heatmap,
-            heatmap_rows=_make_table(periods.columns) if heatmap else (),
-            heatmap_titles=_make_titles(page, heatmap, periods.column_seconds),
+            heatmap_rows=_make_table(columns.now) if heatmap else (),
+            heatmap_titles=_make_titles(page, heatmap, columns.seconds),
             routes=_make_routes(page, periods)[:TOP_ROUTES],
             route_count=len(periods.now.groups),
             errors=_make_errors(page, periods)[:TOP_ERRORS],

@@ -1,4 +1,4 @@
-"""What all pages share: filter, range and comparison from the URL, and links that keep them."""
+"""What all pages share: filter and range from the URL, and links that keep them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..registry import TrackedApp
 from . import changes, filtering
 
 BLUEPRINT = "tracking_dashboard"
-KEPT = ("q", "from", "to", "vs")
+KEPT = ("q", "from", "to")
 """The parameters that stay when the page changes."""
 DEFAULT_RANGE = "1h"
 RANGES = (
@@ -83,14 +83,6 @@ class Page:
     def list_tab(self) -> str:
         """The page that the filter box leads to: this one, if it is one of a list."""
         return self.name if self.name in KEYS else "requests"
-
-    @property
-    def is_live_possible(self) -> bool:
-        return self.name == "requests" and "after" not in self.request.args and not self.to_text
-
-    @property
-    def is_live(self) -> bool:
-        return self.is_live_possible and self.request.args.get("live") == "1"
 
     @property
     def nonce_attribute(self) -> Markup:

@@ -78,7 +78,6 @@ def show_requests(page: Page) -> Response:
             "requests.html",
             page=page,
             rows=_make_rows(page, found.summaries),
-            rows_address=page.link_to("requests"),
             quick=QUICK,
             after=after,
             next_page=str(found.next) if found.next else None,
@@ -122,7 +121,7 @@ def _explain_nothing(page: Page) -> dict[str, Any]:
         }
     before = None
     if page.since is not None:
-        mine = Filter.parse("" if page.filter_error else page.q).narrowed(None, page.since)
+        mine = page.wanted_at_any_time.narrowed(None, page.since)
         before = next(iter(find_newest(page.store, mine, 1, fields="summary")), None)
     return {
         "is_empty": False,
@@ -226,7 +225,7 @@ def _find_type(headers: Headers) -> str:
 
 def _find_beside(page: Page, record: Record) -> tuple[RecordSummary | None, RecordSummary | None]:
     """Return the next newer and the next older record to which the filter of the page applies."""
-    wanted = Filter.parse("" if page.filter_error else page.q)
+    wanted = page.wanted_at_any_time
     cursor = Cursor(record.date_created, record.id)
     older = next(iter(read_page(page.store, wanted, cursor, 1).summaries), None)
     after = page.store.find(

@@ -113,6 +113,23 @@ def test_wrong_filter(client: FlaskClient) -> None:
     assert rows_of(page) == ["/tea/green"]
 
 
+def test_wrong_filter_on_the_page_of_a_request(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The request is shown all the same, with the filter marked."""
+    client.get("/tea/green")
+    response = client.get(f"{LIST}/{memory.records[0].id}", query_string={"q": "status:9"})
+    assert response.status_code == 200
+    assert 'aria-invalid="true"' in check(response.text)
+
+
+@pytest.mark.parametrize("name", ["", "requests", "routes", "errors"])
+def test_range_that_ends_before_it_begins(client: FlaskClient, name: str) -> None:
+    """Nothing is in it."""
+    client.get("/tea/green")
+    response = client.get(f"/_tracking/{name}?from=2026-01-02&to=2026-01-01")
+    assert response.status_code == 200
+    check(response.text)
+
+
 @pytest.mark.parametrize("text", ["yesterday", "-1h", "9" * 40 + "d", "<b>"])
 def test_wrong_time(client: FlaskClient, text: str) -> None:
     """So is a wrong time."""

@@ -131,7 +131,6 @@ document.addEventListener("keydown", (event) => {
     k: () => moveTo(-1),
     g: () => { isGoing = true; setTimeout(() => { isGoing = false; }, 1500); },
     c: () => open("[data-copy]"),
-    l: () => open(".live"),
     "?": () => find("#help").showModal(),
   };
   const action = actions[event.key];
