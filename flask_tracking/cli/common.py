@@ -33,6 +33,8 @@ AGE = re.compile(r"-([1-9][0-9]{0,2})")
 SECOND_DIGITS = 8
 """So many digits of an id are the second in which it was made."""
 MAX_SHOWN_IDS = 5
+MAX_LIMIT = 10_000
+"""A command finds at most so many records by a filter."""
 PAGE = 500
 """The number of records of one second that are read at a time."""
 
@@ -123,6 +125,12 @@ def is_id(text: str) -> bool:
 def id_command(name: str | None = None) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a command of a function that takes ids: ``-1`` is one of them, and not an option."""
     return click.command(name, context_settings={"ignore_unknown_options": True})
+
+
+def takes_limit(default: int, meaning: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the option ``--limit`` to a command that finds records by a filter."""
+    limit = click.IntRange(1, MAX_LIMIT)
+    return click.option("--limit", default=default, show_default=True, type=limit, help=meaning)
 
 
 def find_id(store: Store, text: str) -> ObjectId:

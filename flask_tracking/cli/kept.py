@@ -10,23 +10,16 @@ from ..exporters.store import Store
 from ..filters import Filter
 from ..queries import find_newest
 from ..runtime.text import visible
-from .common import find_id, get_record, get_store, id_command, reports_errors
+from .common import find_id, get_record, get_store, id_command, reports_errors, takes_limit
 from .render import render_line
 
-MAX_LIMIT = 10_000
 NOT_KEPT = Filter.parse("not is:kept")
 
 
 @id_command()
 @click.argument("what", metavar="ID|FILTER")
 @click.option("--reason", default="asked for", show_default=True, help="Why it is kept.")
-@click.option(
-    "--limit",
-    default=100,
-    show_default=True,
-    type=click.IntRange(1, MAX_LIMIT),
-    help="Maximum number of records of a filter, the newest ones.",
-)
+@takes_limit(100, "Maximum number of records of a filter, the newest ones.")
 @with_appcontext
 @reports_errors
 def keep(what: str, reason: str, limit: int) -> None:

@@ -18,22 +18,14 @@ from ..queries import find_newest, search_bodies
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
 from .columns import echo_pages, takes_zone, terminal_width
-from .common import find_id, get_record, get_store, id_command, reports_errors
+from .common import find_id, get_record, get_store, id_command, reports_errors, takes_limit
 from .filtering import takes_filter
 from .json_output import render_json, takes_json
 from .render import render_record, render_table
 
-MAX_LIMIT = 10_000
-
 
 @click.command("list")
-@click.option(
-    "--limit",
-    default=20,
-    show_default=True,
-    type=click.IntRange(1, MAX_LIMIT),
-    help="Maximum number of records.",
-)
+@takes_limit(20, "Maximum number of records.")
 @click.option("--resume", metavar="TIME", help="Go on with a search in bodies before this time.")
 @takes_zone
 @takes_json

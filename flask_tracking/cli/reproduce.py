@@ -13,9 +13,8 @@ from ..filters import Filter
 from ..queries import find_newest
 from ..record import Record
 from ..reproduce import curl, har, httpie, powershell, pytest_function, python
-from .common import find_id, get_record, get_store, id_command, reports_errors
+from .common import find_id, get_record, get_store, id_command, reports_errors, takes_limit
 
-MAX_LIMIT = 10_000
 SHELLS: dict[str, Callable[[Record], str]] = {"posix": curl, "powershell": powershell}
 
 id_argument = click.argument("record_id", metavar="ID")
@@ -78,13 +77,7 @@ def print_pytest(record_id: str) -> None:
 
 @id_command("har")
 @click.argument("words", metavar="ID...|FILTER", nargs=-1, required=True)
-@click.option(
-    "--limit",
-    default=100,
-    show_default=True,
-    type=click.IntRange(1, MAX_LIMIT),
-    help="Maximum number of records of a filter, the newest ones.",
-)
+@takes_limit(100, "Maximum number of records of a filter, the newest ones.")
 @with_appcontext
 @reports_errors
 def print_har(words: Sequence[str], limit: int) -> None:
