@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from .record import ChildTiming, Headers, Record, UserAgent
+from .record import ChildTiming, Headers, Record, UserAgent, find_header
 from .record_summary import summarize
 
 __all__ = ["Section", "describe_client", "describe_zone", "present"]
@@ -139,7 +139,7 @@ def _present_response(record: Record) -> Section:
 
 def _present_message(title: str, headers: Headers, body: bytes, size: int, note: str | None) -> Section:
     about = f"{size:,} bytes on the wire" + (f", stored: {len(body):,}, {note}" if note else "")
-    kind = next((value for name, value in headers if name.lower() == "content-type"), "").lower()
+    kind = (find_header(headers, "content-type") or "").lower()
     return Section(title, about, headers, _readable(body, kind))
 
 

@@ -26,9 +26,15 @@ __all__ = [
     "Summary",
     "UserAgent",
     "UserRef",
+    "find_header",
 ]
 
 Headers = tuple[tuple[str, str], ...]
+
+
+def find_header(headers: Headers, name: str) -> str | None:
+    """Return the first value of a header, whose name is given in lower case."""
+    return next((value for header, value in headers if header.lower() == name), None)
 
 
 class Holds(enum.Enum):

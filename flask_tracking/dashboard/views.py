@@ -15,7 +15,7 @@ from ..errors import TrackingError
 from ..exporters.store import Store
 from ..filters import Filter
 from ..queries import find_newest
-from ..record import Headers, Record, Remark
+from ..record import Headers, Record, Remark, find_header
 from ..record_summary import RecordSummary, summarize
 from ..reproduce import curl, har, httpie, powershell, pytest_function, python
 from ..runtime.guard import logger
@@ -170,12 +170,12 @@ def show_request(page: Page, id: str) -> Response:
             response_headers=_mark_headers(record.response_headers, "response_headers", remarks),
             request_body=read_body(
                 record.request_body,
-                _find_type(record.request_headers),
+                find_header(record.request_headers, "content-type") or "",
                 remarks.get("request_body", []),
             ),
             response_body=read_body(
                 record.response_body,
-                _find_type(record.response_headers),
+                find_header(record.response_headers, "content-type") or "",
                 remarks.get("response_body", []),
             ),
             facts=read_facts(record),
@@ -217,10 +217,6 @@ def _mark_headers(
         reasons = iter([reason_of(one) for one in remarks.get(f"{field}.{name}", [])])
         marked.append((name, split_marks(value, reasons)))
     return marked
-
-
-def _find_type(headers: Headers) -> str:
-    return next((value for name, value in headers if name.lower() == "content-type"), "")
 
 
 def _find_beside(page: Page, record: Record) -> tuple[RecordSummary | None, RecordSummary | None]:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import quote_from_bytes
 
 from ..errors import TrackingError
-from ..record import Record, Remark
+from ..record import Record, Remark, find_header
 
 __all__ = [
     "NOT_SENT",
@@ -265,7 +265,7 @@ def _find_encoding(record: Record, place: str, removed: bytes) -> Encoding:
         return "url"
     if place != "body":
         return "plain"
-    kind = next((value for name, value in record.request_headers if name.lower() == "content-type"), "")
+    kind = find_header(record.request_headers, "content-type") or ""
     if "json" in kind.lower():
         return "json value" if removed.startswith(b'"') else "json text"
     return "url" if "x-www-form-urlencoded" in kind.lower() else "plain"

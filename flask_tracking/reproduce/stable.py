@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any
 
-from ..record import Record
+from ..record import Record, find_header
 from .request import MARKER
 
 __all__ = [
@@ -114,4 +114,4 @@ def get_content_type(record: Record) -> str:
 
 def get_response_header(record: Record, wanted: str) -> str | None:
     """Return the first header of the response with a name, given in lower case."""
-    return next((value for name, value in record.response_headers if name.lower() == wanted), None)
+    return find_header(record.response_headers, wanted)
