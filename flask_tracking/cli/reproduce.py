@@ -68,7 +68,7 @@ def print_python(record_id: str) -> None:
 def print_pytest(record_id: str) -> None:
     """Print a test that sends a request again.
 
-    It uses the fixture client of your tests. Of a failure it demands that it is none.
+    It uses the fixture client of your tests. If the request failed, the test expects it to succeed.
     """
     keeps_user = hasattr(current_app, "login_manager")  # Flask-Login
     session_cookie = current_app.config["SESSION_COOKIE_NAME"] if keeps_user else None

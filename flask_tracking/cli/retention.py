@@ -278,7 +278,7 @@ def _rebuild(steps: Iterator[Rebuilt]) -> bool:
     if last.left:
         raise TrackingError(
             f"{last.left:,} records were refused and are still in {visible(step.name)}_rebuild_…. "
-            "Look at them there, and drop that collection."
+            "Inspect them there, then drop that collection."
         )
     return True
 

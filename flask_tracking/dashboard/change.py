@@ -116,7 +116,7 @@ def compare_rates(count: int, seconds: float, count_before: int, seconds_before:
 
 
 def find_cut(columns: Sequence[tuple[int, int]]) -> int | None:
-    """Return the first column of those that differ most from the ones before; None without doubt.
+    """Return the first column after the largest change; None if no change is beyond doubt.
 
     Args:
         columns: how many requests each has, and how many of them are longer or failed.

@@ -15,7 +15,7 @@ def term(key: str, value: str) -> str:
 
 
 def join(text: str, added: str) -> str:
-    """Return a filter that asks for both; what is asked for already is not added twice.
+    """Add a term to a filter, unless the filter has it already.
 
     The user's own text stays as it is. If it cannot be parsed, the new term takes its place.
 

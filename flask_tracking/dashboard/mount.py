@@ -58,7 +58,7 @@ def mount(
 
 
 def _add(app: Flask, prefix: str, route: Route, view: Callable[..., Response]) -> None:
-    """Add a rule for every method: what is refused must look the same for all of them."""
+    """Add a rule for every method, so that all methods are refused alike."""
     endpoint = f"{BLUEPRINT}.{route.name}"
     rule = app.url_rule_class(prefix + route.path, endpoint=endpoint, methods=None)
     rule.provide_automatic_options = False  # type: ignore[attr-defined]

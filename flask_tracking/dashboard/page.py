@@ -48,7 +48,7 @@ class Page:
     keys = KEYS
 
     def __init__(self, request: Request, tracked: TrackedApp, store: Store, *, nonce: str = "") -> None:
-        """Read what the URL says; what is wrong in it is told on the page, beside its field."""
+        """Read the URL. The page shows each invalid parameter beside its field."""
         self.request = request
         self.tracked = tracked
         self.store = store
@@ -90,7 +90,7 @@ class Page:
 
     @property
     def has_own_range(self) -> bool:
-        """Whether the range is none of those that are offered."""
+        """True if the range is not one of the offered ones."""
         return self.from_text not in {age for age, _ in RANGES} or bool(self.to_text)
 
     @property

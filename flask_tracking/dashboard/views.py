@@ -110,7 +110,7 @@ def _make_rows(page: Page, summaries: Sequence[RecordSummary]) -> list[Row]:
 
 
 def _explain_nothing(page: Page) -> dict[str, Any]:
-    """Say why the list is empty: nothing was recorded, where the nearest is, what is in the way."""
+    """Explain an empty list: no records at all, the nearest one, or the term that excludes them."""
     newest = find_newest(page.store, Filter(), 1, fields="summary")
     if not newest:
         return {

@@ -77,7 +77,7 @@ def _ticks(total: float) -> list[float]:
 
 
 def _covered(children: list[ChildTiming], total: float) -> float:
-    """Return in how many milliseconds a child ran, those that overlap counted once."""
+    """Return the milliseconds in which at least one child ran."""
     covered = reach = 0.0
     for child in children:
         start = min(max(child.start_ms, reach), total)
