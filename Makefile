@@ -13,7 +13,7 @@ export PYTHONDEVMODE = 1
 help:
 	@echo "make demo               a tea shop under gunicorn, a stream of requests, and what was recorded"
 	@echo "make unit               the tests that start no process and open no connection (a minute)"
-	@echo "make test               all tests, with coverage (six minutes on two cores)"
+	@echo "make test               all tests, with coverage (seven minutes on two cores)"
 	@echo "make conformance        every kind of view on every server, with tracking off and on"
 	@echo "make conformance-flask  the tests of Flask and of what is made with it, with tracking off and on"
 	@echo "make chaos              database, workers and disk fail in random order; is every request stored? (ten minutes)"
