@@ -56,8 +56,8 @@ def _read_method(request: RequestParts) -> Iterator[Option]:
 
 def _read_headers(request: RequestParts) -> Iterator[Option]:
     for name, value in request.headers:
-        # A name with a colon and nothing behind it takes a header of cURL's own away.
-        header = merge(f"{name}: ".encode(), *value) if value else (f"{name};".encode(),)
+        # A name with a colon and only blanks behind it takes a header away; a semicolon sends it empty.
+        header = (f"{name};".encode(),) if _is_blank(value) else merge(f"{name}: ".encode(), *value)
         yield Option("header", header)
     sent = {name.lower() for name, _ in request.headers}
     own = ["User-Agent", "Accept", *(["Content-Type"] if has_body(request) else [])]
@@ -65,6 +65,11 @@ def _read_headers(request: RequestParts) -> Iterator[Option]:
     if size(request.body) >= EXPECT_FROM:
         own.append("Expect")
     yield from (Option("header", (f"{name}:".encode(),)) for name in own)
+
+
+def _is_blank(parts: Parts) -> bool:
+    """Tell whether cURL would see no value: vertical tabs and form feeds are blanks to it."""
+    return all(isinstance(part, bytes) and not part.strip() for part in parts)
 
 
 def is_plain(parts: Parts, pattern: re.Pattern[bytes]) -> bool:

@@ -51,7 +51,7 @@ def _as_header(data: bytes) -> str:
     text = data.decode("latin-1")
     for sign in "\r\n\0":
         text = text.replace(sign, "")
-    return text.strip(" \t")
+    return text.strip(" \t") if text.strip(" \t\v\f") else ""  # cURL sends no value of blanks alone
 
 
 def _as_target(data: bytes) -> str:

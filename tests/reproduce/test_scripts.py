@@ -64,6 +64,15 @@ def test_curl() -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.parametrize("value", ["", "\v", "\f\v \f"], ids=["empty", "tab", "tabs and feeds"])
+def test_blank_header(server: Recorder, tmp_path: Path, value: str) -> None:
+    """A header of nothing but blanks is sent, if only as an empty one: cURL would take it away."""
+    headers = (("Host", server.host), ("X-A", value))
+    assert run("dash", script=curl(make_request(server.host, request_headers=headers)))[0] == 0
+    assert server.take().headers["x-a"] == b""
+
+
+@pytest.mark.integration
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("options", [[], ["-i"]], ids=["script", "terminal"])
 def test_nothing_is_sent_before_all_is_set(
