@@ -23,6 +23,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "commands_reference",
     "settings_reference",
 ]
 exclude_patterns = ["_build", "examples"]

@@ -21,7 +21,7 @@ import pytest
 from flask import Flask
 from mongoengine.queryset.base import BaseQuerySet
 
-from flask_tracking import Record, Settings, Tracking, registry
+from flask_tracking import Record, Settings, Tracking, cli, registry
 from flask_tracking.cli.records import list_records
 from flask_tracking.documents import Tracking as TrackingDocument
 from flask_tracking.filters.terms import TERMS
@@ -34,6 +34,7 @@ README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 PAGES = [README, *sorted((ROOT / ".github").glob("*.md")), *sorted(DOCS.glob("*.md"))]
 OPERATIONS = DOCS / "operations.md"
+MESSAGES = DOCS / "messages.md"
 EXAMPLE_URI = "mongodb://127.0.0.1:27027/tracking"
 """What the pages write where the test's own database is meant."""
 DOCTEST_OPTIONS = doctest.ELLIPSIS | doctest.REPORT_ONLY_FIRST_FAILURE
@@ -228,8 +229,10 @@ def test_stats_are_described() -> None:
 
 
 def test_commands_are_described() -> None:
-    """Every option of ``flask tracking list`` is on the page of the queries, or a term of a filter."""
-    page = (DOCS / "queries.md").read_text()
+    """Every command is on its page, and every option of ``list`` that is no term of a filter."""
+    page = (DOCS / "commands.md").read_text()
+    described = "\n".join(re.findall(r"^(`.*)\n: ", page, re.MULTILINE))
+    assert [name for name in cli._MODULES if not re.search(rf"\b{name}\b", described)] == []
     for parameter in list_records.params:
         name = parameter.opts[0].removeprefix("--")
         shown = name if isinstance(parameter, click.Option) else str(parameter.metavar)
@@ -346,18 +349,17 @@ def read_messages() -> set[str]:
 
 
 def read_documented_messages() -> list[str]:
-    """Return the messages that the operations page quotes, each with a definition."""
-    _, _, page = OPERATIONS.read_text().partition("## The log")
-    terms = re.findall(r"^(`.*`)\n: ", page, re.MULTILINE)
+    """Return the messages that the page of the messages quotes, each with a definition."""
+    terms = re.findall(r"^(`.*`)\n: ", MESSAGES.read_text(), re.MULTILINE)
     return [text for term in terms for _, text in re.findall(r"(`+) ?(.+?) ?\1(?:, |$)", term)]
 
 
 def test_documented_messages_exist() -> None:
-    """Every message on the operations page is a text of the package."""
+    """Every message on its page is a text of the package."""
     texts = {read_template(node) for node in parse_sources() if isinstance(node, ast.expr)}
     assert [message for message in read_documented_messages() if message not in texts] == []
 
 
 def test_messages_are_documented() -> None:
-    """Every message that the package says is on the operations page, with what to do about it."""
+    """Every message that the package says is on the page of the messages, with what to do about it."""
     assert sorted(read_messages() - set(read_documented_messages())) == []
