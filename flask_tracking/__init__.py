@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         FilterError,
         NoDatabaseError,
         ReplayError,
+        StoreTimeoutError,
         TrackingError,
     )
     from .exporters.base import Exporter
@@ -39,6 +40,7 @@ __all__ = [
     "Span",
     "Stats",
     "Store",
+    "StoreTimeoutError",
     "TeeExporter",
     "Tracking",
     "TrackingError",
@@ -59,6 +61,7 @@ _MODULES = {
     "Span": "capture.span",
     "Stats": "pipeline.stats",
     "Store": "exporters.store",
+    "StoreTimeoutError": "errors",
     "TeeExporter": "exporters.tee",
     "Tracking": "extension",
     "TrackingError": "errors",

@@ -7,6 +7,7 @@
     │   └── NoDatabaseError    no MongoDB is configured
     ├── FilterError        wrong filter text
     ├── ExportError        a batch could not be stored; the same batch may be tried again
+    │   └── StoreTimeoutError  the store did not answer in time
     └── ReplayError        a request cannot be sent again as it is: the message names what to give
 
 None of them reaches a request: they are raised during setup, by commands and by queries.
@@ -20,6 +21,7 @@ __all__ = [
     "FilterError",
     "NoDatabaseError",
     "ReplayError",
+    "StoreTimeoutError",
     "TrackingError",
 ]
 
@@ -75,6 +77,13 @@ class ExportError(TrackingError):
     """A batch could not be stored. Its text is safe to log: it quotes no data of a record.
 
     The batch may be exported again; records that did arrive are not stored twice.
+
+    .. versionadded:: 2.0
+    """
+
+
+class StoreTimeoutError(ExportError):
+    """The store did not answer in time: within ``TRACKING_EXPORT_TIMEOUT_S``, or `Store.limited`.
 
     .. versionadded:: 2.0
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar, overload
@@ -215,6 +216,25 @@ class Store(Exporter):
             ExportError: the store cannot be reached, or refuses. What was done stays done.
         """
         return iter(())
+
+    def reader(self) -> Store:
+        """Return this store as code inside the app should read it, with connections of its own.
+
+        Pages that read much must not take the connections that recording and the app wait for. The
+        reader is made at the first call and closed with this store. By default the store itself.
+        """
+        return self
+
+    def limited(self, seconds: float) -> AbstractContextManager[object]:
+        """Limit the time of all calls in a ``with`` block, in this thread; by default no limit.
+
+        Args:
+            seconds: for all calls together. Each still has at most ``TRACKING_EXPORT_TIMEOUT_S``.
+
+        Raises:
+            StoreTimeoutError: raised by a call in the block when the time is over.
+        """
+        return nullcontext()
 
     def count_records(self) -> int | None:
         """Return about how many records are stored; None if that cannot be said within a second."""

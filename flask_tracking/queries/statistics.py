@@ -271,7 +271,7 @@ def _get_store() -> Store:
     store = None if tracked is None else find_store(tracked.exporter)
     if store is None:
         raise TrackingError("No store found: pass one, or ask inside the context of a tracked app.")
-    return store
+    return store.reader()
 
 
 def _bound(wanted: Filter, key: str, time: Time) -> Filter:

@@ -10,7 +10,7 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pymongo
@@ -23,6 +23,7 @@ from pymongo.uri_parser import parse_uri
 from ...errors import ConfigError, ExportError, NoDatabaseError
 
 Document = dict[str, Any]
+MakeOptions = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 DEFAULT_DATABASE = "tracking"
 
@@ -49,11 +50,22 @@ _inherited: list[object] = []
 class Connection:
     """The connection to the database, by a URI or the settings of a MongoEngine alias."""
 
-    def __init__(self, uri: str | None, alias: str, timeout_s: float) -> None:
+    def __init__(
+        self, uri: str | None, alias: str, timeout_s: float, options: MakeOptions = lambda _: {}
+    ) -> None:
+        """Take what a client is made of.
+
+        Args:
+            uri: the URI, or None.
+            alias: the MongoEngine connection whose settings are used without a URI.
+            timeout_s: the time limit of each call.
+            options: returns further options of the client, given the settings of the connection.
+        """
         if uri is not None and uri.startswith("mongodb://"):  # mongodb+srv asks the network
             _check(uri)
         self._uri = uri
         self._alias = alias
+        self._make_options = options
         self._timeout_ms = max(1, int(timeout_s * 1000))
         self._pid = 0
         self._is_abandoned = False
@@ -128,7 +140,10 @@ class Connection:
             "serverselectiontimeoutms": self._timeout_ms,
             "timeoutms": self._timeout_ms,
             "driver": DriverInfo("flask-tracking"),
+            **self._make_options(settings),
         }
+        if "readpreference" in settings:
+            settings.pop("read_preference", None)
         make: type[MongoClient[Document]] = settings.pop("mongo_client_class", MongoClient)
         try:
             self._client = make(**settings)

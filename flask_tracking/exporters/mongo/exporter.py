@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Names
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pymongo
@@ -20,7 +22,7 @@ from pymongo.errors import (
 
 from ...config import Settings
 from ...config.overrides import Override
-from ...errors import ExportError, TrackingError
+from ...errors import ExportError, StoreTimeoutError, TrackingError
 from ...filters import Filter
 from ...filters.simplify import searches_bodies
 from ...record import Record
@@ -41,9 +43,10 @@ from .codec import (
     to_document,
     utc_now,
 )
-from .connection import Connection
+from .connection import Connection, is_stand_in
 from .inserting import insert_documents
 from .kept import copy_to_kept, mark_kept, mark_other
+from .reader import make_options
 from .rollups import MongoRollupTable
 from .search import Collections, Projection, Read, search
 
@@ -63,6 +66,8 @@ COUNT_TIMEOUT_S = 0.5
 LOGIN_CODES = frozenset({11, 13, 18, 8000})
 READ_ONLY_CODES = frozenset({10107, 13435, 20})
 NO_DOCUMENT = "no document can be made of it"
+_limit_s: ContextVar[float] = ContextVar("flask_tracking_limit_s", default=0.0)
+"""The limit of `MongoExporter.limited` in this context, for messages; 0 without one."""
 
 
 class MongoExporter(Store):
@@ -74,17 +79,22 @@ class MongoExporter(Store):
     .. versionadded:: 2.0
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, is_reader: bool = False) -> None:
         """Store the settings. The first round trip is made by `open`, `export` or a query.
 
         Args:
             settings: ``mongodb_uri`` or ``db_alias`` is the connection; ``collection``,
                 ``kept_size_bytes`` and the retention settings describe the collections;
                 ``export_timeout_s`` limits every call.
+            is_reader: see `reader`.
         """
         self._settings = settings
-        self._connection = Connection(
-            settings.mongodb_uri, settings.db_alias, settings.export_timeout_s
+        self._is_reader = is_reader
+        timeout_s = settings.export_timeout_s
+        self._connection = (
+            Connection(settings.mongodb_uri, settings.db_alias, timeout_s, make_options)
+            if is_reader
+            else Connection(settings.mongodb_uri, settings.db_alias, timeout_s)
         )
         self._rollup_table: MongoRollupTable | None = None
         if settings.rollup_days:
@@ -192,12 +202,16 @@ class MongoExporter(Store):
         self._is_prepared = True
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
-        """Close the client. A later call creates a new one."""
+        """Close the client, and that of the reader. A later call creates a new one."""
         self._connection.close(timeout_s)
+        if self._made_reader is not None:
+            self._made_reader.close(timeout_s)
 
     def abandon(self) -> None:
         """Let the process exit without waiting for the client's threads, and create no new client."""
         self._connection.abandon()
+        if self._made_reader is not None:
+            self._made_reader.abandon()
 
     def after_fork_in_child(self) -> None:
         """Forget the parent's client without closing it."""
@@ -327,6 +341,10 @@ class MongoExporter(Store):
             timeout_s: the time limit of the call, by default ``export_timeout_s``.
         """
         where = self._connection.where()
+        if error.timeout:
+            seconds = _limit_s.get() or timeout_s or self._settings.export_timeout_s
+            name = type(error).__name__
+            return StoreTimeoutError(f"{where} does not answer within {seconds:g} s ({name})")
         if isinstance(error, (OperationFailure, NotPrimaryError)):
             code = error.code if isinstance(error, OperationFailure) else _code_of(error)
             if code in LOGIN_CODES:
@@ -335,9 +353,6 @@ class MongoExporter(Store):
                 return ExportError(f"{where} is read-only (code {code})")
             return ExportError(f"{where} answers with an error (code {code})")
         name = type(error).__name__
-        if error.timeout:
-            seconds = timeout_s or self._settings.export_timeout_s
-            return ExportError(f"{where} does not answer within {seconds:g} s ({name})")
         if isinstance(error, ConnectionFailure):
             return ExportError(f"{where} is unreachable or closed the connection ({name})")
         return ExportError(f"{where} cannot be used ({name})")
@@ -393,6 +408,34 @@ class MongoExporter(Store):
             raise self._explain(error) from None
 
     # Reading
+
+    def reader(self) -> MongoExporter:
+        """Return the same store with another client, of a few connections, that reads secondaries.
+
+        Raises:
+            NoDatabaseError: no MongoDB is configured.
+        """
+        if self._is_reader or is_stand_in(self._connection.open()):
+            return self  # another client of a stand-in is another database
+        if self._made_reader is None:
+            # Of two threads both get the one that was first.
+            self.__dict__.setdefault("_reader", MongoExporter(self._settings, is_reader=True))
+        return self.__dict__["_reader"]  # type: ignore[no-any-return]
+
+    @property
+    def _made_reader(self) -> MongoExporter | None:
+        return self.__dict__.get("_reader")
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Limit the time of calls; the server is told how much is left (``maxTimeMS``)."""
+        limit_s = min(seconds, self._settings.export_timeout_s)
+        before = _limit_s.set(limit_s)
+        try:
+            with pymongo.timeout(limit_s):
+                yield
+        finally:
+            _limit_s.reset(before)
 
     def get(self, record_id: ObjectId) -> Record | None:
         """Return the record with this id, or None.
