@@ -13,8 +13,9 @@ from ..exporters.store import find_store
 from ..registry import TrackedApp
 from . import boundary, changes
 from .access import Access, may_see
+from .messages import explain
 from .page import BLUEPRINT, Page
-from .views import ROUTES, Route, explain
+from .views import ROUTES, Route
 
 __all__ = ["mount"]
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any
 
+from bson import ObjectId
 from flask import Request, url_for
 from markupsafe import Markup
 
@@ -14,6 +15,7 @@ from ..errors import FilterError
 from ..exporters.store import Store
 from ..filters import Filter
 from ..filters.term_values import parse_time
+from ..record import Record
 from ..registry import TrackedApp
 from . import changes, filtering
 
@@ -120,6 +122,10 @@ class Page:
         if cookie is None:
             cookie = self.new_cookie = changes.make_cookie()
         return changes.make_token(cookie)
+
+    def get_record(self, text: str) -> Record | None:
+        """Return the record with the id that is written in an address; None without it."""
+        return self.store.get(ObjectId(text)) if ObjectId.is_valid(text) else None
 
     # Links
 

@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 
 from flask_tracking import ExportError, MemoryExporter
-from flask_tracking.dashboard import health
+from flask_tracking.dashboard.pages import health
 
 from .conftest import Make
 from .test_pages import check

@@ -7,11 +7,11 @@ from time import monotonic
 
 from flask import Flask, Response, current_app
 
-from ..doctor import CHECKS, Checked, Subject, examine
-from ..registry import TrackedApp
-from .numbers import count, duration, size
-from .page import Page
-from .templating import html, render
+from ...doctor import CHECKS, Checked, Subject, examine
+from ...registry import TrackedApp
+from ..numbers import count, duration, size
+from ..page import Page
+from ..templating import html, render
 
 SLOW = frozenset({"secrets"})
 """Checks that read much: only `flask tracking doctor` makes them."""

@@ -1,0 +1,43 @@
+"""What stands beside the drawing of durations: its numbers as a table, and the words of its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from .heatmap import Heatmap
+from .numbers import duration
+from .page import Page
+from .period import Column
+
+MAX_TABLE_ROWS = 60
+
+
+def make_table(columns: Sequence[Column]) -> list[tuple[object, ...]]:
+    """Return the chart as rows: time, requests, failed, p50, p95, p99."""
+    return [
+        (
+            column.start,
+            column.counts.requests,
+            column.counts.failed,
+            *(
+                duration(column.counts.percentile_ms(part) if column.counts.buckets else None)
+                for part in (0.5, 0.95, 0.99)
+            ),
+        )
+        for column in columns
+        if column.counts.requests
+    ][-MAX_TABLE_ROWS:]
+
+
+def make_titles(page: Page, heatmap: Heatmap | None, seconds: int) -> dict[int, tuple[str, str]]:
+    """Return for each cell what it says, and the address of its requests."""
+    titles = {}
+    for at, cell in enumerate(heatmap.cells if heatmap is not None else ()):
+        end = cell.start + timedelta(seconds=seconds)
+        terms = f"slow:{cell.low_ms:.4g}ms slow:<{cell.high_ms:.4g}ms"
+        times = {"from": f"{cell.start:%Y-%m-%dT%H:%M}", "to": f"{end:%Y-%m-%dT%H:%M}"}
+        address = page.link_to("requests", q=terms, **times)
+        words = f"{cell.requests:,} from {duration(cell.low_ms)} to {duration(cell.high_ms)}"
+        titles[at] = (f"{words}, {cell.start:%H:%M} UTC", address)
+    return titles

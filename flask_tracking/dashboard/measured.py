@@ -1,0 +1,55 @@
+"""What pages count: the requests of the range, and those that they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from ..queries import Statistics, measure
+from .page import Page
+from .period import Column, choose_column, read_columns
+
+LONGEST = timedelta(days=30)
+"""What "all there is" means on these pages."""
+
+
+class Periods(NamedTuple):
+    """The range of the page, and the one before it of the same length."""
+
+    now: Statistics
+    before: Statistics
+    since: datetime
+    until: datetime
+
+
+class Columns(NamedTuple):
+    """Both periods in columns; none where rollups do not answer."""
+
+    now: Sequence[Column] = ()
+    before: Sequence[Column] = ()
+    seconds: int = 0
+    """The length of a column."""
+
+
+def read_periods(page: Page) -> Periods:
+    """Count the requests of the range, and of the one before it."""
+    until = min(page.until or page.now, page.now)
+    since = page.since or until - LONGEST
+    wanted = page.wanted_at_any_time
+    now = measure(page.store, wanted, by="route", since=since, until=until)
+    before = measure(page.store, wanted, by="route", since=since - (until - since), until=since)
+    return Periods(now, before, since, until)
+
+
+def read_chart(page: Page, periods: Periods) -> Columns:
+    """Read the same in columns, which only the overview shows."""
+    table = page.store.rollups
+    if table is None or periods.now.source != "rollups":
+        return Columns()
+    since, until = periods.since, periods.until
+    length = until - since
+    seconds = choose_column(table, length, since - length, page.now)
+    columns = read_columns(table, since, until, page.now, seconds)
+    earlier = read_columns(table, since - length, since, page.now, seconds)
+    return Columns(columns, earlier[: len(columns)], seconds)

@@ -1,0 +1,30 @@
+"""Pages that only say something, and responses that lead elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Response
+
+from ..errors import TrackingError
+from .page import Page
+from .templating import html, render
+
+
+def redirect_to(address: str, status: int = 302) -> Response:
+    """Return what leads to another page of ours."""
+    return Response(status=status, headers={"Location": address})
+
+
+def explain(page: Page, error: TrackingError) -> Response:
+    """Return the page that says what failed."""
+    lines = [str(error), "Recording goes on: the queue holds what comes in meanwhile."]
+    links = [("Try again", page.request.full_path)]
+    return tell(page, "The store does not answer", lines, links, 503)
+
+
+def tell(
+    page: Page, title: str, lines: Sequence[str], links: Sequence[tuple[str, str]], status: int
+) -> Response:
+    """Return a page that only says something."""
+    return html(render("message.html", page=page, title=title, lines=lines, links=links), status)

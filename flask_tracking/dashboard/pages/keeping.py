@@ -1,0 +1,36 @@
+"""Keep records, and keep them no longer: all that the dashboard changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bson import ObjectId
+from flask import Response, abort
+
+from ...exporters.store import Store
+from ...runtime.guard import logger
+from .. import changes
+from ..messages import redirect_to, tell
+from ..page import Page
+
+
+def keep(page: Page, id: str) -> Response:
+    """Keep a record."""
+    return _change(page, id, "kept", lambda store, record_id: store.keep(record_id, "dashboard"))
+
+
+def unkeep(page: Page, id: str) -> Response:
+    """Keep a record no longer."""
+    return _change(page, id, "unkept", lambda store, record_id: store.unkeep(record_id))
+
+
+def _change(page: Page, text: str, done: str, change: Callable[[Store, ObjectId], bool]) -> Response:
+    if not ObjectId.is_valid(text):
+        abort(404)
+    if not changes.is_from_our_page(page.request):
+        lines = ["This request did not come from a page of the dashboard, so nothing was changed."]
+        links = [("Back to the request", page.link_to("request", id=text))]
+        return tell(page, "Refused", lines, links, 403)
+    if change(page.store, ObjectId(text)):
+        logger.info("The dashboard %s record %s", done, text)
+    return redirect_to(page.link_to("request", id=text), 303)

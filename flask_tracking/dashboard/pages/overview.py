@@ -1,0 +1,68 @@
+"""The overview: whether it is all right, and if not, since when and for which routes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Response
+
+from ...queries import Statistics
+from .. import filtering
+from ..chart import make_table, make_titles
+from ..error_rows import make_error_rows
+from ..five_numbers import make_numbers
+from ..heatmap import draw
+from ..measured import read_chart, read_periods
+from ..page import Page
+from ..route_rows import make_route_rows
+from ..templating import html, render
+from ..verdict import judge
+
+TOP_ROUTES, TOP_ERRORS = 10, 5
+
+
+def show_overview(page: Page) -> Response:
+    """Say whether it is all right, and if not, since when and for which routes."""
+    periods = read_periods(page)
+    columns = read_chart(page, periods)
+    verdict = judge(periods.now, periods.before, columns.now, columns.before)
+    heatmap = draw(columns.now) if columns.now and not page.q else None
+    return html(
+        render(
+            "overview.html",
+            page=page,
+            verdict=verdict,
+            show_address=_find_harmed(page, verdict.routes),
+            numbers=make_numbers(page, periods),
+            heatmap=heatmap,
+            heatmap_rows=make_table(columns.now) if heatmap else (),
+            heatmap_titles=make_titles(page, heatmap, columns.seconds),
+            routes=make_route_rows(page, periods)[:TOP_ROUTES],
+            route_count=len(periods.now.groups),
+            errors=make_error_rows(page, periods)[:TOP_ERRORS],
+            error_count=len(periods.now.failures),
+            statistics=periods.now,
+            recorder=_describe_recorder(periods.now),
+        )
+    )
+
+
+def _find_harmed(page: Page, routes: Sequence[str]) -> str:
+    """Return the address of the requests of the first route that a verdict names."""
+    if not routes:
+        return page.link_to("requests")
+    method, _, rule = routes[0].partition(" ")
+    return page.narrow_to(f"{filtering.term('method', method)} {filtering.term('route', rule)}")
+
+
+def _describe_recorder(found: Statistics) -> str:
+    if found.source != "rollups":
+        how = "" if found.is_complete else ", of the newest records only"
+        return f"Counted from records{how}: {found.reason}."
+    stored, left = found.stored or 0, found.not_stored or 0
+    parts = [f"{stored:,} records stored"]
+    if left:
+        parts.append(f"{left:,} requests not stored by the rules")
+    lost = sum(found.dropped.values())
+    parts.append(f"{lost:,} lost" if lost else "nothing lost")
+    return f"Counted from rollups: {', '.join(parts)}."

@@ -1,0 +1,161 @@
+"""The page of one request."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+from flask import Response
+
+from ...filters import Filter
+from ...record import Headers, Record, Remark, find_header
+from ...record_summary import RecordSummary, summarize
+from .. import filtering
+from ..bodies import Piece, read_body, reason_of, split_marks
+from ..facts import read_custom, read_facts
+from ..languages import LANGUAGES
+from ..listing import Cursor, read_page
+from ..messages import tell
+from ..page import Page
+from ..templating import html, render
+from ..tracebacks import split_traceback
+from ..waterfall import make_waterfall
+
+NEIGHBOURS = 6
+AROUND = timedelta(minutes=5)
+MAX_AROUND = 200
+
+
+def show_request(page: Page, id: str) -> Response:
+    """Show all that is known of one request."""
+    record = page.get_record(id)
+    if record is None:
+        return _explain_missing(page, id)
+    newer, older = _find_beside(page, record)
+    remarks = _by_place(record)
+    traceback = split_traceback(record.exception.traceback) if record.exception else []
+    frames = [frame for block in traceback for frame in block.frames if not block.packages]
+    return html(
+        render(
+            "request.html",
+            page=page,
+            record=record,
+            newer=newer,
+            older=older,
+            copies=[(name, title) for name, (title, _) in LANGUAGES.items()],
+            can_keep=bool(page.tracked.settings.kept_size_bytes),
+            error_term=filtering.term("error", record.exception.type) if record.exception else "",
+            exception_message=_mark(record.exception.message) if record.exception else (),
+            traceback=traceback,
+            last_frame=frames[-1] if frames else None,
+            waterfall=make_waterfall(record),
+            request_headers=_mark_headers(record.request_headers, "request_headers", remarks),
+            response_headers=_mark_headers(record.response_headers, "response_headers", remarks),
+            request_body=read_body(
+                record.request_body,
+                find_header(record.request_headers, "content-type") or "",
+                remarks.get("request_body", []),
+            ),
+            response_body=read_body(
+                record.response_body,
+                find_header(record.response_headers, "content-type") or "",
+                remarks.get("response_body", []),
+            ),
+            facts=read_facts(record),
+            custom=read_custom(record.custom_data),
+            custom_tree=_read_tree(record),
+            around=_find_around(page, record),
+        )
+    )
+
+
+def _mark(text: str) -> tuple[Piece, ...]:
+    return split_marks(text, iter(()))
+
+
+def _read_tree(record: Record) -> Any:
+    """Return the custom data as a tree, where it is more than facts can show."""
+    data = record.custom_data
+    if data is None or (isinstance(data, dict) and len(read_custom(data)) == len(data)):
+        return None
+    written = json.dumps(data, default=str, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return read_body(written, "application/json", ()).tree
+
+
+def _by_place(record: Record) -> dict[str, list[Remark]]:
+    places: dict[str, list[Remark]] = {}
+    for remark in record.redacted:
+        place = remark.path
+        if place.startswith(("request_body", "response_body")):
+            place = place.partition(".")[0]
+        places.setdefault(place, []).append(remark)
+    return places
+
+
+def _mark_headers(
+    headers: Headers, field: str, remarks: dict[str, list[Remark]]
+) -> list[tuple[str, tuple[Piece, ...]]]:
+    marked = []
+    for name, value in headers:
+        reasons = iter([reason_of(one) for one in remarks.get(f"{field}.{name}", [])])
+        marked.append((name, split_marks(value, reasons)))
+    return marked
+
+
+def _find_beside(page: Page, record: Record) -> tuple[RecordSummary | None, RecordSummary | None]:
+    """Return the next newer and the next older record to which the filter of the page applies."""
+    wanted = page.wanted_at_any_time
+    cursor = Cursor(record.date_created, record.id)
+    older = next(iter(read_page(page.store, wanted, cursor, 1).summaries), None)
+    after = page.store.find(
+        wanted,
+        limit=MAX_AROUND,
+        between=(record.date_created, record.date_created + AROUND),
+        fields="summary",
+    )
+    newer = [one for one in after if (one.date_created, one.id) > cursor]
+    return (newer[-1] if newer else None), older
+
+
+def _find_around(page: Page, record: Record) -> list[tuple[str, list[RecordSummary], str]]:
+    """Return who else came around this request: the same user's, and those of its trace."""
+    between = (record.date_created - AROUND, record.date_created + AROUND)
+    found = []
+    for title, key, value in (
+        ("Same user, around it", "user", record.user_id),
+        ("Same trace", "trace", record.trace_id),
+    ):
+        if not value:
+            continue
+        term = filtering.term(key, value)
+        others = page.store.find(
+            Filter.parse(term), limit=MAX_AROUND, between=between, fields="summary"
+        )
+        nearest = _take_nearest(others, record)
+        if len(nearest) > 1:
+            found.append((title, nearest, page.narrow_to(term)))
+    return found
+
+
+def _take_nearest(others: list[RecordSummary], record: Record) -> list[RecordSummary]:
+    """Return the few that came next to a record, with itself, the oldest first."""
+    mine = (record.date_created, record.id)
+    before = [one for one in others if (one.date_created, one.id) < mine][: NEIGHBOURS // 2]
+    after = [one for one in reversed(others) if (one.date_created, one.id) > mine][: NEIGHBOURS // 2]
+    return [*reversed(before), summarize(record), *after]
+
+
+def _explain_missing(page: Page, text: str) -> Response:
+    lines = [f"There is no record {text}."]
+    if ObjectId.is_valid(text):
+        arrived = ObjectId(text).generation_time
+        lines = [
+            f"The record {text} is not stored any more, or never was.",
+            f"Its id says that it arrived about {arrived:%Y-%m-%d %H:%M:%S} UTC.",
+            "Newer records overwrite older ones. With a larger TRACKING_TABLE_SIZE all of them stay "
+            "longer, and a kept record is not overwritten by routine ones.",
+        ]
+    links = [("The newest requests", page.link_to("requests"))]
+    return tell(page, "Record not found", lines, links, 404)

@@ -1,0 +1,90 @@
+"""The list of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Response
+
+from ...filters import Filter
+from ...queries import find_newest
+from ...record_summary import RecordSummary
+from .. import filtering
+from ..listing import Cursor, read_page
+from ..page import Page
+from ..rows import make_rows
+from ..templating import html, render
+
+PAGE_ROWS = 50
+QUICK = (
+    ("is:error", "failed"),
+    ("status:4xx", "4xx"),
+    ("status:5xx", "5xx"),
+    ("slow:>1s", "over 1 s"),
+    ("has:exception", "with an exception"),
+    ("is:kept", "kept"),
+)
+"""Filters that are one click away, with their titles."""
+
+
+def show_requests(page: Page) -> Response:
+    """Show the newest requests to which the filter applies."""
+    after = Cursor.parse(page.request.args.get("after", ""))
+    wanted = page.wanted
+    found = read_page(page.store, wanted, after, PAGE_ROWS)
+    state = {} if found.summaries else _explain_nothing(page)
+    oldest = found.summaries[-1].date_created if found.summaries else None
+    return html(
+        render(
+            "requests.html",
+            page=page,
+            rows=make_rows(page, found.summaries),
+            quick=QUICK,
+            after=after,
+            next_page=str(found.next) if found.next else None,
+            about=_count_rows(found.summaries, has_more=found.next is not None),
+            searched=f"Looked back to {oldest:%Y-%m-%d %H:%M:%S} UTC." if oldest else "",
+            **state,
+        )
+    )
+
+
+def _count_rows(summaries: Sequence[RecordSummary], *, has_more: bool) -> str:
+    if has_more:
+        return f"{len(summaries)} on this page, there are more"
+    return f"{len(summaries):,} in this range" if summaries else "none in this range"
+
+
+def _explain_nothing(page: Page) -> dict[str, Any]:
+    """Explain an empty list: no records at all, the nearest one, or the term that excludes them."""
+    newest = find_newest(page.store, Filter(), 1, fields="summary")
+    if not newest:
+        return {
+            "is_empty": True,
+            "example_address": page.request.host_url,
+            "nearest_before": None,
+            "hits_without": (),
+        }
+    before = None
+    if page.since is not None:
+        mine = page.wanted_at_any_time.narrowed(None, page.since)
+        before = next(iter(find_newest(page.store, mine, 1, fields="summary")), None)
+    return {
+        "is_empty": False,
+        "example_address": "",
+        "nearest_before": before,
+        "hits_without": _find_hits_without(page),
+    }
+
+
+def _find_hits_without(page: Page) -> list[tuple[str, str]]:
+    """Return the terms of the filter without which something is found, each with that address."""
+    if page.filter_error or not page.q:
+        return []
+    found = []
+    for text, rest in filtering.without(page.q)[:5]:
+        wanted = Filter.parse(rest).narrowed(page.since, page.until)
+        if find_newest(page.store, wanted, 1, fields="summary"):
+            found.append((text, page.with_(q=rest or None)))
+    return found

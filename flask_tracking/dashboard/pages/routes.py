@@ -1,0 +1,17 @@
+"""All routes."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from ..measured import read_periods
+from ..page import Page
+from ..route_rows import make_route_rows
+from ..templating import html, render
+
+
+def show_routes(page: Page) -> Response:
+    """Show all routes by their share of all time."""
+    periods = read_periods(page)
+    routes = make_route_rows(page, periods)
+    return html(render("routes.html", page=page, routes=routes, statistics=periods.now))
