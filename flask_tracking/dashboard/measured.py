@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from ..queries import Statistics, measure
+from ..queries.statistics import Group
+from ..rollups.counts import Counts
 from .page import Page
 from .period import Column, choose_column, read_columns
 
@@ -34,16 +36,36 @@ class Columns(NamedTuple):
 
 def read_periods(page: Page) -> Periods:
     """Count the requests of the range, and of the one before it."""
+    return page.share("periods", lambda: _measure(page))
+
+
+def _measure(page: Page) -> Periods:
     until = min(page.until or page.now, page.now)
     since = page.since or until - LONGEST
     wanted = page.wanted_at_any_time
     now = measure(page.store, wanted, by="route", since=since, until=until)
-    before = measure(page.store, wanted, by="route", since=since - (until - since), until=since)
+    begin = since - (until - since)
+    before = page.attempt(
+        "the period before",
+        lambda: measure(page.store, wanted, by="route", since=begin, until=since),
+        _count_nothing(begin, since),
+    )
     return Periods(now, before, since, until)
+
+
+def _count_nothing(since: datetime, until: datetime) -> Statistics:
+    total = Group(None, Counts(), (until - since).total_seconds())
+    return Statistics(since=since, until=until, source="rollups", total=total)
 
 
 def read_chart(page: Page, periods: Periods) -> Columns:
     """Read the same in columns, which only the overview shows."""
+    return page.share(
+        "chart", lambda: page.attempt("the chart", lambda: _read_columns(page, periods), Columns())
+    )
+
+
+def _read_columns(page: Page, periods: Periods) -> Columns:
     table = page.store.rollups
     if table is None or periods.now.source != "rollups":
         return Columns()

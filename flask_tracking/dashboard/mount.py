@@ -85,7 +85,8 @@ def _answer(seen: Seen, route: Route, **values: Any) -> Response:
         response = Response(status=405, headers={"Allow": ", ".join(route.methods)})
     else:
         try:
-            response = route.view(page, **values)
+            with store.limited(route.budget_s):
+                response = route.view(page, **values)
         except TrackingError as error:
             response = explain(page, error)
     if page.new_cookie is not None:

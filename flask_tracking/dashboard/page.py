@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from flask import Request, url_for
 from markupsafe import Markup
 
-from ..errors import FilterError
+from ..errors import FilterError, StoreTimeoutError
 from ..exporters.store import Store
 from ..filters import Filter
 from ..filters.term_values import parse_time
 from ..record import Record
 from ..registry import TrackedApp
 from . import changes, filtering
+from .sharing import share
 
 BLUEPRINT = "tracking_dashboard"
+Result = TypeVar("Result")
+
 KEPT = ("q", "from", "to")
 """The parameters that stay when the page changes."""
 DEFAULT_RANGE = "1h"
+SHARED_S = 2.0
+"""How long views share the result of a heavy query."""
 RANGES = (
     ("15m", "Last 15 minutes"),
     ("1h", "Last hour"),
@@ -50,13 +56,22 @@ class Page:
     keys = KEYS
 
     def __init__(self, request: Request, tracked: TrackedApp, store: Store, *, nonce: str = "") -> None:
-        """Read the URL. The page shows each invalid parameter beside its field."""
+        """Read the URL. The page shows each invalid parameter beside its field.
+
+        Args:
+            request: the request.
+            tracked: the app that is looked at.
+            store: where its records are; only what changes a record asks it directly.
+            nonce: of the app's own policy.
+        """
         self.request = request
         self.tracked = tracked
-        self.store = store
+        self.writer = store
         self.now = datetime.now(timezone.utc)
         self.name = (request.endpoint or "").rpartition(".")[2]
         self.problems: list[str] = []
+        self.missing: list[str] = []
+        """What could not be read within the time of the page."""
         self.filter_error = ""
         self.q = request.args.get("q", "").strip()
         self.from_text = request.args.get("from", "").strip() or DEFAULT_RANGE
@@ -122,6 +137,48 @@ class Page:
         if cookie is None:
             cookie = self.new_cookie = changes.make_cookie()
         return changes.make_token(cookie)
+
+    # Reading
+
+    @cached_property
+    def store(self) -> Store:
+        """The store for reading, with connections of its own."""
+        return self.writer.reader()
+
+    def attempt(
+        self, what: str, read: Callable[[], Result], otherwise: Result, within_s: float = math.inf
+    ) -> Result:
+        """Return what `read` returns; if the time is over meanwhile, note it and return `otherwise`.
+
+        Args:
+            what: names what is missing then, for the page to say it.
+            read: asks the store.
+            otherwise: what the page shows instead.
+            within_s: the time for it; never more than the page has left.
+        """
+        try:
+            with self.store.limited(within_s):
+                return read()
+        except StoreTimeoutError:
+            self.missing.append(what)
+            return otherwise
+
+    def share(self, name: str, read: Callable[[], Result], for_s: float = SHARED_S) -> Result:
+        """Return what `read` returns, shared with other views of the same filter and range.
+
+        Args:
+            name: of the question; equal ones are shared for equal parameters.
+            read: asks the store; its result must not hold this page.
+            for_s: how long a result is good for.
+        """
+        key = (name, self.q, self.from_text, self.to_text)
+        result, missing = share(self.tracked, key, lambda: self._read_noting(read), for_s=for_s)
+        self.missing += [what for what in missing if what not in self.missing]
+        return result
+
+    def _read_noting(self, read: Callable[[], Result]) -> tuple[Result, list[str]]:
+        known = len(self.missing)
+        return read(), self.missing[known:]
 
     def get_record(self, text: str) -> Record | None:
         """Return the record with the id that is written in an address; None without it."""

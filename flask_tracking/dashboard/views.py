@@ -12,6 +12,9 @@ from .pages import downloads, errors, health, keeping, overview, request, reques
 __all__ = ["ROUTES", "Route"]
 
 
+BUDGET_S = 4.0
+
+
 @dataclasses.dataclass(frozen=True)
 class Route:
     """An address below the prefix."""
@@ -21,6 +24,8 @@ class Route:
     view: Callable[..., Response]
     methods: tuple[str, ...] = ("GET", "HEAD")
     is_download: bool = False
+    budget_s: float = BUDGET_S
+    """How long all reads of a page may take together."""
 
 
 ROUTES = (

@@ -7,7 +7,15 @@
 """
 
 from .dicts import to_dicts
-from .newest import BodySearch, find_newest, read_back, read_matching, search_bodies
+from .newest import (
+    BodySearch,
+    NewestSearch,
+    find_newest,
+    read_back,
+    read_matching,
+    search_bodies,
+    search_newest,
+)
 from .statistics import (
     Answer,
     Group,
@@ -25,6 +33,7 @@ __all__ = [
     "Answer",
     "BodySearch",
     "Group",
+    "NewestSearch",
     "Statistics",
     "error_rates",
     "find_newest",
@@ -34,6 +43,7 @@ __all__ = [
     "read_back",
     "read_matching",
     "search_bodies",
+    "search_newest",
     "to_dicts",
     "top_routes",
     "top_users",

@@ -8,13 +8,22 @@ from functools import partial
 from time import monotonic
 from typing import Any, Literal, NamedTuple, overload
 
+from ..errors import StoreTimeoutError
 from ..exporters.store import Fields, Store
 from ..filters import FIRST, Filter
 from ..filters.simplify import searches_bodies, without_bodies
 from ..record import Record
 from ..record_summary import RecordSummary
 
-__all__ = ["BodySearch", "find_newest", "read_back", "read_matching", "search_bodies"]
+__all__ = [
+    "BodySearch",
+    "NewestSearch",
+    "find_newest",
+    "read_back",
+    "read_matching",
+    "search_bodies",
+    "search_newest",
+]
 
 WINDOWS = tuple(timedelta(seconds=4**step) for step in range(14))
 """The ranges in which the newest records are searched: from a second to two years, then everything.
@@ -73,20 +82,72 @@ def find_newest(
         now: the time from which to search back; the present by default.
         fields: ``all`` returns records, ``summary`` only the columns of a list.
     """
+    steps = _search_back(store, wanted, limit, now or datetime.now(timezone.utc), fields)
+    return [one for found, _ in steps for one in found]
+
+
+def _search_back(
+    store: Store, wanted: Filter, limit: int, now: datetime, fields: Fields
+) -> Iterator[tuple[list[Any], datetime | None]]:
+    """Yield what each range holds, and where it begins: everything from then on has been read."""
     find: Callable[..., list[Any]] = partial(store.find, wanted, fields=fields)
-    now = now or datetime.now(timezone.utc)
     first, last = wanted.arrival(now)
     end = last or now
-    found: list[Any] = []
     # The clock of another machine may be ahead: the first range has no end.
     until = None
     for window in RARE_WINDOWS if wanted.wants_failures else WINDOWS:
         since = max(end, FIRST + window) - window
-        found += find(limit=limit - len(found), between=(since, until))
-        if len(found) >= limit or (first is not None and first >= since):
-            return found
+        found = find(limit=limit, between=(since, until))
+        limit -= len(found)
+        yield found, since
+        if limit <= 0 or (first is not None and first >= since):
+            return
         until = since
-    return found + find(limit=limit - len(found), between=(None, until))
+    yield find(limit=limit, between=(None, until)), None
+
+
+class NewestSearch(NamedTuple):
+    """The result of a search in a limited time.
+
+    .. versionadded:: 2.0
+    """
+
+    records: list[RecordSummary]
+    """The newest that were found, the newest first."""
+    resume: datetime | None
+    """The search has read all records from this time on, and ended there because its time was over;
+    None if it found enough, or has read all."""
+
+
+def search_newest(
+    store: Store, wanted: Filter, limit: int, *, now: datetime | None = None
+) -> NewestSearch:
+    """Find the newest `limit` records, or what can be found while `Store.limited` gives time.
+
+    To go on, narrow the filter: ``wanted.narrowed(None, result.resume)``.
+
+    Args:
+        store: the store.
+        wanted: the filter.
+        limit: maximum number of records.
+        now: the time from which to search back; the present by default.
+
+    Raises:
+        StoreTimeoutError: the time was over before anything was read.
+    """
+    found: list[RecordSummary] = []
+    reached = None
+    try:
+        for page, since in _search_back(
+            store, wanted, limit, now or datetime.now(timezone.utc), "summary"
+        ):
+            found += page
+            reached = since
+    except StoreTimeoutError:
+        if reached is None:
+            raise
+        return NewestSearch(found, reached)
+    return NewestSearch(found, None)
 
 
 class BodySearch(NamedTuple):

@@ -34,7 +34,7 @@ def _examine(app: Flask, page: Page) -> list[Checked]:
     if known is not None and monotonic() - known[0] < MAX_AGE_S:
         return known[1]
     checks = [check for check in CHECKS if check.name not in SLOW]
-    found = list(examine(Subject(app, page.tracked, page.store), checks))
+    found = list(examine(Subject(app, page.tracked, page.writer), checks))
     _examined[page.tracked] = (monotonic(), found)
     return found
 

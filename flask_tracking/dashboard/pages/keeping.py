@@ -31,6 +31,6 @@ def _change(page: Page, text: str, done: str, change: Callable[[Store, ObjectId]
         lines = ["This request did not come from a page of the dashboard, so nothing was changed."]
         links = [("Back to the request", page.link_to("request", id=text))]
         return tell(page, "Refused", lines, links, 403)
-    if change(page.store, ObjectId(text)):
+    if change(page.writer, ObjectId(text)):
         logger.info("The dashboard %s record %s", done, text)
     return redirect_to(page.link_to("request", id=text), 303)

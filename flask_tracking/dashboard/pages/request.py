@@ -23,9 +23,18 @@ from ..templating import html, render
 from ..tracebacks import split_traceback
 from ..waterfall import make_waterfall
 
+Beside = tuple[RecordSummary | None, RecordSummary | None]
+"""The next newer and the next older record."""
+Around = tuple[str, list[RecordSummary], str]
+"""A title, records, and the address of all of them."""
+
 NEIGHBOURS = 6
 AROUND = timedelta(minutes=5)
 MAX_AROUND = 200
+NO_NEIGHBOURS: list[Around] = []
+NOT_READ: Beside = (None, None)
+BESIDE_S = 1.0
+"""How long the page of a request waits for others."""
 
 
 def show_request(page: Page, id: str) -> Response:
@@ -33,7 +42,9 @@ def show_request(page: Page, id: str) -> Response:
     record = page.get_record(id)
     if record is None:
         return _explain_missing(page, id)
-    newer, older = _find_beside(page, record)
+    newer, older = page.attempt(
+        "the requests before and after", lambda: _find_beside(page, record), NOT_READ, BESIDE_S
+    )
     remarks = _by_place(record)
     traceback = split_traceback(record.exception.traceback) if record.exception else []
     frames = [frame for block in traceback for frame in block.frames if not block.packages]
@@ -66,7 +77,12 @@ def show_request(page: Page, id: str) -> Response:
             facts=read_facts(record),
             custom=read_custom(record.custom_data),
             custom_tree=_read_tree(record),
-            around=_find_around(page, record),
+            around=page.attempt(
+                "requests of the same user and trace",
+                lambda: _find_around(page, record),
+                NO_NEIGHBOURS,
+                BESIDE_S,
+            ),
         )
     )
 
@@ -104,7 +120,7 @@ def _mark_headers(
     return marked
 
 
-def _find_beside(page: Page, record: Record) -> tuple[RecordSummary | None, RecordSummary | None]:
+def _find_beside(page: Page, record: Record) -> Beside:
     """Return the next newer and the next older record to which the filter of the page applies."""
     wanted = page.wanted_at_any_time
     cursor = Cursor(record.date_created, record.id)
@@ -119,10 +135,10 @@ def _find_beside(page: Page, record: Record) -> tuple[RecordSummary | None, Reco
     return (newer[-1] if newer else None), older
 
 
-def _find_around(page: Page, record: Record) -> list[tuple[str, list[RecordSummary], str]]:
+def _find_around(page: Page, record: Record) -> list[Around]:
     """Return who else came around this request: the same user's, and those of its trace."""
     between = (record.date_created - AROUND, record.date_created + AROUND)
-    found = []
+    found: list[Around] = []
     for title, key, value in (
         ("Same user, around it", "user", record.user_id),
         ("Same trace", "trace", record.trace_id),

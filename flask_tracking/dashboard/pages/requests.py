@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from flask import Response
 
 from ...filters import Filter
 from ...queries import find_newest
-from ...record_summary import RecordSummary
 from .. import filtering
-from ..listing import Cursor, read_page
+from ..listing import MILLISECOND, Cursor, Rows, read_page
+from ..numbers import iso
 from ..page import Page
 from ..rows import make_rows
 from ..templating import html, render
 
 PAGE_ROWS = 50
+SHOWN = "%Y-%m-%d %H:%M:%S"
+NOT_KNOWN = {"is_empty": False, "example_address": "", "nearest_before": None, "hits_without": ()}
+"""Of an empty list, where the time was over."""
 QUICK = (
     ("is:error", "failed"),
     ("status:4xx", "4xx"),
@@ -33,8 +36,9 @@ def show_requests(page: Page) -> Response:
     after = Cursor.parse(page.request.args.get("after", ""))
     wanted = page.wanted
     found = read_page(page.store, wanted, after, PAGE_ROWS)
-    state = {} if found.summaries else _explain_nothing(page)
-    oldest = found.summaries[-1].date_created if found.summaries else None
+    state: dict[str, Any] = {}
+    if not (found.summaries or found.resume):
+        state = page.attempt("where there are some", lambda: _explain_nothing(page), NOT_KNOWN)
     return html(
         render(
             "requests.html",
@@ -43,15 +47,37 @@ def show_requests(page: Page) -> Response:
             quick=QUICK,
             after=after,
             next_page=str(found.next) if found.next else None,
-            about=_count_rows(found.summaries, has_more=found.next is not None),
-            searched=f"Looked back to {oldest:%Y-%m-%d %H:%M:%S} UTC." if oldest else "",
+            about=_count_rows(found),
+            searched=_describe_search(found),
+            go_on=_go_on(page, found),
             **state,
         )
     )
 
 
-def _count_rows(summaries: Sequence[RecordSummary], *, has_more: bool) -> str:
-    if has_more:
+def _go_on(page: Page, found: Rows) -> str | None:
+    """Return the address where a search goes on whose time was over."""
+    if found.resume is None:
+        return None
+    # Records arrive in whole milliseconds, and the one in which the search ended was not read.
+    return page.with_(to=iso(found.resume + MILLISECOND - timedelta.resolution), after=None)
+
+
+def _describe_search(found: Rows) -> str:
+    """Say how far back the list reaches, and what was read for it."""
+    bodies = "" if found.searched is None else f"Searched the bodies of {found.searched:,} records. "
+    if found.resume is not None:
+        return f"{bodies}The time was over: nothing before {found.resume:{SHOWN}} UTC was read."
+    if found.summaries:
+        return f"{bodies}Looked back to {found.summaries[-1].date_created:{SHOWN}} UTC."
+    return bodies
+
+
+def _count_rows(found: Rows) -> str:
+    summaries = found.summaries
+    if found.resume is not None:
+        return f"{len(summaries):,} found so far"
+    if found.next is not None:
         return f"{len(summaries)} on this page, there are more"
     return f"{len(summaries):,} in this range" if summaries else "none in this range"
 
