@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 
 from bson import ObjectId
 
-from ..config.overrides import Override
+from ..config.overrides import Override, utc_now
 from ..filters import Filter
 from ..record import Record
-from ..record_summary import summarize
+from ..record_summary import RecordSummary, summarize
 from ..runtime.lifecycle import watch_forks
 from .memory_rollups import MemoryRollupTable
 from .retention import Usage
@@ -44,6 +45,7 @@ class MemoryExporter(Store):
         self._max_kept = max_kept
         self._records: dict[ObjectId, Record] = {}
         self._kept: dict[ObjectId, Record] = {}
+        self._stored_at: dict[ObjectId, datetime] = {}
         self._overrides: dict[str, Override] = {}
         self._count = 0  # of all records ever stored: the position of `tail`
         self._lock = threading.Lock()
@@ -70,6 +72,7 @@ class MemoryExporter(Store):
         with self._lock:
             self._records.clear()
             self._kept.clear()
+            self._stored_at.clear()
         self.rollups.clear()
 
     def describe(self) -> Sequence[str]:
@@ -91,14 +94,17 @@ class MemoryExporter(Store):
             ]
 
     def _store(self, records: Sequence[Record]) -> int:
+        now = utc_now()
         with self._lock:
             for record in records:
+                self._stored_at.setdefault(record.id, now)
                 self._count += record.id not in self._records
                 self._records.setdefault(record.id, record)
                 if record.kept:
                     self._add_kept(record)
             while len(self._records) > self._max_records:
-                del self._records[next(iter(self._records))]
+                oldest = next(iter(self._records))
+                del self._records[oldest], self._stored_at[oldest]
         return 0
 
     def _add_kept(self, record: Record) -> None:
@@ -116,6 +122,15 @@ class MemoryExporter(Store):
         found = list(islice((one for one in numbered if wanted.matches(one[1])), limit))
         position = found[-1][0] if len(found) == limit else count
         return Tail([summarize(record) for _, record in found], position)
+
+    def _find_stored(self, wanted: Filter, since: datetime, limit: int) -> list[RecordSummary]:
+        with self._lock:
+            last = [
+                self._as_it_is_now(record)
+                for record in reversed(self._records.values())
+                if self._stored_at[record.id] >= since
+            ]
+        return [summarize(record) for record in last if wanted.matches(record)][:limit]
 
     def _keep(self, record_id: ObjectId, reason: str) -> bool:
         with self._lock:

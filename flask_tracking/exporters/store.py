@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeVar, overload
 
 from bson import ObjectId
@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 MAX_REASON_LENGTH = 1000
+LATE = timedelta(minutes=1)
+"""How long after its arrival a record is stored at most, where a store does not know when it was."""
 
 Between = tuple[datetime | None, datetime | None]
 """A range of arrival times: from the first time (inclusive) to the second; None for no bound."""
@@ -315,6 +317,26 @@ class Store(Exporter):
     @abstractmethod
     def _tail(self, wanted: Filter, after: Any, limit: int) -> Tail:
         """Implement `tail` for a limit of at least one."""
+
+    def find_stored(self, wanted: Filter, since: datetime, *, limit: int) -> list[RecordSummary]:
+        """Return the records stored at `since` or later, those that were stored last first.
+
+        Unlike `tail` it needs no position, so that any process can go on where another one was. Records
+        of slow batches appear late: ask for some seconds more, and leave out what is known already.
+
+        Args:
+            wanted: the filter.
+            since: when the first of them was stored.
+            limit: maximum number of records.
+
+        Raises:
+            ExportError: the store is unreachable or refuses.
+        """
+        return self._find_stored(wanted, since, limit) if limit > 0 else []
+
+    def _find_stored(self, wanted: Filter, since: datetime, limit: int) -> list[RecordSummary]:
+        """Implement `find_stored`; by default by the time of arrival, at most `LATE` before."""
+        return self.find(wanted.narrowed(since - LATE, None), limit=limit, fields="summary")
 
     def keep(self, record_id: ObjectId, reason: str = "asked for") -> bool:
         """Keep a record: store a copy that routine records do not overwrite.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Names
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pymongo
@@ -483,6 +484,15 @@ class MongoExporter(Store):
             if after is None:
                 return Tail([], begin_tail(self.collection()))
             return read_tail(self.collection(), wanted, after, limit, has_kept=has_kept)
+        except PyMongoError as error:
+            raise self._explain(error) from None
+
+    def _find_stored(self, wanted: Filter, since: datetime, limit: int) -> list[RecordSummary]:
+        from .tail import read_stored
+
+        has_kept = bool(self._settings.kept_size_bytes)
+        try:
+            return read_stored(self.collection(), wanted, since, limit, has_kept=has_kept)
         except PyMongoError as error:
             raise self._explain(error) from None
 

@@ -31,6 +31,7 @@ OVERLAP = timedelta(seconds=10)
 """How late a record may appear: twice the time limit of an export, or a clock that far behind."""
 NEVER = datetime.max.replace(tzinfo=timezone.utc)
 OLDEST_FIRST = [("date_stored", 1)]
+LATEST_FIRST = [("date_stored", -1)]
 TIMES = {"date_stored": True}
 
 
@@ -94,6 +95,33 @@ def read_tail(
         until = min(end, max((time for _, time in times if time != NEVER), default=after.until))
         whole_at = after.whole_at
     return Tail(records, _advance(after, until, times, whole_at))
+
+
+def read_stored(
+    collection: Collection[Document], wanted: Filter, since: datetime, limit: int, *, has_kept: bool
+) -> list[RecordSummary]:
+    """Return the records stored at a time or later, those that were stored last first.
+
+    Args:
+        collection: the collection of all records.
+        wanted: the filter.
+        since: the time.
+        limit: maximum number of records.
+        has_kept: False if keeping is disabled, whatever the documents say.
+    """
+    query = to_tail_query(wanted, since, has_kept=has_kept)
+    if query is None:
+        return []
+    in_bodies = searches_bodies(wanted.condition)
+    projection = None if in_bodies else {**SUMMARY_PROJECTION, **TIMES}
+    read = partial(_read_selected, wanted) if in_bodies else read_summary
+    most = 0 if in_bodies else limit
+    with contextlib.closing(
+        find_documents(collection, query, projection, LATEST_FIRST, most)
+    ) as documents:
+        marked = documents if has_kept else map(mark_other, documents)
+        found = (summary for one in marked if (summary := read(one)) is not None)
+        return list(islice(found, limit))
 
 
 def _find_end(collection: Collection[Document], after: datetime) -> datetime:
