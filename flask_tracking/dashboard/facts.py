@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..errors import FilterError
 from ..present import describe_client
 from ..record import Record
-from .filtering import term
+from .filtering import find_term, term
 from .numbers import size
 
 MAX_CUSTOM = 40
@@ -37,7 +36,7 @@ def _read(record: Record) -> Iterator[Fact]:
     if record.url_rule:
         yield Fact("Route", record.url_rule, term("route", record.url_rule), True)
     if record.method:
-        yield Fact("Method", record.method, term("method", record.method), True)
+        yield Fact("Method", record.method, find_term("method", record.method), True)
     if record.endpoint:
         yield Fact("View", record.endpoint, term("endpoint", record.endpoint), True)
     if record.version:
@@ -80,7 +79,5 @@ def read_custom(data: Any) -> list[Fact]:
 
 def _read_item(key: str, value: str | float) -> Fact | None:
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    try:
-        return Fact(key, text, term(f"custom.{key}", text), True)
-    except FilterError:
-        return None  # a key that no filter can name
+    found = find_term(f"custom.{key}", text)
+    return Fact(key, text, found, True) if found else None

@@ -6,12 +6,30 @@ from ..errors import FilterError
 from ..filters import Filter
 from ..filters.conditions import AnyOf
 
-__all__ = ["exclude", "join", "term", "without"]
+__all__ = ["exclude", "find_term", "join", "route_terms", "term", "without"]
 
 
 def term(key: str, value: str) -> str:
     """Return the text of a term that selects exactly this value."""
     return str(Filter.term(key, value, is_literal=True))
+
+
+def find_term(key: str, value: str) -> str:
+    """Return the same, empty if no filter can name the value: clients may send anything."""
+    try:
+        return term(key, value)
+    except FilterError:
+        return ""
+
+
+def route_terms(name: str) -> str:
+    """Return the terms that select a route, which has a name like ``GET /orders/<int:id>``.
+
+    Requests outside of all routes, and those with a method that is none, are selected by what is left.
+    """
+    method, _, rule = name.partition(" ")
+    terms = (find_term("method", method), term("route", rule) if rule.startswith("/") else "")
+    return " ".join(filter(None, terms))
 
 
 def join(text: str, added: str) -> str:

@@ -16,7 +16,7 @@ from flask_tracking import MemoryExporter
 from flask_tracking.dashboard.heatmap import draw
 from flask_tracking.dashboard.period import MAX_COLUMNS, choose_column, read_columns
 from flask_tracking.rollups.counts import Counts
-from flask_tracking.rollups.rollup import Example, FailureKey, Failures, Rollup, RouteKey
+from flask_tracking.rollups.rollup import OTHER_METHOD, Example, FailureKey, Failures, Rollup, RouteKey
 
 from .conftest import Make
 from .test_pages import check
@@ -207,3 +207,17 @@ def test_heatmap(client: FlaskClient, memory: MemoryExporter) -> None:
 def test_heatmap_of_nothing() -> None:
     """Without durations there is no drawing."""
     assert draw([]) is None
+
+
+@pytest.mark.parametrize("name", ["", "routes", "errors"])
+def test_any_method(client: FlaskClient, memory: MemoryExporter, name: str) -> None:
+    """A method that no filter can name, which any client may send, breaks no page."""
+    assert memory.rollups is not None
+    rollups = make_rollups(slower=4.0)
+    for rollup in rollups:
+        counts = rollup.routes.pop(RouteKey("/checkout", "POST"))
+        rollup.routes[RouteKey("/checkout", OTHER_METHOD)] = counts
+    memory.rollups.store(rollups)
+    response = client.get(OVERVIEW + name)
+    assert response.status_code == 200
+    check(response.text)
