@@ -8,12 +8,13 @@ INSTALL := PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-ver
 PYTEST := pytest --numprocesses auto --dist worksteal
 export PYTHONDEVMODE = 1
 
-.PHONY: help demo unit test redaction-report conformance conformance-flask chaos compat lint types layers docs package bench clean
+.PHONY: help demo unit test browser redaction-report conformance conformance-flask chaos compat lint types layers docs package bench clean
 
 help:
 	@echo "make demo               a tea shop under gunicorn, a stream of requests, and what was recorded"
 	@echo "make unit               the tests that start no process and open no connection (a minute)"
 	@echo "make test               all tests, with coverage (seven minutes on two cores)"
+	@echo "make browser            install Chromium, where there is none: tests of the dashboard drive it (Debian, root)"
 	@echo "make conformance        every kind of view on every server, with tracking off and on"
 	@echo "make conformance-flask  the tests of Flask and of what is made with it, with tracking off and on"
 	@echo "make chaos              database, workers and disk fail in random order; is every request stored? (ten minutes)"
@@ -49,6 +50,9 @@ test: $(INSTALLED)
 	@$(BIN)/python -m coverage run -m $(PYTEST) $(ARGS)
 	@PYTHONDEVMODE= $(BIN)/python -m coverage combine --quiet
 	@PYTHONDEVMODE= $(BIN)/python -m coverage report
+
+browser:
+	@.ci/chromium
 
 redaction-report: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python -m tests.redaction.report

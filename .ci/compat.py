@@ -16,6 +16,7 @@ RUNS = {
 TESTS = (
     "--ignore=tests/test_demo.py",
     "--ignore=tests/test_docs.py",
+    "--ignore=tests/browser",
     "--ignore=tests/conformance",
     "--ignore=tests/e2e",
     "--ignore=tests/redaction/test_bad_input.py",

@@ -1,0 +1,1 @@
+"""The dashboard, and what is reproduced, in a real Chromium."""

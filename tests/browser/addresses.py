@@ -1,0 +1,39 @@
+"""Every page and state that the browser opens; a new page is one line."""
+
+from __future__ import annotations
+
+from .records import BARE, BINARY, FAILED, GONE, HOSTILE, STREAM
+
+STATES = {
+    "overview": "/",
+    "overview with a filter": "/?q=status:5xx",
+    "requests": "/requests",
+    "requests, older": "/requests?q=method:get&after=1-000000000000000000000000",
+    "requests, filtered": "/requests?q=status:4xx&from=24h",
+    "requests, none match": "/requests?q=status:404+user:nobody",
+    "requests, wrong filter": "/requests?q=status:9+slow:&from=yesterday",
+    "request that failed": f"/requests/{FAILED}?q=user:acme:42",
+    "request, a stream": f"/requests/{STREAM}",
+    "request, almost empty": f"/requests/{BARE}",
+    "request of bytes": f"/requests/{BINARY}",
+    "request that is gone": f"/requests/{GONE}",
+    "routes": "/routes",
+    "errors": "/errors",
+    "health": "/health",
+}
+"""Of an app with traffic, below the prefix of its dashboard."""
+OTHERS = {
+    "overview, no record yet": "/empty/_tracking/",
+    "requests, no record yet": "/empty/_tracking/requests",
+    "routes, no record yet": "/empty/_tracking/routes",
+    "overview, store down": "/down/_tracking/",
+    "requests, store down": "/down/_tracking/requests",
+    "health, store down": "/down/_tracking/health",
+    "hostile overview": "/hostile/_tracking/",
+    "hostile list": "/hostile/_tracking/requests",
+    "hostile errors": "/hostile/_tracking/errors",
+    "hostile, wide": f"/hostile/_tracking/requests/{HOSTILE['wide']}",
+    "hostile, handler": f"/hostile/_tracking/requests/{HOSTILE['handler']}",
+}
+"""Of other apps."""
+PAGES = {**{name: f"/shop/_tracking{path}" for name, path in STATES.items()}, **OTHERS}

@@ -1,0 +1,73 @@
+"""A Chromium for the tests of this folder, and pages that notice what must not happen.
+
+The fixtures live as long as the tests of this folder run, and not for the whole session: while
+Playwright runs, no other test of the process could run a loop of asyncio.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from ..servers import port_of
+from .watched import Watched
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+Open = Callable[..., Watched]
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium of the system, None where there is none."""
+    return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """A running Chromium; without one the tests are skipped, and fail under ``CI``."""
+    path = find_chromium()
+    if path is None:
+        reason = "no Chromium: run `make browser`, or install the package chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture(scope="package")
+def site() -> Iterator[str]:
+    """The address of the site, which is a process of its own."""
+    with port_of("tests.browser.site") as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def visit(chromium: Browser, site: str, untraced: None) -> Iterator[Open]:
+    """Return what opens an address of the site in a fresh browser profile.
+
+    In the end all of its pages are asked what they have noticed; nothing is right.
+    """
+    opened: list[Watched] = []
+
+    def visit(address: str, **options: Any) -> Watched:
+        context = chromium.new_context(base_url=site, reduced_motion="reduce", **options)
+        watched = Watched(context, site)
+        opened.append(watched)
+        watched.open(address)
+        return watched
+
+    try:
+        yield visit
+        assert [problem for watched in opened for problem in watched.find_problems()] == []
+    finally:
+        for watched in opened:
+            watched.context.close()
