@@ -48,14 +48,10 @@ def _make_route(page: Page, group: Group, was: Group | None, total_us: int, long
     if was is not None:
         moved = compare_percentiles(was.counts.buckets, group.counts.buckets, 0.95)
         failing = compare_shares(group.failed, group.requests, was.failed, was.requests)
-    method, _, rule = (group.key or "").partition(" ")
-    terms = [filtering.term("method", method)]
-    if rule.startswith("/"):
-        terms.append(filtering.term("route", rule))
     before = _p95(was) if was is not None else 0.0
     return RouteRow(
         group.key or "",
-        page.narrow_to(" ".join(terms)),
+        page.narrow_to(filtering.route_terms(group.key or "")),
         group.counts.duration_us / total_us,
         group.rate * 60,
         share(group.error_rate),

@@ -51,8 +51,7 @@ def _find_harmed(page: Page, routes: Sequence[str]) -> str:
     """Return the address of the requests of the first route that a verdict names."""
     if not routes:
         return page.link_to("requests")
-    method, _, rule = routes[0].partition(" ")
-    return page.narrow_to(f"{filtering.term('method', method)} {filtering.term('route', rule)}")
+    return page.narrow_to(filtering.route_terms(routes[0]))
 
 
 def _describe_recorder(found: Statistics) -> str:
