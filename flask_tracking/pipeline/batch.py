@@ -7,7 +7,8 @@ import logging
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from time import monotonic
 
 from ..config import Settings
@@ -17,7 +18,7 @@ from ..record import Capture, Record
 from ..runtime import guard
 from ..spool import Spool
 from .callback import NO_HOOKS, Hooks
-from .delivery import Undelivered
+from .delivery import Delivery, Undelivered
 from .interrupts import persist
 from .judged import Judged
 from .pace import Pace, give_way
@@ -35,6 +36,17 @@ PATIENCE = 1 / 2
 POLL_S = 0.05
 FREED_AT_ONCE = 32
 """The number of the parent's captures that a forked child frees before it lets other threads run."""
+
+
+@dataclass(slots=True)
+class Hand:
+    """What the captures of a batch that were taken from the queue amount to."""
+
+    captures: int = 0
+    kept: int = 0
+    """How many of them the rules keep."""
+    size: int = 0
+    """In bytes."""
 
 
 class BatchWorker(Worker):
@@ -68,7 +80,9 @@ class BatchWorker(Worker):
         super()._reset()
         settings = self._settings
         self._queue = CaptureQueue(settings.queue_records, settings.queue_bytes, self._judge)
-        self._in_hand = self._kept_in_hand = self._bytes_in_hand = 0
+        self._hand = Hand()
+        self._sent_ahead = Hand()
+        """Of the batch that is sent while the next one is made."""
         self._done = threading.Condition(self._lock)
         self._wake = threading.Event()
         self._closing = threading.Event()
@@ -118,7 +132,11 @@ class BatchWorker(Worker):
     def _count_settled(self) -> int:
         """Return the number of received captures that are settled. The lock must be held."""
         counters = self._counters  # a batch is settled as a whole, and holds its memory until then
-        return counters.received - max(counters.waiting, len(self._queue) + self._in_hand)
+        return counters.received - max(counters.waiting, len(self._queue) + self._captures_in_hand)
+
+    @property
+    def _captures_in_hand(self) -> int:
+        return self._hand.captures + self._sent_ahead.captures
 
     def _empty_unprocessed(self, reason: str) -> None:
         """Drop all waiting captures. The lock must be held."""
@@ -229,6 +247,7 @@ class BatchWorker(Worker):
             self._rollups.spool_all()
         with self._lock:
             self._queue.release_all()
+            self._hand.size = self._sent_ahead.size = 0
 
     def _must_close_here(self) -> bool:
         with self._lock:
@@ -262,32 +281,42 @@ class BatchWorker(Worker):
             try:
                 persist(self._serve)
             except BaseException as error:  # the batch in hand is lost; the next capture restarts it
+                # The thread of a batch that was sent ahead still counts its records.
+                with contextlib.suppress(BaseException):
+                    self._settle_ahead()
                 self._note_death()
                 guard.report_failure("the worker's thread", error)
 
     def _note_death(self) -> None:
         with self._lock:
             self._thread = None
-            self._drop_in_hand("worker_failed")
-            self._queue.release_all()
-            self._bytes_in_hand = 0
+            self._lose_hands()
+
+    def _lose_hands(self) -> None:
+        """Give up the batches in hand, the work on which was interrupted. The lock must be held."""
+        self._drop_in_hand("worker_failed")
+        self._queue.release_all()
 
     def _drop_in_hand(self, reason: str) -> None:
-        """Count captures in hand that have no count yet as lost. The lock must be held.
+        """Release what is in hand; what has no count yet is lost. The lock must be held.
 
-        There are none, unless the work on the batch was interrupted.
+        That is nothing, unless the work on a batch was interrupted.
         """
         lost = max(0, self._counters.waiting - len(self._queue))
-        self._counters.drop(reason, lost, kept=min(lost, self._kept_in_hand))
-        self._in_hand = self._kept_in_hand = 0
+        self._counters.drop(reason, lost, kept=min(lost, self._hand.kept + self._sent_ahead.kept))
+        self._release(self._hand)
+        self._release(self._sent_ahead)
+
+    def _release(self, hand: Hand) -> None:
+        self._queue.release(hand.size)
+        hand.captures = hand.kept = hand.size = 0
         self._done.notify_all()
 
     def _serve(self) -> None:
-        if self._in_hand:  # a signal has interrupted the previous turn
+        if self._captures_in_hand:  # a signal has interrupted the previous turn
+            self._settle_ahead()
             with self._lock:
-                self._drop_in_hand("worker_failed")
-                self._queue.release_all()
-                self._bytes_in_hand = 0
+                self._lose_hands()
         # A server that lets no thread run from now on is noticed before a call hangs.
         self._watch.expect(0.0)
         give_way()
@@ -381,6 +410,7 @@ class BatchWorker(Worker):
                 with self._lock:
                     self._queue.put_kept_first()
             self._take_batch()
+        self._settle_ahead()
 
     def _take_batch(self) -> None:
         # At exit there is no time to read the store; in an outage each attempt takes its timeout.
@@ -392,25 +422,59 @@ class BatchWorker(Worker):
             self._work(captures)
         except Exception as error:  # an unforeseen error costs the batch, not the thread
             guard.report_failure("working on a batch", error)
-        with self._lock:
-            if self._is_relieved:
-                return
-            self._queue.release(self._bytes_in_hand)
-            self._bytes_in_hand = 0
-            self._drop_in_hand("worker_failed")
+        if not self._delivery.is_ahead:
+            self._release_hands()
 
     def _work(self, captures: list[Capture]) -> None:
         records = self._make_records(captures)
+        delivery = self._delivery  # another one, once its work is taken over
+        self._settle(delivery, records)
+        if self._can_send_ahead(delivery):
+            delivery.send_ahead(records)
+            self._sent_ahead, self._hand = self._hand, Hand()
+            return
         with self._calling():
-            undelivered = self._delivery.deliver(records, self._closing, self._take_company)
+            undelivered = delivery.deliver(records, self._closing, self._take_company)
         if undelivered is not None:
             self._give_up(undelivered)
+
+    def _can_send_ahead(self, delivery: Delivery) -> bool:
+        """Whether there is another batch to make meanwhile, and nothing against it."""
+        waits = len(self._queue) >= self._settings.batch_records
+        # At exit no thread may start any more. An absent store is asked for nothing.
+        return waits and not self._closing.is_set() and not delivery.is_away
+
+    def _settle(self, delivery: Delivery, following: Sequence[Record] = ()) -> None:
+        """Finish the batch that was sent ahead, if there is one, before `following` is sent."""
+        if not delivery.is_ahead:
+            return
+        with self._calling():
+            undelivered = delivery.settle(following, self._closing, self._take_company)
+        if undelivered is not None:
+            self._give_up(undelivered)
+        with self._lock:
+            if not self._is_relieved:
+                self._release(self._sent_ahead)
+
+    def _settle_ahead(self) -> None:
+        """Finish the batch that was sent ahead, when no other one is made."""
+        if self._delivery.is_ahead:
+            try:
+                self._settle(self._delivery)
+            except Exception as error:
+                guard.report_failure("working on a batch", error)
+            self._release_hands()
+
+    def _release_hands(self) -> None:
+        with self._lock:
+            if not self._is_relieved:
+                self._drop_in_hand("worker_failed")
 
     def _take(self, count: int) -> list[Capture]:
         with self._lock:
             captures = self._queue.take(count)
-            self._in_hand += len(captures)
-            self._bytes_in_hand += sum(capture.size for capture in captures)
+            self._hand.captures += len(captures)
+            self._hand.size += sum(capture.size for capture in captures)
         return captures
 
     def _take_company(self, already: int) -> list[Record]:
@@ -425,8 +489,8 @@ class BatchWorker(Worker):
         return records
 
     def _process(self, chosen: list[Judged]) -> list[Record]:
-        self._kept_in_hand += sum(one.kept_reason is not None for one in chosen)
-        is_behind = self._queue.fill(self._bytes_in_hand) >= BEHIND
+        self._hand.kept += sum(one.kept_reason is not None for one in chosen)
+        is_behind = self._queue.fill(self._hand.size + self._sent_ahead.size) >= BEHIND
         records: list[Record] = []
         for chunk in self._pace.chunks(chosen, is_behind=is_behind):
             records += self._settle_processed(persist(self._processor.process, chunk))

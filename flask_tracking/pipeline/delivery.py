@@ -1,10 +1,12 @@
 """Pass records to the exporter: retry while the store is unavailable, and isolate failing records.
 
-With a spool, records wait on disk meanwhile, and not in memory.
+With a spool, records wait on disk meanwhile, and not in memory. One batch may be sent ahead, on another
+thread, while the next one is made; it is settled before the next one is sent.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import threading
@@ -17,6 +19,7 @@ from ..exporters.base import Exporter, read_rejected
 from ..exporters.bisection import Bisection, Failure, Outcome, join_company, say_lost
 from ..record import Record
 from ..runtime import guard
+from .background import BackgroundCall
 from .counters import Counters
 from .interrupts import persist
 from .spooling import SpoolWriter
@@ -51,6 +54,13 @@ class Resent(NamedTuple):
     """The number of records that can never be stored."""
 
 
+class Ahead(NamedTuple):
+    """A batch whose first attempt is made on another thread."""
+
+    records: Sequence[Record]
+    call: BackgroundCall[Failure | None]
+
+
 Company = Callable[[int], Sequence[Record]]
 """Takes the number of records at hand; returns more waiting records to export, possibly none."""
 
@@ -79,6 +89,9 @@ class Delivery:
         self._spool = spool
         self._pause_s = FIRST_RETRY_S
         self._under_way: Sequence[Record] = ()
+        self._next: Sequence[Record] = ()
+        """The batch that waits until the one that was sent ahead is settled."""
+        self._ahead: Ahead | None = None
         self._is_failing = False
         self.next_try = 0.0
         """The monotonic time of the next attempt after the store was unavailable."""
@@ -101,7 +114,66 @@ class Delivery:
         Returns:
             The records that are given up; None if all are stored or already counted as lost.
         """
-        self._begin(records)
+        if not self._begin_batch(records):
+            return None
+        return self._deliver(records, closing, get_company)
+
+    def send_ahead(self, records: Sequence[Record]) -> None:
+        """Make the first attempt to store `records` on another thread. Then call `settle`.
+
+        So the next batch can be made while the store works on this one.
+        """
+        if not self._begin_batch(records) or not records:
+            return
+        call = BackgroundCall("flask-tracking sender", functools.partial(self._attempt_ahead, records))
+        self._ahead = Ahead(records, call)
+        call.start()
+
+    def settle(
+        self,
+        following: Sequence[Record],
+        closing: threading.Event,
+        get_company: Company | None = None,
+    ) -> Undelivered | None:
+        """Wait for the batch that was sent ahead, if there is one, and deliver what is left of it.
+
+        Args:
+            following: the batch that waits for it; `take_over` returns it, too.
+            closing: as for `deliver`.
+            get_company: as for `deliver`.
+
+        Returns:
+            The records that are given up, as `deliver` does.
+        """
+        ahead = self._ahead
+        if ahead is None:
+            return None
+        with self._counters.lock:
+            self._next = following
+        ahead.call.wait()
+        self._ahead = None
+        failure = ahead.call.result()
+        if failure is None or self.is_abandoned:
+            return None
+        return self._deliver(ahead.records, closing, get_company, failure)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether a batch that was sent ahead must be settled."""
+        return self._ahead is not None
+
+    def _attempt_ahead(self, records: Sequence[Record]) -> Failure | None:
+        with guard.counting(self._counters.failures):
+            return self._persist(records)
+
+    def _deliver(
+        self,
+        records: Sequence[Record],
+        closing: threading.Event,
+        get_company: Company | None,
+        failure: Failure | None = None,
+    ) -> Undelivered | None:
+        """Implement `deliver`; `failure` is that of an attempt that was made already."""
         if closing.is_set() or monotonic() < self.next_try:
             records = self._write_to_spool(records)
         pause_s = FIRST_RETRY_S
@@ -113,7 +185,7 @@ class Delivery:
             if is_broken or is_last_try:
                 outcome = self._bisect(bisection, records)
             else:
-                outcome = Outcome(records, self._persist(records))
+                outcome = Outcome(records, failure or self._persist(records))
             records, failure, is_alone, _ = outcome
             if failure is None or self.is_abandoned:
                 return None
@@ -124,7 +196,7 @@ class Delivery:
                     return None
             if failure.reason == "not_configured" or is_last_try:
                 return Undelivered(records, "shutdown" if is_last_try else failure.reason)
-            is_broken = failure.broke is not None
+            is_broken, failure = failure.broke is not None, None
             # Meanwhile the queue fills up, and evicts routine captures.
             closing.wait(pause_s * _draw_jitter())
             pause_s = min(pause_s * 2, LAST_RETRY_S)
@@ -140,6 +212,14 @@ class Delivery:
         self._begin(left)
         return left
 
+    def _begin_batch(self, records: Sequence[Record]) -> bool:
+        """Take `records` in hand; False if another thread has taken them over."""
+        with self._counters.lock:
+            if self.is_abandoned:
+                return False
+            self._under_way, self._next = records, ()
+            return True
+
     def _begin(self, records: Sequence[Record]) -> None:
         with self._counters.lock:
             self._under_way = records
@@ -150,12 +230,12 @@ class Delivery:
         self._under_way = () if ids is None else [one for one in self._under_way if one.id not in ids]
 
     def take_over(self) -> Sequence[Record]:
-        """Give up the batch in hand and return it. The counters' lock must be held."""
+        """Give up the batches in hand and return them. The counters' lock must be held."""
         self.abandon()
-        return self._under_way
+        return [*self._under_way, *self._next]
 
     def abandon(self) -> None:
-        """Count nothing more, whatever happens to the batch in hand."""
+        """Count nothing more, whatever happens to the batches in hand."""
         self.is_abandoned = True
         if self._spool is not None:
             self._spool.is_abandoned = True

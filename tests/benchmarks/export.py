@@ -3,7 +3,9 @@
 Both store equal documents into equal collections of one server, in turns, BSON encoding included. The
 exit status is 1 when the exporter stores less than 0.8 of what ``insert_many`` does in the same run.
 
-Then the whole worker: how much it stores of what its CPU allows; the rest is waiting for the server.
+Then the whole worker: how much it stores of what its own CPU, or that of the server, allows. And how
+much of its speed is left behind a server that keeps each batch waiting: 0.8 is asked, because the next
+batch is made meanwhile.
 Then the indexes: what each costs a document, and what one of the same size and two fields costs.
 """
 
@@ -18,12 +20,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
+import bson
 from bson import ObjectId
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from flask_tracking import Record, Settings
+from flask_tracking import Exporter, Record, Settings
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.exporters.mongo.codec import to_document, utc_now
 from flask_tracking.exporters.mongo.collection import ensure_collections
@@ -36,6 +39,8 @@ from tests.servers import MongoServer, mongo_server
 Document = dict[str, Any]
 
 TARGET = 0.8
+WAIT = 0.6
+"""How long the server waits, as a share of the time in which a batch is made and encoded."""
 SIZE_BYTES = 2**30
 INDEX_BATCH = 500
 FLUSH_TIMEOUT_S = 120.0
@@ -122,33 +127,66 @@ def compare(uri: str, mix: Sequence[Record], rounds: int, records: int, batch: i
     return ratio >= TARGET
 
 
-def run_worker(uri: str, rounds: int, records: int) -> None:
-    """Print what the worker's thread stores a second of captures that wait, and what its CPU allows."""
-    settings = Settings(
-        mongodb_uri=f"{uri}worker",
-        table_size_bytes=SIZE_BYTES,
-        queue_records=records + 1,
-        queue_bytes=2**30,
-        rollup_days=0,
-    )
+class Waiting(Exporter):
+    """Encodes as the exporter for MongoDB does, and then waits for a server that is not there."""
+
+    def __init__(self, wait_s: float) -> None:
+        self._wait_s = wait_s
+
+    def _store(self, records: Sequence[Record]) -> int:
+        for record in records:
+            bson.encode(to_document(record, utc_now()), codec_options=CODEC)
+        time.sleep(self._wait_s)
+        return 0
+
+
+def run_worker(server: MongoServer, rounds: int, records: int) -> None:
+    """Print what the worker's thread stores a second of captures that wait, and what CPU allows."""
+    settings = Settings(mongodb_uri=f"{server.uri}worker", table_size_bytes=SIZE_BYTES)
     rates = []
     for _ in range(rounds):
-        captures = [make_capture(response_chunks=(b"x" * 1500,)) for _ in range(records)]
-        worker = BatchWorker(settings, MongoExporter(settings))
-        worker.prepare()
-        began, cpu_began = time.perf_counter(), time.process_time()
-        for capture in captures:
-            worker.submit(capture)
-        worker.flush(FLUSH_TIMEOUT_S)
-        took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
-        if worker.stats.exported != records:
-            raise SystemExit(f"{worker.stats.exported:,} of {records:,} records were stored")
-        worker.close(FLUSH_TIMEOUT_S)
-        rates.append((records / took_s, records / cpu_s))
-    per_s, allowed = (statistics.median(column) for column in zip(*rates, strict=True))
-    ratio = statistics.median(one / other for one, other in rates)
+        server_began = server.cpu_s
+        took_s, cpu_s = time_worker(MongoExporter(settings), settings, records)
+        server_s = max(server.cpu_s - server_began, 1e-9)
+        rates.append((records / took_s, records / cpu_s, records / server_s))
+    per_s, allowed, served = (statistics.median(column) for column in zip(*rates, strict=True))
+    ratio = statistics.median(one / min(others) for one, *others in rates)
     print(f"\nworker           {per_s:8,.0f} records per second")
-    print(f"its CPU allows   {allowed:8,.0f}; ratio {ratio:.2f}")
+    print(f"its CPU allows   {allowed:8,.0f}, that of the server {served:,.0f}; ratio {ratio:.2f}")
+
+
+def keep_worker_waiting(rounds: int, records: int) -> bool:
+    """Print how much of its speed the worker keeps; tell whether the target is met."""
+    shares = []
+    for _ in range(rounds):
+        swift_s, _ = time_worker(Waiting(0.0), Settings(), records)
+        wait_s = WAIT * swift_s / records * Settings().batch_records
+        slow_s, _ = time_worker(Waiting(wait_s), Settings(), records)
+        shares.append(swift_s / slow_s)
+    share = statistics.median(shares)
+    verdict = "met" if share >= TARGET else "MISSED"
+    print(f"\nbehind a server that waits {WAIT:.0%} of the time that a batch takes")
+    print(f"share {min(shares):.2f}  {share:.2f}  {max(shares):.2f}   target {TARGET}: {verdict}")
+    return share >= TARGET
+
+
+def time_worker(exporter: Exporter, settings: Settings, records: int) -> tuple[float, float]:
+    """Return the seconds that a worker takes for captures that wait, and its CPU for them."""
+    settings = dataclasses.replace(
+        settings, queue_records=records + 1, queue_bytes=2**30, rollup_days=0
+    )
+    captures = [make_capture(response_chunks=(b"x" * 1500,)) for _ in range(records)]
+    worker = BatchWorker(settings, exporter)
+    worker.prepare()
+    began, cpu_began = time.perf_counter(), time.process_time()
+    for capture in captures:
+        worker.submit(capture)
+    worker.flush(FLUSH_TIMEOUT_S)
+    took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
+    if worker.stats.exported != records:
+        raise SystemExit(f"{worker.stats.exported:,} of {records:,} records were stored")
+    worker.close(FLUSH_TIMEOUT_S)
+    return took_s, cpu_s
 
 
 def show_indexes(server: MongoServer, mix: Sequence[Record], rounds: int, records: int) -> None:
@@ -235,7 +273,8 @@ def main() -> int:
             compare(server.uri, mix, arguments.rounds, arguments.records, batch)
             for batch in arguments.batches
         ]
-        run_worker(server.uri, arguments.rounds, arguments.records)
+        run_worker(server, arguments.rounds, arguments.records)
+        verdicts.append(keep_worker_waiting(arguments.rounds, arguments.records))
         show_indexes(server, mix, arguments.rounds, arguments.records)
     return 0 if all(verdicts) else 1
 

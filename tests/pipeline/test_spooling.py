@@ -494,6 +494,50 @@ def test_close_while_the_store_hangs(
     assert worker.stats.spooled == 45 and worker.stats.exported == 0
 
 
+def test_close_while_a_batch_that_was_sent_ahead_hangs(
+    make_worker: MakeWorker, store: Store, spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The batch that hangs, the one that is made already and all behind them are spooled."""
+    worker = make_worker(batch_records=10, flush_interval_s=3600.0)
+    store.gate.clear()
+    worker._thread = threading.current_thread()  # start it when all are there
+    for _ in range(45):
+        worker.submit(make_capture())
+    worker._thread = None
+    worker._start()
+    wait_until(lambda: worker._delivery._next)
+    worker.close(1.0)
+    stats = worker.stats
+    assert (stats.spooled, stats.exported, stats.dropped, stats.queue_records) == (45, 0, {}, 0)
+    assert (stats.queue_bytes, "lost" in caplog.text) == (0, False)
+    store.gate.set()
+    wait_until(lambda: len(store.records) == 10)
+    assert Sender(spool, store).send() == 4  # the two that were in hand are one file
+    assert len(store.records) == 45
+    assert worker.stats.spooled == 45 and worker.stats.exported == 0
+
+
+def test_outage_begins_while_the_next_batch_is_made(
+    make_worker: MakeWorker, store: Store, spool: Spool
+) -> None:
+    """Both batches are spooled, and all behind them without a call to the store."""
+    worker = make_worker(batch_records=10, flush_interval_s=3600.0)
+    store.gate.clear()
+    store.error = AWAY
+    worker._thread = threading.current_thread()  # start it when all are there
+    for _ in range(45):
+        worker.submit(make_capture())
+    worker._thread = None
+    worker._start()
+    wait_until(lambda: worker._delivery._next)
+    store.gate.set()
+    wait_until(lambda: worker.stats.spooled == 40)
+    store.error = None
+    assert worker.flush(TIMEOUT_S)
+    wait_until(lambda: len({record.id for record in store.records}) == 45)
+    assert len(store.records) == 45
+
+
 def test_close_while_a_call_without_records_hangs(
     make_worker: MakeWorker, store: Store, spool: Spool
 ) -> None:

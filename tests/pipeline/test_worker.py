@@ -22,6 +22,7 @@ from flask_tracking.exporters.rollup_table import RollupQuery
 from flask_tracking.pipeline import delivery as delivery_module
 from flask_tracking.pipeline import worker as worker_module
 from flask_tracking.pipeline.batch import BatchWorker
+from flask_tracking.pipeline.callback import Hooks
 from flask_tracking.pipeline.worker import SyncWorker, Worker
 from flask_tracking.record import Capture
 from flask_tracking.redaction.redactor import Redactor
@@ -130,6 +131,165 @@ def test_flush_honours_its_timeout(make_worker: MakeWorker, exporter: Gate) -> N
     assert worker.flush(0.01) is False
     exporter.gate.set()
     assert worker.flush(TIMEOUT_S) is True
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Return when something has happened, or fail."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+class Made:
+    """Counts records as they are made."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def note(self, record: Record) -> Record:
+        self.count += 1
+        return record
+
+
+def start_with(exporter: Gate, captures: int, **settings: Any) -> tuple[BatchWorker, Made]:
+    """Let a worker with batches of ten find so many captures; the store does not answer yet."""
+    made = Made()
+    configured = Settings(batch_records=10, flush_interval_s=3600.0, **settings)
+    worker = BatchWorker(configured, exporter, Hooks(on_record=made.note))
+    exporter.gate.clear()
+    worker._thread = threading.current_thread()  # start it when all are there
+    for _ in range(captures):
+        worker.submit(make_capture(size=1000))
+    worker._thread = None
+    worker._start()
+    return worker, made
+
+
+def flush_in_spite_of_deaths(worker: BatchWorker) -> None:
+    """Flush until nothing waits: a flush replaces a thread that died before it."""
+    wait_until(lambda: worker.flush(0.1) and not worker.stats.queue_records)
+
+
+def test_next_batch_is_made_while_one_is_sent(exporter: Gate) -> None:
+    """While the store works on a batch the next one is made, and no more: memory is bounded."""
+    worker, made = start_with(exporter, 45)
+    assert exporter.arrived.wait(TIMEOUT_S)
+    wait_until(lambda: made.count == 20)
+    time.sleep(0.05)
+    stats = worker.stats
+    assert (made.count, stats.exported, stats.queue_records, stats.queue_bytes) == (20, 0, 45, 45_000)
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    stats = worker.stats
+    assert (stats.exported, stats.queue_records, stats.queue_bytes) == (45, 0, 0)
+    assert exporter.batches == [10, 10, 10, 10, 5]
+    assert worker.close(TIMEOUT_S)
+
+
+def test_batches_keep_their_order(exporter: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that fails while the next one is made is sent again before that one, whole."""
+    monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 0.001)
+    worker, _ = start_with(exporter, 30)
+    ids = [capture.id for capture in worker._queue._waiting]
+    assert exporter.arrived.wait(TIMEOUT_S)
+    exporter.failures = [ExportError("away"), ExportError("away")]
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    assert [record.id for record in exporter.records][-30:] == ids[-30:]
+    stats = worker.stats
+    assert (stats.exported, stats.dropped, stats.queue_bytes, stats.failed) == (30, {}, 0, 2)
+    assert worker.close(TIMEOUT_S)
+
+
+def test_store_is_called_by_one_thread_at_a_time(exporter: Gate) -> None:
+    """A batch that is sent ahead is settled before another one is sent."""
+    callers: list[int] = []
+    most = 0
+    store = exporter._store
+
+    def note(records: Sequence[Record]) -> int:
+        nonlocal most
+        callers.append(threading.get_ident())
+        most = max(most, len(callers))
+        time.sleep(0.001)
+        stored = store(records)
+        callers.remove(threading.get_ident())
+        return stored
+
+    exporter._store = note  # type: ignore[method-assign]
+    worker, _ = start_with(exporter, 200)
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    assert (most, worker.stats.exported) == (1, 200)
+    assert worker.close(TIMEOUT_S)
+
+
+def test_time_runs_out_with_two_batches_in_hand(
+    exporter: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is sent and what is made at the end of time is lost once, and counted as such."""
+    worker, made = start_with(exporter, 45)
+    wait_until(lambda: made.count == 20)
+    assert worker.close(0.05) is False
+    assert "are lost: 45" in caplog.text
+    exporter.gate.set()
+    assert worker.close(TIMEOUT_S)
+    stats = worker.stats
+    assert (stats.dropped, stats.exported, stats.queue_records) == ({"shutdown": 45}, 0, 0)
+
+
+@pytest.mark.parametrize("kind", [SystemExit, MemoryError])
+def test_exporter_that_ends_the_thread_ahead(
+    exporter: Gate, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it raises reaches the worker as if the worker had called; every record is counted once."""
+    monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 0.001)
+    worker, made = start_with(exporter, 45)
+    wait_until(lambda: made.count == 20)
+    exporter.failures = [kind()]  # type: ignore[list-item]
+    exporter.gate.set()
+    flush_in_spite_of_deaths(worker)
+    stats = worker.stats
+    lost = 20 if kind is SystemExit else 0
+    assert (stats.exported, sum(stats.dropped.values()), stats.queue_bytes) == (45 - lost, lost, 0)
+    assert worker.close(TIMEOUT_S)
+
+
+def test_no_thread_for_a_batch(exporter: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only the worker's thread could be started it sends all batches itself."""
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    worker, _ = start_with(exporter, 45)
+    wait_until(lambda: exporter.arrived.is_set())
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    exporter.gate.set()
+    assert worker.flush(TIMEOUT_S)
+    assert (worker.stats.exported, exporter.batches) == (45, [10, 10, 10, 10, 5])
+    monkeypatch.undo()
+    assert worker.close(TIMEOUT_S)
+
+
+def test_what_interrupts_the_next_batch(exporter: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the thread dies while it makes a batch, the one that was sent ahead is stored and counted."""
+    worker, made = start_with(exporter, 45)
+    make = worker._make_records
+
+    def fail_second(captures: list[Capture]) -> list[Record]:
+        if made.count == 10:
+            wait_until(lambda: exporter.arrived.is_set())
+            exporter.gate.set()
+            made.count += 1
+            raise SystemExit
+        return make(captures)
+
+    monkeypatch.setattr(worker, "_make_records", fail_second)
+    flush_in_spite_of_deaths(worker)
+    stats = worker.stats
+    assert (stats.exported, stats.dropped, stats.queue_bytes) == (35, {"worker_failed": 10}, 0)
+    assert worker.close(TIMEOUT_S)
 
 
 def count_requests(worker: BatchWorker, exporter: MemoryExporter) -> int:
