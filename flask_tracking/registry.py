@@ -50,6 +50,8 @@ class TrackedApp:
     """True once a request has compared `config` with the app's."""
     is_reached: bool = False
     """True once the middleware was called, or the log says that the server calls past it."""
+    finds_users: bool = False
+    """True once something could name the user of a request, which is then looked for in each."""
     marks: dict[str, Any] = field(default_factory=dict)
     """By endpoint what `capture.marks` found to hold, None where that is nothing."""
 

@@ -210,8 +210,9 @@ class Exchange:
         return self._write if callable(write) else write  # asgiref returns no write function
 
     def _note_start(self, status: str, headers: Headers) -> None:
-        if self.span.is_trace_live:
-            self.span.settle_trace()
+        span = self.span
+        if span.is_trace_live:
+            span.settle_trace()
         self._status = status
         self._headers = headers
         names, values = zip(*headers) if headers else ((), ())  # noqa: B905 - strict costs as much again
@@ -224,6 +225,9 @@ class Exchange:
             is_stored = self._stored_types is None or self._stored_types[content_type]
             response.room = self._room if is_stored else 0
             response.note = None if is_stored else "binary"
+        # In the contexts of the app, which texts of its objects may need, and which end soon.
+        if span.handled is not None or hasattr(span.request, "_tracking_data"):
+            self._take_data()
 
     def _write(self, data: bytes) -> object:
         __traceback_hide__ = True
@@ -391,7 +395,7 @@ class Exchange:
                 if self._status is None or (span.environ and "HTTP_UPGRADE" in span.environ):
                     outcome = self._settle_status(outcome)
                 if span.handled is not None or hasattr(span.request, "_tracking_data"):
-                    self._settle_late()
+                    self._take_data()
                 if outcome == "disconnected" and self._expects_no_body():
                     outcome = "ok"
                 capture = self._make_capture(ended_ns, outcome)
@@ -401,11 +405,11 @@ class Exchange:
         except Exception as error:
             self._report("ending a span", error)
 
-    def _settle_late(self) -> None:
-        """Take what no signal has told: an exception that was answered, and late custom data."""
+    def _take_data(self) -> None:
+        """Take what no signal tells: whether a handled exception is a failure, and custom data."""
         span = self.span
         with counting(span.owner.failures):
-            if span.handled is not None:  # no request_finished came
+            if span.handled is not None:
                 span.settle_handled(read_number((self._status or "")[:3]) or 500)
             span.take_request_data()
 

@@ -3,7 +3,10 @@
 - ``request_started``: the route, and the request as the app sees it (behind ``ProxyFix``).
 - ``got_request_exception``: an exception, which Flask-RESTX and Flask-RESTful may still answer with a
   404. ``request_finished`` does not follow every exception, so user and custom data are read here too.
-- ``request_finished``: the response is made and the session saved, so reading it changes nothing.
+- ``request_finished``: the response is made and the session saved, so looking for the user changes
+  nothing. Blinker's part costs every request as much as ours, so only apps that may know users pay it.
+
+The response starts right after ``request_finished``: custom data are read then, by the exchange.
 
 No signal reports an exception that an errorhandler answers. It passes through
 ``app.handle_user_exception``, where it is noted. Whether an exception is recorded is decided later: by
@@ -30,8 +33,6 @@ from .snapshot import foreign_text
 from .span import Span
 
 if TYPE_CHECKING:
-    from flask import Response
-
     from ..registry import TrackedApp
 
 
@@ -39,7 +40,6 @@ def connect(app: Flask) -> None:
     """Subscribe to the signals of `app`, and note the exceptions that its errorhandlers answer."""
     # Module-level functions: blinker holds receivers weakly, and a bound method would be collected.
     request_started.connect(_on_request_started, app)
-    request_finished.connect(_on_request_finished, app)
     got_request_exception.connect(_on_got_request_exception, app)
     _note_exceptions(app)
 
@@ -136,15 +136,19 @@ def _find_current_span(app: Flask) -> Span | None:
 def _on_request_started(app: Flask, **_: Any) -> None:
     try:
         request_object = request._get_current_object()  # type: ignore[attr-defined]
-        span = _find_span(app, request_object)
-        if span is not None:
+        tracked = app.extensions[EXTENSION_KEY]
+        span = request_object.environ.get(ENVIRON_KEY)
+        if span is not None and span.owner is tracked and span.is_recording:
+            if not tracked.finds_users and may_know_users(app, tracked):
+                tracked.finds_users = True
+                request_finished.connect(_on_request_finished, app)
             _take_route(app, span, request_object)
             if not (
                 type(app.handle_user_exception) is type(app.handle_exception) is _NotedHandler
             ):  # an extension has replaced them
                 _note_exceptions(app)
-        elif not app.extensions[EXTENSION_KEY].is_reached:
-            warn_of_bypass(app, app.extensions[EXTENSION_KEY], request_object)
+        elif not tracked.is_reached:
+            warn_of_bypass(app, tracked, request_object)
     except Exception as error:
         report_failure("reading the route", error)
 
@@ -194,26 +198,11 @@ def _on_got_request_exception(app: Flask, exception: BaseException, **_: Any) ->
         _take_user(app, span, may_load=propagates and span.is_unhandled)
 
 
-def _on_request_finished(app: Flask, response: Response, **_: Any) -> None:
-    try:
-        request_object = request._get_current_object()  # type: ignore[attr-defined]
-        span = request_object.environ.get(ENVIRON_KEY)
-        # If its request has started, request_started has found the span to be that of this app.
-        if span is None or span.request is not request_object:
-            span = _find_span(app, request_object)
-            if span is None:
-                return
-        # Checked before the calls: most requests have none of these.
-        if span.handled is not None:
-            span.settle_handled(response.status_code)
-        if hasattr(request_object, "_tracking_data"):
-            span.take_request_data()
-        if not span.has_user and may_know_users(app, span.owner):
-            _take_user(app, span, may_load=True)
-        if span.is_trace_live:
-            span.settle_trace()
-    except Exception as error:
-        report_failure("reading the user and custom data", error)
+@harmless("reading the user")
+def _on_request_finished(app: Flask, **_: Any) -> None:
+    span = _find_current_span(app)
+    if span is not None and not span.has_user:
+        _take_user(app, span, may_load=True)
 
 
 def _take_user(app: Flask, span: Span, *, may_load: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -244,6 +245,50 @@ def test_changed_settings_are_said_once(
     assert message.startswith("TRACKING_EXCLUDE changed after Tracking(app) had read it")
 
 
+def test_users_are_looked_for_where_something_may_know_them(
+    app: Flask, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver of request_finished costs each request: it is connected once there may be users."""
+    for name in ("flask_httpauth", "flask_jwt_extended"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    app.add_url_rule("/", "index", lambda: "ok")
+    app.test_client().get("/")
+    assert not list(request_finished.receivers_for(app))
+    app.login_manager = None  # type: ignore[attr-defined]
+    for _ in range(2):
+        app.test_client().get("/")
+        assert len(list(request_finished.receivers_for(app))) == 1
+
+
+def test_data_and_handled_exceptions_are_read_in_the_contexts_of_the_app(
+    app: Flask, tracking: Tracking, only_record: Only
+) -> None:
+    """Texts that need a context are made while there is one: when the response starts."""
+
+    class Named:
+        def __str__(self) -> str:
+            return request.path
+
+        __repr__ = __str__
+
+    class NamedError(Named, Exception):
+        pass
+
+    @app.get("/named")
+    def view() -> str:
+        request._tracking_data = {"named": Named()}  # type: ignore[attr-defined]
+        raise NamedError
+
+    @app.errorhandler(NamedError)
+    def handle(error: NamedError) -> tuple[str, int]:
+        return "handled", 502
+
+    assert app.test_client().get("/named").status_code == 502
+    record = only_record()
+    assert record.exception is not None
+    assert (record.exception.message, record.custom_data) == ("/named", {"named": "/named"})
+
+
 def test_failing_receiver_harms_nothing(
     app: Flask, tracking: Tracking, only_record: Only, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,7 +297,9 @@ def test_failing_receiver_harms_nothing(
     def fail(*_: Any) -> None:
         raise RuntimeError("ours")
 
-    monkeypatch.setattr("flask_tracking.capture.signals._find_span", fail)
+    app.login_manager = None  # type: ignore[attr-defined] # so that users are looked for
+    for name in ("_take_route", "_find_span"):
+        monkeypatch.setattr(f"flask_tracking.capture.signals.{name}", fail)
 
     @app.get("/")
     def view() -> str:
@@ -267,5 +314,5 @@ def test_failing_receiver_harms_nothing(
     assert guard.failures == {
         "reading the route": 1,
         "noting a handled exception": 1,
-        "reading the user and custom data": 1,
+        "reading the user": 1,
     }
