@@ -14,14 +14,13 @@ from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.names import Names
 from flask_tracking.redaction.engines import best_engine
 from flask_tracking.redaction.findings import Finding, Ranges
+from flask_tracking.redaction.parsers.beside import find_beside
 from flask_tracking.redaction.parsers.body import find_in_body, find_in_form, find_in_string
 from flask_tracking.redaction.parsers.context import Context, MalformedError
 from flask_tracking.redaction.parsers.encoded import find_base64, find_escaped
-from flask_tracking.redaction.parsers.errors import find_in_errors
 from flask_tracking.redaction.parsers.form import find_in_fields
 from flask_tracking.redaction.parsers.json_text import find_in_json
 from flask_tracking.redaction.parsers.markup import find_in_markup
-from flask_tracking.redaction.parsers.shell_and_sql import find_in_shell_and_sql
 from flask_tracking.redaction.parsers.table import find_in_tables
 from flask_tracking.redaction.parsers.text import find_in_text
 
@@ -36,7 +35,7 @@ def _strings(context: Context) -> Callable[[bytes], Sequence[Finding]]:
 
 Parser = Callable[[bytes, Context], object]
 PARSERS: dict[str, Parser] = {
-    "errors": lambda data, context: find_in_errors(data, context),
+    "phrases": find_beside,
     "escapes": lambda data, context: find_escaped(data, _strings(context), context),
     "base64": lambda data, context: find_base64(data, _strings(context), context),
     "fields": lambda data, context: find_in_fields(data, _strings(context), context, is_form=True),
@@ -45,7 +44,6 @@ PARSERS: dict[str, Parser] = {
         data, WHOLE, lambda text, _: _strings(context)(text), context
     ),
     "markup": lambda data, context: find_in_markup(data, Ranges(WHOLE), context, is_markup=True),
-    "statements": find_in_shell_and_sql,
     "tables": find_in_tables,
     "text": lambda data, context: find_in_text(data, WHOLE, context, is_markup=True),
     "string": lambda data, context: find_in_string(data, context, WHOLE),

@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from flask_tracking import redaction
+from flask_tracking.redaction.parsers.beside import PHRASES, Phrase
 
 PATTERNS: dict[str, tuple[str, str]] = {
     "custom_patterns._TOKEN": ("(?:a", ""),
@@ -83,29 +84,11 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "markers.MARKS": ("[redacted ...1111]", "[redacted by hand]"),
     "body._BASE64": ("aGVsbG8gd29ybGQ=", "hello world!"),
     "body._FILE_MARK": ("[file, 17 bytes]", "[file]"),
-    "delimiters._MORE_QUOTES": ("' 'b'", "' b"),
-    "delimiters._BRACKET": ("{", "<"),
-    "delimiters._STRING_OR_BRACKET": ("'a]'", "'a"),
     "encoded.PERCENT": ("%2F", "%2"),
     "encoded._JSON_ESCAPE": (r"\ud83d\ude00", "ud83d"),
     "encoded._RUN": ("a%2Fb", "<>"),
     "encoded._BASE64_RUN": ("cGFzc3dvcmQ6IHg3S3Ey", "cGFzc3dvcmQ6"),
     "encoded._BASE64_TEXT": ("cGFzc3dvcmQ6IHg3", "x7Kq2mW9pLz4Tb8v"),
-    "errors._POSTGRES_KEY": ("Key (user_id, token)=(5, X)", "Key(token)=(X)"),
-    "errors._POSTGRES_ROW": ("Failing row contains (5, ada)", "Failing row contains 5"),
-    "errors._SQL_SERVER": (
-        "constraint 'UQ_token'. The duplicate key value is (X).",
-        "The duplicate key value is (X).",
-    ),
-    "errors._MYSQL_KEY": (
-        "Duplicate entry 'X' for key 'users.api_token'",
-        "Duplicate entry 'X' for key users",
-    ),
-    "errors._QUOTED": ("Invalid value 'X' for field 'password'", "'X' for 'password'"),
-    "errors._PYDANTIC": (
-        "password\n  Too short [type=string_too_short, input_value='X', input_type=str]",
-        "password\n  Too short [type=string_too_short, input_type=str]",
-    ),
     "form._LOGIN_FIELD": ("user[email]=", "estate="),
     "form._ADDRESS_FIELD": ("user[city]=", "capacity="),
     "form._LOGIN_PATH": ("/auth/verify", "/verifiers"),
@@ -128,41 +111,32 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "json_text._SPACE": (" \t", "\n"),
     "json_text._PLURAL": ("secrets", "pass"),
     "markup._TAG": ("<token>", "< token>"),
-    "markup._IN_TAG": ('="', "="),
     "markup._NAME_ATTRIBUTE": ('name="password"', 'surname="X"'),
     "markup._VALUE_ATTRIBUTE": ("value='X'", "values='X'"),
-    "markup._CDATA": ("<![CDATA[X]]>", "<!-- X -->"),
+    "markup._CONTENT": ("<![CDATA[X]]>", "<b>"),
     "markup._CHILD": (" <token>", "X <token>"),
     "markup._LEAF": ("<value>X</", "<value></"),
-    "markup._TEXT": ("X</b>", "<b>"),
-    "markup._FIELD": ('form-data; name="a"', "form-data, a"),
-    "markup._FIELD_NAME": ('; name="a"', '; filename="a"'),
     "markup._PASSWORD_INPUT": ('type="password"', 'type="text"'),
-    "markup._NEXT_TAG": ("</b", "a < b"),
-    "markup._NAMED_ELEMENT": ("<name>password</name><value>", "<name>password</name><p>"),
-    "markup._GAP": (r"\r\n\r\n", r"\r\n"),
-    "markup._BOUNDARY": ("\r\n--b", "--b"),
+    "markup._NAMED_ELEMENT": ("<name>password</name><value>X", "<name>password</name><p>X"),
     "multipart._BOUNDARY": ("boundary=b", "boundary"),
     "multipart._GAP": ("\r\n\r\n", "\r\n"),
+    "multipart._FIELD_NAME": ('; name="a"', '; filename="a"'),
     "multipart._FILE_NAME": ("filename*=", "name="),
-    "shell_and_sql._FLAG": ("--password X", "--password -h"),
-    "shell_and_sql._QUOTE": (r"\"", "`"),
-    "shell_and_sql._WORD": ("X", "'"),
-    "shell_and_sql._INSERT": ("INSERT INTO t (a) VALUES (", "INSERT INTO t VALUES ("),
-    "shell_and_sql._NEXT_ROW": (", (", ", a"),
-    "shell_and_sql._IN_ROW": ("'it''s'", "its"),
-    "shell_and_sql._LITERAL": ("'X'", "$p"),
-    "shell_and_sql._PARAMETERS": ("[parameters: (", "[parameters: none"),
-    "shell_and_sql._COLUMNS": ("INTO t (a, b)", "FROM t (a, b)"),
-    "shell_and_sql._BOUND": ('"user".api_key = ?', "api_key = other"),
     "table._MARKDOWN": ("| user | password |\n|---|---|", "a || b\nc"),
     "table._CSV": ("user,password\n", "Password, please.\n"),
-    "table._ROW": ("\nada,X", "ada,X"),
+    "table._LINE": ("\nada,X", "ada,X"),
     "table._HTML_ROW": ("<tr><td>X", "<track>"),
     "table._HTML_CELL": ("<td><code>X", "<tr>X"),
     "table._SECRET": ("kind: Secret", "kind: SecretList"),
     "table._MANIFEST": ("data:\n  a: X\n", "data: X\n"),
     "table._ITEM": ("  a: X", "a: X"),
+    "table._INSERT": ("INSERT INTO t (a) VALUES (", "INSERT INTO t VALUES ("),
+    "table._POSTGRES_KEY": ("Key (user_id, token)=(5, X)", "Key(token)=(X)"),
+    "table._VALUES": (", (1, 'X')", ", 1"),
+    "table._VALUE": ("'it''s'", "it's"),
+    "table._FAILING_ROW": ("Failing row contains (5, ada)", "Failing row contains 5"),
+    "table._PARAMETERS": ("[parameters: ('X',)]", "[parameters: none"),
+    "table._BOUND": ('"user".api_key = ?', "api_key = other"),
     "text._SEPARATOR": ("a: b", "a::b"),
     "text._NOT_A_NAME": (" ", "user[password]"),
     "text._NOT_IN_PHRASES": ("<p>", "Secret key"),
@@ -175,36 +149,43 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "text._QUERY_END": ("#", "+"),
     "text._VALUE_END": (", user: ", ", please"),
     "text._ESCAPED_END": ("%0A", "%20"),
-    "text._LINE_END": (r"\n", "n"),
     "text._STRUCTURE": ("Field(", "Field ("),
-    "text._ANNOTATION": ("str = ", "str, "),
     "text._DIGEST": ('Digest username="ada"', "Digest of a file"),
     "text._LITERAL": ("$p)", "$p4ss"),
     "text._SAID": ("367591. It", "367591.5"),
-    "text._GOES_ON": ("x7Kq from ", "horse battery "),
     "text._TYPE": ("String!): AuthPayload", "x7Kq2 mW9p"),
     "text._TAGS": ("</b> <i>", "<script>"),
     "text._URN": ("arn:aws:secret", "arn: secret"),
     "text._FIRST": ("X y", " y"),
     "text._STRING": ("'X'", "'X"),
+    "text._BEHIND_MARK": (" \n", "x"),
     "text._BELOW": (" |-", "x"),
     "text._LINE": ("\n  X", "  X"),
     "text._PAIR_LINE": ("- name: X", "- X"),
-    "text._TUPLE": ("('password', 'X'", "('password': 'X'"),
-    "text._NAMED": ("name: DB_PASSWORD\nvalue: ", "name: DB_PASSWORD\ntype: "),
-    "text._IS": ("Your code is 367591", "Your code was sent"),
     "text._CODE_NUMBER": (" is: 367591", " of: 2024"),
-    "text._BEFORE_IS": ("367591 is your login code", "367591 is a login code"),
-    "text._FOLLOWS": ("invalid password 'x7Kq2m'", "invalid password 'x7'"),
-    "text._SHORT": ("x9k2", "export"),
-    "text._CODE": ('  File "a.py", line 1\n    x = 1', "File a.py\n    x = 1"),
-    "text._BEHIND": (" \n", "x"),
     "record_redaction._WORD": ("a-b", "-_"),
     "record_redaction._SAFE_KEY": ("api_key", "a b"),
     "replacement._UNSAFE": ('"', "[redacted]"),
     "tree._TOKEN": ('"a"', ", "),
 }
 """By module and name: an example, and a near miss."""
+PHRASE_EXAMPLES = (
+    ("Duplicate entry 'X' for key 'users.api_token'", "Duplicate entry 'X' for key users"),
+    ("constraint 'UQ_token'. The duplicate key value is (X).", "The duplicate key value is (X)."),
+    (
+        "password\n  Too short [type=string_too_short, input_value='X', input_type=str]",
+        "password\n  Too short [type=string_too_short, input_type=str]",
+    ),
+    ("Invalid value 'X' for field 'password'", "'X' for 'password'"),
+    ("--password X", "--password -h"),
+    ("('password', 'X'", "('password': 'X'"),
+    ("name: DB_PASSWORD\nvalue: X", "name: DB_PASSWORD\ntype: X"),
+    ("Your code is 367591", "Your code was sent"),
+    ("Use 367591 to sign in", "367591 is a login code"),
+    ("invalid password 'x7Kq2m'", "invalid password 'x7'"),
+    ("Incorrect API key x7Kq2mW9pLz4Tb8vNc3R", "Incorrect API key x7Kq2mW9"),
+)
+"""The same for each phrase, in their order."""
 
 
 def modules() -> Iterator[ModuleType]:
@@ -236,6 +217,14 @@ def find(
     way = ways.pop() if len(ways) == 1 else "search"
     found = getattr(pattern, way)(text.encode() if isinstance(pattern.pattern, bytes) else text)
     return found is not None and (way == "fullmatch" or found.end() > found.start())
+
+
+@pytest.mark.parametrize(("phrase", "examples"), list(zip(PHRASES, PHRASE_EXAMPLES, strict=True)))
+def test_example_and_near_miss_of_a_phrase(phrase: Phrase, examples: tuple[str, str]) -> None:
+    """A phrase is found in its example, with its mark, and not in the near miss."""
+    found = [phrase.pattern.search(text.encode()) is not None for text in examples]
+    assert found == [True, False]
+    assert phrase.mark in examples[0].lower().encode()
 
 
 def test_every_pattern_is_listed() -> None:

@@ -158,6 +158,8 @@ _LEFT_OUT = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\0]"
 )
 MAX_NAME = 256
+MAX_PHRASE = 5
+"""Words of the longest name with blanks in it."""
 _WITH_DIGITS = frozenset(["cvc2", "cvv2"])
 
 
@@ -226,6 +228,14 @@ class Names:
         if len(words) == 1 and glued in STRONG_WORDS:
             known.append(Strength.STRONG)
         return max(known, default=Strength.NONE)
+
+    def strength_of_ending(self, words: Sequence[str], *, least: int = 1) -> Strength:
+        """Return the strength of the name that the last words of a text are, `least` of them or more."""
+        words = words[-MAX_PHRASE:]
+        strengths = [self.strength_of_phrase(words[at:]) for at in range(len(words) - least + 1)]
+        if any(self.is_code((first, words[-1])) for first in words[:-2]):
+            strengths.append(Strength.CODE)  # ``your Shop code``
+        return max(strengths, default=Strength.NONE)
 
     def is_code(self, words: Sequence[str]) -> bool:
         """Tell whether a short number behind these words is a code to log in: ``your Shop code``."""

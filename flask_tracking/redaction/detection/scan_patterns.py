@@ -31,7 +31,6 @@ ESCAPED = (
         needs=TOKEN,
     ),
     ScanPattern(BASE64_TEXT, (), needs=TOKEN),
-    ScanPattern(r"form-data\s*;[^\n]{0,200}name", ("form-data",), any_case=True),
     ScanPattern(
         r"(?:^|[^0-9a-z_-])--[a-z][0-9a-z_.-]{1,60}(?:[ \t+]|\\*[\"'],)", ("--",), any_case=True
     ),

@@ -14,8 +14,7 @@ from ..findings import Finding, merge
 from .context import Context, MalformedError
 from .form import find_in_fields, make_form, may_be_form
 from .json_text import find_in_json
-from .markup import find_field_names
-from .multipart import split_multipart
+from .multipart import find_field_names, split_multipart
 from .text import find_in_text
 
 __all__ = [

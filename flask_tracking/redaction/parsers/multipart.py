@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from .context import MalformedError
 
 _BOUNDARY = re.compile(r"""boundary\s*=\s*(?:"([^"]+)"|([^\s;,]+))""", re.I)
 _GAP = re.compile(rb"\r?\n\r?\n")
+_FIELD_NAME = re.compile(
+    rb"""(?:\A|[;\s])name\*?\s*=\s*(?:\\*"((?:[^"\\]|\\[^"])*)\\*"|'([^']*)'|([^;\r\n]+))""", re.I
+)
+UNREADABLE = b"password"
+"""Stands for a field name that is not UTF-8, and so may be any."""
 _FILE_NAME = re.compile(rb"filename\*?\s*=", re.I)  # filename*=; not name=
 
 
@@ -42,3 +48,15 @@ def split_multipart(data: bytes, content_type: str) -> Iterable[Part]:
         gap = _GAP.search(data, start, end)
         begin = start if gap is None else gap.end()
         yield Part(start, begin, end, _FILE_NAME.search(data, start, begin) is not None)
+
+
+def find_field_names(headers: bytes) -> Iterable[bytes]:
+    """Find the names in the headers of a part, `UNREADABLE` for what is not UTF-8."""
+    for match in _FIELD_NAME.finditer(headers):
+        raw = match[1] or match[2] or match[3] or b""
+        name = unquote_to_bytes(raw.rpartition(b"''")[2] if match[3] else raw)
+        try:
+            name.decode()
+        except UnicodeDecodeError:
+            name = UNREADABLE
+        yield name

@@ -1,4 +1,4 @@
-"""Find secrets in tables (CSV, Markdown, HTML) and in manifests of Kubernetes."""
+"""Find secrets below the title of their column: tables, statements of SQL, errors that quote a row."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from ..detection.values import is_secret
 from ..engines.base import Range
 from ..findings import Finding
 from .context import Context
-from .delimiters import strip
 
 _MARKDOWN = re.compile(rb"^(?=[^\r\n]*\|)([^\r\n]*)\r?\n[ \t]*\|?[ \t]*:?-{2,}[-:| \t]*$", re.M)
 """``| user | password |``, and a line of dashes below; not ``a || b``."""
 _TITLE = rb"""["']?[0-9A-Za-z_$.\[\]/ \x80-\xff-]{0,60}[0-9A-Za-z_\]\x80-\xff]["']?"""
 _CSV = re.compile(rb"(?:\xef\xbb\xbf)?(%b([,;\t])%b(?:\2%b)*)(?=\r?\n)" % ((_TITLE,) * 3))
 """``user,password`` in the first line; not ``Password, please.``"""
-_ROW = re.compile(rb"\r?\n([^\r\n]+)")
+_LINE = re.compile(rb"\r?\n([^\r\n]+)")
 _CELL = {
     delimiter: re.compile(
         rb'(?:\A|%b)[ ]*(?:"((?:[^"]|"")*)"(?=[ ]*(?:%b|\Z))|([^%b]*))' % ((re.escape(delimiter),) * 3)
@@ -31,6 +30,33 @@ _SECRET = re.compile(rb"^kind:[ \t]*Secret[ \t]*$", re.M)  # not kind: SecretLis
 _MANIFEST = re.compile(rb"^(?:data|stringData):[ \t]*\n((?:[ \t]+[^\n]*(?:\n|\Z))+)", re.M)
 _ITEM = re.compile(rb"^[ \t]+[^\s:]+:[ \t]+[\"']?([^\r\n\"']+)", re.M)
 """``data:`` of ``kind: Secret``, and each value in it."""
+_INSERT = re.compile(
+    rb"\binsert\s{1,9}into\s[^(;]{1,200}\(([^()]{1,4000})\)\s{0,9}values\s{0,9}(?=\()", re.I
+)
+_POSTGRES_KEY = re.compile(rb"Key \(((?:[^()]|\([^()]{0,80}\)){1,200})\)=(?=\()")
+"""``Key (user_id, token)=(5, X) already exists.``, and not ``Key(token)``."""
+_VALUES = re.compile(
+    rb"\s*,?\s*\(((?:[^()'\"]|\([^()]*\)|\\*'(?:[^'\\]|\\.|'')*(?:'|\Z)|\\*\"(?:[^\"\\]|\\.)*(?:\"|\Z))*)(\)|\Z)",
+    re.S,
+)
+"""``(1, lower('X'))``, and ``, (2, 'Y')`` behind it."""
+_VALUE = re.compile(
+    rb"\s*(?:\\*'((?:[^'\\]|\\.|'')*?)\\*'|\\*\"((?:[^\"\\]|\\.)*?)\\*\"|((?:[^,'\"()]|\([^()]*\))*))\s*(?:,|\Z)",
+    re.S,
+)
+_FAILING_ROW = re.compile(rb"Failing row contains \((?!\[)([^\r\n]{1,4000})\)")
+"""``Failing row contains (5, ada, X).``: which column is which is not said."""
+_PARAMETERS = re.compile(rb"\[parameters: (?=[\[({])([^\r\n]*?)\]?(?=[\r\n]|\Z)")
+_BOUND = re.compile(
+    rb"""\binto\s[^(;]{1,200}\(([^()]{1,4000})\)|"""
+    rb"""([\w"`\].]{1,100})\s{0,9}(?:=|<>|!=|\bin\b|\blike\b)\s{0,9}\(?(?:\?|%s|%\(|:\w|\$[0-9])""",
+    re.I,
+)
+"""Columns whose values are parameters, as SQLAlchemy quotes them behind the statement."""
+MAX_SQL = 8192
+"""Bytes of a statement in front of its parameters."""
+
+Row = Sequence[Range]
 
 
 def find_in_tables(data: bytes, context: Context) -> Iterable[Finding]:
@@ -50,9 +76,9 @@ def find_in_tables(data: bytes, context: Context) -> Iterable[Finding]:
             context.budget.count()
             if is_secret(Strength.OWN, item[1]):
                 yield Finding(*item.span(1), "name")
-
-
-Row = Sequence[Range]
+    for start, end in _find_in_sql(data, context):
+        if end > start and is_secret(Strength.OWN, data[start:end]):
+            yield Finding(start, end, "name")
 
 
 def _find_tables(data: bytes, context: Context) -> Iterable[tuple[Row, Iterable[Row]]]:
@@ -70,7 +96,7 @@ def _find_tables(data: bytes, context: Context) -> Iterable[tuple[Row, Iterable[
 
 def _read_rows(data: bytes, at: int, delimiter: bytes, count: int = 0) -> Iterable[Row]:
     """Read the lines that go on with a table, of CSV as long as they have as many cells."""
-    while (line := _ROW.match(data, at)) and delimiter in line[1]:
+    while (line := _LINE.match(data, at)) and delimiter in line[1]:
         at = line.end()
         row = _split(data, *line.span(1), delimiter)
         if count and len(row) != count:
@@ -80,11 +106,64 @@ def _read_rows(data: bytes, at: int, delimiter: bytes, count: int = 0) -> Iterab
 
 def _split(data: bytes, start: int, end: int, delimiter: bytes) -> Row:
     if delimiter == b"|":
-        start, end = strip(data, start, end)
+        start, end = _strip(data, start, end)
         start, end = start + data.startswith(b"|", start), end - data.endswith(b"|", start, end)
     cells = _CELL[delimiter].finditer(data[start:end])
-    return [strip(data, *(start + at for at in cell.span(cell.lastindex or 0))) for cell in cells]
+    return [_strip(data, *(start + at for at in cell.span(cell.lastindex or 0))) for cell in cells]
 
 
 def _split_html(data: bytes, start: int, end: int) -> Row:
-    return [strip(data, *cell.span(1)) for cell in _HTML_CELL.finditer(data, start, end)]
+    return [_strip(data, *cell.span(1)) for cell in _HTML_CELL.finditer(data, start, end)]
+
+
+def _strip(data: bytes, start: int, end: int) -> Range:
+    """Return a range without the blanks at its ends."""
+    text = data[start:end]
+    return start + len(text) - len(text.lstrip()), end - len(text) + len(text.rstrip())
+
+
+def _find_in_sql(data: bytes, context: Context) -> Iterable[Range]:
+    for pattern in (_INSERT, _POSTGRES_KEY):
+        done = 0
+        for statement in pattern.finditer(data):
+            context.budget.count()
+            columns, at = statement[1].split(b","), statement.end()
+            if statement.start() < done or not _is_any_sensitive(columns, context):
+                continue
+            while row := _VALUES.match(data, at):
+                at = done = row.end()
+                yield from _find_in_row(data, row, columns, context)
+    for row in _FAILING_ROW.finditer(data):
+        yield row.span(1)
+    done = 0
+    for bound in _PARAMETERS.finditer(data):
+        context.budget.count()
+        sql = data[max(done, bound.start() - MAX_SQL) : bound.start()]
+        sql = sql[max(sql.rfind(b"[SQL: "), 0) :]
+        done = bound.end()
+        columns = [name for one in _BOUND.finditer(sql) for name in one[one.lastindex or 0].split(b",")]
+        if _is_any_sensitive(columns, context):
+            yield bound.span(1)
+
+
+def _find_in_row(
+    data: bytes, row: re.Match[bytes], columns: Sequence[bytes], context: Context
+) -> Iterable[Range]:
+    """Find the values of sensitive columns; all of a row that has other values than columns."""
+    context.budget.spend(len(row[0]))
+    start, end = row.span(1)
+    values = []
+    while start <= end and row[2] and (value := _VALUE.match(data, start, end)):
+        values.append(value.span(value.lastindex or 0))
+        start = value.end() + (value.end() == end)
+    if len(values) != len(columns):
+        yield row.start(1) - 1, row.end()
+        return
+    for column, (start, end) in zip(columns, values, strict=True):
+        strength = context.strength(column.strip())
+        if is_secret(min(strength, Strength.STRONG), data[start:end].strip()):
+            yield start, end
+
+
+def _is_any_sensitive(columns: Iterable[bytes], context: Context) -> bool:
+    return any(context.strength(column.strip()) > Strength.NONE for column in columns)

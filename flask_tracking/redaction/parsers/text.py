@@ -7,7 +7,6 @@ name and right for a value. A value ends at its quote on that line, at the next 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from urllib.parse import unquote_to_bytes
 
@@ -16,12 +15,10 @@ from ..detection.values import VALUE_KEYS, is_inherited_secret, is_secret
 from ..engines.base import Range
 from ..findings import Finding, Ranges, merge
 from ..markers import MARKS, SCHEMES
+from .beside import find_beside
 from .context import Context
-from .delimiters import find_bracket, find_quotes
 from .encoded import find_base64, find_escaped
-from .errors import find_in_errors
 from .markup import find_in_markup
-from .shell_and_sql import find_in_shell_and_sql
 from .table import find_in_tables
 
 MAX_NAME_BYTES = 200
@@ -30,8 +27,6 @@ MAX_JUDGED = 1000
 """Bytes of a value that are looked at to tell whether it is a secret."""
 WORK_TO_JUDGE, WORK_IN_STRUCTURES = 8, 4
 """Readings that it costs to judge a value, and to find the end of a structure and the strings in it."""
-MAX_PHRASE = 5
-"""Words of the longest name with blanks in it."""
 _SEPARATOR = re.compile(
     rb"(?<!:):(?!:)|=|(?<=[\s\\\]\"'])->|\xe2[\x86\x87]\x92|\xef\xbc\x9a|(?<=[\w\x80-\xff])\t(?=[^\s:=|-])|"
     rb"[ ]\xe2\x80[\x93\x94][ ]|[ +](?i:eq|ne|in|like)[ +](?=\(?\\*[\"'])|"
@@ -53,21 +48,18 @@ _GAP = re.compile(
     rb"""(?:(?:"[\w\\]{1,60}":)?(?:protected|private)\])?"""
     rb"""[ ]?[>=]{0,3}(?:\s{0,60}string\([0-9]{1,9}\)[ ](?=")|"""
     rb"(?:[ \t]|%20|\+(?=[^&]))*)"
+    rb"(?:(?:(?<=:)|(?<=:[ ]))[A-Za-z][\w.\[\]|, ]{0,60}?[ \t]*=[ \t]+)?"
 )
-"""Blanks, and what PHP's ``var_dump`` writes before a string: ``=>  string(9) "X"``."""
+"""Blanks, a type as in ``: str = ``, and what PHP's ``var_dump`` writes: ``=>  string(9) "X"``."""
 _NAME_ENDS = b" \t\r\n\"'`\\]!?+~*"
 """Between a name and ``=``: its own quote, ``**`` of Markdown, or what makes another operator of it."""
 _NAME_QUOTE = re.compile(rb"(?:%(?:2[27]|5[Dd])|&quot;|&#(?:34|39|x2[27]);|</[0-9a-z]+>)+\Z")
 """The same where it is escaped, or the end of a tag: ``<b>Password</b>:``."""
 _ARTICLE = re.compile(rb"(?:\A|\W)(?:the|a|an|no|this|that|any)[ \t+]+\Z", re.I)
 """Before a name that stands in a sentence: ``The secret: practice``."""
-_QUOTE = re.compile(rb"""\\*(?:["'`]|&quot;|&#(?:34|39|x2[27]);|%2[27])""")
+_QUOTE = re.compile(rb"""(\\*)(["'`]|&quot;|&#(?:34|39|x2[27]);|%2[27])""")
 _OPENING = re.compile(rb"""["'`<(][^\s"'`<>()]*\Z""")  # "--password=; not " --password=
-_CLOSING = {
-    opening: re.compile(re.escape(closing) + rb"(?![0-9A-Za-z])")
-    for opening, closing in ((b'"', b'"'), (b"'", b"'"), (b"`", b"`"), (b"<", b">"), (b"(", b")"))
-}
-"""Not in a word: ``'password: it's'``."""
+_CLOSING = {b"<": b">", b"(": b")"}
 _QUERY_END = re.compile(rb"""[\s"'`<>&#]""")
 _PAIR = rb"""[0-9A-Za-z_.\-\[\]]{1,60}\\*["']?[ \t]*[:=](?!=)"""
 _VALUE_END = re.compile(
@@ -78,11 +70,12 @@ _VALUE_END = re.compile(
 """The end of the line, the next pair, or a closing tag."""
 _ESCAPED_END = re.compile(rb"%0[AaDd]|" + _VALUE_END.pattern)
 """The same where what stands before it is percent-encoded: then the end of the line is, too."""
-_LINE_END = re.compile(rb"[\r\n]|\\n")  # also escaped
-_STRUCTURE = re.compile(rb"[A-Za-z_][\w.]{0,60}\(|[{\[(]")
+_STRUCTURE = re.compile(
+    rb"([A-Za-z_][\w.]{0,60}\(|[{\[(])((?:[^()\[\]{}]|[(\[{][^()\[\]{}]*[)\]}])*)(?:[)\]}]|\Z)?"
+)
 """``{'old': 'X'}``, ``Field(default='X')``."""
-_ANNOTATION = re.compile(rb"[A-Za-z][\w.\[\]|, ]{0,60}?[ \t]*=[ \t]+")
-"""``: str = ``, between the name of a variable and its value."""
+_STRING = re.compile(rb"""(?<!\\)\\*(["'])((?:\\*(?!\1)[^\\\r\n])*)\\*\1(\s{0,9}(?::|=>))?""")
+"""A string in a structure; where the last group is, a key: ``{'old': 'X'}``."""
 _DIGEST = re.compile(rb"[Dd]igest[ \t]+([^\r\n]*=[^\r\n]*)")
 """``Digest username="ada", response="X"``: all of it up to the end of the line."""
 _LITERAL = re.compile(
@@ -90,13 +83,12 @@ _LITERAL = re.compile(
     rb"(?:\?|%s|\$[0-9]{1,3})(?:[\s,;)]|\Z)|\$[A-Za-z_]\w*(?:\)|,\s?\w+:\s?\$)"
 )
 """What stands for a value: also ``$1`` of SQL, and ``$p)`` of GraphQL."""
-_SAID = re.compile(rb"([0-9]{4,8})[.!][ \t]+(?=[A-Z])")
-"""A code, and the next sentence: ``367591. It expires soon.``"""
-_GOES_ON = re.compile(
-    rb"(?=[^\s]*[0-9])(?=[^\s]*[A-Za-z])([^\s\"']+?)[,;]?[ \t]+"
+_SAID = re.compile(
+    rb"([0-9]{4,8})[.!][ \t]+(?=[A-Z])|"
+    rb"(?<==)(?=[^\s]*[0-9])(?=[^\s]*[A-Za-z])([^\s\"']+?)[,;]?[ \t]+"
     rb"(?:after|at|by|for|from|in|is|of|on|to|was|with)[ \t]"
 )
-"""A value of letters and digits right behind ``=``, and a sentence that goes on."""
+"""A code and the next sentence: ``367591. It expires``; behind ``=`` also a sentence that goes on."""
 _TYPE = re.compile(rb"([A-Za-z][\w-]*)[,;:)\]}.!?]{1,6}(?:\s.*)?", re.S)
 """``String!): AuthPayload``, ``password)``."""
 _TAGS = re.compile(
@@ -105,48 +97,16 @@ _TAGS = re.compile(
 """What may stand between a name and its value in a page: ``<b>Password:</b> X``."""
 _URN = re.compile(rb"\b(?:arn|urn):[^\s&?]*\Z")  # arn:aws:secret:; not arn: secret:
 _FIRST = re.compile(rb"[^\s]*")
-_STRING = re.compile(rb"""(?<!\\)\\*(["'])((?:\\*(?!\1)[^\\\r\n])*)\\*\1(\s{0,9}(?::|=>))?""")
-"""A string in a structure; where the last group is, a key: ``{'old': 'X'}``."""
 _BELOW = re.compile(rb"[ \t]*[|>]?[+-]?[ \t]*")
 """What stands behind a name whose value is on the next lines, as in YAML."""
 _LINE = re.compile(rb"(?:\r\n?|\n|\\r\\n|\\n)([ \t]*)((?:[^\r\n\\]|\\(?![rn]))*)")
-_PAIR_LINE = re.compile(rb"""(?:- )?\\*["']?""" + _PAIR)  # - name: X; not - X
-_TUPLE = re.compile(
-    rb"""(?:[(\[]\s*b?|\bs:[0-9]{1,9}:)\\*(["'])([^"'()\n]{1,200}?)\\*\1\s*(?:,\s*b?|;s:[0-9]{1,9}:)"""
-    rb"""\\*(["'])(?=([^"'\\\n]{1,1000}))"""
-)
-"""``('password', 'X')``, and ``s:8:"password";s:1:"X"`` of PHP."""
-_NAMED = re.compile(
-    rb"""(?:name|key|field)\\*["']?[ \t]*[:=][ \t]*\\*["']?([\w .$\[\]\-]{1,100}?)\\*["']?"""
-    rb"""\s*[,;\n]\s*\\*["']?value\\*["']?[ \t]*[:=]""",
-    re.I,
-)
-"""A name and its value in fields of their own: ``name: DB_PASSWORD`` and ``value: ...``."""
-_IS = re.compile(
-    rb"(?<![\w-])((?:[\w-]+[ \t]){0,3}[\w-]+)[ \t]+(?:is|est|es|ist|er|jest)[ \t]+(?:<\w{1,6}>)?"
-    rb"([^\s.,;:!?\"'<>]{4,200})",
-    re.I,
-)
-"""``Your one-time code is 367591``, and not ``The token is invalid``."""
+_PAIR_LINE = re.compile(rb"""(?:- )?\\*["']?(%b)""" % _PAIR)  # - name: X; not - X
 _CODE_NUMBER = re.compile(
     rb"(?:[ ][A-Za-z\x80-\xff]{2,14}){0,3}[^0-9A-Za-z\r\n]{1,12}(?!(?:19|20)[0-9]{2}\b)"
     rb"((?:[A-Z]-)?[0-9]{4,8}|[0-9]{3}[ -][0-9]{3})(?![0-9]|[.:/-][0-9])"
 )
 """Behind ``verification code`` in any language: `` is 367591``, and not `` of 2024``."""
-_BEFORE_IS = re.compile(
-    rb"(?<![\w.])((?:[A-Z]-)?[0-9]{4,8})[ \t]+(?:is|as)[ \t]+(?:your|the)[ \t]+"
-    rb"((?:[\w-]+[ \t]+){0,3}(?:code|otp|pin|password|passcode))\b",
-    re.I,
-)
-"""``367591 is your login code``."""
-_FOLLOWS = re.compile(
-    rb"(?<![\w-])((?:[\w-]+[ \t]){0,2}[\w-]+)[ \t]+"
-    rb"(?:\\*['\"`]([^\s'\"`\\]{4,200})\\*['\"`]|([\w-]{20,200}))"
-)
-"""``invalid password 'X'``, ``token X``: long enough where it has no quotes."""
-_SHORT = re.compile(rb"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[0-9A-Za-z]{4,}")
-"""``token 'x9k2'``, and not ``token 'export'``."""
-_CODE = re.compile(rb'^  File "[^\n]*\n(    [^\n]*)', re.M)  # File "a.py", line 1, and its line
+_BEHIND_MARK = re.compile(rb"""[ \t]*(?:[\r\n)\]}>\\"'`<]|\Z)""")
 
 
 def find_in_text(
@@ -155,18 +115,14 @@ def find_in_text(
     """Find the secrets in a text of which little is known; `is_markup` says that it is HTML or XML."""
 
     def find_inner(text: bytes) -> list[Finding]:
-        inner = context.find(text)
-        inner += _find_pairs(text, context.detector.scan(text), context)
-        return merge(inner)
+        return merge([*context.find(text), *_find_pairs(text, context.detector.scan(text), context)])
 
     found = context.find(data)
     for _ in found:
         context.budget.count()
     found += _find_pairs(data, hits, context)
     found += _find_codes(data, hits, context)
-    found += _find_beside(data, context)
-    found += find_in_shell_and_sql(data, context)
-    found += find_in_errors(data, context)
+    found += find_beside(data, context)
     found += find_in_tables(data, context)
     found += find_in_markup(data, Ranges(hits), context, is_markup=is_markup)
     found += find_escaped(data, find_inner, context)
@@ -177,19 +133,15 @@ def find_in_text(
 def _find_pairs(data: bytes, hits: Iterable[Range], context: Context) -> Iterable[Finding]:
     """Find ``name: value`` and ``name=value``."""
     done = 0
-    code = [match.span(1) for match in _CODE.finditer(data)]
     for at, after in _find_separators(data, hits):
         context.budget.count()
         if at < done:
             continue
-        start, strength = _weigh_name(data, at, context)
-        if strength is Strength.NONE:
-            continue
-        found = list(_find_value(data, start, after, strength, context))
-        if not found or (code and _is_code(code, data, found[0].start)):
-            continue
-        done = found[-1].end
-        yield from found
+        name, strength = _weigh_name(data, at, context)
+        if strength > Strength.NONE:
+            for start, end in _find_value(data, name, after, strength, context):
+                yield Finding(start, end, "name")
+                done = end
 
 
 def _find_codes(data: bytes, hits: Iterable[Range], context: Context) -> Iterable[Finding]:
@@ -202,39 +154,6 @@ def _find_codes(data: bytes, hits: Iterable[Range], context: Context) -> Iterabl
 
 def _words(text: bytes) -> list[str]:
     return text.decode("utf-8", "replace").split()
-
-
-def _find_beside(data: bytes, context: Context) -> Iterable[Finding]:
-    """Find values that stand beside their name without a separator between them."""
-    done = 0
-    for pair in _TUPLE.finditer(data):
-        context.budget.count()
-        if pair.start() < done or not _is_token(context.strength(pair[2]), pair[4]):
-            continue
-        done = find_quotes(data, pair[3], pair.start(4))
-        yield Finding(pair.start(4), done, "name")
-    for pair in _NAMED.finditer(data):
-        context.budget.count()
-        yield from _find_value(data, pair.start(1), pair.end(), context.strength(pair[1]), context)
-    for sentence in _IS.finditer(data):
-        context.budget.count()
-        strength = _weigh_phrase(sentence[1], context)
-        if _is_token(strength, sentence[2]):
-            yield Finding(*sentence.span(2), "name")
-    for sentence in _BEFORE_IS.finditer(data):
-        if _weigh_phrase(sentence[2], context) > Strength.NONE:
-            yield Finding(*sentence.span(1), "name")
-    for quoted in _FOLLOWS.finditer(data):
-        context.budget.count()
-        strength = max(_weigh_phrase(quoted[1], context), context.strength(quoted[1].split()[-1]))
-        group = quoted.lastindex or 0
-        is_short = group == 2 and _SHORT.fullmatch(quoted[2])
-        if strength >= Strength.TOKEN and (is_short or is_inherited_secret(strength, quoted[group])):
-            yield Finding(*quoted.span(group), "name")
-
-
-def _is_token(strength: Strength, value: bytes) -> bool:
-    return is_secret(min(strength, Strength.TOKEN), value)
 
 
 def _find_separators(data: bytes, hits: Iterable[Range]) -> Iterable[Range]:
@@ -250,14 +169,9 @@ def _find_separators(data: bytes, hits: Iterable[Range]) -> Iterable[Range]:
             return
 
 
-def _is_code(code: list[tuple[int, int]], data: bytes, start: int) -> bool:
-    # A line of source in a traceback names variables; what it holds of secrets is in quotes.
-    at = bisect_right(code, (start, len(data))) - 1
-    return at >= 0 and start < code[at][1] and data[start - 1] not in b"\"'"
-
-
 def _weigh_name(data: bytes, at: int, context: Context) -> tuple[int, Strength]:
     """Return where the name before a separator begins, and its strength."""
+    names = context.detector.names
     begin = max(0, at - MAX_NAME_BYTES)
     window = data[begin:at]
     aside = _ASIDE.search(window)
@@ -269,11 +183,10 @@ def _weigh_name(data: bytes, at: int, context: Context) -> tuple[int, Strength]:
     if _URN.search(window):
         return start, Strength.NONE
     if strength < Strength.STRONG:
-        phrase = _NOT_IN_PHRASES.split(window)[-1]
+        words = _words(_NOT_IN_PHRASES.split(window)[-1])
         if strength is Strength.VAGUE:
-            before = "".join(_words(phrase)[-2:-1])
-            strength = context.detector.names.strength_within(before, name.decode("latin-1"))
-        strength = max(strength, _weigh_phrase(phrase, context, least=2))
+            strength = names.strength_within("".join(words[-2:-1]), name.decode("latin-1"))
+        strength = max(strength, names.strength_of_ending(words, least=2))
     elif strength is Strength.STRONG and (
         name[-1:] in b"sS" or _ARTICLE.search(data, max(0, start - 20), start)
     ):
@@ -281,50 +194,41 @@ def _weigh_name(data: bytes, at: int, context: Context) -> tuple[int, Strength]:
     return start, strength
 
 
-def _weigh_phrase(text: bytes, context: Context, *, least: int = 1) -> Strength:
-    """Return the strength of the name that the last words of a text are, blanks and all."""
-    words, names = _words(text)[-MAX_PHRASE:], context.detector.names
-    strengths = [names.strength_of_phrase(words[at:]) for at in range(len(words) - least + 1)]
-    if any(names.is_code((first, words[-1])) for first in words[:-2]):
-        strengths.append(Strength.CODE)  # ``your Shop code``
-    return max(strengths, default=Strength.NONE)
-
-
 def _find_value(
     data: bytes, name: int, after: int, strength: Strength, context: Context
-) -> Iterable[Finding]:
+) -> Iterable[Range]:
     """Find the value behind a separator: all of it, its strings, or nothing of it."""
+
+    def judge(start: int, end: int, *, is_loose: bool = False) -> Iterable[Range]:
+        value = data[start : min(end, start + MAX_JUDGED)]
+        context.budget.spend(WORK_TO_JUDGE * len(value))
+        value = unquote_to_bytes(value) if b"%" in value else value
+        # A plus may be a blank.
+        ways = {value, value.replace(b"+", b" ")} if strength >= Strength.TOKEN else {value}
+        if all(is_secret(strength, way, is_loose=is_loose, is_prose=True) for way in ways):
+            yield start, end
+
     start = _GAP.match(data, after).end()  # type: ignore[union-attr] # it matches nothing, too
-    annotation = _ANNOTATION.match(data, start)
-    if annotation is not None and data[after - 1 : after] == b":":
-        start = annotation.end()
-    tags = _TAGS.match(data, start)
-    if tags is not None:
+    if tags := _TAGS.match(data, start):
         end = data.find(b"<", tags.end())
-        yield from _judge(data, tags.end(), len(data) if end < 0 else end, strength, context)
+        yield from judge(tags.end(), len(data) if end < 0 else end)
         return
-    quote = _QUOTE.match(data, start)
-    if quote is not None:
-        end = find_quotes(data, quote[0], quote.end())
+    if (quote := _QUOTE.match(data, start)) and (end := _find_quote(data, quote)):
         context.budget.spend(end - start)
-        if not _LINE_END.search(data, quote.end(), end):
-            yield from _judge(data, quote.end(), end, strength, context)
-            return
-    if _LITERAL.match(data, start) or is_marked_at(data, start):
+        yield from judge(quote.end(), end)
         return
-    digest = _DIGEST.match(data, start)
-    if digest is not None:
-        yield Finding(*digest.span(1), "name")
+    if _LITERAL.match(data, start) or _is_marked_at(data, start):
         return
-    structure = _STRUCTURE.match(data, start)
-    if structure is not None:
-        end = find_bracket(data, structure.end() - 1)
-        context.budget.spend(WORK_IN_STRUCTURES * (end - start))
-        strings = list(_STRING.finditer(data, structure.end(), end))
-        if strings or structure[0][-1:] == b"(" and len(structure[0]) > 1:
+    if digest := _DIGEST.match(data, start):
+        yield digest.span(1)
+        return
+    if structure := _STRUCTURE.match(data, start):
+        context.budget.spend(WORK_IN_STRUCTURES * len(structure[0]))
+        strings = list(_STRING.finditer(data, *structure.span(2)))
+        if strings or len(structure[1]) > 1:
             for string in strings:
                 if string[3] is None:
-                    yield from _judge(data, *string.span(2), strength, context, is_loose=True)
+                    yield from judge(*string.span(2), is_loose=True)
             return
     end = _find_end(data, name, after, start)
     context.budget.spend(end - start)
@@ -332,17 +236,16 @@ def _find_value(
         end = _cut_sentence(data, start, end)
     said = _TYPE.fullmatch(data, start, end)
     if said is None or is_secret(strength, said[1]):
-        found = list(_judge(data, start, end, strength, context))
-        yield from found or _judge_first(data, start, end, strength)
+        yield from list(judge(start, end)) or _judge_first(data, start, end, strength)
 
 
-def _judge_first(data: bytes, start: int, end: int, strength: Strength) -> Iterable[Finding]:
+def _judge_first(data: bytes, start: int, end: int, strength: Strength) -> Iterable[Range]:
     """Find a secret that a sentence follows: ``Your code is: 367591. It expires soon.``"""
     word = _FIRST.match(data, start, min(end, start + MAX_JUDGED))
     first = word[0].rstrip(b".,;:!?")  # type: ignore[index] # it matches nothing, too
     text = unquote_to_bytes(first)
     if is_secret(min(strength, Strength.CODE), text) or is_inherited_secret(strength, text):
-        yield Finding(start, start + len(first), "name")
+        yield start, start + len(first)
 
 
 def _cut_sentence(data: bytes, start: int, end: int) -> int:
@@ -353,26 +256,21 @@ def _cut_sentence(data: bytes, start: int, end: int) -> int:
     return at - data.endswith((b";", b","), start, at) if at > start else end
 
 
-def _judge(
-    data: bytes, start: int, end: int, strength: Strength, context: Context, *, is_loose: bool = False
-) -> Iterable[Finding]:
-    value = data[start : min(end, start + MAX_JUDGED)]
-    context.budget.spend(WORK_TO_JUDGE * len(value))
-    value = unquote_to_bytes(value) if b"%" in value else value
-    ways = {value, value.replace(b"+", b" ")} if strength >= Strength.TOKEN else {value}
-    if all(
-        is_secret(strength, way, is_loose=is_loose, is_prose=True) for way in ways
-    ):  # a plus may be a blank
-        yield Finding(start, end, "name")
-
-
-def is_marked_at(data: bytes, start: int) -> bool:
+def _is_marked_at(data: bytes, start: int) -> bool:
     """Tell whether a marker stands there, and nothing behind it that belongs to it."""
     mark = MARKS.match(data, start)
-    return mark is not None and _BEHIND.match(data, mark.end()) is not None
+    return mark is not None and _BEHIND_MARK.match(data, mark.end()) is not None
 
 
-_BEHIND = re.compile(rb"""[ \t]*(?:[\r\n)\]}>\\"'`<]|\Z)""")
+def _find_quote(data: bytes, quote: re.Match[bytes]) -> int:
+    """Return where the string ends that `quote` begins, 0 if it does not end on its line."""
+    # Each enclosing string adds backslashes, and fewer end it; two marks are one, as in SQL.
+    mark, escapes = re.escape(quote[2]), len(quote[1])
+    edge = re.compile(rb"[\r\n]|\\n|%b%b|(?<!\\)(\\{0,%d}%b)" % (mark, mark, escapes, mark))
+    for one in edge.finditer(data, quote.end()):
+        if one[1] or one[0][-1:] in b"\rn\n":
+            return one.start() if one[1] else 0
+    return len(data)
 
 
 def _find_end(data: bytes, name: int, after: int, start: int) -> int:
@@ -380,40 +278,29 @@ def _find_end(data: bytes, name: int, after: int, start: int) -> int:
     end_pattern = _ESCAPED_END if data[after - 3 : after - 2] == b"%" else _VALUE_END
     following = end_pattern.search(data, start)
     end = len(data) if following is None else following.start()
-    is_glued = start == after and data[start - 1 : start] == b"="
-    said = _SAID.match(data, start, end) or (_GOES_ON.match(data, start, end) if is_glued else None)
-    if said is not None:
-        return said.end(1)
+    if said := _SAID.match(data, start, end):
+        return said.end(said.lastindex or 0)
     if _BELOW.fullmatch(data, start, end):
         return _find_below(data, start, end)
-    before = max(0, name - MAX_NAME_BYTES)
-    if data[name - 1 : name] in (b"?", b"&", b";"):
-        stop = _QUERY_END.search(data, start, end)
-        end = end if stop is None else stop.start()
-    opening = _OPENING.search(data, before, name)
+    if data[name - 1 : name] in (b"?", b"&", b";") and (stop := _QUERY_END.search(data, start, end)):
+        end = stop.start()
+    opening = _OPENING.search(data, max(0, name - MAX_NAME_BYTES), name)
     if opening is not None and (start == after or len(opening[0]) == 1):
-        closing = _CLOSING[opening[0][:1]].search(data, start, end)
-        end = end if closing is None else closing.start()
+        mark = _CLOSING.get(opening[0][:1], opening[0][:1])
+        closing = re.compile(re.escape(mark) + rb"(?![0-9A-Za-z])").search(data, start, end)
+        end = end if closing is None else closing.start()  # not in a word: 'password: it's'
     return end
-
-
-def _key_of(line: bytes) -> str:
-    return line.partition(b":")[0].decode("latin-1")
 
 
 def _find_below(data: bytes, start: int, end: int) -> int:
     """Return the end of a value that is on the lines below its name, or `end`."""
-    line_start = max(data.rfind(b"\n", max(0, start - MAX_NAME_BYTES), start) + 1, 0)
-    before = data[line_start:start]
-    indent = len(before) - len(before.lstrip(b" \t"))
-    at = end
+    before = data[data.rfind(b"\n", max(0, start - MAX_NAME_BYTES), start) + 1 : start]
+    indent, at = len(before) - len(before.lstrip(b" \t")), end
     while line := _LINE.match(data, at):
         at = line.end()
-        if not line[2].strip():
-            continue
-        if _PAIR_LINE.match(line[2]) and _key_of(line[2]) not in VALUE_KEYS:
-            break
-        if len(line[1]) <= indent:
-            break
-        end = at
+        if line[2].strip():
+            pair = _PAIR_LINE.match(line[2])
+            if len(line[1]) <= indent or pair and line[2].partition(b":")[0].decode() not in VALUE_KEYS:
+                break
+            end = at
     return end

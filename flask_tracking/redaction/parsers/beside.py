@@ -1,0 +1,128 @@
+"""Find values that stand beside their name with no separator between: a table of phrases.
+
+Errors of databases and validators quote them, messages say them in a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ..detection.names import Strength
+from ..detection.values import is_secret
+from ..findings import Finding
+from .context import Context
+
+_MIXED = r"(?=[^\s'\"`\\]*[0-9])(?=[^\s'\"`\\]*[A-Za-z])"
+_QUOTE = r"""\\*['"`]"""
+
+
+class Phrase(NamedTuple):
+    """A pattern with the groups ``name`` and ``value``."""
+
+    pattern: re.Pattern[bytes]
+    mark: bytes
+    """What is in every match, in lower case: mostly it is missing."""
+    most: Strength = Strength.TOKEN
+    """A stronger name counts as this one."""
+    least: Strength = Strength.VAGUE
+    """A name that says less tells nothing here."""
+
+
+def _phrase(pattern: str, mark: str, *strengths: Strength) -> Phrase:
+    return Phrase(re.compile(pattern.encode(), re.I), mark.encode(), *strengths)
+
+
+PHRASES = (
+    # Duplicate entry 'X' for key 'users.api_token'
+    _phrase(
+        r"Duplicate entry \\*'(?P<value>[^\r\n]{1,1000}?)\\*' for key \\*'(?P<name>[\w.$-]{1,200})\\*'",
+        "duplicate entry",
+    ),
+    # Violation of UNIQUE KEY constraint 'UQ_token'. … The duplicate key value is (X).
+    _phrase(
+        r"constraint '(?P<name>[\w.$-]{1,200})'[^\r\n]{1,400}?key value is \((?P<value>[^\r\n]{1,1000}?)\)",
+        "key value is (",
+    ),
+    # users.0.password, and on the next line: String should … [type=…, input_value='X', input_type=str]
+    _phrase(
+        r"(?:\A|[\r\n]|\\n)(?P<name>[\w.\[\]-]{1,100})(?:\r?\n|\\n)[ \t]+[^\r\n]{1,300}?\[type=\w{1,60}, "
+        r"input_value=(?![{\[])'?(?P<value>[^\r\n]{1,1000}?)'?, input_type=\w",
+        "input_value=",
+    ),
+    # Invalid value 'X' for field 'password'
+    _phrase(
+        r"(?<!\\)\\*['\"](?P<value>[^'\"\r\n]{1,300}?)\\{0,9}['\"] (?:for|in|of) (?:the )?"
+        r"(?:column|field|parameter|attribute|argument|property)[: ]{1,2}\\*['\"]?(?P<name>[\w.\[\]-]{1,100})",
+        "",
+        Strength.TOKEN,
+        Strength.TOKEN,
+    ),
+    # mysql --password X; ['mysql', '--password', 'X']
+    _phrase(
+        rf"(?<![\w-])--(?P<name>[a-z][\w.-]{{1,60}})(?:{_QUOTE},\s*[bu]?|[ \t+]+)(?=[^\s+-])"
+        rf"(?:{_QUOTE})?(?P<value>(?<=['\"])[^'\"\\\r\n]*|[^\s\"'`&]+)",
+        "--",
+    ),
+    # ('password', 'X'); s:8:"password";s:1:"X" of PHP
+    _phrase(
+        r"(?:[(\[]\s*b?|\bs:[0-9]{1,9}:)\\*['\"](?P<name>[^\"'()\n]{1,200}?)\\*['\"]"
+        r"(?:\s*,\s*b?|;s:[0-9]{1,9}:)\\*['\"](?P<value>[^\"'\\\n]{1,1000})",
+        "",
+    ),
+    # - name: DB_PASSWORD, and on the next line: value: X; {'name': 'password', 'value': 'X'}
+    _phrase(
+        rf"(?:name|key|field)(?:{_QUOTE})?[ \t]*[:=][ \t]*(?:{_QUOTE})?(?P<name>[\w .$\[\]\-]{{1,100}}?)"
+        rf"(?:{_QUOTE})?\s*[,;\n]\s*(?:{_QUOTE})?value(?:{_QUOTE})?[ \t]*[:=][ \t]*"
+        r"""\\*['"]?(?P<value>(?<=['"])[^'"\\\r\n]+|[^\s'",;}]+)""",
+        "value",
+    ),
+    # Your one-time code is 367591; not: The token is invalid
+    _phrase(
+        r"(?<![\w-])(?P<name>(?:[\w-]+[ \t]){0,3}[\w-]+)[ \t]+(?:is|est|es|ist|er|jest)[ \t]+(?:<\w{1,6}>)?"
+        r"(?P<value>[^\s.,;:!?\"'<>]{4,200})",
+        "",
+    ),
+    # 367591 is your login code; Use 367591 to sign in
+    _phrase(
+        r"(?<![\w.])(?:[A-Z]-)?(?P<value>[0-9]{4,8})[ \t]+"
+        r"(?:(?:is|as)[ \t]+(?:your|the)[ \t]+|(?=to[ \t](?:sign|log)[ \t]in))"
+        r"(?P<name>(?:[\w-]+[ \t]+){0,3}(?:code|otp|pin|password|passcode|in))\b",
+        "",
+        Strength.CODE,
+    ),
+    # invalid password 'x7Kq2m'; not: invalid token 'export'
+    _phrase(
+        rf"(?<![\w-])(?P<name>(?:[\w-]+[ \t]){{0,2}}[\w-]+)[ \t]+{_QUOTE}{_MIXED}"
+        rf"(?P<value>[^\s'\"`\\]{{4,200}}){_QUOTE}",
+        "",
+        Strength.TOKEN,
+        Strength.TOKEN,
+    ),
+    # Incorrect API key x7Kq2mW9pLz4Tb8vNc3R
+    _phrase(
+        rf"(?<![\w-])(?P<name>(?:[\w-]+[ \t]){{0,2}}[\w-]+)[ \t]+{_MIXED}(?P<value>[\w-]{{20,200}})",
+        "",
+        Strength.WEAK,
+        Strength.TOKEN,
+    ),
+)
+
+
+def find_beside(data: bytes, context: Context) -> Iterable[Finding]:
+    """Find the values of sensitive names in these phrases."""
+    lowered = data.lower()
+    for pattern, mark, most, least in PHRASES:
+        for match in pattern.finditer(data) if mark in lowered else ():
+            context.budget.count()
+            strength = weigh_words(match["name"], context)
+            if strength >= least and is_secret(min(strength, most), match["value"]):
+                yield Finding(*match.span("value"), "name")
+
+
+def weigh_words(name: bytes, context: Context) -> Strength:
+    """Return the strength of a name, or of the words with which a part of a sentence ends."""
+    words = name.decode("utf-8", "replace").split()
+    last = context.strength(words[-1].rpartition(".")[2].encode()) if words else Strength.NONE
+    return max(last, context.detector.names.strength_of_ending(words))
