@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import Any, TypeVar
@@ -111,6 +111,12 @@ class Page:
         return self.from_text not in {age for age, _ in RANGES} or bool(self.to_text)
 
     @property
+    def is_live(self) -> bool:
+        """True if new requests are to be shown as they are stored: only where the range has no end."""
+        arguments = self.request.args
+        return arguments.get("live") == "1" and not self.to_text and not arguments.get("after")
+
+    @property
     def range_title(self) -> str:
         if self.to_text:
             return f"{self.from_text} to {self.to_text}"
@@ -163,16 +169,26 @@ class Page:
             self.missing.append(what)
             return otherwise
 
-    def share(self, name: str, read: Callable[[], Result], for_s: float = SHARED_S) -> Result:
+    def share(
+        self,
+        name: Hashable,
+        read: Callable[[], Result],
+        for_s: float = SHARED_S,
+        *,
+        heavy_s: float | None = None,
+    ) -> Result:
         """Return what `read` returns, shared with other views of the same filter and range.
 
         Args:
             name: of the question; equal ones are shared for equal parameters.
             read: asks the store; its result must not hold this page.
             for_s: how long a result is good for.
+            heavy_s: see `sharing.share`.
         """
         key = (name, self.q, self.from_text, self.to_text)
-        result, missing = share(self.tracked, key, lambda: self._read_noting(read), for_s=for_s)
+        result, missing = share(
+            self.tracked, key, lambda: self._read_noting(read), for_s=for_s, heavy_s=heavy_s
+        )
         self.missing += [what for what in missing if what not in self.missing]
         return result
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bson import ObjectId
+
+from ..filters import FIRST
 from ..record_summary import RecordSummary
 from .page import Page
 from .templating import status_kind
@@ -19,6 +22,10 @@ class Row(NamedTuple):
     share: float
     """Of the longest request on the page, in percent."""
     is_slow: bool
+
+
+BLANK = Row(RecordSummary(ObjectId(b"\0" * 12), FIRST), "", "none", 0.0, False)
+"""What scripts make rows of."""
 
 
 def make_rows(page: Page, summaries: Sequence[RecordSummary]) -> list[Row]:

@@ -42,6 +42,13 @@ def split_hidden(text: str) -> list[Part]:
     return parts
 
 
+def split_shortened(text: str, most: int) -> list[Part]:
+    """Return the pieces of the beginning of `text`, with a last one that says how much is left out."""
+    beginning, left_out = shorten(text, most)
+    more = [Part(f"… {left_out:,} more")] if left_out else []
+    return split_hidden(beginning) + more
+
+
 def _mark(character: str) -> Part:
     code = ord(character)
     name = unicodedata.name(character, "control character").lower()

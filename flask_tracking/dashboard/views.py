@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flask import Response
 
-from .pages import downloads, errors, health, keeping, overview, request, requests, routes
+from .pages import downloads, errors, health, keeping, live, overview, request, requests, routes
 
 __all__ = ["ROUTES", "Route"]
 
@@ -34,6 +34,7 @@ ROUTES = (
     Route("/routes", "routes", routes.show_routes),
     Route("/errors", "errors", errors.show_errors),
     Route("/health", "health", health.show_health),
+    Route("/data/rows", "rows", live.show_rows),
     Route("/requests/<id>", "request", request.show_request),
     Route("/requests/<id>/body/<side>", "body", downloads.send_body, is_download=True),
     Route("/requests/<id>/as/<language>", "reproduce", downloads.reproduce),

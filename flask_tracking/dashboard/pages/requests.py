@@ -13,7 +13,7 @@ from .. import filtering
 from ..listing import MILLISECOND, Cursor, Rows, read_page
 from ..numbers import iso
 from ..page import Page
-from ..rows import make_rows
+from ..rows import BLANK, make_rows
 from ..templating import html, render
 
 PAGE_ROWS = 50
@@ -44,6 +44,8 @@ def show_requests(page: Page) -> Response:
             "requests.html",
             page=page,
             rows=make_rows(page, found.summaries),
+            blank_row=BLANK,
+            is_live=page.is_live or bool(state.get("is_empty")),
             quick=QUICK,
             after=after,
             next_page=str(found.next) if found.next else None,

@@ -131,6 +131,7 @@ document.addEventListener("keydown", (event) => {
     k: () => moveTo(-1),
     g: () => { isGoing = true; setTimeout(() => { isGoing = false; }, 1500); },
     c: () => open("[data-copy]"),
+    l: () => open("[data-live-switch]"),
     "?": () => find("#help").showModal(),
   };
   const action = actions[event.key];

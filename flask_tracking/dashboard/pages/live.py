@@ -1,0 +1,80 @@
+"""What was stored since, for a list that is live."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Response
+
+from ...errors import FilterError
+from ...filters.term_values import parse_time
+from ..numbers import duration, iso
+from ..page import Page
+from ..rows import Row, make_rows
+from ..shown import split_shortened
+
+MAX_ROWS = 100
+FRESH_S = 0.2
+"""So long viewers share an answer; the page asks so often that a record is there within a second."""
+OVERLAP = timedelta(seconds=10)
+"""How late a record may appear: a batch is stored at a time that was taken before it was sent."""
+STEP_S = 5
+"""Times are rounded down to it, so that viewers ask the same."""
+FURTHEST = timedelta(hours=1)
+"""A tab that was away for longer shows the newest of the last hour."""
+
+
+def show_rows(page: Page) -> Response:
+    """Send the records stored since a time, those stored last first; 204 if the page has them all."""
+    since = _round_down(max(_read_since(page), page.now - FURTHEST))
+    name = ("rows", since, page.request.root_path)
+    digest, body = page.share(name, lambda: _read(page, since), FRESH_S, heavy_s=0.0)
+    if page.request.args.get("have") == digest:
+        return Response(status=204)
+    return Response(body, content_type="application/json")
+
+
+def _read_since(page: Page) -> datetime:
+    try:
+        time = parse_time(page.request.args.get("since", ""))
+    except FilterError:
+        return page.now
+    return page.now - time if isinstance(time, timedelta) else time
+
+
+def _round_down(time: datetime) -> datetime:
+    early = time - OVERLAP
+    return early - timedelta(seconds=early.timestamp() % STEP_S)
+
+
+def _read(page: Page, since: datetime) -> tuple[str, str]:
+    """Return a digest of what was found, and the answer."""
+    found = page.store.find_stored(page.wanted, since, limit=MAX_ROWS)
+    ids = ",".join(f"{one.id}{one.kept}" for one in found)
+    digest = hashlib.blake2b(ids.encode(), digest_size=8).hexdigest()
+    rows = [_describe(row) for row in make_rows(page, found)]
+    answer = {"now": iso(page.now), "digest": digest, "more": len(found) == MAX_ROWS, "rows": rows}
+    return digest, json.dumps(answer)
+
+
+def _describe(row: Row) -> dict[str, Any]:
+    """Return a line as the template ``request_row.html`` shows it."""
+    one = row.summary
+    return {
+        "id": str(one.id),
+        "address": row.address,
+        "time": iso(one.date_created),
+        "kind": row.kind,
+        "status": "–" if one.status_code is None else str(one.status_code),
+        "method": split_shortened(one.method or one.kind, 100),
+        "path": split_shortened(one.path_and_query or one.name or "–", 300),
+        "ms": one.execution_time,
+        "took": duration(one.execution_time),
+        "is_slow": row.is_slow,
+        "who": split_shortened(one.user, 80),
+        "what": split_shortened(one.error, 120),
+        "is_kept": one.kept,
+    }

@@ -1,0 +1,210 @@
+"""A list that is live: what its script asks for, and how it works without one."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from flask_tracking import ExportError, MemoryExporter
+from flask_tracking.dashboard.pages import live
+
+from ..captures import make_record
+from .conftest import Make
+from .test_pages import HOSTILE, check, rows_of
+
+LIST, ROWS = "/_tracking/requests", "/_tracking/data/rows"
+
+
+@pytest.fixture(autouse=True)
+def _ask_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Share no answer with the last test, or the last line."""
+    monkeypatch.setattr(live, "FRESH_S", 0.0)
+
+
+@pytest.fixture
+def client(make: Make) -> FlaskClient:
+    """A client of an app with the dashboard."""
+    return make().test_client()
+
+
+def ask(client: FlaskClient, since: datetime | str = "", **query: str) -> dict[str, Any]:
+    """Return what a live list gets."""
+    text = since if isinstance(since, str) else since.isoformat()
+    response = client.get(ROWS, query_string={"since": text, **query})
+    assert response.status_code == 200 and response.mimetype == "application/json"
+    answer: dict[str, Any] = response.get_json()
+    return answer
+
+
+def paths(answer: dict[str, Any]) -> list[str]:
+    """Return the paths of an answer."""
+    return ["".join(text for text, _ in row["path"]) for row in answer["rows"]]
+
+
+def test_rows(client: FlaskClient, memory: MemoryExporter) -> None:
+    """What was stored comes as a line has it, the last first."""
+    client.get("/tea/green?cup=2")
+    client.get("/broken")
+    answer = ask(client, datetime.now(timezone.utc))
+    assert paths(answer) == ["/broken", "/tea/green?cup=2"] and not answer["more"]
+    broken, tea = answer["rows"]
+    record = memory.records[-1]
+    assert (broken["id"], broken["status"], broken["kind"]) == (str(record.id), "500", "server")
+    assert broken["address"] == f"{LIST}/{record.id}" and broken["is_kept"]
+    assert broken["what"] == [["ZeroDivisionError", ""]]
+    assert (tea["status"], tea["kind"], tea["method"], tea["who"]) == (
+        "200",
+        "ok",
+        [["GET", ""]],
+        [["", ""]],
+    )
+    assert tea["ms"] == memory.records[0].execution_time and tea["took"].endswith("ms")
+    assert datetime.fromisoformat(answer["now"].replace("Z", "+00:00")) <= datetime.now(timezone.utc)
+
+
+def test_nothing_new(client: FlaskClient) -> None:
+    """A page that has all rows gets no body again."""
+    client.get("/tea/green")
+    answer = ask(client)
+    assert client.get(ROWS, query_string={"have": answer["digest"]}).status_code == 204
+    client.get("/tea/black")
+    again = ask(client, answer["now"], have=answer["digest"])
+    assert paths(again) == ["/tea/black", "/tea/green"]
+
+
+def test_record_that_is_kept_is_news(client: FlaskClient, memory: MemoryExporter) -> None:
+    """A record that is in the answer already is sent once more when it is kept."""
+    client.get("/tea/green")
+    before = ask(client)
+    memory.keep(memory.records[0].id)
+    assert ask(client, have=before["digest"])["rows"][0]["is_kept"]
+
+
+def test_filter_and_range(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The filter and the range of the list hold for what is new."""
+    client.get("/tea/green")
+    client.get("/broken")
+    now = datetime.now(timezone.utc)
+    old = dataclasses.replace(make_record(), path="/old", date_created=now - timedelta(hours=2))
+    memory.export([old])
+    assert paths(ask(client, q="status:5xx")) == ["/broken"]
+    assert paths(ask(client)) == ["/broken", "/tea/green"]
+    assert "/old?a=1" in paths(ask(client, **{"from": "6h"}))
+
+
+def test_what_was_stored_before(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Is not new, whatever is asked for: at most the last hour is read."""
+    client.get("/tea/green")
+    record_id = memory.records[0].id
+    memory._stored_at[record_id] -= timedelta(seconds=30)
+    assert paths(ask(client)) == []
+    assert paths(ask(client, "5m")) == ["/tea/green"]
+    memory._stored_at[record_id] -= timedelta(hours=2)
+    assert paths(ask(client, "2000-01-01")) == []
+
+
+@pytest.mark.parametrize("since", ["", "yesterday", "-1h", "9" * 40, "2026-99-99", HOSTILE])
+def test_odd_time(client: FlaskClient, since: str) -> None:
+    """A time that is none is now."""
+    client.get("/tea/green")
+    assert paths(ask(client, since)) == ["/tea/green"]
+
+
+def test_more_than_is_shown(client: FlaskClient, memory: MemoryExporter) -> None:
+    """So many rows are sent, and no more."""
+    memory.export([dataclasses.replace(make_record()) for _ in range(live.MAX_ROWS + 1)])
+    answer = ask(client)
+    assert len(answer["rows"]) == live.MAX_ROWS and answer["more"]
+
+
+def test_text_of_strangers(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Hidden characters come as marks with names, long texts are cut; nothing is markup."""
+    parts: dict[str, Any] = {
+        "path": f"/{HOSTILE}",
+        "query_params": "a=" + "x" * 500,
+        "user_repr": "a\u202eb",
+    }
+    memory.export([dataclasses.replace(make_record(), method="G\x00T", **parts)])
+    (row,) = ask(client)["rows"]
+    assert ["U+202E", "U+202E right-to-left override"] in row["path"]
+    assert row["path"][-1][0].startswith("… ")
+    assert row["method"] == [["G", ""], ["\u2400", "U+0000 control character"], ["T", ""]]
+    assert row["who"] == [["a", ""], ["U+202E", "U+202E right-to-left override"], ["b", ""]]
+
+
+def test_viewers_share_an_answer(
+    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many viewers of a list ask the store as often as one."""
+    monkeypatch.setattr(live, "FRESH_S", 60.0)
+    monkeypatch.setattr(live, "STEP_S", 3600)
+    asked = []
+    find = memory._find_stored
+
+    def count(*args: Any) -> Any:
+        asked.append(1)
+        return find(*args)
+
+    monkeypatch.setattr(memory, "_find_stored", count)
+    for _ in range(20):
+        ask(client)
+    assert len(asked) == 1
+
+
+def test_store_that_is_away(
+    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script is told by the status."""
+
+    def fail(*args: object) -> None:
+        raise ExportError("away")
+
+    monkeypatch.setattr(memory, "_find_stored", fail)
+    assert client.get(ROWS).status_code == 503
+
+
+def test_live_list(client: FlaskClient) -> None:
+    """The list is live if the address says so; without a script it is loaded again."""
+    client.get("/tea/green")
+    plain = check(client.get(LIST).text)
+    assert "live.js" not in plain and f'href="{LIST}?live=1"' in plain
+    page = check(client.get(LIST, query_string={"live": "1", "q": "status:2xx"}).text)
+    assert "live.js" in page and 'data-live="/_tracking/data/rows?q=status:2xx"' in page
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page
+    assert 'name="live" value="1"' in page and f'href="{LIST}?q=status:2xx">Stop</a>' in page
+    assert rows_of(page)[0] == "/tea/green"
+
+
+@pytest.mark.parametrize("query", [{"to": "2026-11-30"}, {"after": "1-" + "0" * 24}, {"live": "yes"}])
+def test_list_that_is_not_live(client: FlaskClient, query: dict[str, str]) -> None:
+    """A range with an end and older pages stay as they are."""
+    client.get("/tea/green")
+    page = client.get(LIST, query_string={"live": "1"} | query).text
+    assert "live.js" not in page and "refresh" not in page
+
+
+def test_older_pages_are_not_live(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The link to them leaves the parameter out."""
+    memory.export([dataclasses.replace(make_record()) for _ in range(60)])
+    page = client.get(f"{LIST}?live=1").text
+    link = page.partition('data-next href="')[2].partition('"')[0]
+    assert "after=" in link and "live" not in link
+
+
+def test_first_request_is_waited_for(client: FlaskClient) -> None:
+    """A list without any record asks until there is one."""
+    page = check(client.get(LIST).text)
+    assert "waiting for the first request" in page and "live.js" in page
+
+
+def test_below_a_prefix(make: Make, app: Flask) -> None:
+    """Addresses of rows begin where the app is mounted."""
+    client = make().test_client()
+    client.get("/tea/green")
+    answer = client.get(ROWS, environ_overrides={"SCRIPT_NAME": "/shop"}).get_json()
+    assert answer["rows"][0]["address"].startswith("/shop/_tracking/requests/")
