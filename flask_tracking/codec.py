@@ -23,7 +23,7 @@ Part = UserRef | UserAgent | ExceptionInfo | ChildTiming | Remark
 
 
 def to_dict(record: Record) -> Plain:
-    """Return the fields of `record` by name, its parts as dicts, without what is None or empty.
+    """Return the fields of `record` by name, its parts as dicts, without None and empty values.
 
     Headers stay pairs. Ids, times, bytes and custom data stay what they are.
     """
@@ -55,9 +55,9 @@ def _without_none(part: Part) -> Plain:
 
 
 def from_dict(values: Mapping[str, Any]) -> Record:
-    """Return the record of `values`; what is missing or None there has its default.
+    """Return the record of `values`; missing fields and None get their default.
 
-    Names that are no field are left out. Whole numbers of milliseconds, bodies as text and headers as a
+    Unknown names are ignored. Whole numbers of milliseconds, bodies as text and headers as a
     mapping are read as well: the first flask-tracking, or an app's callback, may have left them.
 
     Raises:

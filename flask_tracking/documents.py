@@ -102,7 +102,7 @@ class ChildTiming(EmbeddedDocument):
 
 
 class Remark(EmbeddedDocument):
-    """Where a secret was removed from the record, and why."""
+    """The place of a secret that was removed from the record, and the reason."""
 
     path = StringField()
     rule = StringField()
@@ -236,7 +236,7 @@ class Tracking(Document):
 
         Args:
             name: in any case.
-            default: the result if there is no such header.
+            default: the result if the header is missing.
         """
         wanted = name.lower()
         for header, value in self.request_headers:
@@ -267,13 +267,13 @@ class Tracking(Document):
 
         Args:
             to: the URL of a server; None sends it to the current app, in this process.
-            values: what was redacted or cut, by name; the error names what is missing.
+            values: values for redacted or truncated parts, by name; the error names missing ones.
             as_user: the id of the user who is logged in by Flask-Login; only in the current app.
             unsafe: send other methods than GET, HEAD and OPTIONS, too.
             any_host: send it to another machine, too.
 
         Raises:
-            ReplayError: it is refused, or there is no app or server to answer.
+            ReplayError: the replay is refused, or no app or server answers.
             TrackingError: the record has no request.
         """
         from .exporters.mongo.codec import from_document

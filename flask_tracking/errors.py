@@ -48,7 +48,7 @@ class NoDatabaseError(ConfigError):
 
 
 class FilterError(TrackingError):
-    """A filter's text is wrong. The message says what is expected, its last lines show the spot.
+    """The text of a filter is invalid. The message says what is expected, its last lines show the spot.
 
     .. versionadded:: 2.0
     """

@@ -36,11 +36,11 @@ class Section(NamedTuple):
 
     title: str
     about: str = ""
-    """What stands beside the title; empty for nothing."""
+    """Text beside the title; empty for none."""
     pairs: tuple[tuple[str, str], ...] = ()
     """Names with their values."""
     text: str = ""
-    """What follows them, in lines: a body, a traceback."""
+    """Lines below the pairs: a body, a traceback."""
 
 
 def present(record: Record, zone: tzinfo | None = timezone.utc) -> list[Section]:

@@ -202,7 +202,7 @@ def tracking_records(request: pytest.FixtureRequest) -> RecordedRequests:
 
 @pytest.fixture
 def tracking_span(tracking_records: RecordedRequests) -> RecordedSpan:
-    """What the view of the last request added to its span."""
+    """Data that the view of the last request added to its span."""
     from .testing.recorded import RecordedSpan
 
     return RecordedSpan(tracking_records)

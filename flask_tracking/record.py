@@ -99,7 +99,7 @@ class ChildTiming(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """Where a secret was removed from a record, and why; never the secret."""
+    """The place of a removed secret, and the reason; never the secret itself."""
 
     path: str
     """The field, and the place in it if known, like ``request_headers.X-Api-Key``."""
@@ -190,7 +190,7 @@ class Capture(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What a capture is judged and counted by, before anything else is made of it.
+    """The properties by which a capture is judged and counted, before a record is made of it.
 
     A stored record in a list is a `record_summary.RecordSummary`.
     """
@@ -205,7 +205,7 @@ class Summary(NamedTuple):
     trace: TraceContext | None
     """The record's; None where one begins here, whose ids nobody has asked for."""
     drawn_trace: int
-    """What `ids.draw_trace` has drawn for a trace that begins here; else 0."""
+    """The number from `ids.draw_trace` if a trace begins here; else 0."""
     traceparent: str | None
     """The header, valid or not."""
     request_size: int
@@ -213,7 +213,7 @@ class Summary(NamedTuple):
     response_size: int
     """Bytes of the body on the wire."""
     keep_reason: str | None
-    """What code said that asked to keep the record."""
+    """The reason given by code that asked to keep the record."""
     is_discarded: bool
     """True where code asked to store none."""
 
@@ -308,7 +308,7 @@ class Record:
     dropped_before: int = field(default=0, metadata=OURS)
     """Records that this process dropped since its previous one."""
     notes: tuple[str, ...] = field(default=(), metadata=OURS)
-    """What was cut, replaced or left out outside the bodies."""
+    """Notes on data other than bodies that was truncated, replaced or left out."""
     redacted: tuple[Remark, ...] = field(default=(), metadata=OURS)
     """One remark for each removed secret."""
     redaction_version: str | None = field(default=None, metadata=OURS)

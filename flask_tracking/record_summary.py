@@ -55,7 +55,7 @@ class RecordSummary(NamedTuple):
 
     @property
     def user(self) -> str:
-        """What names the user best; empty for none."""
+        """The best name of the user; empty for none."""
         return self.user_repr or self.user_id or ""
 
     @property

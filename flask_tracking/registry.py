@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 EXTENSION_KEY = "tracking"
 ENVIRON_KEY = "flask_tracking.span"
-"""Where a request has its span."""
+"""The key of the span in the environ of a request."""
 
 
 @dataclass(eq=False)
 class TrackedApp:
-    """What belongs to one tracked app."""
+    """The parts of one tracked app."""
 
     name: str
     settings: Settings
@@ -45,7 +45,7 @@ class TrackedApp:
     user_loader: Callable[[], Any] | None = None
     redact: Callable[[str, str, str], str | None] | None = None
     failures: Counter[str] = field(default_factory=Counter)
-    """What `guard` caught in requests to the app and in its worker, since it began or was forked."""
+    """Failures that `guard` caught in requests and in the worker since the start or fork, by kind."""
     is_config_checked: bool = False
     """True once a request has compared `config` with the app's."""
     is_reached: bool = False
@@ -83,7 +83,7 @@ def find_tracked() -> TrackedApp | None:
     """Find what tracks the current app, else the only tracked app of the process.
 
     Returns:
-        None when there is no such app.
+        None if the app does not exist.
 
     Raises:
         TrackingError: two or more apps are tracked and none of them is current.

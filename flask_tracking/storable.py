@@ -1,4 +1,4 @@
-"""What BSON can hold: how a document is encoded, and what becomes of one that cannot be."""
+"""Encoding of documents as BSON, and stubs for those that cannot be encoded."""
 
 from __future__ import annotations
 

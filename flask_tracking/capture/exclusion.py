@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["make_exclusion", "match_any"]
 
 _ALONE = re.compile(r"\\[1-9]|\(\?(?:P|[aiLmsux]+\)|\()")
-"""What of a pattern means another thing, or nothing, beside others: references, named groups, flags."""
+"""Syntax that changes its meaning when patterns are joined: references, named groups, flags."""
 
 
 def make_exclusion(settings: Settings) -> Callable[[str, WSGIEnvironment], bool] | None:

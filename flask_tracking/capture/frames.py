@@ -1,4 +1,4 @@
-"""Where an exception was raised: the innermost frame of the app, by which failures are grouped."""
+"""The frame by which failures are grouped: the innermost one of the app in a traceback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import TracebackType
 __all__ = ["find_frame"]
 
 MAX_FRAMES = 1000
-"""So many frames are looked at, the outermost: a recursion has more."""
+"""Maximum number of frames to inspect, the outermost first: a recursion has more."""
 INSTALLED = ("site-packages", "dist-packages")
 _STANDARD = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("stdlib", "platstdlib"))
 

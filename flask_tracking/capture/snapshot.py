@@ -49,7 +49,7 @@ class Snapshot(NamedTuple):
     size: int
     """Approximate number of bytes."""
     notes: tuple[str, ...]
-    """What was cut or replaced, each once."""
+    """Names of values that were truncated or replaced, without duplicates."""
     is_plain: bool
     """False if foreign code was called, so that a second copy may differ."""
 

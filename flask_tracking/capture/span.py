@@ -115,7 +115,7 @@ class Span:
     """True once an exception reached Flask's last handler: a 500 follows, or no response."""
     exception: ExceptionInfo | None = None
     raised_in: tuple[str, str] | None = None
-    """Where `exception` was raised: a file and a function."""
+    """The file and the function in which `exception` was raised."""
     is_discarded = False
     custom: dict[str, tuple[Any, int]] = {}
     """This and the next two are shared and stay empty: `_annotate` replaces them."""

@@ -31,7 +31,7 @@ ID_PREFIX = re.compile(r"([0-9a-f]{6,23})(?:…|\.{1,3})?()")
 AGE = re.compile(r"-([1-9][0-9]{0,2})")
 """The newest record is ``-1``, the one before it ``-2``."""
 SECOND_DIGITS = 8
-"""So many digits of an id are the second in which it was made."""
+"""Number of digits of an id that encode the second of its creation."""
 MAX_SHOWN_IDS = 5
 MAX_LIMIT = 10_000
 """A command finds at most so many records by a filter."""

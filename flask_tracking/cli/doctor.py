@@ -18,7 +18,7 @@ from .common import get_current, get_exporter, reports_errors
 
 COLORS = {"ok": "green", "warning": "yellow", "error": "red", "skipped": "bright_black"}
 FAILURES = {"error": ("error",), "warning": ("error", "warning")}
-"""By what is asked for, the levels with which the command fails."""
+"""The levels that make the command fail, by the value of ``--fail-level``."""
 
 
 @click.command()

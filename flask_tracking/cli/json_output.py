@@ -1,4 +1,4 @@
-"""What commands show, as JSON for other programs: ``--json``."""
+"""The output of commands as JSON for other programs: ``--json``."""
 
 from __future__ import annotations
 

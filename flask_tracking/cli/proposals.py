@@ -20,7 +20,7 @@ from ..registry import EXTENSION_KEY, TrackedApp, find_tracked
 __all__ = ["find_values"]
 
 BUDGET_S = 0.05
-"""How long a shell waits for the store; later nobody does."""
+"""The time that completion waits for the store; people do not wait longer."""
 NEWEST = 200
 """Records whose columns are read."""
 NEWEST_WHOLE = 30

@@ -105,7 +105,7 @@ _HINTS: dict[str, Callable[[Parts], str | None]] = {
     "path": _hint_at_path,
     "since": lambda _: "an earlier time",
 }
-"""What may find more, by the key of a term."""
+"""Hints for finding more, by the key of a term."""
 
 
 @id_command()

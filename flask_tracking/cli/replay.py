@@ -20,7 +20,7 @@ from .common import find_id, get_current, get_record, get_store, id_command, rep
 from .render import render_line
 
 FLUSH_S = 10.0
-"""How long the record of the replay is waited for."""
+"""The time to wait for the record of the replay."""
 DIFFERENT = 3
 """The exit status where the responses differ."""
 
@@ -70,7 +70,7 @@ def _read_values(record: Record, given: Sequence[str]) -> dict[str, str | bytes]
 
 
 def _as_typed(value: str) -> str | bytes:
-    """Return bytes for an argument that is no UTF-8: it cannot be encoded again."""
+    """Return an argument as bytes; one that is not valid UTF-8 cannot be encoded."""
     try:
         value.encode()
     except UnicodeEncodeError:

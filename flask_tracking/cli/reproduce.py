@@ -89,7 +89,7 @@ def print_har(words: Sequence[str], limit: int) -> None:
     store = get_store()
     if any(":" in word for word in words):
         found = find_newest(store, Filter.parse(" ".join(words)), limit)[::-1]
-        # What has no method is no request, or its redaction has failed.
+        # A record without a method is not a request, or its redaction has failed.
         records = [record for record in found if record.method]
     else:
         records = [get_record(store, find_id(store, word)) for word in words]

@@ -1,4 +1,4 @@
-"""How long records last: ``capacity`` tells it, ``resize`` and ``migrate`` change it."""
+"""The lifetime of records: ``capacity`` shows it, ``resize`` and ``migrate`` change it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .sizes import format_size, parse_size
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended."""
 FACTORS = (0.5, 1, 2, 5, 10)
-"""What other sizes are shown, as multiples of the size there is."""
+"""The other sizes to show, as multiples of the present one."""
 ORDINARY_SIZES = (100e6, 1e9, 10e9)
-"""What sizes are shown where no size bounds the records."""
+"""The sizes to show if no size limits the records."""
 
 
 # Capacity

@@ -34,12 +34,12 @@ class _Place(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What is in it."""
+        """The kind of its entries."""
         return "rollups" if self.has_rollups else self.file.kind.value
 
     @property
     def state(self) -> str:
-        """What is to be known of it besides its name."""
+        """Its state, if it is not an ordinary file."""
         if self.folder:
             return "set aside"
         return "being written, or left by a killed process" if self.file.is_partial else ""
@@ -50,12 +50,12 @@ class _Place(NamedTuple):
 
     @property
     def amount(self) -> _Amount:
-        """What its name promises."""
+        """The number of entries in its name."""
         return self.amount_of(self.file.entry_count)
 
 
 class _Amount(NamedTuple):
-    """How much of both there is."""
+    """Numbers of records and of rollups."""
 
     records: int = 0
     rollups: int = 0

@@ -68,7 +68,7 @@ def tail(wanted: Filter, utc: bool, as_json: bool) -> None:
 
 
 def follow(store: Store, wanted: Filter, position: Any) -> Iterator[RecordSummary]:
-    """Yield what is stored behind a position, without end; a store that is away is asked again."""
+    """Yield records stored after a position, without end; ask again if the store does not answer."""
     is_away = False
     while True:
         try:

@@ -89,7 +89,7 @@ def import_records(path: Path, name: str | None) -> None:
 
 
 def _report_missing(counts: Mapping[str, int]) -> None:
-    """Say what is missing, and fail if anything is: a script may delete the original next."""
+    """Report missing records, and fail if there are any: a script may delete the original next."""
     missing = {what: count for what, count in counts.items() if count}
     for what, count in missing.items():
         click.secho(f"{count:,} {what}.", fg="yellow", err=True)
@@ -150,7 +150,7 @@ def is_terminal() -> bool:
 
 @contextlib.contextmanager
 def _show_progress(records: Iterator[T], label: str, count: int | None = None) -> Iterator[Iterable[T]]:
-    """Show a bar in a terminal: up to about `count`, or only what is done by now."""
+    """Show a progress bar in a terminal: up to about `count`, or only the number so far."""
     if not is_terminal():
         yield records
         return

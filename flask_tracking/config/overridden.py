@@ -1,4 +1,4 @@
-"""Settings and an exporter for every app that is set up meanwhile: for tests and tools."""
+"""Override settings and the exporter of every app that is set up in a block: for tests and tools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["overridden"]
 
 @dataclasses.dataclass(slots=True)
 class _Block:
-    """What is overridden in a block, and in those around it."""
+    """The overrides of a block and of the blocks around it."""
 
     outer: _Block | None = None
     exporter: Any = None
@@ -56,7 +56,7 @@ def overridden(*, exporter: Any = None, **settings: Any) -> Iterator[None]:
             app's config.
 
     Raises:
-        ConfigError: there is no such setting, or its value is wrong.
+        ConfigError: a setting does not exist, or its value is invalid.
 
     .. versionadded:: 2.0
     """
@@ -82,7 +82,7 @@ def check_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the checked values of settings, both by the names of `Settings`.
 
     Raises:
-        ConfigError: there is no such setting, or its value is wrong.
+        ConfigError: a setting does not exist, or its value is invalid.
     """
     return {
         name: check_setting(_find_key(name), value, shown_as=name) for name, value in settings.items()

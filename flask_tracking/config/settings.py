@@ -309,7 +309,7 @@ ARGUMENTS = frozenset(
         "dashboard_nonce",
     }
 )
-"""What `Tracking` takes as an argument, and not as a setting."""
+"""Arguments of `Tracking` that are not settings."""
 SECRET_KEYS = frozenset({"MONGODB_URI", "REDACT_LITERALS", "REDACT_HASH_KEY"})
 """Settings that are or contain secrets. They are never printed."""
 
@@ -730,7 +730,7 @@ class Settings:
             config: ``app.config`` or any mapping. Keys without the prefix are ignored.
 
         Raises:
-            ConfigError: a value is wrong; the message names the key, the value and what is expected.
+            ConfigError: a value is invalid; the message names the key, the value and what is expected.
 
         Warns:
             UserWarning: a ``TRACKING_*`` key is unknown; the message names the nearest known one.
@@ -756,7 +756,7 @@ def check_setting(key: str, value: Any, *, shown_as: str | None = None) -> Any:
         shown_as: a name for the key in the error, by default the key itself.
 
     Raises:
-        ConfigError: the value is wrong; the message names the key, the value and what is expected.
+        ConfigError: the value is invalid; the message names the key, the value and what is expected.
     """
     try:
         return _CHECKS[key](value)

@@ -1,4 +1,4 @@
-"""Whether the app, as it is set up, can record."""
+"""Checks of the app and its process: can they record?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .subject import Findings, Subject
 
 UNLIKELY_PATH = "/flask-tracking-doctor-asks-for-this"
 MAX_WRAPPERS = 500
-"""How many objects are looked through for the middleware."""
+"""Maximum number of objects to search for the middleware."""
 UWSGI = ("uwsgi", "pyuwsgi")
 """The distributions of uWSGI."""
 

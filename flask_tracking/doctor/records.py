@@ -1,4 +1,4 @@
-"""What a sample of the newest records tells."""
+"""Checks of a sample of the newest records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WHY_DROPPED = "Its log says why; the page Operations says what to do about each 
 
 
 def check_records(subject: Subject) -> Findings:
-    """How old the newest record is."""
+    """Report the age of the newest record."""
     if not subject.sample:
         yield "no records yet"
         return

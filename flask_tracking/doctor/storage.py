@@ -1,4 +1,4 @@
-"""Whether the store is as the settings say, and what waits for it on disk."""
+"""Checks of the store against the settings, and of the spool."""
 
 from __future__ import annotations
 

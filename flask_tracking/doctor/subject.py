@@ -1,4 +1,4 @@
-"""What is examined: an app, what tracks it, and a sample of its records."""
+"""The subject of the checks: an app, its tracking, and a sample of its records."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..record import Record
 from ..registry import TrackedApp
 
 SAMPLE = 200
-"""How many of the newest records are looked at."""
+"""Number of newest records in the sample."""
 
 Findings = Iterator[Problem | str]
-"""Problems, and as text what is worth knowing although it is none, a line each."""
+"""Problems, and facts as text, a line each."""
 
 
 @dataclass
@@ -29,8 +29,8 @@ class Subject:
     app: Flask
     tracked: TrackedApp
     store: Store | None
-    """Where its records are; None if its exporter returns none. That it answers is for the first check
-    to see."""
+    """The store of its records; None if its exporter is not a store. The first check finds out
+    whether it answers."""
 
     @property
     def settings(self) -> Settings:

@@ -39,18 +39,18 @@ CHECKS: Sequence[Check] = (
 
 
 class Checked(NamedTuple):
-    """What a check has found."""
+    """The findings of a check."""
 
     name: str
     problems: tuple[Problem, ...] = ()
     facts: tuple[str, ...] = ()
-    """What is worth knowing and no problem, a line each."""
+    """Facts that are not problems, a line each."""
     is_skipped: bool = False
-    """True where the check needs a store that answers; `facts` say what is missing."""
+    """True if the check needs a store that answers; `facts` say what is missing."""
 
     @property
     def level(self) -> Level:
-        """The worst of it."""
+        """The level of the worst problem."""
         if self.is_skipped:
             return "skipped"
         levels = {problem.level for problem in self.problems}
@@ -61,7 +61,7 @@ def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Chec
     """Run the checks in their order, and change nothing.
 
     Args:
-        subject: what is examined.
+        subject: the app and its store.
         checks: the checks.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a place of records holds, what it could hold, and how far a change of that has come."""
+"""Sizes and limits of the places of records, and the progress of changes to them."""
 
 from __future__ import annotations
 
@@ -10,75 +10,75 @@ __all__ = ["Rebuilt", "Resized", "Sharded", "Usage"]
 
 DAY_S = 86_400
 LEAST_SPAN_S = 600
-"""Records of less than that tell of no rate."""
+"""Records of a shorter span give no rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """How full a place of records is.
+    """The size of one place of records, and its limits.
 
     .. versionadded:: 2.0
     """
 
     name: str
     records: int
-    """About how many it holds."""
+    """An estimate of the number of records."""
     stored_bytes: int | None = None
-    """What they take without indexes; None where that is unknown."""
+    """Size of the records without indexes; None if unknown."""
     index_bytes: int | None = None
-    """What their indexes take; None where that is unknown."""
+    """Size of the indexes; None if unknown."""
     max_bytes: int | None = None
-    """What they may take at most; None for no such bound."""
+    """Size limit of the records; None for none."""
     max_records: int | None = None
-    """How many it holds at most; None for no such bound."""
+    """Maximum number of records; None for none."""
     ttl_s: int | None = None
-    """After how many seconds records expire; None where they do not."""
+    """Seconds after which records expire; None if they do not."""
     oldest: datetime | None = None
-    """When the oldest one arrived; None where there is none."""
+    """Arrival of the oldest record; None if there is none."""
 
     @property
     def record_bytes(self) -> float | None:
-        """What a record takes on average; None where that is unknown."""
+        """Average size of a record; None if unknown."""
         if self.stored_bytes is None or not self.records:
             return None
         return self.stored_bytes / self.records
 
     def records_per_day(self, now: datetime) -> float | None:
-        """Return how many arrive a day, the average since the oldest; None below ten minutes."""
+        """Return the average number of new records a day since the oldest; None below ten minutes."""
         span_s = (now - self.oldest).total_seconds() if self.oldest else 0.0
         return None if span_s < LEAST_SPAN_S else self.records * DAY_S / span_s
 
     def records_at(self, max_bytes: float | None) -> float | None:
-        """Return how many records it would hold at a size; None where nothing bounds them."""
+        """Return the number of records that would fit into a size; None without a limit."""
         bounds: list[float] = [] if self.max_records is None else [self.max_records]
         if max_bytes is not None and self.record_bytes:
             bounds.append(max_bytes / self.record_bytes)
         return min(bounds, default=None)
 
     def days_at(self, max_bytes: float | None, now: datetime) -> float | None:
-        """Return how many days of records it would hold at a size; None where that is unknown."""
+        """Return the number of days of records that would fit into a size; None if unknown."""
         records, rate = self.records_at(max_bytes), self.records_per_day(now)
         return None if records is None or not rate else records / rate
 
 
 class Resized(NamedTuple):
-    """What became of the bounds of a place."""
+    """The result of resizing a place."""
 
     name: str
     old_bytes: int | None
-    """The bound before; None where there was none."""
+    """The limit before; None if there was none."""
     new_bytes: int | None
-    """The bound now, as the store says when it is asked again."""
+    """The limit now, read back from the store."""
     is_done: bool
-    """False where the bounds are not the wanted ones."""
+    """False if the limit is not the requested one."""
     refusal: str = ""
-    """Why the store refuses it, in its words; empty where it does not say."""
+    """The store's own reason for a refusal; empty if it gives none."""
     exists: bool = True
-    """False where there is no such place yet, or a rebuild has not made it again."""
+    """False if the place does not exist yet, or a rebuild has not recreated it."""
 
 
 class Sharded(NamedTuple):
-    """Whether the records are distributed over shards, and what distributes them."""
+    """The state of sharding, and the commands that set it up."""
 
     name: str
     commands: tuple[str, ...]
@@ -88,14 +88,14 @@ class Sharded(NamedTuple):
 
 
 class Rebuilt(NamedTuple):
-    """How far the copying into a new place has come."""
+    """The progress of copying records into a new place."""
 
     name: str
     stored: int
-    """About how many records are to be looked at."""
+    """An estimate of the number of records to read."""
     looked_at: int = 0
     copied: int = 0
     left: int = 0
-    """Which were refused there, and are where they were."""
+    """Records that the new place refused; they stay in the old one."""
     skipped: int = 0
-    """The oldest, for which there is no room in the new place."""
+    """The oldest records, which do not fit into the new place."""

@@ -37,14 +37,14 @@ __all__ = [
 
 MAX_REASON_LENGTH = 1000
 LATE = timedelta(minutes=1)
-"""How long after its arrival a record is stored at most, where a store does not know when it was."""
+"""The longest time from arrival to storage, for stores that do not know when a record was stored."""
 
 Between = tuple[datetime | None, datetime | None]
 """A range of arrival times: from the first time (inclusive) to the second; None for no bound."""
 ALWAYS: Between = (None, None)
 
 Fields = Literal["all", "summary"]
-"""How much of each record is read: all of it, or only the fields of a line in a list."""
+"""The part of each record to read: all of it, or only the fields that a list shows."""
 
 Found = TypeVar("Found", Record, RecordSummary)
 
@@ -125,7 +125,7 @@ class Store(Exporter):
     rollups: RollupTable | None = None
     """The counts of all requests by route and time. None if the store has none."""
     is_shared: bool = True
-    """Whether other processes with the same settings see the same records and overrides."""
+    """True if other processes with the same settings see the same records and overrides."""
 
     def prepare(self) -> Sequence[Place]:
         """Create the missing places where records are stored. Called by ``flask tracking init``.
@@ -152,7 +152,7 @@ class Store(Exporter):
         return ()
 
     def describe(self) -> Sequence[str]:
-        """Return what is worth knowing of the store, a line each, like its kind, version and address.
+        """Return facts about the store, a line each, like its kind, version and address.
 
         Raises:
             ExportError: the store cannot be reached, or refuses.

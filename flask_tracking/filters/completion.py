@@ -1,4 +1,4 @@
-"""What the last word of a filter may become, for shells and pages."""
+"""Completions for the last word of a filter, for shells and pages."""
 
 from __future__ import annotations
 

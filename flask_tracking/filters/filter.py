@@ -38,7 +38,7 @@ class Filter:
         """Parse the text of a filter.
 
         Raises:
-            FilterError: the text is wrong; the message says where, and what is possible.
+            FilterError: the text is invalid; the message shows the spot and the possible values.
         """
         return cls(parse_condition(text))
 

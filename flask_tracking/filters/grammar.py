@@ -66,7 +66,7 @@ def parse_condition(text: str) -> Condition:
     """Parse the text of a filter.
 
     Raises:
-        FilterError: the text is wrong; the message says where, and what is possible.
+        FilterError: the text is invalid; the message shows the spot and the possible values.
     """
     if len(text) > MAX_LENGTH:
         raise FilterError(

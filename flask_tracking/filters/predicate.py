@@ -173,7 +173,7 @@ def _getter(field: str) -> Get:
 
 
 def _find_items(data: Any, path: tuple[str, ...]) -> Iterable[Any]:
-    """Yield what is found at a path, as MongoDB finds it: lists are looked into."""
+    """Yield the values at a path as MongoDB does: lists are searched."""
     if not path:
         yield data
         if isinstance(data, list | tuple):

@@ -30,7 +30,7 @@ ALWAYS = All(())
 NEVER = Negation(ALWAYS)
 
 Decide = Callable[[Condition, bool], Condition]
-"""Returns a leaf, or what is known of it.
+"""Returns a leaf, or `ALWAYS` or `NEVER` if it is decided.
 
 Args: the leaf; True where the whole can only become true by it, False where only false.
 """
@@ -71,7 +71,7 @@ def excludes_kept(condition: Condition) -> bool:
 
 
 def _simplify(condition: Condition, decide: Decide, is_positive: bool = True) -> Condition:
-    """Return the condition with decided leaves; `ALWAYS` and `NEVER` are no part of another one."""
+    """Return the condition with decided leaves; `ALWAYS` and `NEVER` do not occur inside it."""
     if isinstance(condition, Term):
         return _simplify(condition.condition, decide, is_positive)
     if isinstance(condition, Negation):

@@ -66,7 +66,7 @@ def make_term(term_type: TermType, name: str, parts: Parts) -> Term:
         parts: the value.
 
     Raises:
-        FilterError: the value is wrong; the message says what is expected.
+        FilterError: the value is invalid; the message says what is expected.
     """
     parts = tuple(map(term_type.normalise, parts))
     return Term(term_type.key + name, parts, term_type.make(name, parts))

@@ -115,7 +115,7 @@ def make_regex(parts: Parts, *, folds_case: bool = False) -> str:
     """Return an anchored regular expression, in the subset that every store supports.
 
     The dot must match a newline there. As in `make_matcher`, each part is the first of its kind, and no
-    other is tried: several ``.*`` hold up a server for minutes on a text that a client chose.
+    other is tried: several ``.*`` can occupy a server for minutes on a text that a client chose.
     """
     first, *others = map(_escape_folded if folds_case else _escape, parts)
     if len(others) < 2 or (len(others) == 2 and parts[0] == parts[2] == ""):

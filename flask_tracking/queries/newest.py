@@ -175,7 +175,7 @@ def search_bodies(
 ) -> BodySearch:
     """Find the newest `limit` records of a filter that asks for bodies, in a limited time.
 
-    No index knows what is in a body. Records that match the rest of the filter are read back in time,
+    No index covers bodies. Records that match the rest of the filter are read back in time,
     until enough are found or the time is over. To go on, narrow the filter:
     ``wanted.narrowed(None, result.resume)``.
 

@@ -26,7 +26,7 @@ __all__ = ["Selects", "find_unknown", "make_route_filter"]
 
 
 class _Route(NamedTuple):
-    """What a rollup knows of requests, by the names that a record has for it."""
+    """The properties of requests that rollups have, by the name of the record's field."""
 
     method: str
     url_rule: str | None

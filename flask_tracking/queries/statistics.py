@@ -1,4 +1,4 @@
-"""How many requests, how long and how many failed: by rollups where they can answer, else by records.
+"""Statistics of requests: their number, durations and failures, from rollups or else from records.
 
 Rollups count every request, stored or not, and answer for a year. What they do not know, like paths
 and users, is asked of the newest records, up to `MAX_RECORDS`. Each answer says which it was.
@@ -44,7 +44,7 @@ Source = Literal["rollups", "records"]
 V = TypeVar("V")
 
 MAX_RECORDS = 20_000
-"""So many records are read at most where rollups cannot answer."""
+"""Maximum number of records to read if rollups cannot answer."""
 DEFAULT_RANGE = timedelta(hours=24)
 SHARES = (0.5, 0.95, 0.99)
 
@@ -57,19 +57,19 @@ class Group:
     """
 
     key: str | None
-    """What they have in common; None for those that have none, like requests that no route matched."""
+    """The value that its requests share; None if they have none, like requests without a route."""
     counts: Counts
     seconds: float
     """The length of the range."""
 
     @property
     def requests(self) -> int:
-        """How many."""
+        """The number of requests."""
         return self.counts.requests
 
     @property
     def failed(self) -> int:
-        """How many were answered with a 5xx, or raised, also in mid-stream."""
+        """The number of requests with a 5xx or an exception, also in mid-stream."""
         return self.counts.failed
 
     @property
@@ -109,12 +109,12 @@ class Statistics:
     """
 
     since: datetime
-    """Where the range begins; rollups may reach further than was asked, at both ends."""
+    """The start of the range. Rollups may extend a range at both ends."""
     until: datetime
-    """Where it ends, at the latest now."""
+    """The end of the range, never in the future."""
     source: Source
     reason: str = ""
-    """Why records were read; empty for rollups."""
+    """The reason for reading records; empty for rollups."""
     is_complete: bool = True
     """False where only the newest records of the range were read, from `since` on."""
     groups: list[Group] = field(default_factory=list)
@@ -123,11 +123,11 @@ class Statistics:
     failures: list[tuple[FailureKey, Failures]] = field(default_factory=list)
     """The largest groups of failures first."""
     stored: int | None = None
-    """How many records were stored meanwhile; None where records were asked."""
+    """The number of records stored in the range; None if records were read."""
     not_stored: int | None = None
-    """How many requests the rules did not store."""
+    """The number of requests that the rules did not store."""
     dropped: dict[str, int] = field(default_factory=dict)
-    """How many records were lost, by reason."""
+    """The number of lost records, by reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +165,9 @@ def measure(
         until: the same; by default now.
 
     Raises:
-        FilterError: a text is no time, or `by` is something else.
+        FilterError: a time or `by` is invalid.
         ExportError: the store cannot be reached, or refuses.
-        TrackingError: there is no store, or it is not clear which is meant.
+        TrackingError: there is no store, or the app to read is ambiguous.
     """
     if by not in _RECORD_KEYS:
         known = ", ".join(filter(None, _RECORD_KEYS))

@@ -11,7 +11,7 @@ from .request import Gap, Parts, RequestParts, merge
 __all__ = ["Option", "is_plain", "read_options", "size"]
 
 PLAIN_TARGET = re.compile(rb"(?!.*/(?:\.|%2[eE]))/[0-9A-Za-z/?&=._~:@!$'()*+,;%-]*")
-"""What cURL sends as it stands in a URL. It would shorten ``/../``, and read brackets as a list."""
+"""Targets that cURL sends unchanged. It would shorten ``/../``, and expand brackets."""
 EXPECT_FROM = 1024 * 1024
 """With bodies from this size on, cURL asks the server before it sends them."""
 

@@ -1,4 +1,4 @@
-"""What is different in two responses: the status, headers, JSON by path, text line by line."""
+"""Differences of two responses: the status, headers, JSON by path, text line by line."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def lay_out(prefix: str, expression: Expression, suffix: str = "", indent: int =
 
     Args:
         prefix: what stands in front of the expression.
-        expression: what is laid out.
+        expression: the expression to lay out.
         suffix: what stands behind it.
         indent: blanks in front of the first line.
     """

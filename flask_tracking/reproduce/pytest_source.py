@@ -36,7 +36,7 @@ _IMPORTS = {
 def pytest_function(record: Record, *, session_cookie: str | None = None) -> str:
     """Return a module with a test that sends the request of `record` with the fixture ``client``.
 
-    Where the request failed, the test demands a response that is no failure: it fails until that is
+    If the request failed, the test expects a response that is not a failure: it fails until that is
     mended. Else it demands the status and what looks stable of the response. What was redacted is a
     constant at its top; the test is skipped until all are set. It is laid out as ``ruff format`` does.
 

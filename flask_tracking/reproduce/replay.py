@@ -46,7 +46,7 @@ MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 _ENDS_HEADER = re.compile(rb"[\r\n\0]")
 
 Values = Mapping[str, str | bytes]
-"""What was redacted, by the names of the gaps."""
+"""Values for what was redacted, by the names of the gaps."""
 
 
 class Replay(NamedTuple):
@@ -100,14 +100,14 @@ def replay(
     Args:
         record: of a request.
         to: the URL of a server, like ``http://localhost:5000``, which may have a path of its own.
-        values: what was redacted or cut, by name; the error names what is missing.
+        values: values for redacted or truncated parts, by name; the error names missing ones.
         as_user: the id of the user who is logged in by Flask-Login; only in the current app. None sends
             the recorded cookies.
         unsafe: send other methods than GET, HEAD and OPTIONS, too.
         any_host: send it to another machine, too.
 
     Raises:
-        ReplayError: it is refused, or there is no app or server to answer.
+        ReplayError: the replay is refused, or no app or server answers.
         TrackingError: the record has no request.
 
     .. versionadded:: 2.0

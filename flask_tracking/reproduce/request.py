@@ -1,4 +1,4 @@
-"""The request of a record, as whatever sends it again needs it: pieces of bytes, and what is missing.
+"""The request of a record in pieces for sending it again: bytes, and gaps for missing values.
 
 A value that was redacted, and a body that was not stored whole, is a `Gap`, which somebody fills in.
 """
@@ -36,7 +36,7 @@ class Gap(NamedTuple):
     place: str
     """The part of the request, like ``header``."""
     encoding: Encoding
-    """How the value is written in its place: ``url`` percent-encoded, ``json text`` inside the quotes
+    """The encoding of the value in its place: ``url`` percent-encoded, ``json text`` inside the quotes
     of a JSON string, ``json value`` as JSON."""
     is_file: bool = False
     """True where the value is the content of a file."""
@@ -48,7 +48,7 @@ class Gap(NamedTuple):
 
     @property
     def demand(self) -> str:
-        """What a script says where nobody has filled it in."""
+        """The message of a script if the value is not set."""
         return f"is not in the record: set {'a file with it' if self.is_file else 'it'} first"
 
 
@@ -61,7 +61,7 @@ NOT_SENT = frozenset(
     proxy-authorization proxy-connection te trailer transfer-encoding upgrade x-tracking-replay-of
     """.split()
 )
-"""Headers that describe the connection, or that whoever sends the request makes anew.
+"""Headers that describe the connection, or that the client generates for each request.
 
 The stored body is decoded: ``Content-Encoding`` is not true of it. A ``Host`` is part of the URL.
 """
@@ -74,9 +74,9 @@ _NAMES = (
     re.compile(rb"""([\w.\[\]-]{1,80})=\Z"""),
     re.compile(rb""""([^"\\]{1,80})"\s*:\s*(?:\[[^{}:]*)?"?\Z"""),
 )
-"""What names the value that follows: in a multipart body, in a form or a cookie, in JSON."""
+"""Text before a value that names it: in a multipart body, in a form or a cookie, in JSON."""
 NAME_REACH = 300
-"""So many bytes before a value are searched for its name."""
+"""Number of bytes before a value to search for its name."""
 LONGEST_NAME = 40
 
 
@@ -86,18 +86,18 @@ class RequestParts(NamedTuple):
     method: str
     scheme: str
     host: str
-    """The URL's, with its port; ``localhost`` where the recorded one is no host."""
+    """The host of the URL, with its port; ``localhost`` if the recorded one is invalid."""
     target: Parts
     """The request target as it was received, where the server told it, else `path`."""
     path: Parts
-    """The path within the app and the query, quoted anew."""
+    """The path within the app and the query, quoted again."""
     headers: tuple[tuple[str, Parts], ...]
     """Without `NOT_SENT`."""
     body: Parts
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """What has to be filled in to send `target`, in order."""
+        """The gaps to fill in before sending it, in order."""
         return find_gaps(self.target, *(value for _, value in self.headers), self.body)
 
     @property

@@ -68,7 +68,7 @@ _OPTIONS: list[tuple[str, Expression]] = [
 
 
 def _quote(target: bytes) -> bytes:
-    """Percent-encode what is no ASCII: Requests would take it for Latin-1, and send it as UTF-8."""
+    """Percent-encode non-ASCII characters: Requests would take them for Latin-1, and send UTF-8."""
     return _NO_ASCII.sub(lambda found: b"%%%02X" % ord(found[0]), target)
 
 

@@ -20,7 +20,7 @@ _PLAIN = re.compile(rb"[\x20-\x7e]*")
 _PLAIN_LINES = re.compile(rb"[\x20-\x7e\n]*")
 _BARE = re.compile(rb"[0-9A-Za-z]+")
 _PRINTF_PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b"!%'\\`")
-"""What a format of ``printf`` shows as it is. Within double quotes some shells expand an ``!``."""
+"""Bytes that a format of ``printf`` shows unchanged. Some shells expand ``!`` in double quotes."""
 LONGEST_ARGUMENT = 2000
 """Bytes of a body that is an argument; a longer one is piped."""
 PRINTF_BYTES = 250
@@ -108,7 +108,7 @@ def _escape_item(name: str, value: Parts) -> Iterator[Part]:
 
 def _make_script(request: RequestParts, program: str, arguments: Sequence[str], is_piped: bool) -> str:
     lines = [f"{gap.variable}=''" for gap in request.gaps]
-    # One command: in a shell that runs line by line, nothing follows what is missing.
+    # One command: a shell that runs line by line runs nothing after a missing value.
     lines += [f': "${{{gap.variable}:?{gap.demand}}}" &&' for gap in request.gaps]
     if is_piped:
         lines += _pipe(request.body)

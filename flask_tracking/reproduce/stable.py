@@ -1,6 +1,6 @@
 """Which parts of a recorded response a second one will have, too.
 
-One record cannot tell. So what looks as if it were made anew for each response is left out: ids, times,
+One record cannot tell. So values that seem to be generated for each response are left out: ids, times,
 tokens, and what was redacted.
 """
 
@@ -54,7 +54,7 @@ VOLATILE = Volatile()
 
 
 def is_volatile_text(text: str) -> bool:
-    """Tell whether a text has a part that looks as if it were made anew each time."""
+    """Tell whether a text has a part that seems to be generated for each response."""
     return _VOLATILE_TEXT.search(text) is not None or MARKER.search(text.encode()) is not None
 
 

@@ -1,4 +1,4 @@
-"""What exporters and stores promise, as assertions over any of them: also over yours."""
+"""The contract of exporters and stores, as assertions for any of them, including yours."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["assert_exporter", "assert_store"]
 
 CLOSE_S = 1.0
 SLACK_S = 1.0
-"""What the machine may take beside the exporter."""
+"""Time that the machine may add to that of the exporter."""
 
 
 def assert_exporter(make: Callable[[], Exporter]) -> None:

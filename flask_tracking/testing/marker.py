@@ -19,11 +19,11 @@ class Marker(Protocol):
 
     @property
     def args(self) -> tuple[Any, ...]:
-        """What was given without a name."""
+        """Positional arguments."""
 
     @property
     def kwargs(self) -> Mapping[str, Any]:
-        """What was given by name."""
+        """Keyword arguments."""
 
 
 def read_settings(markers: Iterable[Marker]) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def read_settings(markers: Iterable[Marker]) -> dict[str, Any]:
             ``TRACKING_SAMPLE_RATE``, or like the field of `Settings`.
 
     Raises:
-        ConfigError: there is no such setting, or its value is wrong.
+        ConfigError: a setting does not exist, or its value is invalid.
     """
     settings: dict[str, Any] = {}
     for marker in markers:

@@ -1,4 +1,4 @@
-"""What a request showed from outside, what of it may differ from run to run, and the first difference.
+"""Observations of a request from outside, rules for what may differ between runs, and their comparison.
 
 `normalise` is the whole list of what may differ between two runs of one request, and nothing else may.
 """
@@ -33,11 +33,11 @@ class Observation:
 
     answers: tuple[Answer, ...] = ()
     fate: str = ""
-    """How it ended: of the connection, or the exception that came out of the app."""
+    """The end of the connection, or the exception that the app raised."""
     journal: tuple[str, ...] = ()
-    """What the app noted, in its order: signals, teardowns, what it read, what was closed."""
+    """Events in the app, in order: signals, teardowns, reads, closes."""
     log: tuple[str, ...] = ()
-    """What was logged meanwhile, with tracebacks."""
+    """Log output, with tracebacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ RULES: tuple[Rule, ...] = (
     _rule("process ids", "log", r"(127\.0\.0\.1:<port> \()\d+(?=\)$)", r"\1<pid>"),
     _rule("addresses in memory", "log", r"\b0x[0-9a-f]{6,}", "<address>"),
 )
-"""What may differ, in the order in which it is masked."""
+"""Values that may differ, in the order in which they are masked."""
 
 
 def _mask(place: str, text: str) -> str:
@@ -152,7 +152,7 @@ def _numbered(place: str, entries: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _abridge(text: str, other: str, room: int = 300) -> str:
-    """Cut `text` to what is around its first difference from `other`."""
+    """Cut `text` to the surroundings of its first difference from `other`."""
     if len(text) <= room:
         return text or "(nothing)"
     pairs = enumerate(zip_longest(text, other))

@@ -29,7 +29,7 @@ _FIELDS = tuple(field.name for field in dataclasses.fields(Record))
 
 
 class _Assertions(ABC):
-    """What may be asserted of one recorded request, and of each of several."""
+    """Assertions about one recorded request, or about each of several."""
 
     @abstractmethod
     def _requests(self) -> Sequence[Record]:
@@ -130,7 +130,7 @@ class RecordedRequest(Record, _Assertions):
 class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
     """The requests of a test, in the order in which they ended.
 
-    Made by the fixture ``tracking_records``, it shows what is recorded at the time when it is used. An
+    Made by the fixture ``tracking_records``. It shows the records at the time of its use. An
     assertion about it is one about each request, and fails where there is none.
 
     .. versionadded:: 2.0
@@ -221,7 +221,7 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
 
 
 class RecordedSpan:
-    """What the view of the last request added to its span.
+    """Data that the view of the last request added to its span.
 
     Made by the fixture ``tracking_span``; it reads the record, so secrets are redacted.
 

@@ -29,7 +29,7 @@ from .collector import Collector
 __all__ = ["Recorder"]
 
 FLUSH_S = 5.0
-"""How long a test waits for its records where its marker asks for the background thread."""
+"""The time that a test waits for its records if its marker asks for the background thread."""
 IN_TESTS: Mapping[str, Any] = {
     "enabled": True,
     "sample_rate": 1.0,
@@ -40,11 +40,11 @@ IN_TESTS: Mapping[str, Any] = {
 MAX_NOTED = 100
 """Exchanges; with more, those that have ended are forgotten."""
 _FUNCTIONS = ("user_repr", "user_loader", "redact")
-"""What is known of a disabled app's own functions."""
+"""The functions of a disabled app that are known."""
 
 
 class _Substitute(NamedTuple):
-    """What a borrowed app has instead of its own."""
+    """The settings and the worker that a borrowed app has for a while."""
 
     settings: Settings
     worker: Worker
@@ -68,7 +68,7 @@ class Recorder:
         self._borrowed = contextlib.ExitStack()
         self._taken: set[TrackedApp] = set()
         self._suspensions = 0
-        """How many blocks of `suspended` there are around: a fixture may need others."""
+        """The depth of nested `suspended` blocks: a fixture may need other fixtures."""
         self._substitutes: weakref.WeakKeyDictionary[TrackedApp, _Substitute] = (
             weakref.WeakKeyDictionary()
         )
@@ -109,7 +109,7 @@ class Recorder:
         """Record an app, also one that is not tracked, or that says ``TRACKING_ENABLED = False``.
 
         Args:
-            app: what the fixture of this name returned. If it is no Flask app, it is left alone.
+            app: the result of the fixture `app`. Anything but a Flask app is left alone.
         """
         if isinstance(app, Flask):
             self._begin_tracking(app)
@@ -126,9 +126,9 @@ class Recorder:
 
     @contextlib.contextmanager
     def suspended(self) -> Iterator[None]:
-        """Leave all apps as they say in this block: what is set up in it outlives the test.
+        """Leave all apps as they are in this block: an app that is set up in it outlives the test.
 
-        Requests that it sends are no test's: in another order of the tests another would have them.
+        Its requests belong to no test: with another order of tests, another test would have them.
         """
         self._leave()
         if not self._suspensions:
@@ -170,7 +170,7 @@ class Recorder:
             return
         # A server that is forked while suspended stays so, but answers the requests of tests.
         if self._suspensions and not self.collector.is_child:
-            # The request is no test's; and not one for a database, which need not be there.
+            # The request belongs to no test, and must not need a database.
             exchange.submit = exchange.submit if self._is_passive else _ignore
         elif middleware := self._take_once(span.owner):
             exchange.submit = middleware.submit

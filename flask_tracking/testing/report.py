@@ -1,4 +1,4 @@
-"""What ``--tracking-report`` shows: the slowest routes of a run, and the requests of a failed test."""
+"""The report of ``--tracking-report``: the slowest routes, and the requests of a failed test."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_ROUTE = "(no route)"
 
 
 class RouteTimes(NamedTuple):
-    """How long the requests to one route took, in milliseconds."""
+    """Durations of the requests to one route, in milliseconds."""
 
     requests: int
     total_ms: float

@@ -41,7 +41,7 @@ class Watch:
         """Watch `wsgi_app`.
 
         Args:
-            wsgi_app: what is called.
+            wsgi_app: the app to call.
             note: takes what happens at this boundary, so that its order among the app's own notes
                 is seen.
         """
@@ -95,7 +95,7 @@ class Watch:
 
     @property
     def fate(self) -> str:
-        """How it ended: the exception that came out of the app, or ``ended``."""
+        """The exception that the app raised, or ``ended``."""
         return self._escaped or "ended"
 
 
@@ -127,7 +127,7 @@ class _WatchedIterable:
 def note_signals(app: Flask, note: Callable[[str], object]) -> None:
     """Note every signal that `app` sends, and every call of its teardown functions."""
 
-    # Not the app itself: blinker would hold it for ever.
+    # Not the app itself: blinker would never release it.
     app_name = app.name
 
     def listen(name: str) -> None:
@@ -159,7 +159,7 @@ class _Entries(logging.Handler):
         self._note = note
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name.partition(".")[0] != "flask_tracking":  # what is ours is not the app's
+        if record.name.partition(".")[0] != "flask_tracking":  # our own lines are not the app's
             self._note(self.format(record))
 
 

@@ -35,7 +35,7 @@ class Change(NamedTuple):
 
     @property
     def is_secret(self) -> bool:
-        """Whether more than the redaction version differs."""
+        """True if more than the redaction version differs."""
         return any(name != "redaction_version" for name in self.values)
 
     @property

@@ -65,7 +65,7 @@ class Plan:
 
     @property
     def resize_command(self) -> str:
-        """What gives the collection the size of the settings."""
+        """The command that resizes the collection to the size in the settings."""
         is_kept = self.size_key == "TRACKING_KEPT_SIZE"
         return "flask tracking resize --kept" if is_kept else "flask tracking resize"
 

@@ -44,7 +44,7 @@ LOCK_S = 0.1
 """How long the exit of the process waits for a client that is being created."""
 
 _inherited: list[object] = []
-"""Clients of a parent process. Held for ever: using, closing or collecting them would be wrong."""
+"""Clients of the parent process. Never released: a child must not use, close or collect them."""
 
 
 class Connection:

@@ -1,4 +1,4 @@
-"""What the server is, what the login may do there, and how far its clock is off."""
+"""Checks of the server: its version, its clock, and the rights of the user."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACTIONS = frozenset(
     {"createCollection", "createIndex", "find", "insert", "listCollections", "listIndexes", "remove",
      "update"}
 )  # fmt: skip
-"""What recording and the commands do; the role ``readWrite`` allows all of it."""
+"""Actions that recording and the commands need; the role ``readWrite`` allows all of them."""
 
 
 def describe(database: Database[Document], where: str) -> list[str]:
@@ -59,7 +59,7 @@ def _name_version(build: Mapping[str, Any]) -> str:
 
 
 def find_problems(database: Database[Document], settings: Settings, where: str) -> list[Problem]:
-    """Return what is wrong with the clocks and the rights."""
+    """Return problems with the clocks and the rights."""
     if is_stand_in(database):
         return []
     return [*_check_clock(database, where), *_check_rights(database, settings)]

@@ -134,7 +134,7 @@ class Indexing:
         try:
             self._found = self._collection.index_information()
         except OperationFailure as error:
-            # Creating an index that exists changes nothing, so this is no obstacle.
+            # Creating an index that exists changes nothing, so an existing one does no harm.
             self._unseen = read_refusal(error)
 
     def _create(self, missing: Sequence[Index]) -> bool:

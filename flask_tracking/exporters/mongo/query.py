@@ -38,7 +38,7 @@ Query = dict[str, Any]
 NEWEST_FIRST = [("date_created", -1), ("_id", -1)]
 INDEXED = ("date_created", "status_code")
 COMMON_FAILURES = 5
-"""So many codes of a range of failures are asked for one by one."""
+"""Maximum number of failure codes that a query lists one by one."""
 _OPERATORS: Mapping[str, str] = {"<": "$lt", "<=": "$lte", ">=": "$gte", ">": "$gt"}
 
 

@@ -9,7 +9,7 @@ from pymongo import ReadPreference
 from pymongo.uri_parser import parse_uri
 
 APP_NAME = "flask-tracking reader"
-"""How the server's logs and statistics name the client."""
+"""The name of the client in the logs and statistics of the server."""
 POOL_SIZE = 4
 """Maximum number of connections: a process with many viewers must not take those of the app."""
 IDLE_MS = 30_000

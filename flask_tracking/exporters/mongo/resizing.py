@@ -1,4 +1,4 @@
-"""How full the collections are, and another size for a capped one where it stands."""
+"""Measure the collections, and resize a capped one in place."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class MongoRollupTable(RollupTable):
         Args:
             days: ``TRACKING_ROLLUP_DAYS``.
             get_collection: returns it, by the client of this process.
-            explain: makes of what the driver says what is raised.
+            explain: turns an error of the driver into the one to raise.
         """
         super().__init__(days)
         self._get_collection = get_collection

@@ -24,11 +24,11 @@ Refine = Callable[[list[Found]], list[Found]]
 """Leaves out what a query cannot leave out."""
 
 BATCH = 200
-"""So many documents are refined at once."""
+"""Number of documents that `Refine` gets at once."""
 
 
 class Collections(NamedTuple):
-    """Where the records are."""
+    """The collections to search."""
 
     records: Collection[Document]
     kept: Collection[Document] | None
@@ -48,7 +48,7 @@ def search(
         collections: where they are.
         wanted: the filter.
         limit: maximum number of records.
-        read: reads a document; None if it is no record. A filter that asks for bodies wants records.
+        read: reads a document; None if it is not a record. A filter that asks for bodies wants records.
         projection: the fields that `read` needs; None for all.
     """
     match = wanted.matches if searches_bodies(wanted.condition) else None
@@ -115,7 +115,7 @@ def _search_in(
 def _read_all(
     collection: Collection[Document], documents: Iterable[Document], read: Read[Found]
 ) -> list[Found]:
-    """Read documents, and leave out what is no record."""
+    """Read documents, and skip those that are not records."""
     results = [read(document) for document in documents]
     found = [one for one in results if one is not None]
     if len(found) < len(results):

@@ -28,7 +28,7 @@ from .reading import find_documents
 Document = dict[str, Any]
 
 OVERLAP = timedelta(seconds=10)
-"""How late a record may appear: twice the time limit of an export, or a clock that far behind."""
+"""The longest delay of a record: twice the time limit of an export, or a clock that is behind."""
 NEVER = datetime.max.replace(tzinfo=timezone.utc)
 OLDEST_FIRST = [("date_stored", 1)]
 LATEST_FIRST = [("date_stored", -1)]
@@ -36,7 +36,7 @@ TIMES = {"date_stored": True}
 
 
 MANY = 500
-"""So many documents are compared with each call."""
+"""Above this number of documents, a call does not compare all of `OVERLAP`."""
 SHORT_OVERLAP = timedelta(seconds=1)
 WHOLE_EVERY = timedelta(seconds=2)
 """If more were stored within `OVERLAP`, a call looks back `SHORT_OVERLAP`, and all the way this often.
@@ -146,7 +146,7 @@ def _find_new(
 def _read_new(
     collection: Collection[Document], query: Query, new: Sequence[Document], wanted: Filter
 ) -> list[Document]:
-    """Read what is needed of new documents. They lie together: most of the range is new."""
+    """Read the new documents. They lie together: most of the range is new."""
     bounds = {"$gte": new[0]["date_stored"], "$lte": new[-1]["date_stored"]}
     projection = None if searches_bodies(wanted.condition) else {**SUMMARY_PROJECTION, **TIMES}
     keys = {_key(one["_id"]) for one in new}
