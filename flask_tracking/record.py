@@ -184,6 +184,11 @@ class Capture(NamedTuple):
         """The id of the record."""
         return make_record_id(self.arrived_at, self.number)
 
+    @property
+    def ended_at(self) -> float:
+        """When the response ended: Unix time, in seconds."""
+        return self.arrived_at + self.duration_ns / 1e9
+
     def __repr__(self) -> str:
         """Name the capture without quoting data of clients."""
         return f"<Capture {self.id} {self.kind}>"

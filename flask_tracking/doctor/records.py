@@ -7,13 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from ..exporters.rollup_table import RollupQuery
 from ..exporters.store import Problem
 from ..record import Record
 from ..registry import literals_of
 from .subject import Findings, Subject, describe_age
-
-WHY_DROPPED = "Its log says why; the page Operations says what to do about each reason"
 
 
 def check_records(subject: Subject) -> Findings:
@@ -23,40 +20,6 @@ def check_records(subject: Subject) -> Findings:
         return
     age_s = (datetime.now(timezone.utc) - subject.sample[0].date_created).total_seconds()
     yield f"the newest record is {describe_age(age_s)} old"
-
-
-def check_drops(subject: Subject) -> Findings:
-    """Records that processes lost, by the rollups of each; without these by the gaps in the sample."""
-    table = None if subject.store is None else subject.store.rollups
-    if table is None:
-        yield from _check_gaps(subject.sample)
-        return
-    width = table.widths[0]
-    since = datetime.now(timezone.utc) - width.lifetime
-    dropped: dict[str, Counter[str]] = {}
-    for rollup in table.find(RollupQuery(width.seconds, since=since, with_routes=False)):
-        dropped.setdefault(rollup.process or "unknown", Counter()).update(rollup.dropped)
-    for process, reasons in sorted(dropped.items()):
-        if reasons.total():
-            listed = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
-            yield Problem(
-                "warning",
-                f"The process {process} lost {reasons.total():,} records in the last "
-                f"{describe_age(width.lifetime.total_seconds())}: {listed}",
-                WHY_DROPPED,
-            )
-
-
-def _check_gaps(sample: Sequence[Record]) -> Findings:
-    dropped: Counter[str] = Counter()
-    for record in sample:
-        dropped[record.process or "unknown"] += record.dropped_before
-    for process, count in sorted((+dropped).items()):
-        yield Problem(
-            "warning",
-            f"The process {process} dropped {count:,} records before some of the last {len(sample)}",
-            WHY_DROPPED,
-        )
 
 
 def check_proxy(subject: Subject) -> Findings:

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
+from typing import NamedTuple
 
 from flask import Flask
 
 from ..config import Settings
+from ..exporters.rollup_table import RollupQuery
 from ..exporters.store import Problem, Store
 from ..filters import Filter
 from ..queries import find_newest
 from ..record import Record
 from ..registry import TrackedApp
+from ..rollups.rollup import Rollup
 
 SAMPLE = 200
 """Number of newest records in the sample."""
 
 Findings = Iterator[Problem | str]
 """Problems, and facts as text, a line each."""
+
+
+class Minutes(NamedTuple):
+    """What processes have counted, each for itself."""
+
+    rollups: Sequence[Rollup]
+    """Without their routes, in no order."""
+    lifetime: timedelta
+    """How far back they reach."""
 
 
 @dataclass
@@ -45,6 +58,21 @@ class Subject:
             ExportError: the store cannot be reached, or refuses.
         """
         return [] if self.store is None else find_newest(self.store, Filter(), SAMPLE)
+
+    @cached_property
+    def minutes(self) -> Minutes | None:
+        """The minutes of all processes, read once; None where there are no rollups.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+        """
+        table = None if self.store is None else self.store.rollups
+        if table is None:
+            return None
+        width = table.widths[0]
+        since = datetime.now(timezone.utc) - width.lifetime
+        query = RollupQuery(width.seconds, since=since, with_routes=False)
+        return Minutes(table.find(query), width.lifetime)
 
 
 def describe_age(age_s: float) -> str:

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 
 from ..errors import ExportError, NoDatabaseError, TrackingError
 from ..exporters.store import Problem
+from .delivery import check_drops, check_lag
 from .process import check_capture, check_settings, check_speed, check_threads
-from .records import check_drops, check_proxy, check_records, check_secrets
+from .records import check_proxy, check_records, check_secrets
 from .storage import check_spool, check_store
 from .subject import Findings, Subject
 
@@ -32,6 +33,7 @@ CHECKS: Sequence[Check] = (
     Check("threads", check_threads, reads_store=True),
     Check("records", check_records, reads_store=True),
     Check("drops", check_drops, reads_store=True),
+    Check("lag", check_lag, reads_store=True),
     Check("proxy", check_proxy, reads_store=True),
     Check("secrets", check_secrets, reads_store=True),
     Check("speed", check_speed),

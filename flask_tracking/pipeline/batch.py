@@ -47,6 +47,8 @@ class Hand:
     """How many of them the rules keep."""
     size: int = 0
     """In bytes."""
+    ended_at: float = math.inf
+    """When the first of their requests ended; Unix time, in seconds."""
 
 
 class BatchWorker(Worker):
@@ -309,7 +311,10 @@ class BatchWorker(Worker):
 
     def _release(self, hand: Hand) -> None:
         self._queue.release(hand.size)
+        if hand.captures:
+            self._counters.note_lag(hand.ended_at)
         hand.captures = hand.kept = hand.size = 0
+        hand.ended_at = math.inf
         self._done.notify_all()
 
     def _serve(self) -> None:
@@ -335,6 +340,7 @@ class BatchWorker(Worker):
             is_due = monotonic() >= next_flush or is_flushing or self._closing.is_set()
             if is_due:
                 next_flush = monotonic() + self._settings.flush_interval_s
+            self._note_waiting()
             self._empty_queue(down_to=1 if is_due else self._settings.batch_records)
             if not self._is_over:
                 with self._calling():
@@ -348,6 +354,13 @@ class BatchWorker(Worker):
         self._note_flushed(math.inf)
         self._drain_while_closing()
         self._close_exporter()
+
+    def _note_waiting(self) -> None:
+        with self._lock:
+            self._counters.note_waiting()
+            oldest = self._queue.oldest
+            if oldest is not None:
+                self._counters.note_lag(oldest.ended_at)
 
     def _note_flushed(self, flush: float) -> None:
         """Wake the threads that wait for this flush or an earlier one."""
@@ -475,6 +488,8 @@ class BatchWorker(Worker):
             captures = self._queue.take(count)
             self._hand.captures += len(captures)
             self._hand.size += sum(capture.size for capture in captures)
+            if captures:
+                self._hand.ended_at = min(self._hand.ended_at, captures[0].ended_at)
         return captures
 
     def _take_company(self, already: int) -> list[Record]:

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from time import monotonic
+from time import time as wall_time
 from typing import NamedTuple
 
 from .judged import Judged
@@ -22,9 +23,18 @@ class Fates(NamedTuple):
     not_stored: int
     dropped: Counter[str]
     """By reason."""
+    waiting: int
+    """How many waited in memory, at most."""
+    lag_ms: int
+    """How long the slowest of them took, or waits by now, since the end of its request."""
+
+    @property
+    def is_news(self) -> bool:
+        """Whether anything became of a record. That others wait is told with the next one."""
+        return bool(self.stored or self.not_stored or self.dropped or self.lag_ms)
 
 
-NO_FATES = Fates(0, 0, Counter())
+NO_FATES = Fates(0, 0, Counter(), 0, 0)
 
 
 class Counters:
@@ -57,6 +67,7 @@ class Counters:
         self.rollups = rollups
         self._told = NO_FATES
         self._gap = 0
+        self._most_waiting = self._lag_ms = 0
         self._last_export: float | None = None
 
     @property
@@ -104,10 +115,27 @@ class Counters:
     def take_fates(self) -> Fates:
         """Return what has become of records since the last call. `lock` must be held."""
         told, stored = self._told, self.exported + self.unspooled
-        self._told = Fates(stored, self.not_stored, self.dropped + self.spool_dropped)
-        return Fates(
-            stored - told.stored, self.not_stored - told.not_stored, self._told.dropped - told.dropped
+        self.note_waiting()
+        dropped = self.dropped + self.spool_dropped
+        self._told = Fates(stored, self.not_stored, dropped, self._most_waiting, self._lag_ms)
+        self._most_waiting = self._lag_ms = 0
+        return self._told._replace(
+            stored=stored - told.stored,
+            not_stored=self.not_stored - told.not_stored,
+            dropped=dropped - told.dropped,
         )
+
+    def note_waiting(self) -> None:
+        """Take note of how many records wait now. `lock` must be held."""
+        self._most_waiting = max(self._most_waiting, self.waiting)
+
+    def note_lag(self, ended_at: float) -> None:
+        """Take note of a request whose record is settled only now, or still waits. `lock` must be held.
+
+        Args:
+            ended_at: when the request ended; Unix time, in seconds.
+        """
+        self._lag_ms = max(self._lag_ms, round((wall_time() - ended_at) * 1000))
 
     def take_gap(self) -> int:
         """Return and reset the number of losses that no record reports yet. `lock` must be held."""

@@ -40,6 +40,14 @@ class CaptureQueue:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._kept)
 
+    @property
+    def oldest(self) -> Capture | None:
+        """The capture that waits longest."""
+        for waiting in (self._kept, self._waiting):
+            if waiting:
+                return waiting[0]
+        return None
+
     def fill(self, bytes_in_hand: int) -> float:
         """Return the used share of the bounds, from 0 to 1.
 

@@ -135,10 +135,10 @@ class RollupDelivery:
             fates = self._counters.take_fates()
         for number, rollup in taken.items():
             self._add(number, rollup)
-        if any(fates):
+        if fates.is_news:
             number = int(wall_time() // MINUTE)
             told = self._counted.make_rollup(number)
-            told.stored, told.not_stored, told.dropped = fates
+            told.stored, told.not_stored, told.dropped, told.waiting, told.lag_ms = fates
             self._add(number, told)
         lost += self._drop_oldest()
         if lost:

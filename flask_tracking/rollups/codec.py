@@ -41,6 +41,8 @@ def rollup_to_dict(rollup: Rollup) -> Document:
         "stored": rollup.stored,
         "not_stored": rollup.not_stored,
         "dropped": dict(rollup.dropped),
+        "waiting": rollup.waiting,
+        "lag_ms": rollup.lag_ms,
         "all": {
             **_counts_to_dict(rollup.total),
             "examples": _pack_list(
@@ -110,6 +112,8 @@ def _read(document: Mapping[str, Any]) -> Rollup:
         stored=int(document["stored"]),
         not_stored=int(document["not_stored"]),
         dropped=Counter(document["dropped"]),
+        waiting=int(document.get("waiting", 0)),  # rollups of earlier versions have neither
+        lag_ms=int(document.get("lag_ms", 0)),
         overall=_read_counts(overall) if routes is None else None,
         examples={
             octave: Example(bool(kept), one) for octave, kept, one in _unpack_list(overall["examples"])

@@ -111,6 +111,11 @@ class Rollup:
     """How many requests the rules did not store: sampled away or excluded."""
     dropped: Counter[str] = field(default_factory=Counter)
     """How many records were lost meanwhile, by reason."""
+    waiting: int = 0
+    """How many records waited in the memory of one process, at most."""
+    lag_ms: int = 0
+    """How long a record took from the end of its request until it was stored, spooled or lost, at most,
+    or waits by now; in milliseconds."""
     etag: ObjectId | None = None
     """New each time it is stored; None before."""
     is_merged: bool = False
@@ -172,7 +177,7 @@ K = TypeVar("K")
 def merge(
     rollups: Iterable[Rollup], *, width_s: int, start: datetime, source: str, version: str | None
 ) -> Rollup:
-    """Return the sum of `rollups`, whatever their order.
+    """Return the sum of `rollups`, whatever their order; of what waits, and how long, the greatest.
 
     Past the bounds it is the routes with the fewest requests, and the smallest groups of failures, that
     are counted together.
@@ -189,6 +194,8 @@ def merge(
         merged.stored += one.stored
         merged.not_stored += one.not_stored
         merged.dropped.update(one.dropped)
+        merged.waiting = max(merged.waiting, one.waiting)
+        merged.lag_ms = max(merged.lag_ms, one.lag_ms)
     _bound_routes(merged)
     _bound_failures(merged)
     return merged

@@ -21,8 +21,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_tracking import ExportError, MemoryExporter, Record, Tracking
 from flask_tracking.doctor import CHECKS, Check, Checked, Subject, examine
+from flask_tracking.doctor.delivery import check_drops, check_lag
 from flask_tracking.doctor.process import check_capture, check_settings, check_speed, check_threads
-from flask_tracking.doctor.records import check_drops, check_proxy, check_records, check_secrets
+from flask_tracking.doctor.records import check_proxy, check_records, check_secrets
 from flask_tracking.doctor.storage import check_spool
 from flask_tracking.doctor.subject import Findings
 from flask_tracking.exporters.rollup_table import align
@@ -94,7 +95,7 @@ def test_store_that_does_not_answer(
     assert checked["store"].level == "error"
     assert whats(list(checked["store"].problems)) == ["MongoDB at a:1 cannot be reached"]
     assert {name for name, one in checked.items() if one.is_skipped} == {
-        "threads", "records", "drops", "proxy", "secrets"
+        "threads", "records", "drops", "lag", "proxy", "secrets"
     }  # fmt: skip
     assert checked["settings"].level == "ok"
 
@@ -390,6 +391,39 @@ def test_dropped_records_without_rollups(
     assert whats(ask(check_drops)) == [
         "The process web1:7:a dropped 7 records before some of the last 4"
     ]
+
+
+def test_processes_that_lag(memory: MemoryExporter, ask: Ask) -> None:
+    """A process whose records wait for long is named; one that has caught up since is not."""
+    assert memory.rollups is not None
+    minute = align(datetime.now(timezone.utc), 60)
+    rollups = [
+        make_rollup("web1:7:a.1", minute - timedelta(minutes=2)),
+        make_rollup("web1:7:a.2", minute),
+        make_rollup("web2:8:b.1", minute),
+        make_rollup("web3:9:c.1", minute - timedelta(minutes=20)),
+    ]
+    waits = [(95_000, 7), (200, 1200), (10_900, 0), (900_000, 5000)]
+    for rollup, (lag_ms, waiting) in zip(rollups, waits, strict=True):
+        rollup.lag_ms, rollup.waiting = lag_ms, waiting
+    memory.rollups.store(rollups)
+    found = ask(check_lag)
+    assert whats(found) == [
+        "The process web1:7:a lags: in the last 15 minutes a record waited 95 s in its memory, "
+        "and up to 1,200 at once"
+    ]
+    assert found[-1] == "no record waited longer than 95.0 s; processes: 2"
+
+
+def test_nobody_counts(ask: Ask) -> None:
+    """Without requests there is no lag."""
+    assert ask(check_lag) == ["no process has counted requests lately"]
+
+
+def test_lag_without_rollups(memory: MemoryExporter, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store without rollups cannot tell."""
+    monkeypatch.setattr(memory, "rollups", None)
+    assert ask(check_lag) == ["the store has no rollups, which would tell"]
 
 
 @pytest.mark.parametrize(

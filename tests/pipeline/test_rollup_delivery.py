@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Settings
 from flask_tracking.exporters.rollup_table import RollupQuery
+from flask_tracking.pipeline import delivery as delivery_module
 from flask_tracking.pipeline import rollup_delivery
 from flask_tracking.pipeline.batch import BatchWorker
 from flask_tracking.pipeline.counters import Counters
@@ -398,6 +400,38 @@ def test_flush_and_close(kind: Any) -> None:
     minutes = exporter.rollups.find(RollupQuery(MINUTE))
     assert sum(one.stored for one in minutes) == 1
     assert sum(one.not_stored for one in minutes) == 4
+
+
+def test_lag() -> None:
+    """How many records waited, and how long at most, is in the rollup of the time when it was found."""
+    exporter = MemoryExporter()
+    worker = BatchWorker(Settings(), exporter)
+    now = time.time()
+    for seconds in (1.0, 90.0, 2.0):  # one of them was slow: it is not late
+        worker.submit(make_capture(arrived_at=now - seconds, duration_ns=int(seconds * 1e9) - 10**9))
+    assert worker.flush(TIMEOUT_S)
+    minutes = exporter.rollups.find(RollupQuery(MINUTE))
+    assert max(one.waiting for one in minutes) == 3
+    assert 1000 <= max(one.lag_ms for one in minutes) < 20_000
+    assert worker.close(TIMEOUT_S)
+
+
+def test_lag_of_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records that wait for a store are late when it takes them."""
+    exporter = MemoryExporter()
+    monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 0.01)
+    worker = BatchWorker(Settings(batch_records=2), exporter)
+    store = mock.Mock(side_effect=[ExportError("away"), *[0] * 9])
+    monkeypatch.setattr(exporter, "_store", store)
+    ended_at = time.time() - 40
+    for _ in range(3):
+        worker.submit(make_capture(arrived_at=ended_at, duration_ns=0))
+    assert worker.flush(TIMEOUT_S)
+    assert 40_000 <= max(one.lag_ms for one in exporter.rollups.find(RollupQuery(MINUTE))) < 70_000
+    worker.submit(make_capture(duration_ns=0))
+    assert worker.flush(TIMEOUT_S)
+    assert worker._counters.take_fates().lag_ms == 0  # told already
+    assert worker.close(TIMEOUT_S)
 
 
 @pytest.mark.parametrize("kind", [BatchWorker, SyncWorker])

@@ -58,6 +58,8 @@ def rollups() -> st.SearchStrategy[Rollup]:
         dropped=st.dictionaries(st.sampled_from(["queue_full", "shutdown"]), st.integers(1, 9)).map(
             Counter
         ),
+        waiting=st.integers(0, 99),
+        lag_ms=st.integers(0, 10**7),
         etag=st.none() | ids,
         is_merged=st.booleans(),
         is_final=st.booleans(),

@@ -56,6 +56,14 @@ def test_document_comes_back(rollup: Rollup) -> None:
     assert bare is not None and bare.total == rollup.total
 
 
+@given(rollups())
+def test_document_of_an_earlier_version(rollup: Rollup) -> None:
+    """What was stored before it said how long records wait is read all the same."""
+    document = rollup_to_dict(rollup)
+    del document["waiting"], document["lag_ms"]
+    assert rollup_from_dict(document) == dataclasses.replace(rollup, waiting=0, lag_ms=0)
+
+
 @pytest.mark.parametrize(
     "damage", [{"format": 2}, {"all": None}, {"start": "noon"}, {"failures": b"x"}]
 )
