@@ -338,6 +338,33 @@ def test_nonsense() -> None:
         measure(MemoryExporter(), since="soon")
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "text"),
+    [
+        ("1h", "2h", ""),
+        (NOW + MINUTE, None, ""),
+        (None, None, "since:1h until:2h"),
+        (None, "2d", "since:1d"),
+    ],
+)
+def test_range_that_is_reversed(since: str | datetime | None, until: str | None, text: str) -> None:
+    """A range that ends before it begins is an error, and not a range without requests."""
+    with pytest.raises(FilterError, match="Invalid range: it begins at 2026-11-2.*, after its end at"):
+        measure(MemoryExporter(), Filter.parse(text), since=since, until=until)
+
+
+def test_rollups_are_off() -> None:
+    """With TRACKING_ROLLUP_DAYS = 0 records are asked, also of a store that could have rollups."""
+    store = MemoryExporter()
+    store.export([dataclasses.replace(make_record(), date_created=NOW - MINUTE)])
+    found = measure(store)
+    assert (found.source, found.reason) == ("records", "there are no rollups of this range")
+    assert found.total.requests == 1
+    store.rollups.store([make_minute(NOW - MINUTE, 3)])
+    found = measure(store, Filter.parse("route:/b"))
+    assert (found.source, found.total.requests) == ("rollups", 0)
+
+
 def test_empty() -> None:
     """No requests have no rate of errors, and no percentiles."""
     found = measure(MemoryExporter())

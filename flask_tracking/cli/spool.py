@@ -142,36 +142,62 @@ def _read_time(file: SpoolFile) -> datetime:
     return datetime.fromtimestamp(file.written_ms / 1000, timezone.utc)
 
 
+class _Verdict(NamedTuple):
+    """What was found in a file."""
+
+    place: _Place
+    intact: int | None = None
+    """How many of its entries are; None where it could not be read."""
+    error: str = ""
+    """Why it could not be read."""
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether entries are missing, or it cannot be read."""
+        is_short = self.intact is not None and self.intact < self.place.file.entry_count
+        return bool(self.error) or is_short
+
+    @property
+    def is_away(self) -> bool:
+        """Whether another process sends it, or has sent it meanwhile."""
+        return self.intact is None and not self.error
+
+    @property
+    def state(self) -> str:
+        """All of it in a word."""
+        if self.error:
+            return "unreadable"
+        return "in use" if self.is_away else "damaged" if self.is_damaged else "intact"
+
+
 @spool.command()
+@takes_json
 @with_appcontext
 @reports_errors
-def verify() -> None:
+def verify(as_json: bool) -> None:
     """Read all files and check every record and rollup; change nothing.
 
     The exit status is 1 if something is damaged or cannot be read.
     """
     intact, damaged = _Amount(), 0
-    for place in _read_places(get_spool()):
-        try:
-            count = _count_intact(place)
-        except SpoolError as error:
-            damaged += 1
-            click.secho(f"{place.file.name}: {visible(str(error))}", fg="red")
-            continue
-        if count is None:
-            click.echo(f"{place.file.name}: in use, or gone")
-            continue
-        intact = intact.plus(place.amount_of(count))
-        if count < place.file.entry_count:
-            damaged += 1
-            noun = "rollups" if place.has_rollups else "records"
-            click.secho(
-                f"{place.file.name}: {count:,} of {place.file.entry_count:,} {noun} are intact",
-                fg="red",
-            )
-    click.echo(f"{intact} are intact, {damaged:,} files are damaged.")
+    for verdict in map(_verify, _read_places(get_spool())):
+        intact = intact.plus(verdict.place.amount_of(verdict.intact or 0))
+        damaged += verdict.is_damaged
+        if as_json:
+            click.echo(render_values(_verdict_to_values(verdict)))
+        elif verdict.state != "intact":
+            click.secho(_describe(verdict), fg="red" if verdict.is_damaged else None)
+    if not as_json:
+        click.echo(f"{intact} are intact, {damaged:,} files are damaged.")
     if damaged:
         raise SystemExit(1)
+
+
+def _verify(place: _Place) -> _Verdict:
+    try:
+        return _Verdict(place, _count_intact(place))
+    except SpoolError as error:
+        return _Verdict(place, error=str(error))
 
 
 def _count_intact(place: _Place) -> int | None:
@@ -182,6 +208,21 @@ def _count_intact(place: _Place) -> int | None:
         if held is None:
             return None
         return sum(decode(entry) is not None for entry in held.read().entries)
+
+
+def _describe(verdict: _Verdict) -> str:
+    file = verdict.place.file
+    if verdict.error:
+        return f"{file.name}: {visible(verdict.error)}"
+    if verdict.is_away:
+        return f"{file.name}: in use, or gone"
+    noun = "rollups" if verdict.place.has_rollups else "records"
+    return f"{file.name}: {verdict.intact:,} of {file.entry_count:,} {noun} are intact"
+
+
+def _verdict_to_values(verdict: _Verdict) -> dict[str, Any]:
+    values = {**_to_values(verdict.place), "place": verdict.place.folder or "waiting"}
+    return {**values, "state": verdict.state, "intact": verdict.intact, "error": verdict.error or None}
 
 
 @spool.command()
@@ -199,6 +240,10 @@ def retry() -> None:
     exporter.open()
     drain, send_rollups = _make_drain(found), _make_sender(found)
     places = list(_read_places(found))
+    stays = 0
+    if not get_current().settings.rollup_days:
+        stays = sum(place.has_rollups for place in places)
+        places = [place for place in places if not place.has_rollups]
     sent, left = _Amount(), 0
     with click.progressbar(places, label="Sending") as bar:
         for place in bar:
@@ -209,6 +254,8 @@ def retry() -> None:
             else:
                 left += 1
     click.echo(f"Sent: {sent}.")
+    if stays:
+        click.echo(f"{stays:,} files of rollups stay while TRACKING_ROLLUP_DAYS is 0.")
     if left:
         click.secho(f"{left:,} files are in use, damaged, or refused by the exporter.", fg="yellow")
 

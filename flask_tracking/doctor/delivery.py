@@ -54,7 +54,7 @@ def _check_gaps(sample: Sequence[Record]) -> Findings:
 def check_lag(subject: Subject) -> Findings:
     """Processes whose records wait in memory for long, because the store or they are too slow."""
     if subject.minutes is None:
-        yield "the store has no rollups, which would tell"
+        yield "there are no rollups, which would tell"
         return
     waits = _find_waits(subject.minutes.rollups)
     if not waits:

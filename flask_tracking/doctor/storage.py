@@ -33,14 +33,17 @@ def check_spool(subject: Subject) -> Findings:
         return
     rollups = open_rollup_spool(spool)
     yield from _check_waiting("records", spool.waiting())
-    yield from _check_waiting("rollups", rollups.waiting())
+    if subject.settings.rollup_days:
+        yield from _check_waiting("rollups", rollups.waiting())
+    elif left := _count_entries(rollups.waiting()):
+        yield f"{left:,} rollups stay there while TRACKING_ROLLUP_DAYS is 0"
     yield from _check_access(spool)
     yield from _check_room(spool, subject.settings.spool_bytes)
     yield from _check_unsent(spool, rollups)
 
 
 def _check_waiting(noun: str, waiting: Sequence[SpoolFile]) -> Findings:
-    entries = sum(file.entry_count for file in waiting)
+    entries = _count_entries(waiting)
     if entries or noun == "records":
         yield f"{entries:,} {noun} wait"
     if not waiting:
@@ -53,6 +56,10 @@ def _check_waiting(noun: str, waiting: Sequence[SpoolFile]) -> Findings:
             "Running processes send them when the store answers. To send them now",
             "flask tracking spool retry",
         )
+
+
+def _count_entries(files: Sequence[SpoolFile]) -> int:
+    return sum(file.entry_count for file in files)
 
 
 def _check_access(spool: Spool) -> Findings:

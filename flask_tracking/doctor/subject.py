@@ -61,13 +61,13 @@ class Subject:
 
     @cached_property
     def minutes(self) -> Minutes | None:
-        """The minutes of all processes, read once; None where there are no rollups.
+        """The minutes of all processes, read once; None where nobody counts them.
 
         Raises:
             ExportError: the store cannot be reached, or refuses.
         """
         table = None if self.store is None else self.store.rollups
-        if table is None:
+        if table is None or not self.settings.rollup_days:
             return None
         width = table.widths[0]
         since = datetime.now(timezone.utc) - width.lifetime

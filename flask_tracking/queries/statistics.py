@@ -165,7 +165,7 @@ def measure(
         until: the same; by default now.
 
     Raises:
-        FilterError: a time or `by` is invalid.
+        FilterError: a time or `by` is invalid, or the range ends before it begins.
         ExportError: the store cannot be reached, or refuses.
         TrackingError: there is no store, or the app to read is ambiguous.
     """
@@ -177,11 +177,19 @@ def measure(
     wanted = _bound(_bound(wanted or Filter(), "since", since), "until", until)
     first, last = wanted.arrival(now)
     end = min(last or now, now)
-    between = (first or end - DEFAULT_RANGE, end)
+    between = _check_range(first or end - DEFAULT_RANGE, end)
     reason = _find_reason(store, wanted, by)
     if store.rollups is None or reason:
         return _measure_records(store, wanted, between, by, reason)
-    return _measure_rollups(store.rollups, wanted, between, by, now)
+    selects = make_route_filter(wanted)
+    with_routes = bool(selects) or by in _NEED_ROUTES
+    found = list(_find_rollups(store.rollups, between, now, with_routes=with_routes))
+    answer = _measure_rollups(found, selects, between, by, now)
+    if any(rollups for _, rollups in found):
+        return answer
+    # As with TRACKING_ROLLUP_DAYS = 0, or before the first ones were written.
+    records = _measure_records(store, wanted, between, by, "there are no rollups of this range")
+    return records if records.total.requests else answer
 
 
 def percentiles(
@@ -280,6 +288,15 @@ def _bound(wanted: Filter, key: str, time: Time) -> Filter:
     return wanted & Filter.term(key, time if isinstance(time, str) else time.isoformat())
 
 
+def _check_range(since: datetime, until: datetime) -> Range:
+    if since > until:
+        raise FilterError(
+            f"Invalid range: it begins at {since:%Y-%m-%d %H:%M:%S}, after its end at "
+            f"{until:%Y-%m-%d %H:%M:%S} (UTC)."
+        )
+    return since, until
+
+
 def _find_reason(store: Store, wanted: Filter, by: str | None) -> str:
     """Say why rollups cannot answer; empty where they can."""
     if store.rollups is None:
@@ -354,10 +371,12 @@ def name_route(method: str | None, url_rule: str | None) -> str:
 
 
 def _measure_rollups(
-    table: RollupTable, wanted: Filter, between: Range, by: str | None, now: datetime
+    found: Sequence[tuple[Span, list[Rollup]]],
+    selects: Selects | None,
+    between: Range,
+    by: str | None,
+    now: datetime,
 ) -> Statistics:
-    selects = make_route_filter(wanted)
-    found = list(_find_rollups(table, between, now, with_routes=bool(selects) or by in _NEED_ROUTES))
     # Of an empty range nothing is read.
     since = min([span.since for span, _ in found], default=between[0])
     until = min(max([span.until for span, _ in found], default=between[1]), now)

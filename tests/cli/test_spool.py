@@ -130,6 +130,26 @@ def test_verify(spool: Spool, invoke: Invoke, tmp_path: Path) -> None:
     assert list_contents(tmp_path) == before
 
 
+def test_verify_as_json(spool: Spool, invoke: Invoke) -> None:
+    """An object for each file tells how much of it is intact."""
+    (whole,) = spool_records(spool, *make_records(3))
+    (torn,) = spool_records(spool, *make_records(2))
+    torn.write_bytes(torn.read_bytes()[:-1])
+    (rollups,) = spool_rollups(spool, 1)
+    rollups.write_bytes(b"")
+    result = invoke("spool", "verify", "--json")
+    assert result.exit_code == 1
+    rows = {row["name"]: row for row in map(json.loads, result.output.splitlines())}
+    keys = ("kind", "records", "rollups", "place", "state", "intact", "error")
+    assert {name: [row[key] for key in keys] for name, row in rows.items()} == {
+        whole.name: ["routine", 3, 0, "waiting", "intact", 3, None],
+        torn.name: ["routine", 2, 0, "waiting", "damaged", 1, None],
+        rollups.name: ["rollups", 0, 1, "waiting", "damaged", 0, None],
+    }
+    whole_row = rows[whole.name]
+    assert whole_row["written"].endswith("Z")
+
+
 def spool_rollups(spool: Spool, *minutes: int) -> list[Path]:
     """Write a file of one rollup for each of these minutes; return the paths, the oldest first."""
     folder = open_rollup_spool(spool)
@@ -205,6 +225,26 @@ def test_retry(spool: Spool, store: Store, invoke: Invoke) -> None:
     assert "Sent: 5 records." in invoke("spool", "retry").output
     assert {record.id for record in store.records} == {record.id for record in records}
     assert (spool.waiting(), spool.set_aside()) == ([], [])
+
+
+def test_rollups_that_stay(app: Flask, store: Store, invoke: Invoke, tmp_path: Path) -> None:
+    """With TRACKING_ROLLUP_DAYS = 0 no command and no process sends or deletes spooled rollups."""
+    app.config.update(TRACKING_SPOOL_DIR=tmp_path, TRACKING_ROLLUP_DAYS=0)
+    tracking = Tracking(app, exporter=store)
+    spool = open_spool(app.extensions["tracking"].settings, app.name)
+    assert spool is not None
+    spool_records(spool, *make_records(3))
+    spool_rollups(spool, 1, 2)
+    folder = Path(open_rollup_spool(spool).path)
+    before = list_contents(folder)
+    result = invoke("spool", "retry")
+    assert result.output.endswith(
+        "Sent: 3 records.\n2 files of rollups stay while TRACKING_ROLLUP_DAYS is 0.\n"
+    )
+    app.test_client().get("/")
+    assert tracking.flush(5) and tracking.close(5)
+    assert list_contents(folder) == before
+    assert store.rollups.find(RollupQuery(60)) == []
 
 
 def test_retry_into_memory(app: Flask, memory: MemoryExporter, invoke: Invoke, tmp_path: Path) -> None:

@@ -192,6 +192,21 @@ def test_rollups_wait_in_the_spool(spooling: Subject) -> None:
     assert whats(check_spool(spooling)) == ["Rollups wait in the spool since 5 minutes"]
 
 
+def test_rollups_that_stay_in_the_spool(app: Flask, memory: MemoryExporter, tmp_path: Path) -> None:
+    """With TRACKING_ROLLUP_DAYS = 0 nobody sends them, and that is no problem."""
+    app.config.update(TRACKING_SPOOL_DIR=str(tmp_path), TRACKING_ROLLUP_DAYS=0)
+    subject = track(app, memory)
+    spool = open_spool(subject.settings, subject.tracked.name)
+    assert spool is not None
+    rollups = open_rollup_spool(spool)
+    assert rollups.write(Kind.ROUTINE, [b"a", b"b"]).is_written
+    (file,) = Path(rollups.path).glob("*.v1")
+    file.rename(file.with_name(f"{int(file.name[:13]) - 300_000}{file.name[13:]}"))
+    assert list(check_spool(subject)) == [
+        "0 records wait", "2 rollups stay there while TRACKING_ROLLUP_DAYS is 0"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("is_link", [True, False])
 def test_spool_that_cannot_be_written(
     app: Flask, memory: MemoryExporter, tmp_path: Path, is_link: bool, monkeypatch: pytest.MonkeyPatch
@@ -415,6 +430,17 @@ def test_processes_that_lag(memory: MemoryExporter, ask: Ask) -> None:
     assert found[-1] == "no record waited longer than 95.0 s; processes: 2"
 
 
+def test_rollups_are_off(app: Flask, memory: MemoryExporter) -> None:
+    """With TRACKING_ROLLUP_DAYS = 0 the gaps tell what is lost, and nothing tells of lag."""
+    app.config["TRACKING_ROLLUP_DAYS"] = 0
+    subject = track(app, memory)
+    memory.export([record(process="web1:7:a", dropped_before=3)])
+    assert list(check_lag(subject)) == ["there are no rollups, which would tell"]
+    assert whats(check_drops(subject)) == [
+        "The process web1:7:a dropped 3 records before some of the last 1"
+    ]
+
+
 def test_nobody_counts(ask: Ask) -> None:
     """Without requests there is no lag."""
     assert ask(check_lag) == ["no process has counted requests lately"]
@@ -423,7 +449,7 @@ def test_nobody_counts(ask: Ask) -> None:
 def test_lag_without_rollups(memory: MemoryExporter, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store without rollups cannot tell."""
     monkeypatch.setattr(memory, "rollups", None)
-    assert ask(check_lag) == ["the store has no rollups, which would tell"]
+    assert ask(check_lag) == ["there are no rollups, which would tell"]
 
 
 @pytest.mark.parametrize(

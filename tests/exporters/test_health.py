@@ -122,7 +122,7 @@ def test_rights_that_are_missing(
     make: Make, answer: Callable[..., None], actions: list[str], level: str
 ) -> None:
     """Who may not insert records nothing; other rights are missed by single commands."""
-    exporter = make(kept_size_bytes=0)
+    exporter = make(kept_size_bytes=0, rollup_days=0)
     exporter.prepare()
     users = [{"user": "ada", "db": "admin"}]
     privileges = [privilege(actions, db="", collection="")]
@@ -132,6 +132,20 @@ def test_rights_that_are_missing(
     assert problem.level == level
     assert problem.what.startswith("The login has no right to ")
     assert problem.command.startswith("db.grantRolesToUser('ada', [{role: 'readWrite', db: 'test_")
+
+
+def test_rights_by_collection(make: Make, answer: Callable[..., None]) -> None:
+    """Each collection is looked at; records are stored also where rollups may not be."""
+    exporter = make()
+    exporter.prepare()
+    allowed = [
+        privilege(ALL, db="", collection="tracking"),
+        privilege(["find"], db="", collection="tracking_rollup"),
+    ]
+    info = {"authenticatedUsers": [{"user": "ada"}], "authenticatedUserPrivileges": allowed}
+    answer(connectionStatus={"authInfo": info})
+    found = {problem.what.rpartition(" ")[2]: problem.level for problem in exporter.check()}
+    assert found == {"tracking_kept": "error", "tracking_rollup": "warning"}
 
 
 def test_rights_that_are_not_told(make: Make, answer: Callable[..., None]) -> None:

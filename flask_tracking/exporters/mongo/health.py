@@ -103,18 +103,26 @@ def _check_rights(database: Database[Document], settings: Settings) -> Iterator[
         return
     if not users:  # whoever may connect may do everything
         return
-    names = [settings.collection]
-    names += [settings.kept_collection] if settings.kept_size_bytes else []
-    for name in names:
+    for name in _name_collections(settings):
         missing = find_missing_actions(privileges, database.name, name)
         if missing:
+            # Without rollups records are stored all the same.
+            is_fatal = "insert" in missing and name != settings.rollup_collection
             yield Problem(
-                "error" if "insert" in missing else "warning",
+                "error" if is_fatal else "warning",
                 f"The login has no right to {', '.join(missing)} in {name}",
                 "Grant it the role readWrite, in mongosh",
                 f"db.grantRolesToUser('{users[0].get('user')}', "
                 f"[{{role: 'readWrite', db: '{database.name}'}}])",
             )
+
+
+def _name_collections(settings: Settings) -> Iterator[str]:
+    yield settings.collection
+    if settings.kept_size_bytes:
+        yield settings.kept_collection
+    if settings.rollup_days:
+        yield settings.rollup_collection
 
 
 def find_missing_actions(
