@@ -7,7 +7,7 @@ from sys import getsizeof
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from ..record import Capture, ChildTiming, Headers
+from ..record import Capture, Headers
 from ..registry import ENVIRON_KEY
 from ..runtime import lifecycle
 from ..runtime.cache import BoundedCache, make_pick
@@ -58,16 +58,17 @@ _TRACE_SIZE = 300
 _ARGS_SIZE = getsizeof({"": ""})
 """The same for the view's arguments without their values; the keys belong to the rule."""
 _EMPTY_TEXT = getsizeof("")
-_NO_CHILDREN: tuple[ChildTiming, ...] = ()
-_NO_NOTES: tuple[str, ...] = ()
 
 Pick = Callable[["WSGIEnvironment"], tuple[Any, ...]]
 
 
-def _make_pick(keys: tuple[str, ...]) -> tuple[tuple[str, ...], Pick, int]:
-    """Return the stored keys of an environ, the function that reads them, and the keys' memory."""
+def _make_pick(keys: tuple[str, ...]) -> tuple[tuple[str, ...], Pick, int, int]:
+    """Return the stored keys of an environ, and the function that reads their values.
+
+    Also the memory of what is stored of it without the characters of the values, and of the keys.
+    """
     kept = tuple(key for key in keys if key.startswith("HTTP_") or key in _REQUEST_KEYS)
-    return kept, make_pick(kept), held_bytes(kept)
+    return kept, make_pick(kept), _BASE_SIZE + _TEXT_SIZE * len(kept), held_bytes(kept)
 
 
 # The clients of an app send few sets of headers. All captures with the same set share its tuple.
@@ -75,9 +76,9 @@ _picks = BoundedCache(_make_pick)
 
 
 def _find_places(names: tuple[str, ...]) -> tuple[int, int, int]:
-    """Return the positions of the body's type and length in the headers, and the names' memory."""
+    """Return the positions of the body's type and length, and the headers' memory without values."""
     places = {name.lower(): at for at, name in enumerate(names)}
-    size = sum(map(getsizeof, names))
+    size = sum(map(getsizeof, names)) + _HEADER_SIZE * len(names)
     return places.get("content-type", _ABSENT), places.get("content-length", _ABSENT), size
 
 
@@ -95,7 +96,7 @@ class Exchange:
         "_file_source",
         "_first_byte_ns",
         "_generation",
-        "_header_names_size",
+        "_header_size",
         "_header_values",
         "_headers",
         "_input",
@@ -127,7 +128,7 @@ class Exchange:
         self._status: str | None = None
         self._headers: Headers = ()
         self._header_values: tuple[str, ...] = ()
-        self._header_names_size = 0
+        self._header_size = 0
         self._expected_size: int | None = None
         self._first_byte_ns: int | None = None
         self._server_write: Callable[[bytes], object] | None = None
@@ -198,7 +199,10 @@ class Exchange:
         """Replace the server's ``start_response``."""
         __traceback_hide__ = True
         try:
-            write: Any = self._server_start_response(status, headers, *exc_info)
+            if exc_info:
+                write: Any = self._server_start_response(status, headers, *exc_info)
+            else:
+                write = self._server_start_response(status, headers)
         except BaseException:
             drop_own_frame()
             raise
@@ -216,7 +220,7 @@ class Exchange:
         self._status = status
         self._headers = headers
         names, values = zip(*headers) if headers else ((), ())  # noqa: B905 - strict costs as much again
-        type_at, length_at, self._header_names_size = _places[names]
+        type_at, length_at, self._header_size = _places[names]
         self._header_values = values
         self._expected_size = None if length_at == _ABSENT else read_number(values[length_at])
         response = self.response
@@ -441,90 +445,91 @@ class Exchange:
 
     def _make_capture(self, ended_ns: int, outcome: str) -> Capture:
         span, request, response = self.span, self._request, self.response
-        environ = span.environ or {}
-        path_info = span.path_info
+        capture = Capture.__new__(Capture)
+        size = self._take_environ(capture)
+        capture.number = span.number
+        capture.arrived_at = span.arrived_at
+        capture.app = span.owner.name
+        capture.kind = "request"
+        capture.duration_ns = ended_ns - span.started_ns
+        first_byte_ns = self._first_byte_ns
+        capture.first_byte_ns = None if first_byte_ns is None else first_byte_ns - span.started_ns
+        if request is None:
+            capture.request_chunks = ()
+        else:
+            capture.request_chunks = request.take_chunks()
+            size += request.kept + CHUNK_SIZE * len(request.chunks)
+        capture.status = self._status
+        capture.response_headers = self._headers
+        capture.response_chunks = response.take_chunks()
+        size += response.kept + CHUNK_SIZE * len(response.chunks)
+        capture.response_size = response.size
+        capture.response_note = response.note
+        capture.outcome = outcome
+        if span.is_trace_live:
+            span.settle_trace()
+        capture.trace = span.known_trace
+        if span.known_trace is not None:
+            size += _TRACE_SIZE
+        capture.endpoint = span.endpoint
+        capture.url_rule = span.url_rule
+        capture.blueprint = span.blueprint
+        capture.view_args = view_args = span.view_args
+        if view_args:
+            size += _ARGS_SIZE + sum(map(getsizeof, view_args.values()))
+        capture.user_id = span.user_id
+        capture.user_repr = span.user_repr
+        capture.user = span.user
+        if span.user_repr is not None:
+            size += span.user_size()
+        capture.keep_reason = span.keep_reason
+        if span.is_annotated:
+            size += self._take_annotations(capture)
+        else:
+            capture.custom_data = capture.exception = capture.raised_in = None
+            capture.children = capture.notes = ()
+            capture.discarded = False
+        capture.size = size
+        return capture
+
+    def _take_environ(self, capture: Capture) -> int:
+        """Set what the environ and its size tell; return the memory of it and of the headers."""
+        environ = self.span.environ or {}
+        path_info = self.span.path_info
         if path_info is not None and environ.get("PATH_INFO") != path_info:
             environ = {**environ, "PATH_INFO": path_info}
+        if self._request is not None or environ.get("CONTENT_LENGTH"):
+            capture.request_size, capture.request_note = self._describe_request_body(environ)
+        else:
+            capture.request_size, capture.request_note = 0, None
         names = tuple(environ)
         picking = _picks.get(names)
-        size = _BASE_SIZE + self._header_names_size
+        keys_size = 0
         if picking is None:
             picking = _picks[names]
-            size += picking[2]  # counted for the first capture with these keys, which later ones share
-        values = picking[1](environ)
-        header_values = self._header_values
-        size += _TEXT_SIZE * len(values) + _HEADER_SIZE * len(header_values)
-        texts = values + header_values
-        view_args = span.view_args
-        if view_args:
-            texts += tuple(view_args.values())
-            size += _ARGS_SIZE + _TEXT_SIZE * len(view_args)
+            keys_size = picking[3]  # counted for the first capture, with which later ones share them
+        capture.environ_keys, pick, values_size, _ = picking
+        values = pick(environ)
+        texts = values + self._header_values
         try:
             text = "".join(texts)  # the size of one long text is known, and that of many is not
         except TypeError:  # the environ of a test may contain numbers instead of text
             values, texts = tuple(map(str, values)), tuple(map(str, texts))
             text = "".join(texts)
-        size += len(text) if text.isascii() else sum(map(getsizeof, texts)) - _EMPTY_TEXT * len(texts)
-        request_size, request_note = 0, None
-        if request is not None or environ.get("CONTENT_LENGTH"):
-            request_size, request_note = self._describe_request_body(environ)
-        first_byte_ns = self._first_byte_ns
-        if span.is_trace_live:
-            span.settle_trace()
-        trace = span.known_trace
-        custom_data, children, exception, raised_in = None, _NO_CHILDREN, None, None
-        is_discarded, notes = False, _NO_NOTES
-        size += response.kept + CHUNK_SIZE * len(response.chunks)
-        if request is not None:
-            size += request.kept + CHUNK_SIZE * len(request.chunks)
-        if trace is not None:
-            size += _TRACE_SIZE
-        if span.is_annotated:
-            custom_data, children, exception = span.custom_data(), span.timings(), span.exception
-            raised_in = span.raised_in
-            is_discarded, notes = span.is_discarded, tuple(span.notes)
-            size += span.custom_data_size(custom_data) + span.annotations_size()
-        if span.user_repr is not None:
-            size += span.user_size()
-        # One tuple instead of 32 arguments: those are copied three times on their way.
-        return tuple.__new__(
-            Capture,
-            (
-                span.number,
-                span.arrived_at,
-                size,
-                span.owner.name,
-                ended_ns - span.started_ns,
-                None if first_byte_ns is None else first_byte_ns - span.started_ns,
-                picking[0],
-                values,
-                () if request is None else request.take_chunks(),
-                request_size,
-                request_note,
-                self._status,
-                self._headers,
-                response.take_chunks(),
-                response.size,
-                response.note,
-                outcome,
-                trace,
-                span.endpoint,
-                span.url_rule,
-                span.blueprint,
-                view_args,
-                span.user_id,
-                span.user_repr,
-                span.user,
-                exception,
-                custom_data,
-                children,
-                span.keep_reason,
-                is_discarded,
-                notes,
-                "request",
-                raised_in,
-            ),
-        )
+        capture.environ_values = values
+        size = len(text) if text.isascii() else sum(map(getsizeof, texts)) - _EMPTY_TEXT * len(texts)
+        return size + keys_size + values_size + self._header_size
+
+    def _take_annotations(self, capture: Capture) -> int:
+        """Set what code of the app has added to the span; return the memory of it."""
+        span = self.span
+        capture.custom_data = custom_data = span.custom_data()
+        capture.children = span.timings()
+        capture.exception = span.exception
+        capture.raised_in = span.raised_in
+        capture.discarded = span.is_discarded
+        capture.notes = tuple(span.notes)
+        return span.custom_data_size(custom_data) + span.annotations_size()
 
 
 def _set_close(file: Any, close: Callable[[], None]) -> bool:

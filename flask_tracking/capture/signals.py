@@ -166,11 +166,12 @@ def _take_route(app: Flask, span: Span, request_object: Request) -> None:
         span.url_rule = rule.rule
         if "." in endpoint:
             span.blueprint = request_object.blueprint
-        if request_object.view_args:
-            span.view_args = {
-                name: str(value) if type(value) in (str, int) else foreign_text(str, value)
-                for name, value in request_object.view_args.items()
-            }
+        view_args = request_object.view_args
+        if view_args:
+            span.view_args = texts = {}
+            for name, value in view_args.items():
+                is_plain = type(value) is str or type(value) is int
+                texts[name] = str(value) if is_plain else foreign_text(str, value)
         # A single lookup for most requests, because most views have no marks.
         if tracked.marks.get(endpoint, UNKNOWN) is not None:
             apply_marks(app, span, endpoint, request_object.method)

@@ -56,7 +56,8 @@ def preview_request(
     if route is not None:
         rule, arguments = route
         # Values in the path are redacted by the names of their arguments.
-        capture = capture._replace(
+        capture = dataclasses.replace(
+            capture,
             endpoint=rule.endpoint,
             url_rule=rule.rule,
             view_args={name: str(value) for name, value in arguments.items()} or None,

@@ -59,10 +59,11 @@ class CaptureQueue:
 
     def append(self, capture: Capture) -> int:
         """Append `capture`; return the number of waiting captures."""
-        self._waiting.append(capture)
-        self.bytes += capture.size
-        count = len(self._waiting) + len(self._kept)
-        self.is_over = count > self._max_records or self.bytes > self._max_bytes
+        waiting = self._waiting
+        waiting.append(capture)
+        count = len(waiting) + len(self._kept)
+        self.bytes = size = self.bytes + capture.size
+        self.is_over = count > self._max_records or size > self._max_bytes
         return count
 
     def evict(self) -> Judged:

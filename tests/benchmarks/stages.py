@@ -51,7 +51,6 @@ REQUEST_STAGES = (
     Stage("exchange: enter the app", exchange.Exchange, "enter"),
     Stage("exchange: give back", exchange.Exchange, "give_back"),
     Stage("signal: request_started", signals, "_on_request_started"),
-    Stage("signal: request_finished", signals, "_on_request_finished"),
     Stage("span: find the trace", span.Span, "settle_trace"),
     Stage("start_response", exchange.Exchange, "start_response"),
     Stage("output: make the tee", exchange.Exchange, "tee"),

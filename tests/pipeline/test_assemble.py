@@ -42,7 +42,7 @@ def capture(environ: dict[str, str | None] | None = None, **parts: Any) -> Captu
     keys = dict(zip(made.environ_keys, made.environ_values, strict=True))
     changed = {**keys, "HTTP_USER_AGENT": None, "RAW_URI": None, **(environ or {})}
     kept = {key: value for key, value in changed.items() if value is not None}
-    return made._replace(environ_keys=tuple(kept), environ_values=tuple(kept.values()))
+    return dataclasses.replace(made, environ_keys=tuple(kept), environ_values=tuple(kept.values()))
 
 
 def assemble(environ: dict[str, str | None] | None = None, **parts: Any) -> Record:
