@@ -17,25 +17,17 @@ from __future__ import annotations
 
 import itertools
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ..detection.names import Strength
 from ..engines.base import Range
 
-_BRACKET = re.compile(rb'"[^"]*"?|([\[{])|[\]}]')
-_ITEM = re.compile(rb'"[^"]*"?|([\[{])|([\]}])|[^\s,\[\]{}"]+')
-"""What an array has between its commas, or an edge of a structure in it."""
-COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")  # behind a key; not "a", "b"
+_TOKEN = re.compile(rb'("[^"]*"?)([ \t\r\n]*:)?|([\[{])|([\]}])|[^\s,:\[\]{}"]+')
+"""A string, which is a key where a colon follows; an edge of a structure; a number or a word."""
 _KEY_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\Z')  # "name": ; not "name",
-_LIST_BEFORE = re.compile(rb'"([^"]{1,60})"[ \t\r\n]{0,9}:[ \t\r\n]{0,9}\[[^\[\]{}]{0,300}\Z')
-_PAIR_BEFORE = re.compile(rb"[\[,][ \t\r\n]{0,9}\Z")
-_PAIR_BEHIND = re.compile(
-    rb'(?:[ \t\r\n]{0,9},[ \t\r\n]{0,9}"[!=<>a-z]{1,5}")?[ \t\r\n]{0,9},[ \t\r\n]{0,9}'
-    rb'(?="[^"]*"[ \t\r\n]{0,9}(\])?)'
-)
-"""``["password", "=", X]``; in ``["Host", "a.b", "X-Auth-Token", X, …`` the value has to be opaque."""
+_OPERATOR = re.compile(rb'"[!=<>a-z]{1,5}"')  # ["password", "=", X]
 _NAME_KEYS = frozenset(
     b"""
     name key field header id label param parameter property variable path instancepath argumentname
@@ -53,197 +45,117 @@ _OTHER_CODES = frozenset(
     b"message error errors status detail city country street region zip currency price sku".split()
 )
 """Keys beside the ``code`` of an error, a place or a product."""
-
 BESIDE_LOGIN = {b"code": Strength.CODE, b"pin": Strength.CODE, b"pass": Strength.TOKEN}
 """Names that say more beside a user, a phone or the like."""
-WORK_FOR_MEMBERS = 4
-"""Readings that it costs to find the members of an object."""
-WORK_FOR_ROW = 16
-"""Bytes that a row of a table counts for, each time that a title is looked for."""
+WORK_TO_READ, WORK_FOR_ROW = 4, 16
+"""Readings that it costs to find all structures, and bytes that a row of a table counts for."""
 Weigh = Callable[[bytes], Strength]
 
 
-class Member(NamedTuple):
-    """One member of an object."""
+class Structure:
+    """An object or an array."""
 
-    key: bytes
+    def __init__(self, start: int, is_object: bool, parent: Structure | None) -> None:
+        """Begin at `start`, within `parent`, without anything in it."""
+        self.start, self.end = start, start
+        self.is_object, self.parent = is_object, parent
+        self.items: list[Item] = []
+        self.rows: dict[int, list[list[Item]]] | None = None
+        """Arrays of arrays beside the titles of a table, by the number of cells."""
+
+
+class Item(NamedTuple):
+    """A value in a structure."""
+
+    key: Range | None
+    """Of the text of its key, in an object."""
     start: int
-    """Of its value."""
+    end: int
+    inner: Structure | None
 
 
-class Objects:
-    """The objects and arrays of a text; they are looked for when somebody asks."""
+class Structures:
+    """The objects and arrays of a text."""
 
-    def __init__(self, data: bytes, quotes: bytes, spend: Callable[[int], None]) -> None:
-        """Take a text, and the same with its escapes masked: every quote begins or ends a string."""
-        self._spend = spend
+    def __init__(self, data: bytes, quotes: bytes) -> None:
+        """Read a text; in `quotes`, with its escapes masked, every quote begins or ends a string."""
         self.data = data
-        self._quotes = quotes
-        self._ranges: list[Range] = []
-        self._parents: list[int] = []
-        self._items: dict[int, list[int]] = {}
-        self._members: dict[int, list[Member]] = {}
-        self._rows: dict[int, dict[int, list[list[int]]]] = {}
-        self._is_read = False
+        self._all: list[Structure] = []
+        here, key = None, None
+        for token in _TOKEN.finditer(quotes):
+            start, end = token.span()
+            if token[2]:
+                key = start + 1, token.end(1) - 1
+                continue
+            inner = Structure(start, token[3] == b"{", here) if token[3] else None
+            if here is not None and not token[4]:
+                here.items.append(Item(key, start, end, inner))
+            elif here is not None:
+                here.end, here = start, here.parent
+            if inner is not None:
+                inner.end, here = len(data), inner
+                self._all.append(inner)
+            key = None
+        self._starts = [one.start for one in self._all]
 
-    def _read(self) -> None:
-        self._is_read = True
-        opened: list[int] = []
-        for token in _BRACKET.finditer(self._quotes):
-            if token[1]:
-                self._parents.append(opened[-1] if opened else -1)
-                opened.append(len(self._ranges))
-                self._ranges.append((token.start(), len(self._quotes)))
-            elif token[0][0] != 0x22 and opened:
-                at = opened.pop()
-                self._ranges[at] = self._ranges[at][0], token.start()
+    def find_around(self, at: int) -> Structure | None:
+        """Return the innermost structure around `at`, or that begins there."""
+        number = bisect_right(self._starts, at) - 1
+        found = self._all[number] if number >= 0 else None
+        while found is not None and found.end <= at:
+            found = found.parent
+        return found
 
-    def find_around(self, at: int) -> Range:
-        """Return the innermost object or array around `at`; an empty one where none is."""
-        if not self._is_read:
-            self._read()
-        number = bisect_right(self._ranges, (at,)) - 1
-        while number >= 0 and self._ranges[number][1] <= at:
-            number = self._parents[number]
-        return self._ranges[number] if number >= 0 else (at, at)
+    def find_name(self, structure: Structure | None) -> bytes:
+        """Return the name of an object, or of the array that it is in."""
+        key = self._key_of(structure) if structure else None
+        if key is None and structure and structure.is_object and structure.parent:
+            return self._key_of(structure.parent) or b""
+        return key or b""
 
-    def find_name(self, at: int) -> bytes:
-        """Return the name of the object around `at`, or of the array that it is in."""
-        start, _ = self.find_around(at)
-        key = self._find_key_before(start)
-        if key is None and self.data[start : start + 1] == b"{":
-            start, _ = self.find_around(start)
-            key = self._find_key_before(start) if self.data[start : start + 1] == b"[" else None
-        return b"" if key is None else key[1]
+    def _key_of(self, structure: Structure) -> bytes | None:
+        key = _KEY_BEFORE.search(self.data, max(0, structure.start - 80), structure.start)
+        return key and key[1]
 
-    def _find_key_before(self, at: int) -> re.Match[bytes] | None:
-        return _KEY_BEFORE.search(self.data, max(0, at - 80), at)
-
-    def find_items(self, start: int) -> list[int]:
-        """Return where the items of the array begin that begins at `start`; none where it is none."""
-        if start not in self._items:
-            self._items[start] = list(self._read_items(start))
-        return self._items[start]
-
-    def _read_items(self, start: int) -> Iterator[int]:
-        begin, end = self.find_around(start + 1)
-        if begin != start or self.data[start : start + 1] != b"[":
-            return
-        self._spend(WORK_FOR_MEMBERS * (end - start))
-        depth = 0
-        for token in _ITEM.finditer(self._quotes, start + 1, end):
-            depth -= token[2] is not None
-            if depth == 0 and token[2] is None:
-                yield token.start()
-            depth += token[1] is not None
-
-    def find_column(self, at: int) -> Iterator[int]:
-        """Find the values below the title that begins at `at`: in the rows beside its array."""
-        start, _ = self.find_around(at)
-        titles = self.find_items(start)
-        column = bisect_left(titles, at)
-        if len(titles) > 1 and titles[column : column + 1] == [at]:
-            for row in self._find_rows(start).get(len(titles), ()):
-                self._spend(WORK_FOR_ROW)
-                yield row[column]
-
-    def _find_rows(self, start: int) -> dict[int, list[list[int]]]:
-        """Return the rows beside the array of titles that begins at `start`, by the number of cells."""
-        outer, _ = self.find_around(start)
-        if self.data[outer : outer + 1] == b"[" and self.data[outer + 1 : start].strip():
-            return {}  # titles come first
-        if outer not in self._rows:
-            found = self._rows[outer] = {}
-            for row in self._list_rows(outer, start):
-                found.setdefault(len(row), []).append(row)
-        return self._rows[outer]
-
-    def _list_rows(self, outer: int, start: int) -> Iterator[list[int]]:
-        if self.data[outer : outer + 1] == b"[":
-            tables = [self.find_items(outer)[1:]]
-        else:
-            tables = [self.find_items(one.start) for one in self.find_members(start)]
-        for row in itertools.chain.from_iterable(tables):
-            yield from self._find_cells(row)
-
-    def _find_cells(self, row: int) -> Iterator[list[int]]:
-        """Find the items of a row, and of the arrays in one that is an object: ``{"row": [...]}``."""
-        yield self.find_items(row)
-        if self.data[row : row + 1] == b"{":
-            yield from (self.find_items(one.start) for one in self.find_members(row + 1))
-
-    def find_members(self, at: int) -> list[Member]:
-        """Return the members of the object around `at`."""
-        start, end = self.find_around(at)
-        if start not in self._members:
-            self._members[start] = list(self._read_members(start, end))
-        return self._members[start]
-
-    def _read_members(self, start: int, end: int) -> Iterator[Member]:
-        self._spend(WORK_FOR_MEMBERS * (end - start))
-        depth = 0
-        for token in _BRACKET.finditer(self._quotes, start + 1, end):
-            if token[1]:
-                depth += 1
-            elif token[0][0] != 0x22:
-                depth -= 1
-            elif depth == 0 and (colon := COLON.match(self._quotes, token.end())):
-                yield Member(token[0][1:-1].lower(), colon.end())
+    def members(self, structure: Structure | None) -> Iterator[tuple[bytes, Item]]:
+        """Return the members of an object, with their keys in lower case."""
+        for item in structure.items if structure is not None else ():
+            if item.key is not None:
+                yield self.data[slice(*item.key)].lower(), item
 
 
-def find_named_members(
-    objects: Objects, text: bytes, start: int, *, is_key: bool, weigh: Weigh
-) -> Iterator[tuple[int, Strength]]:
-    """Find where the values begin that are secrets because of a string beside them.
+def find_named(
+    get: Callable[[], Structures], data: bytes, text: bytes, start: int, weigh: Weigh, *, is_key: bool
+) -> Iterator[tuple[Item, Strength]]:
+    """Find the values that are secrets because of a string beside them.
 
-    `text` is that string, decoded; with `is_key` a colon follows. Strengths are those of the names.
+    `text` is that string, decoded, which begins at `start`; with `is_key` a colon follows. `get` reads
+    the structures around it, which takes time. Strengths are those of the names.
     """
-    if is_key:
-        yield from _find_by_key(objects, text.lower(), start)
-        return
-    before = objects.data[max(0, start - 400) : start]
-    key = _KEY_BEFORE.search(before, max(0, len(before) - 80))
-    if key is not None:
-        yield from _find_by_value(objects, key[1].lower(), text, start, weigh)
-        return
-    strength = weigh(text)
-    if strength is Strength.NONE:
-        return
-    yield from ((at, min(strength, Strength.TOKEN)) for at in objects.find_column(start))
-    listed = _LIST_BEFORE.search(before)
-    if listed is not None and listed[1].lower() in (b"loc", b"path"):
-        at = start - len(before) + listed.start(1)
-        yield from ((one.start, strength) for one in objects.find_members(at) if one.key in _ECHOED)
-    elif _PAIR_BEFORE.search(before):
-        pair = _PAIR_BEHIND.match(objects.data, start + 2 + len(text))
-        if pair is not None:
-            is_pair = pair[1] and before.rstrip().endswith(b"[")
-            if not text.startswith(b"--"):
-                yield pair.end(), min(strength, Strength.TOKEN if is_pair else Strength.WEAK)
-            elif not objects.data.startswith(b'"-', pair.end()):  # another flag
-                yield pair.end(), min(strength, Strength.TOKEN)
+    key = _KEY_BEFORE.search(data, max(0, start - 80), start)
+    lowered = text.lower()
+    if is_key and (lowered == b"kty" or lowered in BESIDE_LOGIN):
+        yield from _find_by_key(list(get().members(get().find_around(start))), lowered)
+    elif key is not None and (key[1].lower() in _NAME_KEYS or text == b"Secret"):
+        members = list(get().members(get().find_around(start)))
+        yield from _find_by_value(members, data, key[1].lower(), text, weigh)
+    elif not is_key and key is None and (strength := weigh(text)):
+        yield from _find_in_array(get(), start, text, strength)
 
 
-def _find_by_key(objects: Objects, key: bytes, start: int) -> Iterator[tuple[int, Strength]]:
+def _find_by_key(members: list[tuple[bytes, Item]], key: bytes) -> Iterator[tuple[Item, Strength]]:
+    keys = {one for one, _ in members}
     if key == b"kty":
-        for one in objects.find_members(start):
-            if one.key in _PRIVATE_JWK:
-                yield one.start, Strength.OWN
-    elif key in BESIDE_LOGIN:
-        members = objects.find_members(start)
-        keys = {one.key for one in members}
-        if keys.isdisjoint(_OTHER_CODES) and any(map(_LOGIN_KEY.search, keys)):
-            yield from ((one.start, BESIDE_LOGIN[key]) for one in members if one.key == key)
+        yield from ((item, Strength.OWN) for one, item in members if one in _PRIVATE_JWK)
+    elif keys.isdisjoint(_OTHER_CODES) and any(map(_LOGIN_KEY.search, keys)):
+        yield from ((item, BESIDE_LOGIN[key]) for one, item in members if one == key)
 
 
 def _find_by_value(
-    objects: Objects, key: bytes, text: bytes, start: int, weigh: Weigh
-) -> Iterator[tuple[int, Strength]]:
+    members: list[tuple[bytes, Item]], data: bytes, key: bytes, text: bytes, weigh: Weigh
+) -> Iterator[tuple[Item, Strength]]:
     if key == b"kind" and text == b"Secret":
-        for one in objects.find_members(start):
-            if one.key in (b"data", b"stringdata"):
-                yield one.start, Strength.OWN
-        return
+        yield from ((item, Strength.OWN) for one, item in members if one in (b"data", b"stringdata"))
     if key not in _NAME_KEYS:
         return
     strength = weigh(text.rpartition(b"/")[2])
@@ -251,8 +163,48 @@ def _find_by_value(
         strength = Strength.STRONG  # the resource of a vault
     elif key == b"question":
         strength = min(strength, Strength.TOKEN)
-    if strength > Strength.NONE:
-        for one in objects.find_members(start):
-            is_echo = one.key in _ECHOED and objects.data[one.start : one.start + 1] == b'"'
-            if one.key in _NAMED or is_echo:
-                yield one.start, strength
+    for one, item in members if strength else ():
+        if one in _NAMED or one in _ECHOED and data[item.start] == 0x22:
+            yield item, strength
+
+
+def _find_in_array(
+    structures: Structures, start: int, text: bytes, strength: Strength
+) -> Iterator[tuple[Item, Strength]]:
+    array = structures.find_around(start)
+    if array is None or array.is_object:
+        return
+    number = next(at for at, item in enumerate(array.items) if item.start == start)
+    behind = array.items[number + 1 :]
+    weak = min(strength, Strength.TOKEN)
+    for row in _find_rows(array).get(len(array.items), ()) if len(array.items) > 1 else ():
+        yield row[number], weak
+    if structures.find_name(array).lower() in (b"loc", b"path"):
+        members = structures.members(array.parent)
+        yield from ((item, strength) for one, item in members if one in _ECHOED)
+    elif behind and _OPERATOR.fullmatch(structures.data, behind[0].start, behind[0].end):
+        behind = behind[1:] or behind
+    if not behind or structures.data[behind[0].start] != 0x22:
+        return
+    if text.startswith(b"--"):
+        if structures.data[behind[0].start + 1] != 0x2D:  # another flag
+            yield behind[0], weak
+    else:
+        is_pair = number == 0 and len(behind) == 1
+        yield behind[0], weak if is_pair else min(strength, Strength.WEAK)
+
+
+def _find_rows(titles: Structure) -> dict[int, list[list[Item]]]:
+    """Return the arrays in the arrays beside that of titles, by their length."""
+    outer = titles.parent
+    if outer is None or (not outer.is_object and outer.items[0].inner is not titles):
+        return {}  # titles come first
+    if outer.rows is None:
+        outer.rows = {}
+        tables = [titles.parent] if not outer.is_object else [item.inner for item in outer.items]
+        for row in itertools.chain.from_iterable(table.items for table in tables if table):
+            cells = [row.inner, *(item.inner for item in row.inner.items)] if row.inner else []
+            for one in cells:
+                if one and not one.is_object and one is not titles:
+                    outer.rows.setdefault(len(one.items), []).append(one.items)
+    return outer.rows

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 
 from ..detection.names import PARTS, Strength
 from ..detection.values import Around, is_inherited_secret, is_secret, weigh_key
@@ -18,32 +19,27 @@ from ..findings import Finding, merge
 from ..markers import MARKS
 from .context import Context, MalformedError
 from .encoded import decode_json_string
-from .json_shapes import COLON, Objects, find_named_members
+from .json_shapes import WORK_TO_READ, Structure, Structures, find_named
 
-_WORDS = rb"true|false|null|undefined|NaN|-?Infinity"
-_BARE_VALUE = re.compile(rb"-?[0-9][0-9.eE+-]*|\xef\xbb\xbf|" + _WORDS)
+_BARE_VALUE = re.compile(rb"-?[0-9][0-9.eE+-]*|\xef\xbb\xbf|true|false|null|undefined|NaN|-?Infinity")
 _BARE = re.compile(rb'[^\s,:\[\]{}"]+')
 _NOT_BARE = b' \t\r\n,:[]{}"'
 _ESCAPE = re.compile(rb"\\.", re.S)
 _TOO_SHORT = re.compile(rb"[\w .-]{0,11}")
 """No token is as short, and without a separator it is no pair of name and value."""
-_TOKEN = re.compile(rb'"[^"]*"?|[\[{]|[\]}]|[^\s,:\[\]{}"]+')
+_COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")  # behind a key; not "a", "b"
 _BLANKS = b" \t\r"
 _SPACE = re.compile(rb"[ \t\r]*")
 _BEFORE, _BEHIND = b"{[,:\n\xbf\x1e", b",:}]\n\x1e"
 """What may stand beside a string; a line feed also between two texts, 0xBF at the end of a BOM."""
-_BEHIND_VALUE = b",}]\n\x1e"
-
 _PLURAL = re.compile(r".*[^s]s", re.I | re.S)
 """``secrets``, whose number is how many there are; not ``pass``."""
-
 NEAR = 60
 """Bytes around a string that are given along with it."""
-
-FindText = Callable[[bytes, bytes], Iterable[Finding]]
-"""Takes a text, and what stands around it."""
 QUOTE = b'"'
 """JSON has no bare words: what replaces a number is a string."""
+FindText = Callable[[bytes, bytes], Iterable[Finding]]
+"""Takes a text, and what stands around it."""
 
 
 def find_in_json(
@@ -54,37 +50,36 @@ def find_in_json(
     `find_text` finds those in a string, its escapes undone. Raises MalformedError where the grammar is
     broken at a hit.
     """
-    return _JsonReader(data, hits, find_text, context).find()
+    return _JsonReader(data, find_text, context).find(hits)
 
 
 class _JsonReader:
     """One reading of one text."""
 
-    def __init__(
-        self, data: bytes, hits: Sequence[Range], find_text: FindText, context: Context
-    ) -> None:
+    def __init__(self, data: bytes, find_text: FindText, context: Context) -> None:
         self._data = data
-        self._hits = hits
         self._find_text = find_text
+        self._context = context
         self._names = context.detector.names
-        self._strength = context.strength
-        self._count = context.budget.count
-        self._finds_short = context.detector.finds_short
         # Without escapes every quote that is left begins or ends a string; places stay what they are.
         self._quotes = _ESCAPE.sub(b"__", data) if b"\\" in data else data
         self._counted = self._parity = 0
-        self._objects = Objects(data, self._quotes, context.budget.spend)
         self._walked_to = 0
         self._done = 0
 
-    def find(self) -> list[Finding]:
-        """Return the findings."""
+    @cached_property
+    def _structures(self) -> Structures:
+        self._context.budget.spend(WORK_TO_READ * len(self._data))
+        return Structures(self._data, self._quotes)
+
+    def find(self, hits: Sequence[Range]) -> list[Finding]:
+        """Return the findings at these hits."""
         found: list[Finding] = []
-        for start, end in sorted(self._hits):
+        for start, end in sorted(hits):
             at = max(start, self._done)
             end += 1  # what the scan saw may take what stands before the next thing along with it
             while at < min(end, len(self._data)):
-                self._count()
+                self._context.budget.count()
                 if self._is_in_string(at):
                     at = self._quotes.rfind(b'"', 0, at)
                 found += self._read_string(at) if self._data[at] == 0x22 else self._read_bare(at, end)
@@ -98,50 +93,58 @@ class _JsonReader:
 
     def _read_string(self, start: int) -> list[Finding]:
         end = self._end_string(start)
-        found = self._scan(start + 1, end)
-        text = self._decode(start + 1, end)
-        colon = COLON.match(self._data, self._done)
+        self._check(start, self._done)
+        found = self._find_in_string(start + 1, end)
+        text, done = self._decode(start + 1, end), self._done
+        colon = _COLON.match(self._data, done)
         if colon is not None:
-            name = text.decode("utf-8", "replace")
-            strength = self._names.strength(name)
-            if strength is not Strength.NONE and name.lower() in PARTS:
-                around = self._objects.find_name(start).decode("utf-8", "replace")
-                strength = self._names.strength_within(around, name)
-            if strength > Strength.NONE:
-                found += self._read_value(colon.end(), Around(name, strength))
-        done = self._done
-        for at, strength in find_named_members(
-            self._objects, text, start, is_key=colon is not None, weigh=self._strength
+            around = self._weigh_key(start, text.decode("utf-8", "replace"))
+            if around.strength:
+                found += self._read_value(colon.end(), around)
+                done = self._done
+        for item, strength in find_named(
+            lambda: self._structures,
+            self._data,
+            text,
+            start,
+            self._context.strength,
+            is_key=colon is not None,
         ):
-            self._count()
-            found += self._read_value(at, Around("", strength))
+            self._context.budget.spend(16)
+            found += self._read_value(item.start, Around("", strength))
         self._done = done
         return found
+
+    def _weigh_key(self, start: int, name: str) -> Around:
+        strength = self._names.strength(name)
+        if strength and name.lower() in PARTS:
+            around = self._structures.find_name(self._structures.find_around(start))
+            strength = self._names.strength_within(around.decode("utf-8", "replace"), name)
+        return Around(name, strength)
 
     def _end_string(self, start: int) -> int:
         """Go on behind the string that begins at `start`; return where its text ends."""
         end = self._quotes.find(b'"', start + 1)
         self._done = end + 1 or len(self._data)
-        while start > 0 and self._data[start - 1] in _BLANKS:
-            start -= 1
-        if start > 0 and self._data[start - 1] not in _BEFORE:
-            raise MalformedError
-        self._check_behind(_BEHIND)
         return end if end >= 0 else len(self._data)
 
-    def _check_behind(self, allowed: bytes) -> None:
-        behind = _SPACE.match(self._data, self._done).end()  # type: ignore[union-attr]
-        if behind < len(self._data) and self._data[behind] not in allowed:
+    def _check(self, start: int, end: int, behind: bytes = _BEHIND) -> None:
+        """Check that something stands between what may be before and behind it."""
+        while start > 0 and self._data[start - 1] in _BLANKS:
+            start -= 1
+        end = _SPACE.match(self._data, end).end()  # type: ignore[union-attr] # it matches nothing, too
+        is_begun = start == 0 or self._data[start - 1] in _BEFORE
+        if not is_begun or end < len(self._data) and self._data[end] not in behind:
             raise MalformedError
 
     def _decode(self, start: int, end: int) -> bytes:
         raw = self._data[start:end]
         return decode_json_string(raw).text if b"\\" in raw else raw
 
-    def _scan(self, start: int, end: int) -> list[Finding]:
+    def _find_in_string(self, start: int, end: int) -> list[Finding]:
         """Look for secrets in a string, escapes undone."""
         raw = self._data[start:end]
-        if not self._finds_short and _TOO_SHORT.fullmatch(raw):
+        if not self._context.detector.finds_short and _TOO_SHORT.fullmatch(raw):
             return []
         around = self._around(start, end)
         if b"\\" not in raw:
@@ -150,94 +153,64 @@ class _JsonReader:
         return [decoded.lift(one).moved(start) for one in self._find_text(decoded.text, around)]
 
     def _around(self, start: int, end: int) -> bytes:
-        data = self._data
-        return data[max(0, start - NEAR) : start] + data[end : end + NEAR]
+        return self._data[max(0, start - NEAR) : start] + self._data[end : end + NEAR]
 
     def _read_value(self, start: int, name: Around) -> list[Finding]:
-        first, strength = self._data[start : start + 1], name.strength
-        if first == b'"':
-            end = self._end_string(start)
-            found = self._judge(start + 1, end, strength, is_secret)
-            if not found:
-                self._check_behind(_BEHIND_VALUE)
-                self._done = start  # it is read for itself, and may be a name
-                return found
-        elif mark := MARKS.match(self._data, start):
-            self._done, found = mark.end(), []
-        elif first in (b"{", b"["):
-            found = self._walk(start, name)
+        """Judge the value that begins at `start`, or all in it, and go on behind it or in it."""
+        if self._data[start : start + 1] in (b"{", b"["):
             self._done = start + 1
-            return found
+            structure = self._structures.find_around(start)
+            return self._walk(structure, name) if structure else []
+        found = self._judge(start, name)
+        if self._data[start : start + 1] == QUOTE and not found:
+            self._done = start  # it is read for itself, and may be a name
         else:
-            found = self._judge_bare(start, name)
-        self._check_behind(_BEHIND_VALUE)
+            self._check(start, self._done, b",}]\n\x1e")
         return found
 
-    def _judge(
-        self,
-        start: int,
-        end: int,
-        strength: Strength,
-        judge: Callable[..., bool],
-        *,
-        loose: bool = False,
-    ) -> list[Finding]:
-        value = self._decode(start, end)
-        if not judge(strength, value, is_loose=loose):
+    def _judge(self, start: int, name: Around, *, is_item: bool = False) -> list[Finding]:
+        """Judge a string, a number or a word."""
+        judge = is_inherited_secret if name.is_far else is_secret
+        if self._data[start : start + 1] == QUOTE:
+            begin, end = start + 1, self._end_string(start)
+            value = self._decode(begin, end)
+            is_same = value == self._data[begin:end]
+            found = Finding(begin, end, "name", value=None if is_same else value)
+            return [found] if judge(name.strength, value, is_loose=is_item) else []
+        if mark := MARKS.match(self._data, start):
+            self._done = mark.end()
             return []
-        return [Finding(start, end, "name", value=None if value == self._data[start:end] else value)]
-
-    def _judge_bare(self, start: int, name: Around) -> list[Finding]:
         bare = _BARE.match(self._data, start)
         self._done = bare.end() if bare else start
-        if bare is None or not is_secret(name.strength, bare[0]):
+        if bare is None or not judge(name.strength, bare[0], is_loose=is_item):
             return []
-        is_count = _PLURAL.fullmatch(name.name) or bare[0] == b"0"
-        if is_count and name.strength < Strength.OWN:
-            return []
+        if name.strength < Strength.OWN and (bare[0] == b"0" or _PLURAL.fullmatch(name.name)):
+            return []  # how many there are
         if not _BARE_VALUE.fullmatch(bare[0]):
             raise MalformedError
         return [Finding(*bare.span(), "name", QUOTE)]
 
-    def _walk(self, start: int, name: Around) -> list[Finding]:
+    def _walk(self, top: Structure, name: Around) -> list[Finding]:
         """Judge the values in a structure under a sensitive name, each by the nearest name."""
         found: list[Finding] = []
-        if start < self._walked_to:
+        if top.start < self._walked_to:
             return found
-        is_object = self._data[start : start + 1] == b"{"
-        near = name._replace(is_far=is_object)
-        stack = [(is_object, near)]
-        end = len(self._data)
-        for token in _TOKEN.finditer(self._quotes, start + 1):
-            self._count()
-            text, (is_object, around) = token[0], stack[-1]
-            if text in (b"{", b"["):
-                stack.append((text == b"{", near))
-            elif text in (b"}", b"]"):
-                stack.pop()
-                if not stack:
-                    end = token.end()
-                    break
-                near = stack[-1][1]
-            elif is_object and text[:1] == b'"' and COLON.match(self._data, token.end()):
-                key = self._decode(token.start() + 1, token.end() - 1).decode("utf-8", "replace")
-                near = weigh_key(self._names, key, around)
-            else:
-                found += self._judge_leaf(token, near, is_item=not is_object)
+        self._walked_to, done = top.end, self._done
+        waiting = [(top, name)]
+        while waiting:
+            structure, around = waiting.pop()
+            for item in structure.items:
+                self._context.budget.count()
                 near = around
-        self._walked_to = end
+                if item.key is not None:
+                    key = self._decode(*item.key).decode("utf-8", "replace")
+                    near = weigh_key(self._names, key, around)
+                if item.inner is not None:
+                    waiting.append((item.inner, near))
+                else:
+                    found += self._judge(item.start, near, is_item=item.key is None)
+        self._done = done
         return found
-
-    def _judge_leaf(self, token: re.Match[bytes], name: Around, *, is_item: bool) -> list[Finding]:
-        start, end = token.span()
-        is_string = token[0][:1] == b'"'
-        if is_string:
-            start, end = start + 1, end - token[0].endswith(b'"', 1)
-        judge = is_inherited_secret if name.is_far else is_secret
-        found = self._judge(start, end, name.strength, judge, loose=is_item)
-        if is_string or not found:
-            return found
-        return [one._replace(quote=QUOTE) for one in found if _BARE_VALUE.fullmatch(token[0])]
 
     def _read_bare(self, at: int, end: int) -> list[Finding]:
         """Read what is between two strings: numbers, and brackets."""
@@ -247,7 +220,7 @@ class _JsonReader:
             at -= 1
         found = []
         while (bare := _BARE.search(data, at)) is not None and bare.start() < stop:
-            self._count()
+            self._context.budget.count()
             at = bare.end()
             self._done = max(stop, at)
             if not _BARE_VALUE.fullmatch(bare[0]):
