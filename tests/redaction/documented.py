@@ -141,6 +141,9 @@ PAYLOADS: dict[str, str] = {
         header | X-Cookie: sessionid=«a24»; theme=dark
     """,
     "queries": """
+        query | q=tea&zak=«a40»
+        query | resourcekey=0-«w22»&usp=sharing
+        query | a=1&resource_key=«w22»
         query | q=tea&_wpnonce=«a24»&page=2
         query | X-Amz-Signature=«h64»&X-Amz-Date=20260101T000000Z
         query | sv=2022-11-02&sr=b&sig=«{b43}%3D»&se=2026-01-01
@@ -427,6 +430,8 @@ PAYLOADS: dict[str, str] = {
         json | {"private_key": "-----BEGIN PRIVATE KEY-----\\n«b64»\\n-----END PRIVATE KEY-----\\n"}
     """,
     "one-time passwords": """
+        text | Use «d6» to sign in to Tea.
+        json | {"Body": "Use «d6» to log in. It expires in 10 minutes."}
         json | {"tf_authr_key": "«232»"}
         form | tf_authr_key=«216»&tf_primary_method=authenticator
         form | email=a%40b.c&otp=«d6»
@@ -505,6 +510,7 @@ PAYLOADS: dict[str, str] = {
         form | token=«a24»&team_id=T0001&command=%2Fweather
     """,
     "names and values apart": """
+        json | {"keys": ["«h64»", "«h64»"], "keys_base64": ["«{b43}=»"], "sealed": true}
         json | {"Operations": [{"op": "replace", "path": "password", "value": "«a24»"}]}
         json | [{"op": "replace", "path": "/password", "value": "«a24»"}]
         json | [{"op": "add", "path": "/users/5/apiKey", "value": "«a24»"}]

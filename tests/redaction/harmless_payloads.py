@@ -242,6 +242,10 @@ PAYLOADS: dict[str, str] = {
         text | Name: Ada\\nPassword protected: yes\\nKey: C major\\nPin: red\\nSession: 3 of 5\\nCode: E‹n›\\n
     """,
     "mixed payloads": """
+        json | {"roles": {"api_key": "owner", "password": "viewer"}, "members": {"secret": "editor"}}
+        json | {"keys": [{"kty": "RSA", "n": "‹h›‹h›", "e": "AQAB", "kid": "‹h›"}, {"kty": "EC", "x": "‹h›", "y": "‹h›"}]}
+        json | {"keys": ["tea", "sugar", "first-name", "‹w›_‹n›"], "total": ‹n›}
+        text | Since 2024 to sign in you need ‹n› minutes. Use your mail to sign in, or ‹n› cups of tea to log in.
         json | {"user":{"id":5,"password_updated_at":"2024-01-01","tokenVersion":3,"sessionTimeout":3600,"authLevel":"basic","pinCode":"110001"}}
         json | {"passwordResetEmailSent":true,"secretQuestion":"What is your pet's name?","credentialsExpired":false}
         json | {"message":"Password reset link sent","tokenSent":true}

@@ -56,13 +56,13 @@ TOKEN_WORDS = frozenset("token clave parola sandi geslu gesla geslom".split())
 WEAK_WORDS = frozenset(
     """
     auth authorization authentication session sess sessid sid sig signature pass pin cookie
-    tokens cookies nonce wpnonce ticket assertion hmac psk crumb mfa plaintext
+    tokens cookies nonce wpnonce ticket zak assertion hmac psk crumb mfa plaintext
     """.split()
 )
 WEAK_ENDS = {"key": Strength.VAGUE, "sign": Strength.WEAK}
 """Sensitive only as the last word of a name: ``STRIPE_KEY``, and not ``key_count``."""
 WEAK_NAMES = dict.fromkeys(
-    ["code", "invite", "magic", "seed", "access", "refresh", "key1", "key2"], Strength.VAGUE
+    ["code", "invite", "magic", "seed", "access", "refresh", "key1", "key2", "keys"], Strength.VAGUE
 )
 """Sensitive only as the whole name: any other code is one of an error, a country, a product."""
 PARTS = frozenset(["id", "_id", "key", "code"])
@@ -92,7 +92,7 @@ TOKEN_PHRASES = _phrases(
     "new pass|old pass|current pass|confirm pass|user pass|db pass|admin pass|root pass|smtp pass|mail pass|pass 1|pass 2"
 )
 WEAK_PHRASES = _phrases(
-    "recaptcha response|captcha response|turnstile response|websocket protocol|web socket protocol|auth user|session id|session ids|authorization code|auth req id|two factor|key value"
+    "recaptcha response|captcha response|turnstile response|websocket protocol|web socket protocol|auth user|session id|session ids|authorization code|auth req id|two factor|key value|resource key|keys base 64"
 )
 CODE_PHRASES = _phrases(
     "your code|this code|dein code|ihr code|votre code|su código|kode verifikasi|código de verificación"

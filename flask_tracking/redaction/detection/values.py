@@ -28,6 +28,7 @@ _LABELS = (
     hidden text missing invalid expired valid incorrect wrong unknown default unset any all empty
     basic bearer digest oauth2 apikey openidconnect http https header query body email auto
     secretstr str bytes self list create update delete manage approved include omit inherit ok done
+    owner maintainer editor contributor member viewer
     csrftoken sessionid current-password new-password one-time-code
     """.split()
     )
@@ -132,7 +133,7 @@ def weigh_key(names: Names, key: str, around: Around) -> Around:
     own, lowered = names.strength_within(around.name, key), key.lower()
     if lowered == "code" and around.strength > Strength.NONE:
         return Around(key, Strength.CODE)
-    if own > Strength.NONE or around.strength is Strength.NONE:
+    if own > Strength.NONE or around.strength <= Strength.VAGUE:
         return Around(key, own)
     if lowered in SCHEMA_KEYS or names.is_about(key):
         return Around(key)

@@ -19,7 +19,7 @@ _QUOTE = r"""\\*['"`]"""
 
 
 class Phrase(NamedTuple):
-    """A pattern with the groups ``name`` and ``value``."""
+    """A pattern with the groups ``value`` and ``name``; without a name it says enough itself."""
 
     pattern: re.Pattern[bytes]
     mark: bytes
@@ -86,9 +86,8 @@ PHRASES = (
     ),
     # 367591 is your login code; Use 367591 to sign in
     _phrase(
-        r"(?<![\w.])(?:[A-Z]-)?(?P<value>[0-9]{4,8})[ \t]+"
-        r"(?:(?:is|as)[ \t]+(?:your|the)[ \t]+|(?=to[ \t](?:sign|log)[ \t]in))"
-        r"(?P<name>(?:[\w-]+[ \t]+){0,3}(?:code|otp|pin|password|passcode|in))\b",
+        r"(?<![\w.])(?:[A-Z]-)?(?P<value>[0-9]{4,8})[ \t]+(?:(?<!\b(?:19|20)\d\d )to (?:sign|log) in\b|"
+        r"(?:is|as)[ \t]+(?:your|the)[ \t]+(?P<name>(?:[\w-]+[ \t]+){0,3}(?:code|otp|pin|password|passcode))\b)",
         "",
         Strength.CODE,
     ),
@@ -116,7 +115,7 @@ def find_beside(data: bytes, context: Context) -> Iterable[Finding]:
     for pattern, mark, most, least in PHRASES:
         for match in pattern.finditer(data) if mark in lowered else ():
             context.budget.count()
-            strength = weigh_words(match["name"], context)
+            strength = weigh_words(match["name"], context) if match["name"] else most
             if strength >= least and is_secret(min(strength, most), match["value"]):
                 yield Finding(*match.span("value"), "name")
 
