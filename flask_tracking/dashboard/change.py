@@ -73,23 +73,53 @@ def compare_percentiles(
     return (was, is_now) if shift > max(LEAST_SHIFT * was.middle, LEAST_SHIFT_MS) else None
 
 
-def share_difference(hits: int, count: int, hits_before: int, count_before: int) -> Interval:
+def ordered_interval(values: Sequence[tuple[float, float]], share: float = 0.5) -> Interval:
+    """Return a percentile of values with weights, with its bounds.
+
+    Args:
+        values: each with its weight; at least one. Weights that differ widely count as fewer values.
+        share: from 0 to 1; by default the median.
+    """
+    total = sum(weight for _, weight in values)
+    alike = total * total / sum(weight * weight for _, weight in values)
+    spread = Z * math.sqrt(share * (1 - share) / alike)
+    ordered = sorted(values)
+    low, at, high = (_weighted_value(ordered, total * (share + by)) for by in (-spread, 0.0, spread))
+    return Interval(low, at, high)
+
+
+def _weighted_value(ordered: Sequence[tuple[float, float]], rank: float) -> float:
+    seen = 0.0
+    for value, weight in ordered:
+        seen += weight
+        if seen >= rank:
+            return value
+    return ordered[-1][0]
+
+
+def share_difference(hits: float, count: float, hits_before: float, count_before: float) -> Interval:
     """Return by how much a share grew: Newcombe's interval, from Wilson's of both shares.
 
     Args:
         hits: how many of `count` now.
-        count: at least one.
+        count: above none; a fraction where some count for less.
         hits_before: how many of `count_before`.
-        count_before: at least one.
+        count_before: as `count`.
     """
-    now, before = _wilson(hits, count), _wilson(hits_before, count_before)
+    now, before = share_interval(hits, count), share_interval(hits_before, count_before)
     middle = now.middle - before.middle
     low = middle - math.hypot(now.middle - now.low, before.high - before.middle)
     high = middle + math.hypot(now.high - now.middle, before.middle - before.low)
     return Interval(low, middle, high)
 
 
-def _wilson(hits: int, count: int) -> Interval:
+def share_interval(hits: float, count: float) -> Interval:
+    """Return a share with Wilson's bounds.
+
+    Args:
+        hits: how many of `count`.
+        count: above none.
+    """
     share, square = hits / count, Z * Z
     centre = (share + square / (2 * count)) / (1 + square / count)
     spread = Z * math.sqrt(share * (1 - share) / count + square / (4 * count * count))

@@ -5,6 +5,7 @@ Subclasses implement the methods with a leading underscore; shared logic is in t
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -32,6 +33,7 @@ __all__ = [
     "Store",
     "Tail",
     "find_store",
+    "leave_facts",
     "merge_newest",
 ]
 
@@ -43,8 +45,9 @@ Between = tuple[datetime | None, datetime | None]
 """A range of arrival times: from the first time (inclusive) to the second; None for no bound."""
 ALWAYS: Between = (None, None)
 
-Fields = Literal["all", "summary"]
-"""The part of each record to read: all of it, or only the fields that a list shows."""
+Fields = Literal["all", "facts", "summary"]
+"""The part of each record to read: all of it, all but bodies and traceback, or the fields that a list
+shows."""
 
 Found = TypeVar("Found", Record, RecordSummary)
 
@@ -253,7 +256,7 @@ class Store(Exporter):
         *,
         limit: int,
         between: Between = ALWAYS,
-        fields: Literal["all"] = "all",
+        fields: Literal["all", "facts"] = "all",
     ) -> list[Record]: ...
 
     @overload
@@ -277,8 +280,9 @@ class Store(Exporter):
             between: further bounds on the arrival: from the first time (inclusive) to the second; None
                 for no bound. Stores read a bounded range from the index of ``date_created``, which
                 `flask_tracking.queries.find_newest` relies on.
-            fields: ``all`` returns records; ``summary`` only the fields of a line in a list, which is
-                much less than a record with bodies.
+            fields: ``all`` returns records; ``facts`` records with empty bodies and tracebacks, for
+                counting what they have in common; ``summary`` only the fields of a line in a list.
+                Both are much less than a record with bodies.
 
         Raises:
             ExportError: the store is unreachable or refuses.
@@ -287,11 +291,18 @@ class Store(Exporter):
         since, until = wanted.arrival()
         if limit <= 0 or (since and until and since >= until):
             return []
-        return self._find(wanted, limit) if fields == "all" else self._find_summaries(wanted, limit)
+        find: Callable[[Filter, int], Any] = self._find
+        if fields != "all":
+            find = self._find_facts if fields == "facts" else self._find_summaries
+        return find(wanted, limit)  # type: ignore[no-any-return]
 
     @abstractmethod
     def _find(self, wanted: Filter, limit: int) -> list[Record]:
         """Implement `find` for a limit of at least one."""
+
+    def _find_facts(self, wanted: Filter, limit: int) -> list[Record]:
+        """Implement `find` for facts. Override it in stores that can read parts of a record."""
+        return [leave_facts(record) for record in self._find(wanted, limit)]
 
     def _find_summaries(self, wanted: Filter, limit: int) -> list[RecordSummary]:
         """Implement `find` for summaries. Override it in stores that can read parts of a record."""
@@ -422,6 +433,12 @@ class Store(Exporter):
         Raises:
             ExportError: the store is unreachable or refuses. Finished batches stay rewritten.
         """
+
+
+def leave_facts(record: Record) -> Record:
+    """Return `record` with empty bodies, and without the traceback."""
+    exception = record.exception and record.exception._replace(traceback="")
+    return dataclasses.replace(record, request_body=b"", response_body=b"", exception=exception)
 
 
 def merge_newest(kept: Iterable[Found], others: Iterable[Found], limit: int) -> list[Found]:

@@ -3,6 +3,7 @@
 - `newest` finds the newest records, and searches bodies for a limited time.
 - `statistics` counts and measures requests: by rollups where they can answer, else by records; `spans`
   chooses the rollups.
+- `sample` takes some records of a range, spread evenly.
 - `dicts` makes rows of records.
 """
 
@@ -16,6 +17,7 @@ from .newest import (
     search_bodies,
     search_newest,
 )
+from .sample import Density, Sample, Stretch, read_density, sample
 from .statistics import (
     Answer,
     Group,
@@ -32,16 +34,21 @@ from .statistics import (
 __all__ = [
     "Answer",
     "BodySearch",
+    "Density",
     "Group",
     "NewestSearch",
+    "Sample",
     "Statistics",
+    "Stretch",
     "error_rates",
     "find_newest",
     "measure",
     "percentiles",
     "rates",
     "read_back",
+    "read_density",
     "read_matching",
+    "sample",
     "search_bodies",
     "search_newest",
     "to_dicts",

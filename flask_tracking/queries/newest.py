@@ -47,7 +47,7 @@ def find_newest(
     limit: int,
     *,
     now: datetime | None = None,
-    fields: Literal["all"] = "all",
+    fields: Literal["all", "facts"] = "all",
 ) -> list[Record]: ...
 
 
@@ -80,7 +80,8 @@ def find_newest(
         wanted: the filter.
         limit: maximum number of records.
         now: the time from which to search back; the present by default.
-        fields: ``all`` returns records, ``summary`` only the columns of a list.
+        fields: ``all`` returns records, ``facts`` the same without bodies and tracebacks, ``summary``
+            only the columns of a list.
     """
     steps = _search_back(store, wanted, limit, now or datetime.now(timezone.utc), fields)
     return [one for found, _ in steps for one in found]

@@ -13,7 +13,7 @@ from bson import ObjectId
 from ..config.overrides import parse_overrides
 from ..exporters.base import Exporter
 from ..exporters.rollup_table import RollupQuery, align
-from ..exporters.store import Store
+from ..exporters.store import Store, leave_facts
 from ..filters import Filter
 from ..queries import find_newest
 from ..record import ChildTiming, ExceptionInfo, Record, Remark, UserAgent
@@ -174,6 +174,9 @@ def _assert_finding(store: Store) -> None:
     _assert(found == [records[4]], "find() must return what the filter means:", found)
     rows = find_newest(store, Filter(), 5, fields="summary")
     _assert(rows == [summarize(one) for one in newest[:5]], "summaries must be those of the records")
+    facts = find_newest(store, Filter(), 5, fields="facts")
+    expected = [leave_facts(one) for one in newest[:5]]
+    _assert(facts == expected, "facts must be the records without bodies and tracebacks:", facts)
 
 
 def _assert_keeping(store: Store) -> None:

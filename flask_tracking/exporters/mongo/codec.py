@@ -55,6 +55,9 @@ def read_document(document: Mapping[str, Any]) -> Record | None:
 SUMMARY_PROJECTION = {name: True for name in (*RECORD_FIELDS, "exception.type") if name != "id"}
 """The fields of a document that a summary needs."""
 
+FACTS_PROJECTION = {"request_body": False, "response_body": False, "exception.traceback": False}
+"""What `Store.find` leaves out of facts."""
+
 
 def read_summary(document: Mapping[str, Any]) -> RecordSummary | None:
     """Return the summary of a document, which may be a projection; None if it is not a record."""

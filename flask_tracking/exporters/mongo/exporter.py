@@ -37,6 +37,7 @@ from ..store import Found, Problem, Revise, Rewritten, Store, Tail
 from ..stub import make_stub, warn_of_stub
 from . import overrides
 from .codec import (
+    FACTS_PROJECTION,
     SUMMARY_PROJECTION,
     for_reading,
     read_document,
@@ -470,6 +471,11 @@ class MongoExporter(Store):
 
     def _find(self, wanted: Filter, limit: int) -> list[Record]:
         return self._search(wanted, limit, read_document)
+
+    def _find_facts(self, wanted: Filter, limit: int) -> list[Record]:
+        if searches_bodies(wanted.condition):
+            return super()._find_facts(wanted, limit)
+        return self._search(wanted, limit, read_document, FACTS_PROJECTION)
 
     def _find_summaries(self, wanted: Filter, limit: int) -> list[RecordSummary]:
         if searches_bodies(wanted.condition):

@@ -1,0 +1,148 @@
+"""Samples: even, bounded, and of short ranges of time only."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from flask_tracking import Filter, MemoryExporter, Record
+from flask_tracking.exporters.rollup_table import align
+from flask_tracking.queries import Sample, read_density, sample
+from flask_tracking.rollups.counts import Counts
+from flask_tracking.rollups.rollup import Rollup, RouteKey
+
+from .captures import make_record
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+SINCE = NOW - HOUR
+RECORD = make_record()
+
+
+def fill(store: MemoryExporter, per_minute: dict[int, int], *, slow_from: int = 60) -> None:
+    """Store records of an hour, so many for each minute, and the rollups that count them."""
+    for minute, count in per_minute.items():
+        start = SINCE + timedelta(minutes=minute)
+        rule, method = RECORD.url_rule, RECORD.method or ""
+        counts = Counts()
+        records = []
+        for at in range(count):
+            took = 2_000.0 if minute >= slow_from and at % 10 == 0 else 20.0
+            counts.add_request(200, False, took, 0, 0)
+            records.append(make(start + timedelta(seconds=60 * at / count), took))
+        store.export(records)
+        routes = {RouteKey(rule, method): counts}
+        store.rollups.store([Rollup(width_s=60, start=align(start, 60), source="p.1", routes=routes)])
+
+
+def make(arrived: datetime, took_ms: float) -> Record:
+    """Make a record of that moment."""
+    other = make_record()
+    return dataclasses.replace(RECORD, id=other.id, date_created=arrived, execution_time=took_ms)
+
+
+def take(store: MemoryExporter, text: str = "", **options: Any) -> Sample:
+    """Take a sample of the hour."""
+    density = read_density(store, Filter(), SINCE, NOW, NOW)
+    return sample(store, Filter.parse(text), density, since=SINCE, until=NOW, **options)
+
+
+def count_all(counts: Counts) -> int:
+    """Count all requests."""
+    return counts.requests
+
+
+def count_slow(counts: Counts) -> int:
+    """Count those of a second or more."""
+    return sum(count for bucket, count in counts.buckets.items() if bucket >= 0)
+
+
+@pytest.fixture
+def store() -> MemoryExporter:
+    """An empty store."""
+    return MemoryExporter(max_records=100_000)
+
+
+def test_few(store: MemoryExporter) -> None:
+    """Where there are fewer than wanted, all of them are read, without bodies."""
+    fill(store, dict.fromkeys(range(60), 3))
+    found = take(store, count=count_all)
+    assert (len(found.records), found.requests, found.is_whole) == (180, 180, True)
+    assert [one.date_created for one in found.records] == sorted(
+        one.date_created for one in found.records
+    )
+    assert {one.response_body for one in found.records} == {b""}
+
+
+def test_even(store: MemoryExporter) -> None:
+    """Where there are more, each part has its share, busy minutes more than idle ones."""
+    fill(store, {minute: 300 if minute < 20 else 30 for minute in range(60)})
+    found = take(store, count=count_all, limit=400)
+    assert 300 <= len(found.records) <= 400 and found.requests == 7_200
+    busy = sum(one.date_created < SINCE + timedelta(minutes=20) for one in found.records)
+    assert busy / len(found.records) == pytest.approx(6_000 / 7_200, abs=0.05)
+    assert len(Counter(one.date_created.minute for one in found.records)) >= 20
+
+
+def test_bounds(store: MemoryExporter) -> None:
+    """At most 40 short ranges are read, of which each is asked for its part only."""
+    fill(store, dict.fromkeys(range(60), 100))
+    with mock.patch.object(store, "find", wraps=store.find) as find:
+        take(store, count=count_all, limit=400)
+    asked = [call.kwargs for call in find.call_args_list]
+    assert len(asked) <= 40 and max(one["limit"] for one in asked) <= 20
+    widths = [until - since for since, until in (one["between"] for one in asked)]
+    assert sum(widths, timedelta()) < HOUR / 10
+    assert {one["fields"] for one in asked} == {"facts"}
+
+
+def test_rare_ones(store: MemoryExporter) -> None:
+    """Slices hold as many of those that are wanted, wherever they are."""
+    fill(store, dict.fromkeys(range(60), 100), slow_from=50)
+    found = take(store, "slow:>=1s", count=count_slow)
+    assert (len(found.records), found.requests) == (100, 100)
+    assert min(one.date_created for one in found.records) >= SINCE + timedelta(minutes=50)
+
+
+def test_unknown_numbers(store: MemoryExporter) -> None:
+    """Where counts cannot tell how many there are, the slices are read whole."""
+    fill(store, dict.fromkeys(range(60), 100), slow_from=50)
+    found = take(store, "slow:>=1s")
+    assert (len(found.records), found.requests) == (100, None)
+
+
+def test_time_over(store: MemoryExporter) -> None:
+    """A sample that is broken off says so, and is even all the same."""
+    fill(store, dict.fromkeys(range(60), 100))
+    with mock.patch("flask_tracking.queries.sample.monotonic", side_effect=range(100)):
+        found = take(store, count=count_all, limit=400, budget_s=11.0)
+    assert not found.is_whole and 50 <= len(found.records) <= 110
+    halves = Counter(one.date_created.minute < 30 for one in found.records)
+    assert halves[True] == pytest.approx(halves[False], rel=0.4)
+
+
+def test_without_rollups(store: MemoryExporter) -> None:
+    """Without rollups the range is one stretch, in slices of the same length."""
+    fill(store, dict.fromkeys(range(60), 100))
+    store.rollups.clear()
+    found = take(store, count=count_all, limit=400)
+    assert len(found.records) == 400 and found.requests is None
+    assert len({one.date_created.minute for one in found.records}) >= 40
+
+
+def test_nothing(store: MemoryExporter) -> None:
+    """Of an empty range there is an empty sample."""
+    assert take(store, count=count_all).records == []
+
+
+def test_of_a_route(store: MemoryExporter) -> None:
+    """Rollups tell routes apart."""
+    fill(store, dict.fromkeys(range(60), 5))
+    for rule, expected in ((RECORD.url_rule, 300), ("/other", 0)):
+        density = read_density(store, Filter.term("route", str(rule)), SINCE, NOW, NOW)
+        assert sum(one.counts.requests for one in density if one.counts) == expected
