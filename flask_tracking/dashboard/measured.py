@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from ..queries import Statistics, measure
@@ -11,9 +11,6 @@ from ..queries.statistics import Group
 from ..rollups.counts import Counts
 from .page import Page
 from .period import Column, choose_column, read_columns
-
-LONGEST = timedelta(days=30)
-"""What "all there is" means on these pages."""
 
 
 class Periods(NamedTuple):
@@ -40,8 +37,7 @@ def read_periods(page: Page) -> Periods:
 
 
 def _measure(page: Page) -> Periods:
-    until = min(page.until or page.now, page.now)
-    since = page.since or until - LONGEST
+    since, until = page.bounds
     wanted = page.wanted_at_any_time
     now = measure(page.store, wanted, by="route", since=since, until=until)
     begin = since - (until - since)

@@ -29,6 +29,8 @@ KEPT = ("q", "from", "to")
 DEFAULT_RANGE = "1h"
 SHARED_S = 2.0
 """How long views share the result of a heavy query."""
+LONGEST = timedelta(days=30)
+"""What "all there is" means on pages that count."""
 RANGES = (
     ("15m", "Last 15 minutes"),
     ("1h", "Last hour"),
@@ -121,6 +123,12 @@ class Page:
         if self.to_text:
             return f"{self.from_text} to {self.to_text}"
         return f"Since {self.from_text}"
+
+    @property
+    def bounds(self) -> tuple[datetime, datetime]:
+        """The range of pages that count, which begins and ends."""
+        until = min(self.until or self.now, self.now)
+        return self.since or until - LONGEST, until
 
     @cached_property
     def wanted(self) -> Filter:

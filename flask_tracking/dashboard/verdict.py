@@ -44,6 +44,8 @@ class Verdict(NamedTuple):
     """The version that was first seen at that moment."""
     routes: tuple[str, ...] = ()
     """The routes that the details name, as ``POST /checkout``."""
+    shared: str = "slow"
+    """What to ask next: what the ``slow`` or the ``failed`` ones share."""
 
 
 def judge(
@@ -146,7 +148,8 @@ def _judge_harm(
         details.append("Other routes are as before.")
     headline = " and ".join(what).capitalize()
     routes = tuple(one.route for one in named if one.route is not None)
-    return Verdict("bad", headline, tuple(details), since, version, routes)
+    shared = "slow" if any(one.is_slower for one in named) else "failed"
+    return Verdict("bad", headline, tuple(details), since, version, routes, shared)
 
 
 def _tell(change: Change) -> str:

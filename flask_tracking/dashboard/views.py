@@ -7,7 +7,18 @@ from collections.abc import Callable
 
 from flask import Response
 
-from .pages import downloads, errors, health, keeping, live, overview, request, requests, routes
+from .pages import (
+    downloads,
+    errors,
+    health,
+    keeping,
+    live,
+    overview,
+    request,
+    requests,
+    routes,
+    shared,
+)
 
 __all__ = ["ROUTES", "Route"]
 
@@ -33,6 +44,8 @@ ROUTES = (
     Route("/requests", "requests", requests.show_requests),
     Route("/routes", "routes", routes.show_routes),
     Route("/errors", "errors", errors.show_errors),
+    Route("/shared", "shared", shared.show_shared),
+    Route("/data/shared", "shared_panel", shared.send_panel),
     Route("/health", "health", health.show_health),
     Route("/data/rows", "rows", live.show_rows),
     Route("/requests/<id>", "request", request.show_request),

@@ -83,6 +83,28 @@ for (const link of findAll("[data-copy]")) {
 const range = find("#from");
 if (range !== null) range.addEventListener("change", () => range.form.requestSubmit());
 
+// Panels that take longer than the page: the same HTML that the link beside them opens
+
+const PATIENCE_MS = 5000;
+for (const panel of findAll("[data-panel]")) {
+  const request = new XMLHttpRequest();
+  const giveUp = () => { find("[data-waiting]", panel).textContent = "This takes long."; };
+  request.open("GET", panel.dataset.panel);
+  request.responseType = "document";
+  request.timeout = PATIENCE_MS;
+  request.addEventListener("timeout", giveUp);
+  request.addEventListener("error", giveUp);
+  request.addEventListener("load", () => {
+    const body = request.status === 200 && request.response !== null ? find("body > div", request.response) : null;
+    if (body === null) { giveUp(); return; }
+    const loaded = document.importNode(body, true);
+    showLocalTimes(loaded);
+    find(".nothing", panel).replaceWith(...loaded.childNodes);
+  });
+  find("[data-waiting]", panel).textContent = "Reading up to 4,000 records …";
+  request.send();
+}
+
 // Keys: never in a field, never with a modifier
 
 const KEYS = "flask-tracking-keys";

@@ -1,0 +1,287 @@
+"""Which requests a shared panel compares: the slow, the failed, or the filter's, with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from time import monotonic
+from typing import NamedTuple
+
+from ..filters import Filter
+from ..queries import Density, Sample, read_density, sample
+from ..queries.rollup_filter import find_unknown
+from ..record import Record
+from ..rollups.counts import Counts
+from ..rollups.histogram import find_bucket
+from .numbers import clock, count, duration, share, size
+from .page import Page
+from .shared_values import LEAST_SELECTED, Findings, Item, Shared, Shift, find_shared
+from .traits import ORDER, find_defining, leave_out, make_terms, read_traits
+
+Count = Callable[[Counts], int]
+BUDGET_S = 1.0
+"""For both samples; then the panel is made of a part."""
+FAILED = Filter.parse("is:error")
+KEPT = Filter.parse("is:kept")
+BY_HAND = frozenset({"status", "outcome", "exception", "kept because"})
+"""What says that a request failed, or was slow, in other words."""
+
+
+class Side(NamedTuple):
+    """One of the two sides of a comparison."""
+
+    words: str
+    """Like ``slow``: completes "98 % of …"."""
+    wanted: Filter
+    since: datetime
+    until: datetime
+    density: Density
+    counting: Count | None
+    """None where rollups cannot tell how many there are."""
+
+
+class Question(NamedTuple):
+    """What is compared with what."""
+
+    title: str
+    selected: Side
+    others: Side
+    left_out: frozenset[str]
+    notes: tuple[str, ...] = ()
+    """What readers have to know of the samples."""
+
+
+class SharedRow(NamedTuple):
+    """A finding on the page."""
+
+    field: str
+    value: str | None
+    only: str
+    """The address of those records; empty where no filter selects them."""
+    add: str
+    exclude: str
+    selected: float
+    others: float
+    inside: str
+    also: tuple[str, ...]
+
+
+class ShiftRow(NamedTuple):
+    """A number that is greater or smaller, by its median."""
+
+    name: str
+    selected: str
+    others: str
+
+
+class Panel(NamedTuple):
+    """The answer."""
+
+    title: str
+    selected_words: str
+    others_words: str
+    rows: tuple[SharedRow, ...]
+    shifts: tuple[ShiftRow, ...]
+    few: tuple[Record, ...]
+    """The selected records, where these are too few to compare."""
+    nothing: str
+    """Why nothing is told; empty where something is."""
+    about: str
+    notes: tuple[str, ...]
+
+
+def ask(page: Page, of: str, within: str) -> Question:
+    """Return the question of an address.
+
+    Args:
+        page: the page, with filter and range.
+        of: ``slow``, ``failed`` or ``filter``.
+        within: a filter for both sides, like that of a route.
+
+    Raises:
+        FilterError: `within` is no filter.
+    """
+    among = Filter.parse(within)
+    if of == "filter":
+        return _ask_filter(page, among)
+    base = page.wanted_at_any_time & among
+    return _ask_failed(page, base) if of == "failed" else _ask_slow(page, base)
+
+
+def _ask_slow(page: Page, base: Filter) -> Question:
+    slow_ms = page.tracked.settings.slow_ms
+    slow = Filter.parse(f"slow:>={slow_ms:g}ms")
+    bucket = find_bucket(slow_ms / 1000)
+
+    def count_slow(counts: Counts) -> int:
+        return sum(number for at, number in counts.buckets.items() if at >= bucket)
+
+    title = "What the slow ones share"
+    return _ask_kept(page, base, slow, count_slow, title, "slow", frozenset({"kept because"}))
+
+
+def _ask_failed(page: Page, base: Filter) -> Question:
+    return _ask_kept(
+        page,
+        base,
+        FAILED,
+        lambda counts: counts.failed,
+        "What the failed ones share",
+        "failed",
+        BY_HAND,
+    )
+
+
+def _ask_kept(
+    page: Page,
+    base: Filter,
+    bad: Filter,
+    count_bad: Count,
+    title: str,
+    words: str,
+    left_out: frozenset[str],
+) -> Question:
+    """Ask about failed or slow ones: they are kept, so few records have to be searched for them."""
+    since, until = page.bounds
+    notes = []
+    has_kept = bool(page.tracked.settings.kept_size_bytes)
+    reach = _find_reach(page, has_kept)
+    if reach is not None and since < reach < until:
+        notes.append(f"Both sides begin at {clock(reach)[:-4]} UTC: older records are not stored.")
+        since = reach
+    rate = page.tracked.settings.sample_rate
+    if rate < 1:
+        notes.append(f"Of routine requests {share(rate)} are stored, evenly; the others are of these.")
+    density = read_density(page.store, base, since, until, page.now)
+    is_known = not find_unknown(base)
+    mine: Count | None = count_bad if is_known else None
+    rest: Count | None = (lambda counts: counts.requests - count_bad(counts)) if is_known else None
+    selected = base & bad & KEPT if has_kept else base & bad
+    return Question(
+        title,
+        Side(words, selected, since, until, density, mine),
+        Side("others", base & ~bad, since, until, density, rest),
+        left_out,
+        tuple(notes),
+    )
+
+
+def _find_reach(page: Page, has_kept: bool) -> datetime | None:
+    """Return since when both samples can be complete; None where nothing is stored."""
+    places = page.store.measure()[: 2 if has_kept else 1]
+    return max((one.oldest for one in places if one.oldest is not None), default=None)
+
+
+def _ask_filter(page: Page, among: Filter) -> Question:
+    since, until = page.bounds
+    mine = page.wanted_at_any_time
+    selected = _make_side(page, "these", among & mine, since, until)
+    others = _make_side(page, "others", among & ~mine, since, until)
+    return Question("What these requests share", selected, others, find_defining(mine))
+
+
+def _make_side(page: Page, words: str, wanted: Filter, since: datetime, until: datetime) -> Side:
+    """Return a side that rollups count as a whole, if they know what its filter asks for."""
+    density = read_density(page.store, wanted, since, until, page.now)
+    counting: Count | None = None if find_unknown(wanted) else lambda counts: counts.requests
+    return Side(words, wanted, since, until, density, counting)
+
+
+def answer(page: Page, question: Question) -> Panel:
+    """Read both samples, and return what is found.
+
+    Raises:
+        ExportError: the store is unreachable or refuses.
+    """
+    ends_at = monotonic() + BUDGET_S
+    mine = _take(page, question.selected, BUDGET_S / 2)
+    others = _take(page, question.others, max(0.1, ends_at - monotonic()))
+    sides = [leave_out(one, question.left_out) for one in read_traits(mine.records, others.records)]
+    found = find_shared(*sides, order=ORDER)
+    is_few = len(mine.records) < LEAST_SELECTED
+    nothing = ""
+    if is_few:
+        nothing = "Too few to compare: these are all of them." if mine.records else "There are none."
+    elif not others.records:
+        nothing = "There are no others to compare them with."
+    elif not found.shared and not found.shifts:
+        nothing = "Nothing stands out: no value is more common among them beyond doubt."
+    return Panel(
+        question.title,
+        question.selected.words,
+        question.others.words,
+        tuple(_make_row(page, one) for one in found.shared),
+        tuple(map(_make_shift, found.shifts)),
+        tuple(reversed(mine.records)) if is_few else (),
+        nothing,
+        _describe(question, mine, others, found),
+        question.notes + _tell_parts(mine, others),
+    )
+
+
+def _take(page: Page, side: Side, budget_s: float) -> Sample:
+    return sample(
+        page.store,
+        side.wanted,
+        side.density,
+        since=side.since,
+        until=side.until,
+        count=side.counting,
+        budget_s=budget_s,
+    )
+
+
+def _make_row(page: Page, one: Shared) -> SharedRow:
+    only, rest = make_terms(one.item)
+    inside = ""
+    if one.inside is not None:
+        route, here, there = one.inside
+        inside = f"Inside {route}: {share(here)}, {share(there)} of the others there."
+    return SharedRow(
+        one.item.field,
+        one.item.value,
+        page.narrow_to(only) if only else "",
+        page.add(only) if only else "",
+        page.add(rest) if rest else "",
+        one.selected,
+        one.others,
+        inside,
+        tuple(f"{item.field} {_name(item)}" for item in one.also),
+    )
+
+
+def _name(item: Item) -> str:
+    return "is not known" if item.value is None else item.value
+
+
+def _make_shift(one: Shift) -> ShiftRow:
+    write = duration if one.name.startswith("time") else _write_size
+    return ShiftRow(one.name, write(one.selected.middle), write(one.others.middle))
+
+
+def _write_size(number: float) -> str:
+    return size(round(number))
+
+
+def _describe(question: Question, mine: Sample, others: Sample, found: Findings) -> str:
+    """Say how many were compared with how many, and of how many."""
+    words = question.selected.words
+    sides = (
+        f"{_count_of(mine)} {words if words != 'these' else 'requests'} compared with",
+        f"{_count_of(others)} others, taken evenly from this range.",
+    )
+    stand_out = len({one.item.field for one in found.shared})
+    return f"{' '.join(sides)} {stand_out} of {found.fields} fields stand out."
+
+
+def _count_of(taken: Sample) -> str:
+    number = len(taken.records)
+    if taken.requests is None or taken.requests <= number:
+        return f"{number:,}"
+    return f"{number:,} of {count(taken.requests)}"
+
+
+def _tell_parts(mine: Sample, others: Sample) -> tuple[str, ...]:
+    if mine.is_whole and others.is_whole:
+        return ()
+    return ("The time was over before all of them were read: this is an even part.",)

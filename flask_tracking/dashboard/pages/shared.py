@@ -1,0 +1,34 @@
+"""What the slow, the failed or the filtered requests share: as a panel, and as a page of its own."""
+
+from __future__ import annotations
+
+from flask import Response
+
+from ...errors import FilterError
+from ..comparing import Panel, answer, ask
+from ..page import Page
+from ..templating import html, render
+
+
+def show_shared(page: Page) -> Response:
+    """Show the panel as a page, for browsers without JavaScript."""
+    return html(render("shared.html", page=page, panel=_make_panel(page)))
+
+
+def send_panel(page: Page) -> Response:
+    """Send the panel alone, which a page loads when it is there itself."""
+    return html(render("shared_fragment.html", page=page, panel=_make_panel(page)))
+
+
+def _make_panel(page: Page) -> Panel | None:
+    """Return the panel; None where there is nothing to compare."""
+    of = page.request.args.get("of", "slow")
+    if of == "filter" and not page.q:
+        page.problems.append("Write a filter: its requests are compared with the others.")
+        return None
+    try:
+        question = ask(page, of, page.request.args.get("within", ""))
+    except FilterError as error:
+        page.problems.append(str(error))
+        return None
+    return answer(page, question)
