@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..queries import Group
 from .change import compare_percentiles, compare_rates, compare_shares
 from .measured import Periods
 from .numbers import count, duration, share
@@ -33,31 +32,34 @@ def make_numbers(page: Page, periods: Periods) -> list[Number]:
         Number(
             "Requests",
             f"{count(now.rate * 60)}/min",
-            _say(rate, f"{count(before.rate * 60)}/min before"),
+            _say(periods, rate, f"{count(before.rate * 60)}/min"),
             "bad" if rate < 0 else "",
             page.link_to("requests"),
         ),
         Number(
             "Failed",
             share(now.error_rate),
-            _say(failing, f"{share(before.error_rate)} before"),
+            _say(periods, failing, share(before.error_rate)),
             {1: "bad", -1: "good"}.get(failing, ""),
             page.add("is:error"),
         ),
-        _make_percentile("Typical, p50", now, before, 0.5, page.link_to("requests")),
-        _make_percentile("Slow, p95", now, before, 0.95, page.add(f"slow:{slow_ms:g}ms")),
-        _make_percentile("Slowest, p99", now, before, 0.99, page.add(f"slow:{slow_ms:g}ms")),
+        _make_percentile(periods, "Typical, p50", 0.5, page.link_to("requests")),
+        _make_percentile(periods, "Slow, p95", 0.95, page.add(f"slow:{slow_ms:g}ms")),
+        _make_percentile(periods, "Slowest, p99", 0.99, page.add(f"slow:{slow_ms:g}ms")),
     ]
 
 
-def _say(change: int, words: str) -> str:
-    return words if change else "as before"
+def _say(periods: Periods, change: int, value: str) -> str:
+    if not periods.words:
+        return ""
+    return f"{value} {periods.words}" if change else f"as {periods.words}"
 
 
-def _make_percentile(title: str, now: Group, before: Group, part: float, address: str) -> Number:
+def _make_percentile(periods: Periods, title: str, part: float, address: str) -> Number:
+    now, before = periods.now.total, periods.before.total
     value = now.percentile_ms(part) if now.counts.buckets else None
     moved = compare_percentiles(before.counts.buckets, now.counts.buckets, part)
     if moved is None:
-        return Number(title, duration(value), "as before", "", address)
+        return Number(title, duration(value), _say(periods, 0, ""), "", address)
     tone = "bad" if moved[1].middle > moved[0].middle else "good"
-    return Number(title, duration(value), f"{duration(moved[0].middle)} before", tone, address)
+    return Number(title, duration(value), _say(periods, 1, duration(moved[0].middle)), tone, address)

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ..queries import Statistics, measure
-from ..queries.statistics import Group
+from ..filters import Filter
+from ..queries import Group, Statistics, measure
+from ..queries.statistics import parse_route
 from ..rollups.counts import Counts
 from .page import Page
 from .period import Column, choose_column, read_columns
 
+SHIFTS = {"day": timedelta(days=1), "week": timedelta(days=7)}
+WORDS = {"before": "before", "day": "a day before", "week": "a week before", "none": ""}
+
 
 class Periods(NamedTuple):
-    """The range of the page, and the one before it of the same length."""
+    """The range of the page, and what it is compared with."""
 
     now: Statistics
     before: Statistics
+    """Without requests where nothing is compared."""
     since: datetime
     until: datetime
+    words: str = "before"
+    """Completes "34 ms …"; empty where nothing is compared."""
 
 
 class Columns(NamedTuple):
-    """Both periods in columns; none where rollups do not answer."""
+    """The range in columns, and the time it is compared with; none where rollups do not answer."""
 
     now: Sequence[Column] = ()
     before: Sequence[Column] = ()
@@ -31,22 +38,39 @@ class Columns(NamedTuple):
     """The length of a column."""
 
 
-def read_periods(page: Page) -> Periods:
-    """Count the requests of the range, and of the one before it."""
-    return page.share("periods", lambda: _measure(page))
+def read_periods(page: Page, wanted: Filter | None = None, by: str = "route") -> Periods:
+    """Count the requests of the range, and those that they are compared with.
+
+    Args:
+        page: with range and comparison.
+        wanted: which requests; by default those of the page's filter.
+        by: as for `queries.measure`.
+    """
+    wanted = page.wanted_at_any_time if wanted is None else wanted
+    return page.share(("periods", str(wanted), by), lambda: _measure(page, wanted, by))
 
 
-def _measure(page: Page) -> Periods:
+def _measure(page: Page, wanted: Filter, by: str) -> Periods:
     since, until = page.bounds
-    wanted = page.wanted_at_any_time
-    now = measure(page.store, wanted, by="route", since=since, until=until)
-    begin = since - (until - since)
+    now = measure(page.store, wanted, by=by, since=since, until=until)
+    words = WORDS.get(page.vs, f"with {page.vs_version}")
+    earlier, later = _shift(page, since, until)
+    if page.vs == "none":
+        return Periods(now, _count_nothing(earlier, later), since, until, words)
+    if page.vs_version:
+        wanted, later = wanted & Filter.term("version", page.vs_version, is_literal=True), until
     before = page.attempt(
-        "the period before",
-        lambda: measure(page.store, wanted, by="route", since=begin, until=since),
-        _count_nothing(begin, since),
+        "what it is compared with",
+        lambda: measure(page.store, wanted, by=by, since=earlier, until=later),
+        _count_nothing(earlier, later),
     )
-    return Periods(now, before, since, until)
+    return Periods(now, before, since, until, words)
+
+
+def _shift(page: Page, since: datetime, until: datetime) -> tuple[datetime, datetime]:
+    """Return the time that a range is compared with."""
+    by = SHIFTS.get(page.vs, until - since)
+    return since - by, until - by
 
 
 def _count_nothing(since: datetime, until: datetime) -> Statistics:
@@ -54,20 +78,30 @@ def _count_nothing(since: datetime, until: datetime) -> Statistics:
     return Statistics(since=since, until=until, source="rollups", total=total)
 
 
-def read_chart(page: Page, periods: Periods) -> Columns:
-    """Read the same in columns, which only the overview shows."""
+def read_chart(page: Page, periods: Periods, route: str | None = None) -> Columns:
+    """Read the same in columns.
+
+    Args:
+        page: with range and comparison.
+        periods: what was counted.
+        route: the only one that is counted, like ``POST /checkout``; None for all together.
+    """
     return page.share(
-        "chart", lambda: page.attempt("the chart", lambda: _read_columns(page, periods), Columns())
+        ("chart", route),
+        lambda: page.attempt("the chart", lambda: _read_columns(page, periods, route), Columns()),
     )
 
 
-def _read_columns(page: Page, periods: Periods) -> Columns:
+def _read_columns(page: Page, periods: Periods, route: str | None) -> Columns:
     table = page.store.rollups
     if table is None or periods.now.source != "rollups":
         return Columns()
     since, until = periods.since, periods.until
-    length = until - since
-    seconds = choose_column(table, length, since - length, page.now)
-    columns = read_columns(table, since, until, page.now, seconds)
-    earlier = read_columns(table, since - length, since, page.now, seconds)
-    return Columns(columns, earlier[: len(columns)], seconds)
+    earlier, later = _shift(page, since, until)
+    seconds = choose_column(table, until - since, earlier, page.now)
+    key = None if route is None else parse_route(route)
+    columns = read_columns(table, since, until, page.now, seconds, key)
+    if page.vs == "none":
+        return Columns(columns, (), seconds)
+    before = read_columns(table, earlier, later, page.now, seconds, key)
+    return Columns(columns, before[: len(columns)], seconds)

@@ -24,7 +24,7 @@ from .sharing import share
 BLUEPRINT = "tracking_dashboard"
 Result = TypeVar("Result")
 
-KEPT = ("q", "from", "to")
+KEPT = ("q", "from", "to", "vs")
 """The parameters that stay when the page changes."""
 DEFAULT_RANGE = "1h"
 SHARED_S = 2.0
@@ -40,6 +40,14 @@ RANGES = (
     ("30d", "Last 30 days"),
     ("all", "All there is"),
 )
+DEFAULT_VS, VERSION = "before", "version:"
+AGAINST = (
+    ("before", "against the time before"),
+    ("day", "against a day before"),
+    ("week", "against a week before"),
+    ("none", "without comparison"),
+)
+"""What the range is compared with; or ``version:`` and a version."""
 TABS = (
     ("overview", "Overview"),
     ("requests", "Requests"),
@@ -54,6 +62,7 @@ class Page:
     """A request to the dashboard."""
 
     ranges = RANGES
+    against = AGAINST
     tabs = TABS
     keys = KEYS
 
@@ -78,6 +87,7 @@ class Page:
         self.q = request.args.get("q", "").strip()
         self.from_text = request.args.get("from", "").strip() or DEFAULT_RANGE
         self.to_text = request.args.get("to", "").strip()
+        self.vs = self._read_vs(request.args.get("vs", "").strip() or DEFAULT_VS)
         self._nonce = nonce
         self.since = self._read_time(self.from_text)
         self.until = self._read_time(self.to_text)
@@ -123,6 +133,11 @@ class Page:
         if self.to_text:
             return f"{self.from_text} to {self.to_text}"
         return f"Since {self.from_text}"
+
+    @property
+    def vs_version(self) -> str:
+        """The version that the range is compared with; empty for a time."""
+        return self.vs.removeprefix(VERSION) if self.vs.startswith(VERSION) else ""
 
     @property
     def bounds(self) -> tuple[datetime, datetime]:
@@ -193,7 +208,7 @@ class Page:
             for_s: how long a result is good for.
             heavy_s: see `sharing.share`.
         """
-        key = (name, self.q, self.from_text, self.to_text)
+        key = (name, self.q, self.from_text, self.to_text, self.vs)
         result, missing = share(
             self.tracked, key, lambda: self._read_noting(read), for_s=for_s, heavy_s=heavy_s
         )
@@ -237,7 +252,14 @@ class Page:
 
     def _parameter(self, key: str) -> str:
         text = self.request.args.get(key, "").strip()
-        return "" if key == "from" and text == DEFAULT_RANGE else text
+        return "" if (key, text) in (("from", DEFAULT_RANGE), ("vs", DEFAULT_VS)) else text
+
+    def _read_vs(self, text: str) -> str:
+        if text in dict(AGAINST) or text.removeprefix(VERSION) not in ("", text):
+            return text
+        known = ", ".join(name for name, _ in AGAINST)
+        self.problems.append(f"Invalid comparison {text!r}: expected {known} or version:NAME.")
+        return DEFAULT_VS
 
     def _read_time(self, text: str) -> datetime | None:
         if not text or text == "all":

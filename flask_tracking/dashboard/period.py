@@ -11,7 +11,7 @@ from bson import ObjectId
 
 from ..exporters.rollup_table import RollupQuery, RollupTable, align
 from ..rollups.counts import Counts
-from ..rollups.rollup import Rollup
+from ..rollups.rollup import Rollup, RouteKey
 
 COLUMN_SECONDS = (60, 300, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 604_800)
 MAX_COLUMNS = 72
@@ -48,7 +48,12 @@ def choose_column(table: RollupTable, length: timedelta, oldest: datetime, now: 
 
 
 def read_columns(
-    table: RollupTable, since: datetime, until: datetime, now: datetime, seconds: int
+    table: RollupTable,
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    seconds: int,
+    route: RouteKey | None = None,
 ) -> list[Column]:
     """Return the columns of a range, those without requests as well.
 
@@ -58,6 +63,7 @@ def read_columns(
         until: where it ends.
         now: the present.
         seconds: the length of a column, from `choose_column`.
+        route: the only one that is counted; None for all together.
     """
     fitting = (
         width.seconds
@@ -66,19 +72,20 @@ def read_columns(
     )
     width_s = max(fitting, default=table.widths[-1].seconds)
     start = align(since, seconds)
-    found = table.find(RollupQuery(width_s, start, until, with_routes=False))
+    wanted = RollupQuery(width_s, start, until, with_routes=route is not None, route=route)
+    found = table.find(wanted)
     if width_s > table.widths[0].seconds:
-        found += _read_unmerged(table, width_s, start, until)
+        found += _read_unmerged(table, wanted)
     return _make_columns(found, start, until, seconds)
 
 
-def _read_unmerged(table: RollupTable, width_s: int, since: datetime, until: datetime) -> list[Rollup]:
+def _read_unmerged(table: RollupTable, wanted: RollupQuery) -> list[Rollup]:
     """Return the finer rollups that no coarser one counts yet."""
-    finer = [width.seconds for width in table.widths if width.seconds < width_s]
+    finer = [width.seconds for width in table.widths if width.seconds < wanted.width_s]
     return [
         rollup
         for seconds in finer
-        for rollup in table.find(RollupQuery(seconds, since, until, is_merged=False, with_routes=False))
+        for rollup in table.find(wanted._replace(width_s=seconds, is_merged=False))
     ]
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from ..queries import Group, Statistics
 from ..rollups.counts import Counts
 from ..rollups.histogram import BUCKETS_PER_DOUBLING
 from .change import LEAST_REQUESTS, compare_percentiles, compare_rates, compare_shares, find_cut
+from .measured import Columns, Periods, read_chart
 from .numbers import duration, share
+from .page import Page
 from .period import Column, sum_columns
 
 MAX_ROUTES = 2
@@ -31,15 +33,23 @@ class Change(NamedTuple):
     """Extra failures and extra seconds of waiting, in the whole period."""
 
 
+class Detail(NamedTuple):
+    """A sentence."""
+
+    words: str
+    since: datetime | None = None
+    """When that began, where it is another moment than that of the headline."""
+
+
 class Verdict(NamedTuple):
     """What the page says first."""
 
     tone: str
     """``bad``, ``good`` or ``quiet``: the colour and the sign."""
     headline: str
-    details: tuple[str, ...] = ()
+    details: tuple[Detail, ...] = ()
     since: datetime | None = None
-    """When it began, where that is beyond doubt."""
+    """When it began for the first route, where that is beyond doubt."""
     version: str | None = None
     """The version that was first seen at that moment."""
     routes: tuple[str, ...] = ()
@@ -48,46 +58,58 @@ class Verdict(NamedTuple):
     """What to ask next: what the ``slow`` or the ``failed`` ones share."""
 
 
-def judge(
-    now: Statistics, before: Statistics, columns: Sequence[Column], columns_before: Sequence[Column]
-) -> Verdict:
+def make_verdict(page: Page, periods: Periods) -> Verdict:
+    """Return what a page says first of the requests that it counts."""
+    if page.vs == "none":
+        total = periods.now.total
+        words = f"{total.requests:,} requests, {share(total.error_rate)} failed"
+        return Verdict("quiet", words, (Detail("They are compared with nothing."),))
+    return judge(periods.now, periods.before, lambda route: read_chart(page, periods, route))
+
+
+ReadColumns = Callable[[str | None], Columns]
+"""Reads both periods in columns: of one route, or of all together."""
+
+
+def judge(now: Statistics, before: Statistics, read: ReadColumns) -> Verdict:
     """Compare two periods.
 
     Args:
         now: the requests of the period, by route.
-        before: those of the period before it.
-        columns: the period in columns.
-        columns_before: the period before it, in columns of the same length.
+        before: those that it is compared with.
+        read: asked for the routes that the verdict names, to find the moment when they changed.
     """
     lost = sum(now.dropped.values())
     if lost:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(now.dropped.items()))
         detail = f"{lost:,} records of this period were lost: {reasons}. All requests are counted."
-        return Verdict("bad", "The recorder lost records", (detail,))
+        return Verdict("bad", "The recorder lost records", (Detail(detail),))
     if min(now.total.requests, before.total.requests) < LEAST_REQUESTS:
         return _judge_few(now, before)
     changes = list(_find_changes(now, before))
     harmful = sorted((one for one in changes if one.harm > 0), key=lambda one: -one.harm)
     if harmful:
-        return _judge_harm(harmful, now, columns, columns_before)
+        return _judge_harm(harmful, now, read)
     rate = compare_rates(
         now.total.requests, now.total.seconds, before.total.requests, before.total.seconds
     )
     if rate < 0:
         words = f"{now.total.rate * 60:,.0f} requests a minute, {before.total.rate * 60:,.0f} before."
-        return Verdict("bad", "Less traffic than before", (words,))
+        return Verdict("bad", "Less traffic than before", (Detail(words),))
     better = [one for one in changes if one.is_better]
     if better:
-        return Verdict("good", "Better than before", tuple(_tell(one) for one in better[:MAX_ROUTES]))
-    detail = "Durations, failures and traffic are as in the period before."
-    return Verdict("quiet", "As before", (detail,) if not rate else ("There is more traffic.",))
+        return Verdict(
+            "good", "Better than before", tuple(Detail(_tell(one)) for one in better[:MAX_ROUTES])
+        )
+    detail = "There is more traffic." if rate else "Durations, failures and traffic are as before."
+    return Verdict("quiet", "As before", (Detail(detail),))
 
 
 def _judge_few(now: Statistics, before: Statistics) -> Verdict:
     if not now.total.requests:
         return Verdict("quiet", "No requests in this period")
     detail = f"{now.total.requests:,} requests in this period, {before.total.requests:,} before it."
-    return Verdict("quiet", "Too few requests to compare", (detail,))
+    return Verdict("quiet", "Too few requests to compare", (Detail(detail),))
 
 
 def _find_changes(now: Statistics, before: Statistics) -> Iterator[Change]:
@@ -127,50 +149,64 @@ def _compare(now: Group, before: Group) -> Change | None:
     )
 
 
-def _judge_harm(
-    harmful: Sequence[Change],
-    now: Statistics,
-    columns: Sequence[Column],
-    columns_before: Sequence[Column],
-) -> Verdict:
+def _judge_harm(harmful: Sequence[Change], now: Statistics, read: ReadColumns) -> Verdict:
     named = harmful[:MAX_ROUTES]
     what = []
     if any(one.is_slower for one in named):
         what.append("slower")
     if any(one.is_failing for one in named):
         what.append("failing more")
-    since = _find_moment([*columns_before, *columns], is_slower=any(one.is_slower for one in named))
-    version = None if since is None else _find_version(since, [*columns_before, *columns])
-    details = [_tell(one) for one in named]
+    columns = [read(one.route) for one in named]
+    moments = [find_moment(*one) for one in zip(columns, named, strict=True)]
+    first = moments[0]
+    details = [Detail(_tell(named[0]))]
+    for one, moment in zip(named[1:], moments[1:], strict=True):
+        is_other = moment is not None and (first is None or abs(moment - first) > _two_of(columns[0]))
+        details.append(Detail(_tell(one), moment if is_other else None))
     if len(harmful) > len(named):
-        details.append(f"{len(harmful) - len(named)} more routes changed.")
+        details.append(Detail(f"{len(harmful) - len(named)} more routes changed."))
     elif len(now.groups) > len(named) and named[0].route is not None:
-        details.append("Other routes are as before.")
-    headline = " and ".join(what).capitalize()
-    routes = tuple(one.route for one in named if one.route is not None)
-    shared = "slow" if any(one.is_slower for one in named) else "failed"
-    return Verdict("bad", headline, tuple(details), since, version, routes, shared)
+        details.append(Detail("Other routes are as before."))
+    return Verdict(
+        "bad",
+        " and ".join(what).capitalize(),
+        tuple(details),
+        first,
+        None if first is None else find_version(first, [*columns[0].before, *columns[0].now]),
+        tuple(one.route for one in named if one.route is not None),
+        "slow" if any(one.is_slower for one in named) else "failed",
+    )
 
 
 def _tell(change: Change) -> str:
     return f"{change.route}: {change.words}." if change.route else f"All requests: {change.words}."
 
 
-def _find_moment(columns: Sequence[Column], *, is_slower: bool) -> datetime | None:
+def find_moment(read: Columns, change: Change) -> datetime | None:
     """Return when requests began to take longer, or to fail; None where that is in doubt."""
-    half = columns[: len(columns) // 2]
-    limit_ms = sum_columns(half).percentile_ms(SLOW_SHARE)
+    columns = [*read.before, *read.now]
+    limit_ms = sum_columns(read.before).percentile_ms(SLOW_SHARE)
     if limit_ms is None:
         return None
     parts = [
         (
             column.counts.requests,
-            _count_longer(column.counts, limit_ms) if is_slower else column.counts.failed,
+            _count_longer(column.counts, limit_ms) if change.is_slower else column.counts.failed,
         )
         for column in columns
     ]
     at = find_cut(parts)
-    return None if at is None else columns[at].start
+    # With time between the two periods it may have begun there, and nobody knows when.
+    is_between = at == len(read.before) and _is_apart(read)
+    return None if at is None or is_between else columns[at].start
+
+
+def _is_apart(read: Columns) -> bool:
+    return read.now[0].start - read.before[-1].start > timedelta(seconds=read.seconds)
+
+
+def _two_of(read: Columns) -> timedelta:
+    return timedelta(seconds=2 * read.seconds)
 
 
 def _count_longer(counts: Counts, limit_ms: float) -> int:
@@ -181,7 +217,7 @@ def _count_longer(counts: Counts, limit_ms: float) -> int:
     )
 
 
-def _find_version(since: datetime, columns: Sequence[Column]) -> str | None:
+def find_version(since: datetime, columns: Sequence[Column]) -> str | None:
     """Return the version that was first seen within one column of a moment."""
     seen: dict[str, int] = {}
     moment = next(at for at, column in enumerate(columns) if column.start == since)

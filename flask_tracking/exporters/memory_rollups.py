@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from ..rollups.rollup import Rollup
+from ..rollups.rollup import Rollup, RouteKey
 from .rollup_table import RollupQuery, RollupTable
 
 __all__ = ["MemoryRollupTable"]
@@ -42,7 +42,8 @@ class MemoryRollupTable(RollupTable):
 
     def _find(self, query: RollupQuery) -> list[Rollup]:
         with self._lock:
-            return [one for one in self._rollups.values() if query.matches(one)]
+            found = [one for one in self._rollups.values() if query.matches(one)]
+        return found if query.route is None else [_leave_route(one, query.route) for one in found]
 
     def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
         with self._lock:
@@ -77,3 +78,8 @@ class MemoryRollupTable(RollupTable):
         with self._lock:
             for one in list(filter(query.matches, self._rollups.values())):
                 del self._rollups[one.id]
+
+
+def _leave_route(rollup: Rollup, route: RouteKey) -> Rollup:
+    routes = {key: counts for key, counts in rollup.routes.items() if key == route}
+    return dataclasses.replace(rollup, routes=routes)

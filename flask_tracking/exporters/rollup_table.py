@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from bson import ObjectId
 
-from ..rollups.rollup import MERGED, Rollup, merge
+from ..rollups.rollup import MERGED, Rollup, RouteKey, merge
 from ..rollups.widths import Width, make_widths
 
 __all__ = ["RollupQuery", "RollupTable", "align"]
@@ -42,6 +42,8 @@ class RollupQuery(NamedTuple):
     id: str | None = None
     with_routes: bool = True
     """False reads the sum over all routes instead of each."""
+    route: RouteKey | None = None
+    """Reads this route alone, as if there were no others; needs `with_routes`."""
 
     def matches(self, rollup: Rollup) -> bool:
         """Tell whether `rollup` is meant."""

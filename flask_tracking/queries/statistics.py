@@ -47,6 +47,7 @@ MAX_RECORDS = 20_000
 """Maximum number of records to read if rollups cannot answer."""
 DEFAULT_RANGE = timedelta(hours=24)
 SHARES = (0.5, 0.95, 0.99)
+NO_ROUTE = "(no route)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +368,13 @@ _NEED_ROUTES = ("route", "url_rule", "method")
 
 def name_route(method: str | None, url_rule: str | None) -> str:
     """Return a route with its method, as people write it."""
-    return f"{method or '-'} {url_rule or '(no route)'}"
+    return f"{method or '-'} {url_rule or NO_ROUTE}"
+
+
+def parse_route(name: str) -> RouteKey:
+    """Return the route that `name_route` has named."""
+    method, _, rule = name.partition(" ")
+    return RouteKey(None if rule == NO_ROUTE else rule, method)
 
 
 def _measure_rollups(

@@ -85,19 +85,23 @@ def _failure_to_dict(failure: tuple[FailureKey, Failures]) -> Document:
     return {**key._asdict(), "count": group.count, "example": None if example is None else [*example]}
 
 
-def rollup_from_dict(document: Mapping[str, Any]) -> Rollup | None:
+def rollup_from_dict(document: Mapping[str, Any], route: RouteKey | None = None) -> Rollup | None:
     """Return the rollup of `document`, whose routes may have been left out.
+
+    Args:
+        document: what `rollup_to_dict` made.
+        route: the only one that is read, as if there were no others; None for all.
 
     Returns:
         None where it is none, or one of a later format: others may write there, too.
     """
     try:
-        return _read(document) if document["format"] == FORMAT else None
+        return _read(document, route) if document["format"] == FORMAT else None
     except (KeyError, TypeError, ValueError, AttributeError, BSONError):
         return None
 
 
-def _read(document: Mapping[str, Any]) -> Rollup:
+def _read(document: Mapping[str, Any], route: RouteKey | None) -> Rollup:
     start, overall, routes = document["start"], document["all"], document.get("routes")
     if not isinstance(start, datetime):
         raise TypeError("a rollup begins at a time")
@@ -120,13 +124,15 @@ def _read(document: Mapping[str, Any]) -> Rollup:
         },
         failures=dict(map(_read_failure, _unpack_list(document["failures"]))),
         other_failures=int(document["other_failures"]),
-        routes=dict(_read_routes([] if routes is None else _unpack_list(routes))),
+        routes=dict(_read_routes([] if routes is None else _unpack_list(routes), route)),
     )
 
 
-def _read_routes(routes: Any) -> Iterator[tuple[RouteKey, Counts]]:
+def _read_routes(routes: Any, wanted: RouteKey | None) -> Iterator[tuple[RouteKey, Counts]]:
     for one in routes:
-        yield RouteKey(one["url_rule"], one["method"]), _read_counts(one)
+        key = RouteKey(one["url_rule"], one["method"])
+        if wanted is None or key == wanted:
+            yield key, _read_counts(one)
 
 
 def _read_failure(failure: Mapping[str, Any]) -> tuple[FailureKey, Failures]:

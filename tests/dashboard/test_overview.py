@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 import re
@@ -15,11 +16,12 @@ from flask.testing import FlaskClient
 from flask_tracking import MemoryExporter
 from flask_tracking.dashboard.heatmap import draw
 from flask_tracking.dashboard.period import MAX_COLUMNS, choose_column, read_columns
+from flask_tracking.exporters.rollup_table import align
 from flask_tracking.rollups.counts import Counts
 from flask_tracking.rollups.rollup import OTHER_METHOD, Example, FailureKey, Failures, Rollup, RouteKey
 
 from .conftest import Make
-from .test_pages import check
+from .test_pages import HOSTILE, check
 
 ROUTES = (
     ("POST", "/checkout", 24, 120.0),
@@ -36,8 +38,12 @@ def make_rollups(
     traffic: float = 1.0,
     minutes: int = 28,
     dropped: int = 0,
+    second_minutes: int = 0,
 ) -> list[Rollup]:
-    """Return two hours by minute; in the last `minutes` something happens to the first route."""
+    """Return two hours by minute; in the last `minutes` something happens to the first route.
+
+    In the last `second_minutes` the last route takes five times as long.
+    """
     rng = random.Random(7)
     now = datetime.now(timezone.utc).replace(second=0, microsecond=0)
     rollups = []
@@ -57,6 +63,7 @@ def make_rollups(
                 failed = rng.random() < (failing if is_first and is_after else 0.004)
                 took = rng.lognormvariate(math.log(median_ms), 0.6)
                 took *= slower if is_first and is_after else 1
+                took *= 5 if rule == "/a" and ago <= second_minutes else 1
                 bucket = counts.add_request(500 if failed else 200, failed, took, 9, 99)
                 rollup.examples[bucket // 16] = Example(False, ObjectId())
                 if failed:
@@ -107,6 +114,65 @@ def test_slower(client: FlaskClient, memory: MemoryExporter) -> None:
     assert 'Version <b class="mono">2.4.1</b> was first seen then.' in page
     assert 'href="/_tracking/requests?q=method:POST+route:/checkout">Show these requests' in page
     assert page.count('<tr class="hot">') == 1
+
+
+def minutes_ago(count: int) -> datetime:
+    """Return the minute that began so long ago."""
+    now = datetime.now(timezone.utc).replace(second=0, microsecond=0)
+    return now - timedelta(minutes=count)
+
+
+def test_since_is_of_the_route(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Each route that is named has its own moment, whatever happens to the others."""
+    page = read(client, memory, slower=8.0, minutes=40, second_minutes=12)
+    verdict = page.partition('aria-label="Verdict"')[2].partition("</section>")[0]
+    moments = [
+        datetime.fromisoformat(one + "+00:00") for one in re.findall(r'datetime="(.{16})', verdict)
+    ]
+    assert re.findall(r"([A-Z]+ \S+): p95", verdict) == ["POST /checkout", "GET /a"]
+    for moment, expected in zip(moments, (40, 12), strict=True):
+        assert abs(moment - minutes_ago(expected)) <= timedelta(minutes=2)
+
+
+VS = [("day", "a day before"), ("week", "a week before"), ("version:2.4.0", "with 2.4.0")]
+
+
+@pytest.mark.parametrize(("vs", "words"), VS)
+def test_against(client: FlaskClient, memory: MemoryExporter, vs: str, words: str) -> None:
+    """The range can be compared with another day, week or version."""
+    table = memory.rollups
+    table.store(make_rollups(slower=4.0))
+    for days, width_s in ((1, 300), (7, 3_600)):
+        earlier = [
+            dataclasses.replace(
+                one,
+                width_s=width_s,
+                start=align(one.start - timedelta(days=days), width_s),
+                source=f"{days}.{at}",
+            )
+            for at, one in enumerate(make_rollups())
+        ]
+        table.store(earlier)
+    page = check(client.get(OVERVIEW, query_string={"vs": vs}).text)
+    assert headline(page) == "Slower" and words in page
+    assert "POST /checkout: p95" in page
+    assert f'<option value="{vs}" selected>' in page
+    links = re.findall(r'<a href="(/_tracking/routes[^"]*)"', page)
+    assert links and all("vs=" in one for one in links)
+
+
+def test_against_nothing(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Without a comparison there are only the numbers."""
+    memory.rollups.store(make_rollups(slower=4.0))
+    page = check(client.get(OVERVIEW, query_string={"vs": "none"}).text)
+    assert re.search("<h1>[0-9,]+ requests, ", page) and "before</dd>" not in page
+
+
+@pytest.mark.parametrize("vs", ["nonsense", "version:", HOSTILE])
+def test_against_nonsense(client: FlaskClient, vs: str) -> None:
+    """A comparison that is none is named, beside its field."""
+    page = check(client.get(OVERVIEW, query_string={"vs": vs}).text)
+    assert "Invalid comparison" in page and "expected before, day, week, none or version:NAME" in page
 
 
 def test_failing(client: FlaskClient, memory: MemoryExporter) -> None:

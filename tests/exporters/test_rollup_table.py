@@ -71,6 +71,10 @@ def test_queries(table: RollupTable) -> None:
     found = table.find(RollupQuery(MINUTE, since=NOON + minute, until=NOON + 3 * minute))
     assert {one.start for one in found} == {NOON + minute, NOON + 2 * minute}
     assert table.find(RollupQuery(FIVE)) == []
+    whole = found[0]
+    for key in (*whole.routes, RouteKey("/nowhere", "GET")):
+        alone = next(iter(table.find(RollupQuery(MINUTE, id=whole.id, route=key))))
+        assert alone.routes == {one: counts for one, counts in whole.routes.items() if one == key}
     assert len(table.find(RollupQuery(MINUTE, is_merged=False))) == 6
     assert table.find(RollupQuery(MINUTE, is_merged=True)) == []
 

@@ -50,6 +50,9 @@ def test_document_comes_back(rollup: Rollup) -> None:
     """A rollup comes back from BSON as it was, and without its routes with their sum."""
     document: dict[str, Any] = bson.decode(bson.encode(rollup_to_dict(rollup)), UTC)
     assert rollup_from_dict(document) == rollup
+    for key, of_route in rollup.routes.items():
+        alone = rollup_from_dict(document, key)
+        assert alone is not None and alone.routes == {key: of_route} and alone.total == of_route
     del document["routes"]
     bare = rollup_from_dict(document)
     assert bare == dataclasses.replace(rollup, routes={}, overall=rollup.total)

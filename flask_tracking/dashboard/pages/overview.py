@@ -16,7 +16,7 @@ from ..measured import read_chart, read_periods
 from ..page import Page
 from ..route_rows import make_route_rows
 from ..templating import html, render
-from ..verdict import judge
+from ..verdict import make_verdict
 
 TOP_ROUTES, TOP_ERRORS = 10, 5
 
@@ -25,7 +25,7 @@ def show_overview(page: Page) -> Response:
     """Say whether it is all right, and if not, since when and for which routes."""
     periods = read_periods(page)
     columns = read_chart(page, periods)
-    verdict = judge(periods.now, periods.before, columns.now, columns.before)
+    verdict = make_verdict(page, periods)
     heatmap = draw(columns.now) if columns.now and not page.q else None
     return html(
         render(

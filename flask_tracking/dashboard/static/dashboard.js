@@ -78,10 +78,11 @@ for (const link of findAll("[data-copy]")) {
   });
 }
 
-// The range is chosen at once
+// Range and comparison are chosen at once
 
-const range = find("#from");
-if (range !== null) range.addEventListener("change", () => range.form.requestSubmit());
+for (const choice of findAll("#from, #vs")) {
+  choice.addEventListener("change", () => choice.form.requestSubmit());
+}
 
 // Panels that take longer than the page: the same HTML that the link beside them opens
 

@@ -75,7 +75,8 @@ class MongoRollupTable(RollupTable):
         projection = None if query.with_routes else WITHOUT_ROUTES
         with self._open() as collection:
             documents = list(collection.find(to_query(query), projection))
-        return (one for one in map(rollup_from_dict, documents) if one is not None)
+        found = (rollup_from_dict(document, query.route) for document in documents)
+        return (one for one in found if one is not None)
 
     def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
         is_free = {"_id": LEASE_ID, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
