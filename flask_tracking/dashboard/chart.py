@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from .heatmap import Heatmap
 from .numbers import duration
@@ -11,6 +12,29 @@ from .page import Page
 from .period import Column
 
 MAX_TABLE_ROWS = 60
+MAX_BARS = 36
+
+
+class Bars(NamedTuple):
+    """Numbers as columns."""
+
+    bars: tuple[tuple[float, float, float], ...]
+    """Of each its place and width in percent, and its height, from 0 to 100."""
+    most: int
+    """The number of the highest."""
+
+
+def make_bars(numbers: Sequence[int], most_bars: int = MAX_BARS) -> Bars:
+    """Return a drawing of at most so many columns: neighbours are counted together."""
+    each = max(1, -(-len(numbers) // most_bars))
+    sums = [sum(numbers[at : at + each]) for at in range(0, len(numbers), each)]
+    most, width = max(sums, default=0), 100 / max(1, len(sums))
+    bars = tuple(
+        (round(at * width, 2), round(0.8 * width, 2), round(100 * one / most, 1))
+        for at, one in enumerate(sums)
+        if one
+    )
+    return Bars(bars, most)
 
 
 def make_table(columns: Sequence[Column]) -> list[tuple[object, ...]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..rollups.rollup import FailureKey, Failures
-from . import filtering
-from .measured import Periods
+from .chart import Bars, make_bars
+from .failures import Group, make_terms
 from .page import Page
 
 
@@ -17,36 +17,50 @@ class ErrorRow(NamedTuple):
     place: str
     route: str
     times: int
-    is_new: bool
+    users: int | None
+    tag: str
+    """``new in 2.4.1``, ``back`` or nothing."""
+    trend: Bars | None
     address: str
+    requests: str
+    """The address of its requests."""
     example: str | None
     """The address of a request."""
 
 
-def make_error_rows(page: Page, periods: Periods) -> list[ErrorRow]:
-    """Return the groups of failures, the largest first."""
-    known = {key for key, _ in periods.before.failures}
-    is_comparable = periods.before.total.requests > 0
-    return [
-        _make_error(page, key, failures, is_new=is_comparable and key not in known)
-        for key, failures in periods.now.failures
-    ]
+SORTS = {
+    "new": lambda one: (not one.is_new, not one.is_back, -one.failures.count),
+    "times": lambda one: -one.failures.count,
+    "users": lambda one: (-(one.users or 0), -one.failures.count),
+}
 
 
-def _make_error(page: Page, key: FailureKey, failures: Failures, *, is_new: bool) -> ErrorRow:
-    if key.error.startswith("status "):
-        terms = [filtering.term("status", key.error.removeprefix("status "))]
-    else:
-        terms = [filtering.term("error", key.error)]
-    if key.url_rule is not None:
-        terms.append(filtering.term("route", key.url_rule))
-    example = failures.example
+def sort_groups(groups: Sequence[Group], by: str) -> list[Group]:
+    """Return the groups in the order of a column: ``new``, ``times`` or ``users``."""
+    return sorted(groups, key=SORTS.get(by, SORTS["times"]))
+
+
+def make_error_rows(page: Page, groups: Sequence[Group]) -> list[ErrorRow]:
+    """Return a line for each group."""
+    return [_make_row(page, one) for one in groups]
+
+
+def _make_row(page: Page, group: Group) -> ErrorRow:
+    key, example = group.key, group.failures.example
     return ErrorRow(
         key.error.rpartition(".")[2],
-        f"{key.file.rpartition('/')[2]} in {key.function}" if key.file else "",
+        name_place(key.file, key.function),
         key.url_rule or "(no route)",
-        failures.count,
-        is_new,
-        page.narrow_to(" ".join(terms)),
+        group.failures.count,
+        group.users,
+        group.tag,
+        make_bars(group.trend) if group.trend else None,
+        page.link_to("error", group=group.id),
+        page.narrow_to(make_terms(key)),
         None if example is None else page.link_to("request", id=example.record_id),
     )
+
+
+def name_place(file: str, function: str) -> str:
+    """Return where a failure comes from, like ``pay.py in charge``; empty where nobody knows."""
+    return f"{file.rpartition('/')[2]} in {function}" if file else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from bson import ObjectId
 
 from ..exporters.rollup_table import RollupQuery, RollupTable, align
 from ..rollups.counts import Counts
-from ..rollups.rollup import Rollup, RouteKey
+from ..rollups.rollup import FailureKey, Rollup, RouteKey
 
 COLUMN_SECONDS = (60, 300, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 604_800)
 MAX_COLUMNS = 72
@@ -27,6 +27,8 @@ class Column(NamedTuple):
     versions: frozenset[str]
     examples: dict[int, ObjectId]
     """A record by half octave of the duration."""
+    failures: Mapping[FailureKey, Counter[str | None]]
+    """How many failures of each group, by version."""
 
 
 def choose_column(table: RollupTable, length: timedelta, oldest: datetime, now: datetime) -> int:
@@ -104,12 +106,15 @@ def _make_columns(
 
 def _make_column(start: datetime, rollups: Sequence[Rollup]) -> Column:
     counts, dropped, examples = Counts(), Counter[str](), dict[int, ObjectId]()
+    failures: dict[FailureKey, Counter[str | None]] = {}
     for rollup in rollups:
         counts.add(rollup.total)
         dropped.update(rollup.dropped)
         examples.update({half: one.record_id for half, one in rollup.examples.items()})
+        for key, group in rollup.failures.items():
+            failures.setdefault(key, Counter())[rollup.version] += group.count
     versions = frozenset(rollup.version for rollup in rollups if rollup.version is not None)
-    return Column(start, counts, dropped.total(), versions, examples)
+    return Column(start, counts, dropped.total(), versions, examples, failures)
 
 
 def sum_columns(columns: Iterable[Column]) -> Counts:

@@ -9,6 +9,7 @@ from flask import Response
 
 from .pages import (
     downloads,
+    error,
     errors,
     health,
     keeping,
@@ -44,6 +45,7 @@ ROUTES = (
     Route("/requests", "requests", requests.show_requests),
     Route("/routes", "routes", routes.show_routes),
     Route("/errors", "errors", errors.show_errors),
+    Route("/errors/<group>", "error", error.show_error),
     Route("/shared", "shared", shared.show_shared),
     Route("/data/shared", "shared_panel", shared.send_panel),
     Route("/health", "health", health.show_health),

@@ -21,7 +21,8 @@ from flask_tracking.rollups.counts import Counts
 from flask_tracking.rollups.rollup import OTHER_METHOD, Example, FailureKey, Failures, Rollup, RouteKey
 
 from .conftest import Make
-from .test_pages import HOSTILE, check
+from .hostile import HOSTILE
+from .test_pages import check
 
 ROUTES = (
     ("POST", "/checkout", 24, 120.0),
@@ -180,7 +181,7 @@ def test_failing(client: FlaskClient, memory: MemoryExporter) -> None:
     page = read(client, memory, failing=0.3)
     assert headline(page) == "Failing more"
     assert "POST /checkout: failed" in page
-    assert page.count('<span class="tag new">new</span>') == 1
+    assert page.count('<span class="tag new">new in 2.4.1</span>') == 1
     assert "CardDeclined" in page and "pay.py in charge" in page
 
 

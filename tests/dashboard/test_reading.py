@@ -141,7 +141,7 @@ def test_overview_without_the_period_before(client: Any, slow: SlowStore) -> Non
     client.application.extensions["tracking"].worker.flush(5)
     slow.answer(count_questions(slow))
     page = check(client.get("/_tracking/").text)
-    assert "Not read in time: the period before, the chart" in page
+    assert "Not read in time: what it is compared with, the chart" in page
     assert "GET /tea/&lt;name&gt;" in page and "Too few" in page
 
 
@@ -183,7 +183,7 @@ def test_shared_answers_say_what_is_missing(client: Any, slow: SlowStore) -> Non
     """Who gets another's answer learns what it lacks."""
     slow.answer(count_questions(slow))
     for _ in range(2):
-        assert "Not read in time: the period before" in client.get("/_tracking/").text
+        assert "Not read in time: what it is compared with" in client.get("/_tracking/").text
 
 
 def test_changes_ask_the_store_itself(client: Any, slow: SlowStore, app: Flask) -> None:

@@ -24,7 +24,8 @@ from flask_tracking.rollups.rollup import Rollup, RouteKey
 
 from ..captures import make_record
 from .conftest import Make
-from .test_pages import HOSTILE, check
+from .hostile import HOSTILE
+from .test_pages import check
 
 SHARED = "/_tracking/shared"
 DATA = "/_tracking/data/shared"

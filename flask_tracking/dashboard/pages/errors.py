@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from flask import Response
 
-from ..error_rows import make_error_rows
-from ..measured import read_periods
+from ..chart import make_bars
+from ..error_rows import SORTS, make_error_rows, sort_groups
+from ..failures import count_users, read_groups, read_summaries
+from ..measured import read_chart, read_periods
 from ..page import Page
 from ..templating import html, render
 
 
 def show_errors(page: Page) -> Response:
-    """Show the groups of failures, the largest first."""
+    """Show the groups of failures, sorted by how new they are, their number or their users."""
+    by = page.request.args.get("sort", "")
+    by = by if by in SORTS else "times"
     periods = read_periods(page)
-    errors = make_error_rows(page, periods)
-    return html(render("errors.html", page=page, errors=errors, statistics=periods.now))
+    columns = read_chart(page, periods)
+    groups = count_users(read_groups(page, periods, columns), read_summaries(page))
+    return html(
+        render(
+            "errors.html",
+            page=page,
+            errors=make_error_rows(page, sort_groups(groups, by)),
+            by=by,
+            statistics=periods.now,
+            trend=make_bars([column.counts.failed for column in columns.now]) if not page.q else None,
+        )
+    )

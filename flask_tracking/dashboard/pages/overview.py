@@ -10,6 +10,7 @@ from ...queries import Statistics
 from .. import filtering
 from ..chart import make_table, make_titles
 from ..error_rows import make_error_rows
+from ..failures import read_groups
 from ..five_numbers import make_numbers
 from ..heatmap import draw
 from ..measured import read_chart, read_periods
@@ -26,6 +27,7 @@ def show_overview(page: Page) -> Response:
     periods = read_periods(page)
     columns = read_chart(page, periods)
     verdict = make_verdict(page, periods)
+    groups = read_groups(page, periods, columns)
     heatmap = draw(columns.now) if columns.now and not page.q else None
     return html(
         render(
@@ -39,8 +41,8 @@ def show_overview(page: Page) -> Response:
             heatmap_titles=make_titles(page, heatmap, columns.seconds),
             routes=make_route_rows(page, periods)[:TOP_ROUTES],
             route_count=len(periods.now.groups),
-            errors=make_error_rows(page, periods)[:TOP_ERRORS],
-            error_count=len(periods.now.failures),
+            errors=make_error_rows(page, groups[:TOP_ERRORS]),
+            error_count=len(groups),
             statistics=periods.now,
             recorder=_describe_recorder(periods.now),
         )

@@ -47,7 +47,6 @@ def show_request(page: Page, id: str) -> Response:
     )
     remarks = _by_place(record)
     traceback = split_traceback(record.exception.traceback) if record.exception else []
-    frames = [frame for block in traceback for frame in block.frames if not block.packages]
     return html(
         render(
             "request.html",
@@ -60,7 +59,6 @@ def show_request(page: Page, id: str) -> Response:
             error_term=filtering.term("error", record.exception.type) if record.exception else "",
             exception_message=_mark(record.exception.message) if record.exception else (),
             traceback=traceback,
-            last_frame=frames[-1] if frames else None,
             waterfall=make_waterfall(record),
             request_headers=_mark_headers(record.request_headers, "request_headers", remarks),
             response_headers=_mark_headers(record.response_headers, "response_headers", remarks),

@@ -1,0 +1,229 @@
+"""The groups of errors, and the page of one."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from datetime import datetime, timedelta, timezone
+from unittest import mock
+
+import pytest
+from bson import ObjectId
+from flask.testing import FlaskClient
+
+from flask_tracking import ExportError, Filter, MemoryExporter, Record
+from flask_tracking.dashboard.failures import generalise, make_id, make_terms
+from flask_tracking.exporters.rollup_table import align
+from flask_tracking.record import ExceptionInfo
+from flask_tracking.rollups.counts import Counts
+from flask_tracking.rollups.rollup import Example, FailureKey, Failures, Rollup, RouteKey
+
+from ..captures import make_record
+from .conftest import Make
+from .hostile import HOSTILE
+from .test_pages import check
+
+ERRORS = "/_tracking/errors"
+DECLINED = FailureKey("shop.pay.CardDeclined", "/srv/shop/pay.py", "charge", "/checkout")
+STEADY = FailureKey("KeyError", "/srv/shop/invoice.py", "render", "/invoice")
+REFUSED = FailureKey("status 503", "", "", "/api/orders")
+TRACEBACK = """Traceback (most recent call last):
+  File "/x/site-packages/flask/app.py", line 1511, in wsgi_app
+    response = self.full_dispatch_request()
+  File "/srv/shop/pay.py", line 88, in charge
+    raise CardDeclined(code)
+"""
+
+
+def make_failure(key: FailureKey, number: int, ago: timedelta, version: str) -> Record:
+    """Make a record of a group."""
+    exception = None
+    if not key.error.startswith("status"):
+        exception = ExceptionInfo(
+            key.error, f"provider said 'no {number}' after {number} tries", TRACEBACK
+        )
+    return dataclasses.replace(
+        make_record(),
+        id=ObjectId(),
+        date_created=datetime.now(timezone.utc) - ago,
+        url_rule=key.url_rule,
+        status_code=503 if exception is None else 500,
+        outcome="ok" if exception is None else "error",
+        exception=exception,
+        user_id=f"user{number % (9 if key == DECLINED else 3)}",
+        version=version,
+        kept=True,
+        kept_reason="error",
+    )
+
+
+def add(
+    memory: MemoryExporter, key: FailureKey, ago: timedelta, *, count: int = 12, version: str = "2.4.1"
+) -> list[Record]:
+    """Store failures of a group, with the rollup that counts them among many requests."""
+    records = [make_failure(key, number, ago, version) for number in range(count)]
+    memory.export(records)
+    counts = Counts()
+    for number in range(200):
+        counts.add_request(500 if number < count else 200, number < count, 20.0, 0, 0)
+    width_s = 60 if ago < timedelta(hours=3) else 3_600
+    start = align(records[0].date_created, width_s)
+    rollup = Rollup(width_s=width_s, start=start, source=f"{key.function}{ago}", version=version)
+    rollup.routes = {RouteKey(key.url_rule, "POST"): counts}
+    rollup.failures = {key: Failures(count, Example(True, records[-1].id))}
+    memory.rollups.store([rollup])
+    return records
+
+
+@pytest.fixture
+def client(make: Make, memory: MemoryExporter) -> FlaskClient:
+    """A client of an app with a new group, a steady one, and one that was silent for ten days."""
+    client = make().test_client()
+    minutes = timedelta(minutes=1)
+    add(memory, DECLINED, 10 * minutes)
+    for ago in (100, 80, 20):
+        add(memory, STEADY, ago * minutes, count=5, version="2.4.0")
+    add(memory, REFUSED, timedelta(days=10), version="2.3")
+    add(memory, REFUSED, 30 * minutes, count=9)
+    return client
+
+
+def read_row(page: str, name: str) -> str:
+    """Return the row of a group."""
+    return next(row for row in page.split("<tr>") if f"<b>{name}</b>" in row)
+
+
+def test_tags(client: FlaskClient) -> None:
+    """A group is new, with its version, or back after three days; a steady one is neither."""
+    page = check(client.get(ERRORS).text)
+    assert '<span class="tag new">new in 2.4.1</span>' in read_row(page, "CardDeclined")
+    assert '<span class="tag new">back</span>' in read_row(page, "status 503")
+    assert "tag new" not in read_row(page, "KeyError")
+    assert "<rect" in read_row(page, "KeyError")
+
+
+@pytest.mark.parametrize(
+    ("sort", "first"), [("times", "CardDeclined"), ("new", "CardDeclined"), ("users", "CardDeclined")]
+)
+def test_sort(client: FlaskClient, memory: MemoryExporter, sort: str, first: str) -> None:
+    """The list is sorted by a column, which says so."""
+    add(memory, STEADY, timedelta(minutes=5), count=90, version="2.4.0")
+    page = check(client.get(ERRORS, query_string={"sort": sort}).text)
+    names = re.findall(r"<b>([^<]+)</b></a>", page)
+    assert names[0] == ("KeyError" if sort == "times" else first)
+    assert page.count("aria-sort") == 1
+
+
+def test_users(client: FlaskClient) -> None:
+    """Each group says how many users met it."""
+    page = client.get(ERRORS).text
+    assert 'data-label="users">9</td>' in read_row(page, "CardDeclined")
+
+
+def test_page_of_a_group(client: FlaskClient, memory: MemoryExporter) -> None:
+    """It says since when and which version, the messages, the traceback, and the newest ten."""
+    (address,) = set(re.findall(r'href="([^"]+)"><b>CardDeclined', client.get(ERRORS).text))
+    assert address == f"{ERRORS}/{make_id(DECLINED)}"
+    page = check(client.get(address).text)
+    assert "<b>12 times</b> in this range, 0 before" in page
+    assert 'since version <b class="mono">2.4.1</b>' in page and "new in 2.4.1" in page
+    assert "provider said &#39;…&#39; after … tries" in page and '<td class="num">12</td>' in page
+    assert "raise CardDeclined(code)" in page and "1 frame of flask" in page
+    assert page.count("<a data-row ") == 10
+    assert "raised in" in page and "pay.py in charge" in page
+    panel = re.search(r'data-panel="([^"]+)"', page)
+    assert panel is not None
+    shared = client.get(panel[1].replace("&amp;", "&"))
+    assert shared.status_code == 200 and "compared with" in shared.text
+
+
+def test_group_without_an_exception(client: FlaskClient) -> None:
+    """A 503 that the app answered has no traceback; the page says why."""
+    page = check(client.get(f"{ERRORS}/{make_id(REFUSED)}").text)
+    assert "No traceback is stored: the app answered with a failure" in page
+    assert "No messages are stored." in page and "back" in page
+
+
+def test_group_that_is_not_in_the_range(client: FlaskClient) -> None:
+    """The page of a group stays, also while nothing of it is in the range."""
+    page = check(client.get(f"{ERRORS}/{make_id(REFUSED)}", query_string={"from": "15m"}).text)
+    assert "<b>0 times</b> in this range" in page and "No records are stored of these." in page
+
+
+def test_group_whose_records_are_gone(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Rollups still count what is not stored any more."""
+    with (
+        mock.patch.object(memory, "find", return_value=[]),
+        mock.patch.object(memory, "get", return_value=None),
+    ):
+        page = check(client.get(f"{ERRORS}/{make_id(DECLINED)}").text)
+    assert "<b>12 times</b>" in page and "No record of this group is stored any more" in page
+
+
+def test_two_groups_with_one_filter(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Where a filter cannot tell two groups apart, both pages say so."""
+    add(memory, DECLINED._replace(function="refund"), timedelta(minutes=3), count=4)
+    page = check(client.get(f"{ERRORS}/{make_id(DECLINED)}").text)
+    assert "1 other group has the same exception and route" in page
+
+
+@pytest.mark.parametrize("group", ["0" * 16, "nonsense", "%2e%2e", "<script>"])
+def test_unknown_group(client: FlaskClient, group: str) -> None:
+    """Any other address is a page that says so."""
+    response = client.get(f"{ERRORS}/{group}")
+    assert response.status_code == 404
+    assert "Error not found" in check(response.text)
+
+
+def test_filter_by_route(client: FlaskClient) -> None:
+    """With a filter that rollups know, failures are grouped by the newest records."""
+    page = check(client.get(ERRORS, query_string={"q": "route:/checkout"}).text)
+    assert "CardDeclined" in page and "KeyError" not in page
+
+
+def test_without_rollups(client: FlaskClient, memory: MemoryExporter) -> None:
+    """A store without rollups has groups of its records, and claims of none that it is new."""
+    with mock.patch.object(memory, "rollups", None):
+        page = check(client.get(ERRORS).text)
+        assert "CardDeclined" in page and "tag new" not in page
+        (address,) = set(re.findall(r'href="([^"]+)"><b>CardDeclined', page))
+        assert "raise CardDeclined(code)" in check(client.get(address).text)
+
+
+def test_hostile_group(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Names and messages of strangers are text."""
+    key = FailureKey(HOSTILE, HOSTILE, HOSTILE, "/" + HOSTILE)
+    add(memory, key, timedelta(minutes=3), version=HOSTILE)
+    for address in (ERRORS, f"{ERRORS}/{make_id(key)}"):
+        page = check(client.get(address).text)
+        assert "<img" not in page and "\u202e" not in page
+
+
+def test_store_away(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The page says that the store does not answer."""
+    with mock.patch.object(memory, "find", side_effect=ExportError("gone")):
+        assert client.get(ERRORS).status_code == 503
+
+
+@pytest.mark.parametrize("key", [DECLINED, STEADY, REFUSED])
+def test_terms(key: FailureKey) -> None:
+    """The filter of a group selects its records, and those of no other."""
+    wanted = Filter.parse(make_terms(key))
+    for other in (DECLINED, STEADY, REFUSED):
+        record = make_failure(other, 1, timedelta(), "2")
+        assert wanted.matches(record) is (other == key)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("no record 6b0b2833420c3ba6703982aa", "no record …"),
+        ("'vat_id' of \"ada\" is 42.5 at 0x7f3a", "'…' of '…' is … at …"),
+        ("can't go on", "can't go on"),
+        ("id 123e4567-e89b-12d3-a456-426614174000", "id …"),
+        ("", ""),
+    ],
+)
+def test_messages(message: str, expected: str) -> None:
+    """What is another one each time is left out of a message."""
+    assert generalise(message) == expected
