@@ -72,6 +72,7 @@ def add(
     rollup.routes = {RouteKey(key.url_rule, "POST"): counts}
     rollup.failures = {key: Failures(count, Example(True, records[-1].id))}
     memory.rollups.store([rollup])
+    memory.rollups.merge("test")
     return records
 
 

@@ -15,7 +15,8 @@ from flask_tracking.dashboard.pages import live
 
 from ..captures import make_record
 from .conftest import Make
-from .test_pages import HOSTILE, check, rows_of
+from .hostile import HOSTILE
+from .test_pages import check, rows_of
 
 LIST, ROWS = "/_tracking/requests", "/_tracking/data/rows"
 
