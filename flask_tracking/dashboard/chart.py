@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+from . import filtering
 from .heatmap import Heatmap
 from .numbers import duration
 from .page import Page
@@ -54,14 +55,23 @@ def make_table(columns: Sequence[Column]) -> list[tuple[object, ...]]:
     ][-MAX_TABLE_ROWS:]
 
 
-def make_titles(page: Page, heatmap: Heatmap | None, seconds: int) -> dict[int, tuple[str, str]]:
-    """Return for each cell what it says, and the address of its requests."""
+def make_titles(
+    page: Page, heatmap: Heatmap | None, seconds: int, within: str = ""
+) -> dict[int, tuple[str, str]]:
+    """Return for each cell what it says, and the address of its requests.
+
+    Args:
+        page: the page.
+        heatmap: the drawing; None for none.
+        seconds: the length of a column.
+        within: the terms of the requests that are drawn; empty for all.
+    """
     titles = {}
     for at, cell in enumerate(heatmap.cells if heatmap is not None else ()):
         end = cell.start + timedelta(seconds=seconds)
         terms = f"slow:{cell.low_ms:.4g}ms slow:<{cell.high_ms:.4g}ms"
         times = {"from": f"{cell.start:%Y-%m-%dT%H:%M}", "to": f"{end:%Y-%m-%dT%H:%M}"}
-        address = page.link_to("requests", q=terms, **times)
+        address = page.link_to("requests", q=filtering.join(within, terms), **times)
         words = f"{cell.requests:,} from {duration(cell.low_ms)} to {duration(cell.high_ms)}"
         titles[at] = (f"{words}, {cell.start:%H:%M} UTC", address)
     return titles

@@ -129,6 +129,20 @@ def read_groups(page: Page, periods: Periods, columns: Columns) -> list[Group]:
     ]
 
 
+def group_route(page: Page, periods: Periods, columns: Columns, rule: str) -> list[Group]:
+    """Return the groups of one route, with any method: groups of failures do not know it."""
+    counts: Counter[FailureKey] = Counter()
+    for column in columns.now:
+        for key, by_version in column.failures.items():
+            counts[key] += by_version.total() if key.url_rule == rule else 0
+    past = _read_past(page, periods)
+    return [
+        _make_group(key, Failures(number), periods, columns, past)
+        for key, number in counts.most_common()
+        if number
+    ]
+
+
 def read_failures(page: Page, periods: Periods) -> Sequence[tuple[FailureKey, Failures]]:
     """Return the failures by group; of a filter by routes those of the newest records."""
     now = periods.now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from . import filtering
 from .change import compare_percentiles, compare_rates, compare_shares
 from .measured import Periods
 from .numbers import count, duration, share
@@ -22,8 +23,19 @@ class Number(NamedTuple):
     """The requests that it counts."""
 
 
-def make_numbers(page: Page, periods: Periods) -> list[Number]:
-    """Return the numbers, each with the address of the requests that it counts."""
+def make_numbers(page: Page, periods: Periods, within: str = "") -> list[Number]:
+    """Return the numbers, each with the address of the requests that it counts.
+
+    Args:
+        page: the page.
+        periods: what was counted.
+        within: the terms of what was counted, besides the filter of the page.
+    """
+    counted = filtering.join(page.q, within) if within else page.q
+
+    def lead(term: str = "") -> str:
+        return page.link_to("requests", q=filtering.join(counted, term) if term else counted)
+
     now, before = periods.now.total, periods.before.total
     rate = compare_rates(now.requests, now.seconds, before.requests, before.seconds)
     failing = compare_shares(now.failed, now.requests, before.failed, before.requests)
@@ -34,18 +46,18 @@ def make_numbers(page: Page, periods: Periods) -> list[Number]:
             f"{count(now.rate * 60)}/min",
             _say(periods, rate, f"{count(before.rate * 60)}/min"),
             "bad" if rate < 0 else "",
-            page.link_to("requests"),
+            lead(),
         ),
         Number(
             "Failed",
             share(now.error_rate),
             _say(periods, failing, share(before.error_rate)),
             {1: "bad", -1: "good"}.get(failing, ""),
-            page.add("is:error"),
+            lead("is:error"),
         ),
-        _make_percentile(periods, "Typical, p50", 0.5, page.link_to("requests")),
-        _make_percentile(periods, "Slow, p95", 0.95, page.add(f"slow:{slow_ms:g}ms")),
-        _make_percentile(periods, "Slowest, p99", 0.99, page.add(f"slow:{slow_ms:g}ms")),
+        _make_percentile(periods, "Typical, p50", 0.5, lead()),
+        _make_percentile(periods, "Slow, p95", 0.95, lead(f"slow:{slow_ms:g}ms")),
+        _make_percentile(periods, "Slowest, p99", 0.99, lead(f"slow:{slow_ms:g}ms")),
     ]
 
 

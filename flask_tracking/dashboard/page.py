@@ -55,6 +55,20 @@ TABS = (
     ("errors", "Errors"),
     ("health", "Health"),
 )
+OWN_PARAMETERS = {
+    "route": ("rule", "method"),
+    "error": (),
+    "shared": ("of", "within"),
+    "compare": ("a", "b"),
+}
+"""Of the pages that show one of many."""
+TAB_OF = {
+    "request": "requests",
+    "route": "routes",
+    "error": "errors",
+    "shared": "overview",
+    "compare": "overview",
+}
 KEYS = {"overview": "o", "requests": "r", "routes": "t", "errors": "e", "health": "h"}
 
 
@@ -106,12 +120,20 @@ class Page:
     @property
     def tab(self) -> str:
         """The page of the navigation that this one belongs to."""
-        return {"request": "requests", "route": "routes", "error": "errors"}.get(self.name, self.name)
+        return TAB_OF.get(self.name, self.name)
 
     @property
-    def list_tab(self) -> str:
-        """The page that the filter box leads to: this one, if it is one of a list."""
-        return self.name if self.name in KEYS else "requests"
+    def form_action(self) -> str:
+        """The address that the filter box leads to: this page, unless it shows one request."""
+        if self.name in KEYS or self.name in OWN_PARAMETERS:
+            return url_for(f"{BLUEPRINT}.{self.name}", **(self.request.view_args or {}))
+        return url_for(f"{BLUEPRINT}.requests")
+
+    @property
+    def form_fields(self) -> list[tuple[str, str]]:
+        """What says which route or comparison this page shows."""
+        args = self.request.args
+        return [(name, args[name]) for name in OWN_PARAMETERS.get(self.name, ()) if name in args]
 
     @property
     def nonce_attribute(self) -> Markup:
@@ -228,7 +250,8 @@ class Page:
     def link_to(self, name: str, *, keep: Iterable[str] = KEPT, **values: Any) -> str:
         """Return the address of a page, with the parameters of this one that are in `keep`."""
         kept = {key: text for key in keep if (text := self._parameter(key))}
-        return url_for(f"{BLUEPRINT}.{name}", **{**kept, **values})
+        wanted = {key: value for key, value in {**kept, **values}.items() if value not in (None, "")}
+        return url_for(f"{BLUEPRINT}.{name}", **wanted)
 
     def with_(self, **values: str | None) -> str:
         """Return the address of this page with other parameters; None leaves one out."""

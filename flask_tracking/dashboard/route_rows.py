@@ -17,6 +17,9 @@ class RouteRow(NamedTuple):
 
     name: str
     address: str
+    """Of its page."""
+    requests: str
+    """The address of its requests."""
     time_share: float
     per_minute: float
     failed: str
@@ -39,6 +42,12 @@ def make_route_rows(page: Page, periods: Periods) -> list[RouteRow]:
     return [_make_route(page, group, earlier.get(group.key), total_us, longest) for group in groups]
 
 
+def link_to_route(page: Page, name: str) -> str:
+    """Return the address of the page of a route, which has a name like ``GET /orders/<int:id>``."""
+    method, _, rule = name.partition(" ")
+    return page.link_to("route", method=method, rule=rule)
+
+
 def _p95(group: Group) -> float:
     return (group.percentile_ms(0.95) or 0.0) if group.counts.buckets else 0.0
 
@@ -51,6 +60,7 @@ def _make_route(page: Page, group: Group, was: Group | None, total_us: int, long
     before = _p95(was) if was is not None else 0.0
     return RouteRow(
         group.key or "",
+        link_to_route(page, group.key or ""),
         page.narrow_to(filtering.route_terms(group.key or "")),
         group.counts.duration_us / total_us,
         group.rate * 60,

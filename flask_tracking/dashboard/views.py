@@ -17,6 +17,7 @@ from .pages import (
     overview,
     request,
     requests,
+    route,
     routes,
     shared,
 )
@@ -44,6 +45,7 @@ ROUTES = (
     Route("/", "overview", overview.show_overview),
     Route("/requests", "requests", requests.show_requests),
     Route("/routes", "routes", routes.show_routes),
+    Route("/route", "route", route.show_route),
     Route("/errors", "errors", errors.show_errors),
     Route("/errors/<group>", "error", error.show_error),
     Route("/shared", "shared", shared.show_shared),

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from ..config.overrides import utc_now
+from ..errors import StoreTimeoutError
 from ..exporters.rollup_table import RollupQuery
 from ..exporters.store import Store
 from ..filters import Filter
@@ -138,10 +139,16 @@ def sample(
     found: list[Record] = []
     is_whole = True
     for at in sorted(range(len(chosen)), key=lambda at: at * STRIDE % len(chosen)):
-        if monotonic() >= ends_at:
+        left_s = ends_at - monotonic()
+        if left_s <= 0:
             is_whole = False
             break
-        found += store.find(wanted, limit=each, between=chosen[at], fields="facts")
+        try:
+            with store.limited(left_s):
+                found += store.find(wanted, limit=each, between=chosen[at], fields="facts")
+        except StoreTimeoutError:
+            is_whole = False
+            break
     found.sort(key=lambda record: (record.date_created, record.id))
     return Sample(_thin(found, limit), round(total) if is_known else None, is_whole)
 

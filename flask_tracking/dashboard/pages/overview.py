@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from flask import Response
 
 from ...queries import Statistics
@@ -15,9 +13,9 @@ from ..five_numbers import make_numbers
 from ..heatmap import draw
 from ..measured import read_chart, read_periods
 from ..page import Page
-from ..route_rows import make_route_rows
+from ..route_rows import link_to_route, make_route_rows
 from ..templating import html, render
-from ..verdict import make_verdict
+from ..verdict import Verdict, make_verdict
 
 TOP_ROUTES, TOP_ERRORS = 10, 5
 
@@ -34,7 +32,7 @@ def show_overview(page: Page) -> Response:
             "overview.html",
             page=page,
             verdict=verdict,
-            show_address=_find_harmed(page, verdict.routes),
+            buttons=_make_buttons(page, verdict),
             numbers=make_numbers(page, periods),
             heatmap=heatmap,
             heatmap_rows=make_table(columns.now) if heatmap else (),
@@ -49,11 +47,17 @@ def show_overview(page: Page) -> Response:
     )
 
 
-def _find_harmed(page: Page, routes: Sequence[str]) -> str:
-    """Return the address of the requests of the first route that a verdict names."""
-    if not routes:
-        return page.link_to("requests")
-    return page.narrow_to(filtering.route_terms(routes[0]))
+def _make_buttons(page: Page, verdict: Verdict) -> list[tuple[str, str]]:
+    """Return what leads on from a verdict: the requests of the first route that it names, and it."""
+    if verdict.tone != "bad":
+        return []
+    if not verdict.routes:
+        return [("Show these requests", page.link_to("requests"))]
+    first = verdict.routes[0]
+    return [
+        ("Show these requests", page.narrow_to(filtering.route_terms(first))),
+        (f"All of {first}", link_to_route(page, first)),
+    ]
 
 
 def _describe_recorder(found: Statistics) -> str:
