@@ -8,6 +8,7 @@ from collections.abc import Callable
 from flask import Response
 
 from .pages import (
+    completion,
     downloads,
     error,
     errors,
@@ -51,6 +52,7 @@ ROUTES = (
     Route("/shared", "shared", shared.show_shared),
     Route("/data/shared", "shared_panel", shared.send_panel),
     Route("/health", "health", health.show_health),
+    Route("/data/complete", "complete", completion.show_completions, budget_s=1.0),
     Route("/data/rows", "rows", live.show_rows),
     Route("/requests/<id>", "request", request.show_request),
     Route("/requests/<id>/body/<side>", "body", downloads.send_body, is_download=True),

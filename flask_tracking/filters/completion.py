@@ -10,7 +10,7 @@ from ..errors import FilterError
 from .grammar import format_condition, parse_value
 from .terms import TERMS
 
-__all__ = ["FindValues", "complete"]
+__all__ = ["FindValues", "complete", "split_last_word"]
 
 FindValues = Callable[[str], Iterable[str]]
 """Returns values of a key that there are, or names behind the dot for a key like ``custom.``."""
@@ -26,10 +26,15 @@ def complete(text: str, find_values: FindValues = lambda _: ()) -> list[str]:
         text: the beginning of a filter, up to the cursor.
         find_values: is asked for values of keys that do not have a few fixed ones.
     """
-    at = _LAST_WORD.search(text).start()  # type: ignore[union-attr] # it matches always
-    before, word = text[:at], text[at:]
+    before, word = split_last_word(text)
     proposed = _propose(word, find_values)
     return [before + one for one in proposed if one.startswith(word) and one != word]
+
+
+def split_last_word(text: str) -> tuple[str, str]:
+    """Return what stands before the last word of a filter, and that word, which may be empty."""
+    at = _LAST_WORD.search(text).start()  # type: ignore[union-attr] # it matches always
+    return text[:at], text[at:]
 
 
 def _propose(word: str, find_values: FindValues) -> Iterable[str]:

@@ -1,0 +1,51 @@
+"""What the filter box may go on with: keys of terms, and values that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Response, current_app, jsonify
+
+from ...errors import TrackingError
+from ...filters.completion import complete, split_last_word
+from ...filters.terms import TERMS
+from ...queries.values import find_app_values, find_record_values
+from ..page import BLUEPRINT, Page
+from ..shown import split_shortened
+
+MOST = 20
+MAX_TEXT = 2000
+MAX_SHOWN = 80
+FRESH_S = 10.0
+"""How long the values of a key are good for; one who types asks with each letter."""
+
+
+def show_completions(page: Page) -> Response:
+    """Send the texts that the one of the address may become, each with its last word as it is shown."""
+    text = page.request.args.get("text", "")[:MAX_TEXT]
+    found = complete(text, lambda key: _find_values(page, key))
+    before, _ = split_last_word(text)
+    return jsonify([_describe(one, one[len(before) :]) for one in found[:MOST]])
+
+
+def _describe(text: str, word: str) -> dict[str, Any]:
+    term_type = TERMS.get(word.removesuffix(":"))
+    hint = "" if term_type is None else term_type.meaning.replace("`", "")
+    return {"text": text, "word": split_shortened(word, MAX_SHOWN), "hint": hint}
+
+
+def _find_values(page: Page, key: str) -> Iterable[str]:
+    return sorted(page.share(("values", key), lambda: _ask(page, key), FRESH_S, heavy_s=0.0))
+
+
+def _ask(page: Page, key: str) -> set[str]:
+    """Return the values of a key, without our own pages, of which there are no records."""
+    known = find_app_values(current_app, key)
+    if known is not None:
+        prefix = page.tracked.settings.dashboard_url_prefix
+        return {one for one in known if not one.startswith((f"{prefix}/", f"{BLUEPRINT}."))}
+    try:
+        return find_record_values(page.store, key)
+    except TrackingError:  # keys of terms are proposed all the same
+        return set()

@@ -1,0 +1,81 @@
+"""The values that a term may have: of the app, and of its newest records, for shells and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from flask import Flask
+
+from ..exporters.store import Store
+from ..filters import Filter
+from ..record_summary import RecordSummary
+
+__all__ = ["find_app_values", "find_record_values"]
+
+NEWEST = 200
+"""Records whose columns are read."""
+NEWEST_WHOLE = 30
+"""Records that are read with all their data."""
+
+
+def find_app_values(app: Flask, key: str) -> set[str] | None:
+    """Return the values of `key` that the app knows; None if the app does not know any.
+
+    Args:
+        app: the app.
+        key: of a term.
+    """
+    read = _OF_APP.get(key)
+    return None if read is None else set(read(app))
+
+
+def find_record_values(store: Store, key: str) -> set[str]:
+    """Return the values of `key` among the newest records; none for keys of which nothing is proposed.
+
+    Args:
+        store: the store.
+        key: of a term; for ``custom.`` the names behind the dot are returned.
+
+    Raises:
+        ExportError: the store is unreachable or refuses.
+    """
+    read = _OF_RECORDS.get(key)
+    return set() if read is None else set(read(store))
+
+
+def _read_column(
+    read: Callable[[RecordSummary], str | None],
+) -> Callable[[Store], Iterable[str]]:
+    def read_all(store: Store) -> set[str]:
+        newest = store.find(Filter.all, limit=NEWEST, fields="summary")
+        return {value for one in newest if (value := read(one))}
+
+    return read_all
+
+
+def _read_custom_names(store: Store) -> set[str]:
+    newest = store.find(Filter.all, limit=NEWEST_WHOLE)
+    return {name for one in newest for name in _list_names(one.custom_data or {})}
+
+
+def _list_names(data: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _list_names(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}"
+
+
+_OF_APP: dict[str, Callable[[Flask], Iterable[str]]] = {
+    "blueprint": lambda app: app.blueprints,
+    "endpoint": lambda app: app.view_functions,
+    "route": lambda app: {rule.rule for rule in app.url_map.iter_rules()},
+}
+_OF_RECORDS: dict[str, Callable[[Store], Iterable[str]]] = {
+    "custom.": _read_custom_names,
+    "error": _read_column(lambda one: one.exception_type),
+    "host": _read_column(lambda one: one.host),
+    "user": _read_column(lambda one: one.user_id or one.user_repr),
+    "version": _read_column(lambda one: one.version),
+}
