@@ -13,7 +13,8 @@ from flask_tracking import ExportError, MemoryExporter
 
 from ..captures import make_record
 from .conftest import Make
-from .test_pages import HOSTILE, check
+from .hostile import HOSTILE
+from .test_pages import check
 
 COMPLETE = "/_tracking/data/complete"
 
