@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from ..errors import FilterError
 from ..filters import Filter
 from ..queries import Group, Statistics, measure
 from ..queries.statistics import parse_route
@@ -52,7 +53,7 @@ def read_periods(page: Page, wanted: Filter | None = None, by: str = "route") ->
 
 def _measure(page: Page, wanted: Filter, by: str) -> Periods:
     since, until = page.bounds
-    now = measure(page.store, wanted, by=by, since=since, until=until)
+    now = _count(page, wanted, by, since, until)
     words = WORDS.get(page.vs, f"with {page.vs_version}")
     earlier, later = _shift(page, since, until)
     if page.vs == "none":
@@ -61,10 +62,17 @@ def _measure(page: Page, wanted: Filter, by: str) -> Periods:
         wanted, later = wanted & Filter.term("version", page.vs_version, is_literal=True), until
     before = page.attempt(
         "what it is compared with",
-        lambda: measure(page.store, wanted, by=by, since=earlier, until=later),
+        lambda: _count(page, wanted, by, earlier, later),
         _count_nothing(earlier, later),
     )
     return Periods(now, before, since, until, words)
+
+
+def _count(page: Page, wanted: Filter, by: str, since: datetime, until: datetime) -> Statistics:
+    try:
+        return measure(page.store, wanted, by=by, since=since, until=until)
+    except FilterError:  # the times in the filter exclude the range, or it ends before it begins
+        return _count_nothing(since, until)
 
 
 def _shift(page: Page, since: datetime, until: datetime) -> tuple[datetime, datetime]:

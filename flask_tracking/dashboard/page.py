@@ -105,6 +105,8 @@ class Page:
         self._nonce = nonce
         self.since = self._read_time(self.from_text)
         self.until = self._read_time(self.to_text)
+        if self.since and self.since > (self.until or self.now):
+            self.problems.append("The range ends before it begins.")
         self.new_cookie: str | None = None
 
     # What it shows

@@ -119,10 +119,21 @@ def test_wrong_filter_on_the_page_of_a_request(client: FlaskClient, memory: Memo
 
 
 @pytest.mark.parametrize("name", ["", "requests", "routes", "errors"])
-def test_range_that_ends_before_it_begins(client: FlaskClient, name: str) -> None:
-    """Nothing is in it."""
+@pytest.mark.parametrize("times", ["from=2026-01-02&to=2026-01-01", "from=2999-01-01"])
+def test_range_that_ends_before_it_begins(client: FlaskClient, name: str, times: str) -> None:
+    """Nothing is in it, and the page says why."""
     client.get("/tea/green")
-    response = client.get(f"/_tracking/{name}?from=2026-01-02&to=2026-01-01")
+    response = client.get(f"/_tracking/{name}?{times}")
+    assert response.status_code == 200
+    assert "The range ends before it begins." in check(response.text)
+
+
+@pytest.mark.parametrize("name", ["", "requests", "routes", "errors"])
+@pytest.mark.parametrize("times", ["since:10m", "until:10m", "since:1m until:5m"])
+def test_times_in_the_filter(client: FlaskClient, name: str, times: str) -> None:
+    """They may exclude the range, or the one before it."""
+    client.get("/tea/green")
+    response = client.get(f"/_tracking/{name}", query_string={"q": times, "from": "5m"})
     assert response.status_code == 200
     check(response.text)
 
