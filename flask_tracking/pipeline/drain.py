@@ -10,9 +10,9 @@ from collections import deque
 from time import monotonic
 
 from ..exporters.bisection import Failure
-from ..runtime import guard
-from ..spool import HeldFile, Spool, SpoolError, SpoolFile, decode_record
+from ..spool import HeldFile, Spool, SpoolFile, decode_record
 from .delivery import Delivery, Resent
+from .sending import FileSender, say_set_aside
 from .spooling import SpoolWriter
 
 __all__ = ["Drain"]
@@ -41,12 +41,10 @@ class Drain:
             writer: counts sent and lost records.
             delivery: exports the records.
         """
-        self._spool = spool
+        self._sender = FileSender(spool)
         self._writer = writer
         self._delivery = delivery
         self._files: deque[SpoolFile] = deque()
-        self._sent: set[str] = set()
-        """Names of sent files that could not be removed."""
         self._breaks: dict[str, int] = {}
         """How often the exporter raised for a file, by its name."""
         self.failure: Failure | None = None
@@ -76,30 +74,12 @@ class Drain:
 
     def _send_next(self) -> bool:
         if not self._files:
-            self._list_files()
+            self._files.extend(self._sender.list_files())
         while self._files:
-            outcome = self._try_file(self._files.popleft())
+            outcome = self._sender.hold(self._files.popleft(), self.send)
             if outcome is not None:
                 return outcome
         return False
-
-    def _list_files(self) -> None:
-        try:
-            waiting = self._spool.waiting()
-        except SpoolError as error:
-            say_unread(error)
-            return
-        self._sent &= {file.name for file in waiting}
-        self._files.extend(file for file in waiting if file.name not in self._sent)
-
-    def _try_file(self, file: SpoolFile) -> bool | None:
-        """Send a file; return whether it was sent, or None to try the next one."""
-        try:
-            with self._spool.hold(file) as held:
-                return None if held is None else self.send(held)
-        except SpoolError as error:
-            say_unread(error)
-            return None
 
     def send(self, held: HeldFile) -> bool | None:
         """Store the intact records of a file, then remove it, or set it aside if it is damaged.
@@ -124,16 +104,9 @@ class Drain:
         self._writer.note_sent(held.file, len(records), resent.rejected)
         missing = max(0, held.file.entry_count - len(records))
         is_damaged = missing > 0 or not contents.is_whole
-        self._finish(held, is_damaged=is_damaged and not held.file.is_partial)
+        self._sender.finish(held, is_damaged=is_damaged and not held.file.is_partial)
         self._writer.note_lost("spool_damaged", held.file, missing)
         return True
-
-    def _finish(self, held: HeldFile, *, is_damaged: bool) -> None:
-        try:
-            finish_file(held, is_damaged=is_damaged)
-        except SpoolError as error:
-            self._sent.add(held.file.name)
-            guard.warn_rarely("spool read", "A sent file remains in the spool: %s", error)
 
     def _note_failure(self, held: HeldFile, failure: Failure, *, was_proven: bool) -> None:
         """Keep the file for later, or set it aside if the exporter raises for this file only."""
@@ -146,26 +119,3 @@ class Drain:
             del self._breaks[name]
             held.set_aside()
             say_set_aside(held.file, "the exporter raises for it but stores others")
-
-
-def finish_file(held: HeldFile, *, is_damaged: bool) -> None:
-    """Remove a sent file, or set it aside.
-
-    Raises:
-        SpoolError: neither is possible; the file stays where it is.
-    """
-    if is_damaged:
-        held.set_aside()
-        say_set_aside(held.file, "it is damaged; what is intact is stored")
-    else:
-        held.remove()
-
-
-def say_unread(error: SpoolError) -> None:
-    """Log that a file of the spool cannot be read."""
-    guard.warn_rarely("spool read", "Spooled records cannot be sent: %s", error)
-
-
-def say_set_aside(file: SpoolFile, why: str) -> None:
-    """Log that a file is set aside."""
-    guard.warn_rarely("set aside", "The file %s of the spool is set aside: %s", file.name, why)

@@ -11,9 +11,9 @@ import bson
 from ..rollups.codec import rollup_from_dict, rollup_to_dict
 from ..rollups.rollup import Rollup
 from ..runtime import guard
-from ..spool import HeldFile, Kind, Spool, SpoolError, SpoolFile, open_rollup_spool
+from ..spool import HeldFile, Kind, Spool, open_rollup_spool
 from ..storable import CODEC, UNENCODABLE
-from .drain import finish_file, say_unread
+from .sending import FileSender
 
 __all__ = ["RollupSpool", "decode_rollup"]
 
@@ -28,9 +28,7 @@ class RollupSpool:
             spool: that of the records.
         """
         self._spool = open_rollup_spool(spool)
-        self._sent: set[str] = set()
-        """Names of sent files that could not be removed. Sent again after a while, they would count
-        requests twice: their minutes may be merged and deleted by then."""
+        self._sender = FileSender(self._spool)
 
     def write(self, rollups: Sequence[Rollup]) -> bool:
         """Write a file of `rollups`; False where that is not possible. The oldest files make room."""
@@ -45,23 +43,8 @@ class RollupSpool:
 
         A damaged file is set aside once its intact rollups are stored.
         """
-        try:
-            waiting = self._spool.waiting()
-        except SpoolError as error:
-            say_unread(error)
-            return
-        self._sent &= {file.name for file in waiting}
-        for file in waiting:
-            if file.name not in self._sent:
-                self._send_file(file, store)
-
-    def _send_file(self, file: SpoolFile, store: Callable[[Sequence[Rollup]], object]) -> None:
-        try:
-            with self._spool.hold(file) as held:
-                if held is not None:  # else another process sends it
-                    self.send_held(held, store)
-        except SpoolError as error:  # the next one may be readable
-            say_unread(error)
+        for file in self._sender.list_files():
+            self._sender.hold(file, lambda held: self.send_held(held, store))
 
     def send_held(self, held: HeldFile, store: Callable[[Sequence[Rollup]], object]) -> bool:
         """Give the intact rollups of a file to `store`, then remove it, or set it aside.
@@ -70,14 +53,13 @@ class RollupSpool:
             Whether all of it was intact.
 
         Raises:
-            SpoolError: the file cannot be read, removed or moved.
+            SpoolError: the file cannot be read.
         """
         contents, file = held.read(), held.file
         rollups = [one for entry in contents.entries if (one := decode_rollup(entry))]
         store(rollups)
-        self._sent.add(file.name)
         is_whole = contents.is_whole and len(rollups) >= file.entry_count
-        finish_file(held, is_damaged=not is_whole and not file.is_partial)
+        self._sender.finish(held, is_damaged=not is_whole and not file.is_partial)
         return is_whole
 
 

@@ -49,7 +49,7 @@ def open_spool(settings: Settings, app_name: str) -> Spool | None:
 
 def open_rollup_spool(spool: Spool) -> Spool:
     """Return the spool of the rollups of an app, which is in a folder of that of its records."""
-    return Spool(os.path.join(spool.path, ROLLUPS), MAX_ROLLUP_BYTES)
+    return Spool(os.path.join(spool.path, ROLLUPS), MAX_ROLLUP_BYTES, spool.system)
 
 
 def _make_safe(name: str) -> str:

@@ -59,7 +59,8 @@ class Spool:
         """
         self.path = path
         self._max_bytes = max_bytes
-        self._system = system or System()
+        self.system = system or System()
+        """Makes the system calls."""
         self._room = 0
         """The bytes to write before the directory is listed again."""
         self._descriptors: set[int] = set()
@@ -69,7 +70,7 @@ class Spool:
         """Close the parent's files, because a lock lasts until the last process has closed the file."""
         for descriptor in self._descriptors:
             with contextlib.suppress(OSError):
-                self._system.close(descriptor)
+                self.system.close(descriptor)
         self._descriptors = set()
         self._room = 0
 
@@ -97,26 +98,26 @@ class Spool:
         partial = self._path_of(name + PARTIAL)
         with self._create(partial) as descriptor:
             try:
-                self._system.write(descriptor, content)
-                self._system.sync(descriptor)
-                self._system.rename(partial, target or self._path_of(name))
+                self.system.write(descriptor, content)
+                self.system.sync(descriptor)
+                self.system.rename(partial, target or self._path_of(name))
             except OSError:
                 with contextlib.suppress(OSError):
-                    self._system.remove(partial)
+                    self.system.remove(partial)
                 raise
-        self._system.sync_directory(self.path)
+        self.system.sync_directory(self.path)
 
     @contextlib.contextmanager
     def _create(self, path: str) -> Iterator[int]:
         """Create and lock a file: an incomplete file without a lock was left by a killed process."""
         try:
-            descriptor = self._system.create(path)
+            descriptor = self.system.create(path)
         except FileNotFoundError:
-            self._system.make_directory(self.path)
-            descriptor = self._system.create(path)
+            self.system.make_directory(self.path)
+            descriptor = self.system.create(path)
         with self._closing(descriptor):
             # Between the two calls another process may take it for such a file and remove it.
-            if self._system.lock(descriptor) is False or not self._system.is_same(descriptor, path):
+            if self.system.lock(descriptor) is False or not self.system.is_same(descriptor, path):
                 raise OSError(errno.EBUSY, "another process has taken the new file")
             yield descriptor
 
@@ -128,8 +129,8 @@ class Spool:
         finally:
             if descriptor in self._descriptors:  # not in a child that was forked meanwhile
                 self._descriptors.discard(descriptor)
-                self._system.unlock(descriptor)
-                self._system.close(descriptor)
+                self.system.unlock(descriptor)
+                self.system.close(descriptor)
 
     def _make_room(self, size: int, kind: Kind, evicted: list[SpoolFile]) -> bool:
         """Evict files for `size` bytes, and add them to `evicted`; False if there is not enough."""
@@ -181,7 +182,7 @@ class Spool:
 
     def find_obstacle(self) -> str | None:
         """Return why this user cannot write here, as far as that shows without writing; None if not."""
-        return self._system.find_obstacle(self.path)
+        return self.system.find_obstacle(self.path)
 
     # Reading
 
@@ -224,7 +225,7 @@ class Spool:
         """
         path = self._path_of(folder, file.name)
         try:
-            descriptor = self._system.open(path)
+            descriptor = self.system.open(path)
         except FileNotFoundError:
             yield None
             return
@@ -237,13 +238,13 @@ class Spool:
                 yield None
 
     def _is_free(self, descriptor: int, path: str, file: SpoolFile) -> bool:
-        is_locked = self._system.lock(descriptor)
+        is_locked = self.system.lock(descriptor)
         if is_locked is None and file.is_partial:  # it may be being written
             return False
-        return is_locked is not False and self._system.is_same(descriptor, path)
+        return is_locked is not False and self.system.is_same(descriptor, path)
 
     def _scan(self, folder: str = "") -> Iterator[Entry]:
-        return self._system.scan(self._path_of(folder))
+        return self.system.scan(self._path_of(folder))
 
     def _size_set_aside(self) -> int:
         return sum(_on_disk(entry.size) for entry in self._scan(SET_ASIDE))
@@ -260,7 +261,7 @@ class HeldFile:
         self._path = path
         self._descriptor = descriptor
         self._spool = spool
-        self._system = spool._system
+        self._system = spool.system
 
     def read(self) -> Contents:
         """Return the intact entries."""

@@ -6,13 +6,17 @@ python -m tests.spool.model [--sequences 10000] [--seed N]
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import errno
 import logging
+import os
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from unittest import mock
 
@@ -22,8 +26,10 @@ from flask_tracking import Exporter, ExportError, Record
 from flask_tracking.pipeline.counters import Counters
 from flask_tracking.pipeline.delivery import Delivery
 from flask_tracking.pipeline.drain import Drain
+from flask_tracking.pipeline.rollup_spool import RollupSpool, decode_rollup
 from flask_tracking.pipeline.spooling import SpoolWriter
-from flask_tracking.spool import Kind, Spool, SpoolError, decode_record
+from flask_tracking.rollups.rollup import Rollup
+from flask_tracking.spool import Kind, Spool, SpoolError, decode_record, open_rollup_spool
 from flask_tracking.spool import directory as directory_module
 from flask_tracking.spool import naming as naming_module
 from flask_tracking.spool.frames import split_frames
@@ -38,6 +44,7 @@ PROCESSES = 2
 FOREIGN = b"not ours"
 FOREIGN_NAMES = ("README", "core", "1795995334293-d6c467057a48.kept.2+0.v99", ".nfs0001")
 TEMPLATE = make_record()
+NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 
 
 class ModelError(AssertionError):
@@ -49,6 +56,7 @@ class Store(Exporter):
 
     def __init__(self) -> None:
         self.records: dict[ObjectId, Record] = {}
+        self.rollups: dict[str, Rollup] = {}
         self.is_away = True
 
     def _store(self, records: Sequence[Record]) -> int:
@@ -58,6 +66,14 @@ class Store(Exporter):
             if self.records.setdefault(record.id, record) != record:
                 raise ModelError(f"{record.id} has come with another content")
         return 0
+
+    def store_rollups(self, rollups: Sequence[Rollup]) -> None:
+        """Take rollups; the same may come again."""
+        if self.is_away:
+            raise ExportError("the store is away")
+        for rollup in rollups:
+            if self.rollups.setdefault(rollup.id, rollup) != rollup:
+                raise ModelError(f"{rollup.id} has come with another content")
 
 
 class Process:
@@ -70,10 +86,26 @@ class Process:
         self.writer = SpoolWriter(self.spool, self.counters)
         self.delivery = Delivery(store, self.counters, lambda: None, self.writer)
         self.drain = Drain(self.spool, self.writer, self.delivery)
+        self.rollups = RollupSpool(self.spool)
+        self.store = store
+        self.taken: set[str] = set()
+        """The rollups that the store took from it: later they may be merged, and would count twice."""
 
     def lost(self) -> int:
         """Return how many of the spooled records it has counted as lost."""
         return self.counters.spool_dropped.total()
+
+    def send_rollups(self) -> None:
+        """Send all files of rollups, as far as the store takes them."""
+        with contextlib.suppress(ExportError):
+            self.rollups.send(self._store_rollups)
+
+    def _store_rollups(self, rollups: Sequence[Rollup]) -> None:
+        self.store.store_rollups(rollups)
+        ids = {rollup.id for rollup in rollups}
+        if ids & self.taken:
+            raise ModelError(f"{ids & self.taken} were sent twice by one process")
+        self.taken |= ids
 
 
 class Run:
@@ -94,6 +126,11 @@ class Run:
         """At most so many went when a process was killed before it could count them."""
         self.stored_before = 0
         """Stored from files that a killed process could not remove: at most so many may be counted."""
+        self.rollups: dict[str, Rollup] = {}
+        """All that were written, or were being written when the process was killed."""
+        self.promised_rollups: set[str] = set()
+        self.damaged_rollups: set[str] = set()
+        """Those in files that were damaged."""
         self.seen: dict[str, int] = {}
         """What has waited at some time during a step."""
         self.processes = [self._start() for _ in range(PROCESSES)]
@@ -110,8 +147,11 @@ class Run:
         steps: list[Callable[[Process], object]] = [
             *[self.write] * 6,
             *[self.send] * 4,
+            *[self.write_rollups] * 3,
+            *[self.send_rollups] * 3,
             self.flip_a_bit,
             self.truncate,
+            self.keep_or_let_remove,
             self.fill_the_disk,
             self.free_the_disk,
             self.turn_the_store,
@@ -185,6 +225,8 @@ class Run:
         refused = process.counters.dropped.total() - before
         for record in left:
             del records[record.id]
+            if process.system.errors:  # what was written until it failed may have stayed
+                self.unsure[record.id] = record
         if refused:  # by their kind, and counted as those of the process itself
             self.unsure |= records
         else:
@@ -195,6 +237,32 @@ class Run:
         for _ in range(self.random.randint(1, 4)):
             process.delivery.next_try = 0.0
             process.drain.take_step()
+
+    def write_rollups(self, process: Process) -> None:
+        """Write the minutes of a process."""
+        rollups = {
+            one.id: one
+            for one in (
+                Rollup(width_s=60, start=NOON, source=f"web:1:{self._draw_number()}", stored=number)
+                for number in range(self.random.randint(1, 3))
+            )
+        }
+        self.rollups |= rollups
+        if process.rollups.write(list(rollups.values())):
+            self.promised_rollups |= rollups.keys()
+
+    def _draw_number(self) -> str:
+        return f"{self.random.randrange(16**12):012x}"
+
+    def send_rollups(self, process: Process) -> None:
+        """Send the minutes of all."""
+        process.send_rollups()
+
+    def keep_or_let_remove(self, process: Process) -> None:
+        """Let no file be removed by a process, as on a disk that has become read-only, or let it."""
+        errors = process.system.errors
+        if errors.pop("remove", None) is None:
+            errors["remove"] = OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     def flip_a_bit(self, _: Process) -> None:
         """Change one bit of a file."""
@@ -211,6 +279,12 @@ class Run:
             path.write_bytes(data[: self.random.randrange(len(data) + 1)])
 
     def _draw_file(self) -> Path | None:
+        rollups = sorted((self.path / "spool" / "rollups").glob("*.v1*"))
+        if rollups and self.random.random() < 0.4:
+            path = self.random.choice(rollups)
+            decoded = map(decode_rollup, split_frames(path.read_bytes()).entries)
+            self.damaged_rollups |= {one.id for one in decoded if one is not None}
+            return path
         names = sorted(self._waiting())
         if not names:
             return None
@@ -242,6 +316,7 @@ class Run:
         before = list_contents(self.path)
         with mock.patch.object(naming_module, "VERSION", 0):
             older.drain.take_step()
+            older.send_rollups()
         if list_contents(self.path) != before:
             raise ModelError("an older version has changed the directory")
 
@@ -265,7 +340,11 @@ class Run:
             last.delivery.next_try = 0.0
             if not last.drain.take_step():
                 raise ModelError(f"these stay: {last.spool.waiting()}")
+        last.send_rollups()
+        if left := open_rollup_spool(last.spool).waiting():
+            raise ModelError(f"these stay: {left}")
         self._check()
+        self._check_rollups()
 
     def _check(self) -> None:
         stored = self.store.records
@@ -284,6 +363,15 @@ class Run:
         for path in self.foreign:
             if path.read_bytes() != FOREIGN:
                 raise ModelError(f"the foreign file {path.name} has changed")
+
+    def _check_rollups(self) -> None:
+        stored = self.store.rollups
+        for rollup_id, rollup in stored.items():
+            if self.rollups[rollup_id] != rollup:
+                raise ModelError(f"{rollup_id} was not written like that")
+        missing = self.promised_rollups - stored.keys() - self.damaged_rollups
+        if missing:
+            raise ModelError(f"the rollups {missing} are missing")
 
 
 def run_sequence(seed: int) -> None:

@@ -1,0 +1,71 @@
+"""The files of a spool on their way to the store, whatever is in them: records or rollups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ..runtime import guard
+from ..spool import HeldFile, Spool, SpoolError, SpoolFile
+
+__all__ = ["FileSender", "say_set_aside"]
+
+R = TypeVar("R")
+
+
+class FileSender:
+    """Lists the files of a spool, locks each while it is sent, and removes it afterwards.
+
+    All processes of an app send the files of all.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        """Look at nothing yet."""
+        self._spool = spool
+        self._sent: set[str] = set()
+        """Names of sent files that could not be removed. Sent again after a while, rollups would count
+        requests twice: their minutes may be merged and deleted by then."""
+
+    def list_files(self) -> list[SpoolFile]:
+        """Return the files to send, oldest first; none if the directory cannot be read."""
+        try:
+            waiting = self._spool.waiting()
+        except SpoolError as error:
+            _say_unread(error)
+            return []
+        self._sent &= {file.name for file in waiting}
+        return [file for file in waiting if file.name not in self._sent]
+
+    def hold(self, file: SpoolFile, send: Callable[[HeldFile], R]) -> R | None:
+        """Lock a file and give it to `send`; what else that raises is passed on.
+
+        Returns:
+            What `send` returns; None if another process has the file, or it cannot be read.
+        """
+        try:
+            with self._spool.hold(file) as held:
+                return None if held is None else send(held)
+        except SpoolError as error:  # the next one may be readable
+            _say_unread(error)
+            return None
+
+    def finish(self, held: HeldFile, *, is_damaged: bool) -> None:
+        """Remove a file that is sent, or set it aside. If neither is possible, never list it again."""
+        self._sent.add(held.file.name)
+        try:
+            if is_damaged:
+                held.set_aside()
+                say_set_aside(held.file, "it is damaged; what is intact is stored")
+            else:
+                held.remove()
+        except SpoolError as error:
+            guard.warn_rarely("spool read", "A sent file remains in the spool: %s", error)
+
+
+def _say_unread(error: SpoolError) -> None:
+    guard.warn_rarely("spool read", "Spooled records cannot be sent: %s", error)
+
+
+def say_set_aside(file: SpoolFile, why: str) -> None:
+    """Log that a file is set aside."""
+    guard.warn_rarely("set aside", "The file %s of the spool is set aside: %s", file.name, why)
