@@ -28,11 +28,11 @@ Encode = Callable[[Record], bytes | None]
 Read = Callable[[IO[bytes]], Iterator[Record | None]]
 
 MAX_LINE_BYTES = 4 * MAX_DOCUMENT_BYTES
-"""JSON is longer than the document that it stands for: a body takes a third more."""
+"""The maximum size of a line. JSON is longer than its document: a body takes a third more."""
 UNREADABLE = (*UNENCODABLE, AttributeError, IndexError, KeyError, ArithmeticError)
-"""The exceptions of reading an entry that somebody else wrote."""
+"""The exceptions that foreign entries may raise when they are decoded."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet compute a cell."""
+"""The first characters of a formula in a spreadsheet."""
 _JSON = json_util.JSONOptions(
     json_mode=json_util.JSONMode.RELAXED,
     tz_aware=True,
@@ -43,12 +43,12 @@ _SIZE = struct.Struct("<i")
 
 
 class Format(NamedTuple):
-    """A kind of file."""
+    """A file format."""
 
     encode: Encode
-    """Returns an entry; None for a record that cannot be encoded."""
+    """Encodes a record; returns None if that is impossible."""
     read: Read | None = None
-    """Yields records, None for an entry that is none; None where files cannot be read back."""
+    """Yields records, and None for invalid entries; None if the format cannot be read."""
     begin: bytes = b""
     between: bytes = b""
     end: bytes = b""
@@ -63,7 +63,7 @@ def write_records(records: Iterable[Record], file: IO[bytes], name: str) -> tupl
         name: one of `FORMATS`.
 
     Returns:
-        The number of written records, and of those that the format cannot hold.
+        The number of written records, and of records that the format cannot represent.
     """
     form, written, left_out = FORMATS[name], 0, 0
     file.write(form.begin)
@@ -79,14 +79,14 @@ def write_records(records: Iterable[Record], file: IO[bytes], name: str) -> tupl
 
 
 def read_records(file: IO[bytes], name: str) -> Iterator[Record | None]:
-    """Yield the records of a file, None for an entry that is no record.
+    """Yield the records of a file, and None for invalid entries.
 
     Args:
         file: a binary file.
         name: one of `READABLE`.
 
     Raises:
-        TrackingError: the file has another format, or is damaged; what was read before is good.
+        TrackingError: the file has another format, or is damaged; records yielded before are valid.
     """
     read = FORMATS[name].read
     if read is None:
@@ -97,7 +97,7 @@ def read_records(file: IO[bytes], name: str) -> Iterator[Record | None]:
 
 
 def _to_document(record: Record) -> dict[str, Any] | None:
-    """Return the document of a record as it can be encoded, without a time of storing."""
+    """Return an encodable document of a record, without the time of storing."""
     document = to_document(record, record.date_created)
     del document["date_stored"]
     try:
@@ -139,9 +139,9 @@ def _make_row(cells: Iterable[str]) -> bytes:
 def _make_cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    # No spreadsheet holds a NUL, and Python 3.10 writes none.
+    # Spreadsheets cannot represent NUL, and Python 3.10 cannot write it.
     text = "" if value is None else str(value).replace("\0", "\\x00")
-    # A client may have written a formula; a number is none.
+    # A client may have sent a formula. Numbers are safe.
     return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
 
 
@@ -168,7 +168,7 @@ def _read_lines(file: IO[bytes]) -> Iterator[Record | None]:
         if len(line) == MAX_LINE_BYTES:
             raise _damaged(count)
         entry = line.strip().rstrip(b",")
-        if entry in (b"", b"[", b"]"):  # what stands around the entries of a JSON file
+        if entry in (b"", b"[", b"]"):  # the brackets around the entries of a JSON file
             continue
         yield _read_entry(entry, _decode_json)
         count += 1
@@ -188,7 +188,7 @@ def _read_entry(entry: bytes, decode: Callable[[bytes], Any]) -> Record | None:
 
 def _damaged(count: int) -> TrackingError:
     return TrackingError(
-        f"The file is damaged behind its first {count:,} records, or has another format."
+        f"The file is damaged after its first {count:,} records, or has another format."
     )
 
 

@@ -133,7 +133,7 @@ def test_hostile_lines(line: bytes) -> None:
 def test_damaged_bson(tail: bytes) -> None:
     """A damaged file is read up to the damage, and nothing of an absurd size is asked for."""
     found = []
-    with pytest.raises(TrackingError, match="damaged behind its first 2 records"):
+    with pytest.raises(TrackingError, match="damaged after its first 2 records"):
         for record in read_records(io.BytesIO(write([FULL, ODD[0]], "bson") + tail), "bson"):
             found.append(record)
     assert found == [FULL, ODD[0]]

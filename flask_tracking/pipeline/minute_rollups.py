@@ -25,16 +25,16 @@ from .judged import Judged
 __all__ = ["MAX_MINUTES", "MinuteRollups"]
 
 MAX_MINUTES = 120
-"""How many minutes may wait in memory; past that the oldest are dropped."""
+"""The maximum number of minutes in memory; beyond it the oldest are dropped."""
 MAX_NAME = 200
-"""Characters of a name in a group of failures."""
+"""Maximum characters of a name in a group of failures."""
 ID_NUMBERS = 0xFFFFFF
-"""What of the number of a request its id holds."""
+"""The part of a request's number that is in its id."""
 NO_EXAMPLE = (False, -1, -1)
 
 
 class MinuteRollups:
-    """The minutes of one process that nobody has taken yet. Not thread-safe."""
+    """The minutes of one process that are not taken yet. Not thread-safe."""
 
     def __init__(self, version: str | None) -> None:
         """Start empty.
@@ -46,7 +46,7 @@ class MinuteRollups:
         self._source = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(8).hex()}"
         self._minutes: dict[int, _Minute] = {}
         self._begun = 0
-        """How many minutes were begun. One that is begun again is another rollup."""
+        """The number of minutes begun. A minute that is begun again becomes another rollup."""
         self._lost = 0
 
     def add(self, judged: Judged) -> None:
@@ -71,7 +71,7 @@ class MinuteRollups:
         """Return an empty rollup of a minute of this process.
 
         Args:
-            number: how many minutes it began after 1970.
+            number: the minute, counted from 1970.
         """
         self._begun += 1
         return Rollup(
@@ -82,16 +82,16 @@ class MinuteRollups:
         )
 
     def total(self) -> int:
-        """Return how many requests are counted here."""
+        """Return the number of counted requests."""
         return sum(minute.rollup.total.requests for minute in self._minutes.values())
 
     def take_lost(self) -> int:
-        """Return how many requests were in minutes that were dropped since the last call."""
+        """Return the number of requests in minutes dropped since the last call."""
         lost, self._lost = self._lost, 0
         return lost
 
     def take(self) -> Mapping[int, Rollup]:
-        """Take out what was counted, by the number of the minute."""
+        """Remove and return the rollups, by the number of the minute."""
         minutes, self._minutes = self._minutes, {}
         return {number: minute.finish() for number, minute in minutes.items()}
 
@@ -102,9 +102,9 @@ class _Minute:
     def __init__(self, rollup: Rollup) -> None:
         self.rollup = rollup
         self._counts: dict[tuple[str | None, str], Counts] = {}
-        """Where each route and method is counted: the app bounds the one, `METHODS` the other."""
+        """The counts by route and method: the app bounds the routes, `METHODS` the methods."""
         self._examples: dict[int, tuple[bool, int, int]] = {}
-        """What is greatest of each half octave: whether it is kept, and what its id is made of."""
+        """The greatest example of each half octave: whether it is kept, and the parts of its id."""
 
     def add(self, judged: Judged) -> None:
         """Count one request."""

@@ -1,4 +1,4 @@
-"""Minutes to the store: written every few seconds, and merged by one process for all."""
+"""Store minutes every few seconds, and let one process merge those of all."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from .untraced import untraced
 __all__ = ["RollupDelivery", "find_table"]
 
 INTERVAL_S = 10.0
-"""How often minutes are written: to write each costs as much as to count a few hundred requests."""
+"""The interval of writes: writing a minute costs as much as counting a few hundred requests."""
 OPEN_S = 2 * MINUTE
-"""A minute stays in memory for so long after its end: its last requests are counted late."""
+"""How long a minute stays in memory after its end, because its last requests are counted late."""
 FAILURE_PAUSE_S = 30.0
 MERGE_INTERVAL_S = 60.0
 IDLE_MERGE_INTERVAL_S = 600.0
-"""The same while this process has nothing to write: others merge, and readers need no merging."""
+"""The same while this process writes nothing: others merge, and reading needs no merging."""
 PATIENCE_S = 0.2
-"""How long the end of the process waits for a thread that may hang in a call to the store."""
+"""How long the exit of the process waits for a thread that may hang in a call to the store."""
 
-_random = random.SystemRandom()  # another would give all forks of a process the same times
+_random = random.SystemRandom()  # a seeded generator would give all forks the same times
 
 
 def find_table(exporter: Exporter) -> RollupTable | None:
-    """Return where the store behind `exporter` has its rollups; None where there are none."""
+    """Return the table of rollups of the store behind `exporter`; None if it has none."""
     store = find_store(exporter)
     return None if store is None else store.rollups
 
 
 class RollupDelivery:
-    """Gives what one process has counted to the store."""
+    """Stores the counts of one process."""
 
     def __init__(
         self,
@@ -55,13 +55,13 @@ class RollupDelivery:
         counted: MinuteRollups,
         spool: RollupSpool | None = None,
     ) -> None:
-        """Take what is wanted.
+        """Store the arguments.
 
         Args:
-            table: where rollups are stored.
-            counters: of the app: what has become of the records.
-            counted: the requests; guarded by the lock of `counters`.
-            spool: takes what waits too long, or at the end of the process; None for no such place.
+            table: stores the rollups.
+            counters: the counters of the app, for the numbers of stored and lost records.
+            counted: the counted requests; guarded by the lock of `counters`.
+            spool: takes minutes that wait too long, and the rest at exit; None to drop them.
         """
         self._table = table
         self._counters = counters
@@ -69,20 +69,20 @@ class RollupDelivery:
         self._spool = spool
         self._sending = threading.Lock()
         self._next_write = monotonic() + INTERVAL_S
-        # Processes that begin at once do not all merge at once.
+        # Processes that start together must not all merge together.
         self._last_merge = monotonic() - _random.uniform(0, MERGE_INTERVAL_S)
         self._has_written = False
-        """Since it merged last."""
+        """The time since the last merge."""
         self._minutes: dict[int, _Minute] = {}
-        """What is not written yet, or may still grow, by the number of the minute."""
+        """Minutes that are not written yet or may still grow, by number."""
         self._holder = f"{os.getpid()}:{os.urandom(8).hex()}"
 
     def tend(self, *, is_forced: bool = False, is_away: bool = False) -> None:
-        """Write and merge what is due; makes no round trip while nothing is.
+        """Write and merge the minutes that are due; makes no round trip if none is.
 
         Args:
-            is_forced: write at once, due or not.
-            is_away: the store does not answer, so only spool what has waited too long.
+            is_forced: write immediately, even if no minute is due.
+            is_away: the store does not respond, so only spool minutes that have waited too long.
         """
         if not is_forced and monotonic() < self._next_write:
             return
@@ -101,7 +101,7 @@ class RollupDelivery:
             self._sending.release()
 
     def finish(self) -> None:
-        """Store all that is left: first in the spool, if there is one, where it is safe."""
+        """Store all remaining minutes: first in the spool, if there is one, where they are safe."""
         if self._spool is None:
             self.tend(is_forced=True)
             lost = sum(one.unwritten.total.requests for one in self._waiting().values())
@@ -113,7 +113,7 @@ class RollupDelivery:
             self._try(self._send_spooled, "stored")
 
     def spool_all(self) -> bool:
-        """Write all that is left to the spool; True where nothing is left then.
+        """Write all remaining minutes to the spool; return True if none is left.
 
         Also called for a thread that hangs in a call to the store.
         """
@@ -128,7 +128,7 @@ class RollupDelivery:
     # Counting
 
     def _take(self) -> None:
-        """Add what was counted meanwhile to the minutes."""
+        """Add new counts to the minutes."""
         with self._counters.lock:
             taken = self._counted.take()
             lost = self._counted.take_lost()
@@ -152,11 +152,11 @@ class RollupDelivery:
             minute.add(more)
 
     def _waiting(self) -> dict[int, _Minute]:
-        """Return the minutes of which something is to be written."""
+        """Return the minutes that have something to write."""
         return {number: one for number, one in self._minutes.items() if one.waits_since is not None}
 
     def _drop_oldest(self) -> int:
-        """Spool or drop what has waited too long, or is too much; return how many requests are lost."""
+        """Spool or drop minutes that are too old or too many; return the number of lost requests."""
         waiting = self._waiting()
         oldest = monotonic() - MAX_MINUTES * MINUTE
         dropped = {number: one for number, one in waiting.items() if (one.waits_since or 0) < oldest}
@@ -189,7 +189,7 @@ class RollupDelivery:
         for minute in waiting.values():
             minute.note_written()
             self._has_written = True
-        # What is counted of an older minute from now on is another rollup.
+        # Later counts of an older minute become another rollup.
         still_open = (wall_time() - OPEN_S) // MINUTE
         self._minutes = {number: one for number, one in self._minutes.items() if number >= still_open}
         self._send_spooled()
@@ -207,7 +207,7 @@ class RollupDelivery:
             with untraced():
                 function()
         except NoDatabaseError:
-            return False  # the export says so
+            return False  # the export logs it
         except ExportError as error:
             guard.warn_rarely("rollups", "Rollups cannot be %s: %s", done, error)
             return False
@@ -218,17 +218,17 @@ class RollupDelivery:
 
 
 class _Minute:
-    """A minute of this process, and what of it the store has not taken yet.
+    """A minute of this process, and the part that is not stored yet.
 
-    The store gets it whole, so that it may be written twice. Later the store may not have the rollup
-    any more, as it is merged: what waits for longer is written by itself, with an id of its own.
+    It is always written as a whole, so that writing twice is harmless. Later the store may have merged
+    and deleted the rollup: a part that has waited longer is written separately, with an id of its own.
     """
 
     def __init__(self, whole: Rollup, unwritten: Rollup, waits_since: float) -> None:
         self.whole = whole
         self.unwritten = unwritten
         self.waits_since: float | None = waits_since
-        """None where nothing waits."""
+        """None if nothing waits."""
 
     def add(self, more: Rollup) -> None:
         """Count more requests."""
@@ -240,7 +240,7 @@ class _Minute:
             self.unwritten = self.whole if is_new else _join(self.unwritten, more)
 
     def note_written(self) -> None:
-        """Take note that the store has all of it."""
+        """Note that everything is stored."""
         self.waits_since = None
 
 

@@ -1,4 +1,4 @@
-"""Rollups that the store does not take, in files: a folder of their own in the spool of records."""
+"""Files for rollups that cannot be stored, in a separate folder of the spool."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ __all__ = ["RollupSpool", "decode_rollup"]
 
 
 class RollupSpool:
-    """Writes rollups to files, and sends what any process of the app has written."""
+    """Writes rollups to files, and sends the files of all processes of the app."""
 
     def __init__(self, spool: Spool) -> None:
-        """Look at nothing yet.
+        """Store the argument; no file is read yet.
 
         Args:
-            spool: that of the records.
+            spool: the spool of the records.
         """
         self._spool = open_rollup_spool(spool)
         self._sender = FileSender(self._spool)
 
     def write(self, rollups: Sequence[Rollup]) -> bool:
-        """Write a file of `rollups`; False where that is not possible. The oldest files make room."""
+        """Write a file of `rollups`, and evict the oldest if necessary; return False if it fails."""
         entries = [bson.encode(rollup_to_dict(one), codec_options=CODEC) for one in rollups]
         written = self._spool.write(Kind.ROUTINE, entries)
         if written.error is not None:
@@ -39,7 +39,7 @@ class RollupSpool:
         return written.is_written
 
     def send(self, store: Callable[[Sequence[Rollup]], object]) -> None:
-        """Give all files to `store`, and remove each that it has taken. What it raises is passed on.
+        """Pass the rollups of all files to `store`, and remove the files. Exceptions propagate.
 
         A damaged file is set aside once its intact rollups are stored.
         """
@@ -47,10 +47,10 @@ class RollupSpool:
             self._sender.hold(file, lambda held: self.send_held(held, store))
 
     def send_held(self, held: HeldFile, store: Callable[[Sequence[Rollup]], object]) -> bool:
-        """Give the intact rollups of a file to `store`, then remove it, or set it aside.
+        """Pass the intact rollups of a file to `store`, then remove the file, or set it aside.
 
         Returns:
-            Whether all of it was intact.
+            Whether the whole file was intact.
 
         Raises:
             SpoolError: the file cannot be read.
@@ -64,7 +64,7 @@ class RollupSpool:
 
 
 def decode_rollup(entry: bytes) -> Rollup | None:
-    """Return the rollup in `entry`; None if it is none, or one of a later format."""
+    """Return the rollup in `entry`; None if it is not a rollup, or has a later format."""
     with suppress(*UNENCODABLE):
         document: dict[str, Any] = bson.decode(entry, codec_options=CODEC)
         return rollup_from_dict(document)

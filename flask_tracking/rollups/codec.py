@@ -1,6 +1,6 @@
-"""`Rollup` to a plain dict and back, for stores and files.
+"""Convert a `Rollup` to a plain dict and back, for stores and files.
 
-Lists are packed as BSON within the document: a server that takes each field apart, as some do, needs
+Lists are packed as BSON inside the document, because some servers parse each field, which takes
 milliseconds for hundreds of them.
 """
 
@@ -27,7 +27,7 @@ FORMAT = 1
 
 
 def rollup_to_dict(rollup: Rollup) -> Document:
-    """Return the document of `rollup`, of what BSON knows."""
+    """Return `rollup` as a document of BSON types."""
     return {
         "_id": rollup.id,
         "format": FORMAT,
@@ -68,7 +68,7 @@ def _unpack_list(packed: bytes) -> Any:
 
 def _counts_to_dict(counts: Counts) -> Document:
     return {
-        # A list, for keys of a document are texts.
+        # A list, because the keys of a document must be text.
         "statuses": [number for pair in sorted(counts.statuses.items()) for number in pair],
         "failed": counts.failed,
         "duration_us": counts.duration_us,
@@ -86,14 +86,15 @@ def _failure_to_dict(failure: tuple[FailureKey, Failures]) -> Document:
 
 
 def rollup_from_dict(document: Mapping[str, Any], route: RouteKey | None = None) -> Rollup | None:
-    """Return the rollup of `document`, whose routes may have been left out.
+    """Return the rollup in `document`, which may have been read without its routes.
 
     Args:
-        document: what `rollup_to_dict` made.
-        route: the only one that is read, as if there were no others; None for all.
+        document: the result of `rollup_to_dict`.
+        route: the only route to read; None for all.
 
     Returns:
-        None where it is none, or one of a later format: others may write there, too.
+        The rollup; None if the document is not a rollup or has a later format, because other versions
+        and programs may write to the collection.
     """
     try:
         return _read(document, route) if document["format"] == FORMAT else None

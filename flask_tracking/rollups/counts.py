@@ -1,4 +1,4 @@
-"""What is counted of the requests of one route and method."""
+"""The counts of the requests of one route and method."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from .histogram import Buckets, add_buckets, find_bucket, percentile
 __all__ = ["Counts", "is_failure"]
 
 FAILED = ("error", "stream_error")
-"""The outcomes of requests whose exception escaped, before the answer or in the midst of it."""
+"""The outcomes of requests whose exception escaped, before the response or while it was sent."""
 
 
 def is_failure(status_code: int | None, outcome: str) -> bool:
-    """Tell whether a request failed: answered with a 5xx, or an exception escaped, also mid-stream."""
+    """Return True if the response was a 5xx or an exception escaped, even while the body was sent."""
     return (status_code or 0) >= FIRST_FAILURE or outcome in FAILED
 
 
 class Counts:
-    """Sums of requests. All are whole numbers, so that any order of adding gives the same."""
+    """Sums of requests. All are integers, so that the order of adding does not matter."""
 
     __slots__ = (
         "buckets",
@@ -32,10 +32,10 @@ class Counts:
     def __init__(self) -> None:
         """Start with no requests."""
         self.statuses: dict[int, int] = {}
-        """How many by status; 0 for those without one."""
+        """The number of requests by status; requests without a status have the key 0."""
         self.failed = 0
         self.duration_us = 0
-        """The sum, in microseconds."""
+        """The sum of the durations, in microseconds."""
         self.max_us = 0
         self.request_bytes = 0
         self.response_bytes = 0
@@ -43,13 +43,13 @@ class Counts:
 
     @property
     def mean_ms(self) -> float | None:
-        """The mean of the durations that are known; None without any."""
+        """The mean of the known durations; None if there are none."""
         measured = sum(self.buckets.values())
         return self.duration_us / 1000 / measured if measured else None
 
     @property
     def requests(self) -> int:
-        """How many requests there are."""
+        """The number of requests."""
         return sum(self.statuses.values())
 
     def add_request(
@@ -76,7 +76,7 @@ class Counts:
     def add_unmeasured(
         self, status_code: int | None, failed: bool, request_bytes: int, response_bytes: int
     ) -> None:
-        """Count one request whose duration is not known: it changes no percentile."""
+        """Count one request of unknown duration, which changes no percentile."""
         status = status_code or 0
         self.statuses[status] = self.statuses.get(status, 0) + 1
         self.failed += failed
@@ -84,13 +84,13 @@ class Counts:
         self.response_bytes += response_bytes
 
     def percentile_ms(self, share: float) -> float | None:
-        """Return the duration that a share of the requests do not exceed; None without any."""
+        """Return the percentile of the durations for `share`, from 0 to 1; None without requests."""
         seconds = percentile(self.buckets, share)
-        # The longest is known exactly, and its bucket reaches beyond it.
+        # The maximum is known exactly; its bucket extends beyond it.
         return None if seconds is None else min(seconds * 1000, self.max_us / 1000)
 
     def add(self, other: Counts) -> None:
-        """Add the requests of `other`, which stays as it is."""
+        """Add the requests of `other`, which is not changed."""
         for status, count in other.statuses.items():
             self.statuses[status] = self.statuses.get(status, 0) + count
         add_buckets(self.buckets, other.buckets)

@@ -1,7 +1,7 @@
-"""Durations in buckets of a fixed logarithmic scale, 32 to each doubling, and their percentiles.
+"""Durations in buckets of a fixed logarithmic scale, 32 per doubling, and their percentiles.
 
-This is OpenTelemetry's and Prometheus' scale 5, of seconds: histograms of any process merge by addition
-and can be exported as they are. Any percentile is within 1.1 % of the exact one.
+This is scale 5 of OpenTelemetry and Prometheus, in seconds: histograms of all processes are merged by
+addition and can be exported unchanged. Percentiles are within 1.1 % of the exact value.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ __all__ = [
 ]
 
 Buckets = dict[int, int]
-"""How many durations are in each bucket: bucket `i` holds those above ``2**(i/32)`` seconds, up to
+"""The number of durations by bucket: bucket `i` has those above ``2**(i/32)`` seconds and up to
 ``2**((i+1)/32)``."""
 
 BUCKETS_PER_DOUBLING = 32
 LEAST_S = 1e-6
-"""What is shorter counts as this."""
+"""Shorter durations count as this."""
 MOST_S = 1e9
-"""What is longer counts as this."""
+"""Longer durations count as this."""
 _LETTERS = {"B": 2**8 - 1, "H": 2**16 - 1, "I": 2**32 - 1, "Q": 2**64 - 1}
-"""The greatest count that each letter of `struct` holds."""
+"""The maximum count for each format character of `struct`."""
 _LONGEST = 255
-"""The longest distance between two buckets that a byte holds."""
+"""The maximum distance between two buckets, which is stored in one byte."""
 
 
 def find_bucket(seconds: float) -> int:
@@ -42,20 +42,20 @@ def find_bucket(seconds: float) -> int:
 
 
 def add_buckets(buckets: Buckets, others: Mapping[int, int]) -> None:
-    """Add `others` to `buckets`, in its place."""
+    """Add `others` to `buckets` in place."""
     for bucket, count in others.items():
         buckets[bucket] = buckets.get(bucket, 0) + count
 
 
 def percentile(buckets: Mapping[int, int], share: float) -> float | None:
-    """Return the duration, in seconds, that a share of all durations do not exceed.
+    """Return a percentile of the durations, in seconds.
 
     Args:
         buckets: the durations.
-        share: from 0 to 1; 0.95 for the 95th percentile. The nearest rank counts.
+        share: from 0 to 1; 0.95 for the 95th percentile, by nearest rank.
 
     Returns:
-        The geometric middle of its bucket, at most 1.1 % beside the exact value; None without any.
+        The geometric middle of the bucket, within 1.1 % of the exact value; None without durations.
     """
     rank = max(1, ceil(share * sum(buckets.values())))
     seen = 0
@@ -67,11 +67,11 @@ def percentile(buckets: Mapping[int, int], share: float) -> float | None:
 
 
 def pack(buckets: Mapping[int, int]) -> bytes:
-    """Return `buckets` as bytes: a letter, the first bucket, the distances to the others, the counts.
+    """Return `buckets` as bytes: a format character, the first bucket, distances to the others, counts.
 
-    All are little-endian. The first bucket counts from that of `LEAST_S` and takes two bytes, a
-    distance one, a count as many as the letter says in the language of `struct`. Where a distance is
-    too long there is a bucket of none in between.
+    All numbers are little-endian. The first bucket is relative to that of `LEAST_S` and takes two
+    bytes, a distance one, a count the size of the format character in `struct`. A distance that is too
+    long is split by an empty bucket.
     """
     if not buckets:
         return b""
@@ -93,10 +93,10 @@ def _fill_gaps(numbers: Sequence[int]) -> Iterator[int]:
 
 
 def unpack(packed: bytes) -> Buckets:
-    """Return the buckets of what `pack` made.
+    """Return the buckets in the result of `pack`.
 
     Raises:
-        ValueError: that is something else.
+        ValueError: the data was not made by `pack`.
     """
     if not packed:
         return {}

@@ -1,4 +1,4 @@
-"""`Rollup`: all requests of a span of time, counted by route and method within bounds."""
+"""`Rollup`: all requests of a span of time, counted by route and method with bounded memory."""
 
 from __future__ import annotations
 
@@ -28,44 +28,44 @@ __all__ = [
 ]
 
 MAX_ROUTES = 500
-"""How many routes are counted apart; the rest share `OTHER`."""
+"""The number of routes that are counted separately; the rest share `OTHER`."""
 MAX_FAILURES = 50
-"""How many groups of failures are counted apart; the rest are one number."""
+"""The number of groups of failures that are counted separately; the rest share one count."""
 OTHER = "(other)"
-"""Stands for every route past `MAX_ROUTES`."""
+"""The route for all requests beyond `MAX_ROUTES`."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 OTHER_METHOD = "_OTHER"
-"""OpenTelemetry's word for every other method: a client may send any."""
+"""OpenTelemetry's word for all other methods, because clients may send any."""
 MERGED = "merged"
-"""The source of a merged rollup, with the version behind a slash."""
+"""The source of a merged rollup, followed by a slash and the version."""
 BUCKETS_PER_EXAMPLE = BUCKETS_PER_DOUBLING // 2
-"""Half an octave of durations has one example."""
+"""One example is stored per half octave of durations."""
 
 
 class RouteKey(NamedTuple):
-    """What is counted together."""
+    """The key by which requests are counted."""
 
     url_rule: str | None
-    """None for requests that no route matched."""
+    """None if no route matched."""
     method: str
 
 
 class FailureKey(NamedTuple):
-    """What makes failures one group. Line numbers and messages are not in it: they change."""
+    """The key by which failures are grouped, without line numbers and messages, because these vary."""
 
     error: str
-    """The type of the exception; ``status 503`` where there was none."""
+    """The type of the exception; like ``status 503`` without one."""
     file: str
-    """Of the innermost frame of the app, else of a library; empty without a traceback."""
+    """From the innermost frame of the app, or of a library; empty without a traceback."""
     function: str
     url_rule: str | None
 
 
 class Example(NamedTuple):
-    """A stored record that stands for others. Of several the greatest one is taken."""
+    """A stored record as an example of others. When rollups are merged, the greatest one is taken."""
 
     kept: bool
-    """Kept ones are still there when others are overwritten."""
+    """Kept records outlast routine ones, which are overwritten."""
     record_id: ObjectId
 
 
@@ -77,14 +77,14 @@ class Failures:
     example: Example | None = None
 
     def add(self, count: int, example: Example | None) -> None:
-        """Count more of them."""
+        """Add to the count and update the example."""
         self.count += count
         self.example = max(filter(None, (self.example, example)), default=None)
 
 
 @dataclass(slots=True, kw_only=True)
 class Rollup:
-    """The requests that ended in a span of time, of one process or of all.
+    """The requests of one process, or of all, that ended in a span of time.
 
     .. versionadded:: 2.0
     """
@@ -92,52 +92,52 @@ class Rollup:
     width_s: int
     """The span, in seconds."""
     start: datetime
-    """Where it begins: a multiple of the width, in UTC."""
+    """The begin of the span: a multiple of the width, in UTC."""
     source: str
-    """Who counted: a process and the number of the rollup there, or ``merged`` and the version."""
+    """The origin: a process and its number for the rollup, or ``merged`` and the version."""
     version: str | None = None
     """``TRACKING_APP_VERSION`` of the processes."""
     routes: dict[RouteKey, Counts] = field(default_factory=dict)
     overall: Counts | None = None
-    """The sum over the routes where these were not read; else None."""
+    """The sum over all routes if the routes were not read; else None."""
     failures: dict[FailureKey, Failures] = field(default_factory=dict)
     other_failures: int = 0
-    """How many failures belong to none of the groups."""
+    """The number of failures beyond the groups."""
     examples: dict[int, Example] = field(default_factory=dict)
     """By half octave of the duration: bucket // 16."""
     stored: int = 0
-    """How many records were stored meanwhile."""
+    """The number of records stored in the span."""
     not_stored: int = 0
-    """How many requests the rules did not store: sampled away or excluded."""
+    """The number of requests without a record because of the rules: sampled away or excluded."""
     dropped: Counter[str] = field(default_factory=Counter)
-    """How many records were lost meanwhile, by reason."""
+    """The number of records lost in the span, by reason."""
     waiting: int = 0
-    """How many records waited in the memory of one process, at most."""
+    """The largest number of records that waited in the memory of one process."""
     lag_ms: int = 0
-    """How long a record took from the end of its request until it was stored, spooled or lost, at most,
-    or waits by now; in milliseconds."""
+    """The longest time from the end of a request until its record was stored, spooled or lost, or until
+    now if it still waits; in milliseconds."""
     etag: ObjectId | None = None
-    """New each time it is stored; None before."""
+    """Changes each time the rollup is stored; None before."""
     is_merged: bool = False
-    """True once a coarser rollup counts all of it."""
+    """True once a coarser rollup includes it."""
     is_final: bool = False
-    """True once finer rollups of its span may be gone: it cannot be made anew."""
+    """True once finer rollups of its span may be deleted, so that it cannot be recomputed."""
 
     @property
     def id(self) -> str:
-        """The same for the same span, source and width: storing twice replaces."""
+        """The id, which depends on span, source and width only: storing twice replaces."""
         return f"{self.width_s}/{int(self.start.timestamp())}/{self.source}"
 
     @property
     def process(self) -> str | None:
         """The process that counted, like ``host:pid:random``; None for a merged rollup."""
-        # Behind it stands the number of the rollup, and where it moved up its minute.
+        # Followed by the number of the rollup, and by its minute if that was moved.
         source = self.source.partition("/")[0]
         return None if source == MERGED else source.rpartition(".")[0] or source
 
     @property
     def end(self) -> datetime:
-        """Where the span ends."""
+        """The end of the span."""
         return self.start + timedelta(seconds=self.width_s)
 
     @property
@@ -151,7 +151,7 @@ class Rollup:
         return total
 
     def get_counts(self, url_rule: str | None, method: str) -> Counts:
-        """Return the counts of a route and a method, or past the bound those of the rest."""
+        """Return the counts of a route and method, or those of `OTHER` beyond the bound."""
         counts = self.routes.get(RouteKey(url_rule, method))
         if counts is not None:
             return counts
@@ -161,7 +161,7 @@ class Rollup:
         return self.routes.setdefault(RouteKey(url_rule, method), Counts())
 
     def add_failure(self, key: FailureKey, count: int = 1, example: Example | None = None) -> None:
-        """Count failures of one group, or with the rest where there are too many groups."""
+        """Count failures of a group, or as part of the rest if there are too many groups."""
         group = self.failures.get(key)
         if group is None:
             if len(self.failures) >= MAX_FAILURES:
@@ -177,10 +177,10 @@ K = TypeVar("K")
 def merge(
     rollups: Iterable[Rollup], *, width_s: int, start: datetime, source: str, version: str | None
 ) -> Rollup:
-    """Return the sum of `rollups`, whatever their order; of what waits, and how long, the greatest.
+    """Return the sum of `rollups`, and the maximum of `waiting` and `lag_ms`; their order does not matter.
 
-    Past the bounds it is the routes with the fewest requests, and the smallest groups of failures, that
-    are counted together.
+    Beyond the bounds, the routes with the fewest requests and the smallest groups of failures are
+    counted together.
     """
     merged = Rollup(width_s=width_s, start=start, source=source, version=version)
     for one in rollups:
@@ -224,5 +224,5 @@ def _bound_failures(merged: Rollup) -> None:
 
 
 def _largest(keys: Mapping[K, object], count: int, size: Callable[[K], int]) -> set[K]:
-    """Return the `count` keys of the greatest size; of equal ones always the same."""
+    """Return the `count` largest keys. The result does not depend on the order of equal ones."""
     return set(sorted(keys, key=lambda key: (-size(key), repr(key)))[:count])

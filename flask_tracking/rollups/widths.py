@@ -1,4 +1,4 @@
-"""The widths of rollups, and how long those of each live."""
+"""The widths of rollups, and how long the rollups of each width are stored."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MINUTE = 60
 
 
 class Width(NamedTuple):
-    """A kind of rollups."""
+    """A width of rollups."""
 
     seconds: int
-    """The span of time that each covers. Each width is a multiple of the one before."""
+    """The covered span of time: a multiple of the next finer one."""
     lifetime: timedelta
 
 
@@ -31,7 +31,7 @@ def make_widths(days: int) -> tuple[Width, ...]:
     """Return the widths, the finest first.
 
     Args:
-        days: ``TRACKING_ROLLUP_DAYS``, for how long the coarsest live. Nothing lives longer.
+        days: ``TRACKING_ROLLUP_DAYS``: how long the coarsest are stored, and the limit for all others.
     """
     longest = timedelta(days=days)
     lifetimes = {**_LIFETIMES, DAY: longest}

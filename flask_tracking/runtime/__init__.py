@@ -1,1 +1,1 @@
-"""What the package needs of Python and of the process, and nothing of requests or records."""
+"""Utilities for the process and for Python, independent of requests and records."""

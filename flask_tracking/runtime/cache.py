@@ -14,20 +14,20 @@ MAX_SIZE = 4000
 
 
 class BoundedCache(dict[K, V]):
-    """A dict that makes the values it is asked for: ``cache[key]``.
+    """A dict that computes missing values: ``cache[key]``.
 
     Cleared at `MAX_KEYS` entries; keys over `MAX_SIZE` characters are never cached. A client that
     varies its headers costs CPU, never memory.
     """
 
     def __init__(self, make: Callable[[K], V]) -> None:
-        """Cache the results of `make`, which takes a key and depends on nothing else."""
+        """Cache the results of `make`, which must depend only on its argument, the key."""
         super().__init__()
         self._make = make
 
     def __missing__(self, key: K) -> V:
         value = self._make(key)
-        if len("".join(key)) <= MAX_SIZE:  # of a text it is the same text
+        if len("".join(key)) <= MAX_SIZE:  # joining a text gives the same text
             if len(self) >= MAX_KEYS:
                 self.clear()
             self[key] = value
@@ -35,7 +35,7 @@ class BoundedCache(dict[K, V]):
 
 
 def make_pick(keys: tuple[Hashable, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what returns the values at `keys` of a dict or a sequence, always as a tuple."""
-    if len(keys) < 2:  # then itemgetter gives no tuple
+    """Return a function that picks the values at `keys` of a dict or a sequence as a tuple."""
+    if len(keys) < 2:  # itemgetter would not return a tuple
         return lambda values: tuple(values[key] for key in keys)
     return itemgetter(*keys)

@@ -21,7 +21,7 @@ _SHOWN = ("d", "h", "m", "s")
 
 
 def parse_duration(text: str) -> float | None:
-    """Parse a number with a unit into milliseconds; None if `text` is no duration."""
+    """Parse a number with a unit into milliseconds; None if `text` is not a duration."""
     match = _DURATION.fullmatch(text)
     return None if match is None else float(match[1]) * UNITS_MS[match[2]]
 

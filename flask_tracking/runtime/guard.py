@@ -1,11 +1,10 @@
-"""Keep what is ours away from what is the app's.
+"""Keep errors of this package out of the app, and errors of foreign code out of this package.
 
-`harmless` stands around everything of ours that runs inside a request, `call_foreign` around every
-callback, ``repr`` and decoder that somebody else wrote. What every request passes has an ``except``
-of its own with `report_failure`: a wrapper would cost as much as what it guards. All count, and log at
-most one line a minute for each kind of failure; only `try_foreign`, for what is expected to raise,
-does neither. A log line never quotes a value, and neither do the tracebacks beneath it: where it
-happened is shown, the foreign message is not.
+`harmless` guards our functions that run inside a request, `call_foreign` calls to foreign callbacks,
+``repr`` and decoders. Functions that every request calls have an ``except`` with `report_failure`
+instead, because a wrapper would cost as much as the function. All of these count failures, and log at
+most one line a minute for each kind; `try_foreign`, for calls that are expected to raise, does neither.
+Log lines and their tracebacks never quote a value: they show where it happened, but no foreign message.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ R = TypeVar("R")
 D = TypeVar("D")
 
 logger = logging.getLogger("flask_tracking")
-"""All that this package has to say is said here."""
+"""The logger of the whole package."""
 
 LOG_INTERVAL_S = 60.0
-"""The shortest time between two log lines of one kind."""
+"""The minimum time between two log lines of one kind."""
 
 failures: Counter[str] = Counter()
-"""How often each kind of failure happened in this process, whichever app it belonged to."""
+"""The number of failures in this process by kind, of all apps."""
 
 
 class _Serving(threading.local):
     """The app that this thread or greenlet works for.
 
-    Not a context variable: if garbage is collected within its reset, and that changes the context,
-    CPython raises a LookupError.
+    Not a context variable: its reset raises a LookupError in CPython if garbage collection changes the
+    context meanwhile.
     """
 
     failures: Counter[str] | None = None
@@ -52,11 +51,11 @@ _last_logged: dict[str, float] = {}
 
 
 class HiddenMessageError(Exception):
-    """Stands in for a foreign exception in our log, so that its message is not quoted there."""
+    """Replaces a foreign exception in our log, so that its message is not quoted."""
 
 
 def harmless(doing: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
-    """Make a function return None where it would have raised.
+    """Make a function return None instead of raising.
 
     Only ``Exception`` is caught: ``SystemExit``, ``KeyboardInterrupt`` and ``GreenletExit`` belong
     to the app and its server and pass through.
@@ -80,13 +79,13 @@ def harmless(doing: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:
 
 
 def call_foreign(what: str, function: Callable[..., R], *args: object, default: D) -> R | D:
-    """Call what somebody else wrote; when it raises, log, count and return `default`.
+    """Call foreign code; if it raises, log and count the failure, and return `default`.
 
     Args:
-        what: what is called, for the log. Also the key of the rate limit.
+        what: a description of the call, for the log. Also the key of the rate limit.
         function: the callable.
         *args: its arguments.
-        default: what is returned when it raises an ``Exception``.
+        default: the result if it raises an ``Exception``.
     """
     try:
         return function(*args)
@@ -96,12 +95,12 @@ def call_foreign(what: str, function: Callable[..., R], *args: object, default: 
 
 
 def try_foreign(function: Callable[..., R], *args: object, default: D) -> R | D:
-    """Call what may well raise; when it does, return `default`, and neither log nor count it.
+    """Call foreign code that is expected to raise; if it does, return `default` without logging.
 
     Args:
         function: the callable.
         *args: its arguments.
-        default: what is returned when it raises an ``Exception``.
+        default: the result if it raises an ``Exception``.
     """
     try:
         return function(*args)
@@ -124,7 +123,7 @@ def drop_own_frame() -> None:
 
 @contextlib.contextmanager
 def counting(app_failures: Counter[str]) -> Iterator[None]:
-    """Count what fails meanwhile in this thread or greenlet for one app, too."""
+    """Also count the failures of this thread or greenlet for one app."""
     before, _serving.failures = _serving.failures, app_failures
     try:
         yield
@@ -133,9 +132,9 @@ def counting(app_failures: Counter[str]) -> Iterator[None]:
 
 
 def attribute_by(lookup: Callable[[], Counter[str] | None]) -> None:
-    """Ask `lookup` once something fails: it returns the counter of the app that is being served.
+    """Call `lookup` when something fails; it returns the counter of the app that is being served.
 
-    So no request has to say with each step whose it is.
+    So requests need not pass their app to each step.
     """
     _lookups.append(lookup)
 
@@ -163,7 +162,7 @@ def warn_rarely(
     level: int = logging.WARNING,
     trace: TracebackType | None = None,
 ) -> None:
-    """Log one line, unless one of this `key` was logged within the last minute.
+    """Log one line, unless a line with this `key` was logged within the last minute.
 
     Never raises, not even when a log handler does: this runs inside requests.
     """

@@ -1,6 +1,6 @@
-"""Ids of records and of traces, made without a system call, which would slow what comes after it too.
+"""Ids of records and traces, made without system calls, which would also slow the code after them.
 
-An id that nobody asked for during the request is made later, from a number that was drawn then.
+An id that the request does not need is made later, from a number drawn during the request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
 )
 _SAMPLED = 0x01
-"""The flag of a ``traceparent`` that says that the trace is recorded further up."""
+"""The flag of a ``traceparent`` header: the caller records the trace."""
 
 
 class TraceContext(NamedTuple):
@@ -32,7 +32,7 @@ class TraceContext(NamedTuple):
     parent_span_id: str | None
 
 
-# Our own generator: an app may seed that of `random`, and its workers would all make the same ids.
+# A separate generator: an app may seed `random`, and its processes would all make the same ids.
 _random = random.Random()  # noqa: S311 - ids are no secrets
 _process = int.from_bytes(os.urandom(5), "big")
 
@@ -47,22 +47,22 @@ after_fork_in_child(_begin_process)
 
 
 next_number = itertools.count(_random.getrandbits(24)).__next__
-"""Draws the number of a request: they count up."""
+"""Returns the number of the next request."""
 
 
 def make_record_id(arrived_at: float, number: int) -> ObjectId:
-    """Return the id of the record of a request; for the same request of one process the same one.
+    """Return the id of the record of a request. Within a process, equal arguments give equal ids.
 
     Args:
         arrived_at: Unix time, in seconds.
-        number: what `next_number` gave the request; an id has room for its lower 24 bits.
+        number: the request's number from `next_number`, of which the id contains the lower 24 bits.
     """
     seconds, count = int(arrived_at) & 0xFFFFFFFF, number & 0xFFFFFF
     return ObjectId((seconds << 64 | _process << 24 | count).to_bytes(12, "big"))
 
 
 def begin_trace(traceparent: str | None) -> TraceContext:
-    """Continue the trace of a ``traceparent`` header, or begin one where there is no valid header."""
+    """Continue the trace of a ``traceparent`` header, or begin one without a valid header."""
     continued = parse_traceparent(traceparent) if traceparent else None
     return new_trace(draw_trace()) if continued is None else continued
 
@@ -73,33 +73,33 @@ def draw_trace() -> int:
 
 
 def new_trace(drawn: int) -> TraceContext:
-    """Begin the trace that `draw_trace` has drawn: its id, then the span's."""
-    ids = drawn.to_bytes(24, "big").hex()  # in half the time of formatting the number
+    """Begin the trace drawn by `draw_trace`, which consists of its id and that of the span."""
+    ids = drawn.to_bytes(24, "big").hex()  # takes half the time of formatting the number
     return TraceContext(ids[:32], ids[32:], None)
 
 
 def sampling_bits(drawn: int) -> int:
-    """Return the lower 64 bits of a drawn trace's id, without making the id."""
+    """Return the lower 64 bits of the id of a drawn trace, without making the id."""
     return drawn >> 64 & (1 << 64) - 1
 
 
 def child_of(trace_id: str, parent_span_id: str) -> TraceContext:
-    """Continue a trace below one of its spans."""
+    """Continue a trace as a child of one of its spans."""
     return TraceContext(trace_id, f"{_random.getrandbits(64) or 1:016x}", parent_span_id)
 
 
 def parse_traceparent(header: str) -> TraceContext | None:
-    """Continue the trace of a ``traceparent`` header; None when the header is not valid.
+    """Continue the trace of a ``traceparent`` header; None if the header is invalid.
 
-    As the specification demands, a version that is not known is read as far as version 00 goes, and
-    version 00 with anything behind it is not valid.
+    As the specification demands, unknown versions are parsed like version 00, and trailing characters
+    are invalid in version 00.
     """
     match = _match_traceparent(header)
     return None if match is None else child_of(match[1], match[2])
 
 
 def read_sampled(header: str) -> bool | None:
-    """Return the sampled flag of a ``traceparent`` header; None when the header is not valid."""
+    """Return the sampled flag of a ``traceparent`` header; None if the header is invalid."""
     match = _match_traceparent(header)
     return None if match is None else bool(int(match[3], 16) & _SAMPLED)
 

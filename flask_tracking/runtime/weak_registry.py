@@ -1,4 +1,4 @@
-"""A registry that holds its members weakly, safe for several threads."""
+"""A thread-safe registry with weak references to its members."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class WeakRegistry(Generic[T]):
 
     def __init__(self) -> None:
         """Start empty."""
-        # No lock, which a fork might find taken, and no callback, which would be part of a cycle: each
-        # step on the dict is one that no other thread and no collected object comes into.
+        # No lock, which a fork might find taken, and no callback, which would create a cycle: each step
+        # on the dict is atomic.
         self._references: dict[int, weakref.ref[T]] = {}
 
     def add(self, one: T) -> None:
         """Add `one` for as long as it is alive; adding it twice changes nothing."""
-        for _ in self:  # forgets those that are gone
+        for _ in self:  # removes dead references
             pass
         reference = weakref.ref(one)
         self._references[id(reference)] = reference

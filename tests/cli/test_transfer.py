@@ -112,7 +112,7 @@ def test_bad_file(
     path.write_bytes(b"PK\x03\x04")
     result = invoke("import", str(path), "--format", "bson")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: The file is damaged behind its first 0 records")
+    assert result.stderr.startswith("Error: The file is damaged after its first 0 records")
     assert invoke("import", str(tmp_path / "none")).exit_code == 2
 
 

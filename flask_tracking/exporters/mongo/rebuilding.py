@@ -1,13 +1,12 @@
 """Copy a collection into a new one of another kind or size, while records are being written.
 
-The old collection is renamed. No write can straddle that: each is in the old one or in the new one,
-which takes the name at once. Then the records are copied into it, the oldest first. The names of the
-collections are the only state: while there is a ``…_rebuild_1``, records are missing, and another run
-goes on.
+The old collection is renamed, and the new one is created under its name immediately, so that each write
+goes to one of the two. Then the records are copied, the oldest first. The names of the collections are
+the only state: while ``…_rebuild_1`` exists, records are missing, and another run continues.
 
 Copying first and renaming the new collection into place would hide fewer records meanwhile. But
-SecantusDB makes an ordinary collection of a capped one that is renamed, and MongoDB 6.0 and newer
-resize a capped collection without any copy.
+SecantusDB turns a capped collection into an ordinary one when it is renamed, and MongoDB 6.0 and newer
+resize capped collections without a copy.
 """
 
 from __future__ import annotations
@@ -38,26 +37,26 @@ Document = dict[str, Any]
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 NAMESPACE_NOT_FOUND = 26
 ATTEMPTS = 50
-"""How often the new collection is tried to be created before a write of others creates one."""
+"""Attempts to create the new collection before a concurrent write creates an ordinary one."""
 BATCH_RECORDS = 1000
 BATCH_BYTES = 4 * 1024 * 1024
 TIMEOUT_S = 60.0
-"""Bounds each call to the database: a batch is more than a query."""
+"""The timeout of each call to the database: a batch takes longer than a query."""
 COPY_TIMEOUT_S = 86_400.0
-"""Bounds the first read of a collection: MongoDB takes it as the time limit of all reads together."""
+"""The timeout of the first read of a collection. MongoDB applies it to all reads together."""
 SPARE = 20
-"""This part of a capped collection is left free for what others write between two measurements."""
+"""One part in this many of a capped collection is left free for writes between measurements."""
 
 
 def find_sources(database: Database[Document], name: str) -> list[str]:
-    """Return what a collection is to be filled from, the oldest first: none where it is complete."""
+    """Return the collections to copy from, the oldest first; none if the rebuild is complete."""
     pattern = re.compile(rf"{re.escape(name)}_rebuild_(\d+)")
     matches = [match for one in database.list_collection_names() if (match := pattern.fullmatch(one))]
     return [match[0] for match in sorted(matches, key=lambda match: int(match[1]))]
 
 
 def find_interrupted(database: Database[Document], settings: Settings) -> list[Problem]:
-    """Return a problem for each collection whose rebuild was not finished."""
+    """Return a problem for each collection with an unfinished rebuild."""
     if is_stand_in(database):
         return []
     commands = {
@@ -80,13 +79,13 @@ class Rebuilding:
     """One rebuild of one collection."""
 
     def __init__(self, database: Database[Document], plan: Plan) -> None:
-        """Prepare; `run` does it.
+        """Store the arguments; `run` does the work.
 
         Args:
-            database: where the collection is.
-            plan: what it is to become.
+            database: the database of the collection.
+            plan: the desired kind and size.
         """
-        # A secondary may not know the last writes, and what is copied is dropped.
+        # A secondary may lack the latest writes, and copied collections are dropped.
         self._database = database.with_options(read_preference=ReadPreference.PRIMARY)
         self._plan = plan
         self._target: Collection[RawBSONDocument] = self._database[plan.name].with_options(
@@ -95,11 +94,11 @@ class Rebuilding:
         self._done = Rebuilt(plan.name, 0)
 
     def run(self) -> Iterator[Rebuilt]:
-        """Rebuild the collection, and say after each batch what was done; nothing where it is done.
+        """Rebuild the collection if necessary, and yield the progress after each batch.
 
         Raises:
-            ExportError: others create the collection again and again.
-            PyMongoError: as it comes. What was done stays done.
+            ExportError: other processes keep creating the collection.
+            PyMongoError: the database raised it. Finished steps are not undone.
         """
         if is_stand_in(self._database):
             return
@@ -130,14 +129,14 @@ class Rebuilding:
             return not options.get("capped")
         return not any(find_capped_problems(options, self._plan))
 
-    # A new collection in the place of the old one
+    # Replace the old collection
 
     def _set_apart(self) -> None:
         for _ in range(ATTEMPTS):
             self._rename_away()
             if create(self._database, self._plan):
                 return
-            # A write came in between, and made an ordinary collection: its records are copied, too.
+            # A concurrent write created an ordinary collection: its records are copied, too.
         raise ExportError(
             f"{self._plan.name} is created by others again and again. Run the command once more, "
             "at a time of less traffic"
@@ -149,7 +148,7 @@ class Rebuilding:
         try:
             self._database[self._plan.name].rename(f"{self._plan.name}_rebuild_{number}")
         except OperationFailure as error:
-            if error.code != NAMESPACE_NOT_FOUND:  # an earlier run came as far as this
+            if error.code != NAMESPACE_NOT_FOUND:  # an earlier run got this far
                 raise
 
     # Copying
@@ -160,7 +159,7 @@ class Rebuilding:
         return _Size(int(stats["count"]), int(stats["size"]))
 
     def _copy(self, name: str, room: _Room) -> Iterator[Rebuilt]:
-        # In the order in which they were stored, so that the oldest are overwritten first again.
+        # In their original order, so that the oldest are overwritten first.
         source = self._database[name].with_options(RAW)
         with source.find(batch_size=BATCH_RECORDS) as cursor:
             batch = _read_batch(cursor, COPY_TIMEOUT_S)
@@ -188,15 +187,15 @@ class _Size(NamedTuple):
 
 
 class _Room:
-    """Leaves out the oldest records where all would overwrite what is written meanwhile."""
+    """Skips the oldest records if copying all would overwrite concurrent writes."""
 
     def __init__(self, plan: Plan, expected: _Size, measure: Callable[[], _Size]) -> None:
-        """Take the bounds.
+        """Store the arguments.
 
         Args:
-            plan: of the new collection.
-            expected: what is to be copied.
-            measure: returns what is in the new collection.
+            plan: the kind and size of the new collection.
+            expected: the amount to copy.
+            measure: returns the present amount in the new collection.
         """
         self._bounds = (plan.max_documents, plan.size_bytes)
         self._left = expected
@@ -205,7 +204,7 @@ class _Room:
         self._unmeasured = math.inf
 
     def takes(self, size: int) -> bool:
-        """Tell whether there is room for the next record, of `size` bytes, and all behind it."""
+        """Return True if there is room for the next record, of `size` bytes, and all after it."""
         if self._bounds == (None, None):
             return True
         if self._unmeasured > (self._bounds[1] or 0) / SPARE:
