@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..record import ExceptionInfo, Headers, Holds, Record, Remark
 from ..record_fields import FIELDS, fields_holding
@@ -76,34 +76,12 @@ def _decode(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-class _Shift(NamedTuple):
-    """Where a part of a field begins in it, in bytes: as it came, and as it is stored."""
-
-    offset: int = 0
-    stored_offset: int = 0
-
-    def move(self, remark: Remark) -> Remark:
-        """Return a remark on the part as one on the field."""
-        return remark._replace(
-            offset=self.offset + remark.offset,
-            stored_offset=self.stored_offset + (remark.stored_offset or 0),
-        )
-
-
-_NO_SHIFT = _Shift()
-
-
 def _replace(
-    path: str,
-    data: bytes,
-    found: Iterable[Finding],
-    actions: Actions,
-    remarks: list[Remark],
-    shift: _Shift = _NO_SHIFT,
+    path: str, data: bytes, found: Iterable[Finding], actions: Actions, remarks: list[Remark]
 ) -> bytes:
     """Replace findings, and remark what was removed."""
     stored, made = apply(data, found, path, actions)
-    remarks += made if shift is _NO_SHIFT else map(shift.move, made)
+    remarks += made
     return stored
 
 
@@ -154,10 +132,8 @@ class RecordRedaction:
         values["redacted"] = tuple(self._remarks[:MAX_REMARKS])
         return Record.from_values(values)
 
-    def _replaced(
-        self, path: str, data: bytes, found: Iterable[Finding], shift: _Shift = _NO_SHIFT
-    ) -> str:
-        return _decode(_replace(path, data, found, self._actions, self._remarks, shift))
+    def _replaced(self, path: str, data: bytes, found: Iterable[Finding]) -> str:
+        return _decode(_replace(path, data, found, self._actions, self._remarks))
 
     def _find(
         self, find: Callable[[bytes, Context], list[Finding]], data: bytes, around: bytes = b""
@@ -169,31 +145,26 @@ class RecordRedaction:
             return [Finding(0, len(data), "unreadable")]
 
     def _text(self, path: str, text: Any) -> Any:
-        if not text:
-            return text
-        data = _encode(text)
-        found = self._find(find_in_string, data)
-        return self._replaced(path, data, found) if found else text
+        return self._store(path, text, self._find(find_in_string, _encode(text))) if text else text
+
+    def _store(self, path: str, text: str, found: Iterable[Finding]) -> str:
+        found = merge(found)
+        return self._replaced(path, _encode(text), found) if found else text
 
     def _path(self, field: str, text: str) -> str:
         data = _encode(text)
-        found = merge([*self._find(find_in_string, data), *self._removed.find_in_path(data)])
-        return self._replaced(field, data, found) if found else text
+        found = [*self._find(find_in_string, data), *self._removed.find_in_path(data)]
+        return self._store(field, text, found)
 
     def _form(self, field: str, text: str) -> str:
-        data = _encode(text)
-        found = self._find(find_in_form, data, _encode(self._record.path or ""))
-        return self._replaced(field, data, found) if found else text
+        around = _encode(self._record.path or "")
+        return self._store(field, text, self._find(find_in_form, _encode(text), around))
 
     def _target(self, field: str, target: str) -> str:
-        path, mark, query = _encode(target).partition(b"?")
-        in_path = merge([*self._find(find_in_form, path), *self._removed.find_in_path(path)])
-        in_query = self._find(find_in_form, query, path)
-        if not in_path and not in_query:
-            return target
-        stored_path = self._replaced(field, path, in_path)
-        shift = _Shift(len(path) + 1, len(_encode(stored_path)) + 1)
-        return stored_path + _decode(mark) + self._replaced(field, query, in_query, shift)
+        path, _, query = _encode(target).partition(b"?")
+        found = [*self._find(find_in_form, path), *self._removed.find_in_path(path)]
+        found += [one.moved(len(path) + 1) for one in self._find(find_in_form, query, path)]
+        return self._store(field, target, found)
 
     def _hide(self, path: str, value: str) -> str:
         """Remove a value whose name says that it is a secret."""
@@ -220,8 +191,8 @@ class RecordRedaction:
             value = self._hide(path, value)
         elif value:
             data = _encode(value)
-            found = merge([*self._find(find_in_string, data), *self._removed.find_in_link(data)])
-            value = self._replaced(path, data, found) if found else value
+            found = [*self._find(find_in_string, data), *self._removed.find_in_link(data)]
+            value = self._store(path, value, found)
         return self._text(field, name), value
 
     def _args(self, field: str, args: dict[str, str]) -> dict[str, str]:
