@@ -10,7 +10,7 @@ import enum
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ...runtime.cache import BoundedCache
 from ..engines.base import NOT_ASCII, ScanPattern
@@ -34,31 +34,63 @@ class Strength(enum.IntEnum):
     """The app said so: the value goes whatever it is."""
 
 
-def _phrases(table: str) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(phrase.split()) for phrase in re.split(r"[|\n]", table) if phrase.strip())
+TABLE = {
+    Strength.STRONG: """
+        password passwords passwd passwrd passphrase passcode passcodes pwd pswd pw pwhash dbpass
+        passwort kennwort contraseña contrasena senha mdp wachtwoord lösenord losenord adgangskode
+        kodeord passord salasana heslo hasło haslo jelszó jelszo parolă şifre sifre geslo lozinka
+        slaptažodis parool пароль лозинка парола κωδικός סיסמה סיסמא گذرواژه پسورد 密码 密碼 口令 パスワード
+        暗証番号 비밀번호 암호 पासवर्ड कूटशब्द รหัสผ่าน পাসওয়ার্ড கடவுச்சொல் գաղտնաբառ პაროლი fjalëkalimi
+        lykilorð pasahitza contrasenya contrasinal wagwoord nenosiri pswrd psw passw secret secrets
+        credential credentials creds privkey keyphrase mnemonic bearer csc cvc cvc2 cvn cvv cvv2 dsn
+        iban otp totp ssn jwt samlresponse csrf csrfmiddlewaretoken xsrf api_key api_keys apikey
+        apikeys access_key access_keys secret_key private_key private_keys priv_key encryption_key
+        decryption_key signing_key master_key auth_key account_key shared_key shared_access_key
+        storage_key ssh_key session_key consumer_key app_key application_key client_key service_key
+        webhook_key subscription_key functions_key license_key hmac_key server_key mashape_key
+        rapidapi_key key_material primary_key_material connection_string connection_uri conn_str
+        database_url database_uri db_url db_uri mongodb_uri mongo_url mongo_uri redis_url redis_uri
+        broker_url amqp_url card_number card_no cc_number cc_num credit_card account_number
+        social_security_number security_code security_answer verification_code recovery_code
+        recovery_codes backup_code backup_codes one_time_code one_time_password mfa_code fa_code
+        challenge_code login_code auth_code tfa_code factor_code sms_code confirm_code
+        confirmation_code verify_code reset_code access_code activation_code device_code user_code
+        oob_code key_phrase web_hook_url data_base_url recovery_phrase seed_phrase authr_key
+        aws_access_key_id access_key_id goog_signature amz_signature oauth_verifier code_verifier
+        client_assertion saml_response webhook_url magic_link reset_link auth_header jfrog_art_api
+        j_frog_art_api oidc_data client_principal request_uri encrypted_value user_hash access_sign
+        phpsessid mot_de_passe kata_sandi kata_laluan mật_khẩu mat_khau codice_segreto
+        parola_d_ordine dpop palabra_clave palavra_passe password_di_accesso κωδικός_πρόσβασης
+        كلمة_المرور كلمة_السر رمز_عبور کلمه_عبور kata_sandi_anda mật_khẩu_của_bạn
+        كلمة_المرور_الخاصة_بك رمز_عبور_شما құпия_сөз нууц_үг סיסמה_שלך הסיסמה_שלך הסיסמא_שלך
+        id_token_hint login_hint_token
+    """,
+    Strength.TOKEN: """
+        token clave parola sandi geslu gesla geslom new_pass old_pass current_pass confirm_pass
+        user_pass db_pass admin_pass root_pass smtp_pass mail_pass pass_1 pass_2
+    """,
+    Strength.CODE: """
+        your_code this_code dein_code ihr_code votre_code su_código kode_verifikasi
+        código_de_verificación code_de_vérification bestätigungscode код_подтверждения 验证码 驗證碼 認証コード
+        인증번호 mã_xác_nhận mã_otp kod_pin code_pin use_code enter_code tu_código tu_code código_pin
+        pin_kodu verification_code login_code security_code one_time_code confirmation_code
+        access_code sms_code otp_code passcode otp kod_weryfikacyjny doğrulama_kodu
+        codice_di_verifica verificatiecode engangskode engångskod rəmzi_kod رمز_التحقق קוד_אימות
+        सत्यापन_कोड รหัสยืนยัน code_de_sécurité
+    """,
+    Strength.WEAK: """
+        auth authorization authentication session sess sessid sid sig signature pass pin cookie
+        tokens cookies nonce wpnonce ticket zak assertion hmac psk crumb mfa plaintext
+        recaptcha_response captcha_response turnstile_response websocket_protocol
+        web_socket_protocol auth_user session_id session_ids authorization_code auth_req_id
+        two_factor key_value resource_key keys_base_64
+    """,
+}
+"""Sensitive words, and phrases whose words are joined by ``_``, by their strength.
 
-
-STRONG_WORDS = frozenset(
-    """
-    password passwords passwd passwrd passphrase passcode passcodes pwd pswd pw pwhash dbpass
-    passwort kennwort contraseña contrasena senha mdp wachtwoord lösenord losenord adgangskode kodeord
-    passord salasana heslo hasło haslo jelszó jelszo parolă şifre sifre geslo lozinka slaptažodis parool
-    пароль лозинка парола κωδικός סיסמה סיסמא گذرواژه پسورد 密码 密碼 口令 パスワード 暗証番号
-    비밀번호 암호 पासवर्ड कूटशब्द รหัสผ่าน পাসওয়ার্ড கடவுச்சொல் գաղտնաբառ პაროლი fjalëkalimi lykilorð pasahitza
-    contrasenya contrasinal wagwoord nenosiri pswrd psw passw
-    secret secrets credential credentials creds privkey
-    keyphrase mnemonic bearer csc cvc cvc2 cvn cvv cvv2 dsn iban otp totp ssn jwt samlresponse
-    csrf csrfmiddlewaretoken xsrf
-    """.split()
-)
-TOKEN_WORDS = frozenset("token clave parola sandi geslu gesla geslom".split())
-"""These mean other things, too: a part of a text, a key, a word, a slogan."""
-WEAK_WORDS = frozenset(
-    """
-    auth authorization authentication session sess sessid sid sig signature pass pin cookie
-    tokens cookies nonce wpnonce ticket zak assertion hmac psk crumb mfa plaintext
-    """.split()
-)
+Words for a token mean other things, too: a part of a text, a key, a slogan. Before a short number a
+phrase of the strength CODE is one in a message: ``your code is 367591``.
+"""
 WEAK_ENDS = {"key": Strength.VAGUE, "sign": Strength.WEAK}
 """Sensitive only as the last word of a name: ``STRIPE_KEY``, and not ``key_count``."""
 WEAK_NAMES = dict.fromkeys(
@@ -67,40 +99,6 @@ WEAK_NAMES = dict.fromkeys(
 """Sensitive only as the whole name: any other code is one of an error, a country, a product."""
 PARTS = frozenset(["id", "_id", "key", "code"])
 """Keys that mean what the name around them says: ``{"session": {"id": X}}``, ``{"cache": {"key": X}}``."""
-STRONG_PHRASES = _phrases(
-    """
-    api key|api keys|apikey|apikeys|access key|access keys|secret key|private key|private keys|priv key
-    encryption key|decryption key|signing key|master key|auth key|account key|shared key|shared access key
-    storage key|ssh key|session key|consumer key|app key|application key|client key|service key|webhook key
-    subscription key|functions key|license key|hmac key|server key|mashape key|rapidapi key|key material
-    primary key material|connection string|connection uri|conn str|database url|database uri|db url|db uri
-    mongodb uri|mongo url|mongo uri|redis url|redis uri|broker url|amqp url
-    card number|card no|cc number|cc num|credit card|account number|social security number
-    security code|security answer|verification code|recovery code|recovery codes|backup code|backup codes
-    one time code|one time password|mfa code|fa code|challenge code|login code|auth code|tfa code|factor code|sms code|confirm code
-    confirmation code|verify code|reset code|access code|activation code|device code|user code|oob code
-    key phrase|web hook url|data base url|recovery phrase|seed phrase|authr key|aws access key id|access key id|goog signature|amz signature
-    oauth verifier|code verifier|client assertion|saml response|webhook url|magic link|reset link|auth header
-    jfrog art api|j frog art api|oidc data|client principal|request uri|encrypted value|user hash|access sign
-    phpsessid|mot de passe|kata sandi|kata laluan|mật khẩu|mat khau|codice segreto|parola d ordine|dpop
-    palabra clave|palavra passe|password di accesso|κωδικός πρόσβασης|كلمة المرور|كلمة السر|رمز عبور|کلمه عبور
-    kata sandi anda|mật khẩu của bạn|كلمة المرور الخاصة بك|رمز عبور شما|құпия сөз|нууц үг|סיסמה שלך|הסיסמה שלך|הסיסמא שלך
-    id token hint|login hint token
-    """
-)
-TOKEN_PHRASES = _phrases(
-    "new pass|old pass|current pass|confirm pass|user pass|db pass|admin pass|root pass|smtp pass|mail pass|pass 1|pass 2"
-)
-WEAK_PHRASES = _phrases(
-    "recaptcha response|captcha response|turnstile response|websocket protocol|web socket protocol|auth user|session id|session ids|authorization code|auth req id|two factor|key value|resource key|keys base 64"
-)
-CODE_PHRASES = _phrases(
-    "your code|this code|dein code|ihr code|votre code|su código|kode verifikasi|código de verificación"
-    "|code de vérification|bestätigungscode|код подтверждения|验证码|驗證碼|認証コード|인증번호|mã xác nhận|mã otp"
-    "|kod pin|code pin|use code|enter code|tu código|tu code|código pin|pin kodu|verification code|login code|security code|one time code"
-    "|confirmation code|access code|sms code|otp code|passcode|otp|kod weryfikacyjny|doğrulama kodu|codice di verifica"
-    "|verificatiecode|engangskode|engångskod|rəmzi kod|رمز التحقق|קוד אימות|सत्यापन कोड|รหัสยืนยัน|code de sécurité"
-)
 BEGINNINGS = """
     парол лозинк гасл κωδικ סיסמ salasan hasł hasl hesl jelsz lozink slaptažod parool parol senha
     wachtwoord adgangskod passord lösenord losenord kennwort kennwört passwört contraseñ şifre sifre fjalëkalim
@@ -139,13 +137,12 @@ HARMLESS_ENDS = frozenset(
 )
 """After a sensitive word these say something about the secret, and are not it: ``token_count``."""
 HARMLESS_NAMES = frozenset(
-    _phrases(
-        """
-    access control allow credentials|access control expose headers|auth mode|key id|public key|foreign key
-    |publishable key|site key|sort key|partition key|cache key|routing key|idempotency key|secret santa
-    |socket key
-    """
-    )
+    tuple(name.split("_"))
+    for name in """
+    access_control_allow_credentials access_control_expose_headers auth_mode key_id public_key foreign_key
+    publishable_key site_key sort_key partition_key cache_key routing_key idempotency_key secret_santa
+    socket_key
+    """.split()
 )
 _UPPER, _LOWER = "A-Z\u00c0-\u00d6\u00d8-\u00de", "a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 """Latin letters, those with accents too; letters of other alphabets make words of their own."""
@@ -165,8 +162,7 @@ _WITH_DIGITS = frozenset(["cvc2", "cvv2"])
 
 def count_names() -> int:
     """Return how many sensitive words and phrases are known."""
-    words = (STRONG_WORDS, TOKEN_WORDS, WEAK_WORDS, WEAK_ENDS, WEAK_NAMES)
-    return sum(map(len, (*words, STRONG_PHRASES, CODE_PHRASES, TOKEN_PHRASES, WEAK_PHRASES, STEMS)))
+    return sum(map(len, (ROWS, WEAK_ENDS, WEAK_NAMES, STEMS)))
 
 
 def split_words(name: str) -> tuple[str, ...]:
@@ -182,6 +178,41 @@ def split_words(name: str) -> tuple[str, ...]:
     return tuple(words)
 
 
+class _Phrases:
+    """Rows of words with their strengths, to be found in names by their first word."""
+
+    def __init__(self, rows: Iterable[tuple[tuple[str, ...], Strength]]) -> None:
+        self._glued: dict[str, Strength] = {}
+        self._by_first: dict[str, list[tuple[tuple[str, ...], Strength]]] = {}
+        for row, strength in rows:
+            glued = "".join(row)
+            self._glued[glued] = max(strength, self.strength(glued))
+            self._by_first.setdefault(row[0], []).append((row, strength))
+
+    def strength(self, glued: str) -> Strength:
+        """Return the strength of a name without its seams."""
+        return self._glued.get(glued, Strength.NONE)
+
+    def find(self, words: Sequence[str]) -> Iterator[tuple[int, Strength]]:
+        """Return behind which words of a name a row ends; the name may have no seams."""
+        yield len(words), self.strength("".join(words))
+        for at, word in enumerate(words):
+            for row, strength in self._by_first.get(word, ()):
+                if tuple(words[at : at + len(row)]) == row:
+                    yield at + len(row), strength
+
+
+ROWS = [
+    (tuple(name.split("_")), strength) for strength, names in TABLE.items() for name in names.split()
+]
+_PHRASES = _Phrases(ROWS)
+_CODES = _Phrases(row for row in ROWS if row[1] is Strength.CODE)
+STRONG_WORDS, TOKEN_WORDS, WEAK_WORDS = (
+    frozenset(row[0] for row, of in ROWS if len(row) == 1 and of is strength)
+    for strength in (Strength.STRONG, Strength.TOKEN, Strength.WEAK)
+)
+
+
 class Names:
     """Tells how sensitive a name is, with what the settings add and free."""
 
@@ -190,7 +221,7 @@ class Names:
         self.more = tuple(words for words in map(split_words, more) if words)
         self.are_ascii = all(word.isascii() for words in self.more for word in words)
         """Whether no name that was added has a letter that JSON escapes."""
-        self._more = _Rows(self.more)
+        self._more = _Phrases((words, Strength.OWN) for words in self.more)
         self._allowed = frozenset("".join(split_words(name)) for name in allowed)
         self._strengths = BoundedCache(self._decide)
 
@@ -217,120 +248,59 @@ class Names:
         """Return the same for a name in UTF-8."""
         return self.strength(name.decode("utf-8", "replace"))
 
-    def strength_of_phrase(self, words: Sequence[str]) -> Strength:
-        """Return the strength of a name with blanks in it: only known phrases are one."""
-        glued = "".join(split_words(" ".join(words)))
-        if glued in self._allowed:
-            return Strength.NONE
-        if self._more.has(glued):
-            return Strength.OWN
-        known = [strength for rows, strength in _PHRASES if rows.has(glued)]
-        if len(words) == 1 and glued in STRONG_WORDS:
-            known.append(Strength.STRONG)
-        return max(known, default=Strength.NONE)
-
     def strength_of_ending(self, words: Sequence[str], *, least: int = 1) -> Strength:
-        """Return the strength of the name that the last words of a text are, `least` of them or more."""
+        """Return the strength of the phrase that the last words of a text are, `least` or more."""
         words = words[-MAX_PHRASE:]
-        strengths = [self.strength_of_phrase(words[at:]) for at in range(len(words) - least + 1)]
+        strengths = [self._strength_of_phrase(words[at:]) for at in range(len(words) - least + 1)]
         if any(self.is_code((first, words[-1])) for first in words[:-2]):
             strengths.append(Strength.CODE)  # ``your Shop code``
         return max(strengths, default=Strength.NONE)
 
+    def _strength_of_phrase(self, words: Sequence[str]) -> Strength:
+        glued = "".join(split_words(" ".join(words)))
+        if glued in self._allowed:
+            return Strength.NONE
+        return max(self._more.strength(glued), _PHRASES.strength(glued))
+
     def is_code(self, words: Sequence[str]) -> bool:
-        """Tell whether a short number behind these words is a code to log in: ``your Shop code``."""
-        rows, _ = _PHRASES[1]
-        return rows.has("".join(split_words(" ".join(words))))
+        """Tell whether a short number behind these words is a code to log in: ``your code``."""
+        return _CODES.strength("".join(split_words(" ".join(words)))) > Strength.NONE
 
     def _decide(self, name: str) -> Strength:
         words = split_words(name)
-        glued = "".join(words)
-        if glued in self._allowed:
+        if "".join(words) in self._allowed:
             return Strength.NONE
-        if self._more.find(words, glued):
+        if any(strength for _, strength in self._more.find(words)):
             return Strength.OWN
         ends = words[-2:] if words[-1:] == ("key",) else ()
-        if "/" in name or words in HARMLESS_NAMES or ends in HARMLESS_NAMES:  # a path is no name
-            return Strength.NONE
-        if glued in STRONG_WORDS:
-            return Strength.STRONG
-        strengths = [_weigh_word(words, at) for at in range(len(words))]
-        strengths += [_weigh_rows(words, glued, rows, strength) for rows, strength in _PHRASES]
-        strengths.append(WEAK_NAMES.get(glued, Strength.NONE))
-        strengths.append(WEAK_ENDS.get(words[-1], Strength.NONE) if words else Strength.NONE)
-        return max(strengths, default=Strength.NONE)
-
-
-class _Rows:
-    """Rows of words, to be found in names by their first."""
-
-    def __init__(self, rows: Sequence[tuple[str, ...]]) -> None:
-        self._glued = {"".join(row) for row in rows}
-        self._by_first: dict[str, list[tuple[str, ...]]] = {}
-        for row in rows:
-            self._by_first.setdefault(row[0], []).append(row)
-
-    def has(self, glued: str) -> bool:
-        """Tell whether one of the rows is a name without its seams."""
-        return glued in self._glued
-
-    def find(self, words: tuple[str, ...], glued: str) -> list[int]:
-        """Return behind which words of a name one of the rows ends; the name may have no seams."""
-        if glued in self._glued:
-            return [len(words)]
-        return [
-            at + len(row)
-            for at, word in enumerate(words)
-            for row in self._by_first.get(word, ())
-            if words[at : at + len(row)] == row
-        ]
-
-
-_PHRASES = (
-    (_Rows(STRONG_PHRASES), Strength.STRONG),
-    (_Rows(CODE_PHRASES), Strength.CODE),
-    (_Rows(TOKEN_PHRASES), Strength.TOKEN),
-    (_Rows(WEAK_PHRASES), Strength.WEAK),
-)
-
-
-_ALL_PHRASES = _Rows([*STRONG_PHRASES, *CODE_PHRASES, *TOKEN_PHRASES, *WEAK_PHRASES])
+        if not words or "/" in name or words in HARMLESS_NAMES or ends in HARMLESS_NAMES:
+            return Strength.NONE  # a path is no name
+        last = WEAK_NAMES.get("".join(words)) or WEAK_ENDS.get(words[-1]) or Strength.NONE
+        strengths = [_weigh_end(strength, words[end:]) for end, strength in _PHRASES.find(words)]
+        strengths += [_weigh_stem(words, at) for at in range(len(words))]
+        return max(last, *strengths)
 
 
 def is_known_phrase(words: Sequence[str]) -> bool:
     """Tell whether these words are a name as the tables have it: ``api_key``."""
-    return _ALL_PHRASES.has("".join(words))
+    return _PHRASES.strength("".join(words)) > Strength.NONE
 
 
 def is_mentioned(words: Sequence[str]) -> bool:
     """Tell whether a text names a secret, like ``Confirm password`` and ``Clé d'API``."""
-    return any(map(_is_mention, words)) or bool(_ALL_PHRASES.find(tuple(words), "".join(words)))
+    return any(map(_is_mention, words)) or any(strength for _, strength in _PHRASES.find(words))
 
 
 def _is_mention(word: str) -> bool:
-    if word in _MENTIONS or (word[:3] in _FIRST_THREE and word.startswith(_BEGINNINGS)):
+    if word in ("api", "key", "code") or word.startswith(_BEGINNINGS):
         return True
     return not word.isascii() and len(word) >= 4 and any(known in word for known in _FOREIGN)
 
 
-_MENTIONS = STRONG_WORDS | TOKEN_WORDS | WEAK_WORDS | {"api", "key", "code"}
+_WORDS = STRONG_WORDS | TOKEN_WORDS | WEAK_WORDS
 _INFLECTED = tuple(BEGINNINGS)
 _BEGINNINGS = ("api", *BEGINNINGS, *(word for word in STRONG_WORDS if len(word) > 5))
-_FIRST_THREE = frozenset(beginning[:3] for beginning in _BEGINNINGS)
 _FOREIGN = tuple(word for word in STRONG_WORDS if not word.isascii())
-
-
-def _weigh_rows(words: tuple[str, ...], glued: str, rows: _Rows, strength: Strength) -> Strength:
-    return max(
-        (_weigh_end(strength, words[end:]) for end in rows.find(words, glued)), default=Strength.NONE
-    )
-
-
-def _weigh_word(words: tuple[str, ...], at: int) -> Strength:
-    strength, rest = _strength_of_word(words[at])
-    if strength is Strength.NONE or words[at].startswith(HARMLESS_WORDS):
-        return Strength.NONE
-    return _weigh_end(strength, words[at + 1 :] or (rest,))
 
 
 def _weigh_end(strength: Strength, follows: Sequence[str]) -> Strength:
@@ -344,24 +314,19 @@ def _weigh_end(strength: Strength, follows: Sequence[str]) -> Strength:
     return strength
 
 
-def _strength_of_word(word: str) -> tuple[Strength, str]:
-    """Return the strength of a word, and what stands behind the stem in a word without seams."""
-    for words, strength in (
-        (STRONG_WORDS, Strength.STRONG),
-        (TOKEN_WORDS, Strength.TOKEN),
-        (WEAK_WORDS, Strength.WEAK),
-    ):
-        if word in words:
-            return strength, ""
+def _weigh_stem(words: tuple[str, ...], at: int) -> Strength:
+    """Weigh a word that begins like a sensitive one, or has one in it: ``hasła``, ``dbpassword``."""
+    word = words[at]
+    if word in _WORDS or word.startswith(HARMLESS_WORDS):
+        return Strength.NONE
     if word.startswith(_INFLECTED) or not word.isascii() and any(known in word for known in _FOREIGN):
-        return Strength.TOKEN, ""  # not every language has blanks
+        return _weigh_end(Strength.TOKEN, words[at + 1 :])  # not every language has blanks
     for stem in STEMS:
         _, found, rest = word.partition(stem)
         if found:
-            if stem == "token":
-                return Strength.WEAK if rest == "s" else Strength.TOKEN, rest
-            return Strength.STRONG, rest
-    return Strength.NONE, ""
+            strength = Strength.TOKEN if stem == "token" else Strength.STRONG
+            return _weigh_end(strength, words[at + 1 :] or (rest,))
+    return Strength.NONE
 
 
 def _in_any_case(letter: str) -> str:
@@ -399,11 +364,13 @@ def trigger_patterns(names: Names) -> list[ScanPattern]:
     """
     strong = {*STRONG_WORDS, *TOKEN_WORDS, *STEMS, *BEGINNINGS}
     strong = {word for word in strong if not any(other != word and other in word for other in strong)}
-    rows = {
-        row
-        for row in (*STRONG_PHRASES, *CODE_PHRASES, *TOKEN_PHRASES, *WEAK_PHRASES, *names.more)
-        if not strong & set(row)
+    weak = {
+        word for word in WEAK_WORDS if not any(other != word and other in word for other in WEAK_WORDS)
     }
+    rows = {
+        row for row, _ in ROWS if not (strong & set(row) or WEAK_WORDS & {row[0]} and len(row) == 1)
+    }
+    rows |= {row for row in names.more if not strong & set(row)}
     patterns = [
         ScanPattern(re.escape(spelling), (spelling,), any_case=True)
         for word in strong
@@ -414,9 +381,6 @@ def trigger_patterns(names: Names) -> list[ScanPattern]:
         # Only letters of ASCII are in lower case where it is looked for.
         hints, needs = ((row[0],), "") if row[0].isascii() else ((), NOT_ASCII)
         patterns.append(ScanPattern(pattern, hints, any_case=True, needs=needs))
-    weak = {
-        word for word in WEAK_WORDS if not any(other != word and other in word for other in WEAK_WORDS)
-    }
     for word in weak:
         start = f"{word}{_NO_AUTHOR}" if word == "auth" else word
         patterns.append(ScanPattern(start, (word,), any_case=True, after=_REST + _SEPARATOR))
