@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from unittest import mock
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.names import Names
-from flask_tracking.redaction.engines import python
 from flask_tracking.redaction.engines.base import Engine
-from flask_tracking.redaction.engines.python import MIN_FOR_TREE, _make_search
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "BEARER", "BeareR", "ntlm", "NEGOTIATE", "bASIC"])
@@ -54,19 +49,6 @@ def test_a_scan_at_the_end_of_the_process_does_not_take_it_down() -> None:
             [sys.executable, "-c", SCANNING], capture_output=True, text=True, timeout=60
         )
         assert (done.returncode, done.stderr) == (7, "")
-
-
-HINTS = st.sets(st.text("ab.", max_size=5), min_size=MIN_FOR_TREE)
-
-
-@given(hints=HINTS, text=st.text("ab.c"), bytes_at_once=st.integers(1, 100))
-def test_tree_of_hints_finds_what_is_in_a_text(hints: set[str], text: str, bytes_at_once: int) -> None:
-    """Hints begin like others, and are within others: each is found as ``in`` finds it."""
-    by_number = dict(enumerate(sorted(hints)))
-    find = _make_search({hint.encode(): [number] for number, hint in by_number.items()})
-    with mock.patch.object(python, "BYTES_AT_ONCE", bytes_at_once):
-        found = set(find(text.encode()))
-    assert found == {number for number, hint in by_number.items() if hint in text}
 
 
 def test_what_goes_on_for_ever_is_no_part_of_a_hit(engine: Engine) -> None:

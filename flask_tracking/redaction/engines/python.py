@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
 
 from .base import (
     CAPITALS,
@@ -48,10 +47,6 @@ _CAPITALS = bytes(
     0x41 if code in b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" else 0x2E for code in range(256)
 )
 """All digits, and all digits and capitals, are one: cards and IBANs are rows of them."""
-MIN_FOR_TREE = 20
-"""So many hints are looked for as one pattern; fewer are found sooner one by one."""
-BYTES_AT_ONCE = 1 << 14
-"""Read in one call for hints; the interpreter is held for as long."""
 _OPEN_REPEAT = re.compile(r"[*+]|,\}")
 
 Find = Callable[[int], "Range | None"]
@@ -75,12 +70,11 @@ class PythonEngine:
 
     def make_choice(self, patterns: Sequence[ScanPattern]) -> Choose:
         """Return a function that tells which of `patterns` may be in a text, by number."""
-        # By what is looked at of a text, and the rarer characters in the hints: mostly one is missing.
-        groups: dict[tuple[str, frozenset[int]], dict[bytes, list[int]]] = {}
+        # By what is looked at of a text: most hints are looked for in little of it.
+        parts: dict[str, dict[bytes, list[int]]] = {}
         for at, pattern in enumerate(patterns):
             for hint in (one.encode() for one in pattern.hints or ("",)):
-                groups.setdefault(_group_hint(pattern, hint), {}).setdefault(hint, []).append(at)
-        finders = [(part, rare, _make_search(hints)) for (part, rare), hints in groups.items()]
+                parts.setdefault(_choose_part(pattern, hint), {}).setdefault(hint, []).append(at)
         needs = [pattern.needs for pattern in patterns]
         # What has no hint is looked for in the runs: they are short.
         within_runs = [
@@ -92,60 +86,25 @@ class PythonEngine:
         def choose(data: bytes) -> Iterable[int]:
             text = _Text(data)
             missing = text.find_missing()
-            found = {
-                at
-                for part, rare, find in finders
-                if rare <= text.rare and (within := text.parts[part])
-                for at in find(within)
-            }
+            found: set[int] = set()
+            for part, hints in parts.items():
+                within = text.parts[part]
+                if within:
+                    found.update(*[some for hint, some in hints.items() if hint in within])
             found -= {at for at, pattern in within_runs if not pattern.search(text.parts["runs"])}
             return sorted(at for at in found if needs[at] not in missing)
 
         return choose
 
 
-def _make_search(hints: Mapping[bytes, list[int]]) -> Callable[[bytes], Iterable[int]]:
-    """Return a function that finds the numbers of the hints that are in a text."""
-    if len(hints) < MIN_FOR_TREE:
-        return lambda text: [at for hint, some in hints.items() if hint in text for at in some]
-    tree = _make_tree(sorted(filter(None, hints)))
-    first, everywhere = re.compile(tree), re.compile(b"(?=(%b))" % tree)
-    # Each match is the longest hint that begins at a place, and shorter ones are in it.
-    within = {
-        longest: [at for hint, some in hints.items() if longest.startswith(hint) for at in some]
-        for longest in hints
-    }
-    always, more = hints.get(b"", []), max(map(len, hints))
-
-    def find(text: bytes) -> Iterable[int]:
-        found: set[bytes] = set()
-        for start in range(0, len(text), BYTES_AT_ONCE):
-            end = start + BYTES_AT_ONCE + more
-            begin = first.search(text, start, end)
-            if begin is not None:
-                found.update(everywhere.findall(text, begin.start(), end))
-        return [at for hint in found for at in within[hint]] if found else always
-
-    return find
-
-
-def _make_tree(words: Iterable[bytes]) -> bytes:
-    """Return a pattern that matches the longest of `words`, which are sorted."""
-    branches = []
-    for first, group in groupby(words, lambda word: word[:1]):
-        rests = [word[1:] for word in group]
-        branch = _make_tree(filter(None, rests))
-        branches.append(re.escape(first) + branch + (b"?" if branch and b"" in rests else b""))
-    return b"(?:%b)" % b"|".join(branches) if branches else b""
-
-
-def _group_hint(pattern: ScanPattern, hint: bytes) -> tuple[str, frozenset[int]]:
-    rare = frozenset(hint.translate(None, _WORD_CHARACTERS))
+def _choose_part(pattern: ScanPattern, hint: bytes) -> str:
     if pattern.needs in (TOKEN, LONG_TOKEN) and not hint.translate(None, _RUN_CHARACTERS):
-        return "runs", frozenset()
-    if pattern.any_case:
-        return ("lowered", rare) if rare else ("words", rare)
-    return "data", rare
+        return "runs"
+    if not pattern.any_case:
+        return "data"
+    if not hint.translate(None, _WORD_CHARACTERS):
+        return "words"
+    return "lowered" if hint.isascii() and b"\\" not in hint else "not ASCII"
 
 
 class _Text:
@@ -153,7 +112,6 @@ class _Text:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self.rare = frozenset(data.translate(None, _WORD_CHARACTERS))
         lowered = data.lower()
         runs: set[bytes] = set()
         if _SAMPLES in data[::_STRIDE].translate(_SAMPLED):
@@ -162,6 +120,7 @@ class _Text:
         # Most of a text is said more than once, and hints are looked for in what is left.
         words = b" ".join(set(lowered.translate(_WORDS).split())) + b" "
         self.parts = {"data": data, "lowered": lowered, "words": words, "runs": b" ".join(runs)}
+        self.parts["not ASCII"] = b"" if data.isascii() and b"\\" not in data else lowered
 
     def find_missing(self) -> set[str]:
         """Return what patterns may need and the text has not."""
