@@ -20,16 +20,14 @@ _CHARACTER_ESCAPES = (
 )
 BASE64_TEXT = r"(?:[CDI-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][0-9A-Za-z+/_-]){4}"
 """Base64 of twelve bytes of ASCII: one in ten thousand other tokens looks like it."""
+BASE64_JSON = r"(?:eyJ|eyI|eyA|ewo|ewk|ew0|W3s|WyJ)[0-9A-Za-z+/_-]{12}"
+"""Base64 of how JSON begins: ``{"``, ``[{"``, a line end."""
 ESCAPED = (
     ScanPattern(_CHARACTER_ESCAPES, ("\\u",), any_case=True),
     ScanPattern(r"\\/", ("\\/",)),
     ScanPattern(r"%[0-9a-f]{2}", ("%",), any_case=True),
     ScanPattern(_CHARACTERS, (), needs=NOT_ASCII),
-    ScanPattern(
-        r"(?:eyJ|eyI|eyA|ewo|ewk|ew0|W3s|WyJ)[0-9A-Za-z+/_-]{12}",
-        ("ey", "ew", "W3s", "WyJ"),
-        needs=TOKEN,
-    ),
+    ScanPattern(BASE64_JSON, ("ey", "ew", "W3s", "WyJ"), needs=TOKEN),
     ScanPattern(BASE64_TEXT, (), needs=TOKEN),
     ScanPattern(
         r"(?:^|[^0-9a-z_-])--[a-z][0-9a-z_.-]{1,60}(?:[ \t+]|\\*[\"'],)", ("--",), any_case=True

@@ -8,7 +8,6 @@ from functools import partial
 
 from ...runtime.text import trim
 from ..budget import WORK_FOR_TEXT
-from ..detection.long_runs import decode_base64
 from ..engines.base import Range
 from ..findings import Finding, merge
 from .context import Context, MalformedError
@@ -26,7 +25,6 @@ __all__ = [
     "trim_cut",
 ]
 
-_BASE64 = re.compile(rb"[0-9A-Za-z+/_-]{12,}={0,2}")
 _FILE_MARK = re.compile(rb"\[file, [0-9]+ bytes\]")
 
 
@@ -123,7 +121,7 @@ def find_in_string(
     is_inner: bool = False,
     is_markup: bool = False,
 ) -> list[Finding]:
-    """Find the secrets in a text; it may itself be JSON, or base64 of a text, one level deep."""
+    """Find the secrets in a text; it may itself be JSON, one level deep."""
     context.budget.spend(len(data) + WORK_FOR_TEXT)
     scan = context.detector.scan
     hits = scan(data) if hits is None else hits
@@ -131,19 +129,8 @@ def find_in_string(
         return [Finding(0, len(data), "unreadable")]
     if not hits:
         return []
-    inner = None if is_inner else _find_encoded(data, hits, context)
+    inner = None if is_inner else _try_json(data, hits, context, is_inner=True)
     return find_in_text(data, hits, context, is_markup=is_markup) if inner is None else inner
-
-
-def _find_encoded(data: bytes, hits: Sequence[Range], context: Context) -> list[Finding] | None:
-    """Undo JSON or base64 in a string; None when it is neither."""
-    if not _BASE64.fullmatch(data):
-        return _try_json(data, hits, context, is_inner=True)
-    found = context.find(data)
-    decoded = decode_base64(data)
-    if found or not decoded or b"\0" in decoded:
-        return found or None
-    return [Finding(0, len(data), "base64")] if _is_in_decoded(decoded, context) else []
 
 
 def _is_in_decoded(decoded: bytes, context: Context) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import unquote_to_bytes
 
 from ..detection.long_runs import decode_base64
-from ..detection.scan_patterns import BASE64_TEXT
+from ..detection.scan_patterns import BASE64_JSON, BASE64_TEXT
 from ..findings import Finding, Mapped
 from .context import Context
 
@@ -20,7 +20,7 @@ _JSON_ESCAPE = re.compile(
 _LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _RUN = re.compile(rb"""[^\s"'<>&;,]+""")
 _BASE64_RUN = re.compile(rb"[0-9A-Za-z+/_-]{16,}={0,2}")
-_BASE64_TEXT = re.compile(BASE64_TEXT.encode())
+_BASE64_TEXT = re.compile(f"{BASE64_TEXT}|{BASE64_JSON}".encode())
 
 
 class Decoded(Mapped):

@@ -110,13 +110,17 @@ _BEHIND_MARK = re.compile(rb"""[ \t]*(?:[\r\n)\]}>\\"'`<]|\Z)""")
 
 
 def find_in_text(
-    data: bytes, hits: Sequence[Range], context: Context, *, is_markup: bool = False
+    data: bytes,
+    hits: Sequence[Range],
+    context: Context,
+    *,
+    is_markup: bool = False,
+    is_inner: bool = False,
 ) -> list[Finding]:
-    """Find the secrets in a text of which little is known; `is_markup` says that it is HTML or XML."""
+    """Find the secrets in a text of which little is known.
 
-    def find_inner(text: bytes) -> list[Finding]:
-        return merge([*context.find(text), *_find_pairs(text, context.detector.scan(text), context)])
-
+    `is_markup` says that it is HTML or XML; with `is_inner` nothing in it is decoded.
+    """
     found = context.find(data)
     for _ in found:
         context.budget.count()
@@ -125,9 +129,14 @@ def find_in_text(
     found += find_beside(data, context)
     found += find_in_tables(data, context)
     found += find_in_markup(data, Ranges(hits), context, is_markup=is_markup)
-    found += find_escaped(data, find_inner, context)
-    found += find_base64(data, find_inner, context)
+    if not is_inner:
+        for find_decoded in (find_escaped, find_base64):
+            found += find_decoded(data, lambda text: _find_inner(text, context), context)
     return merge(found)
+
+
+def _find_inner(text: bytes, context: Context) -> list[Finding]:
+    return find_in_text(text, context.detector.scan(text), context, is_inner=True)
 
 
 def _find_pairs(data: bytes, hits: Iterable[Range], context: Context) -> Iterable[Finding]:
