@@ -16,6 +16,6 @@ LANGUAGES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "python": ("Copy as Python", python),
     "httpie": ("Copy as HTTPie", httpie),
     "powershell": ("Copy as PowerShell", powershell),
-    "har": ("Copy as HAR", lambda record: json.dumps(har(record), indent=2, ensure_ascii=False)),
+    "har": ("Copy as HAR", lambda record: json.dumps(har(record), indent=2)),
 }
 """In what a request can be copied, each with the words of its button."""

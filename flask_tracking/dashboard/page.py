@@ -64,6 +64,7 @@ OWN_PARAMETERS = {
 """Of the pages that show one of many."""
 TAB_OF = {
     "request": "requests",
+    "reproduce": "requests",
     "route": "routes",
     "error": "errors",
     "shared": "overview",
@@ -156,6 +157,8 @@ class Page:
     def range_title(self) -> str:
         if self.to_text:
             return f"{self.from_text} to {self.to_text}"
+        if not self.has_own_range:
+            return dict(RANGES)[self.from_text]
         return f"Since {self.from_text}"
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .records import BARE, BINARY, FAILED, GONE, HOSTILE, STREAM
+from .records import BARE, BINARY, FAILED, GONE, HOSTILE, HOSTILE_METHOD, STREAM
 
 STATES = {
     "overview": "/",
@@ -32,6 +32,7 @@ OTHERS = {
     "hostile overview": "/hostile/_tracking/",
     "hostile list": "/hostile/_tracking/requests",
     "hostile errors": "/hostile/_tracking/errors",
+    "hostile method": f"/hostile/_tracking/requests/{HOSTILE_METHOD}",
     "hostile, wide": f"/hostile/_tracking/requests/{HOSTILE['wide']}",
     "hostile, handler": f"/hostile/_tracking/requests/{HOSTILE['handler']}",
 }

@@ -27,6 +27,8 @@ BINARY = ObjectId("6b0b2833420c3ba6703982a4")
 GONE = ObjectId("6b0b2833420c3ba6703982ff")
 """No record."""
 ROUTINE = 60
+HOSTILE_METHOD = ObjectId("6b0b2833420c3ba6703982fe")
+"""As the first of those below, and with a method that makes it impossible to send again."""
 HOSTILE = {name: ObjectId(f"6b0b2833420c3ba6703983{at:02x}") for at, name in enumerate(PAYLOADS)}
 
 TRACEBACK = """Traceback (most recent call last):
@@ -61,6 +63,8 @@ def _make_routine(now: datetime) -> list[Record]:
         dataclasses.replace(
             make_record(),
             path=f"/items/{at}",
+            query_params="",
+            target=f"/items/{at}",
             url_rule="/items/<int:id>",
             date_created=now - timedelta(seconds=40 * at + 60),
             execution_time=12.0 + at % 7,
@@ -83,6 +87,7 @@ def _make_special(now: datetime) -> list[Record]:
         path="/checkout",
         url_rule="/checkout",
         query_params="step=pay&token=[redacted]",
+        target="/checkout?step=pay&token=[redacted]",
         status_code=500,
         outcome="error",
         execution_time=1240.0,
@@ -126,6 +131,7 @@ def _make_special(now: datetime) -> list[Record]:
         date_created=now - timedelta(seconds=49),
         method="GET",
         path="/offers",
+        target="/offers?a=1",
         url_rule="/offers",
         outcome="disconnected",
         execution_time=61_000.0,
@@ -141,6 +147,7 @@ def _make_special(now: datetime) -> list[Record]:
         id=BINARY,
         date_created=now - timedelta(seconds=47),
         path="/photos",
+        target="/photos?a=1",
         request_headers=(("Content-Type", "image/png"),),
         request_body=bytes(range(256)),
         request_body_size=256,
@@ -154,18 +161,14 @@ def _make_special(now: datetime) -> list[Record]:
 def make_hostile() -> list[Record]:
     """Return a record for each hostile text, with the text in every field."""
     now = datetime.now(timezone.utc)
+    failed = dataclasses.replace(make_record(), status_code=500, execution_time=700.0)
+    made = [fill(dataclasses.replace(failed, id=HOSTILE_METHOD), PAYLOADS["script"])]
+    for name, record_id in HOSTILE.items():
+        record = dataclasses.replace(failed, id=record_id, target=None)
+        made.append(fill(record, PAYLOADS[name], leave={"method"}))
     return [
-        fill(
-            dataclasses.replace(
-                make_record(),
-                id=record_id,
-                date_created=now - timedelta(seconds=at + 1),
-                status_code=500,
-                execution_time=700.0,
-            ),
-            PAYLOADS[name],
-        )
-        for at, (name, record_id) in enumerate(HOSTILE.items())
+        dataclasses.replace(record, date_created=now - timedelta(seconds=at + 1))
+        for at, record in enumerate(made)
     ]
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 import logging
 import secrets
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
@@ -17,6 +19,9 @@ from flask_tracking import ExportError, MemoryExporter, Record, Tracking
 from flask_tracking.exporters.store import Store
 
 from .records import make_hostile, make_records, make_store
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 class BrokenStore(MemoryExporter):
@@ -67,21 +72,34 @@ def make_app(store: Store, policy: str = "", *, has_nonce: bool = False) -> Flas
     return app
 
 
+class Strays:
+    """What is asked of the app itself, which no page of ours may do: told, and forgotten, at ``/``."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Note a path, or tell those noted since."""
+        told = Response(" ".join(self.paths))
+        self.paths = [*self.paths, environ["PATH_INFO"]] if environ["PATH_INFO"] != "/" else []
+        return told(environ, start_response)
+
+
 NONCE_POLICY = "script-src 'nonce-{nonce}' 'strict-dynamic'; object-src 'none'; base-uri 'none'"
-happened = functools.partial(make_store, slower=4.0, failing=0.1, dropped=3)
+happened = functools.partial(make_store, slower=4.0, failing=0.1)
 
 
 def make_site() -> DispatcherMiddleware:
     """Return all apps as one."""
     mounted = {
         "/shop": make_app(happened(make_records())),
-        "/self": make_app(happened(make_records()), "default-src 'self'"),
+        "/self": make_app(happened(make_records(), dropped=3), "default-src 'self'"),
         "/nonce": make_app(happened(make_records()), NONCE_POLICY, has_nonce=True),
         "/empty": make_app(MemoryExporter()),
         "/down": make_app(BrokenStore()),
         "/hostile": make_app(make_store(make_hostile())),
     }
-    return DispatcherMiddleware(Flask("nothing"), {name: app.wsgi_app for name, app in mounted.items()})
+    return DispatcherMiddleware(Strays(), {name: app.wsgi_app for name, app in mounted.items()})
 
 
 def main() -> None:

@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 from playwright.sync_api import BrowserContext, ConsoleMessage, Dialog, Request, Response
 
 WATCH = """
-window.reports = [];
 document.addEventListener("securitypolicyviolation", (event) => {
-  window.reports.push(`${event.effectiveDirective} ${event.blockedURI} ${event.sample}`);
+  window.noteReport(`${event.effectiveDirective} ${event.blockedURI} ${event.sample}`);
 });
 """
 """Runs before anything else in each document."""
@@ -48,6 +47,7 @@ class Watched:
         self.origin = origin
         self.problems: list[str] = []
         self.responses: list[Response] = []
+        context.expose_binding("noteReport", lambda _, text: self.problems.append(f"policy: {text}"))
         context.add_init_script(WATCH)
         self.page = context.new_page()
         self.page.on("console", self._note_message)
@@ -59,15 +59,9 @@ class Watched:
 
     def open(self, address: str) -> Response:
         """Go to an address of the site, and wait until it is loaded."""
-        self._keep_reports()
         response = self.page.goto(address)
         assert response is not None
         return response
-
-    def find_problems(self) -> list[str]:
-        """Return all that has been noted, from all documents."""
-        self._keep_reports()
-        return self.problems
 
     def find_axe_violations(self) -> list[str]:
         """Return what axe-core finds on the page as it is now."""
@@ -82,17 +76,11 @@ class Watched:
         found: list[str] = self.page.evaluate(SIDEWAYS)
         return found
 
-    def _keep_reports(self) -> None:
-        """Fetch the policy reports of this document, before the next one takes its place."""
-        if self.page.url.startswith(self.origin):
-            self.problems += [
-                f"policy: {one}" for one in self.page.evaluate("() => window.reports.splice(0)")
-            ]
-
     def _note_message(self, message: ConsoleMessage) -> None:
+        address = message.location["url"]
         is_status = message.text.startswith("Failed to load resource: the server responded")
-        if is_status and message.location["url"] == self.page.url:
-            return  # the page itself: an error is told by its status, too
+        if is_status and (address == self.page.url or "/as/" in address):
+            return  # the status of a page, or of a text that cannot be made: the reader is told
         self.problems.append(f"console: {message.text}")
 
     def _note_dialog(self, dialog: Dialog) -> None:

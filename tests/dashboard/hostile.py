@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from flask_tracking import Record
@@ -56,8 +56,7 @@ PAYLOADS = {
 """What pages are given in every field at once; with a script wherever one could stand."""
 
 
-def fill(record: Record, text: str) -> Record:
-    """Return `record` with `text` in every field that is known."""
-    return dataclasses.replace(
-        record, kept=True, **{field: make(text) for field, make in FIELDS.items()}
-    )
+def fill(record: Record, text: str, *, leave: Collection[str] = ()) -> Record:
+    """Return `record` with `text` in every field in which it can stand, but those to be left."""
+    filled = {field: make(text) for field, make in FIELDS.items() if field not in leave}
+    return dataclasses.replace(record, kept=True, **filled)

@@ -8,6 +8,7 @@ from ...errors import TrackingError
 from .. import static_files
 from ..languages import LANGUAGES
 from ..page import Page
+from ..templating import html, render
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -24,15 +25,22 @@ def send_body(page: Page, id: str, side: str) -> Response:
 
 
 def reproduce(page: Page, id: str, language: str) -> Response:
-    """Send the text that makes the request again."""
+    """Send the text that makes the request again; a browser without script gets a page with it.
+
+    Opened as a text, a browser would ask the app for an icon, and that would be recorded.
+    """
     record = page.get_record(id)
     if record is None or language not in LANGUAGES:
         abort(404)
+    title, make = LANGUAGES[language]
     try:
-        text = LANGUAGES[language][1](record)
+        text, status = make(record), 200
     except TrackingError as error:
-        return Response(str(error), 422, content_type=TEXT)
-    return Response(text, content_type=TEXT)
+        text, status = str(error), 422
+    if page.request.accept_mimetypes.best_match(("text/plain", "text/html")) != "text/html":
+        return Response(text, status, content_type=TEXT)
+    shown = title.removeprefix("Copy ")
+    return html(render("text.html", page=page, record=record, title=shown, text=text), status)
 
 
 def send_static(page: Page, version: str, name: str) -> Response:

@@ -1,0 +1,101 @@
+"""What buttons do, with script and without."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import UNSAFE_HOST, Open
+from .records import BINARY, FAILED
+
+pytestmark = pytest.mark.integration
+
+REQUESTS = "/shop/_tracking/requests"
+
+
+@pytest.mark.parametrize("language", ["curl", "pytest", "python", "powershell", "har"])
+def test_copy(visit: Open, language: str) -> None:
+    """A button copies its text, and shows it."""
+    watched = visit(f"{REQUESTS}/{FAILED}", permissions=["clipboard-read", "clipboard-write"])
+    page = watched.page
+    page.locator(f"[data-copy][href$='/as/{language}']").click()
+    sheet = page.locator("dialog[open]")
+    expect(sheet.locator("h2")).to_contain_text("copied")
+    text = page.evaluate("navigator.clipboard.readText()")
+    assert text == page.request.get(f"{REQUESTS}/{FAILED}/as/{language}").text()
+    assert sheet.locator("pre").text_content() == text
+    assert "/checkout" in text
+    assert watched.find_axe_violations() == []
+
+
+def test_copy_without_a_clipboard(visit: Open, site: str) -> None:
+    """On a host that the browser does not trust the text is selected instead."""
+    origin = site.replace("127.0.0.1", UNSAFE_HOST)
+    watched = visit(f"{REQUESTS}/{FAILED}", origin=origin)
+    page = watched.page
+    page.keyboard.press("c")
+    expect(page.locator("dialog[open] h2")).to_contain_text("select and copy")
+    selected = page.evaluate("getSelection().toString()")
+    assert selected == page.locator("dialog[open] pre").text_content()
+    # Chromium tells so of each page of such a host.
+    watched.problems = [one for one in watched.problems if "Opener-Policy header has been" not in one]
+
+
+def test_what_cannot_be_copied_says_why(visit: Open) -> None:
+    """A text that cannot be made is a reason, not a button without effect."""
+    watched = visit(f"{REQUESTS}/{BINARY}")
+    watched.page.route("**/as/curl", lambda route: route.fulfill(status=422, body="No: a task."))
+    watched.page.locator("[data-copy]").first.click()
+    expect(watched.page.locator("dialog[open]")).to_contain_text("No: a task.")
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_keep(visit: Open, *, has_script: bool) -> None:
+    """Keep keeps the record and shows it; the other button undoes it."""
+    page = visit(f"{REQUESTS}/{BINARY}", java_script_enabled=has_script).page
+    page.get_by_role("button", name="Keep").click()
+    expect(page.locator("dt", has_text="Kept")).to_be_visible()
+    page.get_by_role("button", name="Keep no longer").click()
+    expect(page.locator("dt", has_text="Kept")).to_have_count(0)
+
+
+def test_without_script(visit: Open) -> None:
+    """Filter, range, paging and the chart's numbers are there, and times say their zone."""
+    page = visit("/shop/_tracking/", java_script_enabled=False).page
+    expect(page.locator(".zone")).to_have_text("Times in UTC")
+    page.locator("summary", has_text="As a table").click()
+    expect(page.locator(".as-table td").first).to_be_visible()
+    page.locator(".pages a", has_text="Requests").click()
+    expect(page.locator("tbody tr")).to_have_count(50)
+    page.get_by_role("link", name="Older").click()
+    expect(page.locator("tbody tr")).to_have_count(14)
+    page.locator("#q").fill("status:404")
+    page.locator("#from").select_option("24h")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile(r"q=status%3A404&from=24h$"))
+    expect(page.locator("tbody tr")).to_have_count(12)
+    page.locator("tbody a").first.click()
+    page.get_by_role("link", name="Copy as cURL").click()
+    expect(page.locator("pre")).to_contain_text("curl")
+    page.get_by_role("link", name="Back to the request").click()
+    expect(page.locator("h1")).to_contain_text("/items/")
+
+
+def test_range_applies_at_once(visit: Open) -> None:
+    """With script a chosen range needs no button."""
+    page = visit(REQUESTS).page
+    page.locator("#from").select_option("7d")
+    expect(page).to_have_url(re.compile(r"from=7d"))
+
+
+def test_local_times(visit: Open) -> None:
+    """Times are those of the reader, whose zone the page names."""
+    page = visit(f"{REQUESTS}/{FAILED}", timezone_id="Asia/Kolkata").page
+    expect(page.locator(".zone")).to_contain_text("Calcutta")
+    time = page.locator(".about time")
+    shown, utc = time.text_content(), time.get_attribute("datetime")
+    assert shown is not None and utc is not None
+    minutes = [int(text[-2:]) for text in (shown.rpartition(":")[0], utc.rpartition(":")[0])]
+    assert (minutes[0] - minutes[1]) % 60 == 30
