@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -24,6 +25,8 @@ BARE = ObjectId("6b0b2833420c3ba6703982a3")
 """A request of which nothing but the least is known."""
 BINARY = ObjectId("6b0b2833420c3ba6703982a4")
 """An upload, and a body of bytes."""
+LARGE = ObjectId("6b0b2833420c3ba6703982a5")
+"""A request and a response of as many bytes as are stored."""
 GONE = ObjectId("6b0b2833420c3ba6703982ff")
 """No record."""
 ROUTINE = 60
@@ -155,7 +158,26 @@ def _make_special(now: datetime) -> list[Record]:
         response_body=b"name=%C3%A9clair&size=12&empty=",
         response_body_size=31,
     )
-    return [failed, stream, bare, binary]
+    return [failed, stream, bare, binary, _make_large(record, now)]
+
+
+def _make_large(record: Record, now: datetime) -> Record:
+    dice = random.Random(7)
+    teas = [{"tea": dice.randbytes(9).hex(), "cents": dice.randrange(9_999)} for _ in range(1_400)]
+    body = json.dumps(teas).encode()
+    return dataclasses.replace(
+        record,
+        id=LARGE,
+        date_created=now - timedelta(seconds=46),
+        path="/import",
+        target="/import",
+        request_headers=(("Content-Type", "application/json"),),
+        request_body=body,
+        request_body_size=len(body),
+        response_headers=(("Content-Type", "application/json"),),
+        response_body=body,
+        response_body_size=len(body),
+    )
 
 
 def make_hostile() -> list[Record]:

@@ -70,7 +70,7 @@ def test_without_script(visit: Open) -> None:
     page.locator(".pages a", has_text="Requests").click()
     expect(page.locator("tbody tr")).to_have_count(50)
     page.get_by_role("link", name="Older").click()
-    expect(page.locator("tbody tr")).to_have_count(14)
+    expect(page.locator("tbody tr")).to_have_count(15)
     page.locator("#q").fill("status:404")
     page.locator("#from").select_option("24h")
     page.get_by_role("button", name="Show").click()

@@ -11,7 +11,7 @@ from flask_tracking.dashboard.page import KEYS
 
 from .addresses import STATES
 from .conftest import Open
-from .records import BARE, BINARY, FAILED
+from .records import BINARY, FAILED
 
 pytestmark = pytest.mark.integration
 
@@ -57,7 +57,7 @@ def test_from_overview_to_a_request_by_keys(visit: Open) -> None:
     for key in "jjkj":
         page.keyboard.press(key)
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(f"/requests/{BARE}"))
+    expect(page).to_have_url(re.compile(f"/requests/{BINARY}"))
     first = page.url
     page.keyboard.press("j")
     expect(page).not_to_have_url(first)
@@ -90,7 +90,7 @@ def test_filter_key(visit: Open) -> None:
     page.keyboard.press("Backspace")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/requests\?q=user(:|%3A)acme(:|%3A)42"))
-    expect(page.locator("tbody tr")).to_have_count(3)
+    expect(page.locator("tbody tr")).to_have_count(4)
 
 
 def test_help(visit: Open) -> None:
