@@ -177,7 +177,7 @@ K = TypeVar("K")
 def merge(
     rollups: Iterable[Rollup], *, width_s: int, start: datetime, source: str, version: str | None
 ) -> Rollup:
-    """Return the sum of `rollups`, and the maximum of `waiting` and `lag_ms`; their order does not matter.
+    """Return the sum of `rollups` in any order, and the maximum of `waiting` and `lag_ms`.
 
     Beyond the bounds, the routes with the fewest requests and the smallest groups of failures are
     counted together.
