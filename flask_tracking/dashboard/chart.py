@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from . import filtering
-from .heatmap import Heatmap
+from .heatmap import ROW, Heatmap
 from .numbers import duration
 from .page import Page
 from .period import Column
@@ -55,6 +55,34 @@ def make_table(columns: Sequence[Column]) -> list[tuple[object, ...]]:
     ][-MAX_TABLE_ROWS:]
 
 
+def make_grid(
+    heatmap: Heatmap | None, columns: Sequence[Column], seconds: int, within: str = ""
+) -> dict[str, object]:
+    """Return the data with which a script finds the requests of a part of the drawing.
+
+    Its lengths are those of the drawing, `start` is in milliseconds of Unix time.
+
+    Args:
+        heatmap: the drawing; None for none.
+        columns: what it shows.
+        seconds: the length of a column.
+        within: the terms of the requests that are drawn; empty for all.
+    """
+    if heatmap is None:
+        return {}
+    return {
+        "within": within,
+        "start": round(columns[0].start.timestamp() * 1000),
+        "seconds": seconds,
+        "columns": len(columns),
+        "low_ms": min(cell.low_ms for cell in heatmap.cells),
+        "rows": round(heatmap.plot_height / ROW),
+        "row": ROW,
+        "width": heatmap.width,
+        "height": heatmap.plot_height,
+    }
+
+
 def make_titles(
     page: Page, heatmap: Heatmap | None, seconds: int, within: str = ""
 ) -> dict[int, tuple[str, str]]:
@@ -69,9 +97,14 @@ def make_titles(
     titles = {}
     for at, cell in enumerate(heatmap.cells if heatmap is not None else ()):
         end = cell.start + timedelta(seconds=seconds)
-        terms = f"slow:{cell.low_ms:.4g}ms slow:<{cell.high_ms:.4g}ms"
+        terms = f"slow:{_to_text(cell.low_ms)}ms slow:<{_to_text(cell.high_ms)}ms"
         times = {"from": f"{cell.start:%Y-%m-%dT%H:%M}", "to": f"{end:%Y-%m-%dT%H:%M}"}
         address = page.link_to("requests", q=filtering.join(within, terms), **times)
         words = f"{cell.requests:,} from {duration(cell.low_ms)} to {duration(cell.high_ms)}"
         titles[at] = (f"{words}, {cell.start:%H:%M} UTC", address)
     return titles
+
+
+def _to_text(ms: float) -> str:
+    """Return four digits, and no exponent, which no filter knows: a script rounds in the same way."""
+    return f"{float(f'{ms:.4g}'):.12g}"

@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, MemoryExporter
+from flask_tracking.dashboard import latest
 from flask_tracking.dashboard.pages import live
 
 from ..captures import make_record
@@ -118,9 +119,9 @@ def test_odd_time(client: FlaskClient, since: str) -> None:
 
 def test_more_than_is_shown(client: FlaskClient, memory: MemoryExporter) -> None:
     """So many rows are sent, and no more."""
-    memory.export([dataclasses.replace(make_record()) for _ in range(live.MAX_ROWS + 1)])
+    memory.export([dataclasses.replace(make_record()) for _ in range(latest.MAX_ROWS + 1)])
     answer = ask(client)
-    assert len(answer["rows"]) == live.MAX_ROWS and answer["more"]
+    assert len(answer["rows"]) == latest.MAX_ROWS and answer["more"]
 
 
 def test_text_of_strangers(client: FlaskClient, memory: MemoryExporter) -> None:
@@ -143,7 +144,7 @@ def test_viewers_share_an_answer(
 ) -> None:
     """Many viewers of a list ask the store as often as one."""
     monkeypatch.setattr(live, "FRESH_S", 60.0)
-    monkeypatch.setattr(live, "STEP_S", 3600)
+    monkeypatch.setattr(latest, "STEP_S", 3600)
     asked = []
     find = memory._find_stored
 
@@ -179,6 +180,15 @@ def test_live_list(client: FlaskClient) -> None:
     assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page
     assert 'name="live" value="1"' in page and f'href="{LIST}?q=status:2xx">Stop</a>' in page
     assert rows_of(page)[0] == "/tea/green"
+
+
+def test_older_pages_are_no_news(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The list knows what was stored a moment ago, also what is not on its first page."""
+    memory.export([dataclasses.replace(make_record()) for _ in range(60)])
+    page = check(client.get(f"{LIST}?live=1").text)
+    known = page.partition('data-known="')[2].partition('"')[0].split()
+    assert set(known) == {str(one.id) for one in memory.records}
+    assert {row["id"] for row in ask(client)["rows"]} == set(known)
 
 
 @pytest.mark.parametrize("query", [{"to": "2026-11-30"}, {"after": "1-" + "0" * 24}, {"live": "yes"}])

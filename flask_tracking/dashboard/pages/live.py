@@ -11,25 +11,19 @@ from flask import Response
 
 from ...errors import FilterError
 from ...filters.term_values import parse_time
+from ..latest import MAX_ROWS, find_latest, round_down
 from ..numbers import duration, iso
 from ..page import Page
 from ..rows import Row, make_rows
 from ..shown import split_shortened
 
-MAX_ROWS = 100
 FRESH_S = 0.2
 """So long viewers share an answer; the page asks so often that a record is there within a second."""
-OVERLAP = timedelta(seconds=10)
-"""How late a record may appear: a batch is stored at a time that was taken before it was sent."""
-STEP_S = 5
-"""Times are rounded down to it, so that viewers ask the same."""
-FURTHEST = timedelta(hours=1)
-"""A tab that was away for longer shows the newest of the last hour."""
 
 
 def show_rows(page: Page) -> Response:
     """Send the records stored since a time, those stored last first; 204 if the page has them all."""
-    since = _round_down(max(_read_since(page), page.now - FURTHEST))
+    since = round_down(page, _read_since(page))
     name = ("rows", since, page.request.root_path)
     digest, body = page.share(name, lambda: _read(page, since), FRESH_S, heavy_s=0.0)
     if page.request.args.get("have") == digest:
@@ -45,14 +39,9 @@ def _read_since(page: Page) -> datetime:
     return page.now - time if isinstance(time, timedelta) else time
 
 
-def _round_down(time: datetime) -> datetime:
-    early = time - OVERLAP
-    return early - timedelta(seconds=early.timestamp() % STEP_S)
-
-
 def _read(page: Page, since: datetime) -> tuple[str, str]:
     """Return a digest of what was found, and the answer."""
-    found = page.store.find_stored(page.wanted, since, limit=MAX_ROWS)
+    found = find_latest(page, since)
     ids = ",".join(f"{one.id}{one.kept}" for one in found)
     digest = hashlib.blake2b(ids.encode(), digest_size=8).hexdigest()
     rows = [_describe(row) for row in make_rows(page, found)]

@@ -6,7 +6,7 @@ from flask import Response
 
 from ...queries import Statistics
 from .. import filtering
-from ..chart import make_table, make_titles
+from ..chart import make_grid, make_table, make_titles
 from ..error_rows import make_error_rows
 from ..failures import read_groups
 from ..five_numbers import make_numbers
@@ -35,6 +35,7 @@ def show_overview(page: Page) -> Response:
             buttons=_make_buttons(page, verdict),
             numbers=make_numbers(page, periods),
             heatmap=heatmap,
+            grid=make_grid(heatmap, columns.now, columns.seconds),
             heatmap_rows=make_table(columns.now) if heatmap else (),
             heatmap_titles=make_titles(page, heatmap, columns.seconds),
             routes=make_route_rows(page, periods)[:TOP_ROUTES],

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from bson import ObjectId
 from flask import Response
 
 from ...filters import Filter
 from ...queries import find_newest
+from ...record_summary import RecordSummary
 from .. import filtering
+from ..latest import find_latest, round_down
 from ..listing import MILLISECOND, Cursor, Rows, read_page
 from ..numbers import iso
 from ..page import Page
@@ -35,6 +39,8 @@ def show_requests(page: Page) -> Response:
     """Show the newest requests to which the filter applies."""
     after = Cursor.parse(page.request.args.get("after", ""))
     wanted = page.wanted
+    # Before the list is read: what is stored in between is then in the list, or new.
+    known = _find_known(page) if page.is_live else ()
     found = read_page(page.store, wanted, after, PAGE_ROWS)
     state: dict[str, Any] = {}
     if not (found.summaries or found.resume):
@@ -46,6 +52,7 @@ def show_requests(page: Page) -> Response:
             rows=make_rows(page, found.summaries),
             blank_row=BLANK,
             is_live=page.is_live or bool(state.get("is_empty")),
+            known=known,
             quick=QUICK,
             after=after,
             next_page=str(found.next) if found.next else None,
@@ -55,6 +62,14 @@ def show_requests(page: Page) -> Response:
             **state,
         )
     )
+
+
+def _find_known(page: Page) -> Sequence[ObjectId]:
+    """Return the ids of what was stored last, also on older pages: nothing of it is new later on."""
+    nothing: list[RecordSummary] = []
+    since = round_down(page, page.now)
+    found = page.attempt("what was stored last", lambda: find_latest(page, since), nothing)
+    return [one.id for one in found]
 
 
 def _go_on(page: Page, found: Rows) -> str | None:

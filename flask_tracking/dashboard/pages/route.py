@@ -15,7 +15,7 @@ from ...record_summary import RecordSummary
 from ...rollups.counts import is_failure
 from .. import filtering
 from ..change import Interval, percentile_interval, share_interval
-from ..chart import make_table, make_titles
+from ..chart import make_grid, make_table, make_titles
 from ..error_rows import make_error_rows
 from ..failures import group_route
 from ..five_numbers import make_numbers
@@ -92,6 +92,7 @@ def show_route(page: Page) -> Response:
             buttons=[("Show its requests", page.link_to("requests", q=filtering.join(page.q, terms)))],
             numbers=make_numbers(page, periods, terms),
             heatmap=heatmap,
+            grid=make_grid(heatmap, columns.now, columns.seconds, terms),
             heatmap_titles=make_titles(page, heatmap, columns.seconds, terms),
             heatmap_rows=make_table(columns.now) if heatmap else (),
             histogram=draw_histogram(counts.buckets, before.buckets),

@@ -9,7 +9,8 @@
   const state = find("[data-live-state]", live);
   const button = find("[data-live-new]", live);
   const again = find("[data-live-again]", live);
-  const known = new Set(findAll("[data-id]", body || live).map((cell) => cell.dataset.id));
+  const known = new Set(live.dataset.known.split(" ")); // stored before, if on older pages
+  for (const cell of findAll("[data-id]", body || live)) known.add(cell.dataset.id);
   const whole = findAll("template", live).reduce((all, one) => all.set(one.dataset.of, one.content), new Map());
   let since = live.dataset.since, digest = "", began = Date.now(), timer = 0, asking = null;
   let waiting = [], isGap = false, unsaid = 0, saidAt = 0;
