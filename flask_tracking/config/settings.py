@@ -603,7 +603,7 @@ class Settings:
         _filters,
         {},
         "dict of filters by name",
-        "Saved filters, for the option `--saved NAME` of the commands.",
+        "Saved filters, for the option `--saved NAME` of the commands and a menu of the dashboard.",
     )
     worker: str = _setting(
         "WORKER",

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta
+
 from ..errors import FilterError
 from ..filters import Filter
 from ..filters.conditions import AnyOf
+from ..runtime.durations import parse_duration
 
-__all__ = ["exclude", "find_term", "join", "route_terms", "term", "without"]
+__all__ = ["exclude", "find_term", "freeze", "join", "route_terms", "term", "without"]
+
+_TIME = re.compile(r"(?<![^\s(])(since|until):([^\s()\"']+)")
+"""A bound of the time as people write it, like ``since:1h``; a near miss is ``body:"since:1h"``."""
 
 
 def term(key: str, value: str) -> str:
@@ -56,6 +63,33 @@ def exclude(text: str, term: str) -> str:
     """Return a filter that leaves out what a term selects."""
     words = text.split(" ")
     return join(" ".join(word for word in words if word != term), f"not {term}")
+
+
+def freeze(text: str, now: datetime) -> str:
+    """Return a filter whose ages are times, so that it selects the same tomorrow.
+
+    Args:
+        text: of the filter box; one that is wrong stays as it is.
+        now: the time from which ages count back.
+    """
+
+    def fix(found: re.Match[str]) -> str:
+        age_ms = parse_duration(found[2])
+        if age_ms is None:
+            return found[0]
+        time = now - timedelta(milliseconds=age_ms)
+        return f"{found[1]}:{time.isoformat(timespec='milliseconds').replace('+00:00', 'Z')}"
+
+    try:
+        frozen = _TIME.sub(fix, text)
+        is_same = _without_times(frozen) == _without_times(text)
+    except (FilterError, OverflowError):
+        return text
+    return frozen if is_same else text  # an age within a text in quotes is none
+
+
+def _without_times(text: str) -> list[tuple[str, object]]:
+    return [(one.key, one.key in ("since", "until") or one.parts) for one in Filter.parse(text).terms()]
 
 
 def without(text: str) -> list[tuple[str, str]]:

@@ -19,3 +19,5 @@ LANGUAGES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "har": ("Copy as HAR", lambda record: json.dumps(har(record), indent=2)),
 }
 """In what a request can be copied, each with the words of its button."""
+FILE_FORMATS = {"ndjson": "Lines of JSON", "json": "JSON", "csv": "CSV, for spreadsheets"}
+"""Formats of `interchange` that a list can be saved in, each with the words of its link."""

@@ -1,4 +1,4 @@
-"""What was stored last, for a list that is live."""
+"""The records that were stored last, for a list that is live."""
 
 from __future__ import annotations
 

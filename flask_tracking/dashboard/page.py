@@ -19,6 +19,7 @@ from ..filters.term_values import parse_time
 from ..record import Record
 from ..registry import TrackedApp
 from . import changes, filtering
+from .numbers import iso
 from .sharing import share
 
 BLUEPRINT = "tracking_dashboard"
@@ -252,7 +253,7 @@ class Page:
 
     # Links
 
-    def link_to(self, name: str, *, keep: Iterable[str] = KEPT, **values: Any) -> str:
+    def link_to(self, name: str, /, *, keep: Iterable[str] = KEPT, **values: Any) -> str:
         """Return the address of a page, with the parameters of this one that are in `keep`."""
         kept = {key: text for key in keep if (text := self._parameter(key))}
         wanted = {key: value for key, value in {**kept, **values}.items() if value not in (None, "")}
@@ -265,6 +266,13 @@ class Page:
         parameters.update(values)
         wanted = {key: value for key, value in parameters.items() if value not in (None, "")}
         return url_for(f"{BLUEPRINT}.{self.name}", **wanted)
+
+    @property
+    def lasting_address(self) -> str:
+        """The address of this page, with times in place of ages: it shows the same tomorrow."""
+        since = None if self.since is None else iso(self.since)
+        times = {"from": since or self.from_text, "to": iso(self.until or self.now)}
+        return self.with_(q=filtering.freeze(self.q, self.now), live=None, **times)
 
     def narrow_to(self, term: str) -> str:
         """Return the address of the list of those requests in the range to which `term` applies."""

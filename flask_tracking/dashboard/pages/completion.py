@@ -1,4 +1,4 @@
-"""What the filter box may go on with: keys of terms, and values that there are."""
+"""Proposals for the filter box: keys of terms, and values that there are."""
 
 from __future__ import annotations
 

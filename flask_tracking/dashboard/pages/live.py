@@ -1,4 +1,4 @@
-"""What was stored since, for a list that is live."""
+"""New rows of a live list."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from ...filters import Filter
 from ...queries import find_newest
 from ...record_summary import RecordSummary
 from .. import filtering
+from ..languages import FILE_FORMATS
 from ..latest import find_latest, round_down
 from ..listing import MILLISECOND, Cursor, Rows, read_page
 from ..numbers import iso
@@ -54,6 +55,8 @@ def show_requests(page: Page) -> Response:
             is_live=page.is_live or bool(state.get("is_empty")),
             known=known,
             quick=QUICK,
+            saved=_list_saved(page),
+            formats=FILE_FORMATS,
             after=after,
             next_page=str(found.next) if found.next else None,
             about=_count_rows(found),
@@ -62,6 +65,16 @@ def show_requests(page: Page) -> Response:
             **state,
         )
     )
+
+
+def _list_saved(page: Page) -> list[tuple[str, str]]:
+    """Return the names of the filters in ``TRACKING_FILTERS``, each with the address of its list."""
+    saved = []
+    for name, one in page.tracked.settings.filters:
+        # The range of the page does not narrow a filter with a time of its own.
+        times = {} if one.arrival() == (None, None) else {"from": "all", "to": None}
+        saved.append((name, page.with_(q=str(one), after=None, **times)))
+    return saved
 
 
 def _find_known(page: Page) -> Sequence[ObjectId]:

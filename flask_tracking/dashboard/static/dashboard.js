@@ -78,6 +78,26 @@ for (const link of findAll("[data-copy]")) {
   });
 }
 
+for (const link of findAll("[data-copy-link]")) {
+  link.addEventListener("click", (event) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    const isAllowed = window.isSecureContext && navigator.clipboard;
+    if (isAllowed) navigator.clipboard.writeText(link.href).then(() => announce("Link copied"), () => {});
+    showText("Link", link.href);
+  });
+}
+
+// An open menu closes like any other
+
+document.addEventListener("click", (event) => {
+  for (const menu of findAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && find("details.menu[open]");
+  if (menu) { menu.open = false; find("summary", menu).focus(); }
+});
+
 // Range and comparison are chosen at once
 
 for (const choice of findAll("#from, #vs")) {

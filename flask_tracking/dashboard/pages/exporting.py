@@ -1,0 +1,74 @@
+"""The requests of the list as a file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from time import monotonic
+
+from flask import Response, abort
+
+from ...errors import StoreTimeoutError
+from ...interchange import write_records
+from ...queries import read_matching
+from ...record import Record
+from ..languages import FILE_FORMATS
+from ..page import Page
+
+BUDGET_S = 10.0
+"""The time for one file: a worker that answers it may answer nothing else meanwhile."""
+MAX_RECORDS = 10_000
+MAX_BYTES = 64 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024
+IN_MEMORY_BYTES = 1024 * 1024
+"""A longer file is on disk until it is sent."""
+
+
+def send_export(page: Page, name: str) -> Response:
+    """Send the newest requests of the list; the name of the file says if there are more."""
+    if name not in FILE_FORMATS:
+        abort(404)
+    file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - the response closes it
+    reading = _Reading(page, file)
+    try:
+        written, _ = write_records(reading.records(), file, name)
+    except BaseException:
+        file.close()
+        raise
+    size = file.tell()
+    file.seek(0)
+    response = Response(_send(file), content_type="application/octet-stream")
+    response.call_on_close(file.close)
+    response.content_length = size
+    which = "requests" if reading.is_complete else "newest-requests"
+    response.headers["Content-Disposition"] = f'attachment; filename="{which}-{written}.{name}"'
+    return response
+
+
+def _send(file: tempfile.SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
+class _Reading:
+    """Reads records until there is no more time or room."""
+
+    def __init__(self, page: Page, file: tempfile.SpooledTemporaryFile[bytes]) -> None:
+        self.is_complete = True
+        self._page = page
+        self._file = file
+
+    def records(self) -> Iterator[Record]:
+        ends_at, count = monotonic() + BUDGET_S, 0
+        try:
+            for record in read_matching(self._page.store, self._page.wanted):
+                if count == MAX_RECORDS or self._file.tell() > MAX_BYTES or monotonic() >= ends_at:
+                    self.is_complete = False
+                    return
+                count += 1
+                yield record
+        except StoreTimeoutError:
+            if not count:
+                raise
+            self.is_complete = False
