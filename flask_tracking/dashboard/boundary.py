@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 KEY = "flask_tracking.dashboard"
 """Where the environ holds the list in which a page leaves its headers."""
+POLICIES_KEY = "flask_tracking.dashboard.policies"
+"""Where it holds the policies that the app has set on one of our pages before."""
 
 Headers = list[tuple[str, str]]
 
@@ -47,6 +49,7 @@ class Boundary:
         self._prefix = prefix
         self._on_first = on_first
         self._is_first = True
+        self._policies: tuple[str, ...] | None = None
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         __traceback_hide__ = True  # as that of the middleware that tracks
@@ -57,10 +60,13 @@ class Boundary:
             self._is_first = False
         wanted: Headers = []
         environ[KEY] = wanted
+        environ[POLICIES_KEY] = self._policies
 
         def start(
             status: str, headers: Headers, exc_info: OptExcInfo | None = None
         ) -> Callable[[bytes], object]:
+            if wanted:
+                self._policies = tuple(_find_policies(headers))
             return start_response(status, _merge(headers, wanted), exc_info)
 
         return self.wsgi_app(environ, start)
@@ -71,6 +77,16 @@ def ask_for(environ: WSGIEnvironment, headers: Iterable[tuple[str, str]]) -> Non
     wanted: Any = environ.get(KEY)
     if wanted is not None:
         wanted.extend(headers)
+
+
+def find_policies(environ: WSGIEnvironment) -> tuple[str, ...] | None:
+    """Return the policies that the app sets on our pages; None before the first one was sent."""
+    policies: tuple[str, ...] | None = environ.get(POLICIES_KEY)
+    return policies
+
+
+def _find_policies(headers: Headers) -> list[str]:
+    return [value for name, value in headers if name.lower() == "content-security-policy"]
 
 
 def _merge(headers: Headers, wanted: Headers) -> Headers:

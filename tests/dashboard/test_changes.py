@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import flask_login
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from flask_tracking import MemoryExporter
+from flask_tracking import MemoryExporter, Tracking
 from flask_tracking.dashboard.changes import COOKIE, make_token
 
 from .conftest import Make
@@ -125,3 +126,46 @@ def test_flask_wtf_lets_us_be(make: Make, app: Flask) -> None:
         view for endpoint, view in app.view_functions.items() if endpoint.startswith("tracking_dash")
     ]
     assert protection.exempted == views
+
+
+def log_of_keeping(
+    client: FlaskClient, memory: MemoryExporter, caplog: pytest.LogCaptureFixture
+) -> str:
+    """Keep the newest record, and return what is logged."""
+    address, token = open_request(client, memory)
+    with caplog.at_level("INFO", "flask_tracking"):
+        client.post(f"{address}/keep", data={"token": token}, headers=SAME)
+        client.post(f"{address}/unkeep", data={"token": token}, headers=SAME)
+    return caplog.text
+
+
+def test_changes_are_logged_with_the_user(
+    make: Make, app: Flask, memory: MemoryExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the id in Flask-Login's session, as records name users, on one line."""
+    manager = flask_login.LoginManager(app)
+    manager.user_loader(lambda user_id: None)
+    client = make().test_client()
+    with client.session_transaction() as session:
+        session["_user_id"] = "ada\nRecord 0"
+    text = log_of_keeping(client, memory, caplog)
+    record_id = memory.records[-1].id
+    assert rf"Record {record_id} was kept in the dashboard by user ada\nRecord 0." in text
+    assert rf"Record {record_id} was unkept in the dashboard by user ada\nRecord 0." in text
+
+
+def test_user_of_the_loader(
+    app: Flask, memory: MemoryExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The function of the app comes first."""
+    app.config["TRACKING_DASHBOARD"] = True
+    Tracking(app, exporter=memory, dashboard_access=lambda: True, user_loader=lambda: {"id": 42})
+    app.add_url_rule("/tea/<name>", "tea", lambda name: {"name": name})
+    assert "by user 42." in log_of_keeping(app.test_client(), memory, caplog)
+
+
+def test_nobody_knows_the_user(
+    make: Make, memory: MemoryExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Then the log says so."""
+    assert "by an unknown user." in log_of_keeping(make().test_client(), memory, caplog)

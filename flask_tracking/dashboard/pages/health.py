@@ -8,9 +8,12 @@ from time import monotonic
 from flask import Flask, Response, current_app
 
 from ...doctor import CHECKS, Checked, Subject, examine
+from ...exporters.store import Problem
 from ...registry import TrackedApp
+from ..boundary import find_policies
 from ..numbers import count, duration, size
 from ..page import Page
+from ..policy import find_blocked, has_nonces
 from ..templating import html, render
 
 SLOW = frozenset({"secrets"})
@@ -24,7 +27,12 @@ def show_health(page: Page) -> Response:
     """Show what keeps requests from being recorded, stored or found, with the fix of each."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     return html(
-        render("health.html", page=page, checked=_examine(app, page), process=_describe_process(page))
+        render(
+            "health.html",
+            page=page,
+            checked=[*_examine(app, page), _check_policy(page)],
+            process=_describe_process(page),
+        )
     )
 
 
@@ -37,6 +45,24 @@ def _examine(app: Flask, page: Page) -> list[Checked]:
     found = list(examine(Subject(app, page.tracked, page.writer), checks))
     _examined[page.tracked] = (monotonic(), found)
     return found
+
+
+def _check_policy(page: Page) -> Checked:
+    """Say whether the app's own policy lets our scripts and styles run."""
+    policies = find_policies(page.request.environ)
+    if policies is None:
+        return Checked("policy", facts=("the app's policy is known after the first page",))
+    blocked = find_blocked(policies, page.request.host, has_nonce=bool(page.nonce_attribute))
+    if not blocked:
+        return Checked("policy", facts=("the app's policy allows the dashboard's scripts and styles",))
+    fix = f"Add 'self' to its {' and '.join(f'{kind}-src' for kind in blocked)}"
+    if has_nonces(policies) and not page.nonce_attribute:
+        fix = "Pass Tracking(dashboard_nonce=...), a function that returns the nonce of the response"
+    what = " and ".join(f"{kind}s" for kind in blocked)
+    problem = (
+        f"The app's content security policy blocks the dashboard's {what}; pages work without them"
+    )
+    return Checked("policy", (Problem("warning", problem, fix),))
 
 
 def _describe_process(page: Page) -> list[tuple[str, str]]:

@@ -9,9 +9,11 @@ from flask import Response, abort
 
 from ...exporters.store import Store
 from ...runtime.guard import logger
+from ...runtime.text import visible
 from .. import changes
 from ..messages import redirect_to, tell
 from ..page import Page
+from ..viewer import find_viewer
 
 
 def keep(page: Page, id: str) -> Response:
@@ -32,5 +34,7 @@ def _change(page: Page, text: str, done: str, change: Callable[[Store, ObjectId]
         links = [("Back to the request", page.link_to("request", id=text))]
         return tell(page, "Refused", lines, links, 403)
     if change(page.writer, ObjectId(text)):
-        logger.info("The dashboard %s record %s", done, text)
+        viewer = find_viewer(page.tracked)
+        who = "an unknown user" if viewer is None else f"user {visible(viewer)}"
+        logger.info("Record %s was %s in the dashboard by %s.", text, done, who)
     return redirect_to(page.link_to("request", id=text), 303)
