@@ -134,6 +134,8 @@ bench: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.export
 	@echo "Queries among 250,000 records (five minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.read
+	@echo "Pages of the dashboard, live viewers, and what it costs while nobody looks (two minutes) ..."
+	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.dashboard
 	@echo "One to eight processes that store (a minute) ..."
 	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.scale
 

@@ -14,7 +14,7 @@ CHUNKS = 10_000
 
 
 def make_app() -> Flask:
-    """Make the app, tracked where ``BENCH_MONGODB_URI`` is set."""
+    """Make the app, tracked where ``BENCH_MONGODB_URI`` is set, with pages by ``BENCH_DASHBOARD``."""
     app = Flask("served")
 
     @app.get("/")
@@ -33,7 +33,8 @@ def make_app() -> Flask:
     uri = os.environ.get("BENCH_MONGODB_URI")
     if uri:
         app.config |= {"TRACKING_MONGODB_URI": uri, "TRACKING_EXPORT_TIMEOUT_S": 2.0}
-        Tracking(app)
+        app.config["TRACKING_DASHBOARD"] = "BENCH_DASHBOARD" in os.environ
+        Tracking(app, dashboard_access=lambda: True)
     return app
 
 
