@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from _typeshed import OptExcInfo
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+BLUEPRINT = "tracking_dashboard"
+"""Stands before the names of our endpoints."""
 KEY = "flask_tracking.dashboard"
 """Where the environ holds the list in which a page leaves its headers."""
 POLICIES_KEY = "flask_tracking.dashboard.policies"

@@ -19,10 +19,10 @@ from ..filters.term_values import parse_time
 from ..record import Record
 from ..registry import TrackedApp
 from . import changes, filtering
+from .boundary import BLUEPRINT
 from .numbers import iso
 from .sharing import share
 
-BLUEPRINT = "tracking_dashboard"
 Result = TypeVar("Result")
 
 KEPT = ("q", "from", "to", "vs")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from flask_tracking import ConfigError, Exporter, MemoryExporter, Record, Tracki
 from flask_tracking.dashboard.access import is_own_machine
 from flask_tracking.dashboard.views import ROUTES
 
+from ..servers import ROOT
 from .conftest import Make
 
 PAGE = "/_tracking/requests"
@@ -159,3 +162,27 @@ def test_not_recorded(make: Make, memory: MemoryExporter) -> None:
         client.get(path)
     records: list[Record] = list(memory.records)
     assert [record.path for record in records] == ["/_trackings"]
+
+
+UNSEEN = """
+import sys
+from flask import Flask
+from flask_tracking import MemoryExporter, Tracking
+
+app = Flask("shop")
+app.config.update(TRACKING_DASHBOARD=True, TRACKING_WORKER="sync")
+may_see = []
+Tracking(app, exporter=MemoryExporter(), dashboard_access=lambda: may_see)
+client = app.test_client()
+print(client.get("/_tracking/").status_code, "flask_tracking.dashboard.page" in sys.modules)
+may_see.append("ada")
+print(client.get("/_tracking/").status_code, "flask_tracking.dashboard.page" in sys.modules)
+"""
+
+
+@pytest.mark.integration
+def test_nothing_while_nobody_looks() -> None:
+    """The pages are imported for the first request that is let in."""
+    command = [sys.executable, "-W", "ignore", "-c", UNSEEN]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    assert output.splitlines() == ["404 False", "200 True"]

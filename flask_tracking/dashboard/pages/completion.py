@@ -11,7 +11,8 @@ from ...errors import TrackingError
 from ...filters.completion import complete, split_last_word
 from ...filters.terms import TERMS
 from ...queries.values import find_app_values, find_record_values
-from ..page import BLUEPRINT, Page
+from ..boundary import BLUEPRINT
+from ..page import Page
 from ..shown import split_shortened
 
 MOST = 20
