@@ -12,7 +12,7 @@ import pytest
 
 from flask_tracking import Filter, MemoryExporter, Record
 from flask_tracking.exporters.rollup_table import align
-from flask_tracking.queries import Sample, read_density, sample
+from flask_tracking.queries import Sample, find_reach, read_density, sample
 from flask_tracking.rollups.counts import Counts
 from flask_tracking.rollups.rollup import Rollup, RouteKey
 
@@ -49,6 +49,7 @@ def make(arrived: datetime, took_ms: float) -> Record:
 def take(store: MemoryExporter, text: str = "", **options: Any) -> Sample:
     """Take a sample of the hour."""
     density = read_density(store, Filter(), SINCE, NOW, NOW)
+    options = {"budget_s": 60.0, **options}
     return sample(store, Filter.parse(text), density, since=SINCE, until=NOW, **options)
 
 
@@ -133,6 +134,17 @@ def test_without_rollups(store: MemoryExporter) -> None:
     found = take(store, count=count_all, limit=400)
     assert len(found.records) == 400 and found.requests is None
     assert len({one.date_created.minute for one in found.records}) >= 40
+
+
+@pytest.mark.parametrize("first", [0, 7, 31])
+def test_reach(store: MemoryExporter, first: int) -> None:
+    """Records reach back to the oldest one, or as far as is asked, where there are older ones."""
+    fill(store, dict.fromkeys(range(first, 60), 5))
+    oldest = SINCE + timedelta(minutes=first)
+    found = find_reach(store, Filter(), SINCE, NOW)
+    assert found is not None and timedelta() <= oldest - found <= HOUR / 256
+    assert find_reach(store, Filter(), NOW - HOUR / 4, NOW) == NOW - HOUR / 4
+    assert find_reach(store, Filter.parse("user:ada"), SINCE, NOW) is None
 
 
 def test_nothing(store: MemoryExporter) -> None:

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from ..filters import Filter
-from ..queries import Density, Sample, read_density, sample
+from ..queries import Density, Sample, find_reach, read_density, sample
 from ..queries.rollup_filter import find_unknown
 from ..record import Record
 from ..rollups.counts import Counts
@@ -49,6 +49,17 @@ class Question(NamedTuple):
     left_out: frozenset[str]
     notes: tuple[str, ...] = ()
     """What readers have to know of the samples."""
+
+
+class Bad(NamedTuple):
+    """Requests that something is wrong with, which therefore are kept."""
+
+    words: str
+    title: str
+    wanted: Filter
+    others: Filter
+    counting: Count
+    left_out: frozenset[str]
 
 
 class SharedRow(NamedTuple):
@@ -110,43 +121,29 @@ def ask(page: Page, of: str, within: str) -> Question:
 
 def _ask_slow(page: Page, base: Filter) -> Question:
     slow_ms = page.tracked.settings.slow_ms
-    slow = Filter.parse(f"slow:>={slow_ms:g}ms")
+    slow, quick = (Filter.parse(f"slow:{sign}{slow_ms:g}ms") for sign in (">=", "<"))
     bucket = find_bucket(slow_ms / 1000)
 
     def count_slow(counts: Counts) -> int:
         return sum(number for at, number in counts.buckets.items() if at >= bucket)
 
-    title = "What the slow ones share"
-    return _ask_kept(page, base, slow, count_slow, title, "slow", frozenset({"kept because"}))
+    title, left_out = "What the slow ones share", frozenset({"kept because"})
+    return _ask_kept(page, base, Bad("slow", title, slow, quick, count_slow, left_out))
 
 
 def _ask_failed(page: Page, base: Filter) -> Question:
-    return _ask_kept(
-        page,
-        base,
-        FAILED,
-        lambda counts: counts.failed,
-        "What the failed ones share",
-        "failed",
-        BY_HAND,
-    )
+    title = "What the failed ones share"
+    bad = Bad("failed", title, FAILED, ~FAILED, lambda counts: counts.failed, BY_HAND)
+    return _ask_kept(page, base, bad)
 
 
-def _ask_kept(
-    page: Page,
-    base: Filter,
-    bad: Filter,
-    count_bad: Count,
-    title: str,
-    words: str,
-    left_out: frozenset[str],
-) -> Question:
+def _ask_kept(page: Page, base: Filter, bad: Bad) -> Question:
     """Ask about failed or slow ones: they are kept, so few records have to be searched for them."""
     since, until = page.bounds
     notes = []
     has_kept = bool(page.tracked.settings.kept_size_bytes)
-    reach = _find_reach(page, has_kept)
-    if reach is not None and since < reach < until:
+    reach = _find_reach(page, since, until, has_kept=has_kept)
+    if reach > since:
         notes.append(f"Both sides begin at {clock(reach)[:-4]} UTC: older records are not stored.")
         since = reach
     rate = page.tracked.settings.sample_rate
@@ -154,22 +151,23 @@ def _ask_kept(
         notes.append(f"Of routine requests {share(rate)} are stored, evenly; the others are of these.")
     density = read_density(page.store, base, since, until, page.now)
     is_known = not find_unknown(base)
-    mine: Count | None = count_bad if is_known else None
-    rest: Count | None = (lambda counts: counts.requests - count_bad(counts)) if is_known else None
-    selected = base & bad & KEPT if has_kept else base & bad
+    mine: Count | None = bad.counting if is_known else None
+    rest: Count | None = (lambda counts: counts.requests - bad.counting(counts)) if is_known else None
+    selected = base & bad.wanted & KEPT if has_kept else base & bad.wanted
     return Question(
-        title,
-        Side(words, selected, since, until, density, mine),
-        Side("others", base & ~bad, since, until, density, rest),
-        left_out,
+        bad.title,
+        Side(bad.words, selected, since, until, density, mine),
+        Side("others", base & bad.others, since, until, density, rest),
+        bad.left_out,
         tuple(notes),
     )
 
 
-def _find_reach(page: Page, has_kept: bool) -> datetime | None:
-    """Return since when both samples can be complete; None where nothing is stored."""
-    places = page.store.measure()[: 2 if has_kept else 1]
-    return max((one.oldest for one in places if one.oldest is not None), default=None)
+def _find_reach(page: Page, since: datetime, until: datetime, *, has_kept: bool) -> datetime:
+    """Return since when the records of both samples are stored, where there are any."""
+    wanted = (Filter(), KEPT) if has_kept else (Filter(),)
+    found = [find_reach(page.store, one, since, until) for one in wanted]
+    return max((one for one in found if one is not None), default=since)
 
 
 def _ask_filter(page: Page, among: Filter) -> Question:

@@ -147,7 +147,9 @@ def _merge(
     for one in found:
         for group in groups:
             first = group[0].item
-            if _overlap(mine[first], mine[one.item]) and _overlap(theirs[first], theirs[one.item]):
+            is_of_route = {first.field, one.item.field} <= ROUTE_FIELDS
+            is_same = is_of_route or _overlap(theirs[first], theirs[one.item])
+            if is_same and _overlap(mine[first], mine[one.item]):
                 group.append(one)
                 break
         else:

@@ -17,7 +17,7 @@ from .newest import (
     search_bodies,
     search_newest,
 )
-from .sample import Density, Sample, Stretch, read_density, sample
+from .sample import Density, Sample, Stretch, find_reach, read_density, sample
 from .statistics import (
     Answer,
     Group,
@@ -42,6 +42,7 @@ __all__ = [
     "Stretch",
     "error_rates",
     "find_newest",
+    "find_reach",
     "measure",
     "percentiles",
     "rates",

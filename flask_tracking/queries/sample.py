@@ -20,14 +20,18 @@ from ..exporters.store import Store
 from ..filters import Filter
 from ..record import Record
 from ..rollups.counts import Counts
+from .newest import find_newest
 from .rollup_filter import find_unknown, make_route_filter
 from .spans import choose_spans
 
-__all__ = ["Density", "Sample", "Stretch", "read_density", "sample"]
+__all__ = ["Density", "Sample", "Stretch", "find_reach", "read_density", "sample"]
 
 WINDOWS = 40
 MAX_RECORDS = 2_000
 BUDGET_S = 1.0
+PER_WINDOW = 50
+"""So few records are worth a window."""
+HALVINGS = 8
 STRIDE = 17
 """Windows are read in steps of this many, so that a sample that is broken off is even, too."""
 MILLISECOND = timedelta(milliseconds=1)
@@ -134,6 +138,8 @@ def sample(
     parts = [_clip(one, since, until, count) for one in density]
     total = sum(one.requests for one in parts)
     is_known = count is not None and all(one.counts is not None for one in density)
+    if is_known:
+        windows = min(windows, -(-round(total) // PER_WINDOW)) or 1
     chosen = _choose_windows(parts, windows, limit if is_known else None)
     each = 2 * -(-limit // max(1, len(chosen)))
     found: list[Record] = []
@@ -151,6 +157,36 @@ def sample(
             break
     found.sort(key=lambda record: (record.date_created, record.id))
     return Sample(_thin(found, limit), round(total) if is_known else None, is_whole)
+
+
+def find_reach(store: Store, wanted: Filter, since: datetime, until: datetime) -> datetime | None:
+    """Return since when records of a range are stored: where it begins, if there are older ones.
+
+    Args:
+        store: the store.
+        wanted: which records.
+        since: where the range begins.
+        until: where it ends.
+
+    Returns:
+        The beginning, or about the arrival of the oldest record, to the length of the range / 256; None
+        if there is no record.
+
+    Raises:
+        ExportError: the store is unreachable or refuses.
+    """
+    if find_newest(store, wanted.narrowed(None, since), 1, now=since, fields="summary"):
+        return since
+    low, high = since, until
+    if not store.find(wanted, limit=1, between=(low, high), fields="summary"):
+        return None
+    for _ in range(HALVINGS):
+        middle = low + (high - low) / 2
+        if store.find(wanted, limit=1, between=(since, middle), fields="summary"):
+            high = middle
+        else:
+            low = middle
+    return low
 
 
 class _Part(NamedTuple):

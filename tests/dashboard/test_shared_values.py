@@ -117,6 +117,14 @@ def test_not_the_same() -> None:
     assert {Item("version", "2.4.1"), Item("tenant", "t7")} <= set(items[:2])
 
 
+def test_method_of_a_route() -> None:
+    """The method of a route is no finding of its own, though other routes have the same."""
+    dice = random.Random(1)
+    bad = [*draw(dice, 95, route="POST /checkout"), *draw(dice, 3)]
+    shared = find_shared(bad, draw(dice, 500), order=ORDER).shared
+    assert [(one.item.field, one.also) for one in shared] == [("route", (Item("method", "POST"),))]
+
+
 def test_inside_a_route() -> None:
     """A finding says how common it is inside the route of most of its records."""
     dice = random.Random(1)

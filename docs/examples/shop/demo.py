@@ -37,6 +37,7 @@ try:
     from flask_tracking.exporters.mongo import MongoExporter
     from flask_tracking.queries import Statistics, measure
     from shop import report, servers
+    from shop.history import write_history
     from shop.servers import DemoError
     from shop.traffic import Answer, Facts, expected_records, plan_visits, send
 except ModuleNotFoundError as error:
@@ -108,6 +109,8 @@ def run(folder: Path, *, keep: bool) -> int:
         is_healthy = ask_doctor(env)
         report.print_commands(documents, uri if keep else None)
         if keep:
+            with step("Writing two hours of history, for the dashboard"):
+                write_history(uri)
             keep_running(url, folder)
     return 0 if is_healthy and not differences else 1
 

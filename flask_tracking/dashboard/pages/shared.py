@@ -26,9 +26,10 @@ def _make_panel(page: Page) -> Panel | None:
     if of == "filter" and not page.q:
         page.problems.append("Write a filter: its requests are compared with the others.")
         return None
+    within = page.request.args.get("within", "")
     try:
-        question = ask(page, of, page.request.args.get("within", ""))
+        question = ask(page, of, within)
     except FilterError as error:
         page.problems.append(str(error))
         return None
-    return answer(page, question)
+    return page.share(("shared", of, within), lambda: answer(page, question))
