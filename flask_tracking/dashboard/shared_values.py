@@ -98,7 +98,7 @@ def find_shared(
         for one in _rank(selected, others, weights)
         if one.at_least > LEAST_POINTS and one.selected * len(selected) >= LEAST_RECORDS
     ]
-    merged = _merge(found, selected, others, order)[:most]
+    merged = _leave_unexplained(_merge(found, selected, others, order), selected, others)[:most]
     told = tuple(_look_inside(one, selected, others) for one in merged)
     return Findings(told, tuple(_find_shifts(selected, others, weights)), len(fields))
 
@@ -173,6 +173,30 @@ def _overlap(some: set[int], more: set[int]) -> bool:
 def _tell_as_one(group: Sequence[Shared], places: Mapping[str, int]) -> Shared:
     told = sorted(group, key=lambda one: places.get(one.item.field, len(places)))
     return told[0]._replace(also=tuple(one.item for one in told[1:]))
+
+
+def _leave_unexplained(
+    found: Sequence[Shared], selected: Sequence[Traits], others: Sequence[Traits]
+) -> list[Shared]:
+    """Leave out what only goes with a wider finding, like the processes of a version."""
+    items = [one.item for one in found]
+    mine, theirs = _positions(items, selected), _positions(items, others)
+
+    def explains(wide: Item, narrow: Item) -> bool:
+        sides = [(side[wide], side[narrow]) for side in (mine, theirs)]
+        if not all(len(part) < len(whole) and _is_within(part, whole) for whole, part in sides):
+            return False
+        (whole, part), (other_whole, other_part) = sides
+        difference = share_difference(
+            len(part & whole), len(whole), len(other_part & other_whole), len(other_whole)
+        )
+        return difference.low <= LEAST_POINTS
+
+    return [one for one in found if not any(explains(wide, one.item) for wide in items)]
+
+
+def _is_within(part: set[int], whole: set[int]) -> bool:
+    return len(part & whole) >= SAME * len(part)
 
 
 def _look_inside(one: Shared, selected: Sequence[Traits], others: Sequence[Traits]) -> Shared:

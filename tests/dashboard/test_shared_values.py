@@ -117,6 +117,25 @@ def test_not_the_same() -> None:
     assert {Item("version", "2.4.1"), Item("tenant", "t7")} <= set(items[:2])
 
 
+def test_what_goes_with_a_wider_finding() -> None:
+    """The processes of a version are not findings of their own, unless one of them stands out."""
+
+    def deploy(
+        dice: random.Random, count: int, processes: Sequence[str], **planted: str
+    ) -> list[Traits]:
+        one_each = [draw(dice, 1, process=dice.choice(processes), **planted) for _ in range(count)]
+        return [one for (one,) in one_each]
+
+    for bad_processes, expected in ((["n1", "n2"], []), (["n1"], ["process"])):
+        dice = random.Random(1)
+        bad = deploy(dice, 120, bad_processes, version="2.4.1")
+        others = deploy(dice, 200, ["n1", "n2"], version="2.4.1") + deploy(
+            dice, 300, ["o1", "o2"], version="2"
+        )
+        fields = {one.item.field for one in find_shared(bad, others, order=ORDER).shared}
+        assert fields == {"version", *expected}
+
+
 def test_method_of_a_route() -> None:
     """The method of a route is no finding of its own, though other routes have the same."""
     dice = random.Random(1)
