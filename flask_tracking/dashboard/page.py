@@ -256,16 +256,14 @@ class Page:
     def link_to(self, name: str, /, *, keep: Iterable[str] = KEPT, **values: Any) -> str:
         """Return the address of a page, with the parameters of this one that are in `keep`."""
         kept = {key: text for key in keep if (text := self._parameter(key))}
-        wanted = {key: value for key, value in {**kept, **values}.items() if value not in (None, "")}
-        return url_for(f"{BLUEPRINT}.{name}", **wanted)
+        return _make_address(name, {**kept, **values})
 
     def with_(self, **values: str | None) -> str:
         """Return the address of this page with other parameters; None leaves one out."""
         parameters: dict[str, Any] = {key: self._parameter(key) for key in self.request.args}
         parameters.update(self.request.view_args or {})
         parameters.update(values)
-        wanted = {key: value for key, value in parameters.items() if value not in (None, "")}
-        return url_for(f"{BLUEPRINT}.{self.name}", **wanted)
+        return _make_address(self.name, parameters)
 
     @property
     def lasting_address(self) -> str:
@@ -306,3 +304,13 @@ class Page:
             self.problems.append(str(error))
             return None
         return self.now - time if isinstance(time, timedelta) else time
+
+
+def _make_address(name: str, values: dict[str, Any]) -> str:
+    """Return the address of a page; half a pair of surrogates, which no address can hold, is ``?``."""
+    wanted = {
+        key: str(value).encode("utf-8", "replace").decode()
+        for key, value in values.items()
+        if value not in (None, "")
+    }
+    return url_for(f"{BLUEPRINT}.{name}", **wanted)

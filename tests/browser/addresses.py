@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from flask_tracking.dashboard.failures import make_id
+from flask_tracking.rollups.rollup import FailureKey
+
 from .records import BARE, BINARY, FAILED, GONE, HOSTILE, HOSTILE_METHOD, STREAM
 
+DECLINED = FailureKey("shop.pay.CardDeclined", "/srv/shop/pay.py", "charge", "/checkout")
 STATES = {
     "overview": "/",
     "overview with a filter": "/?q=status:5xx",
@@ -18,7 +22,14 @@ STATES = {
     "request of bytes": f"/requests/{BINARY}",
     "request that is gone": f"/requests/{GONE}",
     "routes": "/routes",
+    "route that got slower": "/route?rule=/checkout&method=POST",
+    "route, compared with a day": "/route?rule=/items/<int:id>&method=GET&vs=day",
+    "route that is unknown": "/route?rule=/nothing&method=GET",
     "errors": "/errors",
+    "error": f"/errors/{make_id(DECLINED)}",
+    "error that is unknown": "/errors/0123456789abcdef",
+    "shared": "/shared?of=slow",
+    "shared, too few": "/shared?of=failed&q=status:404",
     "health": "/health",
 }
 """Of an app with traffic, below the prefix of its dashboard."""
@@ -32,6 +43,7 @@ OTHERS = {
     "hostile overview": "/hostile/_tracking/",
     "hostile list": "/hostile/_tracking/requests",
     "hostile errors": "/hostile/_tracking/errors",
+    "hostile shared": "/hostile/_tracking/shared?of=failed",
     "hostile method": f"/hostile/_tracking/requests/{HOSTILE_METHOD}",
     "hostile, wide": f"/hostile/_tracking/requests/{HOSTILE['wide']}",
     "hostile, handler": f"/hostile/_tracking/requests/{HOSTILE['handler']}",

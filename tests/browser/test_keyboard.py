@@ -81,7 +81,8 @@ def test_filter_key(visit: Open) -> None:
     page.keyboard.press("/")
     expect(page.locator("#q")).to_be_focused()
     page.keyboard.type("user:acme:42 g")
-    page.keyboard.press("Escape")
+    for _ in range(2):  # the first may close what is proposed
+        page.keyboard.press("Escape")
     expect(page.locator("#q")).not_to_be_focused()
     page.keyboard.press("Control+j")
     expect(page.locator("tr[data-current]")).to_have_count(0)

@@ -53,7 +53,7 @@ def test_hostile_record(visit: Open, name: str) -> None:
         assert page.evaluate("window.fired") is None
 
 
-@pytest.mark.parametrize("path", ["/", "/requests", "/routes", "/errors"])
+@pytest.mark.parametrize("path", ["/", "/requests", "/routes", "/errors", "/shared?of=failed"])
 def test_hostile_lists(visit: Open, path: str) -> None:
     """Nor on the pages that show many."""
     page = visit(f"/hostile/_tracking{path}").page
