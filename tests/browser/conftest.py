@@ -6,6 +6,7 @@ Playwright runs, no other test of the process could run a loop of asyncio.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -39,6 +40,8 @@ def chromium() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
+        # In development mode a loop notes for each call where it came from, and logs slow ones.
+        asyncio.get_running_loop().set_debug(False)
         browser = playwright.chromium.launch(
             executable_path=path, args=[f"--host-resolver-rules=MAP {UNSAFE_HOST} 127.0.0.1"]
         )

@@ -77,7 +77,8 @@ def test_hostile_body(visit: Open, side: str) -> None:
 def test_hostile_addresses(visit: Open) -> None:
     """Nor from the address of a page."""
     watched = visit("/hostile/_tracking/requests")
-    for text in PAYLOADS.values():
+    for name in ("script", "handler", "attribute", "bidi"):
+        text = PAYLOADS[name]
         hostile = quote(text, errors="replace")
         one_name = quote(text.replace("/", ""), errors="replace")  # else the app's own 404 answers
         for path in (
