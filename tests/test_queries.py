@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from flask_tracking import Filter, MemoryExporter, Record
+from flask_tracking import ExportError, Filter, MemoryExporter, Record
+from flask_tracking.exporters.rollup_table import align
 from flask_tracking.queries import find_newest, read_back, search_bodies
 from flask_tracking.queries.newest import PAGE, RARE_WINDOWS, WINDOWS
+from flask_tracking.rollups.rollup import Rollup
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
@@ -118,6 +120,54 @@ def test_stops_when_the_list_is_full(reader: RecordingReader) -> None:
 
     assert len(found) == 3
     assert reader.asked == [(NOW - first, None, 3), (NOW - second, NOW - first, 2)]
+
+
+def count_minutes(reader: RecordingReader, ages: list[timedelta], merged_until: timedelta) -> None:
+    """Let the rollups count requests of these ages, and merge them."""
+    minutes = [
+        Rollup(width_s=60, start=align(NOW - age, 60), source=f"web:1:{number}.1", stored=1)
+        for number, age in enumerate(ages)
+    ]
+    reader.rollups.store(minutes)
+    reader.rollups.merge("me", NOW - merged_until)
+
+
+@pytest.mark.parametrize("gap", [20 * MINUTE, 7 * 60 * MINUTE, 3 * DAY, 50 * DAY])
+@pytest.mark.parametrize("text", ["", "status:200"])
+def test_gap_without_requests(reader: RecordingReader, gap: timedelta, text: str) -> None:
+    """Behind a long time without requests the steps begin small again: few records are read."""
+    ages = [gap + age for age in (MINUTE, 2 * MINUTE, 30 * MINUTE, 5 * DAY)]
+    records = [make_record(age, status_code=200) for age in ages]
+    reader.export(records)
+    count_minutes(reader, ages, timedelta(0))
+    assert find_newest(reader, Filter.parse(text), 2, now=NOW) == records[:2]
+    since, until, _ = reader.asked[-1]
+    width = timedelta(days=1) if gap > 35 * DAY else timedelta(hours=1) if gap > DAY else 5 * MINUTE
+    assert since is not None and until is not None
+    assert until - since <= 4 * width + 64 * MINUTE
+    borders = [border for begin, end, _ in reader.asked for border in (end, begin)]
+    assert borders[0] is None and borders[1:-1:2] == borders[2::2]  # without gaps or overlaps
+
+
+def test_gap_in_which_rollups_are_wrong(reader: RecordingReader) -> None:
+    """They only say where to begin small: what they do not know is found all the same."""
+    records = store(reader, 2 * 60 * MINUTE, 3 * 60 * MINUTE, 40 * DAY)
+    count_minutes(reader, [20 * DAY], timedelta(0))
+    assert find_newest(reader, Filter(), 3, now=NOW) == records
+
+
+def test_rollups_that_cannot_be_read(reader: RecordingReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search needs them for speed only, and asks once."""
+    records = store(reader, DAY)
+    asked = []
+
+    def refuse(now: datetime) -> datetime:
+        asked.append(now)
+        raise ExportError("forbidden")
+
+    monkeypatch.setattr(reader.rollups, "find_last", refuse)
+    assert find_newest(reader, Filter(), 2, now=NOW) == records
+    assert asked == [NOW]
 
 
 def test_asks_nothing_for_no_records(reader: RecordingReader) -> None:

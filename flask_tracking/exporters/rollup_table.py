@@ -26,6 +26,8 @@ __all__ = ["RollupQuery", "RollupTable", "align"]
 GRACE = timedelta(seconds=30)
 """A span is merged so long after its end: processes write their last counts of it within that time."""
 LEASE = timedelta(seconds=60)
+LOOK_BACK = (16, 4, 1)
+"""The parts of a lifetime, one after the other, in which the last rollup is looked for."""
 _FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -99,6 +101,26 @@ class RollupTable(ABC):
     @abstractmethod
     def _find(self, query: RollupQuery) -> Iterable[Rollup]:
         """Do what `find` promises; best one after the other, for each takes a millisecond."""
+
+    def find_last(self, now: datetime) -> datetime | None:
+        """Return about when the last request ended, to some minutes; None where none was counted.
+
+        Args:
+            now: the time from which to look back.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+        """
+        finest, *coarser = self.widths
+        for width in (*coarser, finest):  # minutes are many while a process runs, and merged soon
+            until = None
+            for share in LOOK_BACK:
+                since = max(now, _FIRST + width.lifetime) - width.lifetime / share
+                found = self.find(RollupQuery(width.seconds, since, until, with_routes=False))
+                if found:
+                    return max(one.end for one in found)
+                until = since
+        return None
 
     def merge(
         self, holder: str, now: datetime | None = None, *, pause: Callable[[], object] = lambda: None

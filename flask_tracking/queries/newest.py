@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from time import monotonic
 from typing import Any, Literal, NamedTuple, overload
 
-from ..errors import StoreTimeoutError
+from ..errors import ExportError, StoreTimeoutError
+from ..exporters.rollup_table import RollupTable
 from ..exporters.store import Fields, Store
 from ..filters import FIRST, Filter
 from ..filters.simplify import searches_bodies, without_bodies
@@ -33,6 +35,8 @@ and searching an idle year takes a dozen short queries.
 """
 RARE_WINDOWS = WINDOWS[::3]
 """The ranges for failures. There are few of these, so fewer and longer ranges cost less."""
+GAP = timedelta(seconds=1024)
+"""After so long without records the rollups are asked when the last requests were."""
 PAGE = 100
 """`read_back` holds so many records at once, bodies included."""
 MILLISECOND = timedelta(milliseconds=1)
@@ -93,11 +97,14 @@ def _search_back(
     """Yield what each range holds, and where it begins: everything from then on has been read."""
     find: Callable[..., list[Any]] = partial(store.find, wanted, fields=fields)
     first, last = wanted.arrival(now)
-    end = last or now
+    wanted_count = limit
+    if wanted.wants_failures:
+        ranges = _Ranges(None, last or now, RARE_WINDOWS)
+    else:
+        ranges = _Ranges(store.rollups, last or now, WINDOWS)
     # The clock of another machine may be ahead: the first range has no end.
     until = None
-    for window in RARE_WINDOWS if wanted.wants_failures else WINDOWS:
-        since = max(end, FIRST + window) - window
+    while (since := ranges.begin_next(is_empty=limit == wanted_count)) is not None:
         found = find(limit=limit, between=(since, until))
         limit -= len(found)
         yield found, since
@@ -105,6 +112,53 @@ def _search_back(
             return
         until = since
     yield find(limit=limit, between=(None, until)), None
+
+
+class _Ranges:
+    """The ranges to search, from the newest back, each where the one before begins.
+
+    They grow. A range that reaches over a long time without requests would hold as long a time with
+    them, so after such a gap the ranges begin small again, where the rollups say that it ends.
+    """
+
+    def __init__(self, table: RollupTable | None, end: datetime, windows: Sequence[timedelta]) -> None:
+        self._table = table
+        self._end = end
+        self._windows = windows
+        self._step = 0
+        self._has_asked = False
+        self._edge: datetime | None = None
+        """Where the gap ends; None if there is none, or no more."""
+
+    def begin_next(self, *, is_empty: bool) -> datetime | None:
+        """Return where the next range begins; None if it is the last, which has no beginning.
+
+        Args:
+            is_empty: whether nothing was found so far.
+        """
+        if self._step == len(self._windows):
+            return None
+        since = self._back_by(self._windows[self._step])
+        if is_empty and not self._has_asked and self._windows[self._step] > GAP:
+            self._has_asked = True
+            self._edge = self._find_edge()
+        if self._edge is not None and since <= self._edge:
+            since, self._end, self._edge, self._step = self._edge, self._edge, None, 0
+        else:
+            self._step += 1
+        return since
+
+    def _back_by(self, window: timedelta) -> datetime:
+        return max(self._end, FIRST + window) - window
+
+    def _find_edge(self) -> datetime | None:
+        """Return where requests begin, if that is further back than what was searched."""
+        last = None
+        if self._table is not None:
+            with contextlib.suppress(ExportError):  # it is a hint, and the search finds the same
+                last = self._table.find_last(self._end)
+        searched = self._back_by(self._windows[self._step - 1])
+        return last if last is not None and last < searched else None
 
 
 class NewestSearch(NamedTuple):

@@ -100,6 +100,21 @@ def test_merge(table: RollupTable) -> None:
     assert sum(one.stored for one in days) == 265
 
 
+def test_last_request(table: RollupTable) -> None:
+    """The newest rollup of any width tells about when the last request ended."""
+    now = NOON + timedelta(minutes=30)
+    assert table.find_last(now) is None
+    table.store([make_minute(0), make_minute(7)])
+    assert table.find_last(now) == NOON + timedelta(minutes=8)
+    table.merge("me", now)
+    assert table.find_last(now) == NOON + timedelta(minutes=10)
+    for hours in (4, 12, 40):
+        assert table.find_last(now + timedelta(hours=hours)) == NOON + timedelta(minutes=10)
+    later = now + timedelta(days=3)
+    table.merge("me", later)
+    assert table.find_last(later) == NOON + timedelta(hours=1)
+
+
 def test_expiry(table: RollupTable) -> None:
     """Each width lives as long as the table says; the coarsest as long as the setting."""
     table.store([make_minute(0)])
