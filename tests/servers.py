@@ -16,6 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT_S = 30.0
+FULL_BYTES = 100
+"""No file may become larger while the disk is full."""
 
 
 def free_port() -> int:
@@ -46,6 +48,14 @@ def wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
             return
         time.sleep(0.02)
     raise RuntimeError(f"nothing listens at port {port} after {START_TIMEOUT_S:g} s")
+
+
+def limit_files(process: int, size: int | None) -> None:
+    """Bound the files that a process writes, in bytes; None takes the bound away. Linux only."""
+    import resource  # not on Windows
+
+    size = resource.RLIM_INFINITY if size is None else size
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 def program(name: str) -> str | None:
@@ -118,6 +128,21 @@ class MongoServer:
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_until_listening(self.process, self.port)
         return self
+
+    def fill_disk(self) -> None:
+        """Let it write no more to files, as on a full disk. Linux only."""
+        limit_files(self.pid, FULL_BYTES)
+
+    def free_disk(self) -> None:
+        """Let it write again. A storage engine that has panicked wants to be started again, too."""
+        limit_files(self.pid, None)
+
+    @property
+    def pid(self) -> int:
+        """The number of the process, which runs."""
+        if self.process is None:
+            raise RuntimeError("the server was not started")
+        return self.process.pid
 
     def kill(self) -> None:
         """End it as a power cut would, if it runs."""

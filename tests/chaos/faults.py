@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pymongo import MongoClient
 
-from ..servers import MongoServer
+from ..servers import FULL_BYTES, MongoServer, limit_files
 
 Document = dict[str, Any]
-FULL_BYTES = 100
-"""No file may become larger while the disk is full."""
+OUT_OF_DISK_SPACE = 14031
+WRITES = ("insert", "update", "delete", "create", "createIndexes", "findAndModify")
 
 
 class Event(NamedTuple):
@@ -118,13 +117,30 @@ def end_worker_while_errors_are_answered(site: Site) -> None:
         time.sleep(2)
 
 
+def leave_the_database_no_space(site: Site) -> None:
+    """Let the database answer every write as MongoDB does whose disk is nearly full."""
+    with _refusing(site, {"errorCode": OUT_OF_DISK_SPACE}, WRITES):
+        time.sleep(site.draw_pause(1, 5))
+
+
+def fill_the_disk_of_the_database(site: Site) -> None:
+    """Let the database write no files; it panics, and is started again when there is room."""
+    pause_s = site.draw_pause(1, 4)
+    if site.server is not None:
+        site.server.fill_disk()
+    time.sleep(pause_s)
+    if site.server is not None:
+        site.server.free_disk()
+    kill_database(site)
+
+
 @contextlib.contextmanager
-def _refusing(site: Site, how: Document) -> Iterator[None]:
+def _refusing(site: Site, how: Document, commands: Sequence[str] = ("insert",)) -> Iterator[None]:
     if site.server is None:
         yield
         return
     with MongoClient[Document](site.server.uri) as client:
-        data: Document = {"failCommands": ["insert"], **how}
+        data: Document = {"failCommands": [*commands], **how}
         client.admin.command({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": data})
         yield
         client.admin.command({"configureFailPoint": "failCommand", "mode": "off"})
@@ -180,20 +196,20 @@ def _full_disk(site: Site) -> Iterator[None]:
     try:
         yield
     finally:
-        _limit_files(site, resource.RLIM_INFINITY)
+        _limit_files(site, None)
         site.note("disk free")
 
 
-def _limit_files(site: Site, size: int) -> None:
-    limits = (size, resource.RLIM_INFINITY)
-    resource.prlimit(site.master, resource.RLIMIT_FSIZE, limits)  # new workers have the same
+def _limit_files(site: Site, size: int | None) -> None:
+    limit_files(site.master, size)  # new workers have the same
     for process in site.workers():
         with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(process, resource.RLIMIT_FSIZE, limits)
+            limit_files(process, size)
 
 
 EXACT_FAULTS: tuple[Fault, ...] = (
     answer_errors,
+    leave_the_database_no_space,
     end_worker,
     end_worker_while_errors_are_answered,
     reload_all,
@@ -208,4 +224,5 @@ FAULTS: tuple[Fault, ...] = (
     end_worker_while_the_database_hangs,
     fill_the_disk,
     fill_the_disk_without_a_database,
+    fill_the_disk_of_the_database,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,29 @@ def test_processes_that_never_saw_the_database(tmp_path: Path) -> None:
                 wait_for(lambda: recorded.count_documents({}) == 401)
                 assert numbers_of(recorded) == collections.Counter([*load.sent, ONE_MORE])
     assert sorted(load.sent) == list(range(400))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit of files is Linux's")
+@pytest.mark.skipif(MongoServer.kind() is None, reason="there is no database server to start")
+def test_disk_of_the_database_is_full(tmp_path: Path) -> None:
+    """The server answers with errors, or ends; once it is started with more room all is there, once."""
+    with mongo_server("--sync-on-commit") as server:
+        environ = {
+            "FLASK_TRACKING_MONGODB_URI": f"{server.uri}shop",
+            "FLASK_TRACKING_SPOOL_DIR": str(tmp_path),
+            "FLASK_TRACKING_EXPORT_TIMEOUT_S": "2",
+        }
+        with gunicorn("tests.e2e.app:app", env=environ) as url:
+            before = send_echoes(url, clients=2, count=50)
+            with MongoClient[Document](server.uri) as client:
+                wait_for(lambda: client["shop"]["tracking"].count_documents({}) == 50)
+            server.fill_disk()
+            meanwhile = send_echoes(url, clients=2, count=200, first=50)
+            wait_for(lambda: any(path.is_file() for path in tmp_path.rglob("*")))
+            server.kill()  # a new process has no limit
+            server.start()
+            with MongoClient[Document](server.uri) as client:
+                recorded = client["shop"]["tracking"]
+                wait_for(lambda: recorded.count_documents({}) == 250)
+                assert numbers_of(recorded) == collections.Counter(range(250))
+    assert (before.wrong, meanwhile.wrong) == ([], [])

@@ -678,6 +678,7 @@ def test_server_that_is_away() -> None:
         ({"errorCode": 18}, "refuses the login or write access (code 18)"),
         ({"errorCode": 13}, "refuses the login or write access (code 13)"),
         ({"errorCode": 8}, "answers with an error (code 8)"),
+        ({"errorCode": 14031}, "has no space left on its disk (code 14031)"),
         ({"closeConnection": True}, "is unreachable or closed the connection (AutoReconnect)"),
     ],
 )

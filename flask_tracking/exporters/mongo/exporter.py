@@ -66,6 +66,7 @@ Answer = TypeVar("Answer")
 
 COUNT_TIMEOUT_S = 0.5
 LOGIN_CODES = frozenset({11, 13, 18, 8000})
+OUT_OF_DISK_SPACE = 14031
 READ_ONLY_CODES = frozenset({10107, 13435, 20})
 NO_DOCUMENT = "no document can be made of it"
 _limit_s: ContextVar[float] = ContextVar("flask_tracking_limit_s", default=0.0)
@@ -353,6 +354,8 @@ class MongoExporter(Store):
                 return ExportError(f"{where} refuses the login or write access (code {code})")
             if code in READ_ONLY_CODES:
                 return ExportError(f"{where} is read-only (code {code})")
+            if code == OUT_OF_DISK_SPACE:
+                return ExportError(f"{where} has no space left on its disk (code {code})")
             return ExportError(f"{where} answers with an error (code {code})")
         name = type(error).__name__
         if isinstance(error, ConnectionFailure):
