@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from flask import Flask
 from pymongo import MongoClient
@@ -26,6 +27,10 @@ from .tiers import TierGuard, mark_integration
 Document = dict[str, Any]
 
 pytest_plugins = ["pytester", "flask_tracking.pytest_plugin"]
+
+# An example that takes long says that the machine is busy.
+hypothesis.settings.register_profile("without a deadline", deadline=None)
+hypothesis.settings.load_profile("without a deadline")
 
 # A shell starts jobs in the background with Ctrl-C ignored, and programs inherit that: what tests start
 # is to be interrupted all the same.
