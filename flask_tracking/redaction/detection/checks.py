@@ -51,7 +51,7 @@ _CARD_START = re.compile(
     rb"[2-6](?:[0-9]{11,18}(?![0-9])|[0-9]{3}([ +-])(?:[0-9]{4}\1[0-9]{4}\1|[0-9]{6}\1)[0-9])"
 )
 _CARD_RUN = re.compile(rb"[2-6](?:[ +-]?[0-9]){11,18}")
-_NEXT_CARD = re.compile(rb"[ +](?=[2-6][0-9]{3})")  # of two on a line
+_NEXT_CARD = re.compile(rb"(?<=[ +])[2-6][0-9]{3}")  # of two on a line
 _DIGITS = re.compile(rb"[0-9 +-]*")
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _IBAN_START = re.compile(rb"(?<![0-9A-Za-z])[A-Z]{2}[0-9]{2}(?=[ +-]?[0-9A-Z])")
@@ -109,23 +109,36 @@ def _is_digest(text: bytes) -> bool:
     return capitals > 0 and small > 0 and is_mixed
 
 
-def card(data: bytes, start: int, end: int, tries: Budget) -> tuple[list[Range], int]:
-    """Find cards by issuer, length, Luhn's checksum and the way they are printed."""
-    end = _DIGITS.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
-    found, at = [], start
-    while True:
-        tries.count()
-        length = _measure_card(data, at) if _CARD_START.match(data, at, end) else 0
-        if length:
-            found.append((at, at + length))
-        following = _NEXT_CARD.search(data, at + length, end)
-        if following is None:
-            return found, end
-        at = following.end()
+def _in_row(
+    measure: Callable[[bytes, int], int], more: re.Pattern[bytes], following: re.Pattern[bytes]
+) -> Check:
+    """Return the check of numbers in a row.
+
+    Args:
+        measure: returns the length of the one that begins at a place, or 0.
+        more: matches what a row goes on with.
+        following: matches at the beginning of another one in it.
+    """
+
+    def check(data: bytes, start: int, end: int, tries: Budget) -> tuple[list[Range], int]:
+        end = more.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
+        found, at = [], start
+        while True:
+            tries.count()
+            length = measure(data, at)
+            if length:
+                found.append((at, at + length))
+            another = following.search(data, at + max(length, 1), end)
+            if another is None:
+                return found, end
+            at = another.start()
+
+    return check
 
 
 def _measure_card(data: bytes, at: int) -> int:
-    run = _CARD_RUN.match(data, at)
+    """Measure a card by issuer, length, Luhn's checksum and the way it is printed."""
+    run = _CARD_RUN.match(data, at) if _CARD_START.match(data, at) else None
     found = run[0] if run else b""
     ends = {match.end() for match in _GROUPS.finditer(found)}
     for length in sorted(ends, reverse=True):
@@ -168,22 +181,8 @@ def _passes_luhn(digits: bytes) -> bool:
     return (sum(digits[-1::-2]) + sum(doubled) - 48 * len(digits)) % 10 == 0
 
 
-def iban(data: bytes, start: int, end: int, tries: Budget) -> tuple[list[Range], int]:
-    """Find IBANs by their country's length and their checksum."""
-    end = _CAPITALS.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
-    found, at = [], start
-    while True:
-        tries.count()
-        length = _measure_iban(data, at)
-        if length:
-            found.append((at, at + length))
-        following = _IBAN_START.search(data, at + max(length, 1), end)
-        if following is None:
-            return found, end
-        at = following.start()
-
-
 def _measure_iban(data: bytes, at: int) -> int:
+    """Measure an IBAN by its country's length and its checksum."""
     wanted = IBAN_LENGTHS.get(data[at : at + 2].decode())
     run = _characters(int(wanted)).match(data, at) if wanted else None
     if run is None:
@@ -210,6 +209,6 @@ CHECKS: dict[str, Check] = {
     "user": _whole(user),
     "signature": signature,
     "session": session,
-    "card": card,
-    "iban": iban,
+    "card": _in_row(_measure_card, _DIGITS, _NEXT_CARD),
+    "iban": _in_row(_measure_iban, _CAPITALS, _IBAN_START),
 }

@@ -33,20 +33,11 @@ from .names import Names, trigger_patterns
 from .scan_patterns import ANY_ESCAPE, ESCAPED
 
 SPACED = frozenset(
-    {
-        "bearer",
-        "card",
-        "iban",
-        "password-hash",
-        "private-key",
-        "putty",
-        "shell-credentials",
-        "sql-password",
-        "url-credentials",
-        "wifi",
-    }
+    """
+    bearer card iban password-hash private-key putty shell-credentials sql-password url-credentials wifi
+    """.split()
 )
-"""Rules of what is no single run of token characters."""
+"""Formats with blanks and the like within: not one run of token characters."""
 _HEAD = re.compile(r"\[(?:0-9a-f|0-9A-Za-z\S*?)\](?:\+|\{[0-9]+,?\})")
 """What any word may begin with."""
 
@@ -134,17 +125,12 @@ class Detector:
             Finding(*span, "literal") for literal in self._literals for span in _find_all(literal, data)
         ]
         for at in self._choose(data):
-            rule, pattern, group = self._get_rule(at)
-            hits = self._find_rule(rule, pattern, group, data, tries)
-            found += self._keep_likely(hits, data, around) if rule.check == "card" else hits
+            for one in self._find_rule(*self._get_rule(at), data, tries):
+                if one.rule != "card" or is_likely_card(
+                    data, one.start, one.end, around, is_strict=self._is_strict
+                ):
+                    found.append(one)
         return merge(found)
-
-    def _keep_likely(self, cards: Iterable[Finding], data: bytes, around: bytes) -> Iterable[Finding]:
-        return (
-            one
-            for one in cards
-            if is_likely_card(data, one.start, one.end, around, is_strict=self._is_strict)
-        )
 
     def _find_rule(
         self, rule: Format, pattern: Pattern, group: int, data: bytes, tries: Budget
