@@ -45,9 +45,9 @@ class Mapped:
     """A text in which something was replaced, and where each byte of it stood before."""
 
     def __init__(self, raw: bytes, replaced: Iterable[tuple[int, int, bytes]]) -> None:
-        """Take the text as it came, and what replaces parts of it, from left to right."""
+        """Take the text as it came, and the replacements of its parts, from left to right."""
         parts: list[bytes] = []
-        # Edges come in pairs around what was replaced: behind one with an odd number it stands.
+        # Edges come in pairs around replacements: a replacement follows each odd one.
         self._text_edges, self._raw_edges = [0], [0]
         at = size = 0
         for start, end, instead in replaced:

@@ -1,7 +1,7 @@
 """The prefilter: one scan over all text of a batch tells where there may be a secret.
 
-What the prefilter does not see, no parser would find. Most records have no hit and are done; of the
-others only the parts around hits are read.
+No parser would find a secret outside its hits. Most records have no hit and are done; of the others
+only the parts around hits are read.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Prefilter:
             is_multipart = bool(request or response) and b"multipart/" in head.lower()
             read_request = bool(request) and (is_multipart or self._must_read(record, "request"))
             read_response = bool(response) and (is_multipart or self._must_read(record, "response"))
-            # What was sent is often what comes back: it is scanned once.
+            # A response often repeats the request: it is scanned once.
             is_seen = read_response or (not read_request and response == request)
             texts += (head, b"" if read_request else request, b"" if is_seen else response)
             to_read.append((read_request, read_response))
@@ -135,14 +135,14 @@ class Prefilter:
         """Remember values that are clean; a client that varies its headers costs CPU, never memory."""
         if len(self._clean) > MAX_CLEAN:
             self._clean.clear()
-        # What says that a body is multipart has to be seen each time.
+        # A content type of multipart has to be seen each time.
         self._clean.update(
             text for text in texts if len(text) <= MAX_CLEAN_SIZE and "multipart/" not in text.lower()
         )
 
 
 def _gather_head(values: Mapping[str, Any], new: Iterable[str]) -> bytes:
-    """Return the text of all but the bodies, with what is `new` of the headers."""
+    """Return the text of all but the bodies, with the `new` values of headers."""
     texts = [*filter(None, _pick_texts(values)), *new]
     for name, gather in _OTHERS:
         value = values[name]
@@ -170,7 +170,7 @@ _GATHER: dict[Holds, Callable[[Any], Iterable[str]]] = {
     Holds.TIMINGS: _gather_timings,
 }
 _OTHERS = [(name, gather) for holds, gather in _GATHER.items() for name in fields_holding(holds)]
-"""The other fields, and what makes texts of each."""
+"""The other fields, each with the function that makes texts of it."""
 
 
 def is_cut(record: Record, side: str) -> bool:
@@ -182,13 +182,13 @@ def is_cut(record: Record, side: str) -> bool:
         return True
     if side == "request" or values["outcome"] not in BROKEN_OFF:
         return False
-    # What is shorter than any part of a secret worth the name stays: it may say where a stream broke.
+    # A rest too short to tell a part of a secret stays: it may say where a stream broke.
     end = values[f"{side}_body"][-CUT_WINDOW:]
     return len(end) - len(trim_cut(end)) >= HARMLESS_REST
 
 
 def _header_kind(name: str, detector: Detector) -> str | None:
-    """Return what is put before a header's value: something to be seen where its name is sensitive."""
+    """Return a prefix for a header's value: a sensitive word where its name is sensitive."""
     if name.title() in CREDENTIAL_HEADERS:
         return _HIDDEN  # only schemes and the names of cookies are left of them
     if detector.names.strength(name) or detector.scan(name.encode("utf-8", "surrogatepass")):

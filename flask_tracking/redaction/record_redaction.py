@@ -1,4 +1,4 @@
-"""Redact one record: each field by what it holds, and each secret in it by the field's own path."""
+"""Redact one record: each field by its kind, and each secret by the path of its field."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .tree import read_leaves, write_tree
 WHOLE = "redacted whole"
 """The note of a body that was dropped because it could not be read."""
 FAILED = "redaction failed"
-"""The note of a record that was stored without what could not be redacted."""
+"""The note of a record whose redaction failed: only our own fields are stored."""
 MAX_REMARKS = 200
 """Remarks stored for each record; values beyond it are removed without one."""
 PARSED_OF_USER_AGENT = ("browser", "version", "platform", "browser_name", "platform_name")
@@ -79,7 +79,7 @@ def _decode(data: bytes) -> str:
 def _replace(
     path: str, data: bytes, found: Iterable[Finding], actions: Actions, remarks: list[Remark]
 ) -> bytes:
-    """Replace findings, and remark what was removed."""
+    """Replace findings, and add a remark for each removed secret."""
     stored, made = apply(data, found, path, actions)
     remarks += made
     return stored
@@ -96,14 +96,14 @@ class RecordRedaction:
         actions: Actions,
         max_body_bytes: int,
     ) -> None:
-        """Take the record, and what its redaction needs.
+        """Take the record and the tools of its redaction.
 
         Args:
             record: as it came.
             values: of the record that it becomes; they are changed.
             detector: finds the secrets.
-            actions: decide what replaces each of them.
-            max_body_bytes: what is stored of a body.
+            actions: decide on the replacement of each of them.
+            max_body_bytes: the stored length of a body.
         """
         size = len(record.request_body) + len(record.response_body)
         self._context = Context(detector, Budget(size))
@@ -115,7 +115,7 @@ class RecordRedaction:
         self._max_body_bytes = max_body_bytes
         self._removed = NOTHING_REMOVED
         self._last: tuple[tuple[bytes, str], list[Finding]] | None = None
-        """A body and its type, with the findings: what was sent is often what comes back."""
+        """A body and its type, with the findings: a response often repeats the request."""
 
     def redact(self, hits: Hits) -> Record:
         """Return the record without its secrets, with a remark for each; parts without hits stay."""
@@ -232,7 +232,7 @@ class RecordRedaction:
         return self._rebuild(field, tree, read_leaves(data, found)) if found else tree
 
     def _rebuild(self, path: str, value: Any, leaves: Iterator[list[Finding]]) -> Any:
-        """Return a value without what was found in its leaves, taking these in their order."""
+        """Return a value without the findings in its leaves, which come in their order."""
         if isinstance(value, dict):
             return {
                 self._leaf(path, key, next(leaves)): self._rebuild(
@@ -259,7 +259,7 @@ class RecordRedaction:
     def _bytes(
         self, path: str, data: bytes, kind: str = "", ranges: Sequence[Range] | None = None
     ) -> bytes:
-        """Redact a body, or bytes of custom data; what cannot be read becomes empty."""
+        """Redact a body, or bytes of custom data; unreadable ones become empty."""
         if self._last is None or self._last[0] != (data, kind):
             try:
                 self._last = (data, kind), find_in_body(data, kind, ranges, self._context)
@@ -299,7 +299,7 @@ _REDACT: dict[Holds, Callable[[RecordRedaction, str, Any], Any]] = {
     Holds.TREE: RecordRedaction._tree,
     Holds.TIMINGS: RecordRedaction._timings,
 }
-"""Arguments of the view first: what is removed of them is looked for elsewhere."""
+"""Arguments of the view first: other fields are searched for the removed ones."""
 
 
 def _cut_remark(remark: Remark, name: str, size: int) -> Remark:

@@ -1,6 +1,6 @@
 """`Redactor`: remove the secrets from records, before any exporter sees them.
 
-The prefilter decides which parts of a record are read. What cannot be read is not stored.
+The prefilter decides which parts of a record are read. Unreadable parts are not stored.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Redactor:
         self._prefilter: Prefilter | None = None
         self._actions = Actions(dict(settings.redact_actions), settings.redact_hash_key, callback)
         self.version = _name_version(settings)
-        """What is stored as ``redaction_version``."""
+        """The ``redaction_version`` of its records."""
 
     def prepare(self) -> None:
         """Compile the patterns now, so that the first record does not wait for it."""

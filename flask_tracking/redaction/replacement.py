@@ -1,4 +1,4 @@
-"""Decide what replaces a secret, and write it: the only module of redaction that changes a text."""
+"""Decide on the replacement of a secret, and write it: no other module of redaction changes a text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HASH_CHARACTERS = 8
 _UNSAFE = re.compile(r"[^\w .:/@#*\[\]()-]", re.A)
 
 Redact = Callable[[str, str, str], str | None]
-"""``redact(path, value, rule)``: returns what to store, None for the marker."""
+"""``redact(path, value, rule)``: returns the text to store, None for the marker."""
 
 
 class Actions:

@@ -1,4 +1,4 @@
-"""Write a tree of plain values as JSON, and give each of its leaves what was found there.
+"""Write a tree of plain values as JSON, and map findings back to its leaves.
 
 Custom data and the arguments of a view are read as the JSON that they are, so that the rules of a JSON
 body hold for them, too.
@@ -34,7 +34,7 @@ def write_tree(tree: Any) -> str:
 
 
 def read_leaves(data: bytes, found: Sequence[Finding]) -> Iterator[list[Finding]]:
-    """Return for each key and each leaf, in the order of `write_tree`, what was found in it."""
+    """Return the findings in each key and each leaf, in the order of `write_tree`."""
     at = 0
     for token in _TOKEN.finditer(data):
         while at < len(found) and found[at].end <= token.start():

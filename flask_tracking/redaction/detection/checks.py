@@ -116,7 +116,7 @@ def _in_row(
 
     Args:
         measure: returns the length of the one that begins at a place, or 0.
-        more: matches what a row goes on with.
+        more: matches the rest of a row.
         following: matches at the beginning of another one in it.
     """
 
@@ -154,7 +154,7 @@ def _measure_card(data: bytes, at: int) -> int:
 def is_likely_card(data: bytes, start: int, end: int, around: bytes, *, is_strict: bool) -> bool:
     """Tell whether a number that could be a card is taken for one: a word near it may be wanted.
 
-    `around` is what stands around the text, like the key of a JSON string.
+    `around` are the bytes around the text, like the key of a JSON string.
     """
     is_doubtful = is_strict or data[start:end].isdigit() and end - start == DINERS
     near = max(0, start - NEAR), min(len(data), end + NEAR)

@@ -100,8 +100,8 @@ class _Repeats(NamedTuple):
 
 def _check_syntax(pattern: str) -> None:
     """Refuse syntax that RE2 does not know, and repeats that can make `re` run forever."""
-    groups = [_Repeats()]  # those that are open, the whole pattern first
-    last = _Repeats()  # what a repeat would repeat
+    groups = [_Repeats()]  # open groups, the whole pattern first
+    last = _Repeats()  # the part that a repeat would repeat
     for token in _TOKEN.finditer(pattern):
         _check_token(token)
         if token["repeat"]:

@@ -39,7 +39,7 @@ SPACED = frozenset(
 )
 """Formats with blanks and the like within: not one run of token characters."""
 _HEAD = re.compile(r"\[(?:0-9a-f|0-9A-Za-z\S*?)\](?:\+|\{[0-9]+,?\})")
-"""What any word may begin with."""
+"""A beginning that any word may have."""
 
 
 class Detector:
@@ -76,7 +76,7 @@ class Detector:
         escaped = [*ESCAPED, ANY_ESCAPE] if own or not names.are_ascii else ESCAPED
         self._scan = engine.make_scan([*sorted(patterns, key=_in_groups), *in_names, *escaped])
         self.finds_short = bool(own)
-        """Whether it may find what is shorter than any token: patterns of the app's own may."""
+        """Whether it may find values shorter than any token: custom patterns may."""
         self._literals: tuple[bytes, ...] = ()
         self._get_glued = functools.cache(lambda: _compile_glued(rules))
 
@@ -104,7 +104,7 @@ class Detector:
         return any(one in run for one in self._literals) or any(one.search(run) for one in patterns)
 
     def _scan_all(self, data: bytes) -> list[Range]:
-        # Literals are no part of what is compiled: they change, and `bytes` finds them no slower.
+        # Literals are not compiled: they change, and `bytes.find` is as fast.
         hits = self._scan(data)
         for literal in self._literals:
             hits += limit_hits(list(islice(_find_all(literal, data), MAX_HITS)), len(data))
@@ -115,7 +115,7 @@ class Detector:
 
         Args:
             data: a text.
-            around: what stands around it: a word there may say what a number is.
+            around: the bytes around it: a word there may tell the kind of a number.
 
         Raises:
             TooLongError: there are too many candidates.
@@ -156,7 +156,7 @@ def _make_scan_pattern(rule: Format) -> ScanPattern:
     if rule.sources == OWN:
         pattern = without_anchors(pattern)
     elif pattern.endswith("*)"):
-        # What may be empty tells nothing, and RE2 would look for its head from a hit back to the last.
+        # An empty secret tells nothing, and RE2 would look for its head from a hit back to the last.
         pattern = pattern.rpartition("(?P<s>")[0]
     elif head := _HEAD.match(pattern):
         # Tried from every place in every word, and counted in it; the rest is in the same run.
@@ -172,14 +172,14 @@ def _needs(rule: Format) -> str:
 
 
 def _in_groups(pattern: ScanPattern) -> tuple[str, str, bool]:
-    """Sort by what stands around it: RE2 compiles that once for all that have the same."""
+    """Sort by beginning and end: RE2 compiles each once for all patterns that share it."""
     return pattern.after, pattern.before, pattern.any_case
 
 
 def _compile_glued(rules: Iterable[Format]) -> list[re.Pattern[bytes]]:
-    """Return what finds a token in a run of base64: at its head, or behind what is no letter."""
+    """Return patterns of tokens in a run of base64: at its head, or behind a sign."""
     own = [rule.pattern for rule in rules if rule.sources == OWN]
-    # No run has a point, nor any of the characters of what has spaces in it.
+    # No run has a point, or a character of the spaced formats.
     ours = [rule for rule in rules if rule.sources != OWN and rule.id not in SPACED]
     tokens = "|".join(_without_group(rule.pattern) for rule in ours if r"\." not in rule.pattern)
     return [re.compile(pattern.encode()) for pattern in (rf"(?:\A|[+/_-])(?:{tokens})", *own)]

@@ -1,4 +1,4 @@
-"""The formats of secrets, as data: what a token looks like wherever it stands."""
+"""The formats of secrets, as data: the looks of a token, wherever it stands."""
 
 from __future__ import annotations
 

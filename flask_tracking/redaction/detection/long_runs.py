@@ -8,7 +8,7 @@ place of a run, and findings are moved back. Not set aside, and looked at like a
   ``-``, ``_``;
 - beside a point, as in a JWT, or before a separator, which makes it a name.
 
-What a run decodes to is read as far as it is text. Lines of one length are one run, as in a mail or in
+The decoded bytes are read as far as they are text. Lines of one length are one run, as in a mail or in
 PEM, also where form or JSON escape the line breaks.
 """
 
@@ -57,7 +57,7 @@ _UNESCAPED = {
 }
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 _STRINGS = re.compile(rb"[\t\n\r -~]{16,}")
-"""Text in what is none as a whole: random bytes have so many printable ones in a row hardly ever."""
+"""Text within other bytes: random ones hardly ever have so many printable ones in a row."""
 
 
 class Run(NamedTuple):
@@ -66,7 +66,7 @@ class Run(NamedTuple):
     start: int
     end: int
     text: bytes
-    """What it decodes to, as far as that is text."""
+    """The decoded bytes, as far as they are text."""
 
 
 class WithoutRuns(Mapped):
@@ -167,7 +167,7 @@ def decode_text(run: bytes) -> bytes:
 
 
 def decode_base64(data: bytes) -> bytes:
-    """Decode base64 of either alphabet, as much of it as there is; nothing where it is none."""
+    """Decode base64 of either alphabet, also a cut one; empty if invalid."""
     text = data.rstrip(b"=").translate(_STANDARD)
     text = text[: len(text) - (len(text) % 4 == 1)]
     try:

@@ -98,7 +98,7 @@ WEAK_NAMES = dict.fromkeys(
 )
 """Sensitive only as the whole name: any other code is one of an error, a country, a product."""
 PARTS = frozenset(["id", "_id", "key", "code"])
-"""Keys that mean what the name around them says: ``{"session": {"id": X}}``, ``{"cache": {"key": X}}``."""
+"""Keys whose meaning depends on the name around them: ``{"session": {"id": X}}``, ``{"cache": {"key": X}}``."""
 BEGINNINGS = """
     парол лозинк гасл κωδικ סיסמ salasan hasł hasl hesl jelsz lozink slaptažod parool parol senha
     wachtwoord adgangskod passord lösenord losenord kennwort kennwört passwört contraseñ şifre sifre fjalëkalim
@@ -214,7 +214,7 @@ STRONG_WORDS, TOKEN_WORDS, WEAK_WORDS = (
 
 
 class Names:
-    """Tells how sensitive a name is, with what the settings add and free."""
+    """Weighs names, with those that the settings add and free."""
 
     def __init__(self, more: Iterable[str] = (), allowed: Iterable[str] = ()) -> None:
         """Take the names of ``TRACKING_REDACT_NAMES`` and ``TRACKING_REDACT_ALLOW``."""
@@ -274,7 +274,7 @@ class Names:
             return Strength.OWN
         ends = words[-2:] if words[-1:] == ("key",) else ()
         if not words or "/" in name or words in HARMLESS_NAMES or ends in HARMLESS_NAMES:
-            return Strength.NONE  # a path is no name
+            return Strength.NONE  # a path is not a name
         last = WEAK_NAMES.get("".join(words)) or WEAK_ENDS.get(words[-1]) or Strength.NONE
         strengths = [_weigh_end(strength, words[end:]) for end, strength in _PHRASES.find(words)]
         strengths += [_weigh_stem(words, at) for at in range(len(words))]
@@ -309,7 +309,7 @@ def _weigh_end(strength: Strength, follows: Sequence[str]) -> Strength:
     if last in HARMLESS_ENDS or "result" in follows or last == "ids":
         return Strength.NONE
     if last == "id":
-        # A secret's id is none, but a token's may be one.
+        # The id of a secret is harmless, but the id of a token may be one.
         return Strength.WEAK if len(follows) == 1 and strength > Strength.WEAK else Strength.NONE
     return strength
 
@@ -352,7 +352,7 @@ _SEPARATOR = (
     r"""[,;]?[\s"'\\]{0,20}value|[ +]?(?:eq|ne|in|like)[ +]\(?[\\"']|"""
     r"""(?:\([^()\r\n]{0,60}\)|is|was|are|provided|supplied|given)["']?[ \t]?[:=])"""
 )
-"""What stands behind a weak name where it names something."""
+"""Behind a weak name that names a value."""
 _NO_AUTHOR = r"(?:[^o]|o[^r]|or[^is_-]|ori[^t])"
 """Behind ``auth``, without ``author`` and ``authority``, which are everywhere."""
 
@@ -360,7 +360,7 @@ _NO_AUTHOR = r"(?:[^o]|o[^r]|or[^is_-]|ori[^t])"
 def trigger_patterns(names: Names) -> list[ScanPattern]:
     """Return patterns one of which is in every sensitive name, in lower case.
 
-    They are only a first look: what they find is taken apart into words.
+    They are only a first look: names are then taken apart into words.
     """
     strong = {*STRONG_WORDS, *TOKEN_WORDS, *STEMS, *BEGINNINGS}
     strong = {word for word in strong if not any(other != word and other in word for other in strong)}

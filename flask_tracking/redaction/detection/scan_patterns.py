@@ -1,4 +1,4 @@
-"""Scan patterns of what may hide a name or a token: escapes, base64, and odd grammars."""
+"""Scan patterns of anything that may hide a name or a token: escapes, base64, odd grammars."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ ESCAPED = (
     ScanPattern(r'"kty\\{0,3}"', ('"kty',)),
     ScanPattern(r"&lt;[0-9a-z_:.-]{1,60}[^<>&]{0,60}&gt;", ("&lt;",), any_case=True),
 )
-"""What may hide a name or a token from the scan; it is undone where it is found."""
+"""They may hide a name or a token from the scan, and are decoded where they are found."""
 ANY_ESCAPE = ScanPattern(r"\\[\"\\bfnrtu]", ("\\",))
-"""What hides from patterns and names of the app's own: they may have anything in them."""
+"""Hides custom patterns and names: these may contain any character."""

@@ -1,7 +1,7 @@
 """Values under sensitive names: whether one could be a secret at all.
 
-What a name means depends on the value: ``session: "Morning track"`` is a talk, ``session: "eyJ…"`` a
-login. Validation errors, schemas and translations name secrets without holding one.
+The meaning of a name depends on the value: ``session: "Morning track"`` is a talk,
+``session: "eyJ…"`` a login. Validation errors, schemas and translations name secrets without one.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ _NAME_WORD = re.compile("(?=.{0,3}[aeiouyAEIOUY])(?:[A-Z]?[a-z]{2,}(?:[A-Z][a-z]
 """``summer``, ``checkoutPage``, ``SUMMER``; not ``aXbYc``."""
 MAX_ID = 200
 _MODES = frozenset("live test prod".split())
-"""Words before a digest that say what a token is for."""
+"""Words before a digest that tell the environment of a token."""
 _EXPRESSION = re.compile(
     r"""\$?[A-Za-z_]+(?:(?:\.|->|::)[A-Za-z_]+|\[["']?[A-Za-z_]+["']?\])+|\$[A-Za-z_]+"""
 )
@@ -108,7 +108,7 @@ MAX_WORD, MAX_ACRONYM = 24, 6
 VALUE_KEYS = frozenset(
     "value values val content default input raw plain current new old text data".split()
 )
-"""Keys of what has its name somewhere else."""
+"""Keys of values whose name stands elsewhere."""
 SCHEMA_KEYS = frozenset(
     """
     type title name description format in example examples enum pattern minlength maxlength required
@@ -116,7 +116,7 @@ SCHEMA_KEYS = frozenset(
     status level loc url href docs id kind address symbol hash
     """.split()
 )
-"""Keys of what schemas, errors and configurations say about a secret."""
+"""Keys of text about a secret in schemas, errors and configurations."""
 
 
 class Around(NamedTuple):
@@ -222,7 +222,7 @@ def _names_something(text: str) -> bool:
 
 
 def _is_label(text: str) -> bool:
-    """Tell what names a secret, or says something about one: ``required``, ``secreto``, ``api_key``."""
+    """Tell whether a text is about a secret: ``required``, ``secreto``, ``api_key``."""
     is_inflected = text.isalpha() and any(
         text.startswith(word) and len(text) <= len(word) + 2 for word in STRONG_WORDS if len(word) > 5
     )
@@ -231,7 +231,7 @@ def _is_label(text: str) -> bool:
 
 
 def _is_placeholder(text: str) -> bool:
-    """Tell what stands for a secret: ``${TOKEN}``, ``/password/reset``, ``req.body.password``."""
+    """Recognise a placeholder: ``${TOKEN}``, ``/password/reset``, ``req.body.password``."""
     if _PLACEHOLDER.fullmatch(text) or _VERSION.fullmatch(text):
         return True
     is_expression = _EXPRESSION.fullmatch(text.rstrip(";,")) is not None

@@ -1,6 +1,6 @@
 """Tokens of vendors that are a prefix and a run of characters: one line for each.
 
-A line is the id of the format, its prefixes, the alphabet and least length of what follows, and what it
+A line is the id of the format, its prefixes, the alphabet and least length of the rest, and the secrets it
 finds. No length has an upper end, for tokens grow. Alphabets: ``h`` hexadecimal, ``a`` letters and digits,
 ``w`` these with ``_`` and ``-``, ``p`` these with ``.`` too, ``b`` base64, ``u`` capitals and digits.
 

@@ -47,7 +47,7 @@ class ScanPattern(NamedTuple):
     any_case: bool = False
     """Whether pattern and hints are lower case, and match any."""
     needs: str = ""
-    """What every match has, of the five above: where a text has none the pattern is not tried."""
+    """One of the five above that every match has: without it in a text the pattern is not tried."""
     after: str = ""
     """A pattern that must come behind it, the same for many: RE2 compiles it once for all of them."""
 

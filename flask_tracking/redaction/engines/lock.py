@@ -28,8 +28,8 @@ class EngineLock:
         self._lock = threading.RLock()
         self._is_closed = False
         self.generation = 0
-        """Goes up in a child that was forked while another thread was in: that is not here to leave
-        what it used as it should be. What was compiled before cannot be used any more."""
+        """Goes up in a child that was forked while another thread was inside: that thread is gone, the
+        patterns it used may be in any state, and all have to be compiled again."""
         after_fork_in_child(self._begin_anew)
 
     def _begin_anew(self) -> None:
@@ -44,7 +44,7 @@ class EngineLock:
         self._lock.acquire()
         if not self._is_closed:
             return
-        # Who had waited for its turn finds it closed, and lets go for who closes it.
+        # A thread that waited finds the lock closed, and releases it for the thread that closes it.
         self._lock.release()
         if threading.current_thread().daemon:
             threading.Event().wait()  # until the process is gone
@@ -54,7 +54,7 @@ class EngineLock:
         self._lock.release()
 
     def close(self) -> None:
-        """Wait for who is in, and let nobody in any more."""
+        """Wait for the thread inside, and let no other in."""
         self._is_closed = True
         if self._lock.acquire(timeout=LAST_SCAN_S):
             self._lock.release()

@@ -70,13 +70,13 @@ class PythonEngine:
 
     def make_choice(self, patterns: Sequence[ScanPattern]) -> Choose:
         """Return a function that tells which of `patterns` may be in a text, by number."""
-        # By what is looked at of a text: most hints are looked for in little of it.
+        # By the part of a text that is searched: most hints are looked for in little of it.
         parts: dict[str, dict[bytes, list[int]]] = {}
         for at, pattern in enumerate(patterns):
             for hint in (one.encode() for one in pattern.hints or ("",)):
                 parts.setdefault(_choose_part(pattern, hint), {}).setdefault(hint, []).append(at)
         needs = [pattern.needs for pattern in patterns]
-        # What has no hint is looked for in the runs: they are short.
+        # Patterns without a hint are looked for in the runs: they are short.
         within_runs = [
             (at, re.compile(pattern.pattern.encode()))
             for at, pattern in enumerate(patterns)
@@ -117,13 +117,13 @@ class _Text:
         if _SAMPLES in data[::_STRIDE].translate(_SAMPLED):
             runs = {run for run in data.translate(_RUNS).split() if len(run) >= LENGTHS[TOKEN]}
         self._longest = max(map(len, runs), default=0)
-        # Most of a text is said more than once, and hints are looked for in what is left.
+        # Most words repeat, and hints are looked for in the distinct ones.
         words = b" ".join(set(lowered.translate(_WORDS).split())) + b" "
         self.parts = {"data": data, "lowered": lowered, "words": words, "runs": b" ".join(runs)}
         self.parts["not ASCII"] = b"" if data.isascii() and b"\\" not in data else lowered
 
     def find_missing(self) -> set[str]:
-        """Return what patterns may need and the text has not."""
+        """Return the needs of patterns that the text does not meet."""
         missing = {need for need, length in LENGTHS.items() if self._longest < length}
         if self._data.isascii():
             missing.add(NOT_ASCII)
@@ -162,7 +162,7 @@ class Search:
 
 
 def scan_all(data: bytes, searches: Sequence[Search]) -> list[Range]:
-    """Find from left to right what begins first, and go on behind it: as one alternation does."""
+    """Find matches from left to right, without overlaps: as one alternation does."""
     hits: list[Range] = []
     lowered = data.lower()
     done = 0

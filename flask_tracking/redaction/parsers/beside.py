@@ -23,7 +23,7 @@ class Phrase(NamedTuple):
 
     pattern: re.Pattern[bytes]
     mark: bytes
-    """What is in every match, in lower case: mostly it is missing."""
+    """A part of every match, in lower case: most texts lack it."""
     most: Strength = Strength.TOKEN
     """A stronger name counts as this one."""
     least: Strength = Strength.VAGUE

@@ -52,7 +52,7 @@ def find_in_body(
 
 
 def find_apart(data: bytes, find: Callable[[bytes], list[Finding]], context: Context) -> list[Finding]:
-    """Find the secrets in a text without its long runs of base64, and in what these decode to."""
+    """Find the secrets in a text without its long runs of base64, and in the text these decode to."""
     apart = context.detector.set_aside(data)
     if apart is None:
         return find(data)
@@ -81,7 +81,7 @@ def _find_by_kind(data: bytes, kind: str, hits: Sequence[Range], context: Contex
 def _try_json(
     data: bytes, hits: Sequence[Range], context: Context, *, is_inner: bool = False
 ) -> list[Finding] | None:
-    """Find the secrets in JSON; None where it is no JSON, or broken."""
+    """Find the secrets in JSON; None if it is invalid."""
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
         return None
     try:
@@ -161,5 +161,5 @@ def _find_in_multipart(data: bytes, content_type: str, context: Context) -> list
 
 
 def trim_cut(data: bytes) -> bytes:
-    """Remove what may be the beginning of a secret from the end of a text that was cut."""
+    """Remove a possible beginning of a secret from the end of a cut text."""
     return trim(data.decode("latin-1")).encode("latin-1")

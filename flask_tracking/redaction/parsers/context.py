@@ -20,10 +20,10 @@ class Context(NamedTuple):
     budget: Budget
     """Of the record that is read."""
     around: bytes = b""
-    """What stands around the text, where it is a part of another: names, that is."""
+    """The bytes around the text in an enclosing one: they may hold its name."""
 
     def within(self, around: bytes) -> Context:
-        """Return the context of a part of a text, with what stands around the part."""
+        """Return the context of a part of a text, with the bytes around the part."""
         return Context(self.detector, self.budget, around)
 
     def find(self, data: bytes) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Undo percent-escapes, JSON's escapes and base64, and map what is found back to the raw bytes."""
+"""Undo percent-escapes, JSON's escapes and base64, and map findings back to the raw bytes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Decoded(Mapped):
         undo: Callable[[re.Match[bytes]], bytes],
         protect: Callable[[bytes], bytes],
     ) -> None:
-        """Undo what `escape` matches by `undo`; `protect` writes a replacement in the same way."""
+        """Replace each match of `escape` by `undo` of it; `protect` escapes a replacement."""
         super().__init__(raw, ((*match.span(), undo(match)) for match in escape.finditer(raw)))
         self._protect = protect
 

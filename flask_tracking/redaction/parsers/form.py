@@ -34,7 +34,7 @@ _HAS_ESCAPED_NAME = re.compile(rb"[^=]*[%;]")  # user%5Bpassword%5D=X; not a=%41
 
 
 class Form(NamedTuple):
-    """What the fields of a form say about each other's values."""
+    """The kind of a form: its fields say something about each other's values."""
 
     is_login: bool
     """Whether there is a user, an address or the like among them."""
@@ -56,12 +56,12 @@ class Form(NamedTuple):
         if self.is_login and name == b"pass":
             strength = max(strength, Strength.TOKEN)
         if self.is_login and self.is_body and strength is Strength.STRONG:
-            strength = Strength.OWN  # what was typed to log in may be any words
+            strength = Strength.OWN  # a password that was typed may be any words
         return is_secret(strength, value) or self.is_code(name + b"=" + value)
 
 
 def make_form(fields: Sequence[bytes], *, is_body: bool, path: bytes = b"") -> Form:
-    """Return what these fields, each ``name=value`` and decoded, say about each other, and the path."""
+    """Return the kind of a form by its path and its fields, each ``name=value`` and decoded."""
     is_login = any(map(_LOGIN_FIELD.match, fields)) or _LOGIN_PATH.search(path) is not None
     return Form(is_login, is_body, any(map(_ADDRESS_FIELD.match, fields)))
 
@@ -69,7 +69,7 @@ def make_form(fields: Sequence[bytes], *, is_body: bool, path: bytes = b"") -> F
 def find_in_fields(
     data: bytes, find: FindInner, context: Context, *, is_form: bool = False
 ) -> Iterable[Finding]:
-    """Find the values of sensitive fields, and what `find` finds in a decoded one.
+    """Find the values of sensitive fields, and the secrets that `find` finds in a decoded one.
 
     With `is_form` it is the body of a form, where a short code is one to log in.
     """

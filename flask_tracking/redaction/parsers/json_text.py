@@ -2,8 +2,8 @@
 
 The number of quotes before a place tells whether it is in a string. So one needs no walk to find the
 string that holds a secret, or the value behind a sensitive key; duplicate keys, spaces and numbers stay
-as they are, and a body that was cut can be read as well. What is around a hit has to follow the
-grammar; where it does not, `MalformedError` says so.
+as they are, and a body that was cut can be read as well. The text around a hit must follow the
+grammar; where it does not, `MalformedError` is raised.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _BARE = re.compile(rb'[^\s,:\[\]{}"]+')
 _NOT_BARE = b' \t\r\n,:[]{}"'
 _ESCAPE = re.compile(rb"\\.", re.S)
 _TOO_SHORT = re.compile(rb"[\w .-]{0,11}")
-"""No token is as short, and without a separator it is no pair of name and value."""
+"""Too short for a token, and without a separator for a pair of name and value."""
 _COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")  # behind a key; not "a", "b"
 _BLANKS = b" \t\r"
 _SPACE = re.compile(rb"[ \t\r]*")
 _BEFORE, _BEHIND = b"{[,:\n\xbf\x1e", b",:}]\n\x1e"
-"""What may stand beside a string; a line feed also between two texts, 0xBF at the end of a BOM."""
+"""Allowed before and behind a string; a line feed also between two texts, 0xBF at the end of a BOM."""
 _PLURAL = re.compile(r".*[^s]s", re.I | re.S)
 """``secrets``, whose number is how many there are; not ``pass``."""
 NEAR = 60
 """Bytes around a string that are given along with it."""
 QUOTE = b'"'
-"""JSON has no bare words: what replaces a number is a string."""
+"""JSON has no bare words: a number is replaced by a string."""
 FindText = Callable[[bytes, bytes], Iterable[Finding]]
-"""Takes a text, and what stands around it."""
+"""Takes a text, and the bytes around it."""
 
 
 def find_in_json(
@@ -61,7 +61,7 @@ class _JsonReader:
         self._find_text = find_text
         self._context = context
         self._names = context.detector.names
-        # Without escapes every quote that is left begins or ends a string; places stay what they are.
+        # With escapes masked every quote begins or ends a string, and all places stay the same.
         self._quotes = _ESCAPE.sub(b"__", data) if b"\\" in data else data
         self._counted = self._parity = 0
         self._walked_to = 0
@@ -77,7 +77,7 @@ class _JsonReader:
         found: list[Finding] = []
         for start, end in sorted(hits):
             at = max(start, self._done)
-            end += 1  # what the scan saw may take what stands before the next thing along with it
+            end += 1  # a hit may end with the byte before the next token
             while at < min(end, len(self._data)):
                 self._context.budget.count()
                 if self._is_in_string(at):
@@ -129,7 +129,7 @@ class _JsonReader:
         return end if end >= 0 else len(self._data)
 
     def _check(self, start: int, end: int, behind: bytes = _BEHIND) -> None:
-        """Check that something stands between what may be before and behind it."""
+        """Check that the bytes before and behind a value are allowed there."""
         while start > 0 and self._data[start - 1] in _BLANKS:
             start -= 1
         end = _SPACE.match(self._data, end).end()  # type: ignore[union-attr] # it matches nothing, too
@@ -213,7 +213,7 @@ class _JsonReader:
         return found
 
     def _read_bare(self, at: int, end: int) -> list[Finding]:
-        """Read what is between two strings: numbers, and brackets."""
+        """Read the numbers and brackets between two strings."""
         data, quote = self._data, self._quotes.find(b'"', at, end)
         self._done = stop = end if quote < 0 else quote
         while at > 0 and data[at] not in _NOT_BARE and data[at - 1] not in _NOT_BARE:

@@ -22,7 +22,7 @@ _PASSWORD_INPUT = re.compile(rb"""\btype\s*=\s*(?:["']|&quot;)?password\b""", re
 _CONTENT = re.compile(
     rb"\s*<!\[CDATA\[((?s:.*?))(?:\]\]>|\Z)|((?s:.*?))(?=<[A-Za-z/!?]|&lt;/?[A-Za-z]|\Z)"
 )
-"""A section of CDATA, or what is before the next tag: ``X</b``; not ``a < b``."""
+"""A section of CDATA, or the text before the next tag: ``X</b``; not ``a < b``."""
 _CHILD = re.compile(rb"\s*<[A-Za-z]")  # <auth> <token>; not <token> X
 _LEAF = re.compile(rb"<((?:[\w-]+:)?[\w.-]+)(?:\s[^<>]*)?>([^<>]+)</")
 """An element that has text, within another: ``<value>X</``."""

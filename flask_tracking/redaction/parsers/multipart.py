@@ -51,7 +51,7 @@ def split_multipart(data: bytes, content_type: str) -> Iterable[Part]:
 
 
 def find_field_names(headers: bytes) -> Iterable[bytes]:
-    """Find the names in the headers of a part, `UNREADABLE` for what is not UTF-8."""
+    """Find the names in the headers of a part, `UNREADABLE` for names that are not UTF-8."""
     for match in _FIELD_NAME.finditer(headers):
         raw = match[1] or match[2] or match[3] or b""
         name = unquote_to_bytes(raw.rpartition(b"''")[2] if match[3] else raw)

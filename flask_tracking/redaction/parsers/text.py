@@ -43,16 +43,16 @@ _ASIDE = re.compile(
     + "on|ta|este|è|é|är|е|је|είναι|σας|mới|là".encode()
     + rb")){1,2})[ \t]*\Z"
 )
-"""What may stand between a name and its separator: ``password (old):``, ``ditt lösenord är:``."""
+"""Between a name and its separator: ``password (old):``, ``ditt lösenord är:``."""
 _GAP = re.compile(
     rb"""(?:(?:"[\w\\]{1,60}":)?(?:protected|private)\])?"""
     rb"""[ ]?[>=]{0,3}(?:\s{0,60}string\([0-9]{1,9}\)[ ](?=")|"""
     rb"(?:[ \t]|%20|\+(?=[^&]))*)"
     rb"(?:(?:(?<=:)|(?<=:[ ]))[A-Za-z][\w.\[\]|, ]{0,60}?[ \t]*=[ \t]+)?"
 )
-"""Blanks, a type as in ``: str = ``, and what PHP's ``var_dump`` writes: ``=>  string(9) "X"``."""
+"""Blanks, a type as in ``: str = ``, and the output of PHP's ``var_dump``: ``=>  string(9) "X"``."""
 _NAME_ENDS = b" \t\r\n\"'`\\]!?+~*"
-"""Between a name and ``=``: its own quote, ``**`` of Markdown, or what makes another operator of it."""
+"""Between a name and ``=``: its own quote, ``**`` of Markdown, or a part of ``!=``."""
 _NAME_QUOTE = re.compile(rb"(?:%(?:2[27]|5[Dd])|&quot;|&#(?:34|39|x2[27]);|</[0-9a-z]+>)+\Z")
 """The same where it is escaped, or the end of a tag: ``<b>Password</b>:``."""
 _ARTICLE = re.compile(rb"(?:\A|\W)(?:the|a|an|no|this|that|any)[ \t+]+\Z", re.I)
@@ -69,7 +69,7 @@ _VALUE_END = re.compile(
 )
 """The end of the line, the next pair, or a closing tag."""
 _ESCAPED_END = re.compile(rb"%0[AaDd]|" + _VALUE_END.pattern)
-"""The same where what stands before it is percent-encoded: then the end of the line is, too."""
+"""The same behind a percent-encoded separator: the end of the line is encoded, too."""
 _STRUCTURE = re.compile(
     rb"([A-Za-z_][\w.]{0,60}\(|[{\[(])((?:[^()\[\]{}]|[(\[{][^()\[\]{}]*[)\]}])*)(?:[)\]}]|\Z)?"
 )
@@ -82,7 +82,7 @@ _LITERAL = re.compile(
     rb"(?:undefined|null|None|nil|true|false|True|False|[0-9]{1,2})(?:[^\w]|\Z)|<(?:input|select|textarea|button)\b|"
     rb"(?:\?|%s|\$[0-9]{1,3})(?:[\s,;)]|\Z)|\$[A-Za-z_]\w*(?:\)|,\s?\w+:\s?\$)"
 )
-"""What stands for a value: also ``$1`` of SQL, and ``$p)`` of GraphQL."""
+"""A placeholder of a value: also ``$1`` of SQL, and ``$p)`` of GraphQL."""
 _SAID = re.compile(
     rb"([0-9]{4,8})[.!][ \t]+(?=[A-Z])|"
     rb"(?<==)(?=[^\s]*[0-9])(?=[^\s]*[A-Za-z])([^\s\"']+?)[,;]?[ \t]+"
@@ -94,11 +94,11 @@ _TYPE = re.compile(rb"([A-Za-z][\w-]*)[,;:)\]}.!?]{1,6}(?:\s.*)?", re.S)
 _TAGS = re.compile(
     rb"(?:\s{0,9}</?(?:b|strong|em|i|u|code|span|label|th|td|dt|dd|kbd|samp|tt|br)(?:\s[^<>]{0,200})?>)+\s{0,9}"
 )
-"""What may stand between a name and its value in a page: ``<b>Password:</b> X``."""
+"""Between a name and its value in a page: ``<b>Password:</b> X``."""
 _URN = re.compile(rb"\b(?:arn|urn):[^\s&?]*\Z")  # arn:aws:secret:; not arn: secret:
 _FIRST = re.compile(rb"[^\s]*")
 _BELOW = re.compile(rb"[ \t]*[|>]?[+-]?[ \t]*")
-"""What stands behind a name whose value is on the next lines, as in YAML."""
+"""Behind a name whose value is on the next lines, as in YAML."""
 _LINE = re.compile(rb"(?:\r\n?|\n|\\r\\n|\\n)([ \t]*)((?:[^\r\n\\]|\\(?![rn]))*)")
 _PAIR_LINE = re.compile(rb"""(?:- )?\\*["']?(%b)""" % _PAIR)  # - name: X; not - X
 _CODE_NUMBER = re.compile(
@@ -166,7 +166,7 @@ def _words(text: bytes) -> list[str]:
 
 
 def _find_separators(data: bytes, hits: Iterable[Range]) -> Iterable[Range]:
-    """Find those that may stand behind a sensitive name: in what the scan saw, and the next one."""
+    """Find the separators of possibly sensitive names: within a hit, and the next one."""
     at = 0
     for start, end in sorted(hits):
         for match in _SEPARATOR.finditer(data, max(start, at)):
@@ -283,7 +283,7 @@ def _find_quote(data: bytes, quote: re.Match[bytes]) -> int:
 
 
 def _find_end(data: bytes, name: int, after: int, start: int) -> int:
-    """Return where a value without quotes ends: where what it stands in ends, or the line."""
+    """Return where a value without quotes ends: with the quotes or brackets around it, or the line."""
     end_pattern = _ESCAPED_END if data[after - 3 : after - 2] == b"%" else _VALUE_END
     following = end_pattern.search(data, start)
     end = len(data) if following is None else following.start()
