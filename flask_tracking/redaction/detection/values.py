@@ -41,8 +41,6 @@ _OPAQUE = re.compile(
 """One run, or ``t=1700000000,v1=X``."""
 _NO_TOKEN = re.compile(r"#[0-9A-Fa-f]{3,8}|[0-9]{1,5}")
 """A colour or a short number."""
-_VERSION = re.compile(r"[~^<>=]{0,2}[0-9]+\.[0-9x*]+(?:\.[0-9x*]+)?(?:-[a-z]+[.0-9]*)?")
-"""``^9.0.0``, ``1.2.3-beta.1``."""
 _LENGTH = re.compile(
     r"[0-9]{1,3}[ \u00a0]?(?:char|digit|letter|symbol|zeichen|ziffer|car[aá]c|caratter|cifr|d[ií]gito|"
     r"tekens|tecken|tegn|merk|znak|симв|знак|букв|karakter|ký tự|文字|字符|个字|個字|位|자|"
@@ -50,17 +48,22 @@ _LENGTH = re.compile(
     re.I,
 )
 """``mindestens 8 Zeichen``: how long a secret has to be."""
-_INTEGRITY = re.compile(r"sha(?:256|384|512)-[0-9A-Za-z+/]{43,}={0,2}")
-"""The digest of a script or a package."""
 _PLACEHOLDER = re.compile(
     r"\$?\{{1,3}[a-z_. ]{1,60}(?::?[-?])?\}{1,3}|\$[0-9]{1,3}|<[a-z_ -]{1,40}>|%\([a-z_]{1,40}\)s|"
     r"(?-i:\$[A-Z_][0-9A-Z_]*)|(?:[a-z]+ )?end(?:s|ing)(?: in| with)? [0-9]{2,4}|"
-    r"(?:/[a-z_-]+)+/?",
+    r"(?:/[a-z_-]+)+/?|[~^<>=]{0,2}[0-9]+\.[0-9x*]+(?:\.[0-9x*]+)?(?:-[a-z]+[.0-9]*)?",
     re.I,
 )
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?")
-_TYPED_ID = re.compile(r"[a-z]{2,12}_1[0-9A-Za-z]{13,23}|pk_(?:live|test)_\w+")
-"""An object's id with its kind in front: it names a session and opens none."""
+"""``${TOKEN}``, ``$1``, ``ending in 1111``, ``/password/reset``, ``^9.0.0``."""
+_HARMLESS_RUN = re.compile(
+    r"""
+    [0-9]{4}-[0-9]{2}-[0-9]{2} (?:[T\x20][0-9:.]+(?:Z|[+-][0-9:]+)?)? \Z  # a date
+    | (?:[a-z]{2,12}_1[0-9A-Za-z]{13,23} | pk_(?:live|test)_\w+) \Z      # a typed id
+    | sha(?:256|384|512)-[0-9A-Za-z+/]{43,}={0,2} \Z                     # the digest of a package
+    | (?:.*/)? [a-z]{4,} (?:/|\Z) | .*:// | /                            # a path, read for itself
+    """,
+    re.X,
+)
 _REFERENCE = re.compile(r"(?<=\s)#[0-9]+\b")
 """``see #12``."""
 _SLUG = re.compile(r"[A-Za-z]*[0-9]{0,4}(?:[-_./:][A-Za-z]*[0-9]{0,4})+")
@@ -83,7 +86,7 @@ _COOKIES = re.compile(r"[\w.-]{1,40}=[^\s;=]{4,}(?:;\s?[\w.-]{1,40}(?:=[^\s;]*)?
 """``session=X; theme=dark``."""
 _CODE = re.compile(r"[0-9]{4,8}|[0-9]{3}[ -][0-9]{3}")  # 367591, 367 591; not 367-59
 _MIXED = re.compile(r"[^\s:/#]{6,64}")
-_SEGMENT_WORD = re.compile(r"(?:^|/)[a-z]{4,}(?:/|$)|://|^/")  # /reset/X, a://b; not X/Y
+_WORD = re.compile(r"(?:^|/)[a-z]{4,}(?:/|$)|://|^/")  # /reset/X, a://b; not X/Y
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # d'Ada; not 7up
 _JOINTS = re.compile(r"[\W_]+")
 _CONSONANTS = re.compile(r"[b-df-hj-np-tv-xz]{5}", re.I)  # qkxzt; not backs
@@ -197,11 +200,7 @@ def is_opaque(text: str) -> bool:
         return any(map(has_random_letters, parts))
     if len(parts) > 1 and any(map(is_opaque, parts)):
         return True
-    if _OPAQUE.fullmatch(text) is None or _DATE.fullmatch(text) or _TYPED_ID.fullmatch(text):
-        return False
-    if _INTEGRITY.fullmatch(text):
-        return False
-    if _SEGMENT_WORD.search(text):  # a path or a URL, which is read for itself
+    if _OPAQUE.fullmatch(text) is None or _HARMLESS_RUN.match(text):
         return False
     is_slug = _SLUG.fullmatch(text) is not None and is_wordy(re.sub("[0-9]", "", text))
     return has_random_letters(text) and not is_slug
@@ -232,7 +231,7 @@ def _is_label(text: str) -> bool:
 
 def _is_placeholder(text: str) -> bool:
     """Recognise a placeholder: ``${TOKEN}``, ``/password/reset``, ``req.body.password``."""
-    if _PLACEHOLDER.fullmatch(text) or _VERSION.fullmatch(text):
+    if _PLACEHOLDER.fullmatch(text):
         return True
     is_expression = _EXPRESSION.fullmatch(text.rstrip(";,")) is not None
     return is_expression and is_mentioned([word.lower() for word in _JOINTS.split(text) if word])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .base import MAX_HITS, Choose, Pattern, Range, Scan, ScanPattern, limit_hits
@@ -28,7 +28,7 @@ class Re2Engine:
 
     def compile(self, pattern: str) -> Pattern:
         """Compile one pattern."""
-        return _LockedPattern(self._compile(pattern))
+        return self._compile(pattern)
 
     def _compile(self, pattern: str) -> _Compiled:
         return _Compiled(lambda: self._re2.compile(pattern.encode(), self._make_options()))
@@ -83,7 +83,7 @@ def _share(patterns: Sequence[ScanPattern]) -> Iterable[str]:
 
 
 class _Compiled:
-    """A compiled RE2 object, compiled again where a fork may have damaged it."""
+    """A compiled RE2 object, used under the lock; a fork may damage it, then it is compiled again."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
@@ -99,20 +99,16 @@ class _Compiled:
             self._generation = lock.generation
         return self._made
 
-
-class _LockedPattern:
-    """A pattern of RE2's, used under the lock."""
-
-    def __init__(self, compiled: _Compiled) -> None:
-        self._compiled = compiled
+    @property
+    def groupindex(self) -> Mapping[str, int]:
+        """The numbers of the named groups."""
         with lock:
-            names = compiled.get().groupindex
-        self.groupindex = {name.decode(): group for name, group in names.items()}
+            return {name.decode(): group for name, group in self.get().groupindex.items()}
 
     def finditer(self, string: bytes, /) -> Iterable[Any]:
         """Find all matches from left to right."""
         with lock:
-            found = self._compiled.get().finditer(string)
+            found = self.get().finditer(string)
         while True:
             with lock:
                 some = list(itertools.islice(found, MATCHES_AT_ONCE))
