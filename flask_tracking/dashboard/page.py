@@ -308,7 +308,7 @@ class Page:
 
 def _make_address(name: str, values: dict[str, Any]) -> str:
     """Return the address of a page; half a pair of surrogates, which no address can hold, is ``?``."""
-    wanted = {
+    wanted: dict[str, Any] = {
         key: str(value).encode("utf-8", "replace").decode()
         for key, value in values.items()
         if value not in (None, "")
