@@ -1,0 +1,157 @@
+"""The pages over a real database: with a client of their own, made when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from pymongo import monitoring
+
+from flask_tracking import Tracking
+from flask_tracking.exporters.mongo import MongoExporter
+from flask_tracking.exporters.mongo.reader import APP_NAME
+
+from .test_pages import check, rows_of
+
+pytestmark = pytest.mark.integration
+
+PREFIX = "/_tracking"
+
+
+class Heard(monitoring.CommandListener):
+    """Notes the commands to the server, and how long each may take there."""
+
+    def __init__(self) -> None:
+        self.commands: list[tuple[str, Any]] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        """Note a command."""
+        self.commands.append((event.command_name, event.command.get("maxTimeMS")))
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Note nothing."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Note nothing."""
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    """What clients that are made in the test send."""
+    listener, listeners = Heard(), monitoring._LISTENERS.command_listeners
+    listeners.append(listener)
+    yield listener
+    listeners.remove(listener)
+
+
+@pytest.fixture
+def tracking(app: Flask, database_uri: str, heard: Heard) -> Iterator[Tracking]:
+    """Track `app` into a database, with the dashboard."""
+    app.config.update(
+        TRACKING_DASHBOARD=True, TRACKING_MONGODB_URI=database_uri, PROPAGATE_EXCEPTIONS=False
+    )
+    tracking = Tracking(app, dashboard_access=lambda: True)
+    app.add_url_rule("/tea/<name>", "tea", lambda name: {"name": name})
+    app.add_url_rule("/broken", "broken", lambda: str(1 / 0))
+    yield tracking
+    tracking.close(5)
+
+
+@pytest.fixture
+def client(app: Flask, tracking: Tracking) -> FlaskClient:
+    """A client of it, after two requests."""
+    client = app.test_client()
+    client.get("/tea/green?cup=2")
+    client.get("/broken")
+    assert tracking.flush(10)
+    return client
+
+
+def get_exporter(app: Flask) -> MongoExporter:
+    """Return the store of an app."""
+    exporter: MongoExporter = app.extensions["tracking"].exporter
+    return exporter
+
+
+def test_no_client_while_nobody_looks(app: Flask, client: FlaskClient) -> None:
+    """The second one is made for the first page, of few connections, and it is named."""
+    exporter = get_exporter(app)
+    assert "_reader" not in vars(exporter)
+    client.get(f"{PREFIX}/requests")
+    reader = exporter.reader()
+    theirs = reader.collection().database.client
+    assert theirs is not exporter.collection().database.client
+    assert theirs.options.pool_options.appname == APP_NAME
+
+
+Ask = Callable[[FlaskClient], None]
+
+
+def _list(client: FlaskClient) -> None:
+    page = check(client.get(f"{PREFIX}/requests").text)
+    assert rows_of(page) == ["/broken", "/tea/green?cup=2"]
+
+
+def _overview(client: FlaskClient) -> None:
+    page = check(client.get(f"{PREFIX}/").text)
+    assert "/tea/&lt;name&gt;" in page and "Not read in time" not in page
+
+
+def _request(client: FlaskClient) -> None:
+    (row, *_) = client.get(f"{PREFIX}/data/rows").get_json()["rows"]
+    assert "ZeroDivisionError" in check(client.get(row["address"]).text)
+
+
+def _rows(client: FlaskClient) -> None:
+    rows = client.get(f"{PREFIX}/data/rows").get_json()["rows"]
+    assert {row["path"][0][0] for row in rows} == {"/broken", "/tea/green?cup=2"}
+
+
+def _proposals(client: FlaskClient) -> None:
+    found = client.get(f"{PREFIX}/data/complete?text=error:").get_json()
+    assert [one["text"] for one in found] == ["error:ZeroDivisionError"]
+
+
+def _export(client: FlaskClient) -> None:
+    assert len(client.get(f"{PREFIX}/export/ndjson").data.splitlines()) == 2
+
+
+def _health(client: FlaskClient) -> None:
+    assert client.get(f"{PREFIX}/health").status_code == 200
+
+
+PAGES: dict[str, Ask] = {
+    "list": _list,
+    "overview": _overview,
+    "request": _request,
+    "rows": _rows,
+    "proposals": _proposals,
+    "export": _export,
+    "health": _health,
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page(client: FlaskClient, heard: Heard, name: str) -> None:
+    """It shows what is stored, writes nothing, and the server is told when to stop."""
+    heard.commands.clear()
+    PAGES[name](client)
+    reads = [limit for command, limit in heard.commands if command in ("find", "aggregate")]
+    assert reads and all(limit is not None and limit <= 20_000 for limit in reads)
+    writes = {"insert", "update", "delete", "create", "createIndexes", "findAndModify"}
+    assert writes.isdisjoint({command for command, _ in heard.commands})
+
+
+def test_keep(app: Flask, client: FlaskClient) -> None:
+    """A record that is kept from the page is kept in the database, and the page says so."""
+    (row, *_) = client.get(f"{PREFIX}/data/rows?q=status:200").get_json()["rows"]
+    page = client.get(row["address"]).text
+    token = page.partition('name="token" value="')[2].partition('"')[0]
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    address = f"{PREFIX}/requests/{row['id']}/keep"
+    response = client.post(address, data={"token": token}, headers=headers)
+    assert response.status_code == 303
+    assert "Keep no longer" in client.get(response.headers["Location"]).text
