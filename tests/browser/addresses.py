@@ -12,6 +12,7 @@ STATES = {
     "overview": "/",
     "overview with a filter": "/?q=status:5xx",
     "requests": "/requests",
+    "requests, live": "/requests?live=1",
     "requests, older": "/requests?q=method:get&after=1-000000000000000000000000",
     "requests, filtered": "/requests?q=status:4xx&from=24h",
     "requests, none match": "/requests?q=status:404+user:nobody",

@@ -76,3 +76,35 @@ def test_key(visit: Open) -> None:
     expect(page.locator("[data-live-state]")).to_be_visible()
     page.keyboard.press("l")
     expect(page.locator("[data-live-state]")).to_have_count(0)
+
+
+HIDE = """(isHidden) => {
+  Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_hidden_tab(visit: Open) -> None:
+    """A tab that is not in view asks for nothing; when it is again, what came meanwhile is there."""
+    watched = visit(f"{LIST}?live=1&q=status:404")
+    page = watched.page
+    expect(page.locator("[data-live-state]")).to_have_text("live")
+    page.evaluate(HIDE, True)
+    expect(page.locator("[data-live-state]")).to_have_text("paused: not in view")
+    asked = len(watched.responses)
+    ask_for(page, "/while/away")
+    page.wait_for_timeout(2000)  # more than two questions
+    assert len(watched.responses) == asked
+    page.evaluate(HIDE, False)
+    expect(page.locator(first_row(page))).to_have_text("/while/away")
+
+
+def test_store_that_is_away(visit: Open) -> None:
+    """The page says so, keeps what it has, and goes on when the store answers again."""
+    watched = visit(f"{LIST}?live=1")
+    page = watched.page
+    page.route("**/data/rows*", lambda route: route.fulfill(status=503, body="away"))
+    expect(page.locator("[data-live-state]")).to_have_text("the database is away")
+    page.unroute("**/data/rows*")
+    expect(page.locator("[data-live-state]")).to_have_text("live", timeout=15_000)
+    watched.problems = [one for one in watched.problems if "503" not in one]
