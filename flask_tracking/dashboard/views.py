@@ -10,7 +10,11 @@ import dataclasses
 __all__ = ["ROUTES", "Route"]
 
 
-BUDGET_S = 4.0
+BUDGET_S = 2.0
+"""No query goes on for longer after a tab was closed."""
+SEARCH_S = 4.0
+"""A list may search in bodies for two seconds, and then says what excludes all others."""
+DOCTOR_S = 10.0
 EXPORT_S = 20.0
 
 
@@ -30,14 +34,14 @@ class Route:
 
 ROUTES = (
     Route("/", "overview", "overview.show_overview"),
-    Route("/requests", "requests", "requests.show_requests"),
+    Route("/requests", "requests", "requests.show_requests", budget_s=SEARCH_S),
     Route("/routes", "routes", "routes.show_routes"),
     Route("/route", "route", "route.show_route"),
     Route("/errors", "errors", "errors.show_errors"),
     Route("/errors/<group>", "error", "error.show_error"),
     Route("/shared", "shared", "shared.show_shared"),
     Route("/data/shared", "shared_panel", "shared.send_panel"),
-    Route("/health", "health", "health.show_health"),
+    Route("/health", "health", "health.show_health", budget_s=DOCTOR_S),
     Route(
         "/export/<name>",
         "export",

@@ -238,20 +238,31 @@ def search_bodies(
         store: the store.
         wanted: the filter.
         limit: maximum number of records.
-        budget_s: the time after which no more records are read; two seconds by default.
+        budget_s: the time after which no more records are read; two seconds by default. A time that is
+            over by `Store.limited` ends the search in the same way.
         now: the time from which to search back; the present by default.
+
+    Raises:
+        StoreTimeoutError: the time of `Store.limited` was over before anything was read.
     """
     ends_at = monotonic() + (SEARCH_BUDGET_S if budget_s is None else budget_s)
     found: list[Record] = []
     searched = 0
-    for page, since in read_back(store, Filter(without_bodies(wanted.condition)), now=now):
-        searched += len(page)
-        found += filter(wanted.matches, page)
-        if len(found) >= limit:
-            break
-        # An empty range is no place to stop: idle years are skipped in a few steps, but only in a row.
-        if page and since is not None and monotonic() >= ends_at:
-            return BodySearch(found, searched, since)
+    reached = None
+    try:
+        for page, since in read_back(store, Filter(without_bodies(wanted.condition)), now=now):
+            searched += len(page)
+            found += filter(wanted.matches, page)
+            if len(found) >= limit:
+                break
+            # An empty range is no place to stop: idle years are skipped in a few steps, but in a row.
+            if page and since is not None and monotonic() >= ends_at:
+                return BodySearch(found, searched, since)
+            reached = since
+    except StoreTimeoutError:
+        if reached is None:
+            raise
+        return BodySearch(found, searched, reached)
     return BodySearch(found[:limit], searched, None)
 
 

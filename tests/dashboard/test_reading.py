@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_tracking import ExportError, MemoryExporter, Store, StoreTimeoutError, Tracking
+from flask_tracking import ExportError, Filter, MemoryExporter, Store, StoreTimeoutError, Tracking
 from flask_tracking.dashboard import sharing
 from flask_tracking.exporters.memory_rollups import MemoryRollupTable
-from flask_tracking.queries import measure
+from flask_tracking.queries import measure, search_newest
 from flask_tracking.registry import TrackedApp
 from flask_tracking.rollups.rollup import Rollup
 
@@ -121,9 +121,10 @@ def test_nothing_found_and_the_time_is_over(client: Any, slow: SlowStore) -> Non
     """Why nothing was found is left out."""
     address = "/_tracking/requests?q=status:404"
     client.get("/tea/green")
-    slow.answer(1_000_000)
-    assert "Not read in time" not in client.get(address).text
-    slow.answer(slow.asked - 1)  # the list is read first
+    since = datetime.now(timezone.utc) - timedelta(hours=1)
+    slow.answer(100)
+    assert search_newest(slow, Filter.parse("status:404").narrowed(since, None), 1).records == []
+    slow.answer(slow.asked)
     page = check(client.get(address).text)
     assert "Not read in time: where there are some" in page
 
@@ -136,6 +137,29 @@ def test_search_in_bodies_whose_time_is_over(
     client.get("/tea/green")
     page = check(client.get("/_tracking/requests?q=body:nothing").text)
     assert "Searched the bodies of 1 records" in page and "Go on" in page
+
+
+def test_search_in_bodies_that_the_store_breaks_off(client: Any, slow: SlowStore) -> None:
+    """It goes on where it was, as one whose time was over."""
+    client.get("/tea/green")
+    slow.answer(2)
+    page = check(client.get("/_tracking/requests?q=body:nothing").text)
+    assert "Searched the bodies of 1 records" in page and "Go on" in page
+    slow.answer(0)
+    assert client.get("/_tracking/requests?q=body:nothing").status_code == 503
+
+
+@pytest.mark.usefixtures("everything_is_heavy")
+def test_viewers_share_a_search(client: Any, slow: SlowStore) -> None:
+    """Two viewers of the same list ask once; its next page is another question."""
+    client.get("/tea/green")
+    slow.answer(100)
+    client.get("/_tracking/requests")
+    asked = slow.asked
+    client.get("/_tracking/requests")
+    assert slow.asked == asked
+    client.get("/_tracking/requests?q=method:GET")
+    assert slow.asked > asked
 
 
 def test_overview_without_the_period_before(client: Any, slow: SlowStore) -> None:

@@ -42,7 +42,7 @@ def show_requests(page: Page) -> Response:
     wanted = page.wanted
     # Before the list is read: what is stored in between is then in the list, or new.
     known = _find_known(page) if page.is_live else ()
-    found = read_page(page.store, wanted, after, PAGE_ROWS)
+    found = page.share(("list", after), lambda: read_page(page.store, wanted, after, PAGE_ROWS))
     state: dict[str, Any] = {}
     if not (found.summaries or found.resume):
         state = page.attempt("where there are some", lambda: _explain_nothing(page), NOT_KNOWN)
