@@ -7,12 +7,14 @@ from datetime import datetime
 from time import monotonic
 from typing import NamedTuple
 
+from ..errors import FilterError
 from ..filters import Filter
 from ..queries import Density, Sample, find_reach, read_density, sample
 from ..queries.rollup_filter import find_unknown
 from ..record import Record
 from ..rollups.counts import Counts
 from ..rollups.histogram import find_bucket
+from .choosing import Chosen, read_sides
 from .numbers import clock, count, duration, share, size
 from .page import Page
 from .shared_values import LEAST_SELECTED, Findings, Item, Shared, Shift, find_shared
@@ -106,13 +108,15 @@ def ask(page: Page, of: str, within: str) -> Question:
 
     Args:
         page: the page, with filter and range.
-        of: ``slow``, ``failed`` or ``filter``.
+        of: ``slow``, ``failed`` or ``filter``; or ``compare`` for the sides ``a`` and ``b``.
         within: a filter for both sides, like that of a route.
 
     Raises:
-        FilterError: `within` is no filter.
+        FilterError: `within` is no filter, or a side is missing or invalid.
     """
     among = Filter.parse(within)
+    if of == "compare":
+        return _ask_sides(page, *read_sides(page))
     if of == "filter":
         return _ask_filter(page, among)
     base = page.wanted_at_any_time & among
@@ -176,6 +180,19 @@ def _ask_filter(page: Page, among: Filter) -> Question:
     selected = _make_side(page, "these", among & mine, since, until)
     others = _make_side(page, "others", among & ~mine, since, until)
     return Question("What these requests share", selected, others, find_defining(mine))
+
+
+def _ask_sides(page: Page, one: Chosen, other: Chosen) -> Question:
+    """Ask what the requests of the second side share, against those of the first."""
+    if one.kind == "request":
+        raise FilterError("Versions or times are expected here: two requests have a page of their own.")
+    base = page.wanted_at_any_time
+    before, now = (
+        _make_side(page, name, base & side.wanted, side.since, side.until)
+        for name, side in (("A", one), ("B", other))
+    )
+    left_out = frozenset({"version"}) if one.version is not None else frozenset()
+    return Question("What B’s requests share", now, before, left_out)
 
 
 def _make_side(page: Page, words: str, wanted: Filter, since: datetime, until: datetime) -> Side:
@@ -265,8 +282,8 @@ def _describe(question: Question, mine: Sample, others: Sample, found: Findings)
     """Say how many were compared with how many, and of how many."""
     words = question.selected.words
     sides = (
-        f"{_count_of(mine)} {words if words != 'these' else 'requests'} compared with",
-        f"{_count_of(others)} others, taken evenly from this range.",
+        f"{_count_of(mine)} {'requests' if words == 'these' else words} compared with",
+        f"{_count_of(others)} {question.others.words}, taken evenly from this range.",
     )
     stand_out = len({one.item.field for one in found.shared})
     return f"{' '.join(sides)} {stand_out} of {found.fields} fields stand out."

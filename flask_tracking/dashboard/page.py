@@ -57,9 +57,10 @@ TABS = (
     ("health", "Health"),
 )
 OWN_PARAMETERS = {
+    "requests": ("mark",),
     "route": ("rule", "method"),
     "error": (),
-    "shared": ("of", "within"),
+    "shared": ("of", "within", "a", "b"),
     "compare": ("a", "b"),
 }
 """Of the pages that show one of many."""

@@ -52,6 +52,8 @@ class Verdict(NamedTuple):
     """When it began for the first route, where that is beyond doubt."""
     version: str | None = None
     """The version that was first seen at that moment."""
+    version_before: str | None = None
+    """The version that was there until then."""
     routes: tuple[str, ...] = ()
     """The routes that the details name, as ``POST /checkout``."""
     shared: str = "slow"
@@ -117,16 +119,17 @@ def _find_changes(now: Statistics, before: Statistics) -> Iterator[Change]:
     named = False
     for group in now.groups:
         was = earlier.get(group.key)
-        change = None if was is None else _compare(group, was)
+        change = None if was is None else compare_groups(group, was)
         if change is not None:
             named = True
             yield change
-    overall = None if named else _compare(now.total, before.total)
+    overall = None if named else compare_groups(now.total, before.total)
     if overall is not None:
         yield overall
 
 
-def _compare(now: Group, before: Group) -> Change | None:
+def compare_groups(now: Group, before: Group) -> Change | None:
+    """Return what changed for a route beyond doubt; None for nothing."""
     moved = compare_percentiles(before.counts.buckets, now.counts.buckets, SLOW_SHARE)
     failing = compare_shares(now.failed, now.requests, before.failed, before.requests)
     if moved is None and not failing:
@@ -167,12 +170,15 @@ def _judge_harm(harmful: Sequence[Change], now: Statistics, read: ReadColumns) -
         details.append(Detail(f"{len(harmful) - len(named)} more routes changed."))
     elif len(now.groups) > len(named) and named[0].route is not None:
         details.append(Detail("Other routes are as before."))
+    versions: tuple[str | None, str | None] = (None, None)
+    if first is not None:
+        versions = find_versions(first, [*columns[0].before, *columns[0].now])
     return Verdict(
         "bad",
         " and ".join(what).capitalize(),
         tuple(details),
         first,
-        None if first is None else find_version(first, [*columns[0].before, *columns[0].now]),
+        *versions,
         tuple(one.route for one in named if one.route is not None),
         "slow" if any(one.is_slower for one in named) else "failed",
     )
@@ -217,12 +223,15 @@ def _count_longer(counts: Counts, limit_ms: float) -> int:
     )
 
 
-def find_version(since: datetime, columns: Sequence[Column]) -> str | None:
-    """Return the version that was first seen within one column of a moment."""
+def find_versions(since: datetime, columns: Sequence[Column]) -> tuple[str | None, str | None]:
+    """Return the version that was first seen within one column of a moment, and the one before it."""
     seen: dict[str, int] = {}
     moment = next(at for at, column in enumerate(columns) if column.start == since)
     for at, column in enumerate(columns):
         for version in column.versions:
             seen.setdefault(version, at)
     near = [version for version, at in seen.items() if at and abs(at - moment) <= 1]
-    return near[0] if len(near) == 1 else None
+    if len(near) != 1:
+        return None, None
+    known = sorted((-at, version) for version, at in seen.items() if at < seen[near[0]])
+    return near[0], known[0][1] if known else None

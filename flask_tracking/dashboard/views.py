@@ -39,6 +39,7 @@ ROUTES = (
     Route("/route", "route", "route.show_route"),
     Route("/errors", "errors", "errors.show_errors"),
     Route("/errors/<group>", "error", "error.show_error"),
+    Route("/compare", "compare", "compare.show_compare"),
     Route("/shared", "shared", "shared.show_shared"),
     Route("/data/shared", "shared_panel", "shared.send_panel"),
     Route("/health", "health", "health.show_health", budget_s=DOCTOR_S),

@@ -24,6 +24,7 @@ class Waterfall(NamedTuple):
     """The bars, and the scale below them."""
 
     total_ms: float
+    """How long the request took."""
     bars: tuple[Bar, ...]
     first_byte: float | None
     """In percent."""
@@ -35,31 +36,40 @@ class Waterfall(NamedTuple):
     """Share of the time, from 0 to 1, in which no child span ran."""
     left_out: int
     """How many more children there are."""
+    whole: float
+    """The width of the whole request, in percent."""
 
 
-def make_waterfall(record: Record) -> Waterfall | None:
-    """Return the waterfall of a record; None where its time is not known or nothing."""
-    total = record.execution_time
-    if not total or total <= 0:
+def make_waterfall(record: Record, scale_ms: float | None = None) -> Waterfall | None:
+    """Return the waterfall of a record; None where its time is not known or nothing.
+
+    Args:
+        record: the record.
+        scale_ms: the time of the whole width, for two that are compared; by default the record's.
+    """
+    took = record.execution_time
+    if not took or took <= 0:
         return None
+    total = scale_ms or took
     children = sorted(record.children, key=lambda child: child.start_ms)
-    bars = tuple(_bar(child, total) for child in children[:MAX_BARS])
+    bars = tuple(_bar(child, took, total) for child in children[:MAX_BARS])
     longest = max(bars, key=lambda bar: bar.width, default=None)
     first = record.time_to_first_byte
     return Waterfall(
-        total,
+        took,
         bars,
         None if first is None else _percent(first, total),
         tuple((_percent(ms, total), ms) for ms in _ticks(total)),
         longest if longest is not None and longest.width >= 100 / 3 else None,
-        1 - _covered(children, total) / total,
+        1 - _covered(children, took) / took,
         len(children) - len(bars),
+        _percent(took, total),
     )
 
 
-def _bar(child: ChildTiming, total: float) -> Bar:
+def _bar(child: ChildTiming, took: float, total: float) -> Bar:
     left = _percent(child.start_ms, total)
-    end = child.start_ms + child.duration_ms if child.duration_ms is not None else total
+    end = child.start_ms + child.duration_ms if child.duration_ms is not None else took
     return Bar(child.name, left, _percent(end, total) - left, child.duration_ms, child.error)
 
 

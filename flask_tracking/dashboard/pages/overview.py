@@ -12,7 +12,7 @@ from ..failures import read_groups
 from ..five_numbers import make_numbers
 from ..heatmap import draw
 from ..measured import read_chart, read_periods
-from ..page import Page
+from ..page import VERSION, Page
 from ..route_rows import link_to_route, make_route_rows
 from ..templating import html, render
 from ..verdict import Verdict, make_verdict
@@ -55,10 +55,12 @@ def _make_buttons(page: Page, verdict: Verdict) -> list[tuple[str, str]]:
     if not verdict.routes:
         return [("Show these requests", page.link_to("requests"))]
     first = verdict.routes[0]
-    return [
-        ("Show these requests", page.narrow_to(filtering.route_terms(first))),
-        (f"All of {first}", link_to_route(page, first)),
-    ]
+    buttons = [("Show these requests", page.narrow_to(filtering.route_terms(first)))]
+    if verdict.version is not None and verdict.version_before is not None:
+        sides = {"a": VERSION + verdict.version_before, "b": VERSION + verdict.version}
+        title = f"Compare {verdict.version_before} with {verdict.version}"
+        buttons.append((title, page.link_to("compare", **sides)))
+    return [*buttons, (f"All of {first}", link_to_route(page, first))]
 
 
 def _describe_recorder(found: Statistics) -> str:

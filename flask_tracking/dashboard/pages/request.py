@@ -10,6 +10,7 @@ from bson import ObjectId
 from flask import Response
 
 from ...filters import Filter
+from ...queries.statistics import name_route
 from ...record import Headers, Record, Remark, find_header
 from ...record_summary import RecordSummary, summarize
 from .. import filtering
@@ -55,6 +56,7 @@ def show_request(page: Page, id: str) -> Response:
             newer=newer,
             older=older,
             copies=[(name, title) for name, (title, _) in LANGUAGES.items()],
+            route_terms=filtering.route_terms(name_route(record.method, record.url_rule)),
             can_keep=bool(page.tracked.settings.kept_size_bytes),
             error_term=filtering.term("error", record.exception.type) if record.exception else "",
             exception_message=_mark(record.exception.message) if record.exception else (),

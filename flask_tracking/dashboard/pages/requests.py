@@ -52,6 +52,8 @@ def show_requests(page: Page) -> Response:
             page=page,
             rows=make_rows(page, found.summaries),
             blank_row=BLANK,
+            can_mark=True,
+            marked=_read_marked(page),
             is_live=page.is_live or bool(state.get("is_empty")),
             known=known,
             quick=QUICK,
@@ -83,6 +85,12 @@ def _find_known(page: Page) -> Sequence[ObjectId]:
     since = round_down(page, page.now)
     found = page.attempt("what was stored last", lambda: find_latest(page, since), nothing)
     return [one.id for one in found]
+
+
+def _read_marked(page: Page) -> str:
+    """Return the id of the request that another one is to be compared with; empty for none."""
+    text = page.request.args.get("mark", "")
+    return text if ObjectId.is_valid(text) else ""
 
 
 def _go_on(page: Page, found: Rows) -> str | None:

@@ -9,21 +9,21 @@ from typing import NamedTuple
 from flask import Response
 
 from ...filters import Filter
-from ...queries import Group, find_newest
+from ...queries import find_newest
 from ...queries.statistics import name_route
 from ...record_summary import RecordSummary
 from ...rollups.counts import is_failure
 from .. import filtering
-from ..change import Interval, percentile_interval, share_interval
 from ..chart import make_grid, make_table, make_titles
 from ..error_rows import make_error_rows
 from ..failures import group_route
 from ..five_numbers import make_numbers
 from ..heatmap import draw
 from ..histogram import draw_histogram
+from ..interval_text import write_failed, write_percentile
 from ..measured import Periods, read_chart, read_periods
 from ..messages import tell
-from ..numbers import count, duration, share
+from ..numbers import count, duration
 from ..page import Page
 from ..rows import make_rows
 from ..templating import html, render
@@ -147,24 +147,12 @@ def _make_versions(page: Page, wanted: Filter, terms: str) -> list[VersionRow]:
             group.key or "none",
             page.narrow_to(f"{terms} {filtering.find_term('version', group.key or '')}".strip()),
             count(group.requests),
-            _write(share_interval(group.failed, group.requests), share),
-            _write_percentile(group, 0.5),
-            _write_percentile(group, 0.95),
+            write_failed(group),
+            write_percentile(group, 0.5),
+            write_percentile(group, 0.95),
         )
         for group in groups
     ]
-
-
-def _write_percentile(group: Group, part: float) -> str:
-    return _write(percentile_interval(group.counts.buckets, part), duration)
-
-
-def _write(interval: Interval | None, write: object) -> str:
-    """Return a value with its bounds, like ``389 ms (350 ms to 420 ms)``."""
-    if interval is None or not callable(write):
-        return "–"
-    low, middle, high = (write(max(0.0, one)) for one in interval)
-    return f"{middle} ({low} to {high})"
 
 
 def _make_statuses(page: Page, terms: str, statuses: dict[int, int]) -> list[StatusRow]:

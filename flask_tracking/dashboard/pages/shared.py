@@ -32,4 +32,5 @@ def _make_panel(page: Page) -> Panel | None:
     except FilterError as error:
         page.problems.append(str(error))
         return None
-    return page.share(("shared", of, within), lambda: answer(page, question))
+    sides = tuple(page.request.args.getlist(name) for name in ("a", "b"))
+    return page.share(("shared", of, within, str(sides)), lambda: answer(page, question))
