@@ -31,6 +31,11 @@ STATES = {
     "error that is unknown": "/errors/0123456789abcdef",
     "shared": "/shared?of=slow",
     "shared, too few": "/shared?of=failed&q=status:404",
+    "compare versions": "/compare?a=version:2.4.0&b=version:2.4.1",
+    "compare times": "/compare?a=2h/1h&b=1h/0s",
+    "compare requests": f"/compare?a={FAILED}&b={STREAM}&all=1",
+    "compare nothing": "/compare",
+    "mark another request": f"/requests?mark={FAILED}",
     "health": "/health",
 }
 """Of an app with traffic, below the prefix of its dashboard."""
