@@ -89,8 +89,10 @@ def port_of(module: str) -> Iterator[int]:
 class MongoServer:
     """A MongoDB server: ``mongod`` where there is one, else SecantusDB."""
 
-    def __init__(self, data: Path, *options: str) -> None:
+    def __init__(self, data: Path, *options: str, is_quiet: bool = False) -> None:
         self.data = data
+        self.is_quiet = is_quiet
+        """True where its errors are what is wanted, and nobody is to read them."""
         self.port = free_port()
         self.options = options
         self.process: subprocess.Popen[bytes] | None = None
@@ -125,7 +127,8 @@ class MongoServer:
         else:
             command = [found, "--host", "127.0.0.1", "--port", port, "--storage-path", str(self.data)]
             command += ["--standalone", "--log-level", "ERROR", *self.options]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        stderr = subprocess.DEVNULL if self.is_quiet else None
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr)
         wait_until_listening(self.process, self.port)
         return self
 
@@ -152,10 +155,10 @@ class MongoServer:
 
 
 @contextlib.contextmanager
-def mongo_server(*options: str) -> Iterator[MongoServer]:
+def mongo_server(*options: str, is_quiet: bool = False) -> Iterator[MongoServer]:
     """Run a server of one's own, with a data folder that goes with it."""
     with tempfile.TemporaryDirectory(prefix="flask-tracking-") as data:
-        server = MongoServer(Path(data), *options)
+        server = MongoServer(Path(data), *options, is_quiet=is_quiet)
         try:
             yield server.start()
         finally:

@@ -109,7 +109,7 @@ def run(
         server = None
         if is_tracked:
             options = ("--enable-test-commands", "--sync-on-commit")
-            server = stack.enter_context(mongo_server(*options))
+            server = stack.enter_context(mongo_server(*options, is_quiet=True))
             environ["FLASK_TRACKING_MONGODB_URI"] = f"{server.uri}shop"
         else:
             environ[UNTRACKED] = "yes"

@@ -72,7 +72,7 @@ def test_processes_that_never_saw_the_database(tmp_path: Path) -> None:
 @pytest.mark.skipif(MongoServer.kind() is None, reason="there is no database server to start")
 def test_disk_of_the_database_is_full(tmp_path: Path) -> None:
     """The server answers with errors, or ends; once it is started with more room all is there, once."""
-    with mongo_server("--sync-on-commit") as server:
+    with mongo_server("--sync-on-commit", is_quiet=True) as server:
         environ = {
             "FLASK_TRACKING_MONGODB_URI": f"{server.uri}shop",
             "FLASK_TRACKING_SPOOL_DIR": str(tmp_path),
