@@ -65,7 +65,7 @@ def strip_credentials(values: dict[str, Any], actions: Actions) -> bool:
 
 def _strip(field: str, name: str, value: str, actions: Actions, remarks: list[Remark]) -> str:
     data = _encode(value)
-    return _decode(_replace(f"{field}.{name}", data, find_credentials(name, data), actions, remarks))
+    return _decode(apply(data, find_credentials(name, data), f"{field}.{name}", actions, remarks))
 
 
 def _encode(text: str) -> bytes:
@@ -74,15 +74,6 @@ def _encode(text: str) -> bytes:
 
 def _decode(data: bytes) -> str:
     return data.decode("utf-8", "replace")
-
-
-def _replace(
-    path: str, data: bytes, found: Iterable[Finding], actions: Actions, remarks: list[Remark]
-) -> bytes:
-    """Replace findings, and add a remark for each removed secret."""
-    stored, made = apply(data, found, path, actions)
-    remarks += made
-    return stored
 
 
 class RecordRedaction:
@@ -133,7 +124,7 @@ class RecordRedaction:
         return Record.from_values(values)
 
     def _replaced(self, path: str, data: bytes, found: Iterable[Finding]) -> str:
-        return _decode(_replace(path, data, found, self._actions, self._remarks))
+        return _decode(apply(data, found, path, self._actions, self._remarks))
 
     def _find(
         self, find: Callable[[bytes, Context], list[Finding]], data: bytes, around: bytes = b""
@@ -249,7 +240,7 @@ class RecordRedaction:
             is_named = found and found[0].rule == "name" and _covers(found[0], value)
             if not is_named:
                 return self._bytes(path, value)
-            return _replace(path, value, [Finding(0, len(value), "name")], self._actions, self._remarks)
+            return apply(value, [Finding(0, len(value), "name")], path, self._actions, self._remarks)
         if not found or value is None or isinstance(value, bool):
             return value
         text = str(value)
@@ -266,7 +257,7 @@ class RecordRedaction:
             except (MalformedError, TooLongError):
                 self._remarks.append(Remark(path, "unreadable", 0, len(data), 0, 0))
                 return b""
-        return _replace(path, data, self._last[1], self._actions, self._remarks)
+        return apply(data, self._last[1], path, self._actions, self._remarks)
 
     def _body(self, side: str, ranges: Sequence[Range] | None) -> None:
         values = self._values

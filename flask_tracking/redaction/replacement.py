@@ -65,21 +65,18 @@ class Actions:
 
 
 def apply(
-    data: bytes, found: Iterable[Finding], path: str, actions: Actions
-) -> tuple[bytes, list[Remark]]:
-    """Replace the findings in a text.
+    data: bytes, found: Iterable[Finding], path: str, actions: Actions, remarks: list[Remark]
+) -> bytes:
+    """Replace the findings in a text, and return it as it may be stored.
 
     Args:
         data: the text.
         found: from left to right, none within another.
         path: the field of the record that the text stands in.
         actions: decide about each of them, once.
-
-    Returns:
-        The text as it may be stored, and a remark for each secret that was really removed from it.
+        remarks: gets one more for each secret that was really removed.
     """
     parts: list[bytes] = []
-    remarks: list[Remark] = []
     at = stored = 0
     for start, end, rule, quote, value, instead in found:
         if instead is None:
@@ -92,4 +89,4 @@ def apply(
         remarks.append(Remark(path, rule, start, end - start, stored, len(instead)))
         stored += len(instead)
         at = end
-    return b"".join([*parts, data[at:]]), remarks
+    return b"".join([*parts, data[at:]])
