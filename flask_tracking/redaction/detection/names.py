@@ -122,17 +122,16 @@ HARMLESS_WORDS = (
 """Beginnings of words that have a sensitive one in them and mean something else: ``tokenizer``."""
 HARMLESS_ENDS = frozenset(
     """
-    accepted address age alerts alg algorithm allow allowed allowlist at attempts available banner
-    bin bucket change changed chars check class column company configured consent contract count
-    country counts created css date days description digits disabled domain duration email enabled
-    end endpoint error errors exists expiration expire expired expires expiry field fields file
-    fingerprint format found from go header headers hint holder httponly in issued java js kind
-    label language last4 length level lifetime limit limits logprobs match max message method
-    methods min minutes mode month name names order param parameter path placeholder policy
-    preference preferences prevention price provider providers py question questions rate refill
-    remaining required requirement requirements reset result results rotated rs rules samesite
-    scanning score second secure set size start state status strength supported symbol time timeout
-    title total ts ttl type types updated uri url urls usage used user valid validity version year
+    accepted address age alerts alg algorithm allow allowlist at attempts bin bucket change changed
+    chars check class column company configured consent count counts created date days description
+    digits domain duration email enabled end endpoint error errors expiration expire expired expires
+    expiry field fields file fingerprint format found from header headers hint in java js kind label
+    language last4 length level lifetime limit limits logprobs match max message method methods min
+    minutes mode month name names order param parameter path placeholder policy prevention price
+    provider providers question questions rate refill remaining required requirement requirements
+    reset result results rs rules scanning second secure set size state status strength supported
+    symbol time timeout title ts ttl type types updated uri url urls usage used user valid version
+    year
     """.split()
 )
 """After a sensitive word these say something about the secret, and are not it: ``token_count``."""
