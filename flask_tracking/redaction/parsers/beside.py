@@ -16,6 +16,11 @@ from .context import Context
 
 _MIXED = r"(?=[^\s'\"`\\]*[0-9])(?=[^\s'\"`\\]*[A-Za-z])"
 _QUOTE = r"""\\*['"`]"""
+_IN_QUOTES = (
+    r"(?<=[^\\]')(?:[^'\\\n]|\\.){0,1000}|(?<=[^\\]\")(?:[^\"\\\n]|\\.){0,1000}|"
+    r"(?<=')[^'\n]{0,1000}|(?<=\")[^\"\n]{0,1000}"
+)
+"""A string behind its quote: with escapes in it, or within another string whose escapes the quotes are."""
 
 
 class Phrase(NamedTuple):
@@ -62,20 +67,20 @@ PHRASES = (
     # mysql --password X; ['mysql', '--password', 'X']
     _phrase(
         rf"(?<![\w-])--(?P<name>[a-z][\w.-]{{1,60}})(?:{_QUOTE},\s*[bu]?|[ \t+]+)(?=[^\s+-])"
-        rf"(?:{_QUOTE})?(?P<value>(?<=['\"])[^'\"\\\r\n]*|[^\s\"'`&]+)",
+        rf"(?:{_QUOTE})?(?P<value>{_IN_QUOTES}|[^\s\"'`&]+)",
         "--",
     ),
     # ('password', 'X'); s:8:"password";s:1:"X" of PHP
     _phrase(
         r"(?:[(\[]\s*b?|\bs:[0-9]{1,9}:)\\*['\"](?P<name>[^\"'()\n]{1,200}?)\\*['\"]"
-        r"(?:\s*,\s*b?|;s:[0-9]{1,9}:)\\*['\"](?P<value>[^\"'\\\n]{1,1000})",
+        rf"(?:\s*,\s*b?|;s:[0-9]{{1,9}}:)\\*['\"](?P<value>{_IN_QUOTES})",
         "",
     ),
     # - name: DB_PASSWORD, and on the next line: value: X; {'name': 'password', 'value': 'X'}
     _phrase(
         rf"(?:name|key|field)(?:{_QUOTE})?[ \t]*[:=][ \t]*(?:{_QUOTE})?(?P<name>[\w .$\[\]\-]{{1,100}}?)"
         rf"(?:{_QUOTE})?\s*[,;\n]\s*(?:{_QUOTE})?value(?:{_QUOTE})?[ \t]*[:=][ \t]*"
-        r"""\\*['"]?(?P<value>(?<=['"])[^'"\\\r\n]+|[^\s'",;}]+)""",
+        rf"""\\*['"]?(?P<value>{_IN_QUOTES}|[^\s'",;}}]+)""",
         "value",
     ),
     # Your one-time code is 367591; not: The token is invalid

@@ -70,8 +70,12 @@ _VALUE_END = re.compile(
 """The end of the line, the next pair, or a closing tag."""
 _ESCAPED_END = re.compile(rb"%0[AaDd]|" + _VALUE_END.pattern)
 """The same behind a percent-encoded separator: the end of the line is encoded, too."""
+_NESTED = rb"[^()\[\]{}]*"
+for _ in range(4):
+    _NESTED = rb"(?:[^()\[\]{}]|[(\[{]%b[)\]}])*" % _NESTED
 _STRUCTURE = re.compile(
-    rb"([A-Za-z_][\w.]{0,60}\(|[{\[(])((?:[^()\[\]{}]|[(\[{][^()\[\]{}]*[)\]}])*)(?:[)\]}]|\Z)?"
+    rb"([A-Za-z_][\w.]{0,60}\(|[{\[(])"
+    rb"((?:'[^'\\\n]*'|\"[^\"\\\n]*\"|[^()\[\]{}]|[(\[{]%b[)\]}])*)(?:[)\]}]|\Z)?" % _NESTED
 )
 """``{'old': 'X'}``, ``Field(default='X')``."""
 _STRING = re.compile(rb"""(?<!\\)\\*(["'])((?:\\*(?!\1)[^\\\r\n])*)\\*\1(\s{0,9}(?::|=>))?""")
