@@ -7,7 +7,7 @@ from typing import NamedTuple
 from . import filtering
 from .change import compare_percentiles, compare_rates, compare_shares
 from .measured import Periods
-from .numbers import count, duration, share
+from .numbers import duration, per_minute, share
 from .page import Page
 
 
@@ -43,8 +43,8 @@ def make_numbers(page: Page, periods: Periods, within: str = "") -> list[Number]
     return [
         Number(
             "Requests",
-            f"{count(now.rate * 60)}/min",
-            _say(periods, rate, f"{count(before.rate * 60)}/min"),
+            f"{per_minute(now.rate * 60)}/min",
+            _say(periods, rate, f"{per_minute(before.rate * 60)}/min"),
             "bad" if rate < 0 else "",
             lead(),
         ),

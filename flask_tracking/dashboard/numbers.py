@@ -53,6 +53,13 @@ def count(number: float) -> str:
     return f"{number / 1_000_000:.1f}{GAP}M"
 
 
+def per_minute(number: float) -> str:
+    """Return a number of requests a minute as ``0.4`` or ``1,186``."""
+    if 0 < number < 0.05:
+        return f"<{GAP}0.1"
+    return f"{number:.1f}" if 0 < number < 9.95 else count(number)
+
+
 def share(part: float) -> str:
     """Return a share from 0 to 1 as ``0.4 %``, and the least one above none as ``< 0.1 %``."""
     percent = 100 * part

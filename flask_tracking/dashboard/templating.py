@@ -45,6 +45,7 @@ def _environment() -> Environment:
         duration=numbers.duration,
         size=numbers.size,
         count=numbers.count,
+        per_minute=numbers.per_minute,
         share=numbers.share,
         clock=numbers.clock,
         iso=numbers.iso,

@@ -11,7 +11,7 @@ from ..rollups.counts import Counts
 from ..rollups.histogram import BUCKETS_PER_DOUBLING
 from .change import LEAST_REQUESTS, compare_percentiles, compare_rates, compare_shares, find_cut
 from .measured import Columns, Periods, read_chart
-from .numbers import duration, share
+from .numbers import duration, per_minute, share
 from .page import Page
 from .period import Column, sum_columns
 
@@ -96,7 +96,7 @@ def judge(now: Statistics, before: Statistics, read: ReadColumns) -> Verdict:
         now.total.requests, now.total.seconds, before.total.requests, before.total.seconds
     )
     if rate < 0:
-        words = f"{now.total.rate * 60:,.0f} requests a minute, {before.total.rate * 60:,.0f} before."
+        words = f"{per_minute(now.total.rate * 60)} requests a minute, {per_minute(before.total.rate * 60)} before."
         return Verdict("bad", "Less traffic than before", (Detail(words),))
     better = [one for one in changes if one.is_better]
     if better:

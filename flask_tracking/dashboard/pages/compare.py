@@ -16,7 +16,7 @@ from ..error_rows import name_place
 from ..failures import make_id
 from ..interval_text import write_failed, write_percentile
 from ..messages import tell
-from ..numbers import count, duration, share
+from ..numbers import count, duration, per_minute, share
 from ..page import Page
 from ..period import choose_column, read_columns
 from ..request_pairs import compare_requests
@@ -114,7 +114,7 @@ def _make_numbers(before: Statistics, now: Statistics) -> list[NumberRow]:
     less = "bad" if rate < 0 else ""
     return [
         NumberRow("Requests", count(one.requests), count(other.requests), ""),
-        NumberRow("Per minute", count(one.rate * 60), count(other.rate * 60), less),
+        NumberRow("Per minute", per_minute(one.rate * 60), per_minute(other.rate * 60), less),
         NumberRow("Failed", write_failed(one), write_failed(other), _name_tone(failing)),
         _make_percentile("Typical, p50", one, other, 0.5),
         _make_percentile("Slow, p95", one, other, 0.95),
