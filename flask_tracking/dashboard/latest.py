@@ -10,7 +10,7 @@ from .page import Page
 MAX_ROWS = 100
 OVERLAP = timedelta(seconds=10)
 """How late a record may appear: a batch is stored at a time that was taken before it was sent."""
-STEP_S = 5
+STEP_S = 2
 """Times are rounded down to it, so that viewers ask the same."""
 FURTHEST = timedelta(hours=1)
 """A tab that was away for longer shows the newest of the last hour."""
