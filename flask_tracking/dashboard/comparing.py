@@ -191,7 +191,8 @@ def _ask_sides(page: Page, one: Chosen, other: Chosen) -> Question:
         _make_side(page, name, base & side.wanted, side.since, side.until)
         for name, side in (("A", one), ("B", other))
     )
-    left_out = frozenset({"version"}) if one.version is not None else frozenset()
+    # A process has one version: its name tells no more.
+    left_out = frozenset({"version", "process"}) if one.version is not None else frozenset()
     return Question("What B’s requests share", now, before, left_out)
 
 

@@ -179,7 +179,11 @@ def _read_past(page: Page, periods: Periods) -> Mapping[FailureKey, Occurrences]
     table = page.store.rollups
     if table is None or not periods.before.total.requests:
         return None
-    return read_occurrences(table, periods.since - MEMORY, periods.since, page.now)
+    return page.attempt(
+        "which errors are new",
+        lambda: read_occurrences(table, periods.since - MEMORY, periods.since, page.now),
+        None,
+    )
 
 
 def _make_group(

@@ -76,7 +76,7 @@ def _compare_facts(one: Record, other: Record) -> Iterator[PairRow]:
     yield _pair("Status", _write_status(one), _write_status(other))
     yield _pair("Took", duration(one.execution_time), duration(other.execution_time))
     yield _pair("Path", one.path, other.path)
-    yield _pair("Query", one.query_params, other.query_params)
+    yield _pair("Query", one.query_params or None, other.query_params or None)
     if one.exception or other.exception:
         yield _pair("Exception", _write_exception(one), _write_exception(other))
     facts, others = ({fact.name: fact.text for fact in read_facts(side)} for side in (one, other))

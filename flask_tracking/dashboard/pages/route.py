@@ -9,7 +9,7 @@ from typing import NamedTuple
 from flask import Response
 
 from ...filters import Filter
-from ...queries import find_newest
+from ...queries import Group, find_newest, measure
 from ...queries.statistics import name_route
 from ...record_summary import RecordSummary
 from ...rollups.counts import is_failure
@@ -141,7 +141,13 @@ def _find_slowest(page: Page, wanted: Filter, newest: list[RecordSummary]) -> li
 
 
 def _make_versions(page: Page, wanted: Filter, terms: str) -> list[VersionRow]:
-    groups = read_periods(page, wanted, by="version").now.groups
+    since, until = page.bounds
+    nothing: list[Group] = []
+    groups = page.attempt(
+        "its versions",
+        lambda: measure(page.store, wanted, by="version", since=since, until=until).groups,
+        nothing,
+    )
     return [
         VersionRow(
             group.key or "none",
