@@ -96,7 +96,8 @@ def judge(now: Statistics, before: Statistics, read: ReadColumns) -> Verdict:
         now.total.requests, now.total.seconds, before.total.requests, before.total.seconds
     )
     if rate < 0:
-        words = f"{per_minute(now.total.rate * 60)} requests a minute, {per_minute(before.total.rate * 60)} before."
+        rates = [per_minute(one.total.rate * 60) for one in (now, before)]
+        words = f"{rates[0]} requests a minute, {rates[1]} before."
         return Verdict("bad", "Less traffic than before", (Detail(words),))
     better = [one for one in changes if one.is_better]
     if better:
