@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,10 +27,15 @@ class Heard(monitoring.CommandListener):
 
     def __init__(self) -> None:
         self.commands: list[tuple[str, Any]] = []
+        self.queries: list[dict[str, Any]] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         """Note a command."""
         self.commands.append((event.command_name, event.command.get("maxTimeMS")))
+        if event.command_name == "find":
+            self.queries.append(event.command["filter"])
+        elif event.command_name == "aggregate":
+            self.queries.append(event.command["pipeline"][0]["$match"])
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         """Note nothing."""
@@ -119,6 +125,30 @@ def _export(client: FlaskClient) -> None:
     assert len(client.get(f"{PREFIX}/export/ndjson").data.splitlines()) == 2
 
 
+def _errors(client: FlaskClient) -> None:
+    page = check(client.get(f"{PREFIX}/errors").text)
+    (address,) = set(re.findall(r'href="([^"]+)"><b>ZeroDivisionError', page))
+    assert "division by zero" in check(client.get(address).text)
+
+
+def _route(client: FlaskClient) -> None:
+    query = {"rule": "/tea/<name>", "method": "GET", "q": "is:error or not is:error"}
+    assert rows_of(check(client.get(f"{PREFIX}/route", query_string=query).text))
+
+
+def _shared(client: FlaskClient) -> None:
+    for query in ({"of": "failed"}, {"of": "slow"}, {"of": "filter", "q": "path:/broken"}):
+        page = check(client.get(f"{PREFIX}/data/shared", query_string=query).text)
+        assert "compared with" in page and "Not read in time" not in page
+
+
+def _compare(client: FlaskClient) -> None:
+    sides = {"a": "2h/1h", "b": "1h/0s"}
+    assert "/tea/&lt;name&gt;" in check(client.get(f"{PREFIX}/compare", query_string=sides).text)
+    page = client.get(f"{PREFIX}/data/shared", query_string={**sides, "of": "compare"}).text
+    assert "B compared with" in check(page)
+
+
 def _health(client: FlaskClient) -> None:
     assert client.get(f"{PREFIX}/health").status_code == 200
 
@@ -130,6 +160,10 @@ PAGES: dict[str, Ask] = {
     "rows": _rows,
     "proposals": _proposals,
     "export": _export,
+    "errors": _errors,
+    "route": _route,
+    "shared": _shared,
+    "compare": _compare,
     "health": _health,
 }
 
@@ -143,6 +177,19 @@ def test_page(client: FlaskClient, heard: Heard, name: str) -> None:
     assert reads and all(limit is not None and limit <= 20_000 for limit in reads)
     writes = {"insert", "update", "delete", "create", "createIndexes", "findAndModify"}
     assert writes.isdisjoint({command for command, _ in heard.commands})
+
+
+RANGES = ({"date_created"}, {"date_stored"}, {"width_s"}, {"_id"})
+"""The fields by which each collection is indexed."""
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "health"])
+def test_indexed_ranges(client: FlaskClient, heard: Heard, name: str) -> None:
+    """Every read asks for a range of an index."""
+    heard.queries.clear()
+    PAGES[name](client)
+    assert heard.queries
+    assert [one for one in heard.queries if not any(fields <= one.keys() for fields in RANGES)] == []
 
 
 def test_keep(app: Flask, client: FlaskClient) -> None:
