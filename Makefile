@@ -8,10 +8,11 @@ INSTALL := PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-ver
 PYTEST := pytest --numprocesses auto --dist worksteal
 export PYTHONDEVMODE = 1
 
-.PHONY: help demo unit test browser redaction-report conformance conformance-flask chaos compat lint types layers docs package bench clean
+.PHONY: help demo screenshots unit test browser redaction-report conformance conformance-flask chaos compat lint types layers docs package bench clean
 
 help:
 	@echo "make demo               a tea shop under gunicorn, a stream of requests, and what was recorded"
+	@echo "make screenshots        the pictures of the documentation, from the dashboard of the demo (a minute, Chromium)"
 	@echo "make unit               the tests that start no process and open no connection (a minute)"
 	@echo "make test               all tests, with coverage (seven minutes on two cores)"
 	@echo "make browser            install Chromium, where there is none: tests of the dashboard drive it (Debian, root)"
@@ -39,6 +40,9 @@ $(INSTALLED): pyproject.toml
 
 demo: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python docs/examples/shop/demo.py $(ARGS)
+
+screenshots: $(INSTALLED)
+	@PYTHONDEVMODE= $(BIN)/python docs/screenshots.py
 
 unit: $(INSTALLED)
 	@echo "Running the unit tests ..."
