@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from sys import getsizeof
 from types import MethodType
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,7 @@ def _find_places(names: tuple[str, ...]) -> tuple[int, int, int]:
 
 # The views of an app also send few sets of headers.
 _places = BoundedCache(_find_places)
+_get_name, _get_value = itemgetter(0), itemgetter(1)
 
 
 class Exchange:
@@ -219,9 +221,8 @@ class Exchange:
             span.settle_trace()
         self._status = status
         self._headers = headers
-        names, values = zip(*headers) if headers else ((), ())  # noqa: B905 - strict costs as much again
-        type_at, length_at, self._header_size = _places[names]
-        self._header_values = values
+        type_at, length_at, self._header_size = _places[tuple(map(_get_name, headers))]
+        self._header_values = values = tuple(map(_get_value, headers))
         self._expected_size = None if length_at == _ABSENT else read_number(values[length_at])
         response = self.response
         if self._room and not response.chunks:
@@ -435,13 +436,15 @@ class Exchange:
         copy, tee = self._request, self._input
         if copy is not None and tee is not None and tee.reached_end:
             return copy.size, copy.note
-        declared_size = read_number(str(environ.get("CONTENT_LENGTH") or "")) or 0
+        declared = environ.get("CONTENT_LENGTH")
+        declared_size = (read_number(str(declared)) or 0) if declared else 0
         if copy is None or tee is None:
             return declared_size, copy.note if copy else None
-        size = max(declared_size, copy.size)
+        size = copy.size
         # A chunked body declares no size, so only reading to its end proves that it was read.
-        is_whole = 0 < size <= copy.size and "HTTP_TRANSFER_ENCODING" not in environ
-        return size, copy.note or (None if is_whole else "not read")
+        if declared_size <= size > 0 and "HTTP_TRANSFER_ENCODING" not in environ:
+            return size, copy.note
+        return max(declared_size, size), copy.note or "not read"
 
     def _make_capture(self, ended_ns: int, outcome: str) -> Capture:
         span, request, response = self.span, self._request, self.response
