@@ -201,7 +201,7 @@ def _find_rows(titles: Structure) -> dict[int, list[list[Item]]]:
         return {}  # titles come first
     if outer.rows is None:
         outer.rows = {}
-        tables = [titles.parent] if not outer.is_object else [item.inner for item in outer.items]
+        tables = [item.inner for item in outer.items] if outer.is_object else [outer]
         for row in itertools.chain.from_iterable(table.items for table in tables if table):
             cells = [row.inner, *(item.inner for item in row.inner.items)] if row.inner else []
             for one in cells:
