@@ -18,6 +18,13 @@ HALF_OCTAVE = BUCKETS_PER_DOUBLING // 2
 WIDTH, ROW, BARS, GAP = 960.0, 12.0, 56.0, 10.0
 """In the units of the drawing; the browser scales it."""
 SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+MAX_TIMES = 8
+DAY_S = 86_400
+TIME_STEPS_S = (
+    *(60 * minutes for minutes in (1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440)),
+    *(DAY_S * days for days in (2, 7, 14, 28, 91, 182)),
+)
+"""The time between two texts below the chart."""
 TICKS_MS = (1, 10, 100, 1_000, 10_000, 100_000)
 
 
@@ -62,6 +69,20 @@ class Tick(NamedTuple):
     text: str
 
 
+class TimeTick(NamedTuple):
+    """A round time below the chart."""
+
+    x: float
+    when: datetime
+    is_day: bool
+    """True if only the day is worth telling."""
+
+    @property
+    def text(self) -> str:
+        """The time in UTC."""
+        return f"{self.when:%m-%d}" if self.is_day else f"{self.when:%H:%M}"
+
+
 class Heatmap(NamedTuple):
     """The drawing."""
 
@@ -73,6 +94,8 @@ class Heatmap(NamedTuple):
     lines: tuple[Line, ...]
     y_ticks: tuple[tuple[float, float], ...]
     """Position, and milliseconds."""
+    x_ticks: tuple[TimeTick, ...]
+    """Where columns begin at round times."""
     flags: tuple[tuple[float, str], ...]
     """Where a version was first seen."""
     lost: tuple[tuple[float, float], ...]
@@ -109,6 +132,7 @@ def draw(columns: Sequence[Column]) -> Heatmap | None:
         ),
         tuple(_line(scale, name, share, columns) for name, share in SHARES),
         tuple((y, ms) for ms in TICKS_MS if 0 <= (y := scale.y(ms)) <= plot),
+        tuple(_times(scale, columns)),
         tuple(_flags(scale, columns)),
         tuple((scale.x(at), scale.width) for at, column in enumerate(columns) if column.dropped),
         most,
@@ -175,6 +199,17 @@ def _line(scale: _Scale, name: str, share: float, columns: Sequence[Column]) -> 
         parts[-1].append(f"{x},{y}")
         end = (x, y)
     return Line(name, tuple(" ".join(part) for part in parts if part), end)
+
+
+def _times(scale: _Scale, columns: Sequence[Column]) -> list[TimeTick]:
+    seconds = [int(column.start.timestamp()) for column in columns]
+    length = seconds[-1] - seconds[0]
+    step = next((one for one in TIME_STEPS_S if length < one * MAX_TIMES), TIME_STEPS_S[-1])
+    return [
+        TimeTick(scale.x(at), column.start, length > DAY_S and seconds[at] % DAY_S == 0)
+        for at, column in enumerate(columns)
+        if seconds[at] % step == 0
+    ][:MAX_TIMES]
 
 
 def _percentile(counts: Counts, share: float) -> float | None:

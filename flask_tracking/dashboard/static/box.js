@@ -35,9 +35,13 @@ for (const svg of findAll("svg[data-grid]")) {
 
   const msOf = (row) => grid.low_ms * 2 ** (row / 2);
   const timeOf = (at) => new Date(grid.start + at * grid.seconds * 1000);
+  const clock = (time) => time.toLocaleTimeString([], { hour12: false, hour: "2-digit", minute: "2-digit" });
+  for (const text of findAll("[data-time]", svg)) {
+    const when = new Date(text.dataset.time);
+    text.textContent = "day" in text.dataset ? when.toLocaleDateString("sv").slice(5) : clock(when);
+  }
   const round = (ms) => Number(ms.toPrecision(4));
   const words = (ms) => (ms < 1000 ? round(ms) + " ms" : Number((ms / 1000).toPrecision(3)) + " s");
-  const clock = (time) => time.toLocaleTimeString([], { hour12: false, hour: "2-digit", minute: "2-digit" });
   const isWhole = () => box.bottom === 0 && box.top === grid.rows;
 
   const count = () => cells.reduce((sum, cell) => sum + (
