@@ -58,10 +58,10 @@ ORDERS = Visit(10, "POST", "/api/orders", "api.create_order", 45, "application/j
 SALES = Visit(2, "GET", "/reports/sales", "report_sales", 8, "application/json", 0.45)
 UPLOADS = Visit(1, "POST", "/photos", "upload_photo", 60, "application/json")
 VISITS = (
-    Visit(14, "GET", "/", "home", 6),
-    Visit(16, "GET", "/api/products", "api.list_products", 5, "application/json"),
-    Visit(12, "GET", "/api/products/<tea>", "api.show_product", 5, "application/json"),
-    Visit(5, "GET", "/feedback", "feedback", 6),
+    Visit(6, "GET", "/", "home", 6),
+    Visit(6, "GET", "/api/products", "api.list_products", 5, "application/json"),
+    Visit(5, "GET", "/api/products/<tea>", "api.show_product", 5, "application/json"),
+    Visit(2, "GET", "/feedback", "feedback", 6),
     Visit(2, "GET", "/reports/stock", "report_stock", 355, "application/json"),
     Visit(3, "GET", "/offers", "stream_offers", 60, "text/event-stream"),
     ORDERS,
