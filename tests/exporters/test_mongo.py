@@ -922,6 +922,7 @@ class Explaining:
 
     def __init__(self, exporter: MongoExporter, explainer: Explainer) -> None:
         self.exporter = exporter
+        self.rollups = exporter.rollups
         self.explainer = explainer
         self.plans: list[set[str]] = []
 
