@@ -76,7 +76,7 @@ def test_exporter_that_is_no_store(app: Flask, invoke: Invoke) -> None:
     found = json.loads(invoke("doctor", "--json").output)
     assert found["level"] == "ok"
     assert {one["name"] for one in found["checks"] if one["level"] == "skipped"} == {
-        "threads", "records", "drops", "proxy", "secrets"
+        "threads", "records", "drops", "lag", "proxy", "secrets"
     }  # fmt: skip
 
 
