@@ -292,8 +292,11 @@ def test_record_that_cannot_be_a_stub_costs_itself(
     assert "is lost: the exporter fails with it but stores others" in caplog.text
 
 
-def test_nothing_is_lost_while_no_other_is_stored(counters: Counters) -> None:
+def test_nothing_is_lost_while_no_other_is_stored(
+    counters: Counters, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As long as an exporter takes nothing else, it may be the exporter; at the end all are told."""
+    monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 0.001)
     closing, tries = threading.Event(), []
     delivery = Delivery(store := Fussy(), counters, lambda: None)
 

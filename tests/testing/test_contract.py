@@ -13,7 +13,7 @@ import pytest
 
 from flask_tracking import Exporter, ExportError, Filter, MemoryExporter, Record, TeeExporter
 from flask_tracking.exporters.store import Place, Problem, Tail
-from flask_tracking.testing import assert_exporter, assert_store
+from flask_tracking.testing import assert_exporter, assert_store, contract
 
 
 class Lines(Exporter):
@@ -44,18 +44,12 @@ def break_exporter(**methods: Any) -> Callable[[], MemoryExporter]:
     return type("Broken", (MemoryExporter,), methods)
 
 
-def close_slowly(self: Any, timeout_s: float = 2.0) -> None:
-    """Close, and take no heed of the time."""
-    time.sleep(1.6)
-
-
 @pytest.mark.parametrize(
     ("methods", "promise"),
     [
         ({"export": lambda self, records: "all"}, "export() must return a number or None: 'all'"),
         ({"export": lambda self, records: True}, "export() must return a number or None: True"),
         ({"_store": lambda self, records: 1}, "must store all of these records, and it rejected 1"),
-        ({"close": close_slowly}, "close(timeout_s) must end in time"),
     ],
 )
 def test_broken_exporters(methods: dict[str, Any], promise: str) -> None:
@@ -63,6 +57,14 @@ def test_broken_exporters(methods: dict[str, Any], promise: str) -> None:
     with pytest.raises(AssertionError) as caught:
         assert_exporter(break_exporter(**methods))
     assert promise in str(caught.value)
+
+
+def test_exporter_that_closes_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exporter that takes no heed of the time breaks a promise, too."""
+    monkeypatch.setattr(contract, "CLOSE_S", 0.01)
+    monkeypatch.setattr(contract, "SLACK_S", 0.01)
+    with pytest.raises(AssertionError, match=r"close\(timeout_s\) must end in time"):
+        assert_exporter(break_exporter(close=lambda self, timeout_s=2.0: time.sleep(0.05)))
 
 
 def test_exporter_that_answers_nothing(tmp_path: Path) -> None:
