@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from click.testing import Result
@@ -13,6 +14,7 @@ from flask import Flask
 from pymongo.database import Database
 
 from flask_tracking import MemoryExporter, Tracking, TrackingError
+from flask_tracking.cli import retention
 from flask_tracking.cli.sizes import format_size, parse_size
 from flask_tracking.exporters.retention import Rebuilt, Resized, Usage
 
@@ -169,6 +171,7 @@ def test_capacity_of_little(
     said: str,
 ) -> None:
     """What is not known is not made up."""
+    monkeypatch.setattr(retention, "datetime", Mock(now=lambda zone: NOW))  # minutes may have passed
     monkeypatch.setattr(memory, "measure", lambda: [usage])
     Tracking(app, exporter=memory)
     assert said in invoke("capacity").output

@@ -617,11 +617,11 @@ SHUTDOWN = """
 @pytest.mark.integration
 def test_exit_with_a_slow_store(tmp_path: Path, store: Store) -> None:
     """What the store could not take before the end of the process waits in the spool."""
-    script = textwrap.dedent(SHUTDOWN).format(path=str(tmp_path), count=2000, rate=300)
+    script = textwrap.dedent(SHUTDOWN).format(path=str(tmp_path), count=600, rate=50)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "lost" not in done.stderr, done.stderr
     exported, spooled, unspooled = map(int, done.stdout.split())
-    assert exported + spooled == 2000 and spooled > 200
+    assert exported + spooled == 600 and spooled > 200
     (folder,) = tmp_path.iterdir()
     assert Sender(Spool(str(folder), MAX_BYTES), store).send() > 0
     # Who takes over from a thread that is slow to write writes the same once more.

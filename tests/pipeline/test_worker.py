@@ -989,7 +989,7 @@ def test_exit_of_the_process_stores_what_is_queued() -> None:
                 os.write(1, b"stored %d" % len(records))
                 return 0
 
-        worker = BatchWorker(Settings(flush_interval_s=3600.0), Loud())
+        worker = BatchWorker(Settings(flush_interval_s=3600.0, shutdown_timeout_s=20.0), Loud())
         worker.submit(make_capture())
         worker.submit(make_capture())
     """
@@ -1011,6 +1011,7 @@ def test_exit_of_an_app_redacts_what_is_queued() -> None:
 
         app = Flask("shop")
         app.config["TRACKING_FLUSH_INTERVAL_S"] = 3600.0
+        app.config["TRACKING_SHUTDOWN_TIMEOUT_S"] = 20.0
         Tracking(app, exporter=Loud())
         for number in range(3):
             app.test_client().get(f"/?password=hunter{number}")
