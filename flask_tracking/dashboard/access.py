@@ -6,11 +6,13 @@ What is refused looks like a path that the app does not have.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from types import BuiltinFunctionType, CoroutineType, FunctionType, MethodType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Flask
+from werkzeug.wrappers import Response
 
 from ..runtime.guard import report_failure
 
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
 Access = Callable[[], object]
 """Called without arguments in the context of each request to a page; true lets it in."""
 
+_UNDECIDED = (
+    Response,
+    Awaitable,
+    Generator,
+    AsyncGenerator,
+    FunctionType,
+    MethodType,
+    BuiltinFunctionType,
+)
+"""Types of answers that are true whatever was meant: the page of a login wall, a method not called."""
 _ORIGINAL = "werkzeug.proxy_fix.orig"
 """Where ProxyFix keeps what the environ said before."""
 
@@ -27,8 +39,9 @@ _ORIGINAL = "werkzeug.proxy_fix.orig"
 def may_see(app: Flask, environ: WSGIEnvironment, access: Access | None) -> bool:
     """Tell whether the current request may see the dashboard.
 
-    With `access` that alone decides; what it raises is a refusal, and is logged. Without it only a
-    browser on the machine of an app in debug mode may.
+    With `access` that alone decides; what it raises is a refusal, and is logged. So is an answer that
+    decides nothing, like a response or a coroutine. Without it only a browser on the machine of an app
+    in debug mode may.
 
     Args:
         app: the app; its `debug` counts.
@@ -38,10 +51,18 @@ def may_see(app: Flask, environ: WSGIEnvironment, access: Access | None) -> bool
     if access is None:
         return app.debug and is_own_machine(environ)
     try:
-        return bool(access())
+        return _decide(app.ensure_sync(access)())
     except Exception as error:
         report_failure("asking dashboard_access", error)
         return False
+
+
+def _decide(answer: object) -> bool:
+    if isinstance(answer, CoroutineType):
+        answer.close()  # or Python warns that nobody has awaited it
+    if isinstance(answer, _UNDECIDED) or type(answer) is tuple:
+        raise TypeError(f"expected true or false, and not a {type(answer).__name__}")
+    return bool(answer)
 
 
 def is_own_machine(environ: WSGIEnvironment) -> bool:

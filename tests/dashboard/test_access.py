@@ -6,10 +6,12 @@ import itertools
 import logging
 import subprocess
 import sys
+from http.cookies import SimpleCookie
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, redirect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_tracking import ConfigError, Exporter, MemoryExporter, Record, Tracking
@@ -101,6 +103,43 @@ def test_function_that_raises(make: Make, caplog: pytest.LogCaptureFixture) -> N
     assert "hunter2" not in caplog.text.split("Traceback")[0]
 
 
+async def decide(answer: bool) -> bool:
+    """Answer as a function of an app with asynchronous views does."""
+    return answer
+
+
+UNDECIDED: dict[str, Any] = {
+    "coroutine": lambda: decide(True),
+    "response of a login wall": lambda: redirect("/login"),
+    "answer of a view": lambda: ("Please log in.", 401),
+    "method that is not called": lambda: "staff".isdigit,
+    "function that is not called": lambda: redirect,
+    "method of a class": lambda: SimpleCookie().output,
+    "generator": lambda: (one for one in ()),
+}
+
+
+@pytest.mark.parametrize("access", UNDECIDED.values(), ids=UNDECIDED)
+def test_answer_that_decides_nothing(
+    make: Make, caplog: pytest.LogCaptureFixture, access: Any
+) -> None:
+    """What is true in any case lets nobody in, and is logged."""
+    with caplog.at_level(logging.WARNING, "flask_tracking"):
+        assert get(make(access)) == 404
+    assert "asking dashboard_access failed with TypeError" in caplog.text
+
+
+@pytest.mark.parametrize(("answer", "status"), [(True, 200), (False, 404)])
+def test_asynchronous_function(make: Make, answer: bool, status: int) -> None:
+    """It is awaited, as the app's asynchronous views are; where that is impossible, nobody may enter."""
+
+    async def access() -> bool:
+        return answer
+
+    status = status if find_spec("asgiref") else 404
+    assert get(make(access)) == status
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_refusal_looks_like_nothing(make: Make, route: Any, method: str) -> None:
@@ -166,7 +205,7 @@ def test_not_recorded(make: Make, memory: MemoryExporter) -> None:
 
 UNSEEN = """
 import sys
-from flask import Flask
+from flask import Flask, redirect
 from flask_tracking import MemoryExporter, Tracking
 
 app = Flask("shop")
