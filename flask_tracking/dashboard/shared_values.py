@@ -99,7 +99,7 @@ def find_shared(
         if one.at_least > LEAST_POINTS and one.selected * len(selected) >= LEAST_RECORDS
     ]
     merged = _leave_unexplained(_merge(found, selected, others, order), selected, others)[:most]
-    told = tuple(_look_inside(one, selected, others) for one in merged)
+    told = tuple(_compare_inside(one, selected, others) for one in merged)
     return Findings(told, tuple(_find_shifts(selected, others, weights)), len(fields))
 
 
@@ -199,7 +199,7 @@ def _is_within(part: set[int], whole: set[int]) -> bool:
     return len(part & whole) >= SAME * len(part)
 
 
-def _look_inside(one: Shared, selected: Sequence[Traits], others: Sequence[Traits]) -> Shared:
+def _compare_inside(one: Shared, selected: Sequence[Traits], others: Sequence[Traits]) -> Shared:
     """Add the shares inside the route of most of its records, where there are several routes."""
     if one.item.field in ROUTE_FIELDS or len({traits.route for traits in selected}) < 2:
         return one

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, MemoryExporter, Record
 from flask_tracking.record import ChildTiming, ExceptionInfo
+from flask_tracking.rollups.rollup import Rollup
 
 from ..captures import make_record
 from .conftest import Make
@@ -31,6 +32,12 @@ VERSIONS = {"a": "version:2.4.0", "b": "version:2.4.1"}
 def client(make: Make) -> FlaskClient:
     """A client of an app with the dashboard."""
     return make().test_client()
+
+
+def store_rollups(memory: MemoryExporter, rollups: list[Rollup]) -> None:
+    """Store minutes, and merge them as a worker does: whole hours are read as such."""
+    memory.rollups.store(rollups)
+    memory.rollups.merge("test")
 
 
 def make_pair(**parts: Any) -> list[Record]:
@@ -51,7 +58,7 @@ def make_pair(**parts: Any) -> list[Record]:
 
 def test_versions(client: FlaskClient, memory: MemoryExporter) -> None:
     """Both columns have numbers with bounds; the changed route stands first, the new error alone."""
-    memory.rollups.store(make_rollups(slower=4.0, failing=0.3))
+    store_rollups(memory, make_rollups(slower=4.0, failing=0.3))
     page = check(client.get(COMPARE, query_string=VERSIONS).text)
     failed = re.search(r'Failed</th><td class="num">([^<]+)</td><td class="num bad">([^<]+)</td>', page)
     assert failed is not None and " to " in failed[1] and " to " in failed[2]
@@ -67,7 +74,7 @@ def test_versions(client: FlaskClient, memory: MemoryExporter) -> None:
 
 def test_swapped(client: FlaskClient, memory: MemoryExporter) -> None:
     """The other way round the same is better."""
-    memory.rollups.store(make_rollups(slower=4.0, failing=0.3))
+    store_rollups(memory, make_rollups(slower=4.0, failing=0.3))
     page = client.get(COMPARE, query_string=VERSIONS).text
     turned = re.search(r'href="([^"]+)">Swap A and B', page)
     assert turned is not None
@@ -93,7 +100,7 @@ def test_what_the_second_shares(client: FlaskClient, memory: MemoryExporter) -> 
 
 def test_periods(client: FlaskClient, memory: MemoryExporter) -> None:
     """Two times are compared as they are given."""
-    memory.rollups.store(make_rollups(slower=4.0))
+    store_rollups(memory, make_rollups(slower=4.0))
     page = check(client.get(COMPARE, query_string={"a": "2h/1h", "b": "25m/1m"}).text)
     assert page.count('<tr class="hot">') == 1 and " UTC" in page
     now = datetime.now(timezone.utc)
@@ -104,7 +111,7 @@ def test_periods(client: FlaskClient, memory: MemoryExporter) -> None:
 
 def test_buttons_of_the_overview(client: FlaskClient, memory: MemoryExporter) -> None:
     """The verdict leads to the comparison of its version with the one before."""
-    memory.rollups.store(make_rollups(slower=4.0))
+    store_rollups(memory, make_rollups(slower=4.0))
     page = client.get("/_tracking/").text
     found = re.search(r'href="([^"]+)">Compare 2.4.0 with 2.4.1</a>', page)
     assert found is not None and found[1].startswith(COMPARE)
@@ -219,7 +226,7 @@ def test_missing_records(client: FlaskClient) -> None:
 @pytest.mark.parametrize("q", ["user:ada", "status:9", "method:POST"])
 def test_with_a_filter(client: FlaskClient, memory: MemoryExporter, q: str) -> None:
     """The filter holds for both sides."""
-    memory.rollups.store(make_rollups())
+    store_rollups(memory, make_rollups())
     check(client.get(COMPARE, query_string={**VERSIONS, "q": q}).text)
 
 

@@ -76,6 +76,7 @@ def store_all(memory: MemoryExporter, records: list[Record]) -> None:
         failed = (one.status_code or 0) >= 500
         counts.add_request(one.status_code, failed, one.execution_time or 0, 0, 0)
     memory.rollups.store(list(rollups.values()))
+    memory.rollups.merge("test")
 
 
 def read_names(page: str) -> list[str]:
