@@ -120,9 +120,7 @@ UNDECIDED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("access", UNDECIDED.values(), ids=UNDECIDED)
-def test_answer_that_decides_nothing(
-    make: Make, caplog: pytest.LogCaptureFixture, access: Any
-) -> None:
+def test_answer_that_decides_nothing(make: Make, caplog: pytest.LogCaptureFixture, access: Any) -> None:
     """What is true in any case lets nobody in, and is logged."""
     with caplog.at_level(logging.WARNING, "flask_tracking"):
         assert get(make(access)) == 404
@@ -131,7 +129,7 @@ def test_answer_that_decides_nothing(
 
 @pytest.mark.parametrize(("answer", "status"), [(True, 200), (False, 404)])
 def test_asynchronous_function(make: Make, answer: bool, status: int) -> None:
-    """It is awaited, as the app's asynchronous views are; where that is impossible, nobody may enter."""
+    """It is awaited, as asynchronous views are; where that is impossible, nobody may enter."""
 
     async def access() -> bool:
         return answer
