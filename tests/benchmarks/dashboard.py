@@ -133,10 +133,11 @@ def measure_page(
         began = time.perf_counter()
         response = client.get(path)
         walls.append((time.perf_counter() - began) * 1000)
-        assert response.status_code == 200, (path, response.status_code)
     size_kb, wall_ms = _compress(response.data), statistics.median(walls)
     is_met = wall_ms <= target.ms and size_kb <= LATER_KB and size_kb + files_kb <= FIRST_VIEW_KB
-    cut = "  CUT" if b"Not read in time" in response.data else ""
+    is_met &= response.status_code == 200
+    # A page whose time was over shows a part, or nothing: it took longer than is printed.
+    cut = "  CUT" if response.status_code == 503 or b"Not read in time" in response.data else ""
     verdict = "met" if is_met else "MISSED"
     sizes = f"{size_kb:8.1f}{size_kb + files_kb:8.1f}"
     print(f"{target.name:24}{wall_ms:8.0f}{target.ms:8.0f}{sizes}  {verdict}{cut}", flush=True)
