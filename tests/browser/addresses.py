@@ -12,7 +12,7 @@ STATES = {
     "overview": "/",
     "overview with a filter": "/?q=status:5xx",
     "requests": "/requests",
-    "requests, live": "/requests?live=1",
+    "requests, live": "/requests?live=1&q=status:4xx",
     "requests, older": "/requests?q=method:get&after=1-000000000000000000000000",
     "requests, filtered": "/requests?q=status:4xx&from=24h",
     "requests, none match": "/requests?q=status:404+user:nobody",
@@ -35,7 +35,7 @@ STATES = {
     "compare times": "/compare?a=2h/1h&b=1h/0s",
     "compare requests": f"/compare?a={FAILED}&b={STREAM}&all=1",
     "compare nothing": "/compare",
-    "mark another request": f"/requests?mark={FAILED}",
+    "mark another request": f"/requests?mark={FAILED}&q=user:acme:42",
     "health": "/health",
 }
 """Of an app with traffic, below the prefix of its dashboard."""
