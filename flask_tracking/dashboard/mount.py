@@ -49,9 +49,14 @@ def mount(
 
 
 def _add(app: Flask, prefix: str, route: Route, view: Callable[..., Response]) -> None:
-    """Add a rule for every method, so that all methods are refused alike."""
+    """Add a rule for every method, so that all methods are refused alike.
+
+    It never redirects to the right number of slashes: that would tell strangers that there is one.
+    """
     endpoint = f"{boundary.BLUEPRINT}.{route.name}"
-    rule = app.url_rule_class(prefix + route.path, endpoint=endpoint, methods=None)
+    rule = app.url_rule_class(
+        prefix + route.path, endpoint=endpoint, methods=None, strict_slashes=False, merge_slashes=False
+    )
     rule.provide_automatic_options = False  # type: ignore[attr-defined]
     app.url_map.add(rule)
     app.view_functions[endpoint] = view

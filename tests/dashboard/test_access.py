@@ -115,7 +115,7 @@ UNDECIDED: dict[str, Any] = {
     "method that is not called": lambda: "staff".isdigit,
     "function that is not called": lambda: redirect,
     "method of a class": lambda: SimpleCookie().output,
-    "generator": lambda: (one for one in ()),
+    "generator": lambda: (letter for letter in "staff"),
 }
 
 
@@ -153,6 +153,20 @@ def test_refusal_looks_like_nothing(make: Make, route: Any, method: str) -> None
     assert refused.status_code == unknown.status_code == 404
     assert refused.data == unknown.data
     assert list(refused.headers) == list(unknown.headers)
+
+
+@pytest.mark.parametrize("path", ["/_tracking", "/_tracking?x", "/_tracking//requests", "//_tracking/"])
+def test_no_redirect_gives_it_away(make: Make, path: str) -> None:
+    """A path that is nearly one of ours is refused alike, whatever the app does about slashes."""
+    client = make(lambda: False).test_client()
+    assert client.get(path).status_code == client.post(path).status_code == 404
+
+
+def test_prefix_alone(make: Make) -> None:
+    """Without a slash at its end it is the overview, too."""
+    response = make().test_client().get("/_tracking")
+    assert response.status_code == 200
+    assert "<h1" in response.text
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
