@@ -27,6 +27,8 @@ Result = TypeVar("Result")
 
 KEPT = ("q", "from", "to", "vs")
 """The parameters that stay when the page changes."""
+NOT_OURS = frozenset({"endpoint", "_anchor", "_external", "_method", "_scheme"})
+"""Parameters that ``url_for`` would not write into the address but obey."""
 DEFAULT_RANGE = "1h"
 SHARED_S = 2.0
 """How long views share the result of a heavy query."""
@@ -261,7 +263,8 @@ class Page:
 
     def with_(self, **values: str | None) -> str:
         """Return the address of this page with other parameters; None leaves one out."""
-        parameters: dict[str, Any] = {key: self._parameter(key) for key in self.request.args}
+        given = [key for key in self.request.args if key not in NOT_OURS]
+        parameters: dict[str, Any] = {key: self._parameter(key) for key in given}
         parameters.update(self.request.view_args or {})
         parameters.update(values)
         return _make_address(self.name, parameters)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from flask import Flask, Response
+from flask.json.provider import DefaultJSONProvider
 
 from flask_tracking.dashboard.boundary import COMMON, DOWNLOAD_POLICY, PAGE_POLICY
 
@@ -65,6 +67,32 @@ def test_nonce(make: Make) -> None:
     assert page.count(' nonce="a&#34;b"') == tags >= 3
 
 
+def fail() -> dict[str, Any]:
+    """Break, as a context processor does that needs a database."""
+    raise ZeroDivisionError
+
+
+async def make_late() -> str:
+    """Return a nonce as an asynchronous function."""
+    return "later"
+
+
+@pytest.mark.parametrize(
+    ("nonce", "expected"),
+    [
+        (fail, 'rel="stylesheet" href'),
+        (lambda: None, 'rel="stylesheet" href'),
+        (make_late, ' nonce="later"'),
+    ],
+)
+def test_function_of_the_nonce(make: Make, nonce: Any, expected: str) -> None:
+    """An error costs the scripts and no page; an asynchronous function is awaited."""
+    pytest.importorskip("asgiref")
+    page = make(nonce=nonce).test_client().get(PAGE)
+    assert page.status_code == 200
+    assert expected in page.text
+
+
 def test_mounted_elsewhere(make: Make) -> None:
     """Links begin where the app is mounted, and with the prefix that is set."""
     app = make(TRACKING_DASHBOARD_URL_PREFIX="/ops/requests-log")
@@ -88,11 +116,6 @@ def test_static_files(make: Make) -> None:
     assert client.get(address.replace("tokens.css", "none.css")).status_code == 404
 
 
-def fail() -> dict[str, Any]:
-    """Break, as a context processor does that needs a database."""
-    raise ZeroDivisionError
-
-
 def test_app_with_its_own_templates(make: Make) -> None:
     """How the app changes its own environment of templates does not matter."""
     app: Flask = make()
@@ -104,3 +127,20 @@ def test_app_with_its_own_templates(make: Make) -> None:
     page = client.get(PAGE)
     assert page.status_code == 200
     assert "<script>alert" not in page.text
+
+
+class Envelope(DefaultJSONProvider):
+    """Writes every answer of the app's own interface in one form."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        """Take nothing but a dict."""
+        return super().dumps({"data": dict(obj)}, **kwargs)
+
+
+def test_app_with_its_own_json(make: Make) -> None:
+    """Nor does how it writes JSON."""
+    app: Flask = make()
+    app.json = Envelope(app)
+    answer = app.test_client().get("/_tracking/data/complete?text=sta")
+    assert answer.mimetype == "application/json"
+    assert b'"status:"' in answer.data

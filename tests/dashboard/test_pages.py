@@ -306,3 +306,17 @@ def test_links_keep_filter_and_range(make: Make) -> None:
     assert re.search(r'data-row href="/_tracking/requests/\w+\?q=method:GET&amp;from=24h"', page)
     page = client.get(LIST, query_string={"from": "1h"}).text
     assert re.search(r'data-row href="/_tracking/requests/\w+"', page)
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    ["endpoint=x", "_external=1&_scheme=https", "_anchor=x", "_method=POST", "_scheme=http", "self=1"],
+)
+def test_parameters_that_the_framework_would_obey(client: FlaskClient, parameter: str) -> None:
+    """Links are made of what the address holds: nothing in it decides where they lead."""
+    for path in range(60):
+        client.get(f"/tea/{path}")
+    page = client.get(f"{LIST}?{parameter}")
+    assert page.status_code == 200
+    assert not re.findall(r'href="(?!/_tracking/)[^"]*after=|href="[^"]*#x', page.text)
+    assert 'href="/_tracking/requests?' in page.text

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
-from flask import Response, current_app, jsonify
+from flask import Response, current_app
 
 from ...errors import TrackingError
 from ...filters.completion import complete, split_last_word
@@ -27,7 +28,9 @@ def show_completions(page: Page) -> Response:
     text = page.request.args.get("text", "")[:MAX_TEXT]
     found = complete(text, lambda key: _find_values(page, key))
     before, _ = split_last_word(text)
-    return jsonify([_describe(one, one[len(before) :]) for one in found[:MOST]])
+    proposals = [_describe(one, one[len(before) :]) for one in found[:MOST]]
+    # The app may have changed how its own JSON is written.
+    return Response(json.dumps(proposals), content_type="application/json")
 
 
 def _describe(text: str, word: str) -> dict[str, Any]:
