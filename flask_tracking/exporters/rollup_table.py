@@ -26,8 +26,8 @@ __all__ = ["RollupQuery", "RollupTable", "align"]
 GRACE = timedelta(seconds=30)
 """A span is merged so long after its end: processes write their last counts of it within that time."""
 LEASE = timedelta(seconds=60)
-LOOK_BACK = (16, 4, 1)
-"""The parts of a lifetime, one after the other, in which the last rollup is looked for."""
+SEARCHED_PARTS = (16, 4, 1)
+"""Divisors of a lifetime: the growing spans in which the last rollup is searched."""
 _FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -114,7 +114,7 @@ class RollupTable(ABC):
         finest, *coarser = self.widths
         for width in (*coarser, finest):  # minutes are many while a process runs, and merged soon
             until = None
-            for share in LOOK_BACK:
+            for share in SEARCHED_PARTS:
                 since = max(now, _FIRST + width.lifetime) - width.lifetime / share
                 found = self.find(RollupQuery(width.seconds, since, until, with_routes=False))
                 if found:
