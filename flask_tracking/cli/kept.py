@@ -11,7 +11,7 @@ from ..filters import Filter
 from ..queries import find_newest
 from ..runtime.text import visible
 from .common import find_id, get_record, get_store, id_command, reports_errors, takes_limit
-from .render import render_line
+from .record_table import render_line
 
 NOT_KEPT = Filter.parse("not is:kept")
 

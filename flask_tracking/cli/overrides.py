@@ -23,9 +23,9 @@ from ..exporters.base import Exporter
 from ..exporters.store import Store, find_store
 from ..runtime.durations import format_duration
 from ..runtime.text import visible
-from .columns import PLAIN, Column, render_columns
 from .common import get_current, get_exporter, get_store, reports_errors
 from .json_output import render_values, takes_json
+from .text_table import PLAIN, Column, render_columns
 
 overrides = AppGroup("overrides", help="Change settings of running processes temporarily.")
 

@@ -17,11 +17,11 @@ from ..filters.wildcards import Parts, contains, write_parts
 from ..queries import find_newest, search_bodies
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
-from .columns import echo_pages, takes_zone, terminal_width
 from .common import find_id, get_record, get_store, id_command, reports_errors, takes_limit
 from .filtering import takes_filter
 from .json_output import render_json, takes_json
-from .render import render_record, render_table
+from .record_table import render_record, render_table
+from .text_table import echo_pages, takes_zone, terminal_width
 
 
 @click.command("list")

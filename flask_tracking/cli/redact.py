@@ -20,13 +20,13 @@ from ..redaction.detection.format_type import Format
 from ..redaction.detection.formats import FORMATS
 from ..redaction.detection.names import count_names
 from ..runtime.text import visible
-from .columns import PLAIN, Column, render_columns, terminal_width
 from .common import find_id, get_current, get_record, get_store, is_id, reports_errors
 from .json_output import render_json, render_values, takes_json
 from .preview import preview_request
 from .rawrequest import parse_request
+from .record_table import render_record
 from .redaction import make_current_redactor, make_current_stored_redactor
-from .render import render_record
+from .text_table import PLAIN, Column, render_columns, terminal_width
 
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum size of a file with a request."""

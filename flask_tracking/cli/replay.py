@@ -17,7 +17,7 @@ from ..reproduce.request import read_request
 from ..reproduce.stable import find_cut
 from ..runtime.text import visible
 from .common import find_id, get_current, get_record, get_store, id_command, reports_errors
-from .render import render_line
+from .record_table import render_line
 
 FLUSH_S = 10.0
 """The time to wait for the record of the replay."""

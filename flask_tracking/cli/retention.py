@@ -15,9 +15,9 @@ from ..errors import TrackingError
 from ..exporters.retention import DAY_S, Rebuilt, Resized, Usage
 from ..exporters.store import Store
 from ..runtime.text import visible
-from .columns import Column, render_columns
 from .common import get_current, get_store, reports_errors
 from .sizes import format_size, parse_size
+from .text_table import Column, render_columns
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended."""

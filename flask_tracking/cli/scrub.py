@@ -15,9 +15,9 @@ from ..exporters.store import Rewritten
 from ..record import Record
 from ..runtime.text import visible
 from ..spool import SET_ASIDE, HeldFile, decode_record, encode_record, open_spool
-from .columns import Column, render_columns
 from .common import get_current, get_store, reports_errors
 from .redaction import make_current_stored_redactor
+from .text_table import Column, render_columns
 
 if TYPE_CHECKING:
     from ..redaction.redactor import Redactor

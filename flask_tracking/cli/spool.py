@@ -13,9 +13,9 @@ from flask.cli import AppGroup, with_appcontext
 from ..errors import TrackingError
 from ..runtime.text import visible
 from ..spool import SET_ASIDE, HeldFile, Spool, SpoolError, SpoolFile, decode_record, open_rollup_spool
-from .columns import Column, render_columns
 from .common import get_current, get_exporter, get_spool, reports_errors
 from .json_output import render_values, takes_json
+from .text_table import Column, render_columns
 
 if TYPE_CHECKING:
     from ..pipeline.drain import Drain

@@ -15,9 +15,9 @@ from ..filters import Filter
 from ..queries import Group, Statistics, measure
 from ..rollups.rollup import FailureKey, Failures
 from ..runtime.text import visible
-from .columns import PLAIN, Column, render_columns, terminal_width
 from .common import get_store, reports_errors
 from .filtering import takes_filter
+from .text_table import PLAIN, Column, render_columns, terminal_width
 
 BY = ("route", "url_rule", "method", "status", "version", "user", "host", "hostname")
 SHARES = {"P50": 0.5, "P95": 0.95, "P99": 0.99}

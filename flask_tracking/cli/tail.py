@@ -16,11 +16,11 @@ from ..filters import Filter
 from ..record_summary import RecordSummary
 from ..runtime.durations import format_duration
 from ..runtime.text import visible
-from .columns import takes_zone, terminal_width
 from .common import get_store, reports_errors
 from .filtering import takes_filter
 from .json_output import render_json, takes_json
-from .render import has_failed, render_line, render_row
+from .record_table import has_failed, render_line, render_row
+from .text_table import takes_zone, terminal_width
 
 POLL_S = 0.2
 """The pause between two queries, each an indexed range of the last seconds."""

@@ -11,7 +11,7 @@ from flask import Response, abort, request
 from ..errors import TrackingError
 from ..exporters.store import find_store
 from ..registry import TrackedApp
-from . import boundary, changes
+from . import boundary, csrf
 from .messages import explain
 from .page import Page
 from .views import Route
@@ -40,7 +40,7 @@ def answer(tracked: TrackedApp, nonce: str, route: Route, **values: Any) -> Resp
             response = explain(page, error)
     if page.new_cookie is not None:
         path = f"{request.root_path}{tracked.settings.dashboard_url_prefix}"
-        changes.set_cookie(response, page.new_cookie, path=path, is_secure=request.is_secure)
+        csrf.set_cookie(response, page.new_cookie, path=path, is_secure=request.is_secure)
     policy = boundary.DOWNLOAD_POLICY if route.is_download else boundary.PAGE_POLICY
     boundary.ask_for(request.environ, [("Content-Security-Policy", policy), *boundary.COMMON])
     response.headers.setdefault("Cache-Control", "no-store")

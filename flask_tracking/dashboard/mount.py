@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from ..exporters.store import find_store
 from ..registry import TrackedApp
 from ..runtime.guard import call_foreign
-from . import boundary, changes
+from . import boundary, csrf
 from .access import Access, may_see
 from .views import ROUTES, Route
 
@@ -65,7 +65,7 @@ def _add(app: Flask, prefix: str, route: Route, view: Callable[..., Response]) -
 
 def _exempt(app: Flask) -> None:
     for route in ROUTES:
-        changes.exempt_from_csrf(app, app.view_functions[f"{boundary.BLUEPRINT}.{route.name}"])
+        csrf.exempt_from_csrf(app, app.view_functions[f"{boundary.BLUEPRINT}.{route.name}"])
 
 
 def _answer(

@@ -18,7 +18,7 @@ from ..filters import Filter
 from ..filters.term_values import parse_time
 from ..record import Record
 from ..registry import TrackedApp
-from . import changes, filtering
+from . import csrf, filtering
 from .boundary import BLUEPRINT
 from .numbers import iso
 from .sharing import share
@@ -193,10 +193,10 @@ class Page:
     @cached_property
     def token(self) -> str:
         """The field that a form has to carry; the cookie that it goes with is set if need be."""
-        cookie = changes.read_cookie(self.request)
+        cookie = csrf.read_cookie(self.request)
         if cookie is None:
-            cookie = self.new_cookie = changes.make_cookie()
-        return changes.make_token(cookie)
+            cookie = self.new_cookie = csrf.make_cookie()
+        return csrf.make_token(cookie)
 
     # Reading
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, overload
 
-from ..cli.columns import Column, render_columns
+from ..cli.text_table import Column, render_columns
 from ..filters import Filter
 from ..record import ChildTiming, ExceptionInfo, Record
 from ..record_summary import summarize

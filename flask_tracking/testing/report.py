@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..cli.columns import Column, render_columns
+from ..cli.text_table import Column, render_columns
 from ..errors import TrackingError
 from ..record import Record
 from ..reproduce import curl

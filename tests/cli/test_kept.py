@@ -11,7 +11,7 @@ from bson import ObjectId
 from flask import Flask
 
 from flask_tracking import MemoryExporter, Record, Tracking
-from flask_tracking.cli.render import render_table
+from flask_tracking.cli.record_table import render_table
 from flask_tracking.record_summary import summarize
 
 from ..captures import make_record

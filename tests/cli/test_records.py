@@ -19,7 +19,7 @@ from flask.cli import ScriptInfo
 
 from flask_tracking import Exporter, ExportError, Filter, MemoryExporter, Record, Tracking
 from flask_tracking.cli import common
-from flask_tracking.cli.render import shorten_id
+from flask_tracking.cli.record_table import shorten_id
 from flask_tracking.filters.terms import TERMS
 from flask_tracking.queries import newest
 from flask_tracking.record_summary import RecordSummary

@@ -13,7 +13,7 @@ from pymongo import monitoring
 
 from flask_tracking import Tracking
 from flask_tracking.exporters.mongo import MongoExporter
-from flask_tracking.exporters.mongo.reader import APP_NAME
+from flask_tracking.exporters.mongo.read_client import APP_NAME
 
 from .test_pages import check, rows_of
 

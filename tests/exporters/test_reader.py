@@ -10,7 +10,7 @@ from pymongo import MongoClient, ReadPreference
 
 from flask_tracking import ExportError, Filter, MemoryExporter, Settings, StoreTimeoutError
 from flask_tracking.exporters.mongo import MongoExporter
-from flask_tracking.exporters.mongo.reader import POOL_SIZE, make_options
+from flask_tracking.exporters.mongo.read_client import POOL_SIZE, make_options
 
 from ..captures import make_record
 from .conftest import Make, MakeStore

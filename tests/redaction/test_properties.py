@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flask_tracking import Record, Settings
-from flask_tracking.cli.render import render_record, render_table
+from flask_tracking.cli.record_table import render_record, render_table
 from flask_tracking.exporters.mongo.codec import to_document, utc_now
 from flask_tracking.record_summary import summarize
 from flask_tracking.redaction.engines import best_engine

@@ -10,7 +10,7 @@ from flask import Response, abort
 from ...exporters.store import Store
 from ...runtime.guard import logger
 from ...runtime.text import visible
-from .. import changes
+from .. import csrf
 from ..messages import redirect_to, tell
 from ..page import Page
 from ..viewer import find_viewer
@@ -29,7 +29,7 @@ def unkeep(page: Page, id: str) -> Response:
 def _change(page: Page, text: str, done: str, change: Callable[[Store, ObjectId], bool]) -> Response:
     if not ObjectId.is_valid(text):
         abort(404)
-    if not changes.is_from_our_page(page.request):
+    if not csrf.is_from_our_page(page.request):
         lines = ["This request did not come from a page of the dashboard, so nothing was changed."]
         links = [("Back to the request", page.link_to("request", id=text))]
         return tell(page, "Refused", lines, links, 403)

@@ -48,7 +48,7 @@ from .codec import (
 from .connection import Connection, is_stand_in
 from .inserting import insert_documents
 from .kept import copy_to_kept, mark_kept, mark_other
-from .reader import make_options
+from .read_client import make_options
 from .rollups import MongoRollupTable
 from .search import Collections, Projection, Read, search
 

@@ -24,13 +24,13 @@ from ..engines.base import (
 )
 from ..findings import Finding, merge
 from ..markers import MARKS
-from .checks import CHECKS, ESCAPED_REST, is_likely_card
 from .custom_patterns import without_anchors
 from .format_type import OWN, Format
 from .formats import FORMATS
 from .long_runs import WithoutRuns, set_aside
 from .names import Names, trigger_patterns
 from .scan_patterns import ANY_ESCAPE, ESCAPED
+from .validators import CHECKS, ESCAPED_REST, is_likely_card
 
 SPACED = frozenset(
     """

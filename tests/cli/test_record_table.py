@@ -14,8 +14,8 @@ import pytest
 from bson import ObjectId
 
 from flask_tracking import Record
-from flask_tracking.cli.columns import cell_width
-from flask_tracking.cli.render import render_record, render_table, shorten_id
+from flask_tracking.cli.record_table import render_record, render_table, shorten_id
+from flask_tracking.cli.text_table import cell_width
 from flask_tracking.record import ChildTiming, ExceptionInfo, UserAgent, UserRef
 from flask_tracking.record_summary import summarize
 

@@ -11,7 +11,7 @@ from ..present import Section, describe_zone, present
 from ..record import Record
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
-from .columns import GAP, PLAIN, Column, Style, cell_width, leave_out, pad, render_columns
+from .text_table import GAP, PLAIN, Column, Style, cell_width, leave_out, pad, render_columns
 
 LEAST_PATH = 15
 """The minimum width of a path, so that it fits in 40 cells with a status and a short id."""
