@@ -14,7 +14,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from ..servers import port_of
 from .watched import Watched
@@ -22,6 +22,7 @@ from .watched import Watched
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 UNSAFE_HOST = "shop.test"
 """Leads here, too, but by a name that browsers do not trust without TLS."""
+expect.set_options(timeout=20_000)  # milliseconds: other processes may take the processor at any time
 Open = Callable[..., Watched]
 
 
