@@ -76,4 +76,4 @@ def _read_side(page: Page, text: str) -> Chosen:
 
 def _read_time(page: Page, text: str) -> datetime:
     time = parse_time(text)
-    return page.now - time if isinstance(time, timedelta) else time
+    return page.confine(page.now - time if isinstance(time, timedelta) else time)

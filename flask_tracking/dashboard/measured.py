@@ -53,7 +53,7 @@ def read_periods(page: Page, wanted: Filter | None = None, by: str = "route") ->
 
 def _measure(page: Page, wanted: Filter, by: str) -> Periods:
     since, until = page.bounds
-    now = _count(page, wanted, by, since, until)
+    now = count_groups(page, wanted, by, since, until)
     words = WORDS.get(page.vs, f"with {page.vs_version}")
     earlier, later = _shift(page, since, until)
     if page.vs == "none":
@@ -62,13 +62,14 @@ def _measure(page: Page, wanted: Filter, by: str) -> Periods:
         wanted, later = wanted & Filter.term("version", page.vs_version, is_literal=True), until
     before = page.attempt(
         "what it is compared with",
-        lambda: _count(page, wanted, by, earlier, later),
+        lambda: count_groups(page, wanted, by, earlier, later),
         _count_nothing(earlier, later),
     )
     return Periods(now, before, since, until, words)
 
 
-def _count(page: Page, wanted: Filter, by: str, since: datetime, until: datetime) -> Statistics:
+def count_groups(page: Page, wanted: Filter, by: str, since: datetime, until: datetime) -> Statistics:
+    """Count requests of a range by group, as `queries.measure` does; none where there can be none."""
     try:
         return measure(page.store, wanted, by=by, since=since, until=until)
     except FilterError:  # the times in the filter exclude the range, or it ends before it begins

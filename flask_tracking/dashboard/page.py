@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from ..errors import FilterError, StoreTimeoutError
 from ..exporters.store import Store
-from ..filters import Filter
+from ..filters import FIRST, Filter
 from ..filters.term_values import parse_time
 from ..record import Record
 from ..registry import TrackedApp
@@ -173,8 +173,12 @@ class Page:
     @property
     def bounds(self) -> tuple[datetime, datetime]:
         """The range of pages that count, which begins and ends."""
-        until = min(self.until or self.now, self.now)
-        return self.since or until - LONGEST, until
+        until = self.confine(self.until or self.now)
+        return self.confine(self.since or until - LONGEST), until
+
+    def confine(self, time: datetime) -> datetime:
+        """Return the nearest time at which there can be records: others are beyond any arithmetic."""
+        return max(FIRST, min(time, self.now))
 
     @cached_property
     def wanted(self) -> Filter:

@@ -7,6 +7,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
 from unittest import mock
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
@@ -136,6 +137,48 @@ def test_times_in_the_filter(client: FlaskClient, name: str, times: str) -> None
     response = client.get(f"/_tracking/{name}", query_string={"q": times, "from": "5m"})
     assert response.status_code == 200
     check(response.text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "requests",
+        "routes",
+        "errors",
+        "route?rule=/tea/<name>&method=GET",
+        "compare?a=version:1&b=version:2",
+        "compare?a=0001-01-01/1d&b=700000d/9999-12-31",
+        "shared",
+        "data/rows",
+    ],
+)
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"from": "700000d"},
+        {"from": "0001-01-01", "vs": "week"},
+        {"to": "0001-01-01"},
+        {"from": "9999-12-31", "to": "9999-12-31T23:59:59"},
+        {"from": "0001-01-01", "to": "9999-12-31"},
+        {"q": "until:0001-01-01"},
+        {"q": "since:9999-12-31"},
+    ],
+    ids=str,
+)
+def test_times_at_the_ends_of_the_calendar(
+    client: FlaskClient, name: str, times: dict[str, str]
+) -> None:
+    """They are beyond the arithmetic of dates, and no reason to fail."""
+    client.get("/tea/green")
+    path, _, own = name.partition("?")
+    address = f"/_tracking/{path}?{own}&{urlencode(times)}"
+    assert client.get(address).status_code == 200
+
+
+def test_group_of_errors_at_the_beginning_of_the_calendar(client: FlaskClient) -> None:
+    """The thirty days before it are none, and there is no group."""
+    assert client.get("/_tracking/errors/0000?to=0001-01-01").status_code == 404
 
 
 @pytest.mark.parametrize("text", ["yesterday", "-1h", "9" * 40 + "d", "<b>"])

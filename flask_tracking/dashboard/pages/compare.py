@@ -8,13 +8,14 @@ from typing import NamedTuple
 from flask import Response
 
 from ...errors import FilterError
-from ...queries import Group, Statistics, measure
+from ...queries import Group, Statistics
 from ...rollups.rollup import FailureKey
 from ..change import compare_percentiles, compare_rates, compare_shares
 from ..choosing import Chosen, read_sides
 from ..error_rows import name_place
 from ..failures import make_id
 from ..interval_text import write_failed, write_percentile
+from ..measured import count_groups
 from ..messages import tell
 from ..numbers import count, duration, per_minute, share
 from ..page import Page
@@ -98,7 +99,7 @@ def _measure(page: Page, side: Chosen) -> Statistics:
     wanted = page.wanted_at_any_time & side.wanted
     return page.share(
         ("compared", side.text),
-        lambda: measure(page.store, wanted, by="route", since=side.since, until=side.until),
+        lambda: count_groups(page, wanted, "route", side.since, side.until),
     )
 
 

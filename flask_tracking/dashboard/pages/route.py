@@ -9,7 +9,7 @@ from typing import NamedTuple
 from flask import Response
 
 from ...filters import Filter
-from ...queries import Group, find_newest, measure
+from ...queries import Group, find_newest
 from ...queries.statistics import name_route
 from ...record_summary import RecordSummary
 from ...rollups.counts import is_failure
@@ -21,7 +21,7 @@ from ..five_numbers import make_numbers
 from ..heatmap import draw
 from ..histogram import draw_histogram
 from ..interval_text import write_failed, write_percentile
-from ..measured import Periods, read_chart, read_periods
+from ..measured import Periods, count_groups, read_chart, read_periods
 from ..messages import tell
 from ..numbers import count, duration
 from ..page import Page
@@ -145,7 +145,7 @@ def _make_versions(page: Page, wanted: Filter, terms: str) -> list[VersionRow]:
     nothing: list[Group] = []
     groups = page.attempt(
         "its versions",
-        lambda: measure(page.store, wanted, by="version", since=since, until=until).groups,
+        lambda: count_groups(page, wanted, "version", since, until).groups,
         nothing,
     )
     return [
