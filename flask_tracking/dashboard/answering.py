@@ -8,11 +8,11 @@ from typing import Any
 
 from flask import Response, abort, request
 
-from ..errors import TrackingError
+from ..errors import FilterError, TrackingError
 from ..exporters.store import find_store
 from ..registry import TrackedApp
 from . import boundary, csrf
-from .messages import explain
+from .messages import explain, explain_filter
 from .page import Page
 from .views import Route
 
@@ -36,6 +36,8 @@ def answer(tracked: TrackedApp, nonce: str, route: Route, **values: Any) -> Resp
         try:
             with store.limited(route.budget_s):
                 response = _find_view(route)(page, **values)
+        except FilterError as error:  # with what the page adds, the filter is too long
+            response = explain_filter(page, error)
         except TrackingError as error:
             response = explain(page, error)
     if page.new_cookie is not None:

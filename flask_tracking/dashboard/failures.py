@@ -82,11 +82,12 @@ def make_terms(key: FailureKey) -> str:
 def make_error_term(key: FailureKey) -> str:
     """Return the term of what failed."""
     if key.error.startswith(STATUS):
-        code = filtering.term("status", key.error.removeprefix(STATUS))
-        return f"{code} not has:exception"
+        # An app may answer with a number that is no status.
+        code = filtering.find_term("status", key.error.removeprefix(STATUS))
+        return f"{code} not has:exception".lstrip()
     if key.error in FAILED:
         return filtering.term("outcome", key.error)
-    return filtering.term("error", key.error)
+    return filtering.find_term("error", key.error)
 
 
 def make_route_term(key: FailureKey) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flask import Response
 
-from ..errors import TrackingError
+from ..errors import FilterError, TrackingError
 from .page import Page
 from .templating import html, render
 
@@ -21,6 +21,12 @@ def explain(page: Page, error: TrackingError) -> Response:
     lines = [str(error), "Recording goes on: the queue holds what comes in meanwhile."]
     links = [("Try again", page.request.full_path)]
     return tell(page, "The store does not answer", lines, links, 503)
+
+
+def explain_filter(page: Page, error: FilterError) -> Response:
+    """Return the page that says why a filter cannot be answered there."""
+    links = [("Without the filter", page.with_(q=None))]
+    return tell(page, "This page cannot use the filter", [str(error)], links, 400)
 
 
 def tell(

@@ -56,10 +56,12 @@ def _read_column(
 
 def _read_custom_names(store: Store) -> set[str]:
     newest = store.find(Filter.all, limit=NEWEST_WHOLE)
-    return {name for one in newest for name in _list_names(one.custom_data or {})}
+    return {name for one in newest for name in _list_names(one.custom_data)}
 
 
-def _list_names(data: Mapping[str, Any], before: str = "") -> Iterator[str]:
+def _list_names(data: Any, before: str = "") -> Iterator[str]:
+    if not isinstance(data, Mapping):  # a list has no names
+        return
     for key, value in data.items():
         if isinstance(value, Mapping):
             yield from _list_names(value, f"{before}{key}.")

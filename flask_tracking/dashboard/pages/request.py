@@ -58,7 +58,7 @@ def show_request(page: Page, id: str) -> Response:
             copies=[(name, title) for name, (title, _) in LANGUAGES.items()],
             route_terms=filtering.route_terms(name_route(record.method, record.url_rule)),
             can_keep=bool(page.tracked.settings.kept_size_bytes),
-            error_term=filtering.term("error", record.exception.type) if record.exception else "",
+            error_term=filtering.find_term("error", record.exception.type) if record.exception else "",
             exception_message=_mark(record.exception.message) if record.exception else (),
             traceback=traceback,
             waterfall=make_waterfall(record),
