@@ -19,6 +19,8 @@ from .views import ROUTES, Route
 __all__ = ["mount"]
 
 Nonce = Callable[[], str]
+HOST = "tracking_host"
+"""The part of our addresses that takes any host, in an app that routes by host."""
 
 
 def mount(
@@ -42,6 +44,9 @@ def mount(
             "TeeExporter."
         )
     prefix = tracked.settings.dashboard_url_prefix
+    if app.url_map.host_matching:
+        app.url_value_preprocessors[boundary.BLUEPRINT].append(_take_host)
+        app.url_default_functions[boundary.BLUEPRINT].append(_give_host)
     for route in ROUTES:
         _add(app, prefix, route, partial(_answer, tracked, access, nonce, route))
     app.wsgi_app = boundary.Boundary(  # type: ignore[method-assign]
@@ -56,11 +61,25 @@ def _add(app: Flask, prefix: str, route: Route, view: Callable[..., Response]) -
     """
     endpoint = f"{boundary.BLUEPRINT}.{route.name}"
     rule = app.url_rule_class(
-        prefix + route.path, endpoint=endpoint, methods=None, strict_slashes=False, merge_slashes=False
+        prefix + route.path,
+        endpoint=endpoint,
+        methods=None,
+        strict_slashes=False,
+        merge_slashes=False,
+        host=f"<{HOST}>" if app.url_map.host_matching else None,
     )
     rule.provide_automatic_options = False  # type: ignore[attr-defined]
     app.url_map.add(rule)
     app.view_functions[endpoint] = view
+
+
+def _take_host(_: str | None, values: dict[str, Any] | None) -> None:
+    if values is not None:
+        values.pop(HOST, None)
+
+
+def _give_host(_: str, values: dict[str, Any]) -> None:
+    values[HOST] = request.host
 
 
 def _exempt(app: Flask) -> None:

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
+from flask_tracking import MemoryExporter, Tracking
 from flask_tracking.dashboard.boundary import COMMON, DOWNLOAD_POLICY, PAGE_POLICY
 
 from .conftest import Make
@@ -102,6 +103,22 @@ def test_mounted_elsewhere(make: Make) -> None:
     assert page.status_code == 200
     assert 'href="/shop/ops/requests-log/requests?q=is:error"' in page.text
     assert "/_tracking" not in page.text
+
+
+def test_app_that_routes_by_host() -> None:
+    """The pages are at each host, and their links lead to the same one."""
+    app = Flask("shop", host_matching=True, static_host="static.example")
+    app.config.update(TRACKING_DASHBOARD=True, TRACKING_WORKER="sync")
+    memory = MemoryExporter()
+    Tracking(app, exporter=memory, dashboard_access=lambda: True)
+    app.add_url_rule("/", "tea", lambda: "tea", host="shop.example")
+    client = app.test_client()
+    client.get("/", base_url="http://shop.example")
+    for address in ("", "requests", f"requests/{memory.records[0].id}", "errors/0000", "health"):
+        page = client.get(f"/_tracking/{address}", base_url="http://ops.example:8000")
+        assert page.status_code == (404 if address == "errors/0000" else 200)
+        assert 'href="/_tracking/requests' in page.text
+        assert "tracking_host" not in page.text
 
 
 def test_static_files(make: Make) -> None:
