@@ -10,6 +10,7 @@ from ..queries import Group, Statistics
 from ..rollups.counts import Counts
 from ..rollups.histogram import BUCKETS_PER_DOUBLING
 from .change import LEAST_REQUESTS, compare_percentiles, compare_rates, compare_shares, find_cut
+from .filtering import route_terms
 from .measured import Columns, Periods, read_chart
 from .numbers import duration, per_minute, share
 from .page import Page
@@ -31,6 +32,8 @@ class Change(NamedTuple):
     """Like ``p95 389 ms → 1.81 s, failed 0.4 % → 4.8 %``."""
     harm: float
     """Extra failures and extra seconds of waiting, in the whole period."""
+    limit_ms: float
+    """What counts as slow: 95 % of the requests took less before, to two digits."""
 
 
 class Detail(NamedTuple):
@@ -56,6 +59,8 @@ class Verdict(NamedTuple):
     """The version that was there until then."""
     routes: tuple[str, ...] = ()
     """The routes that the details name, as ``POST /checkout``."""
+    terms: str = ""
+    """The filter of the requests that the first detail is about: slow or failed ones of its route."""
     shared: str = "slow"
     """What to ask next: what the ``slow`` or the ``failed`` ones share."""
 
@@ -150,6 +155,7 @@ def compare_groups(now: Group, before: Group) -> Change | None:
         not is_slower and failing <= 0,
         ", ".join(words),
         max(waited, 0.001 if is_slower else 0.0) + failed,
+        0.0 if moved is None else float(f"{moved[0].middle:.2g}"),
     )
 
 
@@ -181,12 +187,20 @@ def _judge_harm(harmful: Sequence[Change], now: Statistics, read: ReadColumns) -
         first,
         *versions,
         tuple(one.route for one in named if one.route is not None),
+        _make_terms(named[0]),
         "slow" if any(one.is_slower for one in named) else "failed",
     )
 
 
 def _tell(change: Change) -> str:
     return f"{change.route}: {change.words}." if change.route else f"All requests: {change.words}."
+
+
+def _make_terms(change: Change) -> str:
+    bad = [f"slow:>{change.limit_ms:g}ms"] if change.is_slower else []
+    bad += ["is:error"] if change.is_failing else []
+    which = bad[0] if len(bad) == 1 else f"({' or '.join(bad)})"
+    return f"{route_terms(change.route or '')} {which}".strip()
 
 
 def find_moment(read: Columns, change: Change) -> datetime | None:

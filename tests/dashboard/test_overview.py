@@ -8,12 +8,13 @@ import random
 import re
 from collections import Counter
 from datetime import datetime, timedelta, timezone
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from bson import ObjectId
 from flask.testing import FlaskClient
 
-from flask_tracking import MemoryExporter
+from flask_tracking import Filter, MemoryExporter
 from flask_tracking.dashboard.heatmap import draw
 from flask_tracking.dashboard.period import MAX_COLUMNS, choose_column, read_columns
 from flask_tracking.exporters.rollup_table import align
@@ -113,8 +114,41 @@ def test_slower(client: FlaskClient, memory: MemoryExporter) -> None:
     assert abs(datetime.fromisoformat(said + "+00:00") - moment) <= timedelta(minutes=2)
     assert "POST /checkout: p95" in page and "Other routes are as before." in page
     assert 'Version <b class="mono">2.4.1</b> was first seen then.' in page
-    assert 'href="/_tracking/requests?q=method:POST+route:/checkout">Show these requests' in page
     assert page.count('<tr class="hot">') == 1
+
+
+BAD = {
+    "slower": ({"slower": 4.0}, r"slow:>\d+ms"),
+    "failing": ({"failing": 0.3}, "is:error"),
+    "both": ({"slower": 4.0, "failing": 0.3}, r"\(slow:>\d+ms or is:error\)"),
+}
+
+
+def read_query(page: str) -> dict[str, list[str]]:
+    """Return what the address of the first button asks for."""
+    found = re.search('href="([^"]+)">Show these requests', page)
+    assert found is not None
+    return parse_qs(urlsplit(found[1].replace("&amp;", "&")).query)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_these_requests(client: FlaskClient, memory: MemoryExporter, name: str) -> None:
+    """The button leads to the requests that the sentence is about: slow or failed ones, since then."""
+    happens, terms = BAD[name]
+    page = read(client, memory, **happens)
+    moment = page.partition('<time datetime="')[2].partition('"')[0]
+    query = read_query(page)
+    assert query["from"] == [moment]
+    assert re.fullmatch(f"method:POST route:/checkout {terms}", query["q"][0])
+    Filter.parse(query["q"][0])
+
+
+def test_these_requests_of_a_filter(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The button keeps the filter of the page."""
+    memory.rollups.store(make_rollups(failing=0.3))
+    page = check(client.get(OVERVIEW, query_string={"q": "method:POST or method:GET"}).text)
+    expected = "(method:POST or method:GET) method:POST route:/checkout is:error"
+    assert read_query(page)["q"] == [expected]
 
 
 def minutes_ago(count: int) -> datetime:

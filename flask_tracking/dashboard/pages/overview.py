@@ -12,6 +12,7 @@ from ..failures import read_groups
 from ..five_numbers import make_numbers
 from ..heatmap import draw
 from ..measured import read_chart, read_periods
+from ..numbers import iso
 from ..page import VERSION, Page
 from ..route_rows import link_to_route, make_route_rows
 from ..templating import html, render
@@ -49,18 +50,25 @@ def show_overview(page: Page) -> Response:
 
 
 def _make_buttons(page: Page, verdict: Verdict) -> list[tuple[str, str]]:
-    """Return what leads on from a verdict: the requests of the first route that it names, and it."""
+    """Return what leads on from a verdict: the requests that it is about, and their route."""
     if verdict.tone != "bad":
         return []
+    buttons = [("Show these requests", _link_to_requests(page, verdict))]
     if not verdict.routes:
-        return [("Show these requests", page.link_to("requests"))]
+        return buttons
     first = verdict.routes[0]
-    buttons = [("Show these requests", page.narrow_to(filtering.route_terms(first)))]
     if verdict.version is not None and verdict.version_before is not None:
         sides = {"a": VERSION + verdict.version_before, "b": VERSION + verdict.version}
         title = f"Compare {verdict.version_before} with {verdict.version}"
         buttons.append((title, page.link_to("compare", **sides)))
     return [*buttons, (f"All of {first}", link_to_route(page, first))]
+
+
+def _link_to_requests(page: Page, verdict: Verdict) -> str:
+    """Return the address of the slow or failed requests, from the moment of the change."""
+    asked = filtering.join(page.q, verdict.terms) if verdict.terms else page.q
+    times = {} if verdict.since is None else {"from": iso(verdict.since)}
+    return page.link_to("requests", **{"q": asked, **times})
 
 
 def _describe_recorder(found: Statistics) -> str:
