@@ -12,7 +12,7 @@ import pytest
 
 from flask_tracking import Filter, MemoryExporter, Record
 from flask_tracking.exporters.rollup_table import align
-from flask_tracking.queries import Sample, find_reach, read_density, sample
+from flask_tracking.queries import Sample, SampleSide, find_reach, read_density, sample, sample_pair
 from flask_tracking.rollups.counts import Counts
 from flask_tracking.rollups.rollup import Rollup, RouteKey
 
@@ -125,6 +125,56 @@ def test_time_over(store: MemoryExporter) -> None:
     assert not found.is_whole and 50 <= len(found.records) <= 110
     halves = Counter(one.date_created.minute < 30 for one in found.records)
     assert halves[True] == pytest.approx(halves[False], rel=0.4)
+
+
+@pytest.mark.parametrize("windows", [2, 8, 9, 16, 17, 18, 34, 40])
+def test_time_over_early(store: MemoryExporter, windows: int) -> None:
+    """However many windows there are, the first ones that are read are far apart."""
+    fill(store, dict.fromkeys(range(60), 100))
+    with mock.patch("flask_tracking.queries.sample.monotonic", side_effect=range(100)):
+        found = take(store, count=count_all, limit=400, windows=windows, budget_s=3.0)
+    assert found.windows == 2
+    times = [one.date_created for one in found.records]
+    assert max(times) - min(times) >= HOUR / 4
+
+
+def count_quick(counts: Counts) -> int:
+    """Count those of less than a second."""
+    return counts.requests - count_slow(counts)
+
+
+def take_pair(store: MemoryExporter, **options: Any) -> tuple[Sample, Sample]:
+    """Take the slow ones and the others of the hour."""
+    density = read_density(store, Filter(), SINCE, NOW, NOW)
+    slow = SampleSide(Filter.parse("slow:>=1s"), density, count_slow)
+    quick = SampleSide(Filter.parse("slow:<1s"), density, count_quick)
+    options = {"budget_s": 60.0, "limit": 400, **options}
+    return sample_pair(store, slow, quick, since=SINCE, until=NOW, **options)
+
+
+def test_pair(store: MemoryExporter) -> None:
+    """Both sides are read to their limits, each where its requests are."""
+    fill(store, dict.fromkeys(range(60), 100), slow_from=30)
+    slow, quick = take_pair(store)
+    assert (len(slow.records), slow.requests) == (300, 300)
+    assert 350 <= len(quick.records) <= 400 and quick.requests == 5_700
+    assert slow.is_whole and quick.is_whole
+    early = sum(one.date_created < SINCE + HOUR / 2 for one in quick.records)
+    assert early / len(quick.records) == pytest.approx(3_000 / 5_700, abs=0.05)
+
+
+@pytest.mark.parametrize("budget_s", range(3, 60, 4))
+def test_pair_whose_time_is_over(store: MemoryExporter, budget_s: int) -> None:
+    """What was read is of the same times on both sides."""
+    fill(store, dict.fromkeys(range(60), 100), slow_from=0)
+    with mock.patch("flask_tracking.queries.sample.monotonic", side_effect=range(100)):
+        slow, quick = take_pair(store, limit=4_000, budget_s=float(budget_s))
+    assert not slow.is_whole and slow.windows == quick.windows == (budget_s - 1) // 2
+    early = [
+        sum(one.date_created < SINCE + HOUR / 2 for one in side.records) / len(side.records)
+        for side in (slow, quick)
+    ]
+    assert early[0] == pytest.approx(early[1], abs=0.05)
 
 
 def test_without_rollups(store: MemoryExporter) -> None:

@@ -9,7 +9,15 @@ from typing import NamedTuple
 
 from ..errors import FilterError
 from ..filters import Filter
-from ..queries import Density, Sample, find_reach, read_density, sample
+from ..queries import (
+    Density,
+    Sample,
+    SampleSide,
+    find_reach,
+    read_density,
+    sample,
+    sample_pair,
+)
 from ..queries.rollup_filter import find_unknown
 from ..record import Record
 from ..rollups.counts import Counts
@@ -23,6 +31,8 @@ from .traits import ORDER, find_defining, leave_out, make_terms, read_traits
 Count = Callable[[Counts], int]
 BUDGET_S = 1.0
 """For both samples; then the panel is made of a part."""
+LEAST_WINDOWS = 8
+"""A part of fewer windows is not compared: it may be of a few moments only."""
 FAILED = Filter.parse("is:error")
 KEPT = Filter.parse("is:kept")
 BY_HAND = frozenset({"status", "outcome", "exception", "kept because"})
@@ -101,6 +111,8 @@ class Panel(NamedTuple):
     """Why nothing is told; empty where something is."""
     about: str
     notes: tuple[str, ...]
+    is_whole: bool
+    """False where the time was over before all was read."""
 
 
 def ask(page: Page, of: str, within: str) -> Question:
@@ -209,19 +221,10 @@ def answer(page: Page, question: Question) -> Panel:
     Raises:
         ExportError: the store is unreachable or refuses.
     """
-    ends_at = monotonic() + BUDGET_S
-    mine = _take(page, question.selected, BUDGET_S / 2)
-    others = _take(page, question.others, max(0.1, ends_at - monotonic()))
-    sides = [leave_out(one, question.left_out) for one in read_traits(mine.records, others.records)]
-    found = find_shared(*sides, order=ORDER)
+    mine, others = _take(page, question)
+    is_enough = all(one.is_whole or one.windows >= LEAST_WINDOWS for one in (mine, others))
+    found = _compare(question, mine, others) if is_enough else Findings((), (), 0)
     is_few = len(mine.records) < LEAST_SELECTED
-    nothing = ""
-    if is_few:
-        nothing = "Too few to compare: these are all of them." if mine.records else "There are none."
-    elif not others.records:
-        nothing = "There are no others to compare them with."
-    elif not found.shared and not found.shifts:
-        nothing = "Nothing stands out: no value is more common among them beyond doubt."
     return Panel(
         question.title,
         question.selected.words,
@@ -229,13 +232,25 @@ def answer(page: Page, question: Question) -> Panel:
         tuple(_make_row(page, one) for one in found.shared),
         tuple(map(_make_shift, found.shifts)),
         tuple(reversed(mine.records)) if is_few else (),
-        nothing,
+        _explain_nothing(mine, others, found, is_enough=is_enough),
         _describe(question, mine, others, found),
-        question.notes + _tell_parts(mine, others),
+        question.notes,
+        mine.is_whole and others.is_whole,
     )
 
 
-def _take(page: Page, side: Side, budget_s: float) -> Sample:
+def _take(page: Page, question: Question) -> tuple[Sample, Sample]:
+    """Return samples of both sides: from the same slices of time, unless they are of other times."""
+    mine, others = question.selected, question.others
+    if (mine.since, mine.until) == (others.since, others.until):
+        sides = [SampleSide(one.wanted, one.density, one.counting) for one in (mine, others)]
+        return sample_pair(page.store, *sides, since=mine.since, until=mine.until, budget_s=BUDGET_S)
+    ends_at = monotonic() + BUDGET_S
+    first = _take_alone(page, mine, BUDGET_S / 2)
+    return first, _take_alone(page, others, max(0.1, ends_at - monotonic()))
+
+
+def _take_alone(page: Page, side: Side, budget_s: float) -> Sample:
     return sample(
         page.store,
         side.wanted,
@@ -245,6 +260,33 @@ def _take(page: Page, side: Side, budget_s: float) -> Sample:
         count=side.counting,
         budget_s=budget_s,
     )
+
+
+def _compare(question: Question, mine: Sample, others: Sample) -> Findings:
+    sides = [leave_out(one, question.left_out) for one in read_traits(mine.records, others.records)]
+    return find_shared(*sides, order=ORDER)
+
+
+def _explain_nothing(mine: Sample, others: Sample, found: Findings, *, is_enough: bool) -> str:
+    """Return why the panel tells nothing; empty where it tells something."""
+    if len(mine.records) < LEAST_SELECTED:
+        return _explain_few(mine)
+    if not is_enough:
+        return "Too little was read in time to compare them."
+    if not others.records:
+        return "There are no others to compare them with."
+    if not found.shared and not found.shifts:
+        return "Nothing stands out: no value is more common among them beyond doubt."
+    return ""
+
+
+def _explain_few(mine: Sample) -> str:
+    if not mine.is_whole:
+        return f"Only {_count_of(mine)} could be read in time."
+    if not mine.records:
+        return "There are none." if not mine.requests else "None of them is stored."
+    is_all = mine.requests is None or mine.requests <= len(mine.records)
+    return f"Too few to compare: these are all {'of them' if is_all else 'that are stored'}."
 
 
 def _make_row(page: Page, one: Shared) -> SharedRow:
@@ -283,11 +325,13 @@ def _describe(question: Question, mine: Sample, others: Sample, found: Findings)
     """Say how many were compared with how many, and of how many."""
     words = question.selected.words
     sides = (
-        f"{_count_of(mine)} {'requests' if words == 'these' else words} compared with",
+        f"{_count_of(mine)} {'requests' if words == 'these' else words}",
         f"{_count_of(others)} {question.others.words}, taken evenly from this range.",
     )
+    if not found.fields:
+        return " and ".join(sides)
     stand_out = len({one.item.field for one in found.shared})
-    return f"{' '.join(sides)} {stand_out} of {found.fields} fields stand out."
+    return f"{' compared with '.join(sides)} {stand_out} of {found.fields} fields stand out."
 
 
 def _count_of(taken: Sample) -> str:
@@ -295,9 +339,3 @@ def _count_of(taken: Sample) -> str:
     if taken.requests is None or taken.requests <= number:
         return f"{number:,}"
     return f"{number:,} of {count(taken.requests)}"
-
-
-def _tell_parts(mine: Sample, others: Sample) -> tuple[str, ...]:
-    if mine.is_whole and others.is_whole:
-        return ()
-    return ("The time was over before all of them were read: this is an even part.",)

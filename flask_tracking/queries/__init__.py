@@ -3,7 +3,7 @@
 - `newest` finds the newest records, and searches bodies for a limited time.
 - `statistics` counts and measures requests: by rollups where they can answer, else by records; `spans`
   chooses the rollups.
-- `sample` takes some records of a range, spread evenly.
+- `sample` takes some records of a range, spread evenly; `sample_pair` takes those of two sides.
 - `dicts` makes rows of records.
 """
 
@@ -17,7 +17,7 @@ from .newest import (
     search_bodies,
     search_newest,
 )
-from .sample import Density, Sample, Stretch, find_reach, read_density, sample
+from .sample import Density, Sample, SampleSide, Stretch, find_reach, read_density, sample, sample_pair
 from .statistics import (
     Answer,
     Group,
@@ -38,6 +38,7 @@ __all__ = [
     "Group",
     "NewestSearch",
     "Sample",
+    "SampleSide",
     "Statistics",
     "Stretch",
     "error_rates",
@@ -50,6 +51,7 @@ __all__ = [
     "read_density",
     "read_matching",
     "sample",
+    "sample_pair",
     "search_bodies",
     "search_newest",
     "to_dicts",

@@ -24,7 +24,16 @@ from .newest import find_newest
 from .rollup_filter import find_unknown, make_route_filter
 from .spans import choose_spans
 
-__all__ = ["Density", "Sample", "Stretch", "find_reach", "read_density", "sample"]
+__all__ = [
+    "Density",
+    "Sample",
+    "SampleSide",
+    "Stretch",
+    "find_reach",
+    "read_density",
+    "sample",
+    "sample_pair",
+]
 
 WINDOWS = 40
 MAX_RECORDS = 2_000
@@ -32,8 +41,6 @@ BUDGET_S = 1.0
 PER_WINDOW = 50
 """So few records are worth a window."""
 HALVINGS = 8
-STRIDE = 17
-"""Windows are read in steps of this many, so that a sample that is broken off is even, too."""
 MILLISECOND = timedelta(milliseconds=1)
 """Times of arrival are whole milliseconds."""
 
@@ -68,6 +75,21 @@ class Sample:
     """How many such requests the rollups count; None where they cannot tell."""
     is_whole: bool
     """False where the time was over before all windows were read."""
+    windows: int
+    """How many windows were read."""
+
+
+class SampleSide(NamedTuple):
+    """The records of one of two samples that are compared with each other.
+
+    .. versionadded:: 2.0
+    """
+
+    wanted: Filter
+    density: Density
+    """From `read_density`."""
+    counting: Count | None = None
+    """How many of the requests of a stretch are wanted; None where counts cannot tell."""
 
 
 def read_density(
@@ -134,29 +156,42 @@ def sample(
     Raises:
         ExportError: the store is unreachable or refuses.
     """
+    sides = [SampleSide(wanted, density, count)]
+    return _sample(store, sides, (since, until), limit, windows, monotonic() + budget_s)[0]
+
+
+def sample_pair(
+    store: Store,
+    one: SampleSide,
+    other: SampleSide,
+    *,
+    since: datetime,
+    until: datetime,
+    limit: int = MAX_RECORDS,
+    windows: int = WINDOWS,
+    budget_s: float = BUDGET_S,
+) -> tuple[Sample, Sample]:
+    """Return samples of two sides from the same slices of a range, so that both are of the same times.
+
+    Each slice is read for both sides or for none. Slices are read in a spread order, so that samples
+    are even when the time is over.
+
+    Args:
+        store: the store.
+        one: the first side.
+        other: the second side.
+        since: where the range begins.
+        until: where it ends.
+        limit: maximum number of records of each side.
+        windows: maximum number of ranges that are read of each side.
+        budget_s: the time for both, after which no further window is read.
+
+    Raises:
+        ExportError: the store is unreachable or refuses.
+    """
     ends_at = monotonic() + budget_s
-    parts = [_clip(one, since, until, count) for one in density]
-    total = sum(one.requests for one in parts)
-    is_known = count is not None and all(one.counts is not None for one in density)
-    if is_known:
-        windows = min(windows, -(-round(total) // PER_WINDOW)) or 1
-    chosen = _choose_windows(parts, windows, limit if is_known else None)
-    each = 2 * -(-limit // max(1, len(chosen)))
-    found: list[Record] = []
-    is_whole = True
-    for at in sorted(range(len(chosen)), key=lambda at: at * STRIDE % len(chosen)):
-        left_s = ends_at - monotonic()
-        if left_s <= 0:
-            is_whole = False
-            break
-        try:
-            with store.limited(left_s):
-                found += store.find(wanted, limit=each, between=chosen[at], fields="facts")
-        except StoreTimeoutError:
-            is_whole = False
-            break
-    found.sort(key=lambda record: (record.date_created, record.id))
-    return Sample(_thin(found, limit), round(total) if is_known else None, is_whole)
+    mine, others = _sample(store, [one, other], (since, until), limit, windows, ends_at)
+    return mine, others
 
 
 def find_reach(store: Store, wanted: Filter, since: datetime, until: datetime) -> datetime | None:
@@ -189,6 +224,110 @@ def find_reach(store: Store, wanted: Filter, since: datetime, until: datetime) -
     return low
 
 
+class _Counted(NamedTuple):
+    """A side, with about how many of its requests are in each part of the range."""
+
+    wanted: Filter
+    parts: Sequence[_Part]
+    total: float
+    is_known: bool
+
+
+class _Window(NamedTuple):
+    wanted: Filter
+    between: tuple[datetime, datetime]
+    limit: int
+
+
+def _sample(
+    store: Store,
+    sides: Sequence[SampleSide],
+    between: tuple[datetime, datetime],
+    limit: int,
+    windows: int,
+    ends_at: float,
+) -> list[Sample]:
+    counted = [_count_parts(side, *between) for side in sides]
+    if all(side.is_known for side in counted):
+        most = max(round(side.total) for side in counted)
+        windows = min(windows, -(-most // PER_WINDOW)) or 1
+    slices = _cut(_add_parts(counted), windows)
+    each = -(-limit // max(1, len(slices)))
+    asked = [[_choose_window(side, one, limit, each) for side in counted] for one in slices]
+    read = _read_windows(store, asked, ends_at)
+    return [
+        _make_sample([window[at] for window in read], side, limit, is_whole=len(read) == len(slices))
+        for at, side in enumerate(counted)
+    ]
+
+
+def _count_parts(side: SampleSide, since: datetime, until: datetime) -> _Counted:
+    parts = [_clip(one, since, until, side.counting) for one in side.density]
+    is_known = side.counting is not None and all(one.counts is not None for one in side.density)
+    return _Counted(side.wanted, parts, sum(one.requests for one in parts), is_known)
+
+
+def _add_parts(sides: Sequence[_Counted]) -> list[_Part]:
+    sums: dict[tuple[datetime, datetime], float] = {}
+    for side in sides:
+        for since, until, requests in side.parts:
+            sums[since, until] = sums.get((since, until), 0.0) + requests
+    return [_Part(*ends, requests) for ends, requests in sorted(sums.items())]
+
+
+def _choose_window(side: _Counted, slice_: tuple[datetime, datetime], limit: int, each: int) -> _Window:
+    """Return a window in the middle of a slice; the slice itself if all of it is wanted."""
+    since, until = slice_
+    share = 1.0 if not side.is_known or side.total <= limit else limit / side.total
+    margin = (until - since) * (1 - share) / 2
+    between = (since + margin, max(until - margin, since + margin + MILLISECOND))
+    inside = sum(_clip_part(one, since, until) for one in side.parts) if side.is_known else 0.0
+    return _Window(side.wanted, between, 2 * max(each, round(share * inside)))
+
+
+def _clip_part(part: _Part, since: datetime, until: datetime) -> float:
+    """Return about how many requests of a part are within a slice."""
+    length = part.until - part.since
+    inside = min(part.until, until) - max(part.since, since)
+    return part.requests * (inside / length) if length and inside > timedelta() else 0.0
+
+
+def _read_windows(
+    store: Store, slices: Sequence[Sequence[_Window]], ends_at: float
+) -> list[list[list[Record]]]:
+    """Return what was read until the time was over: of each slice the records of each side."""
+    read: list[list[list[Record]]] = []
+    for at in _spread(len(slices)):
+        try:
+            read.append([_read_window(store, window, ends_at) for window in slices[at]])
+        except StoreTimeoutError:
+            break
+    return read
+
+
+def _spread(count: int) -> list[int]:
+    """Return the numbers below `count` so that those at the beginning are spread over all of them."""
+    digits = count.bit_length()
+    return sorted(range(count), key=lambda at: f"{at:0{digits}b}"[::-1])
+
+
+def _read_window(store: Store, window: _Window, ends_at: float) -> list[Record]:
+    left_s = ends_at - monotonic()
+    if left_s <= 0:
+        raise StoreTimeoutError("the time for the sample is over")
+    with store.limited(left_s):
+        return store.find(window.wanted, limit=window.limit, between=window.between, fields="facts")
+
+
+def _make_sample(
+    windows: Sequence[list[Record]], side: _Counted, limit: int, *, is_whole: bool
+) -> Sample:
+    found = [record for window in windows for record in window]
+    found.sort(key=lambda record: (record.date_created, record.id))
+    requests = round(side.total) if side.is_known else None
+    return Sample(_thin(found, limit), requests, is_whole, len(windows))
+
+
 class _Part(NamedTuple):
     since: datetime
     until: datetime
@@ -206,20 +345,6 @@ def _clip(stretch: Stretch, since: datetime, until: datetime, count: Count | Non
         return _Part(start, end, 1)
     requests = stretch.counts.requests if count is None else count(stretch.counts)
     return _Part(start, end, share * requests)
-
-
-def _choose_windows(
-    parts: Sequence[_Part], windows: int, limit: int | None
-) -> list[tuple[datetime, datetime]]:
-    """Return a window in the middle of each slice; without a limit, the slices themselves."""
-    total = sum(one.requests for one in parts)
-    share = 1.0 if limit is None or total <= limit else limit / total
-    chosen = []
-    for slice_ in _cut(parts, windows):
-        since, until = slice_[0], slice_[1]
-        margin = (until - since) * (1 - share) / 2
-        chosen.append((since + margin, max(until - margin, since + margin + MILLISECOND)))
-    return chosen
 
 
 def _cut(parts: Sequence[_Part], count: int) -> list[tuple[datetime, datetime]]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from unittest import mock
@@ -13,7 +16,7 @@ import pytest
 from bson import ObjectId
 from flask.testing import FlaskClient
 
-from flask_tracking import ExportError, MemoryExporter, Record
+from flask_tracking import ExportError, MemoryExporter, Record, StoreTimeoutError
 from flask_tracking.dashboard.shared_values import Item
 from flask_tracking.dashboard.traits import make_terms, read_traits
 from flask_tracking.exporters.rollup_table import align
@@ -129,6 +132,57 @@ def test_few(client: FlaskClient, memory: MemoryExporter) -> None:
     store_all(memory, make_hour(is_planted=False, count=100))
     page = check(client.get(DATA).text)
     assert "Too few to compare" in page and 'href="/_tracking/requests/' in page
+
+
+@contextmanager
+def limit_windows(memory: MemoryExporter, count: int) -> Iterator[None]:
+    """Let the time be over after so many windows of the samples."""
+    find, asked = memory.find, itertools.count()
+
+    def find_some(*args: Any, **options: Any) -> list[Record]:
+        if options.get("fields") == "facts" and next(asked) >= 2 * count:
+            raise StoreTimeoutError("the store does not answer within 1 s")
+        return find(*args, **options)
+
+    with mock.patch.object(memory, "find", side_effect=find_some):
+        yield
+
+
+def test_too_little_read(client: FlaskClient, memory: MemoryExporter) -> None:
+    """What could not be read in time is not compared, and the panel can be asked again."""
+    store_all(memory, make_hour())
+    with limit_windows(memory, 4):
+        page = check(client.get(DATA, query_string={"of": "slow", "within": "method:POST"}).text)
+    assert "Too little was read in time" in page and not read_names(page)
+    assert 'href="/_tracking/shared?of=slow&amp;within=method:POST">Try again' in page
+
+
+def test_few_read(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Few that were read are not all of them."""
+    store_all(memory, make_hour())
+    with limit_windows(memory, 1):
+        page = check(client.get(DATA, query_string={"of": "failed"}).text)
+    assert re.search(r"Only \d of \d\d could be read in time[.]", page)
+    assert "these are all" not in page and "Try again" in page
+
+
+def test_part_read(client: FlaskClient, memory: MemoryExporter) -> None:
+    """An even part is compared: what holds of all holds of it."""
+    store_all(memory, make_hour())
+    with limit_windows(memory, 14):
+        page = check(client.get(DATA).text)
+    assert "custom.tenant acme" in read_names(page)[:3] and "Try again" in page
+
+
+def test_not_stored(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Few that are stored are not all that there were."""
+    records = make_hour()
+    with mock.patch.object(memory, "export"):
+        store_all(memory, records)
+    kept = [one for one in records if one.kept]
+    memory.export([*(one for one in records if not one.kept), *kept[::15]])
+    page = check(client.get(DATA).text)
+    assert "Too few to compare: these are all that are stored." in page and "Try again" not in page
 
 
 def test_of_a_filter(client: FlaskClient, memory: MemoryExporter) -> None:
