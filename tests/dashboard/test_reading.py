@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -176,6 +177,30 @@ def test_overview_without_a_store(client: Any, slow: SlowStore) -> None:
     """Nothing is all right that could not be read."""
     slow.answer(0)
     assert client.get("/_tracking/").status_code == 503
+
+
+COMPARE = "/_tracking/compare?a=2h/1h&b=1h/1m"
+
+
+def test_compare_without_a_side(client: Any, slow: SlowStore) -> None:
+    """The side that was read is shown, and the other one is not taken for empty."""
+    client.get("/tea/green")
+    client.application.extensions["tracking"].worker.flush(5)
+    slow.answer(1_000_000)
+    now = datetime.now(timezone.utc)
+    measure(slow, by="route", since=now - timedelta(hours=2), until=now - timedelta(hours=1))
+    slow.answer(slow.asked)
+    page = check(client.get(COMPARE).text)
+    assert "Not read in time: the numbers of B, the errors" in page
+    row = page.partition('<th scope="row">Requests</th>')[2].partition("</tr>")[0]
+    assert re.findall(">([^<]+)</td>", row) == ["0", "–"]
+    assert "No requests on either side" not in page and "Nothing failed" not in page
+
+
+def test_compare_without_both(client: Any, slow: SlowStore) -> None:
+    """There is nothing to show."""
+    slow.answer(0)
+    assert client.get(COMPARE).status_code == 503
 
 
 def test_request_without_its_neighbours(client: Any, slow: SlowStore) -> None:

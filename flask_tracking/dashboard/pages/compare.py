@@ -28,6 +28,7 @@ from ..waterfall import make_waterfall
 
 MAX_ROUTES = 50
 MAX_ERRORS = 50
+ERRORS = "the errors"
 
 
 class NumberRow(NamedTuple):
@@ -74,7 +75,9 @@ def show_compare(page: Page) -> Response:
         return tell(page, "Nothing to compare", [str(error)], _lead_back(page), 400)
     if one.kind == "request":
         return _compare_requests(page, one, other)
-    before, now = (_measure(page, side) for side in (one, other))
+    before, now = (_measure(page, side, name) for side, name in ((one, "A"), (other, "B")))
+    if before is None and now is None:
+        raise StoreTimeoutError("neither side could be read in time")
     return html(
         render(
             "compare.html",
@@ -84,7 +87,7 @@ def show_compare(page: Page) -> Response:
             numbers=_make_numbers(before, now),
             routes=_make_routes(page, before, now),
             errors=_make_errors(page, one, other),
-            sources={before.source, now.source},
+            sources=_name_sources(before, now),
             requests=[_link_to_requests(page, side) for side in (one, other)],
             turned=page.link_to("compare", a=other.text, b=one.text),
         )
@@ -95,11 +98,26 @@ def _lead_back(page: Page) -> list[tuple[str, str]]:
     return [("The newest requests", page.link_to("requests"))]
 
 
-def _measure(page: Page, side: Chosen) -> Statistics:
+def _measure(page: Page, side: Chosen, name: str) -> Statistics | None:
+    """Return the numbers of a side; None where they could not be read in time."""
     wanted = page.wanted_at_any_time & side.wanted
     return page.share(
-        ("compared", side.text),
-        lambda: count_groups(page, wanted, "route", side.since, side.until),
+        ("compared", side.text, name),
+        lambda: page.attempt(
+            f"the numbers of {name}",
+            lambda: count_groups(page, wanted, "route", side.since, side.until),
+            None,
+        ),
+    )
+
+
+def _name_sources(*sides: Statistics | None) -> list[str]:
+    return sorted(
+        {
+            one.source if one.is_complete else f"the newest {one.source} only"
+            for one in sides
+            if one is not None
+        }
     )
 
 
@@ -108,35 +126,44 @@ def _link_to_requests(page: Page, side: Chosen) -> str:
     return page.link_to("requests", q=str(page.wanted_at_any_time & side.wanted), **times)
 
 
-def _make_numbers(before: Statistics, now: Statistics) -> list[NumberRow]:
-    one, other = before.total, now.total
-    rate = compare_rates(other.requests, other.seconds, one.requests, one.seconds)
-    failing = compare_shares(other.failed, other.requests, one.failed, one.requests)
-    less = "bad" if rate < 0 else ""
+def _make_numbers(before: Statistics | None, now: Statistics | None) -> list[NumberRow]:
+    one, other = (None if side is None else side.total for side in (before, now))
+    rate = failing = 0
+    if one is not None and other is not None:
+        rate = compare_rates(other.requests, other.seconds, one.requests, one.seconds)
+        failing = compare_shares(other.failed, other.requests, one.failed, one.requests)
+
+    def make(title: str, text_of: Callable[[Group], str], tone: str = "") -> NumberRow:
+        return NumberRow(title, _tell(one, text_of), _tell(other, text_of), tone)
+
     return [
-        NumberRow("Requests", count(one.requests), count(other.requests), ""),
-        NumberRow("Per minute", per_minute(one.rate * 60), per_minute(other.rate * 60), less),
-        NumberRow("Failed", write_failed(one), write_failed(other), _name_tone(failing)),
+        make("Requests", lambda side: count(side.requests)),
+        make("Per minute", lambda side: per_minute(side.rate * 60), "bad" if rate < 0 else ""),
+        make("Failed", write_failed, _name_tone(failing)),
         _make_percentile("Typical, p50", one, other, 0.5),
         _make_percentile("Slow, p95", one, other, 0.95),
         _make_percentile("Slowest, p99", one, other, 0.99),
     ]
 
 
-def _make_percentile(title: str, one: Group, other: Group, part: float) -> NumberRow:
-    moved = compare_percentiles(one.counts.buckets, other.counts.buckets, part)
+def _make_percentile(title: str, one: Group | None, other: Group | None, part: float) -> NumberRow:
+    moved = None
+    if one is not None and other is not None:
+        moved = compare_percentiles(one.counts.buckets, other.counts.buckets, part)
     change = 0 if moved is None else 1 if moved[1].middle > moved[0].middle else -1
-    texts = write_percentile(one, part), write_percentile(other, part)
-    return NumberRow(title, *texts, _name_tone(change))
+    was, is_now = (_tell(side, lambda group: write_percentile(group, part)) for side in (one, other))
+    return NumberRow(title, was, is_now, _name_tone(change))
 
 
 def _name_tone(change: int) -> str:
     return {1: "bad", -1: "good"}.get(change, "")
 
 
-def _make_routes(page: Page, before: Statistics, now: Statistics) -> list[RoutePair]:
+def _make_routes(page: Page, before: Statistics | None, now: Statistics | None) -> list[RoutePair]:
     """Return the routes of both sides, those that changed most first."""
-    earlier, later = ({group.key: group for group in side.groups} for side in (before, now))
+    earlier, later = (
+        {} if side is None else {group.key: group for group in side.groups} for side in (before, now)
+    )
     rows = [
         _make_route(page, name or "", earlier.get(name), later.get(name))
         for name in dict.fromkeys([*later, *earlier])
@@ -172,7 +199,10 @@ def _write_p95(group: Group) -> str:
 
 def _make_errors(page: Page, one: Chosen, other: Chosen) -> list[ErrorPair]:
     """Return the failures of both sides, those that only one of them has first."""
-    before, now = (_count_failures(page, side) for side in (one, other))
+    nothing: list[dict[FailureKey, int]] = [{}, {}]
+    before, now = page.attempt(
+        ERRORS, lambda: [_count_failures(page, side) for side in (one, other)], nothing
+    )
     rows = [
         ErrorPair(
             key.error.rpartition(".")[2],
