@@ -203,6 +203,23 @@ def test_compare_without_both(client: Any, slow: SlowStore) -> None:
     assert client.get(COMPARE).status_code == 503
 
 
+ROUTE = "/_tracking/route?rule=/tea/<name>&method=GET"
+
+
+def test_route_without_its_cards(client: Any, slow: SlowStore) -> None:
+    """A card whose read was not made in time says so, and does not say that there is nothing."""
+    client.get("/tea/green")
+    client.application.extensions["tracking"].worker.flush(5)
+    slow.answer(count_questions(slow))
+    page = check(client.get(ROUTE).text)
+    assert "Not read in time: what it is compared with, the chart, " in page
+    for title in ("How long", "By version", "By user", "Errors of", "The slowest", "The newest"):
+        card = page.partition(f">{title}")[2].partition("</section>")[0]
+        assert '<p class="nothing">Not read in time.</p>' in " ".join(card.split()), title
+    slow.answer(1_000_000)
+    assert "Not read in time" not in client.get(ROUTE).text
+
+
 def test_request_without_its_neighbours(client: Any, slow: SlowStore) -> None:
     """The request itself is shown."""
     client.get("/tea/green")
