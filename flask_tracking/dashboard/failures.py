@@ -25,6 +25,8 @@ MEMORY = timedelta(days=30)
 SILENCE = timedelta(days=3)
 """A group that was not seen for so long is back."""
 MAX_SUMMARIES = 2_000
+NEWEST = "the newest failures"
+"""The read that the users need, and the groups of a filter that rollups do not know."""
 STATUS = "status "
 FAILURES = Filter.parse("is:error")
 _VARIABLE = re.compile(
@@ -150,7 +152,7 @@ def read_failures(page: Page, periods: Periods) -> Sequence[tuple[FailureKey, Fa
     if now.failures or not now.total.failed:
         return now.failures
     found: dict[FailureKey, Failures] = {}
-    for one in read_summaries(page):
+    for one in read_summaries(page) or ():
         key = FailureKey(*_name(one), "", "", one.url_rule)
         found.setdefault(key, Failures()).add(1, Example(one.kept, one.id))
     return sorted(found.items(), key=lambda pair: (-pair[1].count, repr(pair[0])))
@@ -160,10 +162,12 @@ def _name(one: RecordSummary) -> tuple[str]:
     return (one.exception_type or (f"{STATUS}{one.status_code}" if one.status_code else one.outcome),)
 
 
-def read_summaries(page: Page) -> list[RecordSummary]:
-    """Return the newest failures of the range and the filter."""
+def read_summaries(page: Page) -> list[RecordSummary] | None:
+    """Return the newest failures of the range and the filter; None if the time was over."""
     wanted = page.wanted & FAILURES
-    return find_newest(page.store, wanted, MAX_SUMMARIES, fields="summary")
+    return page.attempt(
+        NEWEST, lambda: find_newest(page.store, wanted, MAX_SUMMARIES, fields="summary"), None
+    )
 
 
 def count_users(groups: Iterable[Group], summaries: Iterable[RecordSummary]) -> list[Group]:

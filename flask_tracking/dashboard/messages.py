@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from flask import Response
 
-from ..errors import FilterError, TrackingError
+from ..errors import FilterError, StoreTimeoutError, TrackingError
 from .page import Page
 from .templating import html, render
+
+RECORDING = "Recording goes on: the queue holds what comes in meanwhile."
 
 
 def redirect_to(address: str, status: int = 302) -> Response:
@@ -18,9 +20,15 @@ def redirect_to(address: str, status: int = 302) -> Response:
 
 def explain(page: Page, error: TrackingError) -> Response:
     """Return the page that says what failed."""
-    lines = [str(error), "Recording goes on: the queue holds what comes in meanwhile."]
     links = [("Try again", page.request.full_path)]
-    return tell(page, "The store does not answer", lines, links, 503)
+    if isinstance(error, StoreTimeoutError):
+        lines = ["The database was slow: this page could not be read in time."]
+        shorter = page.shorter_range
+        if shorter is not None:
+            lines.append("A shorter range is read faster.")
+            links.append((shorter[0], page.with_(**{"from": shorter[1], "to": None})))
+        return tell(page, "The store does not answer in time", [*lines, RECORDING], links, 503)
+    return tell(page, "The store does not answer", [str(error), RECORDING], links, 503)
 
 
 def explain_filter(page: Page, error: FilterError) -> Response:

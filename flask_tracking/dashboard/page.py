@@ -180,6 +180,19 @@ class Page:
         """Return the nearest time at which there can be records: others are beyond any arithmetic."""
         return max(FIRST, min(time, self.now))
 
+    @property
+    def shorter_range(self) -> tuple[str, str] | None:
+        """The next shorter one of the offered ranges, as title and age; None without one."""
+        if self.name not in KEYS and self.name not in OWN_PARAMETERS:
+            return None  # it shows one request
+        since, until = self.bounds
+        found = None
+        for age, title in RANGES:
+            length = parse_time(age) if age != "all" else LONGEST
+            if isinstance(length, timedelta) and length < until - since:
+                found = title, age
+        return found
+
     @cached_property
     def wanted(self) -> Filter:
         """The filter within the range; everything in it while the filter is wrong."""
@@ -224,7 +237,7 @@ class Page:
             with self.store.limited(within_s):
                 return read()
         except StoreTimeoutError:
-            self.missing.append(what)
+            self.missing += [what] if what not in self.missing else []
             return otherwise
 
     def share(

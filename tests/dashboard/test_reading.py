@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask import Flask
@@ -89,9 +90,10 @@ def slow() -> SlowStore:
 @pytest.fixture
 def client(app: Flask, slow: SlowStore) -> Any:
     """A client of an app with the dashboard."""
-    app.config.update(TRACKING_DASHBOARD=True)
+    app.config.update(TRACKING_DASHBOARD=True, PROPAGATE_EXCEPTIONS=False)
     Tracking(app, exporter=slow, dashboard_access=lambda: True)
     app.add_url_rule("/tea/<name>", "tea", lambda name: {"name": name})
+    app.add_url_rule("/broken", "broken", lambda: str(1 / 0))
     return app.test_client()
 
 
@@ -171,6 +173,41 @@ def test_overview_without_the_period_before(client: Any, slow: SlowStore) -> Non
     page = check(client.get("/_tracking/").text)
     assert "Not read in time: what it is compared with, the chart" in page
     assert "GET /tea/&lt;name&gt;" in page and "Too few" in page
+
+
+def test_errors_without_users(client: Any, slow: SlowStore) -> None:
+    """The groups are shown, and the page says that their users are missing."""
+    client.get("/broken")
+    client.application.extensions["tracking"].worker.flush(5)
+    slow.answer(count_questions(slow))
+    page = check(client.get("/_tracking/errors").text)
+    assert "ZeroDivisionError" in page and ">Users<" not in page
+    assert "Not read in time: what it is compared with, the chart, the newest failures." in page
+
+
+def test_errors_of_a_filter_without_records(client: Any, slow: SlowStore) -> None:
+    """Groups that records alone know are not taken for none."""
+    client.get("/broken")
+    client.application.extensions["tracking"].worker.flush(5)
+    slow.answer(count_questions(slow))
+    page = check(client.get("/_tracking/errors?q=route:/broken").text)
+    assert "Nothing failed in this range" not in page and "Not read in time." in page
+    assert page.count("the newest failures") == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "proposed"),
+    [("", "15m"), ("?from=7d&vs=day", "24h"), ("?from=all", "7d"), ("?from=15m", None)],
+)
+def test_slow_database(client: Any, slow: SlowStore, query: str, proposed: str | None) -> None:
+    """A page of which nothing was read says so plainly, and proposes the next shorter range."""
+    slow.answer(0)
+    response = client.get(f"/_tracking/routes{query}")
+    page = check(response.text)
+    assert response.status_code == 503 and "The database was slow" in page
+    assert ("A shorter range is read faster." in page) is (proposed is not None)
+    found = re.search('class="button" href="([^"]+)">Last', page)
+    assert (found and dict(parse_qsl(urlsplit(found[1]).query)).get("from")) == proposed
 
 
 def test_overview_without_a_store(client: Any, slow: SlowStore) -> None:

@@ -18,7 +18,8 @@ def show_errors(page: Page) -> Response:
     by = by if by in SORTS else "times"
     periods = read_periods(page)
     columns = read_chart(page, periods)
-    groups = count_users(read_groups(page, periods, columns), read_summaries(page))
+    groups, newest = read_groups(page, periods, columns), read_summaries(page)
+    groups = groups if newest is None else count_users(groups, newest)
     return html(
         render(
             "errors.html",
