@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import filtering
-from .change import compare_percentiles, compare_rates, compare_shares
+from .change import LEAST_POINTS, LEAST_SHIFT, compare_percentiles, compare_rates, compare_shares
 from .measured import Periods
 from .numbers import duration, per_minute, share
 from .page import Page
@@ -44,14 +44,22 @@ def make_numbers(page: Page, periods: Periods, within: str = "") -> list[Number]
         Number(
             "Requests",
             f"{per_minute(now.rate * 60)}/min",
-            _say(periods, rate, f"{per_minute(before.rate * 60)}/min"),
+            _say(
+                periods,
+                bool(rate) or _differs(now.rate, before.rate),
+                f"{per_minute(before.rate * 60)}/min",
+            ),
             "bad" if rate < 0 else "",
             lead(),
         ),
         Number(
             "Failed",
             share(now.error_rate),
-            _say(periods, failing, share(before.error_rate)),
+            _say(
+                periods,
+                bool(failing) or _differs(now.error_rate, before.error_rate, LEAST_POINTS),
+                share(before.error_rate),
+            ),
             {1: "bad", -1: "good"}.get(failing, ""),
             lead("is:error"),
         ),
@@ -61,17 +69,25 @@ def make_numbers(page: Page, periods: Periods, within: str = "") -> list[Number]
     ]
 
 
-def _say(periods: Periods, change: int, value: str) -> str:
-    if not periods.words:
+def _say(periods: Periods, is_other: bool, value: str) -> str:
+    """Say what a number was before; nothing where that is not known."""
+    if not periods.words or not periods.before.total.requests:
         return ""
-    return f"{value} {periods.words}" if change else f"as {periods.words}"
+    return f"{value} {periods.words}" if is_other else f"as {periods.words}"
+
+
+def _differs(now: float, before: float, least: float = 0.0) -> bool:
+    """Return whether two values are too far apart to be called the same, also where it is in doubt."""
+    return abs(now - before) > max(LEAST_SHIFT * before, least)
 
 
 def _make_percentile(periods: Periods, title: str, part: float, address: str) -> Number:
-    now, before = periods.now.total, periods.before.total
-    value = now.percentile_ms(part) if now.counts.buckets else None
-    moved = compare_percentiles(before.counts.buckets, now.counts.buckets, part)
-    if moved is None:
-        return Number(title, duration(value), _say(periods, 0, ""), "", address)
-    tone = "bad" if moved[1].middle > moved[0].middle else "good"
-    return Number(title, duration(value), _say(periods, 1, duration(moved[0].middle)), tone, address)
+    now, before = (
+        one.total.percentile_ms(part) if one.total.counts.buckets else None
+        for one in (periods.now, periods.before)
+    )
+    totals = periods.before.total, periods.now.total
+    moved = compare_percentiles(totals[0].counts.buckets, totals[1].counts.buckets, part)
+    is_other = moved is not None or _differs(now or 0.0, before or 0.0)
+    tone = "" if moved is None else "bad" if moved[1].middle > moved[0].middle else "good"
+    return Number(title, duration(now), _say(periods, is_other, duration(before)), tone, address)

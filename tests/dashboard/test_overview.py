@@ -15,9 +15,13 @@ from bson import ObjectId
 from flask.testing import FlaskClient
 
 from flask_tracking import Filter, MemoryExporter
+from flask_tracking.dashboard.five_numbers import _make_percentile
 from flask_tracking.dashboard.heatmap import draw
+from flask_tracking.dashboard.measured import Periods
+from flask_tracking.dashboard.numbers import duration
 from flask_tracking.dashboard.period import MAX_COLUMNS, choose_column, read_columns
 from flask_tracking.exporters.rollup_table import align
+from flask_tracking.queries import Group, Statistics
 from flask_tracking.rollups.counts import Counts
 from flask_tracking.rollups.rollup import OTHER_METHOD, Example, FailureKey, Failures, Rollup, RouteKey
 
@@ -115,6 +119,36 @@ def test_slower(client: FlaskClient, memory: MemoryExporter) -> None:
     assert "POST /checkout: p95" in page and "Other routes are as before." in page
     assert 'Version <b class="mono">2.4.1</b> was first seen then.' in page
     assert page.count('<tr class="hot">') == 1
+
+
+def make_periods(now_ms: float, before_ms: float | None) -> Periods:
+    """Make two periods of few requests that all take as long; of none where the time is None."""
+    now = datetime.now(timezone.utc)
+    sides = []
+    for took_ms in (now_ms, before_ms):
+        counts = Counts()
+        for _ in range(0 if took_ms is None else 30):
+            counts.add_request(200, False, took_ms or 0.0, 0, 0)
+        total = Group(None, counts, 3_600.0)
+        sides.append(Statistics(since=now, until=now, source="rollups", total=total))
+    return Periods(sides[0], sides[1], now, now)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "is_other"), [(100, 74, True), (74, 100, True), (100, 90, False)]
+)
+def test_value_before(now: float, before: float, is_other: bool) -> None:
+    """A percentile that is more than 20 % away, of few requests, is shown in a neutral tone."""
+    periods = make_periods(now, before)
+    number = _make_percentile(periods, "Slow, p95", 0.95, "")
+    assert number.tone == ""
+    shown = duration(periods.before.total.percentile_ms(0.95))
+    assert number.change == (f"{shown} before" if is_other else "as before")
+
+
+def test_nothing_before() -> None:
+    """Without requests before, nothing is said of them."""
+    assert _make_percentile(make_periods(100, None), "Slow, p95", 0.95, "").change == ""
 
 
 BAD = {
