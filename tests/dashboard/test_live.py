@@ -69,6 +69,19 @@ def test_rows(client: FlaskClient, memory: MemoryExporter) -> None:
     assert datetime.fromisoformat(answer["now"].replace("Z", "+00:00")) <= datetime.now(timezone.utc)
 
 
+def test_order(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The newest request comes first, in whatever order they were stored."""
+    now = datetime.now(timezone.utc)
+    for path, age_s in (("/second", 2), ("/first", 3), ("/third", 1)):
+        arrived = now - timedelta(seconds=age_s)
+        memory.export([dataclasses.replace(make_record(), path=path, date_created=arrived)])
+    assert [path.partition("?")[0] for path in paths(ask(client, now))] == [
+        "/third",
+        "/second",
+        "/first",
+    ]
+
+
 def test_nothing_new(client: FlaskClient) -> None:
     """A page that has all rows gets no body again."""
     client.get("/tea/green")

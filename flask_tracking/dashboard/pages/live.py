@@ -22,7 +22,7 @@ FRESH_S = 0.2
 
 
 def show_rows(page: Page) -> Response:
-    """Send the records stored since a time, those stored last first; 204 if the page has them all."""
+    """Send the records stored since a time, the newest request first; 204 if the page has them all."""
     since = round_down(page, _read_since(page))
     name = ("rows", since, page.request.root_path)
     digest, body = page.share(name, lambda: _read(page, since), FRESH_S, heavy_s=0.0)
@@ -44,7 +44,9 @@ def _read(page: Page, since: datetime) -> tuple[str, str]:
     found = find_latest(page, since)
     ids = ",".join(f"{one.id}{one.kept}" for one in found)
     digest = hashlib.blake2b(ids.encode(), digest_size=8).hexdigest()
-    rows = [_describe(row) for row in make_rows(page, found)]
+    # A batch is stored in the order in which requests ended, and a list is in that of their arrival.
+    newest_first = sorted(found, key=lambda one: (one.date_created, one.id), reverse=True)
+    rows = [_describe(row) for row in make_rows(page, newest_first)]
     answer = {"now": iso(page.now), "digest": digest, "more": len(found) == MAX_ROWS, "rows": rows}
     return digest, json.dumps(answer)
 
