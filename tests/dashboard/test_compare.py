@@ -72,6 +72,18 @@ def test_versions(client: FlaskClient, memory: MemoryExporter) -> None:
     assert "only in" not in known
 
 
+@pytest.mark.parametrize(
+    ("query", "has_rate"), [(VERSIONS, False), ({"a": "2h/1h", "b": "1h/1m"}, True)]
+)
+def test_rate(
+    client: FlaskClient, memory: MemoryExporter, query: dict[str, str], has_rate: bool
+) -> None:
+    """Versions have no rate: each ran for a part of the range only."""
+    store_rollups(memory, make_rollups())
+    page = check(client.get(COMPARE, query_string=query).text)
+    assert ("Per minute</th>" in page) is has_rate
+
+
 def test_swapped(client: FlaskClient, memory: MemoryExporter) -> None:
     """The other way round the same is better."""
     store_rollups(memory, make_rollups(slower=4.0, failing=0.3))

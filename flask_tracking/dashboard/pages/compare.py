@@ -84,7 +84,7 @@ def show_compare(page: Page) -> Response:
             page=page,
             one=one,
             other=other,
-            numbers=_make_numbers(before, now),
+            numbers=_make_numbers(before, now, with_rate=one.kind == "period"),
             routes=_make_routes(page, before, now),
             errors=_make_errors(page, one, other),
             sources=_name_sources(before, now),
@@ -126,7 +126,10 @@ def _link_to_requests(page: Page, side: Chosen) -> str:
     return page.link_to("requests", q=str(page.wanted_at_any_time & side.wanted), **times)
 
 
-def _make_numbers(before: Statistics | None, now: Statistics | None) -> list[NumberRow]:
+def _make_numbers(
+    before: Statistics | None, now: Statistics | None, *, with_rate: bool
+) -> list[NumberRow]:
+    """Return the numbers of both sides; a version has no rate: it ran for a part of the range."""
     one, other = (None if side is None else side.total for side in (before, now))
     rate = failing = 0
     if one is not None and other is not None:
@@ -136,9 +139,11 @@ def _make_numbers(before: Statistics | None, now: Statistics | None) -> list[Num
     def make(title: str, text_of: Callable[[Group], str], tone: str = "") -> NumberRow:
         return NumberRow(title, _tell(one, text_of), _tell(other, text_of), tone)
 
+    less = "bad" if rate < 0 else ""
+    rates = [make("Per minute", lambda side: per_minute(side.rate * 60), less)] if with_rate else []
     return [
         make("Requests", lambda side: count(side.requests)),
-        make("Per minute", lambda side: per_minute(side.rate * 60), "bad" if rate < 0 else ""),
+        *rates,
         make("Failed", write_failed, _name_tone(failing)),
         _make_percentile("Typical, p50", one, other, 0.5),
         _make_percentile("Slow, p95", one, other, 0.95),
