@@ -228,3 +228,9 @@ def test_terms(key: FailureKey) -> None:
 def test_messages(message: str, expected: str) -> None:
     """What is another one each time is left out of a message."""
     assert generalise(message) == expected
+
+
+def test_when_seen(client: FlaskClient) -> None:
+    """The times are bounds, to the width of the rollups, and are called so."""
+    page = check(client.get(f"{ERRORS}/{make_id(STEADY)}").text)
+    assert re.search("<span>between <time [^>]*>[^<]*</time> and <time [^>]*>[^<]*</time></span>", page)
