@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from flask import Response
 
-from ...errors import FilterError
+from ...errors import FilterError, StoreTimeoutError
 from ...queries import Group, Statistics
 from ...rollups.rollup import FailureKey
 from ..change import compare_percentiles, compare_rates, compare_shares
