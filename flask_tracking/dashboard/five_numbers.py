@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import filtering
-from .change import LEAST_POINTS, LEAST_SHIFT, compare_percentiles, compare_rates, compare_shares
+from .change import (
+    LEAST_POINTS,
+    LEAST_REQUESTS,
+    LEAST_SHIFT,
+    compare_percentiles,
+    compare_rates,
+    compare_shares,
+)
 from .measured import Periods
 from .numbers import duration, per_minute, share
 from .page import Page
@@ -71,8 +78,12 @@ def make_numbers(page: Page, periods: Periods, within: str = "") -> list[Number]
 
 def _say(periods: Periods, is_other: bool, value: str) -> str:
     """Say what a number was before; nothing where that is not known."""
-    if not periods.words or not periods.before.total.requests:
+    if not periods.words:
         return ""
+    if not periods.before.total.requests:
+        return "nothing to compare"
+    if min(periods.now.total.requests, periods.before.total.requests) < LEAST_REQUESTS:
+        return "too few to compare"
     return f"{value} {periods.words}" if is_other else f"as {periods.words}"
 
 

@@ -28,6 +28,8 @@ class Periods(NamedTuple):
     until: datetime
     words: str = "before"
     """Completes "34 ms …"; empty where nothing is compared."""
+    when: str = "in the time before"
+    """Completes "No requests …": the time or version of the comparison; empty where it was not read."""
 
 
 class Columns(NamedTuple):
@@ -57,15 +59,25 @@ def _measure(page: Page, wanted: Filter, by: str) -> Periods:
     words = WORDS.get(page.vs, f"with {page.vs_version}")
     earlier, later = _shift(page, since, until)
     if page.vs == "none":
-        return Periods(now, _count_nothing(earlier, later), since, until, words)
+        return Periods(now, _count_nothing(earlier, later), since, until, words, "")
     if page.vs_version:
         wanted, later = wanted & Filter.term("version", page.vs_version, is_literal=True), until
+    nothing = _count_nothing(earlier, later)
     before = page.attempt(
         "what it is compared with",
         lambda: count_groups(page, wanted, by, earlier, later),
-        _count_nothing(earlier, later),
+        nothing,
     )
-    return Periods(now, before, since, until, words)
+    when = "" if before is nothing else _say_when(page, words)
+    return Periods(now, before, since, until, words, when)
+
+
+def _say_when(page: Page, words: str) -> str:
+    """Return when the others came, like ``in the hour before`` or ``a day before``."""
+    if page.vs != "before":
+        return words
+    _, is_named, length = page.range_title.partition("Last ")
+    return f"in the {length if is_named else 'time'} before"
 
 
 def count_groups(page: Page, wanted: Filter, by: str, since: datetime, until: datetime) -> Statistics:

@@ -48,7 +48,7 @@ class Verdict(NamedTuple):
     """What the page says first."""
 
     tone: str
-    """``bad``, ``good`` or ``quiet``: the colour and the sign."""
+    """``bad``, ``good``, ``quiet``, or ``neutral`` where nothing is claimed: the colour and the sign."""
     headline: str
     details: tuple[Detail, ...] = ()
     since: datetime | None = None
@@ -70,7 +70,10 @@ def make_verdict(page: Page, periods: Periods) -> Verdict:
     if page.vs == "none":
         total = periods.now.total
         words = f"{total.requests:,} requests, {share(total.error_rate)} failed"
-        return Verdict("quiet", words, (Detail("They are compared with nothing."),))
+        return Verdict("neutral", words, (Detail("They are compared with nothing."),))
+    if periods.now.total.requests and not periods.before.total.requests and not periods.now.dropped:
+        details = (Detail(f"No requests {periods.when}, so nothing is compared."),)
+        return Verdict("neutral", "Nothing to compare", details if periods.when else ())
     return judge(periods.now, periods.before, lambda route: read_chart(page, periods, route))
 
 
@@ -115,9 +118,9 @@ def judge(now: Statistics, before: Statistics, read: ReadColumns) -> Verdict:
 
 def _judge_few(now: Statistics, before: Statistics) -> Verdict:
     if not now.total.requests:
-        return Verdict("quiet", "No requests in this period")
+        return Verdict("neutral", "No requests in this period")
     detail = f"{now.total.requests:,} requests in this period, {before.total.requests:,} before it."
-    return Verdict("quiet", "Too few requests to compare", (Detail(detail),))
+    return Verdict("neutral", "Too few requests to compare", (Detail(detail),))
 
 
 def _find_changes(now: Statistics, before: Statistics) -> Iterator[Change]:

@@ -278,7 +278,40 @@ def test_few_requests(client: FlaskClient) -> None:
     assert headline(page) == "No requests in this period"
     client.get("/tea/green")
     client.application.extensions["tracking"].worker.flush(5)
-    assert headline(check(client.get(OVERVIEW).text)) == "Too few requests to compare"
+    assert headline(check(client.get(OVERVIEW).text)) == "Nothing to compare"
+
+
+@pytest.mark.parametrize(
+    ("query", "when"),
+    [
+        ({}, "in the hour before"),
+        ({"from": "15m"}, "in the 15 minutes before"),
+        ({"from": "3h"}, "in the time before"),
+        ({"vs": "day"}, "a day before"),
+        ({"vs": "version:1"}, "with 1"),
+    ],
+)
+def test_nothing_before(
+    client: FlaskClient, memory: MemoryExporter, query: dict[str, str], when: str
+) -> None:
+    """Without requests before, neither the sentence nor the numbers claim anything."""
+    memory.rollups.store([one for one in make_rollups() if one.start >= minutes_ago(10)])
+    page = check(client.get(OVERVIEW, query_string=query).text)
+    assert headline(page) == "Nothing to compare"
+    assert f"No requests {when}, so nothing is compared." in page
+    assert 'class="wide verdict neutral"' in page and "✓" not in page
+    assert page.count('class="dim">nothing to compare<') == 5
+
+
+def test_few_before(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Too few requests before are not called the same."""
+    rollups = [one for one in make_rollups() if one.start >= minutes_ago(50)]
+    few = make_rollups()[70]
+    few.routes = {key: counts for key, counts in few.routes.items() if key.url_rule == "/checkout"}
+    memory.rollups.store([*rollups, few])
+    page = check(client.get(OVERVIEW).text)
+    assert headline(page) == "Too few requests to compare" and "✓" not in page
+    assert page.count('class="dim">too few to compare<') == 5
 
 
 def test_filter_that_rollups_do_not_know(client: FlaskClient, memory: MemoryExporter) -> None:
