@@ -23,5 +23,11 @@ def round_down(page: Page, since: datetime) -> datetime:
 
 
 def find_latest(page: Page, since: datetime) -> list[RecordSummary]:
-    """Return the records of the list that were stored since a time, the last first."""
-    return page.store.find_stored(page.wanted, since, limit=MAX_ROWS)
+    """Return the records of the list that were stored since a time, the last first.
+
+    While the filter of the page is wrong, the list is empty.
+    """
+    wanted = page.wanted
+    if page.filter_error:
+        return []
+    return page.store.find_stored(wanted, since, limit=MAX_ROWS)

@@ -104,11 +104,18 @@ def test_filter(client: FlaskClient) -> None:
 
 
 def test_wrong_filter(client: FlaskClient) -> None:
-    """A wrong filter is marked at the spot, and everything in the range is shown."""
+    """A wrong filter is marked at the spot, and nothing is shown that could be taken for its answer."""
     client.get("/tea/green")
-    page = check(client.get(LIST, query_string={"q": "status:9"}).text)
-    assert "Invalid status &#39;9&#39;" in page and 'aria-invalid="true"' in page
-    assert rows_of(page) == ["/tea/green"]
+    for query in ({}, {"live": "1"}):
+        page = check(client.get(LIST, query_string={"q": "status:9", **query}).text)
+        assert "Invalid status &#39;9&#39;" in page and 'aria-invalid="true"' in page
+        assert rows_of(page) == [] and "No records match" not in page
+        assert "none: the filter is wrong" in page
+        assert not re.search(r'>Export<|id="marks"|data-live-new', page)
+    export = client.get("/_tracking/export/json", query_string={"q": "status:9"})
+    assert export.status_code == 400 and "Invalid status '9'" in export.text
+    rows = client.get("/_tracking/data/rows", query_string={"q": "status:9", "since": "1h"})
+    assert rows.json["rows"] == []
 
 
 def test_wrong_filter_on_the_page_of_a_request(client: FlaskClient, memory: MemoryExporter) -> None:

@@ -9,6 +9,8 @@ from time import monotonic
 from flask import Response, abort
 
 from ...errors import StoreTimeoutError
+from ...exporters.store import Store
+from ...filters import Filter
 from ...interchange import write_records
 from ...queries import read_matching
 from ...record import Record
@@ -25,11 +27,17 @@ IN_MEMORY_BYTES = 1024 * 1024
 
 
 def send_export(page: Page, name: str) -> Response:
-    """Send the newest requests of the list; the name of the file says if there are more."""
+    """Send the newest requests of the list; the name of the file says if there are more.
+
+    For a wrong filter there is no file: one of all requests could be taken for the answer.
+    """
     if name not in FILE_FORMATS:
         abort(404)
+    wanted = page.wanted
+    if page.filter_error:
+        return Response(page.filter_error, 400, content_type="text/plain; charset=utf-8")
     file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - the response closes it
-    reading = _Reading(page, file)
+    reading = _Reading(page.store, wanted, file)
     try:
         written, _ = write_records(reading.records(), file, name)
     except BaseException:
@@ -54,15 +62,18 @@ def _send(file: tempfile.SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
 class _Reading:
     """Reads records until there is no more time or room."""
 
-    def __init__(self, page: Page, file: tempfile.SpooledTemporaryFile[bytes]) -> None:
+    def __init__(
+        self, store: Store, wanted: Filter, file: tempfile.SpooledTemporaryFile[bytes]
+    ) -> None:
         self.is_complete = True
-        self._page = page
+        self._store = store
+        self._wanted = wanted
         self._file = file
 
     def records(self) -> Iterator[Record]:
         ends_at, count = monotonic() + BUDGET_S, 0
         try:
-            for record in read_matching(self._page.store, self._page.wanted):
+            for record in read_matching(self._store, self._wanted):
                 if count == MAX_RECORDS or self._file.tell() > MAX_BYTES or monotonic() >= ends_at:
                     self.is_complete = False
                     return

@@ -42,9 +42,12 @@ def show_requests(page: Page) -> Response:
     wanted = page.wanted
     # Before the list is read: what is stored in between is then in the list, or new.
     known = _find_known(page) if page.is_live else ()
-    found = page.share(("list", after), lambda: read_page(page.store, wanted, after, PAGE_ROWS))
+    # All requests in place of an answer would be taken for it.
+    found = Rows([], None)
+    if not page.filter_error:
+        found = page.share(("list", after), lambda: read_page(page.store, wanted, after, PAGE_ROWS))
     state: dict[str, Any] = {}
-    if not (found.summaries or found.resume):
+    if not (found.summaries or found.resume or page.filter_error):
         state = page.attempt("where there are some", lambda: _explain_nothing(page), NOT_KNOWN)
     return html(
         render(
@@ -54,14 +57,14 @@ def show_requests(page: Page) -> Response:
             blank_row=BLANK,
             can_mark=True,
             marked=_read_marked(page),
-            is_live=page.is_live or bool(state.get("is_empty")),
+            is_live=(page.is_live and not page.filter_error) or bool(state.get("is_empty")),
             known=known,
             quick=QUICK,
             saved=_list_saved(page),
             formats=FILE_FORMATS,
             after=after,
             next_page=str(found.next) if found.next else None,
-            about=_count_rows(found),
+            about=_count_rows(page, found),
             searched=_describe_search(found),
             go_on=_go_on(page, found),
             **state,
@@ -111,8 +114,10 @@ def _describe_search(found: Rows) -> str:
     return bodies
 
 
-def _count_rows(found: Rows) -> str:
+def _count_rows(page: Page, found: Rows) -> str:
     summaries = found.summaries
+    if page.filter_error:
+        return "none: the filter is wrong"
     if found.resume is not None:
         return f"{len(summaries):,} found so far"
     if found.next is not None:
@@ -144,7 +149,7 @@ def _explain_nothing(page: Page) -> dict[str, Any]:
 
 def _find_hits_without(page: Page) -> list[tuple[str, str]]:
     """Return the terms of the filter without which something is found, each with that address."""
-    if page.filter_error or not page.q:
+    if not page.q:
         return []
     found = []
     for text, rest in filtering.without(page.q)[:5]:
