@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..errors import FilterError
+from ..filters import Filter
 from ..present import describe_client
-from ..record import Record
+from ..record import Record, find_header
 from .filtering import find_term, term
 from .numbers import size
 
@@ -19,13 +21,25 @@ class Fact(NamedTuple):
     name: str
     text: str
     term: str = ""
-    """Empty where no filter asks for it."""
+    """Empty where no filter that asks for it finds the record."""
     is_mono: bool = False
 
 
 def read_facts(record: Record) -> list[Fact]:
     """Return the facts of a record that are known, in the order in which people ask for them."""
-    return list(_read(record))
+    return [_link(fact, record) for fact in _read(record)]
+
+
+def _link(fact: Fact, record: Record) -> Fact:
+    """Return the fact with its term only if that finds the record: redaction may have changed it."""
+    return fact if fact.term and _finds(fact.term, record) else fact._replace(term="")
+
+
+def _finds(text: str, record: Record) -> bool:
+    try:
+        return Filter.parse(text).matches(record)
+    except FilterError:  # a key of custom data may hold a colon
+        return False
 
 
 def _read(record: Record) -> Iterator[Fact]:
@@ -55,7 +69,7 @@ def _read(record: Record) -> Iterator[Fact]:
     sizes = f"{size(record.request_body_size)} in, {size(record.response_body_size)} out"
     yield Fact("Sizes", sizes)
     if record.kept:
-        yield Fact("Kept", record.kept_reason or "yes", term("is", "kept"))
+        yield Fact("Kept", record.kept_reason or "yes")
     if record.dropped_before:
         yield Fact("Dropped before", f"{record.dropped_before:,} records of this process")
 
@@ -63,11 +77,16 @@ def _read(record: Record) -> Iterator[Fact]:
 def _read_user_agent(record: Record) -> Iterator[Fact]:
     agent = record.user_agent
     if agent is not None and (text := describe_client(agent) or agent.string):
-        yield Fact("Browser", text, term("header.user-agent", agent.string))
+        header = find_header(record.request_headers, "user-agent") or agent.string
+        yield Fact("Browser", text, find_term("header.user-agent", header))
 
 
-def read_custom(data: Any) -> list[Fact]:
+def read_custom(record: Record) -> list[Fact]:
     """Return the plain values of custom data that a filter can ask for."""
+    return [_link(fact, record) for fact in _read_items(record.custom_data)]
+
+
+def _read_items(data: Any) -> list[Fact]:
     if not isinstance(data, dict):
         return []
     facts = []

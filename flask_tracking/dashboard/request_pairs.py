@@ -95,7 +95,7 @@ def _write_exception(record: Record) -> str | None:
 
 def _compare_custom(one: Record, other: Record) -> Iterator[PairRow]:
     facts, others = (
-        {fact.name: fact.text for fact in read_custom(side.custom_data)} for side in (one, other)
+        {fact.name: fact.text for fact in read_custom(side)} for side in (one, other)
     )
     for name in {**facts, **others}:
         texts = facts.get(name), others.get(name)

@@ -48,7 +48,7 @@ class Verdict(NamedTuple):
     """What the page says first."""
 
     tone: str
-    """``bad``, ``good``, ``quiet``, or ``neutral`` where nothing is claimed: the colour and the sign."""
+    """``bad``, ``good``, ``quiet``, or ``neutral`` if nothing is claimed: the colour and the sign."""
     headline: str
     details: tuple[Detail, ...] = ()
     since: datetime | None = None

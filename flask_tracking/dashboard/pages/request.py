@@ -75,7 +75,7 @@ def show_request(page: Page, id: str) -> Response:
                 remarks.get("response_body", []),
             ),
             facts=read_facts(record),
-            custom=read_custom(record.custom_data),
+            custom=read_custom(record),
             custom_tree=_read_tree(record),
             around=page.attempt(
                 "requests of the same user and trace",
@@ -94,7 +94,7 @@ def _mark(text: str) -> tuple[Piece, ...]:
 def _read_tree(record: Record) -> Any:
     """Return the custom data as a tree, where it is more than facts can show."""
     data = record.custom_data
-    if data is None or (isinstance(data, dict) and len(read_custom(data)) == len(data)):
+    if data is None or (isinstance(data, dict) and len(read_custom(record)) == len(data)):
         return None
     written = json.dumps(data, default=str, ensure_ascii=False).encode("utf-8", "surrogatepass")
     return read_body(written, "application/json", ()).tree
