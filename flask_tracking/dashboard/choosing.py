@@ -46,9 +46,10 @@ def read_sides(page: Page) -> tuple[Chosen, Chosen]:
     args = page.request.args
     marked = args.getlist("mark")
     texts = [args.get("a", "").strip(), args.get("b", "").strip()]
-    if marked and not any(texts):
+    if not any(texts):
         if len(marked) != 2:
-            raise FilterError(f"{len(marked)} requests are marked: mark two to compare them.")
+            are = "request is" if len(marked) == 1 else "requests are"
+            raise FilterError(f"{len(marked)} {are} marked: mark two to compare them.")
         texts = marked
     one, other = (_read_side(page, text) for text in texts)
     if one.kind != other.kind:

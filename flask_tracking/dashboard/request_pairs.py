@@ -94,9 +94,7 @@ def _write_exception(record: Record) -> str | None:
 
 
 def _compare_custom(one: Record, other: Record) -> Iterator[PairRow]:
-    facts, others = (
-        {fact.name: fact.text for fact in read_custom(side)} for side in (one, other)
-    )
+    facts, others = ({fact.name: fact.text for fact in read_custom(side)} for side in (one, other))
     for name in {**facts, **others}:
         texts = facts.get(name), others.get(name)
         yield _pair(name, *texts, is_volatile=_is_volatile(*texts))

@@ -61,6 +61,40 @@ def test_keep(visit: Open, *, has_script: bool) -> None:
     expect(page.locator("dt", has_text="Kept")).to_have_count(0)
 
 
+def test_compare_marked(visit: Open) -> None:
+    """Exactly two marks can be compared."""
+    page = visit(REQUESTS).page
+    button = page.get_by_role("button", name="Compare 2 marked")
+    marks = page.locator("input[name=mark]")
+    expect(button).to_be_disabled()
+    for at, is_enough in enumerate((False, True, False)):
+        marks.nth(at).check()
+        expect(button).to_be_enabled(enabled=is_enough)
+    marks.nth(0).uncheck()
+    button.click()
+    expect(page.locator("h1")).to_have_text("Two requests")
+
+
+def test_compare_nothing_without_script(visit: Open) -> None:
+    """The page that answers says what to do first."""
+    watched = visit(REQUESTS, java_script_enabled=False)
+    watched.page.get_by_role("button", name="Compare 2 marked").click()
+    expect(watched.page.locator("h1")).to_have_text("Mark two requests first")
+    watched.problems = [one for one in watched.problems if "400" not in one]
+
+
+def test_quick_filter(visit: Open) -> None:
+    """A click adds a quick filter, a second click removes it."""
+    page = visit(f"{REQUESTS}?q=method:POST").page
+    chip = page.locator(".chips").get_by_role("link", name="failed", exact=True)
+    chip.click()
+    expect(page.locator("#q")).to_have_value("method:POST is:error")
+    pressed = page.locator(".chips [aria-current]")
+    expect(pressed).to_have_text("failed")
+    pressed.click()
+    expect(page.locator("#q")).to_have_value("method:POST")
+
+
 def test_without_script(visit: Open) -> None:
     """Filter, range, paging and the chart's numbers are there, and times say their zone."""
     page = visit("/shop/_tracking/", java_script_enabled=False).page

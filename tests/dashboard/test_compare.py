@@ -187,9 +187,10 @@ def test_marks(client: FlaskClient, memory: MemoryExporter) -> None:
     assert f'<form id="marks" class="inline" method="get" action="{COMPARE}">' in page
     query = "&".join(f"mark={record.id}" for record in pair)
     assert "Two requests" in check(client.get(f"{COMPARE}?{query}").text)
-    for wrong in (f"mark={pair[0].id}", f"{query}&mark={pair[0].id}"):
+    for wrong in ("", f"mark={pair[0].id}", f"{query}&mark={pair[0].id}"):
         response = client.get(f"{COMPARE}?{wrong}")
         assert response.status_code == 400 and "mark two to compare them" in check(response.text)
+        assert "<h1>Mark two requests first</h1>" in response.text
 
 
 def test_compare_with(client: FlaskClient, memory: MemoryExporter) -> None:
@@ -207,7 +208,6 @@ def test_compare_with(client: FlaskClient, memory: MemoryExporter) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        {},
         {"a": "version:2.4.0"},
         {"a": "version:2.4.0", "b": "2h/1h"},
         {"a": "version:", "b": "version:1"},

@@ -134,6 +134,37 @@ def test_no_saved_filters(client: FlaskClient) -> None:
     assert "Saved filters" not in client.get(LIST).text
 
 
+# Quick filters
+
+
+def read_chip(client: FlaskClient, q: str, title: str) -> tuple[str, bool]:
+    """Return the address of a quick filter, and whether it is pressed."""
+    page = check(client.get(LIST, query_string={"q": q}).text)
+    found = re.search(rf'<a class="chip" href="([^"]+)"([^>]*)>{title}</a>', page)
+    assert found is not None
+    query = parse_qs(urlsplit(html.unescape(found[1])).query)
+    return query.get("q", [""])[0], 'aria-current="true"' in found[2]
+
+
+@pytest.mark.parametrize(
+    ("q", "title", "leads_to", "is_pressed"),
+    [
+        ("", "failed", "is:error", False),
+        ("is:error", "failed", "", True),
+        ("method:GET slow:>1s", "over 1 s", "method:GET", True),
+        ("status:5xx method:GET", "5xx", "method:GET", True),
+        ("not is:error", "5xx", "not is:error status:5xx", False),
+        ("is:error or method:GET", "5xx", "(is:error or method:GET) status:5xx", False),
+        ("status:9", "failed", "is:error", False),
+    ],
+)
+def test_quick_filters(
+    client: FlaskClient, q: str, title: str, leads_to: str, *, is_pressed: bool
+) -> None:
+    """A click adds a filter; where it is a term of the filter, it is pressed and a click removes it."""
+    assert read_chip(client, q, title) == (leads_to, is_pressed)
+
+
 # A link that lasts
 
 

@@ -115,7 +115,7 @@ def test_wrong_filter(client: FlaskClient) -> None:
     export = client.get("/_tracking/export/json", query_string={"q": "status:9"})
     assert export.status_code == 400 and "Invalid status '9'" in export.text
     rows = client.get("/_tracking/data/rows", query_string={"q": "status:9", "since": "1h"})
-    assert rows.json["rows"] == []
+    assert rows.get_json()["rows"] == []
 
 
 def test_wrong_filter_on_the_page_of_a_request(client: FlaskClient, memory: MemoryExporter) -> None:

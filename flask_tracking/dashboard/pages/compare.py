@@ -72,7 +72,9 @@ def show_compare(page: Page) -> Response:
     try:
         one, other = read_sides(page)
     except FilterError as error:
-        return tell(page, "Nothing to compare", [str(error)], _lead_back(page), 400)
+        is_named = page.request.args.get("a") or page.request.args.get("b")
+        title = "Nothing to compare" if is_named else "Mark two requests first"
+        return tell(page, title, [str(error)], _lead_back(page), 400)
     if one.kind == "request":
         return _compare_requests(page, one, other)
     before, now = (_measure(page, side, name) for side, name in ((one, "A"), (other, "B")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import ObjectId
 from flask import Response
@@ -36,6 +36,15 @@ QUICK = (
 """Filters that are one click away, with their titles."""
 
 
+class Chip(NamedTuple):
+    """A quick filter."""
+
+    title: str
+    address: str
+    """Adds it to the filter, or removes it again."""
+    is_pressed: bool
+
+
 def show_requests(page: Page) -> Response:
     """Show the newest requests to which the filter applies."""
     after = Cursor.parse(page.request.args.get("after", ""))
@@ -59,7 +68,7 @@ def show_requests(page: Page) -> Response:
             marked=_read_marked(page),
             is_live=(page.is_live and not page.filter_error) or bool(state.get("is_empty")),
             known=known,
-            quick=QUICK,
+            quick=_make_chips(page),
             saved=_list_saved(page),
             formats=FILE_FORMATS,
             after=after,
@@ -70,6 +79,17 @@ def show_requests(page: Page) -> Response:
             **state,
         )
     )
+
+
+def _make_chips(page: Page) -> list[Chip]:
+    """Return the quick filters; those that the filter of the page has are pressed."""
+    rests = dict(filtering.without(page.q)) if page.q and not page.filter_error else {}
+    return [
+        Chip(title, page.link_to("requests", q=rests[term]), True)
+        if term in rests
+        else Chip(title, page.add(term), False)
+        for term, title in QUICK
+    ]
 
 
 def _list_saved(page: Page) -> list[tuple[str, str]]:

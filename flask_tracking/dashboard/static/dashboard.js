@@ -104,6 +104,17 @@ for (const choice of findAll("#from, #vs")) {
   choice.addEventListener("change", () => choice.form.requestSubmit());
 }
 
+// Two marked requests can be compared; without script the page that answers says so
+
+const marks = find("#marks");
+function allowComparing() {
+  find("[data-marks]", marks).disabled = new FormData(marks).getAll("mark").length !== 2;
+}
+if (marks !== null) {
+  document.addEventListener("change", allowComparing);
+  window.addEventListener("pageshow", allowComparing); // a page that comes back has its marks again
+}
+
 // Panels that take longer than the page: the same HTML that the link beside them opens
 
 const PATIENCE_MS = 5000;
