@@ -205,7 +205,7 @@ def _ask_sides(page: Page, one: Chosen, other: Chosen) -> Question:
     )
     # A process has one version: its name tells no more.
     left_out = frozenset({"version", "process"}) if one.version is not None else frozenset()
-    return Question("What B’s requests share", now, before, left_out)
+    return Question("More common in B", now, before, left_out)
 
 
 def _make_side(page: Page, words: str, wanted: Filter, since: datetime, until: datetime) -> Side:
@@ -229,7 +229,7 @@ def answer(page: Page, question: Question) -> Panel:
         question.title,
         question.selected.words,
         question.others.words,
-        tuple(_make_row(page, one) for one in found.shared),
+        tuple(_make_row(page, question, one) for one in found.shared),
         tuple(map(_make_shift, found.shifts)),
         tuple(reversed(mine.records)) if is_few else (),
         _explain_nothing(mine, others, found, is_enough=is_enough),
@@ -289,12 +289,13 @@ def _explain_few(mine: Sample) -> str:
     return f"Too few to compare: these are all {'of them' if is_all else 'that are stored'}."
 
 
-def _make_row(page: Page, one: Shared) -> SharedRow:
+def _make_row(page: Page, question: Question, one: Shared) -> SharedRow:
     only, rest = make_terms(one.item)
     inside = ""
     if one.inside is not None:
         route, here, there = one.inside
-        inside = f"Inside {route}: {share(here)}, {share(there)} of the others there."
+        words = question.selected.words, question.others.words
+        inside = f"Within {route}: {share(here)} of {words[0]}, {share(there)} of {words[1]}."
     return SharedRow(
         one.item.field,
         one.item.value,

@@ -72,7 +72,7 @@ TAB_OF = {
     "route": "routes",
     "error": "errors",
     "shared": "overview",
-    "compare": "overview",
+    "compare": "",
 }
 KEYS = {"overview": "o", "requests": "r", "routes": "t", "errors": "e", "health": "h"}
 
@@ -126,7 +126,7 @@ class Page:
 
     @property
     def tab(self) -> str:
-        """The page of the navigation that this one belongs to."""
+        """The page of the navigation that this one belongs to; empty for none."""
         return TAB_OF.get(self.name, self.name)
 
     @property
@@ -164,6 +164,12 @@ class Page:
         if not self.has_own_range:
             return dict(RANGES)[self.from_text]
         return f"Since {self.from_text}"
+
+    @property
+    def slow_title(self) -> str:
+        """What slow means, by the setting."""
+        slow_ms = self.tracked.settings.slow_ms
+        return f"slower than {slow_ms / 1000:g} s" if slow_ms >= 1000 else f"slower than {slow_ms:g} ms"
 
     @property
     def vs_version(self) -> str:

@@ -34,7 +34,7 @@ class RouteRow(NamedTuple):
 
 
 def make_route_rows(page: Page, periods: Periods) -> list[RouteRow]:
-    """Return the routes, those with the largest share of all time first."""
+    """Return the routes, those with the largest share of total time first."""
     earlier = {group.key: group for group in periods.before.groups}
     total_us = sum(group.counts.duration_us for group in periods.now.groups) or 1
     groups = sorted(periods.now.groups, key=lambda group: -group.counts.duration_us)

@@ -106,6 +106,7 @@ def test_what_the_second_shares(client: FlaskClient, memory: MemoryExporter) -> 
     panel = re.search(r'data-panel="([^"]+)"', page)
     assert panel is not None
     shared = check(client.get(panel[1].replace("&amp;", "&")).text)
+    assert "More common in B" in page and 'aria-current="page"' not in page
     assert "B compared with" in shared and "new.example" in shared
     assert '<span class="dim">version</span>' not in shared
 

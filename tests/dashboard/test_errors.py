@@ -15,6 +15,7 @@ from flask_tracking import ExportError, Filter, MemoryExporter, Record
 from flask_tracking.dashboard.failures import generalise, make_id, make_terms
 from flask_tracking.exporters.rollup_table import align
 from flask_tracking.record import ExceptionInfo
+from flask_tracking.record_summary import RecordSummary
 from flask_tracking.rollups.counts import Counts
 from flask_tracking.rollups.rollup import Example, FailureKey, Failures, Rollup, RouteKey
 
@@ -113,6 +114,15 @@ def test_sort(client: FlaskClient, memory: MemoryExporter, sort: str, first: str
     names = re.findall(r"<b>([^<]+)</b></a>", page)
     assert names[0] == ("KeyError" if sort == "times" else first)
     assert page.count("aria-sort") == 1
+
+
+def test_no_known_users(make: Make, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no user is known, no number claims that there is none."""
+    monkeypatch.setattr(RecordSummary, "user", "")
+    client = make().test_client()
+    add(memory, STEADY, timedelta(minutes=5))
+    page = check(client.get(ERRORS).text)
+    assert 'data-label="users">–</td>' in read_row(page, "KeyError")
 
 
 def test_users(client: FlaskClient) -> None:

@@ -17,6 +17,7 @@ from bson import ObjectId
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, MemoryExporter, Record, StoreTimeoutError
+from flask_tracking.dashboard import comparing
 from flask_tracking.dashboard.shared_values import Item
 from flask_tracking.dashboard.traits import make_terms, read_traits
 from flask_tracking.exporters.rollup_table import align
@@ -102,8 +103,25 @@ def test_planted_cause(client: FlaskClient, memory: MemoryExporter, address: str
     names = read_names(page)
     assert "custom.tenant acme" in names[:3]
     assert "route POST /checkout" in names and "version 2.4.1" in names
-    assert "Inside POST /checkout: " in page and "of slow" in page
+    assert re.search(r"Within POST /checkout: \S+\s% of slow, \S+\s% of others\.", page)
     assert re.search(r"\d+ slow compared with 1,\d+ others, taken evenly from this range", page)
+
+
+@pytest.mark.parametrize(
+    ("slow_ms", "title"), [(1_000, "slower than 1 s"), (250, "slower than 250 ms")]
+)
+def test_what_slow_is(make: Make, slow_ms: int, title: str) -> None:
+    """Each place of the panel says what is called slow."""
+    client = make(TRACKING_SLOW_MS=slow_ms).test_client()
+    for address in ("/_tracking/", SHARED):
+        assert f">{title}</span>" in check(client.get(address).text)
+
+
+def test_part(client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the time was too short for all, the panel says after which time it stopped."""
+    store_all(memory, make_hour())
+    monkeypatch.setattr(comparing, "BUDGET_S", 0.0)
+    assert "Stopped after 0 s: an even part was read." in check(client.get(DATA).text)
 
 
 def test_each_value_is_a_filter(client: FlaskClient, memory: MemoryExporter) -> None:

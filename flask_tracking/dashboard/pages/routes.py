@@ -11,7 +11,7 @@ from ..templating import html, render
 
 
 def show_routes(page: Page) -> Response:
-    """Show all routes by their share of all time."""
+    """Show all routes by their share of total time."""
     periods = read_periods(page)
     routes = make_route_rows(page, periods)
     return html(render("routes.html", page=page, routes=routes, statistics=periods.now))
