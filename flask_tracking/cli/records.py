@@ -55,7 +55,7 @@ def list_records(wanted: Filter, limit: int, resume: str | None, utc: bool, as_j
     elif records:
         click.echo(render_table(records, terminal_width(), timezone.utc if utc else None))
     elif not in_bodies:
-        click.echo(explain_nothing(wanted), err=True)
+        click.echo(explain_nothing(store, wanted), err=True)
 
 
 def _search_bodies(store: Store, wanted: Filter, limit: int) -> list[RecordSummary]:
@@ -73,8 +73,10 @@ def _search_bodies(store: Store, wanted: Filter, limit: int) -> list[RecordSumma
     return list(map(summarize, found))
 
 
-def explain_nothing(wanted: Filter) -> str:
+def explain_nothing(store: Store, wanted: Filter) -> str:
     """Say what was looked for, and what may find something."""
+    if wanted == Filter.all and not store.is_shared:
+        return "This app stores in the memory of its own process; other processes cannot see it."
     if wanted == Filter.all:
         return "No records are stored. `flask tracking init` shows which collections are read."
     terms = {term.key: term for term in reversed(wanted.terms())}

@@ -48,8 +48,7 @@ def read_sides(page: Page) -> tuple[Chosen, Chosen]:
     texts = [args.get("a", "").strip(), args.get("b", "").strip()]
     if not any(texts):
         if len(marked) != 2:
-            are = "request is" if len(marked) == 1 else "requests are"
-            raise FilterError(f"{len(marked)} {are} marked: mark two to compare them.")
+            raise FilterError(f"Requests marked: {len(marked)}; mark two to compare them.")
         texts = marked
     one, other = (_read_side(page, text) for text in texts)
     if one.kind != other.kind:

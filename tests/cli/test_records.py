@@ -84,7 +84,6 @@ def test_list(invoke: Invoke, records: list[Record], options: list[str], numbers
 @pytest.mark.parametrize(
     ("options", "shown", "hint"),
     [
-        ([], "", ""),
         (["--status", "404"], "status:404", ""),
         (["--status", "404", "--kept"], "status:404 is:kept", ""),
         (["status:404 or method:put"], "status:404 or method:PUT", ""),
@@ -104,11 +103,23 @@ def test_list_of_nothing(
     """Where nothing is found it says what was looked for and what to try, and it is no failure."""
     result = invoke("list", *options)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == (
-        "No records are stored. `flask tracking init` shows which collections are read.\n"
-        if not options
-        else f"No records match {shown}.{hint}\n"
-    )
+    assert result.stderr == f"No records match {shown}.{hint}\n"
+
+
+@pytest.mark.parametrize(
+    ("is_shared", "said"),
+    [
+        (True, "No records are stored. `flask tracking init` shows which collections are read.\n"),
+        (False, "This app stores in the memory of its own process; other processes cannot see it.\n"),
+    ],
+)
+def test_list_without_records(
+    invoke: Invoke, memory: MemoryExporter, tracking: Tracking, *, is_shared: bool, said: str
+) -> None:
+    """An empty store is explained: the memory of a process that only lists is always empty."""
+    memory.is_shared = is_shared
+    result = invoke("list")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", said)
 
 
 @pytest.mark.parametrize(
