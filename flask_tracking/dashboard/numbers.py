@@ -68,20 +68,19 @@ def share(part: float) -> str:
     return f"{percent:.1f}{GAP}%" if percent < 9.95 else f"{percent:.0f}{GAP}%"
 
 
-def clock(time: datetime, now: datetime | None = None) -> str:
-    """Return a time in UTC with milliseconds, and its day where it is not today.
+def clock(time: datetime, now: datetime | None = None, *, with_date: bool = False) -> str:
+    """Return a time in UTC with milliseconds, and its date where that is not today's.
 
     Args:
         time: an aware time.
         now: the present, by default the clock's.
+        with_date: write today's date, too.
     """
     time = time.astimezone(timezone.utc)
     today = (now or datetime.now(timezone.utc)).astimezone(timezone.utc).date()
     text = f"{time:%H:%M:%S}.{time.microsecond // 1000:03d}"
-    if time.date() == today:
-        return text
-    days = (today - time.date()).days
-    return f"{time:%A} {text}" if 0 < days < 7 else f"{time:%Y-%m-%d} {text}"
+    is_short = time.date() == today and not with_date
+    return text if is_short else f"{time:%Y-%m-%d} {text}"
 
 
 def iso(time: datetime) -> str:

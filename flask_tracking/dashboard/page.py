@@ -199,6 +199,12 @@ class Page:
                 found = title, age
         return found
 
+    @property
+    def is_of_days(self) -> bool:
+        """True if the range is longer than a day: its times need their dates."""
+        since, until = self.bounds
+        return until - since > timedelta(days=1)
+
     @cached_property
     def wanted(self) -> Filter:
         """The filter within the range; everything in it while the filter is wrong."""

@@ -71,10 +71,11 @@ def make_verdict(page: Page, periods: Periods) -> Verdict:
         total = periods.now.total
         words = f"{total.requests:,} requests, {share(total.error_rate)} failed"
         return Verdict("neutral", words, (Detail("They are compared with nothing."),))
-    if periods.now.total.requests and not periods.before.total.requests and not periods.now.dropped:
-        details = (Detail(f"No requests {periods.when}, so nothing is compared."),)
-        return Verdict("neutral", "Nothing to compare", details if periods.when else ())
-    return judge(periods.now, periods.before, lambda route: read_chart(page, periods, route))
+    now, before = periods.now, periods.before
+    if periods.when and now.total.requests and not before.total.requests and not now.dropped:
+        detail = f"No requests {periods.when}, so nothing is compared."
+        return Verdict("neutral", "Nothing to compare", (Detail(detail),))
+    return judge(now, before, lambda route: read_chart(page, periods, route))
 
 
 ReadColumns = Callable[[str | None], Columns]

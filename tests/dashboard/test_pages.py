@@ -103,6 +103,17 @@ def test_filter(client: FlaskClient) -> None:
     assert 'value="status:5xx"' in page
 
 
+@pytest.mark.parametrize(
+    ("times", "has_date"), [("24h", False), ("25h", True), ("7d", True), ("all", True)]
+)
+def test_dates(client: FlaskClient, times: str, *, has_date: bool) -> None:
+    """In a list whose range is longer than a day each time has its date."""
+    client.get("/tea/green")
+    page = check(client.get(LIST, query_string={"from": times}).text)
+    (shown,) = re.findall(r'data-id="[^"]+"><time [^>]+>([^<]+)</time>', page)
+    assert bool(re.fullmatch(r"\d{4}-\d\d-\d\d [\d:.]+", shown)) is has_date
+
+
 def test_wrong_filter(client: FlaskClient) -> None:
     """A wrong filter is marked at the spot, and nothing is shown that could be taken for its answer."""
     client.get("/tea/green")

@@ -72,11 +72,12 @@ def test_numbers(function: object, value: float, text: str) -> None:
 
 
 def test_clock() -> None:
-    """A time of another day says which."""
+    """A time of another day has its date; any has where the days of a list differ."""
     now = datetime(2026, 11, 29, 12, 0, tzinfo=timezone.utc)
     assert numbers.clock(now, now) == "12:00:00.000"
-    assert numbers.clock(now - timedelta(days=2), now) == "Friday 12:00:00.000"
+    assert numbers.clock(now - timedelta(days=2), now) == "2026-11-27 12:00:00.000"
     assert numbers.clock(now - timedelta(days=7), now) == "2026-11-22 12:00:00.000"
+    assert numbers.clock(now, now, with_date=True) == "2026-11-29 12:00:00.000"
     assert numbers.iso(now) == "2026-11-29T12:00:00.000Z"
 
 

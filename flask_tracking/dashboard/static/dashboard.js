@@ -17,12 +17,8 @@ function showLocalTimes(root) {
     const toMinute = { hour12: false, hour: "2-digit", minute: "2-digit" };
     const exact = when.toLocaleTimeString([], { hour12: false }) + "." + String(when.getMilliseconds()).padStart(3, "0");
     const clock = "minute" in time.dataset ? when.toLocaleTimeString([], toMinute) : exact;
-    const days = (Date.now() - when.valueOf()) / 86400000;
-    let day = "";
-    if (when.toDateString() !== today) {
-      day = days < 6 ? when.toLocaleDateString([], { weekday: "long" }) : when.toLocaleDateString("sv");
-    }
-    time.textContent = (day + " " + clock).trim();
+    const isShort = when.toDateString() === today && !("date" in time.dataset);
+    time.textContent = isShort ? clock : when.toLocaleDateString("sv") + " " + clock;
     time.title = when.toString() + " · " + time.dateTime;
   }
 }
