@@ -18,6 +18,8 @@ HALF_OCTAVE = BUCKETS_PER_DOUBLING // 2
 WIDTH, ROW, BARS, GAP = 960.0, 12.0, 56.0, 10.0
 """In the units of the drawing; the browser scales it."""
 SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+LABEL = 20.0
+"""The least distance of two names of lines: they are written larger on a phone."""
 MAX_TIMES = 8
 DAY_S = 86_400
 TIME_STEPS_S = (
@@ -130,7 +132,7 @@ def draw(columns: Sequence[Column]) -> Heatmap | None:
             )
             for at, column in enumerate(columns)
         ),
-        tuple(_line(scale, name, share, columns) for name, share in SHARES),
+        _spread([_line(scale, name, share, columns) for name, share in SHARES]),
         tuple((y, ms) for ms in TICKS_MS if 0 <= (y := scale.y(ms)) <= plot),
         tuple(_times(scale, columns)),
         tuple(_flags(scale, columns)),
@@ -199,6 +201,15 @@ def _line(scale: _Scale, name: str, share: float, columns: Sequence[Column]) -> 
         parts[-1].append(f"{x},{y}")
         end = (x, y)
     return Line(name, tuple(" ".join(part) for part in parts if part), end)
+
+
+def _spread(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Move the names of p50 and p99 away from that of p95, where they would be written over it."""
+    if any(line.end is None for line in lines):
+        return tuple(lines)
+    (x, low), (_, middle), (_, high) = (line.end for line in lines if line.end is not None)
+    at = max(low, middle + LABEL), middle, min(high, middle - LABEL)
+    return tuple(line._replace(end=(x, y)) for line, y in zip(lines, at, strict=True))
 
 
 def _times(scale: _Scale, columns: Sequence[Column]) -> list[TimeTick]:

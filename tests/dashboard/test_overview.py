@@ -19,7 +19,7 @@ from flask_tracking.dashboard.five_numbers import _make_percentile
 from flask_tracking.dashboard.heatmap import draw
 from flask_tracking.dashboard.measured import Periods
 from flask_tracking.dashboard.numbers import duration
-from flask_tracking.dashboard.period import MAX_COLUMNS, choose_column, read_columns
+from flask_tracking.dashboard.period import MAX_COLUMNS, Column, choose_column, read_columns
 from flask_tracking.exporters.rollup_table import align
 from flask_tracking.queries import Group, Statistics
 from flask_tracking.rollups.counts import Counts
@@ -370,6 +370,19 @@ def test_heatmap(client: FlaskClient, memory: MemoryExporter) -> None:
     address = found[1]
     assert "slow:" in address.replace("%3A", ":") and "from=" in address and "to=" in address
     assert client.get(f"/_tracking/requests?{address.replace('&amp;', '&')}").status_code == 200
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.01, 0.3, 2.0])
+def test_names_of_lines(spread: float) -> None:
+    """The names of the percentiles are never written over each other, however close the lines are."""
+    counts, dice = Counts(), random.Random(5)
+    for _ in range(200):
+        counts.add_request(200, False, dice.lognormvariate(math.log(50), spread), 0, 0)
+    now = datetime.now(timezone.utc)
+    drawn = draw([Column(now, counts, 0, frozenset(), {}, {})])
+    assert drawn is not None
+    p50, p95, p99 = (line.end[1] for line in drawn.lines if line.end is not None)
+    assert p50 - p95 >= 20 and p95 - p99 >= 20
 
 
 def test_heatmap_of_nothing() -> None:
