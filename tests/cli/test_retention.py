@@ -124,6 +124,7 @@ def test_capacity_of_records_that_expire(
     app: Flask, invoke: Invoke, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With ttl it says what the records will take."""
+    monkeypatch.setattr(retention, "datetime", Mock(now=lambda zone: NOW))  # minutes may have passed
     usage = Usage(
         name="tracking", records=1000, stored_bytes=2_000_000, ttl_s=604_800,
         oldest=NOW - timedelta(days=1),

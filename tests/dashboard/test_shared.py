@@ -17,7 +17,6 @@ from bson import ObjectId
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, MemoryExporter, Record, StoreTimeoutError
-from flask_tracking.dashboard import comparing
 from flask_tracking.dashboard.shared_values import Item
 from flask_tracking.dashboard.traits import make_terms, read_traits
 from flask_tracking.exporters.rollup_table import align
@@ -115,13 +114,6 @@ def test_what_slow_is(make: Make, slow_ms: int, title: str) -> None:
     client = make(TRACKING_SLOW_MS=slow_ms).test_client()
     for address in ("/_tracking/", SHARED):
         assert f">{title}</span>" in check(client.get(address).text)
-
-
-def test_part(client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the time was too short for all, the panel says after which time it stopped."""
-    store_all(memory, make_hour())
-    monkeypatch.setattr(comparing, "BUDGET_S", 0.0)
-    assert "Stopped after 0 s: an even part was read." in check(client.get(DATA).text)
 
 
 def test_each_value_is_a_filter(client: FlaskClient, memory: MemoryExporter) -> None:

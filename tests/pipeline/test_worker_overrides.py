@@ -94,6 +94,7 @@ def test_store_that_is_away(worker: BatchWorker, store: Asked) -> None:
     store.is_away = True
     worker.submit(make_capture())
     assert worker.flush(0.05) is False
+    assert store.stored.wait(TIMEOUT_S)  # it was asked for rules before, and gave none
     store.is_away = False
     assert worker.flush(TIMEOUT_S)
     assert len(store.records) == 1
