@@ -42,7 +42,7 @@ def test_from_overview_to_a_request_by_tab(visit: Open) -> None:
     page.keyboard.press("Enter")
     tab_to(page, ".verdict a")
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(r"/requests\?q=method:POST\+route:/checkout$"))
+    expect(page).to_have_url(re.compile(r"/requests\?q=method:POST\+route:/checkout\+.*&from="))
     tab_to(page, "a[data-row]")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_contain_text("/checkout")
