@@ -125,7 +125,7 @@ class Run:
         self.uncounted = 0
         """At most so many went when a process was killed before it could count them."""
         self.stored_before = 0
-        """Stored from files that a killed process could not remove: at most so many may be counted."""
+        """Stored from files that could not be removed: at most so many may be counted, by others."""
         self.rollups: dict[str, Rollup] = {}
         """All that were written, or were being written when the process was killed."""
         self.promised_rollups: set[str] = set()
@@ -237,6 +237,8 @@ class Run:
         for _ in range(self.random.randint(1, 4)):
             process.delivery.next_try = 0.0
             process.drain.take_step()
+            if "remove" in process.system.errors:  # others cannot know that its files are sent
+                self.stored_before += sum(map(self._count_stored, self._waiting()))
 
     def write_rollups(self, process: Process) -> None:
         """Write the minutes of a process."""
