@@ -184,8 +184,16 @@ class Run:
             self.processes[at] = self._start()
         else:
             process.system.calls_left = process.system.meanwhile = None
+        self._note_unremoved()
+
+    def _note_unremoved(self) -> None:
+        """Note what is stored of files that stay: other processes cannot know that they are sent."""
+        if any("remove" in one.system.errors for one in self.processes):
+            self.stored_before += sum(map(self._count_stored, self._waiting()))
 
     def _act_meanwhile(self, other: Process) -> None:
+        # What is stored, and not yet removed, may be evicted by the other one.
+        self.stored_before += sum(map(self._count_stored, self._waiting()))
         self.random.choice([self.send, self.write])(other)
         self.seen |= self._waiting()
 
@@ -237,8 +245,7 @@ class Run:
         for _ in range(self.random.randint(1, 4)):
             process.delivery.next_try = 0.0
             process.drain.take_step()
-            if "remove" in process.system.errors:  # others cannot know that its files are sent
-                self.stored_before += sum(map(self._count_stored, self._waiting()))
+            self._note_unremoved()
 
     def write_rollups(self, process: Process) -> None:
         """Write the minutes of a process."""
