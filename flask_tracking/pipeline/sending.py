@@ -49,8 +49,12 @@ class FileSender:
             _say_unread(error)
             return None
 
-    def finish(self, held: HeldFile, *, is_damaged: bool) -> None:
-        """Remove a file that is sent, or set it aside. If neither is possible, never list it again."""
+    def finish(self, held: HeldFile, *, is_damaged: bool) -> bool:
+        """Remove a file that is sent, or set it aside. If neither is possible, never list it again.
+
+        Returns:
+            Whether the file is gone; if not, other processes will find it.
+        """
         self._sent.add(held.file.name)
         try:
             if is_damaged:
@@ -60,6 +64,8 @@ class FileSender:
                 held.remove()
         except SpoolError as error:
             guard.warn_rarely("spool read", "A sent file remains in the spool: %s", error)
+            return False
+        return True
 
 
 def _say_unread(error: SpoolError) -> None:

@@ -16,6 +16,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Record, Settings
 from flask_tracking.exporters.rollup_table import RollupQuery
@@ -146,6 +147,8 @@ class Made:
 
     def __init__(self) -> None:
         self.count = 0
+        self.ids: list[ObjectId] = []
+        """Of all captures, in the order of their arrival."""
 
     def note(self, record: Record) -> Record:
         self.count += 1
@@ -161,6 +164,7 @@ def start_with(exporter: Gate, captures: int, **settings: Any) -> tuple[BatchWor
     worker._thread = threading.current_thread()  # start it when all are there
     for _ in range(captures):
         worker.submit(make_capture(size=1000))
+    made.ids = [capture.id for capture in worker._queue._waiting]
     worker._thread = None
     worker._start()
     return worker, made
@@ -190,13 +194,12 @@ def test_next_batch_is_made_while_one_is_sent(exporter: Gate) -> None:
 def test_batches_keep_their_order(exporter: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that fails while the next one is made is sent again before that one, whole."""
     monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 0.001)
-    worker, _ = start_with(exporter, 30)
-    ids = [capture.id for capture in worker._queue._waiting]
+    worker, made = start_with(exporter, 30)
     assert exporter.arrived.wait(TIMEOUT_S)
     exporter.failures = [ExportError("away"), ExportError("away")]
     exporter.gate.set()
     assert worker.flush(TIMEOUT_S)
-    assert [record.id for record in exporter.records][-30:] == ids[-30:]
+    assert [record.id for record in exporter.records] == made.ids
     stats = worker.stats
     assert (stats.exported, stats.dropped, stats.queue_bytes, stats.failed) == (30, {}, 0, 2)
     assert worker.close(TIMEOUT_S)

@@ -192,8 +192,6 @@ class Run:
             self.stored_before += sum(map(self._count_stored, self._waiting()))
 
     def _act_meanwhile(self, other: Process) -> None:
-        # What is stored, and not yet removed, may be evicted by the other one.
-        self.stored_before += sum(map(self._count_stored, self._waiting()))
         self.random.choice([self.send, self.write])(other)
         self.seen |= self._waiting()
 
@@ -245,7 +243,6 @@ class Run:
         for _ in range(self.random.randint(1, 4)):
             process.delivery.next_try = 0.0
             process.drain.take_step()
-            self._note_unremoved()
 
     def write_rollups(self, process: Process) -> None:
         """Write the minutes of a process."""
