@@ -3,7 +3,7 @@
 - `newest` finds the newest records, and searches bodies for a limited time.
 - `statistics` counts and measures requests: by rollups where they can answer, else by records; `spans`
   chooses the rollups.
-- `sample` takes some records of a range, spread evenly; `sample_pair` takes those of two sides.
+- `sampling` takes some records of a range, spread evenly, and those of two sides.
 - `dicts` makes rows of records.
 """
 
@@ -17,7 +17,16 @@ from .newest import (
     search_bodies,
     search_newest,
 )
-from .sample import Density, Sample, SampleSide, Stretch, find_reach, read_density, sample, sample_pair
+from .sampling import (
+    Density,
+    Sample,
+    SampleSide,
+    Stretch,
+    find_reach,
+    read_density,
+    sample,
+    sample_pair,
+)
 from .statistics import (
     Answer,
     Group,

@@ -12,7 +12,15 @@ import pytest
 
 from flask_tracking import Filter, MemoryExporter, Record
 from flask_tracking.exporters.rollup_table import align
-from flask_tracking.queries import Sample, SampleSide, find_reach, read_density, sample, sample_pair
+from flask_tracking.queries import (
+    Sample,
+    SampleSide,
+    find_reach,
+    read_density,
+    sample,
+    sample_pair,
+    sampling,
+)
 from flask_tracking.rollups.counts import Counts
 from flask_tracking.rollups.rollup import Rollup, RouteKey
 
@@ -120,7 +128,7 @@ def test_unknown_numbers(store: MemoryExporter) -> None:
 def test_time_over(store: MemoryExporter) -> None:
     """A sample that is broken off says so, and is even all the same."""
     fill(store, dict.fromkeys(range(60), 100))
-    with mock.patch("flask_tracking.queries.sample.monotonic", side_effect=range(100)):
+    with mock.patch.object(sampling, "monotonic", side_effect=range(100)):
         found = take(store, count=count_all, limit=400, budget_s=11.0)
     assert not found.is_whole and 50 <= len(found.records) <= 110
     halves = Counter(one.date_created.minute < 30 for one in found.records)
@@ -131,7 +139,7 @@ def test_time_over(store: MemoryExporter) -> None:
 def test_time_over_early(store: MemoryExporter, windows: int) -> None:
     """However many windows there are, the first ones that are read are far apart."""
     fill(store, dict.fromkeys(range(60), 100))
-    with mock.patch("flask_tracking.queries.sample.monotonic", side_effect=range(100)):
+    with mock.patch.object(sampling, "monotonic", side_effect=range(100)):
         found = take(store, count=count_all, limit=400, windows=windows, budget_s=3.0)
     assert found.windows == 2
     times = [one.date_created for one in found.records]
@@ -167,7 +175,7 @@ def test_pair(store: MemoryExporter) -> None:
 def test_pair_whose_time_is_over(store: MemoryExporter, budget_s: int) -> None:
     """What was read is of the same times on both sides."""
     fill(store, dict.fromkeys(range(60), 100), slow_from=0)
-    with mock.patch("flask_tracking.queries.sample.monotonic", side_effect=range(100)):
+    with mock.patch.object(sampling, "monotonic", side_effect=range(100)):
         slow, quick = take_pair(store, limit=4_000, budget_s=float(budget_s))
     assert not slow.is_whole and slow.windows == quick.windows == (budget_s - 1) // 2
     early = [
