@@ -12,8 +12,8 @@ from ..errors import ConfigError
 from ..exporters.store import find_store
 from ..registry import TrackedApp
 from ..runtime.guard import call_foreign
-from . import boundary, csrf
-from .access import Access, may_see
+from .security import boundary, csrf
+from .security.access import Access, may_see
 from .views import ROUTES, Route
 
 __all__ = ["mount"]
@@ -93,7 +93,7 @@ def _answer(
     """Answer a request to one of our addresses, or refuse it as an address that does not exist."""
     if not may_see(current_app, request.environ, access):
         abort(404)
-    from .answering import answer  # an app whose pages nobody may open does without all of it
+    from .dispatch import answer  # an app whose pages nobody may open does without all of it
 
     return answer(tracked, _get_nonce(nonce), route, **values)
 

@@ -18,10 +18,11 @@ from ..filters import FIRST, Filter
 from ..filters.term_values import parse_time
 from ..record import Record
 from ..registry import TrackedApp
-from . import csrf, filtering
-from .boundary import BLUEPRINT
-from .numbers import iso
+from .security import csrf
+from .security.boundary import BLUEPRINT
 from .sharing import share
+from .text import filter_text
+from .text.numbers import iso
 
 Result = TypeVar("Result")
 
@@ -303,7 +304,7 @@ class Page:
         """The address of this page, with times in place of ages: it shows the same tomorrow."""
         since = None if self.since is None else iso(self.since)
         times = {"from": since or self.from_text, "to": iso(self.until or self.now)}
-        return self.with_(q=filtering.freeze(self.q, self.now), live=None, **times)
+        return self.with_(q=filter_text.freeze(self.q, self.now), live=None, **times)
 
     def narrow_to(self, term: str) -> str:
         """Return the address of the list of those requests in the range to which `term` applies."""
@@ -311,11 +312,11 @@ class Page:
 
     def add(self, term: str) -> str:
         """Return the address of the list with `term` added to the filter."""
-        return self.link_to("requests", q=filtering.join(self.q, term))
+        return self.link_to("requests", q=filter_text.join(self.q, term))
 
     def exclude(self, term: str) -> str:
         """Return the address of the list with what `term` means left out."""
-        return self.link_to("requests", q=filtering.exclude(self.q, term))
+        return self.link_to("requests", q=filter_text.exclude(self.q, term))
 
     def _parameter(self, key: str) -> str:
         text = self.request.args.get(key, "").strip()

@@ -11,8 +11,9 @@ from flask import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from . import numbers, static_files
-from .shown import shorten, split_hidden
+from . import static_files
+from .text import numbers
+from .text.hidden_characters import shorten, split_hidden
 
 STATUS_KINDS = {1: "none", 2: "ok", 3: "redirect", 4: "client", 5: "server"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask_tracking.dashboard.failures import make_id
+from flask_tracking.dashboard.statistics.failures import make_id
 from flask_tracking.rollups.rollup import FailureKey
 
 from .records import BARE, BINARY, FAILED, GONE, HOSTILE, HOSTILE_METHOD, STREAM

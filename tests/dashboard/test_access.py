@@ -15,7 +15,7 @@ from flask import Flask, redirect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_tracking import ConfigError, Exporter, MemoryExporter, Record, Tracking
-from flask_tracking.dashboard.access import is_own_machine
+from flask_tracking.dashboard.security.access import is_own_machine
 from flask_tracking.dashboard.views import ROUTES
 
 from ..servers import ROOT

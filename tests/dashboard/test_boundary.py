@@ -9,7 +9,7 @@ from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
 from flask_tracking import MemoryExporter, Tracking
-from flask_tracking.dashboard.boundary import COMMON, DOWNLOAD_POLICY, PAGE_POLICY
+from flask_tracking.dashboard.security.boundary import COMMON, DOWNLOAD_POLICY, PAGE_POLICY
 
 from .conftest import Make
 

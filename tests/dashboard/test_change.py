@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flask_tracking.dashboard.change import (
+from flask_tracking.dashboard.statistics.change import (
     compare_percentiles,
     compare_rates,
     compare_shares,

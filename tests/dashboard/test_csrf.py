@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_tracking import MemoryExporter, Tracking
-from flask_tracking.dashboard.csrf import COOKIE, make_token
+from flask_tracking.dashboard.security.csrf import COOKIE, make_token
 
 from .conftest import Make
 

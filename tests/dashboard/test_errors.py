@@ -12,7 +12,7 @@ from bson import ObjectId
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, Filter, MemoryExporter, Record
-from flask_tracking.dashboard.failures import generalise, make_id, make_terms
+from flask_tracking.dashboard.statistics.failures import generalise, make_id, make_terms
 from flask_tracking.exporters.rollup_table import align
 from flask_tracking.record import ExceptionInfo
 from flask_tracking.record_summary import RecordSummary

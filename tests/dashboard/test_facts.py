@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from flask_tracking import Record
-from flask_tracking.dashboard.facts import Fact, read_custom, read_facts
+from flask_tracking.dashboard.record.facts import Fact, read_custom, read_facts
 from flask_tracking.filters import Filter
 from flask_tracking.record import UserAgent
 

@@ -15,8 +15,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from flask_tracking import MemoryExporter, StoreTimeoutError
-from flask_tracking.dashboard import filtering
 from flask_tracking.dashboard.pages import exporting
+from flask_tracking.dashboard.text import filter_text
 from flask_tracking.interchange import read_records
 
 from ..captures import make_record
@@ -204,4 +204,4 @@ def test_lasting_link(client: FlaskClient) -> None:
 )
 def test_freeze(text: str, frozen: str) -> None:
     """Ages become times; texts in quotes, other terms and wrong filters stay as they are."""
-    assert filtering.freeze(text, NOW) == frozen
+    assert filter_text.freeze(text, NOW) == frozen

@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, MemoryExporter
-from flask_tracking.dashboard import latest
 from flask_tracking.dashboard.pages import live
+from flask_tracking.dashboard.tables import latest
 
 from ..captures import make_record
 from .conftest import Make

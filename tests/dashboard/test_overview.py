@@ -15,11 +15,11 @@ from bson import ObjectId
 from flask.testing import FlaskClient
 
 from flask_tracking import Filter, MemoryExporter
-from flask_tracking.dashboard.five_numbers import _make_percentile
-from flask_tracking.dashboard.heatmap import draw
-from flask_tracking.dashboard.measured import Periods
-from flask_tracking.dashboard.numbers import duration
-from flask_tracking.dashboard.period import MAX_COLUMNS, Column, choose_column, read_columns
+from flask_tracking.dashboard.charts.heatmap import draw
+from flask_tracking.dashboard.statistics.columns import MAX_COLUMNS, Column, choose_column, read_columns
+from flask_tracking.dashboard.statistics.five_numbers import _make_percentile
+from flask_tracking.dashboard.statistics.periods import Periods
+from flask_tracking.dashboard.text.numbers import duration
 from flask_tracking.exporters.rollup_table import align
 from flask_tracking.queries import Group, Statistics
 from flask_tracking.rollups.counts import Counts

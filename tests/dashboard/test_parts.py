@@ -9,14 +9,14 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from bson import ObjectId
 
-from flask_tracking.dashboard import numbers
-from flask_tracking.dashboard.bodies import MAX_NODES, Node, read_body
-from flask_tracking.dashboard.filtering import exclude, join, term, without
-from flask_tracking.dashboard.listing import Cursor
-from flask_tracking.dashboard.shown import split_hidden
+from flask_tracking.dashboard.record.bodies import MAX_NODES, Node, read_body
+from flask_tracking.dashboard.record.tracebacks import split_traceback
+from flask_tracking.dashboard.record.waterfall import make_waterfall
+from flask_tracking.dashboard.tables.keyset import Cursor
 from flask_tracking.dashboard.templating import render, show, status_kind
-from flask_tracking.dashboard.tracebacks import split_traceback
-from flask_tracking.dashboard.waterfall import make_waterfall
+from flask_tracking.dashboard.text import numbers
+from flask_tracking.dashboard.text.filter_text import exclude, join, term, without
+from flask_tracking.dashboard.text.hidden_characters import split_hidden
 from flask_tracking.record import ChildTiming, Remark
 
 from ..captures import make_record

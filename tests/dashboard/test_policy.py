@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask import Response
 
-from flask_tracking.dashboard.policy import find_blocked
+from flask_tracking.dashboard.security.policy import find_blocked
 
 from .conftest import Make
 from .test_pages import check

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, MemoryExporter
-from flask_tracking.dashboard.histogram import draw_histogram
+from flask_tracking.dashboard.charts.histogram import draw_histogram
 from flask_tracking.rollups.counts import Counts
 
 from .conftest import Make

@@ -17,8 +17,8 @@ from bson import ObjectId
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, MemoryExporter, Record, StoreTimeoutError
-from flask_tracking.dashboard.shared_values import Item
-from flask_tracking.dashboard.traits import make_terms, read_traits
+from flask_tracking.dashboard.comparison.shared_values import Item
+from flask_tracking.dashboard.comparison.traits import make_terms, read_traits
 from flask_tracking.exporters.rollup_table import align
 from flask_tracking.filters import Filter
 from flask_tracking.record import ChildTiming, ExceptionInfo, UserAgent

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from flask_tracking.dashboard.shared_values import Item, Traits, find_shared
+from flask_tracking.dashboard.comparison.shared_values import Item, Traits, find_shared
 
 SEEDS = 200
 ORDER = ("route", "method", "version", "tenant", "browser", "user", "ip")

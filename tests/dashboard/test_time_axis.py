@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from flask_tracking.dashboard.heatmap import MAX_TIMES, draw
-from flask_tracking.dashboard.period import Column
+from flask_tracking.dashboard.charts.heatmap import MAX_TIMES, draw
+from flask_tracking.dashboard.statistics.columns import Column
 from flask_tracking.rollups.counts import Counts
 
 NOON = datetime(2026, 11, 30, 12, 3, tzinfo=timezone.utc)

@@ -10,21 +10,21 @@ from flask import Response
 from ...errors import FilterError, StoreTimeoutError
 from ...queries import Group, Statistics
 from ...rollups.rollup import FailureKey
-from ..change import compare_percentiles, compare_rates, compare_shares
-from ..choosing import Chosen, read_sides
-from ..error_rows import name_place
-from ..failures import make_id
-from ..interval_text import write_failed, write_percentile
-from ..measured import count_groups
+from ..comparison.request_pairs import compare_requests
+from ..comparison.sides import Chosen, read_sides
 from ..messages import tell
-from ..numbers import count, duration, per_minute, share
 from ..page import Page
-from ..period import choose_column, read_columns
-from ..request_pairs import compare_requests
-from ..route_rows import link_to_route
+from ..record.waterfall import make_waterfall
+from ..statistics.change import compare_percentiles, compare_rates, compare_shares
+from ..statistics.columns import choose_column, read_columns
+from ..statistics.failures import make_id
+from ..statistics.interval_text import write_failed, write_percentile
+from ..statistics.periods import count_groups
+from ..statistics.verdict import compare_groups
+from ..tables.error_rows import name_place
+from ..tables.route_rows import link_to_route
 from ..templating import html, render
-from ..verdict import compare_groups
-from ..waterfall import make_waterfall
+from ..text.numbers import count, duration, per_minute, share
 
 MAX_ROUTES = 50
 MAX_ERRORS = 50

@@ -12,9 +12,9 @@ from ...errors import TrackingError
 from ...filters.completion import complete, split_last_word
 from ...filters.terms import TERMS
 from ...queries.values import find_app_values, find_record_values
-from ..boundary import BLUEPRINT
 from ..page import Page
-from ..shown import split_shortened
+from ..security.boundary import BLUEPRINT
+from ..text.hidden_characters import split_shortened
 
 MOST = 20
 MAX_TEXT = 2000

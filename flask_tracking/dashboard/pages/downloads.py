@@ -6,8 +6,8 @@ from flask import Response, abort
 
 from ...errors import TrackingError
 from .. import static_files
-from ..languages import LANGUAGES
 from ..page import Page
+from ..record.languages import LANGUAGES
 from ..templating import html, render
 
 TEXT = "text/plain; charset=utf-8"

@@ -12,9 +12,11 @@ from ...queries import find_newest
 from ...record import Record
 from ...record_summary import summarize
 from ...rollups.rollup import FailureKey
-from ..chart import make_bars
-from ..error_rows import name_place
-from ..failures import (
+from ..charts.chart import make_bars
+from ..messages import tell
+from ..page import Page
+from ..record.tracebacks import split_traceback
+from ..statistics.failures import (
     MEMORY,
     Group,
     Occurrences,
@@ -26,12 +28,10 @@ from ..failures import (
     read_groups,
     read_occurrences,
 )
-from ..measured import Columns, Periods, read_chart, read_periods
-from ..messages import tell
-from ..page import Page
-from ..rows import make_rows
+from ..statistics.periods import Columns, Periods, read_chart, read_periods
+from ..tables.error_rows import name_place
+from ..tables.request_rows import make_rows
 from ..templating import html, render
-from ..tracebacks import split_traceback
 
 NEWEST = 10
 MAX_RECORDS = 200

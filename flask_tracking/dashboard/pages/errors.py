@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Response
 
-from ..chart import make_bars
-from ..error_rows import SORTS, make_error_rows, sort_groups
-from ..failures import count_users, read_groups, read_summaries
-from ..measured import read_chart, read_periods
+from ..charts.chart import make_bars
 from ..page import Page
+from ..statistics.failures import count_users, read_groups, read_summaries
+from ..statistics.periods import read_chart, read_periods
+from ..tables.error_rows import SORTS, make_error_rows, sort_groups
 from ..templating import html, render
 
 

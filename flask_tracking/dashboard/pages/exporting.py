@@ -14,8 +14,8 @@ from ...filters import Filter
 from ...interchange import write_records
 from ...queries import read_matching
 from ...record import Record
-from ..languages import FILE_FORMATS
 from ..page import Page
+from ..record.languages import FILE_FORMATS
 
 BUDGET_S = 10.0
 """The time for one file: a worker that answers it may answer nothing else meanwhile."""

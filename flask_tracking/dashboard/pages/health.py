@@ -10,11 +10,11 @@ from flask import Flask, Response, current_app
 from ...doctor import CHECKS, Checked, Subject, examine
 from ...exporters.store import Problem
 from ...registry import TrackedApp
-from ..boundary import find_policies
-from ..numbers import count, duration, size
 from ..page import Page
-from ..policy import find_blocked, has_nonces
+from ..security.boundary import find_policies
+from ..security.policy import find_blocked, has_nonces
 from ..templating import html, render
+from ..text.numbers import count, duration, size
 
 SLOW = frozenset({"secrets"})
 """Checks that read much: only `flask tracking doctor` makes them."""

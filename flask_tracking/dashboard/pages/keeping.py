@@ -10,10 +10,10 @@ from flask import Response, abort
 from ...exporters.store import Store
 from ...runtime.guard import logger
 from ...runtime.text import visible
-from .. import csrf
 from ..messages import redirect_to, tell
 from ..page import Page
-from ..viewer import find_viewer
+from ..security import csrf
+from ..security.viewer import find_viewer
 
 
 def keep(page: Page, id: str) -> Response:

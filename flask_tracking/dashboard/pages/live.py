@@ -11,11 +11,11 @@ from flask import Response
 
 from ...errors import FilterError
 from ...filters.term_values import parse_time
-from ..latest import MAX_ROWS, find_latest, round_down
-from ..numbers import duration, iso
 from ..page import Page
-from ..rows import Row, make_rows
-from ..shown import split_shortened
+from ..tables.latest import MAX_ROWS, find_latest, round_down
+from ..tables.request_rows import Row, make_rows
+from ..text.hidden_characters import split_shortened
+from ..text.numbers import duration, iso
 
 FRESH_S = 0.2
 """So long viewers share an answer; the page asks so often that a record is there within a second."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 from flask import Response
 
 from ...queries import Statistics
-from .. import filtering
-from ..chart import make_grid, make_table, make_titles
-from ..error_rows import make_error_rows
-from ..failures import read_groups
-from ..five_numbers import make_numbers
-from ..heatmap import draw
-from ..measured import read_chart, read_periods
-from ..numbers import iso
+from ..charts.chart import make_grid, make_table, make_titles
+from ..charts.heatmap import draw
 from ..page import VERSION, Page
-from ..route_rows import link_to_route, make_route_rows
+from ..statistics.failures import read_groups
+from ..statistics.five_numbers import make_numbers
+from ..statistics.periods import read_chart, read_periods
+from ..statistics.verdict import Verdict, make_verdict
+from ..tables.error_rows import make_error_rows
+from ..tables.route_rows import link_to_route, make_route_rows
 from ..templating import html, render
-from ..verdict import Verdict, make_verdict
+from ..text import filter_text
+from ..text.numbers import iso
 
 TOP_ROUTES, TOP_ERRORS = 10, 5
 
@@ -66,7 +66,7 @@ def _make_buttons(page: Page, verdict: Verdict) -> list[tuple[str, str]]:
 
 def _link_to_requests(page: Page, verdict: Verdict) -> str:
     """Return the address of the slow or failed requests, from the moment of the change."""
-    asked = filtering.join(page.q, verdict.terms) if verdict.terms else page.q
+    asked = filter_text.join(page.q, verdict.terms) if verdict.terms else page.q
     times = {} if verdict.since is None else {"from": iso(verdict.since)}
     return page.link_to("requests", **{"q": asked, **times})
 

@@ -13,16 +13,16 @@ from ...filters import Filter
 from ...queries.statistics import name_route
 from ...record import Headers, Record, Remark, find_header
 from ...record_summary import RecordSummary, summarize
-from .. import filtering
-from ..bodies import Piece, read_body, reason_of, split_marks
-from ..facts import read_custom, read_facts
-from ..languages import LANGUAGES
-from ..listing import Cursor, read_page
 from ..messages import tell
 from ..page import Page
+from ..record.bodies import Piece, read_body, reason_of, split_marks
+from ..record.facts import read_custom, read_facts
+from ..record.languages import LANGUAGES
+from ..record.tracebacks import split_traceback
+from ..record.waterfall import make_waterfall
+from ..tables.keyset import Cursor, read_page
 from ..templating import html, render
-from ..tracebacks import split_traceback
-from ..waterfall import make_waterfall
+from ..text import filter_text
 
 Beside = tuple[RecordSummary | None, RecordSummary | None]
 """The next newer and the next older record."""
@@ -56,9 +56,11 @@ def show_request(page: Page, id: str) -> Response:
             newer=newer,
             older=older,
             copies=[(name, title) for name, (title, _) in LANGUAGES.items()],
-            route_terms=filtering.route_terms(name_route(record.method, record.url_rule)),
+            route_terms=filter_text.route_terms(name_route(record.method, record.url_rule)),
             can_keep=bool(page.tracked.settings.kept_size_bytes),
-            error_term=filtering.find_term("error", record.exception.type) if record.exception else "",
+            error_term=filter_text.find_term("error", record.exception.type)
+            if record.exception
+            else "",
             exception_message=_mark(record.exception.message) if record.exception else (),
             traceback=traceback,
             waterfall=make_waterfall(record),
@@ -145,7 +147,7 @@ def _find_around(page: Page, record: Record) -> list[Around]:
     ):
         if not value:
             continue
-        term = filtering.term(key, value)
+        term = filter_text.term(key, value)
         others = page.store.find(
             Filter.parse(term), limit=MAX_AROUND, between=between, fields="summary"
         )

@@ -12,14 +12,14 @@ from flask import Response
 from ...filters import Filter
 from ...queries import find_newest
 from ...record_summary import RecordSummary
-from .. import filtering
-from ..languages import FILE_FORMATS
-from ..latest import find_latest, round_down
-from ..listing import MILLISECOND, Cursor, Rows, read_page
-from ..numbers import iso
 from ..page import Page
-from ..rows import BLANK, make_rows
+from ..record.languages import FILE_FORMATS
+from ..tables.keyset import MILLISECOND, Cursor, Rows, read_page
+from ..tables.latest import find_latest, round_down
+from ..tables.request_rows import BLANK, make_rows
 from ..templating import html, render
+from ..text import filter_text
+from ..text.numbers import iso
 
 PAGE_ROWS = 50
 SHOWN = "%Y-%m-%d %H:%M:%S"
@@ -83,7 +83,7 @@ def show_requests(page: Page) -> Response:
 
 def _make_chips(page: Page) -> list[Chip]:
     """Return the quick filters; those that the filter of the page has are pressed."""
-    rests = dict(filtering.without(page.q)) if page.q and not page.filter_error else {}
+    rests = dict(filter_text.without(page.q)) if page.q and not page.filter_error else {}
     return [
         Chip(title, page.link_to("requests", q=rests[term]), True)
         if term in rests
@@ -172,7 +172,7 @@ def _find_hits_without(page: Page) -> list[tuple[str, str]]:
     if not page.q:
         return []
     found = []
-    for text, rest in filtering.without(page.q)[:5]:
+    for text, rest in filter_text.without(page.q)[:5]:
         wanted = Filter.parse(rest).narrowed(page.since, page.until)
         if find_newest(page.store, wanted, 1, fields="summary"):
             found.append((text, page.with_(q=rest or None)))

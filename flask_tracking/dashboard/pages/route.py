@@ -13,21 +13,21 @@ from ...queries import Group, find_newest
 from ...queries.statistics import name_route
 from ...record_summary import RecordSummary
 from ...rollups.counts import is_failure
-from .. import filtering
-from ..chart import make_grid, make_table, make_titles
-from ..error_rows import make_error_rows
-from ..failures import group_route
-from ..five_numbers import make_numbers
-from ..heatmap import draw
-from ..histogram import draw_histogram
-from ..interval_text import write_failed, write_percentile
-from ..measured import Periods, count_groups, read_chart, read_periods
+from ..charts.chart import make_grid, make_table, make_titles
+from ..charts.heatmap import draw
+from ..charts.histogram import draw_histogram
 from ..messages import tell
-from ..numbers import count, duration
 from ..page import Page
-from ..rows import make_rows
+from ..statistics.failures import group_route
+from ..statistics.five_numbers import make_numbers
+from ..statistics.interval_text import write_failed, write_percentile
+from ..statistics.periods import Periods, count_groups, read_chart, read_periods
+from ..statistics.verdict import make_verdict
+from ..tables.error_rows import make_error_rows
+from ..tables.request_rows import make_rows
 from ..templating import html, render
-from ..verdict import make_verdict
+from ..text import filter_text
+from ..text.numbers import count, duration
 
 LISTED = 10
 MAX_SUMMARIES = 1_000
@@ -72,7 +72,7 @@ def show_route(page: Page) -> Response:
         lines = ["The address names no route: it takes rule=/orders/<int:id> and method=GET."]
         return tell(page, "No route", lines, [("All routes", page.link_to("routes"))], 404)
     name = name_route(method, rule)
-    terms = filtering.route_terms(name)
+    terms = filter_text.route_terms(name)
     wanted = page.wanted_at_any_time & Filter.parse(terms)
     periods = read_periods(page, wanted)
     columns = read_chart(page, periods, name)
@@ -89,7 +89,9 @@ def show_route(page: Page) -> Response:
             rule=rule,
             method=method,
             verdict=verdict,
-            buttons=[("Show its requests", page.link_to("requests", q=filtering.join(page.q, terms)))],
+            buttons=[
+                ("Show its requests", page.link_to("requests", q=filter_text.join(page.q, terms)))
+            ],
             numbers=make_numbers(page, periods, terms),
             heatmap=heatmap,
             grid=make_grid(heatmap, columns.now, columns.seconds, terms),
@@ -151,7 +153,7 @@ def _make_versions(page: Page, wanted: Filter, terms: str) -> list[VersionRow]:
     return [
         VersionRow(
             group.key or "none",
-            page.narrow_to(f"{terms} {filtering.find_term('version', group.key or '')}".strip()),
+            page.narrow_to(f"{terms} {filter_text.find_term('version', group.key or '')}".strip()),
             count(group.requests),
             write_failed(group),
             write_percentile(group, 0.5),
@@ -167,7 +169,7 @@ def _make_statuses(page: Page, terms: str, statuses: dict[int, int]) -> list[Sta
         StatusRow(
             code,
             count(number),
-            page.narrow_to(f"{terms} {filtering.find_term('status', str(code))}".strip()),
+            page.narrow_to(f"{terms} {filter_text.find_term('status', str(code))}".strip()),
             round(100 * number / total, 1),
         )
         for code, number in sorted(statuses.items())
@@ -184,7 +186,7 @@ def _make_users(page: Page, terms: str, newest: list[RecordSummary]) -> list[Use
         rows.append(
             UserRow(
                 user,
-                page.narrow_to(f"{terms} {filtering.find_term('user', user)}".strip()),
+                page.narrow_to(f"{terms} {filter_text.find_term('user', user)}".strip()),
                 number,
                 sum(is_failure(one.status_code, one.outcome) for one in mine),
                 duration(took[len(took) // 2] if took else None),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Response
 
-from ..measured import read_periods
 from ..page import Page
-from ..route_rows import make_route_rows
+from ..statistics.periods import read_periods
+from ..tables.route_rows import make_route_rows
 from ..templating import html, render
 
 

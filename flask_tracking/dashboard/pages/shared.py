@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from ...errors import FilterError
-from ..comparing import Panel, answer, ask
+from ..comparison.selections import Panel, answer, ask
 from ..page import Page
 from ..templating import html, render
 

@@ -1,0 +1,238 @@
+"""How durations are spread over time: cells of time and half octaves, shaded by how many requests."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from bson import ObjectId
+
+from ...rollups.counts import Counts
+from ...rollups.histogram import BUCKETS_PER_DOUBLING
+from ..statistics.columns import Column
+
+STEPS = 7
+HALF_OCTAVE = BUCKETS_PER_DOUBLING // 2
+WIDTH, ROW, BARS, GAP = 960.0, 12.0, 56.0, 10.0
+"""In the units of the drawing; the browser scales it."""
+SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+LABEL = 20.0
+"""The least distance of two names of lines: they are written larger on a phone."""
+MAX_TIMES = 8
+DAY_S = 86_400
+TIME_STEPS_S = (
+    *(60 * minutes for minutes in (1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440)),
+    *(DAY_S * days for days in (2, 7, 14, 28, 91, 182)),
+)
+"""The time between two texts below the chart."""
+TICKS_MS = (1, 10, 100, 1_000, 10_000, 100_000)
+
+
+class Cell(NamedTuple):
+    """Requests of a span of time that took about as long."""
+
+    x: float
+    y: float
+    width: float
+    step: int
+    """From 1 to 7."""
+    requests: int
+    start: datetime
+    low_ms: float
+    high_ms: float
+    record_id: ObjectId | None
+
+
+class Bar(NamedTuple):
+    """All requests of a span of time, and those that failed, below the line."""
+
+    x: float
+    width: float
+    height: float
+    failed_height: float
+
+
+class Line(NamedTuple):
+    """A percentile over time; gaps in the data are gaps."""
+
+    name: str
+    parts: tuple[str, ...]
+    """Each a list of points for a polyline."""
+    end: tuple[float, float] | None
+    """Where its name stands."""
+
+
+class Tick(NamedTuple):
+    """A mark on an axis."""
+
+    at: float
+    text: str
+
+
+class TimeTick(NamedTuple):
+    """A round time below the chart."""
+
+    x: float
+    when: datetime
+    is_day: bool
+    """True if only the day is worth telling."""
+
+    @property
+    def text(self) -> str:
+        """The time in UTC."""
+        return f"{self.when:%m-%d}" if self.is_day else f"{self.when:%H:%M}"
+
+
+class Heatmap(NamedTuple):
+    """The drawing."""
+
+    width: float
+    height: float
+    plot_height: float
+    cells: tuple[Cell, ...]
+    bars: tuple[Bar, ...]
+    lines: tuple[Line, ...]
+    y_ticks: tuple[tuple[float, float], ...]
+    """Position, and milliseconds."""
+    x_ticks: tuple[TimeTick, ...]
+    """Where columns begin at round times."""
+    flags: tuple[tuple[float, str], ...]
+    """Where a version was first seen."""
+    lost: tuple[tuple[float, float], ...]
+    """Columns with lost records: position and width."""
+    most: int
+    """Requests in the fullest column."""
+    most_failed: int
+
+
+def draw(columns: Sequence[Column]) -> Heatmap | None:
+    """Return the drawing of columns; None where none has a duration."""
+    halves = [bucket // HALF_OCTAVE for column in columns for bucket in column.counts.buckets]
+    if not halves:
+        return None
+    low, high = min(halves), max(halves) + 1
+    plot = (high - low) * ROW
+    scale = _Scale(low, plot, WIDTH / len(columns))
+    most = max(column.counts.requests for column in columns)
+    most_failed = max(column.counts.failed for column in columns)
+    cells = tuple(cell for at, column in enumerate(columns) for cell in _cells(scale, at, column))
+    return Heatmap(
+        WIDTH,
+        plot + GAP + BARS,
+        plot,
+        _shade(cells),
+        tuple(
+            Bar(
+                scale.x(at),
+                scale.width,
+                round((BARS - 16) * column.counts.requests / most, 1),
+                round(14 * column.counts.failed / most_failed, 1) if most_failed else 0.0,
+            )
+            for at, column in enumerate(columns)
+        ),
+        _spread([_line(scale, name, share, columns) for name, share in SHARES]),
+        tuple((y, ms) for ms in TICKS_MS if 0 <= (y := scale.y(ms)) <= plot),
+        tuple(_times(scale, columns)),
+        tuple(_flags(scale, columns)),
+        tuple((scale.x(at), scale.width) for at, column in enumerate(columns) if column.dropped),
+        most,
+        most_failed,
+    )
+
+
+class _Scale:
+    def __init__(self, low: int, height: float, width: float) -> None:
+        self._low = low
+        self._height = height
+        self.width = round(width, 2)
+
+    def x(self, at: int) -> float:
+        return round(at * self.width, 2)
+
+    def top_of(self, half: int) -> float:
+        return self._height - (half - self._low + 1) * ROW
+
+    def y(self, ms: float) -> float:
+        return round(self._height - (math.log2(ms / 1000) * 2 - self._low) * ROW, 1)
+
+
+def _cells(scale: _Scale, at: int, column: Column) -> list[Cell]:
+    counts: dict[int, int] = {}
+    for bucket, count in column.counts.buckets.items():
+        half = bucket // HALF_OCTAVE
+        counts[half] = counts.get(half, 0) + count
+    return [
+        Cell(
+            scale.x(at),
+            scale.top_of(half),
+            scale.width,
+            1,
+            count,
+            column.start,
+            2 ** (half / 2) * 1000,
+            2 ** ((half + 1) / 2) * 1000,
+            column.examples.get(half),
+        )
+        for half, count in sorted(counts.items())
+    ]
+
+
+def _shade(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Give each cell its step: logarithmic, for one slow request is as much worth seeing as many."""
+    most = max(cell.requests for cell in cells)
+    unit = math.log(most + 1) / STEPS
+    return tuple(
+        cell._replace(step=min(STEPS, max(1, math.ceil(math.log(cell.requests + 1) / unit))))
+        for cell in cells
+    )
+
+
+def _line(scale: _Scale, name: str, share: float, columns: Sequence[Column]) -> Line:
+    parts: list[list[str]] = [[]]
+    end = None
+    for at, column in enumerate(columns):
+        value = _percentile(column.counts, share)
+        if value is None:
+            parts.append([])
+            continue
+        x, y = round(scale.x(at) + scale.width / 2, 1), scale.y(value)
+        parts[-1].append(f"{x},{y}")
+        end = (x, y)
+    return Line(name, tuple(" ".join(part) for part in parts if part), end)
+
+
+def _spread(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Move the names of p50 and p99 away from that of p95, where they would be written over it."""
+    if any(line.end is None for line in lines):
+        return tuple(lines)
+    (x, low), (_, middle), (_, high) = (line.end for line in lines if line.end is not None)
+    at = max(low, middle + LABEL), middle, min(high, middle - LABEL)
+    return tuple(line._replace(end=(x, y)) for line, y in zip(lines, at, strict=True))
+
+
+def _times(scale: _Scale, columns: Sequence[Column]) -> list[TimeTick]:
+    seconds = [int(column.start.timestamp()) for column in columns]
+    length = seconds[-1] - seconds[0]
+    step = next((one for one in TIME_STEPS_S if length < one * MAX_TIMES), TIME_STEPS_S[-1])
+    return [
+        TimeTick(scale.x(at), column.start, length > DAY_S and seconds[at] % DAY_S == 0)
+        for at, column in enumerate(columns)
+        if seconds[at] % step == 0
+    ][:MAX_TIMES]
+
+
+def _percentile(counts: Counts, share: float) -> float | None:
+    return counts.percentile_ms(share) if counts.buckets else None
+
+
+def _flags(scale: _Scale, columns: Sequence[Column]) -> list[tuple[float, str]]:
+    seen: set[str] = set()
+    flags = []
+    for at, column in enumerate(columns):
+        new = sorted(column.versions - seen)
+        seen |= column.versions
+        if new and at:
+            flags.append((scale.x(at), ", ".join(new)))
+    return flags

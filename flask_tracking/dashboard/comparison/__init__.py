@@ -1,0 +1,1 @@
+"""Two sets of requests side by side: what they share, and how they differ."""

@@ -1,0 +1,79 @@
+"""The two sides of a comparison, as an address names them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from bson import ObjectId
+
+from ...errors import FilterError
+from ...filters import Filter
+from ...filters.term_values import parse_time
+from ..page import VERSION, Page
+
+EXPECTED = (
+    "expected version:NAME, the id of a request, or two times like 2026-11-24T12:00/2026-11-24T13:00"
+)
+
+
+class Chosen(NamedTuple):
+    """Requests of a version or of a time; or one request."""
+
+    text: str
+    """As the address has it."""
+    title: str
+    wanted: Filter
+    since: datetime
+    until: datetime
+    version: str | None = None
+    record_id: ObjectId | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it is, for only two of a kind are compared."""
+        if self.record_id is not None:
+            return "request"
+        return "version" if self.version is not None else "period"
+
+
+def read_sides(page: Page) -> tuple[Chosen, Chosen]:
+    """Return the two sides that an address names by ``a`` and ``b``, or by two ``mark``.
+
+    Raises:
+        FilterError: one is missing, invalid, or of another kind than the other.
+    """
+    args = page.request.args
+    marked = args.getlist("mark")
+    texts = [args.get("a", "").strip(), args.get("b", "").strip()]
+    if not any(texts):
+        if len(marked) != 2:
+            raise FilterError(f"Requests marked: {len(marked)}; mark two to compare them.")
+        texts = marked
+    one, other = (_read_side(page, text) for text in texts)
+    if one.kind != other.kind:
+        raise FilterError(f"A {one.kind} cannot be compared with a {other.kind}: {EXPECTED}, for both.")
+    return one, other
+
+
+def _read_side(page: Page, text: str) -> Chosen:
+    since, until = page.bounds
+    if ObjectId.is_valid(text):
+        return Chosen(text, text, Filter(), since, until, record_id=ObjectId(text))
+    name = text.removeprefix(VERSION)
+    if name not in ("", text):
+        wanted = Filter.term("version", name, is_literal=True)
+        # A version may have ended where the range begins.
+        return Chosen(text, name, wanted, since - (until - since), until, version=name)
+    first, slash, last = text.partition("/")
+    if not slash:
+        raise FilterError(f"Invalid side {text!r}: {EXPECTED}.")
+    start, end = (_read_time(page, one) for one in (first, last))
+    if start >= end:
+        raise FilterError(f"Invalid side {text!r}: it ends before it begins.")
+    return Chosen(text, f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC", Filter(), start, end)
+
+
+def _read_time(page: Page, text: str) -> datetime:
+    time = parse_time(text)
+    return page.confine(page.now - time if isinstance(time, timedelta) else time)

@@ -1,0 +1,220 @@
+"""Groups of failures: when each was first and last seen, how often, in which versions, by whom."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from ...exporters.rollup_table import RollupQuery, RollupTable
+from ...filters import Filter
+from ...queries import find_newest
+from ...queries.spans import choose_spans
+from ...record_summary import RecordSummary
+from ...rollups.counts import FAILED
+from ...rollups.rollup import Example, FailureKey, Failures
+from ..page import Page
+from ..text import filter_text
+from .periods import Columns, Periods
+
+MEMORY = timedelta(days=30)
+"""How far back a group is looked for before it is called new."""
+SILENCE = timedelta(days=3)
+"""A group that was not seen for so long is back."""
+MAX_SUMMARIES = 2_000
+NEWEST = "the newest failures"
+"""The read that the users need, and the groups of a filter that rollups do not know."""
+STATUS = "status "
+FAILURES = Filter.parse("is:error")
+_VARIABLE = re.compile(
+    r"0x[0-9a-fA-F]{1,64}|\b[0-9a-fA-F-]{36}\b|\b[0-9a-fA-F]{8,64}\b|\d{1,40}(?:\.\d{1,40})?"
+)
+"""What is another one in each message: ``0x7f3a``, an ObjectId, ``42``. A near miss is ``cafe``."""
+_QUOTED = re.compile(r"'[^']{0,200}'|\"[^\"]{0,200}\"")
+"""An example is ``'vat_id'``; a near miss is the apostrophe of ``can't``, which has no other."""
+
+
+class Occurrences(NamedTuple):
+    """When a group was seen, to the width of the rollups."""
+
+    first: datetime
+    last: datetime
+    times: int
+    versions: tuple[str, ...] = ()
+    """In the order in which they were first seen."""
+    example: Example | None = None
+
+
+class Group(NamedTuple):
+    """A group of failures in the range of a page."""
+
+    id: str
+    key: FailureKey
+    failures: Failures
+    is_new: bool
+    is_back: bool
+    versions: tuple[str, ...]
+    trend: tuple[int, ...]
+    """How often in each column of the range; empty where rollups do not answer."""
+    users: int | None
+    """How many, among the newest 2,000 failures; None where nobody counted them."""
+
+    @property
+    def tag(self) -> str:
+        """What stands beside it: new, with the version where there is one, or back."""
+        if self.is_new:
+            return f"new in {self.versions[0]}" if self.versions else "new"
+        return "back" if self.is_back else ""
+
+
+def make_id(key: FailureKey) -> str:
+    """Return what names a group in an address."""
+    text = "\0".join("" if part is None else part for part in key)
+    return hashlib.blake2s(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def make_terms(key: FailureKey) -> str:
+    """Return the filter that selects the records of a group, as closely as a filter can."""
+    return " ".join(filter(None, (make_error_term(key), make_route_term(key))))
+
+
+def make_error_term(key: FailureKey) -> str:
+    """Return the term of what failed."""
+    if key.error.startswith(STATUS):
+        # An app may answer with a number that is no status.
+        code = filter_text.find_term("status", key.error.removeprefix(STATUS))
+        return f"{code} not has:exception".lstrip()
+    if key.error in FAILED:
+        return filter_text.term("outcome", key.error)
+    return filter_text.find_term("error", key.error)
+
+
+def make_route_term(key: FailureKey) -> str:
+    """Return the term of the route; empty where there is none."""
+    is_route = key.url_rule is not None and key.url_rule.startswith("/")
+    return filter_text.term("route", key.url_rule or "") if is_route else ""
+
+
+def read_occurrences(
+    table: RollupTable, since: datetime, until: datetime, now: datetime
+) -> dict[FailureKey, Occurrences]:
+    """Return when each group was seen within a range."""
+    found: dict[FailureKey, Occurrences] = {}
+    rollups = (
+        rollup
+        for span in choose_spans(table, since, until, now)
+        for rollup in table.find(RollupQuery(span.width_s, span.since, span.until, with_routes=False))
+    )
+    for rollup in sorted(rollups, key=lambda one: one.start):
+        for key, group in rollup.failures.items():
+            before = found.get(key) or Occurrences(rollup.start, rollup.start, 0)
+            versions = dict.fromkeys([*before.versions, *filter(None, [rollup.version])])
+            examples = filter(None, (before.example, group.example))
+            found[key] = Occurrences(
+                before.first,
+                max(before.last, rollup.end),
+                before.times + group.count,
+                tuple(versions),
+                max(examples, default=None),
+            )
+    return found
+
+
+def read_groups(page: Page, periods: Periods, columns: Columns) -> list[Group]:
+    """Return the groups of the range, those with the most failures first."""
+    past = _read_past(page, periods)
+    return [
+        _make_group(key, failures, periods, columns, past)
+        for key, failures in read_failures(page, periods)
+    ]
+
+
+def group_route(page: Page, periods: Periods, columns: Columns, rule: str) -> list[Group]:
+    """Return the groups of one route, with any method: groups of failures do not know it."""
+    counts: Counter[FailureKey] = Counter()
+    for column in columns.now:
+        for key, by_version in column.failures.items():
+            counts[key] += by_version.total() if key.url_rule == rule else 0
+    past = _read_past(page, periods)
+    return [
+        _make_group(key, Failures(number), periods, columns, past)
+        for key, number in counts.most_common()
+        if number
+    ]
+
+
+def read_failures(page: Page, periods: Periods) -> Sequence[tuple[FailureKey, Failures]]:
+    """Return the failures by group; of a filter by routes those of the newest records."""
+    now = periods.now
+    if now.failures or not now.total.failed:
+        return now.failures
+    found: dict[FailureKey, Failures] = {}
+    for one in read_summaries(page) or ():
+        key = FailureKey(*_name(one), "", "", one.url_rule)
+        found.setdefault(key, Failures()).add(1, Example(one.kept, one.id))
+    return sorted(found.items(), key=lambda pair: (-pair[1].count, repr(pair[0])))
+
+
+def _name(one: RecordSummary) -> tuple[str]:
+    return (one.exception_type or (f"{STATUS}{one.status_code}" if one.status_code else one.outcome),)
+
+
+def read_summaries(page: Page) -> list[RecordSummary] | None:
+    """Return the newest failures of the range and the filter; None if the time was over."""
+    wanted = page.wanted & FAILURES
+    return page.attempt(
+        NEWEST, lambda: find_newest(page.store, wanted, MAX_SUMMARIES, fields="summary"), None
+    )
+
+
+def count_users(groups: Iterable[Group], summaries: Iterable[RecordSummary]) -> list[Group]:
+    """Return the groups with their users; groups of the same exception and route have the same."""
+    users: dict[tuple[str, str | None], set[str]] = {}
+    for one in summaries:
+        if one.user:
+            users.setdefault((*_name(one), one.url_rule), set()).add(one.user)
+    return [one._replace(users=len(users.get((one.key.error, one.key.url_rule), ()))) for one in groups]
+
+
+def _read_past(page: Page, periods: Periods) -> Mapping[FailureKey, Occurrences] | None:
+    """Return what was seen before the range; None where nobody knows."""
+    table = page.store.rollups
+    if table is None or not periods.before.total.requests:
+        return None
+    return page.attempt(
+        "which errors are new",
+        lambda: read_occurrences(table, periods.since - MEMORY, periods.since, page.now),
+        None,
+    )
+
+
+def _make_group(
+    key: FailureKey,
+    failures: Failures,
+    periods: Periods,
+    columns: Columns,
+    past: Mapping[FailureKey, Occurrences] | None,
+) -> Group:
+    seen = None if past is None else past.get(key)
+    by_column = [column.failures.get(key, Counter[str | None]()) for column in columns.now]
+    versions = dict.fromkeys(version for one in by_column for version in one if version)
+    # Of records, file and function are not known: such a group may be any of those.
+    is_known = past is not None and bool(by_column and any(by_column))
+    return Group(
+        make_id(key),
+        key,
+        failures,
+        is_known and seen is None,
+        seen is not None and seen.last < periods.since - SILENCE,
+        tuple(versions),
+        tuple(one.total() for one in by_column),
+        None,
+    )
+
+
+def generalise(message: str) -> str:
+    """Return a message without what is another one each time: numbers, ids, quoted parts."""
+    return _VARIABLE.sub("…", _QUOTED.sub("'…'", message[:500]))

@@ -1,0 +1,104 @@
+"""The five numbers of a page, with what they were before."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..page import Page
+from ..text import filter_text
+from ..text.numbers import duration, per_minute, share
+from .change import (
+    LEAST_POINTS,
+    LEAST_REQUESTS,
+    LEAST_SHIFT,
+    compare_percentiles,
+    compare_rates,
+    compare_shares,
+)
+from .periods import Periods
+
+
+class Number(NamedTuple):
+    """One of the five numbers, with what it was before."""
+
+    title: str
+    value: str
+    change: str
+    tone: str = ""
+    """``bad`` or ``good`` where it changed beyond doubt."""
+    address: str = ""
+    """The requests that it counts."""
+
+
+def make_numbers(page: Page, periods: Periods, within: str = "") -> list[Number]:
+    """Return the numbers, each with the address of the requests that it counts.
+
+    Args:
+        page: the page.
+        periods: what was counted.
+        within: the terms of what was counted, besides the filter of the page.
+    """
+    counted = filter_text.join(page.q, within) if within else page.q
+
+    def lead(term: str = "") -> str:
+        return page.link_to("requests", q=filter_text.join(counted, term) if term else counted)
+
+    now, before = periods.now.total, periods.before.total
+    rate = compare_rates(now.requests, now.seconds, before.requests, before.seconds)
+    failing = compare_shares(now.failed, now.requests, before.failed, before.requests)
+    slow_ms = page.tracked.settings.slow_ms
+    return [
+        Number(
+            "Requests",
+            f"{per_minute(now.rate * 60)}/min",
+            _say(
+                periods,
+                bool(rate) or _differs(now.rate, before.rate),
+                f"{per_minute(before.rate * 60)}/min",
+            ),
+            "bad" if rate < 0 else "",
+            lead(),
+        ),
+        Number(
+            "Failed",
+            share(now.error_rate),
+            _say(
+                periods,
+                bool(failing) or _differs(now.error_rate, before.error_rate, LEAST_POINTS),
+                share(before.error_rate),
+            ),
+            {1: "bad", -1: "good"}.get(failing, ""),
+            lead("is:error"),
+        ),
+        _make_percentile(periods, "Typical, p50", 0.5, lead()),
+        _make_percentile(periods, "Slow, p95", 0.95, lead(f"slow:{slow_ms:g}ms")),
+        _make_percentile(periods, "Slowest, p99", 0.99, lead(f"slow:{slow_ms:g}ms")),
+    ]
+
+
+def _say(periods: Periods, is_other: bool, value: str) -> str:
+    """Say what a number was before; nothing where that is not known."""
+    if not periods.words:
+        return ""
+    if not periods.before.total.requests:
+        return "nothing to compare"
+    if min(periods.now.total.requests, periods.before.total.requests) < LEAST_REQUESTS:
+        return "too few to compare"
+    return f"{value} {periods.words}" if is_other else f"as {periods.words}"
+
+
+def _differs(now: float, before: float, least: float = 0.0) -> bool:
+    """Return whether two values are too far apart to be called the same, also where it is in doubt."""
+    return abs(now - before) > max(LEAST_SHIFT * before, least)
+
+
+def _make_percentile(periods: Periods, title: str, part: float, address: str) -> Number:
+    now, before = (
+        one.total.percentile_ms(part) if one.total.counts.buckets else None
+        for one in (periods.now, periods.before)
+    )
+    totals = periods.before.total, periods.now.total
+    moved = compare_percentiles(totals[0].counts.buckets, totals[1].counts.buckets, part)
+    is_other = moved is not None or _differs(now or 0.0, before or 0.0)
+    tone = "" if moved is None else "bad" if moved[1].middle > moved[0].middle else "good"
+    return Number(title, duration(now), _say(periods, is_other, duration(before)), tone, address)

@@ -1,0 +1,128 @@
+"""What pages count: the requests of the range, and those that they are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from ...errors import FilterError
+from ...filters import Filter
+from ...queries import Group, Statistics, measure
+from ...queries.statistics import parse_route
+from ...rollups.counts import Counts
+from ..page import Page
+from .columns import Column, choose_column, read_columns
+
+SHIFTS = {"day": timedelta(days=1), "week": timedelta(days=7)}
+WORDS = {"before": "before", "day": "a day before", "week": "a week before", "none": ""}
+
+
+class Periods(NamedTuple):
+    """The range of the page, and what it is compared with."""
+
+    now: Statistics
+    before: Statistics
+    """Without requests where nothing is compared."""
+    since: datetime
+    until: datetime
+    words: str = "before"
+    """Completes "34 ms …"; empty where nothing is compared."""
+    when: str = "in the time before"
+    """Completes "No requests …": the time or version of the comparison; empty where it was not read."""
+
+
+class Columns(NamedTuple):
+    """The range in columns, and the time it is compared with; none where rollups do not answer."""
+
+    now: Sequence[Column] = ()
+    before: Sequence[Column] = ()
+    seconds: int = 0
+    """The length of a column."""
+
+
+def read_periods(page: Page, wanted: Filter | None = None, by: str = "route") -> Periods:
+    """Count the requests of the range, and those that they are compared with.
+
+    Args:
+        page: with range and comparison.
+        wanted: which requests; by default those of the page's filter.
+        by: as for `queries.measure`.
+    """
+    wanted = page.wanted_at_any_time if wanted is None else wanted
+    return page.share(("periods", str(wanted), by), lambda: _measure(page, wanted, by))
+
+
+def _measure(page: Page, wanted: Filter, by: str) -> Periods:
+    since, until = page.bounds
+    now = count_groups(page, wanted, by, since, until)
+    words = WORDS.get(page.vs, f"with {page.vs_version}")
+    earlier, later = _shift(page, since, until)
+    if page.vs == "none":
+        return Periods(now, _count_nothing(earlier, later), since, until, words, "")
+    if page.vs_version:
+        wanted, later = wanted & Filter.term("version", page.vs_version, is_literal=True), until
+    nothing = _count_nothing(earlier, later)
+    before = page.attempt(
+        "what it is compared with",
+        lambda: count_groups(page, wanted, by, earlier, later),
+        nothing,
+    )
+    when = "" if before is nothing else _say_when(page, words)
+    return Periods(now, before, since, until, words, when)
+
+
+def _say_when(page: Page, words: str) -> str:
+    """Return when the others came, like ``in the hour before`` or ``a day before``."""
+    if page.vs != "before":
+        return words
+    _, is_named, length = page.range_title.partition("Last ")
+    return f"in the {length if is_named else 'time'} before"
+
+
+def count_groups(page: Page, wanted: Filter, by: str, since: datetime, until: datetime) -> Statistics:
+    """Count requests of a range by group, as `queries.measure` does; none where there can be none."""
+    try:
+        return measure(page.store, wanted, by=by, since=since, until=until)
+    except FilterError:  # the times in the filter exclude the range, or it ends before it begins
+        return _count_nothing(since, until)
+
+
+def _shift(page: Page, since: datetime, until: datetime) -> tuple[datetime, datetime]:
+    """Return the time that a range is compared with."""
+    by = SHIFTS.get(page.vs, until - since)
+    return since - by, until - by
+
+
+def _count_nothing(since: datetime, until: datetime) -> Statistics:
+    total = Group(None, Counts(), (until - since).total_seconds())
+    return Statistics(since=since, until=until, source="rollups", total=total)
+
+
+def read_chart(page: Page, periods: Periods, route: str | None = None) -> Columns:
+    """Read the same in columns.
+
+    Args:
+        page: with range and comparison.
+        periods: what was counted.
+        route: the only one that is counted, like ``POST /checkout``; None for all together.
+    """
+    return page.share(
+        ("chart", route),
+        lambda: page.attempt("the chart", lambda: _read_columns(page, periods, route), Columns()),
+    )
+
+
+def _read_columns(page: Page, periods: Periods, route: str | None) -> Columns:
+    table = page.store.rollups
+    if table is None or periods.now.source != "rollups":
+        return Columns()
+    since, until = periods.since, periods.until
+    earlier, later = _shift(page, since, until)
+    seconds = choose_column(table, until - since, earlier, page.now)
+    key = None if route is None else parse_route(route)
+    columns = read_columns(table, since, until, page.now, seconds, key)
+    if page.vs == "none":
+        return Columns(columns, (), seconds)
+    before = read_columns(table, earlier, later, page.now, seconds, key)
+    return Columns(columns, before[: len(columns)], seconds)

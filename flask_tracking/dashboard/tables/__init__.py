@@ -1,0 +1,1 @@
+"""Rows of the tables of requests, routes and errors."""

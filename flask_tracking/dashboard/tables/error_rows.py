@@ -1,0 +1,66 @@
+"""Lines of the table of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..charts.chart import Bars, make_bars
+from ..page import Page
+from ..statistics.failures import Group, make_terms
+
+
+class ErrorRow(NamedTuple):
+    """A group of failures."""
+
+    error: str
+    place: str
+    route: str
+    times: int
+    users: int | None
+    tag: str
+    """``new in 2.4.1``, ``back`` or nothing."""
+    trend: Bars | None
+    address: str
+    requests: str
+    """The address of its requests."""
+    example: str | None
+    """The address of a request."""
+
+
+SORTS = {
+    "new": lambda one: (not one.is_new, not one.is_back, -one.failures.count),
+    "times": lambda one: -one.failures.count,
+    "users": lambda one: (-(one.users or 0), -one.failures.count),
+}
+
+
+def sort_groups(groups: Sequence[Group], by: str) -> list[Group]:
+    """Return the groups in the order of a column: ``new``, ``times`` or ``users``."""
+    return sorted(groups, key=SORTS.get(by, SORTS["times"]))
+
+
+def make_error_rows(page: Page, groups: Sequence[Group]) -> list[ErrorRow]:
+    """Return a line for each group."""
+    return [_make_row(page, one) for one in groups]
+
+
+def _make_row(page: Page, group: Group) -> ErrorRow:
+    key, example = group.key, group.failures.example
+    return ErrorRow(
+        key.error.rpartition(".")[2],
+        name_place(key.file, key.function),
+        key.url_rule or "(no route)",
+        group.failures.count,
+        group.users,
+        group.tag,
+        make_bars(group.trend) if group.trend else None,
+        page.link_to("error", group=group.id),
+        page.narrow_to(make_terms(key)),
+        None if example is None else page.link_to("request", id=example.record_id),
+    )
+
+
+def name_place(file: str, function: str) -> str:
+    """Return where a failure comes from, like ``pay.py in charge``; empty where nobody knows."""
+    return f"{file.rpartition('/')[2]} in {function}" if file else ""

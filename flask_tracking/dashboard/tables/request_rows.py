@@ -1,0 +1,44 @@
+"""Lines of lists of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bson import ObjectId
+
+from ...filters import FIRST
+from ...record_summary import RecordSummary
+from ..page import Page
+from ..templating import status_kind
+
+
+class Row(NamedTuple):
+    """A line of the list."""
+
+    summary: RecordSummary
+    address: str
+    kind: str
+    share: float
+    """Of the longest request on the page, in percent."""
+    is_slow: bool
+
+
+BLANK = Row(RecordSummary(ObjectId(b"\0" * 12), FIRST), "", "none", 0.0, False)
+"""What scripts make rows of."""
+
+
+def make_rows(page: Page, summaries: Sequence[RecordSummary]) -> list[Row]:
+    """Return a line for each, with bars that compare their durations."""
+    longest = max((one.execution_time or 0 for one in summaries), default=0) or 1
+    slow_ms = page.tracked.settings.slow_ms
+    return [
+        Row(
+            one,
+            page.link_to("request", id=one.id),
+            status_kind(one.status_code, one.outcome),
+            round(100 * (one.execution_time or 0) / longest, 1),
+            (one.execution_time or 0) >= slow_ms,
+        )
+        for one in summaries
+    ]

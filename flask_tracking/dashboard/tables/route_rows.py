@@ -1,0 +1,74 @@
+"""Lines of the table of routes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...queries import Group
+from ..page import Page
+from ..statistics.change import compare_percentiles, compare_shares
+from ..statistics.periods import Periods
+from ..text import filter_text
+from ..text.numbers import duration, share
+
+
+class RouteRow(NamedTuple):
+    """A route, beside all others."""
+
+    name: str
+    address: str
+    """Of its page."""
+    requests: str
+    """The address of its requests."""
+    time_share: float
+    per_minute: float
+    failed: str
+    is_failing: bool
+    p50: str
+    p95: str
+    p95_width: float
+    """In percent of the longest."""
+    before_at: float | None
+    """Where p95 was before, in the same percent."""
+    is_slower: bool
+
+
+def make_route_rows(page: Page, periods: Periods) -> list[RouteRow]:
+    """Return the routes, those with the largest share of total time first."""
+    earlier = {group.key: group for group in periods.before.groups}
+    total_us = sum(group.counts.duration_us for group in periods.now.groups) or 1
+    groups = sorted(periods.now.groups, key=lambda group: -group.counts.duration_us)
+    longest = max((_p95(group) for group in groups), default=0.0) or 1.0
+    return [_make_route(page, group, earlier.get(group.key), total_us, longest) for group in groups]
+
+
+def link_to_route(page: Page, name: str) -> str:
+    """Return the address of the page of a route, which has a name like ``GET /orders/<int:id>``."""
+    method, _, rule = name.partition(" ")
+    return page.link_to("route", method=method, rule=rule)
+
+
+def _p95(group: Group) -> float:
+    return (group.percentile_ms(0.95) or 0.0) if group.counts.buckets else 0.0
+
+
+def _make_route(page: Page, group: Group, was: Group | None, total_us: int, longest: float) -> RouteRow:
+    moved = failing = None
+    if was is not None:
+        moved = compare_percentiles(was.counts.buckets, group.counts.buckets, 0.95)
+        failing = compare_shares(group.failed, group.requests, was.failed, was.requests)
+    before = _p95(was) if was is not None else 0.0
+    return RouteRow(
+        group.key or "",
+        link_to_route(page, group.key or ""),
+        page.narrow_to(filter_text.route_terms(group.key or "")),
+        group.counts.duration_us / total_us,
+        group.rate * 60,
+        share(group.error_rate),
+        bool(failing and failing > 0),
+        duration(group.percentile_ms(0.5) if group.counts.buckets else None),
+        duration(_p95(group) or None),
+        round(100 * _p95(group) / longest, 1),
+        round(min(100.0, 100 * before / longest), 1) if before else None,
+        bool(moved and moved[1].middle > moved[0].middle),
+    )

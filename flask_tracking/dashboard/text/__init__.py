@@ -1,0 +1,1 @@
+"""Values as text: numbers, filters, and strings that clients have sent."""
