@@ -34,6 +34,8 @@ def explain(page: Page, error: TrackingError) -> Response:
 def explain_filter(page: Page, error: FilterError) -> Response:
     """Return the page that says why a filter cannot be answered there."""
     links = [("Without the filter", page.with_(q=None))]
+    if page.filter_error:  # the box shows what is wrong with it, as that of the list does
+        return tell(page, "Nothing is counted", ["The filter is wrong."], links, 200)
     return tell(page, "This page cannot use the filter", [str(error)], links, 400)
 
 

@@ -103,7 +103,6 @@ class Page:
         self.problems: list[str] = []
         self.missing: list[str] = []
         """What could not be read within the time of the page."""
-        self.filter_error = ""
         self.q = request.args.get("q", "").strip()
         self.from_text = request.args.get("from", "").strip() or DEFAULT_RANGE
         self.to_text = request.args.get("to", "").strip()
@@ -208,17 +207,26 @@ class Page:
 
     @cached_property
     def wanted(self) -> Filter:
-        """The filter within the range; everything in it while the filter is wrong."""
+        """The filter within the range; raises a `FilterError` as `wanted_at_any_time` does."""
         return self.wanted_at_any_time.narrowed(self.since, self.until)
 
     @cached_property
     def wanted_at_any_time(self) -> Filter:
-        """The filter alone."""
+        """The filter alone.
+
+        A wrong one raises a `FilterError`: what is counted without it would be taken for its answer.
+        A page that has something to show all the same looks at `filter_error` first.
+        """
+        return Filter.parse(self.q)
+
+    @cached_property
+    def filter_error(self) -> str:
+        """What is wrong with the filter, with the spot; empty for nothing."""
         try:
-            return Filter.parse(self.q)
+            Filter.parse(self.q)
         except FilterError as error:
-            self.filter_error = str(error)
-            return Filter()
+            return str(error)
+        return ""
 
     @cached_property
     def token(self) -> str:

@@ -244,3 +244,15 @@ def test_when_seen(client: FlaskClient) -> None:
     """The times are bounds, to the width of the rollups, and are called so."""
     page = check(client.get(f"{ERRORS}/{make_id(STEADY)}").text)
     assert re.search("<span>between <time [^>]*>[^<]*</time> and <time [^>]*>[^<]*</time></span>", page)
+
+
+def test_group_under_a_filter(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Its lists are those of the filter; its numbers, which rollups count, say that they are not."""
+    page = check(client.get(ERRORS, query_string={"q": "user:user0"}).text)
+    assert "user:user0+error:shop.pay.CardDeclined" in read_row(page, "CardDeclined")
+    address = f"{ERRORS}/{make_id(DECLINED)}"
+    whole = check(client.get(address).text)
+    assert "of the newest 12<" in whole and "whatever the filter says" not in whole
+    page = check(client.get(address, query_string={"q": "user:user0"}).text)
+    assert "of the newest 2<" in page and "whatever the filter says" in page
+    assert "user:user0+error:shop.pay.CardDeclined+route:/checkout" in page

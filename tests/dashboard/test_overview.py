@@ -397,3 +397,11 @@ def test_any_method(client: FlaskClient, memory: MemoryExporter, name: str) -> N
     response = client.get(OVERVIEW + name)
     assert response.status_code == 200
     check(response.text)
+
+
+def test_numbers_of_a_filter_lead_to_its_requests(client: FlaskClient, memory: MemoryExporter) -> None:
+    """A row of the table counts what the filter selects, and leads to no more than that."""
+    for page in (OVERVIEW, f"{OVERVIEW}routes"):
+        memory.rollups.store(make_rollups())
+        text = client.get(page, query_string={"q": "version:2.4.0"}).text
+        assert 'data-label="per min"><a href="/_tracking/requests?q=version:2.4.0+method:GET' in text

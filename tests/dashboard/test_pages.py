@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import re
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
@@ -78,6 +79,11 @@ def rows_of(page: str) -> list[str]:
     return re.findall(r'<a data-row href="[^"]+">(.*?)</a>', page)
 
 
+def main_of(page: str) -> str:
+    """Return what a page has between its head and the help."""
+    return page.partition("<main")[2].partition("</main>")[0]
+
+
 def test_no_record_yet(client: FlaskClient) -> None:
     """An empty store says how to make a record."""
     page = check(client.get(LIST).text)
@@ -127,6 +133,38 @@ def test_wrong_filter(client: FlaskClient) -> None:
     assert export.status_code == 400 and "Invalid status '9'" in export.text
     rows = client.get("/_tracking/data/rows", query_string={"q": "status:9", "since": "1h"})
     assert rows.get_json()["rows"] == []
+
+
+COUNTING = (
+    "",
+    "routes",
+    "errors",
+    "route?rule=/tea/<name>&method=GET",
+    "compare?a=2h/1h&b=1h/0s",
+    "shared?of=slow",
+    "shared?of=filter",
+)
+
+
+@pytest.mark.parametrize("name", COUNTING)
+def test_wrong_filter_on_pages_that_count(client: FlaskClient, name: str) -> None:
+    """They mark the spot and count nothing: numbers of all requests would be taken for its own."""
+    client.get("/tea/green")
+    address, _, query = name.partition("?")
+    response = client.get(f"/_tracking/{address}?{query}&q=status:9")
+    page = check(response.text)
+    assert response.status_code == 200
+    assert 'aria-invalid="true"' in page and "Invalid status &#39;9&#39;" in page
+    assert "Nothing is counted" in page and "Without the filter" in page
+    assert not re.search("<dl|<table|<h2|<svg|data-panel", main_of(page))
+
+
+def test_wrong_filter_on_the_page_of_an_error(client: FlaskClient) -> None:
+    """So does the page of a group."""
+    client.get("/broken")
+    address = re.findall(r'data-row href="([^"]+)"', client.get("/_tracking/errors").text)[0]
+    page = check(client.get(f"{html.unescape(address)}?q=status:9").text)
+    assert "Nothing is counted" in page and "<table" not in main_of(page)
 
 
 def test_wrong_filter_on_the_page_of_a_request(client: FlaskClient, memory: MemoryExporter) -> None:

@@ -75,7 +75,7 @@ def show_error(page: Page, group: str) -> Response:
             if example and example.exception
             else [],
             rows=make_rows(page, [summarize(record) for record in records[:NEWEST]]),
-            requests=page.link_to("requests", q=make_terms(key)),
+            requests=page.add(make_terms(key)),
             error_term=make_error_term(key),
             route_term=make_route_term(key),
             alike=_count_alike(groups, key),
@@ -99,8 +99,8 @@ def _read_seen(page: Page, periods: Periods) -> dict[FailureKey, Occurrences]:
 
 
 def _read_records(page: Page, key: FailureKey) -> list[Record]:
-    """Return the newest records of the range with this exception and route, without bodies."""
-    wanted = Filter.parse(make_terms(key)).narrowed(page.since, page.until)
+    """Return the newest records of the page's filter with this exception and route, without bodies."""
+    wanted = page.wanted & Filter.parse(make_terms(key))
     return find_newest(page.store, wanted, MAX_RECORDS, fields="facts")
 
 

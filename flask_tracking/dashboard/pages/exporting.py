@@ -33,11 +33,10 @@ def send_export(page: Page, name: str) -> Response:
     """
     if name not in FILE_FORMATS:
         abort(404)
-    wanted = page.wanted
     if page.filter_error:
         return Response(page.filter_error, 400, content_type="text/plain; charset=utf-8")
     file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - the response closes it
-    reading = _Reading(page.store, wanted, file)
+    reading = _Reading(page.store, page.wanted, file)
     try:
         written, _ = write_records(reading.records(), file, name)
     except BaseException:

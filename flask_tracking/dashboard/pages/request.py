@@ -124,6 +124,8 @@ def _mark_headers(
 
 def _find_beside(page: Page, record: Record) -> Beside:
     """Return the next newer and the next older record to which the filter of the page applies."""
+    if page.filter_error:
+        return NOT_READ
     wanted = page.wanted_at_any_time
     cursor = Cursor(record.date_created, record.id)
     older = next(iter(read_page(page.store, wanted, cursor, 1).summaries), None)

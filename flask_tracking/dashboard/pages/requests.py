@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from bson import ObjectId
@@ -48,13 +49,13 @@ class Chip(NamedTuple):
 def show_requests(page: Page) -> Response:
     """Show the newest requests to which the filter applies."""
     after = Cursor.parse(page.request.args.get("after", ""))
-    wanted = page.wanted
     # Before the list is read: what is stored in between is then in the list, or new.
     known = _find_known(page) if page.is_live else ()
     # All requests in place of an answer would be taken for it.
     found = Rows([], None)
     if not page.filter_error:
-        found = page.share(("list", after), lambda: read_page(page.store, wanted, after, PAGE_ROWS))
+        read = partial(read_page, page.store, page.wanted, after, PAGE_ROWS)
+        found = page.share(("list", after), read)
     state: dict[str, Any] = {}
     if not (found.summaries or found.resume or page.filter_error):
         state = page.attempt("where there are some", lambda: _explain_nothing(page), NOT_KNOWN)

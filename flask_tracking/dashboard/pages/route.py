@@ -153,7 +153,7 @@ def _make_versions(page: Page, wanted: Filter, terms: str) -> list[VersionRow]:
     return [
         VersionRow(
             group.key or "none",
-            page.narrow_to(f"{terms} {filter_text.find_term('version', group.key or '')}".strip()),
+            page.add(f"{terms} {filter_text.find_term('version', group.key or '')}".strip()),
             count(group.requests),
             write_failed(group),
             write_percentile(group, 0.5),
@@ -169,7 +169,7 @@ def _make_statuses(page: Page, terms: str, statuses: dict[int, int]) -> list[Sta
         StatusRow(
             code,
             count(number),
-            page.narrow_to(f"{terms} {filter_text.find_term('status', str(code))}".strip()),
+            page.add(f"{terms} {filter_text.find_term('status', str(code))}".strip()),
             round(100 * number / total, 1),
         )
         for code, number in sorted(statuses.items())
@@ -186,7 +186,7 @@ def _make_users(page: Page, terms: str, newest: list[RecordSummary]) -> list[Use
         rows.append(
             UserRow(
                 user,
-                page.narrow_to(f"{terms} {filter_text.find_term('user', user)}".strip()),
+                page.add(f"{terms} {filter_text.find_term('user', user)}".strip()),
                 number,
                 sum(is_failure(one.status_code, one.outcome) for one in mine),
                 duration(took[len(took) // 2] if took else None),

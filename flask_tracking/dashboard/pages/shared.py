@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from ...errors import FilterError
+from ...filters import Filter
 from ..comparison.selections import Panel, answer, ask
 from ..page import Page
 from ..templating import html, render
@@ -23,7 +24,8 @@ def send_panel(page: Page) -> Response:
 def _make_panel(page: Page) -> Panel | None:
     """Return the panel; None where there is nothing to compare."""
     of = page.request.args.get("of", "slow")
-    if of == "filter" and not page.q:
+    wanted = page.wanted_at_any_time  # a wrong one is no problem of this page alone
+    if of == "filter" and wanted == Filter.all:
         page.problems.append("Write a filter: its requests are compared with the others.")
         return None
     within = page.request.args.get("within", "")

@@ -56,7 +56,7 @@ def _make_row(page: Page, group: Group) -> ErrorRow:
         group.tag,
         make_bars(group.trend) if group.trend else None,
         page.link_to("error", group=group.id),
-        page.narrow_to(make_terms(key)),
+        page.add(make_terms(key)),
         None if example is None else page.link_to("request", id=example.record_id),
     )
 

@@ -27,7 +27,6 @@ def find_latest(page: Page, since: datetime) -> list[RecordSummary]:
 
     While the filter of the page is wrong, the list is empty.
     """
-    wanted = page.wanted
     if page.filter_error:
         return []
-    return page.store.find_stored(wanted, since, limit=MAX_ROWS)
+    return page.store.find_stored(page.wanted, since, limit=MAX_ROWS)

@@ -61,7 +61,7 @@ def _make_route(page: Page, group: Group, was: Group | None, total_us: int, long
     return RouteRow(
         group.key or "",
         link_to_route(page, group.key or ""),
-        page.narrow_to(filter_text.route_terms(group.key or "")),
+        page.add(filter_text.route_terms(group.key or "")),
         group.counts.duration_us / total_us,
         group.rate * 60,
         share(group.error_rate),
