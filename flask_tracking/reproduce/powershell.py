@@ -1,12 +1,14 @@
 """A request as a script for PowerShell, 5.1 and newer, on any system that has cURL.
 
 PowerShell changes bytes that it pipes, and quotes in what it passes on. So cURL reads its options and
-the body from two files that the script writes, byte by byte, and removes.
+the body from two files that the script writes, byte by byte, and removes. It reads them by their bare
+names: a cURL without Unicode cannot open a path through the home of a user called Jörg.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 
 from ..record import Record
@@ -17,6 +19,10 @@ __all__ = ["powershell"]
 
 _PIECES = re.compile(rb"[\x20-\x7e]{1,200}|[^\x20-\x7e]")
 """Text for single quotes, where PowerShell obeys nothing, and bytes one by one."""
+MOST_SINGLE_BYTES = 0.25
+"""The share of bytes that are written one by one. Data with more of them is written in base64."""
+BASE64_BYTES = 300
+"""Bytes that one line of base64 holds."""
 
 
 def powershell(record: Record) -> str:
@@ -39,12 +45,14 @@ def powershell(record: Record) -> str:
 
 def _make_block(request: RequestParts) -> Iterator[str]:
     yield "$ErrorActionPreference = 'Stop'"
-    for gap in request.gaps:
-        yield f"if (-not ${gap.variable}) {{ throw '{gap.variable} {gap.demand}' }}"
+    yield from _check_values(request.gaps)
     yield "$latin1 = [Text.Encoding]::GetEncoding(28591)"
     yield "function Encode($text) { $latin1.GetString([Text.Encoding]::UTF8.GetBytes($text)) }"
+    yield "function Decode($text) { $latin1.GetString([Convert]::FromBase64String($text)) }"
     yield "function Quote($text) { (Encode $text).Replace('\\', '\\\\').Replace('\"', '\\\"') }"
+    yield "$curl = (Get-Command curl -CommandType Application)[0]"
     yield "$options, $body = (New-TemporaryFile).FullName, (New-TemporaryFile).FullName"
+    yield "Push-Location -LiteralPath ([IO.Path]::GetDirectoryName($options))"
     yield "try {"
     yield "  [IO.File]::WriteAllText($options, (@("
     yield from (f"    {option}" for option in _make_options(request))
@@ -52,18 +60,35 @@ def _make_block(request: RequestParts) -> Iterator[str]:
     yield "  [IO.File]::WriteAllText($body, (-join @("
     yield from (f"    {piece}" for piece in _make_body(request.body))
     yield "  )), $latin1)"
-    yield "  & (Get-Command curl -CommandType Application)[0] --config $options"
-    yield "} finally { Remove-Item $options, $body }"
+    # PowerShell 5.1 would take cURL's progress for an error, where its output is redirected.
+    yield "  $ErrorActionPreference = 'Continue'"
+    yield "  & $curl --config ([IO.Path]::GetFileName($options))"
+    yield "} finally {"
+    yield "  Pop-Location"
+    yield "  Remove-Item -LiteralPath $options, $body"
+    yield "}"
+
+
+def _check_values(gaps: Iterable[Gap]) -> Iterator[str]:
+    for gap in gaps:
+        yield f"if (-not ${gap.variable}) {{ throw '{gap.variable} {gap.demand}' }}"
+    for gap in gaps:
+        if gap.is_file:
+            # Before the folder is left that a relative path begins at.
+            yield f"${gap.variable} = (Resolve-Path -LiteralPath ${gap.variable}).ProviderPath"
 
 
 def _make_options(request: RequestParts) -> Iterator[str]:
     yield from map(_make_option, read_options(request))
     if has_body(request):
-        yield "-join @('data-binary = \"@', (Quote $body), '\"')"
+        yield "-join @('data-binary = \"@', [IO.Path]::GetFileName($body), '\"')"
 
 
 def _make_option(option: Option) -> str:
     """Return a line of cURL's options, as an expression."""
+    if option.name == "compressed":
+        # The cURL of Windows 10 stops at this option: it cannot decode.
+        return "if ((& $curl --version) -match '\\blibz\\b') { 'compressed' }"
     if option.value is None:
         return f"'{option.name}'"
     pieces = _list_pieces((option.name.encode() + b' = "', *map(_quote, option.value), b'"'))
@@ -87,12 +112,17 @@ def _make_body(body: Parts) -> Iterable[str]:
         if not isinstance(part, Gap):
             yield from _list_literals(part)
         elif part.is_file:
-            yield f"$latin1.GetString([IO.File]::ReadAllBytes((Resolve-Path ${part.variable})))"
+            yield f"$latin1.GetString([IO.File]::ReadAllBytes(${part.variable}))"
         else:
             yield f"(Encode ${part.variable})"
 
 
 def _list_literals(data: bytes) -> Iterator[str]:
-    for piece in _PIECES.findall(data):
+    pieces = _PIECES.findall(data)
+    if sum(len(piece) == 1 for piece in pieces) > len(data) * MOST_SINGLE_BYTES + 1:
+        for at in range(0, len(data), BASE64_BYTES):
+            yield f"(Decode '{b64encode(data[at : at + BASE64_BYTES]).decode()}')"
+        return
+    for piece in pieces:
         text = piece.decode("latin-1")
         yield f"[char]{ord(text)}" if len(text) == 1 else "'" + text.replace("'", "''") + "'"

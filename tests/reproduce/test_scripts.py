@@ -8,9 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -135,29 +137,100 @@ def test_options_of_the_powershell_script(
     record = data.draw(requests(server.host))
     script = powershell(record)
     assert script.isascii() and script.replace("\n", " ").isprintable()
-    options, body = read_powershell(script, tmp_path / "body")
+    options, body = read_powershell(script)
     (tmp_path / "options").write_bytes(options)
     (tmp_path / "body").write_bytes(body)
-    assert run("curl", "--config", tmp_path / "options", folder=tmp_path)[0] == 0
+    assert run("curl", "--config", "options", folder=tmp_path)[0] == 0
     assert_received(server.take(), record)
 
 
-def read_powershell(script: str, body: Path) -> tuple[bytes, bytes]:
-    """Evaluate the texts of a script as PowerShell does: single quotes, characters, and the path."""
-    texts = []
-    for block in re.findall(r"@\(\n(.*?)^ {4}\)", script, re.DOTALL | re.MULTILINE):
-        lines = []
-        for line in block.splitlines():
-            pieces = re.findall(r"'((?:''|[^'])*)'|\[char\](\d+)|(\(Quote \$body\))", line)
-            lines.append(
-                "".join(
-                    str(body) if path else chr(int(code)) if code else text.replace("''", "'")
-                    for text, code, path in pieces
-                )
-            )
-        texts.append(lines)
-    options, pieces = texts
+_EXPRESSIONS = re.compile(
+    r"""
+    '(?P<text>(?:''|[^'])*)'
+    | \[char\](?P<code>\d+)
+    | \(Decode\ '(?P<base64>[A-Za-z0-9+/=]*)'\)
+    | (?P<body>\[IO\.Path\]::GetFileName\(\$body\))
+    """,
+    re.VERBOSE,
+)
+
+
+def read_powershell(script: str) -> tuple[bytes, bytes]:
+    """Evaluate the two lists of a script as PowerShell does; the body has the name ``body``."""
+    lists = re.findall(r"@\(\n(.*?)^ {4}\)", script, re.DOTALL | re.MULTILINE)
+    options, pieces = (list(map(read_line, block.splitlines())) for block in lists)
     return "\n".join(options).encode("latin-1"), "".join(pieces).encode("latin-1")
+
+
+def read_line(line: str) -> str:
+    """Evaluate one line: text in single quotes, characters, base64, and the name of the body."""
+    line = line.replace("if ((& $curl --version) -match '\\blibz\\b')", "")
+    return "".join(map(read_expression, _EXPRESSIONS.finditer(line)))
+
+
+def read_expression(found: re.Match[str]) -> str:
+    """Return the text of an expression."""
+    if found["body"]:
+        return "body"
+    if found["base64"] is not None:
+        return b64decode(found["base64"]).decode("latin-1")
+    return chr(int(found["code"])) if found["code"] else found["text"].replace("''", "'")
+
+
+def test_binary_body_in_powershell() -> None:
+    """Bytes that are no text are written in base64, not in ten times their size."""
+    body = bytes(range(256)) * 400
+    script = powershell(make_request(method="PUT", request_body=body, request_body_size=len(body)))
+    assert read_powershell(script)[1] == body
+    assert len(script) < 2 * len(body)
+
+
+needs_powershell = pytest.mark.skipif(
+    shutil.which("pwsh") is None, reason="PowerShell (pwsh) is not installed"
+)
+
+
+def run_powershell(script: str, folder: Path) -> tuple[int, str]:
+    """Run a script from a file, as it is saved."""
+    (folder / "script.ps1").write_text(script)
+    return run("pwsh", "-NoProfile", "-NonInteractive", "-File", "script.ps1", folder=folder)
+
+
+@needs_powershell
+@pytest.mark.integration
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(st.data())
+def test_powershell_sends(
+    server: Recorder, tmp_path: Path, untraced: None, data: st.DataObject
+) -> None:
+    """PowerShell sends the recorded bytes, and runs nothing of them; 20 requests in a process."""
+    records = [data.draw(requests(server.host)) for _ in range(20)]
+    (tmp_path / "canary").touch()
+    assert run_powershell("\n".join(map(powershell, records)), tmp_path) == (0, ANY)
+    names = {file.name for file in tmp_path.iterdir() if not file.name.startswith(".")}  # its cache
+    assert names == {"canary", "script.ps1"}
+    assert len(server.received) == len(records)
+    for record in records:
+        assert_received(server.received.pop(0), record)
+
+
+@needs_powershell
+@pytest.mark.integration
+def test_powershell_sends_values(server: Recorder, tmp_path: Path) -> None:
+    """What is filled in is sent, with all its quotes, and a file from the folder of the caller."""
+    script = powershell(make_request(server.host, **REDACTED))
+    assert run_powershell(script, tmp_path)[0] == 1
+    assert server.received == []
+    assert run_powershell(script.replace(" = ''\n", " = '$(x) \"`\\%s'\n"), tmp_path)[0] == 0
+    received = server.take()
+    assert received.headers["authorization"] == b'Bearer $(x) "`\\%s'
+    assert received.body == b'{"password": "$(x) "`\\%s"}'
+
+    (tmp_path / "a [b]").write_bytes(b"\x00\xff\n")
+    cut: dict[str, Any] = {"request_body": b"", "request_body_size": 9, "request_body_note": "binary"}
+    script = powershell(make_request(server.host, method="PUT", **cut))
+    assert run_powershell(script.replace(" = ''\n", " = 'a [b]'\n"), tmp_path)[0] == 0
+    assert server.take().body == b"\x00\xff\n"
 
 
 def test_powershell_demands_values() -> None:
