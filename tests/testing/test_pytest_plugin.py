@@ -24,7 +24,8 @@ APP = """
 
     def make_app(**config):
         app = Flask("shop")
-        app.config.update(TESTING=True, SECRET_KEY="made up for tests", **config)
+        # pytest-flask adds the port of its live server: to Flask 3.0 the server has no other name.
+        app.config.update(TESTING=True, SERVER_NAME="localhost", SECRET_KEY="made up", **config)
 
         @app.get("/")
         def home():

@@ -10,4 +10,6 @@ from tea import create_app
 @pytest.fixture
 def app() -> Flask:
     """A new app for each test."""
-    return create_app()
+    app = create_app()
+    app.config["SERVER_NAME"] = "localhost"  # what live_server needs with Flask 3.0
+    return app
