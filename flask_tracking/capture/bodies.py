@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fnmatch import fnmatchcase
+from typing import Any
 
 from ..runtime.cache import BoundedCache
+from ..runtime.guard import report_failure
 
-__all__ = ["BodyCopy", "stored_types"]
+__all__ = ["BodyCopy", "IsEnd", "stored_types"]
 
+IsEnd = Callable[[Any, int], bool]
+"""Tells from the data and the requested size whether a stream is at its end."""
 
 FEW = 16
 """The number of chunks of a body that are stored separately; after these, only large ones are."""
@@ -18,9 +23,13 @@ CHUNK_SIZE = 41
 
 
 class BodyCopy:
-    """The beginning of a body, and the size of the whole."""
+    """The beginning of a body, and the size of the whole.
 
-    __slots__ = ("chunks", "kept", "note", "room", "size")
+    The two bodies of an exchange have the same class, because Python looks up attributes much faster
+    where all objects have the same one.
+    """
+
+    __slots__ = ("chunks", "kept", "note", "position", "reached_end", "room", "size")
 
     def __init__(self, room: int, note: str | None = None) -> None:
         """Copy at most `room` bytes; `note` says why, if `room` is 0 for a reason."""
@@ -29,6 +38,10 @@ class BodyCopy:
         self.size = 0
         self.kept = 0
         self.note = note
+        self.position = 0
+        """The position in the stream of a request's body, where the app may seek."""
+        self.reached_end = False
+        """True once the app has read the whole body of the request."""
 
     def add(self, chunk: bytes | memoryview) -> None:
         """Count `chunk`, and copy as much of it as there is room for."""
@@ -46,6 +59,28 @@ class BodyCopy:
                 chunks.append(bytearray(chunk))
             self.room = room - length
             self.kept += length
+
+    def note_read(self, data: Any, size: int | None = None, is_end: IsEnd | None = None) -> None:
+        """Count and copy the part of data from a request's body that was not read before.
+
+        Skipped data does not count as read, nor does anything after it.
+
+        Args:
+            data: the data.
+            size: the requested number of bytes; None and negative numbers mean no limit.
+            is_end: tells from both whether the stream is at its end; None if they cannot tell.
+        """
+        try:
+            start, length = self.position, len(data)
+            self.position = end = start + length
+            if start == self.size:
+                self.add(data)
+            elif start < self.size < end:
+                self.add(data[self.size - start :])
+            if is_end is not None and length != size and end == self.size:
+                self.reached_end = self.reached_end or is_end(data, -1 if size is None else size)
+        except Exception as error:
+            report_failure("copying a request body", error)
 
     def take_chunks(self) -> tuple[bytes, ...]:
         """Return the copied chunks."""

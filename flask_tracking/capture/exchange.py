@@ -433,18 +433,17 @@ class Exchange:
 
     def _describe_request_body(self, environ: WSGIEnvironment) -> tuple[int, str | None]:
         """Return the size of the request's body on the wire, and why the copy is not complete."""
-        copy, tee = self._request, self._input
-        if copy is not None and tee is not None and tee.reached_end:
+        copy = self._request
+        if copy is not None and copy.reached_end:
             return copy.size, copy.note
         declared = environ.get("CONTENT_LENGTH")
         declared_size = (read_number(str(declared)) or 0) if declared else 0
-        if copy is None or tee is None:
-            return declared_size, copy.note if copy else None
-        size = copy.size
+        if copy is None:
+            return declared_size, None
         # A chunked body declares no size, so only reading to its end proves that it was read.
-        if declared_size <= size > 0 and "HTTP_TRANSFER_ENCODING" not in environ:
-            return size, copy.note
-        return max(declared_size, size), copy.note or "not read"
+        if declared_size <= copy.size > 0 and "HTTP_TRANSFER_ENCODING" not in environ:
+            return copy.size, copy.note
+        return max(declared_size, copy.size), copy.note or "not read"
 
     def _make_capture(self, ended_ns: int, outcome: str) -> Capture:
         span, request, response = self.span, self._request, self.response

@@ -12,29 +12,23 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ..runtime.guard import call_foreign, drop_own_frame, report_failure
-from .bodies import BodyCopy
+from .bodies import BodyCopy, IsEnd
 
 __all__ = ["InputTee", "tee_input"]
-
-IsEnd = Callable[[Any, int], bool]
-"""Tells from the data and the requested size whether a stream is at its end."""
 
 
 class InputTee:
     """``wsgi.input`` that copies what the app reads.
 
     It has exactly the methods of the server's object, and each returns exactly what that one returns.
-    Data that is read again after `seek` is not copied again; skipped data does not count as read, nor
-    does anything after it. Made by `tee_input`.
+    Made by `tee_input`. Reading its own attributes is slow because of `__getattr__`, so the state is
+    that of the copy.
     """
 
     def __init__(self, stream: Any, copy: BodyCopy) -> None:
         self._stream = stream
         self._lines = stream
         self._copy = copy
-        self._position = 0
-        self.reached_end = False
-        """True once the whole body was read."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -58,33 +52,13 @@ class InputTee:
             line = next(self._lines)
         except StopIteration:
             drop_own_frame()
-            self._note(b"", None, _is_end_of_read)
+            self._copy.note_read(b"", None, _is_end_of_read)
             raise
         except BaseException:
             drop_own_frame()
             raise
-        self._note(line)
+        self._copy.note_read(line)
         return line
-
-    def _note(self, data: Any, size: int | None = None, is_end: IsEnd | None = None) -> None:
-        """Copy the part of the data that was not read before.
-
-        Args:
-            data: the data.
-            size: the requested number of bytes; None and negative numbers mean no limit.
-            is_end: tells from both whether the stream is at its end; None if they cannot tell.
-        """
-        try:
-            copy, start, length = self._copy, self._position, len(data)
-            self._position = end = start + length
-            if start == copy.size:
-                copy.add(data)
-            elif start < copy.size < end:
-                copy.add(data[copy.size - start :])
-            if is_end is not None and length != size and end == copy.size:
-                self.reached_end = self.reached_end or is_end(data, -1 if size is None else size)
-        except Exception as error:
-            report_failure("copying a request body", error)
 
 
 def _is_end_of_read(data: Any, size: int) -> bool:
@@ -109,7 +83,7 @@ def _make_reader(name: str, is_end: IsEnd) -> Callable[..., Any]:
         except BaseException:
             drop_own_frame()
             raise
-        self._note(data, args[0] if args else _first(kwargs), is_end)
+        self._copy.note_read(data, args[0] if args else _first(kwargs), is_end)
         return data
 
     return reader
@@ -129,7 +103,7 @@ def _make_buffer_reader(name: str) -> Callable[..., Any]:
                 view = memoryview(buffer)
                 if view.format != "B":
                     view = view.cast("B")
-                self._note(view[:count], len(view), _is_end_of_read1)
+                self._copy.note_read(view[:count], len(view), _is_end_of_read1)
         except Exception as error:
             report_failure("copying a request body", error)
         return count
@@ -144,19 +118,19 @@ def _readlines(self: InputTee, *args: Any, **kwargs: Any) -> Any:
         drop_own_frame()
         raise
     try:
-        _note_lines(self, lines, args[0] if args else _first(kwargs))
+        _note_lines(self._copy, lines, args[0] if args else _first(kwargs))
     except Exception as error:
         report_failure("copying a request body", error)
     return lines
 
 
-def _note_lines(self: InputTee, lines: list[bytes], hint: int | None) -> None:
-    begin = self._position
+def _note_lines(copy: BodyCopy, lines: list[bytes], hint: int | None) -> None:
+    begin = copy.position
     for at in range(0, len(lines), _LINES):  # in parts, to avoid a second copy of a large upload
-        self._note(b"".join(lines[at : at + _LINES]))
-    has_room = not hint or hint < 0 or self._position - begin < hint
+        copy.note_read(b"".join(lines[at : at + _LINES]))
+    has_room = not hint or hint < 0 or copy.position - begin < hint
     if has_room or lines[-1][-1:] != b"\n":
-        self._note(b"", None, _is_end_of_read)
+        copy.note_read(b"", None, _is_end_of_read)
 
 
 def _seek(self: InputTee, *args: Any, **kwargs: Any) -> Any:
@@ -168,9 +142,9 @@ def _seek(self: InputTee, *args: Any, **kwargs: Any) -> Any:
         raise
     after = _tell(self._stream)
     if before is None or after is None:
-        self._position = _UNKNOWN
+        self._copy.position = _UNKNOWN
     else:
-        self._position += after - before
+        self._copy.position += after - before
     return position
 
 

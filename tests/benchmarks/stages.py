@@ -22,7 +22,7 @@ import bson
 from flask import Flask
 
 from flask_tracking import Tracking, storable
-from flask_tracking.capture import exchange, input_tee, middleware, output_tee, signals, span
+from flask_tracking.capture import bodies, exchange, middleware, output_tee, signals, span
 from flask_tracking.exporters.mongo import codec, inserting
 from flask_tracking.exporters.mongo import exporter as mongo
 from flask_tracking.pipeline import assemble, batch, judged, processor, rules
@@ -57,7 +57,7 @@ REQUEST_STAGES = (
     Stage("output: pass on", output_tee.OutputTee, "__iter__"),
     Stage("output: note a chunk", exchange.Exchange, "note_chunk"),
     Stage("output: close", output_tee.OutputTee, "close"),
-    Stage("input: note", input_tee.InputTee, "_note"),
+    Stage("input: note", bodies.BodyCopy, "note_read"),
     Stage("end", exchange.Exchange, "end"),
     Stage("capture: make", exchange.Exchange, "_make_capture"),
     Stage("submit", batch.BatchWorker, "submit"),

@@ -56,9 +56,9 @@ def test_readinto() -> None:
     buffer = bytearray(b"-----")
     assert tee.readinto(buffer) == 3
     assert buffer == b"abc--"
-    assert tee.reached_end is False
+    assert copy.reached_end is False
     assert tee.readinto(buffer) == 0
-    assert tee.reached_end is True
+    assert copy.reached_end is True
     assert copy.chunks == [b"abc"]
 
 
@@ -99,19 +99,19 @@ def test_readinto() -> None:
 )
 def test_end_is_noticed(read: Callable[[Any], Any], reached_end: bool) -> None:
     """Each way to read tells in its own way that all was read, and none says so before."""
-    tee = tee_input(io.BytesIO(BODY), BodyCopy(1000))
+    tee = tee_input(io.BytesIO(BODY), copy := BodyCopy(1000))
     read(tee)
-    assert tee.reached_end is reached_end
+    assert copy.reached_end is reached_end
 
 
 def test_all_lines_that_a_hint_allows() -> None:
     """Lines that end before the hint was reached are all, though the last one ends like the others."""
-    tee = tee_input(io.BytesIO(b"one\ntwo\n"), BodyCopy(1000))
+    tee = tee_input(io.BytesIO(b"one\ntwo\n"), copy := BodyCopy(1000))
     assert tee.readlines(8) == [b"one\n", b"two\n"]
-    assert tee.reached_end is False
-    tee = tee_input(io.BytesIO(b"one\ntwo\n"), BodyCopy(1000))
+    assert copy.reached_end is False
+    tee = tee_input(io.BytesIO(b"one\ntwo\n"), copy := BodyCopy(1000))
     assert tee.readlines(9) == [b"one\n", b"two\n"]
-    assert tee.reached_end is True
+    assert copy.reached_end is True
 
 
 def test_read1_of_a_socket() -> None:
@@ -122,11 +122,11 @@ def test_read1_of_a_socket() -> None:
         sender.write(b"some")
         sender.flush()
         assert tee.read1() == b"some"
-        assert tee.reached_end is False
+        assert copy.reached_end is False
         sender.write(b" more")
         sender.close()
         assert (tee.read1(), tee.read1()) == (b" more", b"")
-        assert tee.reached_end is True
+        assert copy.reached_end is True
     assert copy.take_chunks() == (b"some", b" more")
 
 
@@ -151,9 +151,9 @@ def test_raw_stream() -> None:
         numbers = array.array("H", [0, 0])
         assert tee.readinto(numbers) == 4
         assert numbers.tobytes() == BODY[:4]
-        assert tee.reached_end is False
+        assert copy.reached_end is False
         assert tee.readall() == BODY[4:]
-        assert tee.reached_end is True
+        assert copy.reached_end is True
     assert tee.closed
     assert (b"".join(copy.take_chunks()), copy.size) == (BODY, len(BODY))
 
@@ -165,9 +165,9 @@ def test_nothing_yet() -> None:
         def readinto(self, buffer: Any) -> Any:
             return None
 
-    tee = tee_input(Waiting(), BodyCopy(10))
+    tee = tee_input(Waiting(), copy := BodyCopy(10))
     assert tee.readinto(bytearray(3)) is None
-    assert tee.reached_end is False
+    assert copy.reached_end is False
     assert guard.failures == {}
 
 
@@ -182,7 +182,7 @@ def test_body_that_is_read_twice() -> None:
     assert tee.seek(0, os.SEEK_END) == len(BODY)
     assert (tee.seek(-5, os.SEEK_CUR), tee.read()) == (len(BODY) - 5, b"third")
     assert (b"".join(copy.take_chunks()), copy.size) == (BODY, len(BODY))
-    assert tee.reached_end is True
+    assert copy.reached_end is True
 
 
 def test_part_that_is_skipped() -> None:
@@ -191,10 +191,10 @@ def test_part_that_is_skipped() -> None:
     assert tee.read(3) == BODY[:3]
     tee.seek(20)
     assert tee.read() == BODY[20:]
-    assert (copy.chunks, copy.size, tee.reached_end) == ([BODY[:3]], 3, False)
+    assert (copy.chunks, copy.size, copy.reached_end) == ([BODY[:3]], 3, False)
     tee.seek(2)
     assert tee.read() == BODY[2:]
-    assert (b"".join(copy.take_chunks()), copy.size, tee.reached_end) == (BODY, len(BODY), True)
+    assert (b"".join(copy.take_chunks()), copy.size, copy.reached_end) == (BODY, len(BODY), True)
 
 
 def test_stream_that_begins_in_its_middle() -> None:
@@ -223,7 +223,7 @@ def test_stream_that_does_not_tell_its_position() -> None:
     assert tee.read(3) == BODY[:3]
     tee.seek(0)
     assert tee.read() == BODY
-    assert (copy.chunks, copy.size, tee.reached_end) == ([BODY[:3]], 3, False)
+    assert (copy.chunks, copy.size, copy.reached_end) == ([BODY[:3]], 3, False)
     assert guard.failures == {}
 
 
@@ -235,7 +235,7 @@ def test_stream_that_cannot_be_rewound() -> None:
         with pytest.raises(io.UnsupportedOperation):
             tee.seek(0)
     assert tee.readall() == BODY[3:]
-    assert (b"".join(copy.take_chunks()), tee.reached_end) == (BODY, True)
+    assert (b"".join(copy.take_chunks()), copy.reached_end) == (BODY, True)
     assert guard.failures == {}
 
 
@@ -297,7 +297,7 @@ def test_any_way_to_read(make: Callable[[], Any], steps: list[Any], room: int) -
         if name not in ("seek", "tell") and before <= known:
             known = max(known, after)
     assert (copy.size, b"".join(copy.chunks)) == (known, BODY[: min(known, room)])
-    assert known == len(BODY) or not tee.reached_end
+    assert known == len(BODY) or not copy.reached_end
     for stream in (plain, teed):
         stream.close()
     assert guard.failures == {}
