@@ -7,6 +7,8 @@ INSTALLED := $(VENV)/installed
 INSTALL := PYTHONDEVMODE= $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := pytest --numprocesses auto --dist worksteal
 export PYTHONDEVMODE = 1
+# Development mode is for its warnings; its checks of memory that C code asks for take a fifth of the time.
+export PYTHONMALLOC = pymalloc
 
 .PHONY: help demo screenshots unit test browser redaction-report conformance conformance-flask chaos compat lint types layers docs package bench clean
 

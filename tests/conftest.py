@@ -45,6 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(TierGuard())
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run two tests at a time for each processor: many wait for what they have started."""
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that use a database."""
     mark_integration(items)
