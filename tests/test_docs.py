@@ -282,7 +282,12 @@ def make_shown_app(page: Path, namespace: dict[str, Any], uri: str) -> Flask:
     bodies = [b"a=1", b"b=2", b"password=hunter2"] * 100
     app.extensions["tracking"].exporter.export(
         [
-            dataclasses.replace(make_record(), request_body=body, kept=at < 30, redaction_version=None)
+            dataclasses.replace(
+                make_record(custom_data={"tenant": "acme"}),
+                request_body=body,
+                kept=at < 30,
+                redaction_version=None,
+            )
             for at, body in enumerate(bodies)
         ]
     )

@@ -11,6 +11,7 @@ from ..filters import Filter
 from ..queries import find_newest
 from ..runtime.text import visible
 from .common import find_id, get_record, get_store, id_command, reports_errors, takes_limit
+from .misses import explain_nothing
 from .record_table import render_line
 
 NOT_KEPT = Filter.parse("not is:kept")
@@ -29,7 +30,7 @@ def keep(what: str, reason: str, limit: int) -> None:
     """
     store = get_store()
     if ":" in what:
-        click.echo(_keep_all(store, Filter.parse(what), reason, limit))
+        _keep_all(store, Filter.parse(what) & NOT_KEPT, reason, limit)
         return
     wanted = find_id(store, what)
     record = get_record(store, wanted)
@@ -41,13 +42,15 @@ def keep(what: str, reason: str, limit: int) -> None:
     click.echo(f"Kept ({visible(reason)}): {render_line(get_record(store, wanted))}")
 
 
-def _keep_all(store: Store, wanted: Filter, reason: str, limit: int) -> str:
-    found = find_newest(store, wanted & NOT_KEPT, limit, fields="summary")
+def _keep_all(store: Store, wanted: Filter, reason: str, limit: int) -> None:
+    found = find_newest(store, wanted, limit, fields="summary")
     # Some may have been overwritten in the meantime.
     count = sum(store.keep(record.id, reason) for record in found)
     more = " More may match: use a higher --limit." if len(found) == limit else ""
     noun = "record" if count == 1 else "records"
-    return f"Kept ({visible(reason)}): {count:,} {noun}.{more}"
+    click.echo(f"Kept ({visible(reason)}): {count:,} {noun}.{more}")
+    if not found:
+        click.echo(explain_nothing(store, wanted), err=True)
 
 
 @id_command()

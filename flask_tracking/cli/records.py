@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timezone
 from time import monotonic
 
@@ -13,13 +12,12 @@ from flask.cli import with_appcontext
 from ..exporters.store import Store
 from ..filters import Filter
 from ..filters.simplify import searches_bodies
-from ..filters.wildcards import Parts, contains, write_parts
 from ..queries import find_newest, search_bodies
 from ..record_summary import RecordSummary, summarize
-from ..runtime.text import visible
 from .common import find_id, get_record, get_store, id_command, reports_errors, takes_limit
 from .filtering import takes_filter
 from .json_output import render_json, takes_json
+from .misses import explain_nothing
 from .record_table import render_record, render_table
 from .text_table import echo_pages, takes_zone, terminal_width
 
@@ -71,43 +69,6 @@ def _search_bodies(store: Store, wanted: Filter, limit: int) -> list[RecordSumma
         line = f"{line} To search older records, add --resume {time}"
     click.echo(line, err=True)
     return list(map(summarize, found))
-
-
-def explain_nothing(store: Store, wanted: Filter) -> str:
-    """Say what was looked for, and what may find something."""
-    if wanted == Filter.all and not store.is_shared:
-        return "This app stores in the memory of its own process; other processes cannot see it."
-    if wanted == Filter.all:
-        return "No records are stored. `flask tracking init` shows which collections are read."
-    terms = {term.key: term for term in reversed(wanted.terms())}
-    hints = (_HINTS[key](terms[key].parts) for key in _HINTS if key in terms)
-    hint = next(filter(None, hints), None)
-    shown = visible(str(wanted))
-    return f"No records match {shown}. Try {hint}." if hint else f"No records match {shown}."
-
-
-def _hint_at_user(parts: Parts) -> str | None:
-    return None if len(parts) > 1 else _show("user", contains(parts))
-
-
-def _hint_at_path(parts: Parts) -> str | None:
-    if len(parts) > 1:
-        return None
-    # A path alone is found with any query.
-    without_query, mark, _ = parts[0].partition("?")
-    return _show("path", (without_query,) if mark else (without_query, ""))
-
-
-def _show(key: str, parts: Parts) -> str:
-    return shlex.quote(visible(str(Filter.term(key, write_parts(parts)))))
-
-
-_HINTS: dict[str, Callable[[Parts], str | None]] = {
-    "user": _hint_at_user,
-    "path": _hint_at_path,
-    "since": lambda _: "an earlier time",
-}
-"""Hints for finding more, by the key of a term."""
 
 
 @id_command()

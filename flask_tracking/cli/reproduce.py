@@ -14,6 +14,7 @@ from ..queries import find_newest
 from ..record import Record
 from ..reproduce import curl, har, httpie, powershell, pytest_function, python
 from .common import find_id, get_record, get_store, id_command, reports_errors, takes_limit
+from .misses import explain_nothing
 
 SHELLS: dict[str, Callable[[Record], str]] = {"posix": curl, "powershell": powershell}
 
@@ -88,7 +89,10 @@ def print_har(words: Sequence[str], limit: int) -> None:
     """
     store = get_store()
     if any(":" in word for word in words):
-        found = find_newest(store, Filter.parse(" ".join(words)), limit)[::-1]
+        wanted = Filter.parse(" ".join(words))
+        found = find_newest(store, wanted, limit)[::-1]
+        if not found:
+            click.echo(explain_nothing(store, wanted), err=True)
         # A record without a method is not a request, or its redaction has failed.
         records = [record for record in found if record.method]
     else:

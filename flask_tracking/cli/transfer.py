@@ -21,6 +21,7 @@ from ..record import Record
 from ..redaction.redactor import Redactor
 from .common import get_current, get_store, reports_errors
 from .filtering import takes_filter
+from .misses import explain_nothing
 from .redaction import make_current_stored_redactor
 
 T = TypeVar("T")
@@ -54,6 +55,8 @@ def export_records(wanted: Filter, name: str | None, output: str | None) -> None
         with _show_progress(records, "Exporting", count) as counted:
             written, left_out = write_records(counted, file, name)
     click.echo(f"Exported {written:,} records.", err=True)
+    if not written + left_out:
+        click.echo(explain_nothing(store, wanted), err=True)
     _report_missing({f"cannot be written as {name}": left_out})
 
 

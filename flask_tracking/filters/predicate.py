@@ -26,7 +26,7 @@ from .conditions import (
 )
 from .wildcards import Parts, make_matcher, object_regex, read_value
 
-__all__ = ["Predicate", "make_predicate"]
+__all__ = ["Predicate", "find_items", "make_predicate"]
 
 Predicate = Callable[[Any], bool]
 """Takes a record; of a `RecordSummary` only what it has can be asked."""
@@ -146,7 +146,7 @@ def _make_has_item(condition: HasItem) -> Predicate:
     path, matches = condition.path, _make_value_matcher(condition.parts)
 
     def holds(record: Any) -> bool:
-        return any(map(matches, _find_items(record.custom_data, path)))
+        return any(map(matches, find_items(record.custom_data, path)))
 
     return holds
 
@@ -172,7 +172,7 @@ def _getter(field: str) -> Get:
     return get_part
 
 
-def _find_items(data: Any, path: tuple[str, ...]) -> Iterable[Any]:
+def find_items(data: Any, path: tuple[str, ...]) -> Iterable[Any]:
     """Yield the values at a path as MongoDB does: lists are searched."""
     if not path:
         yield data
@@ -182,13 +182,13 @@ def _find_items(data: Any, path: tuple[str, ...]) -> Iterable[Any]:
     key, rest = path[0], path[1:]
     if isinstance(data, Mapping):
         if key in data:
-            yield from _find_items(data[key], rest)
+            yield from find_items(data[key], rest)
     elif isinstance(data, list | tuple):
         if key.isdecimal() and int(key) < len(data):
-            yield from _find_items(data[int(key)], rest)
+            yield from find_items(data[int(key)], rest)
         for item in data:
             if isinstance(item, Mapping):
-                yield from _find_items(item, path)
+                yield from find_items(item, path)
 
 
 def _make_value_matcher(parts: Parts) -> Callable[[Any], bool]:

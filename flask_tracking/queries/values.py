@@ -9,14 +9,15 @@ from flask import Flask
 
 from ..exporters.store import Store
 from ..filters import Filter
+from ..filters.predicate import find_items
 from ..record_summary import RecordSummary
 
-__all__ = ["find_app_values", "find_record_values"]
+__all__ = ["find_app_values", "find_custom_values", "find_record_values"]
 
-NEWEST = 200
+NEWEST = 100
 """Records whose columns are read."""
-NEWEST_WHOLE = 30
-"""Records that are read with all their data."""
+NEWEST_DATA = 30
+"""Records whose custom data is read for its names."""
 
 
 def find_app_values(app: Flask, key: str) -> set[str] | None:
@@ -44,6 +45,29 @@ def find_record_values(store: Store, key: str) -> set[str]:
     return set() if read is None else set(read(store))
 
 
+def find_custom_values(store: Store, name: str) -> set[str]:
+    """Return the values of custom data with a name among the newest records, as a filter has them.
+
+    Args:
+        store: the store.
+        name: what follows ``custom.`` in the key of a term.
+
+    Raises:
+        ExportError: the store is unreachable or refuses.
+    """
+    newest = store.find(Filter.all, limit=NEWEST, fields="facts")
+    path = tuple(name.split("."))
+    return {text for one in newest for text in _list_texts(find_items(one.custom_data, path))}
+
+
+def _list_texts(values: Iterable[Any]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, bool):
+            yield str(value).lower()
+        elif isinstance(value, str | int | float):
+            yield str(value)
+
+
 def _read_column(
     read: Callable[[RecordSummary], str | None],
 ) -> Callable[[Store], Iterable[str]]:
@@ -55,7 +79,7 @@ def _read_column(
 
 
 def _read_custom_names(store: Store) -> set[str]:
-    newest = store.find(Filter.all, limit=NEWEST_WHOLE)
+    newest = store.find(Filter.all, limit=NEWEST_DATA, fields="facts")
     return {name for one in newest for name in _list_names(one.custom_data)}
 
 

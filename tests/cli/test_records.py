@@ -106,6 +106,18 @@ def test_list_of_nothing(
     assert result.stderr == f"No records match {shown}.{hint}\n"
 
 
+def test_list_of_a_typo(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
+    """The part of a filter that excludes all records is named, with what may be meant."""
+    memory.export([make_record(), make_record(status="500 X", custom_data={"tenant": "it's us"})])
+    result = invoke("list", "custom.tenant:its-us status:5xx")
+    assert result.stderr == (
+        "No records match custom.tenant:its-us status:5xx. "
+        "There are some without custom.tenant:its-us. "
+        "Did you mean 'custom.tenant:\"it'\"'\"'s us\"'?\n"
+    )
+    assert "Try an earlier time" not in invoke("list", "since:1h status:404").stderr
+
+
 @pytest.mark.parametrize(
     ("is_shared", "said"),
     [
@@ -401,6 +413,8 @@ def test_saved_filters(invoke: Invoke, app: Flask, memory: MemoryExporter) -> No
     assert paths(invoke("list", "--saved", "even")) == ["/orders/2?a=1", "/orders/0?a=1"]
     assert paths(invoke("list", "--saved", "even", "not path:*2")) == ["/orders/0?a=1"]
     result = invoke("list", "--saved", "even", "--saved", "posts")
-    assert result.stderr == "No records match (path:*0 or path:*2) method:POST.\n"
+    assert result.stderr == (
+        "No records match (path:*0 or path:*2) method:POST. There are some without method:POST.\n"
+    )
     result = invoke("list", "--saved", "odd")
     assert result.stderr == "Error: Unknown filter 'odd'. Saved in TRACKING_FILTERS: even, posts.\n"

@@ -1,0 +1,108 @@
+"""`explain_miss` names the part of a filter that excludes all records, and values that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from flask import Flask
+
+from flask_tracking import Filter, MemoryExporter, Record
+from flask_tracking.errors import StoreTimeoutError
+from flask_tracking.queries.misses import MAX_PARTS, MAX_TERMS, QUESTION_S, Miss, explain_miss
+from flask_tracking.record import ExceptionInfo
+
+NOW = datetime.now(timezone.utc)
+
+
+class SlowStore(MemoryExporter):
+    """A store that notes the time that it has, and whose time is over before it answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limits: list[float] = []
+
+    @contextmanager
+    def limited(self, seconds: float) -> Iterator[None]:
+        """Note the limit."""
+        self.limits.append(seconds)
+        yield
+
+    def _find(self, wanted: Filter, limit: int) -> list[Record]:
+        raise StoreTimeoutError("The time is over")
+
+
+def make_record(**parts: Any) -> Record:
+    """Make a record of now."""
+    return Record(**{"id": ObjectId(), "date_created": NOW, "kind": "request", **parts})
+
+
+@pytest.fixture
+def shop() -> Flask:
+    """An app with a route."""
+    app = Flask("shop")
+    app.add_url_rule("/orders/<int:number>", "show_order", lambda number: str(number))
+    return app
+
+
+@pytest.fixture
+def store() -> MemoryExporter:
+    """A store with two records."""
+    memory = MemoryExporter()
+    error = ExceptionInfo("shop.errors.OutOfStock", "none left", "")
+    memory.export(
+        [
+            make_record(status_code=500, version="2.4", user_id="ada", exception=error),
+            make_record(
+                status_code=200,
+                custom_data={"tenant": ["acme", "globex"], "order": {"id": 17, "x": True}},
+            ),
+        ]
+    )
+    return memory
+
+
+@pytest.mark.parametrize(
+    ("text", "excluding", "similar", "known"),
+    [
+        ("custom.tenant:acne", "", "custom.tenant:acme", ""),
+        ("custom.tenant:acne status:200", "custom.tenant:acne", "custom.tenant:acme", ""),
+        ("custom.tenant:zz", "", "", "custom.tenant:acme custom.tenant:globex"),
+        ("custom.tenat:acme", "", "custom.tenant:acme", ""),
+        ("custom.zz:acme", "", "", "custom.order.id:* custom.order.x:* custom.tenant:*"),
+        ("custom.order.id:18", "", "", "custom.order.id:17"),
+        ("custom.order.x:tru", "", "custom.order.x:true", ""),
+        ("custom.tenant:acne*", "", "", ""),
+        ("route:/order/<int:number>", "", "route:/orders/<int:number>", ""),
+        ("endpoint:show_orders", "", "endpoint:show_order", ""),
+        ("user:Adda", "", "user:ada", ""),
+        ("error:OutOfStok", "", "error:OutOfStock", ""),
+        ("version:2.5", "", "version:2.4", ""),
+        ("status:500 version:9", "version:9", "", "version:2.4"),
+        ("status:500 status:200", "status:500|status:200", "", ""),
+        ("status:404 method:PUT", "", "", ""),
+        ("(status:404 or status:405) version:2.4", "(status:404 or status:405)", "", ""),
+        ("not status:500 user:ada", "not status:500|user:ada", "", ""),
+        (f"user:{'x' * 200}", "", "", "user:ada"),
+    ],
+)
+def test_miss(
+    store: MemoryExporter, shop: Flask, text: str, excluding: str, similar: str, known: str
+) -> None:
+    """Without the part that is named there are records, and values are those of app and records."""
+    found = explain_miss(store, Filter.parse(text), shop)
+    assert list(map(" ".join, found[1:])) == [similar, known]
+    assert "|".join(found.excluding) == excluding
+
+
+def test_miss_costs_little(shop: Flask) -> None:
+    """There are few questions, each with its time, however long the filter is."""
+    store = SlowStore()
+    text = " ".join(f"custom.x:{number}" for number in range(90))
+    assert explain_miss(store, Filter.parse(text), shop) == Miss()
+    assert set(store.limits) == {QUESTION_S}
+    assert len(store.limits) <= MAX_PARTS + 2 * MAX_TERMS
