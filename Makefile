@@ -134,6 +134,8 @@ bench: $(INSTALLED)
 	@PYTHONDEVMODE= $(BIN)/python -m tests.benchmarks.filters
 	@echo "Commands among 60,000 records (two minutes) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/commands.py
+	@echo "Following 1,000 records a second (half a minute) ..."
+	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/tail.py
 	@echo "The pytest plugin (a minute) ..."
 	@PYTHONDEVMODE= $(BIN)/python tests/benchmarks/plugin.py
 	@echo "Storing beside a bare insert_many, and what each index costs (three minutes) ..."
