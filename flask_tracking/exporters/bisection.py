@@ -22,11 +22,11 @@ class Failure(NamedTuple):
     """The reason why records are not stored now."""
 
     reason: str
-    error: Exception | None = None
+    error: BaseException | None = None
     """None if no export was attempted."""
 
     @property
-    def broke(self) -> Exception | None:
+    def broke(self) -> BaseException | None:
         """An exception outside the exporter's contract, which a record may have caused; else None."""
         return None if isinstance(self.error, ExportError | NoDatabaseError) else self.error
 
@@ -89,7 +89,7 @@ class Bisection:
             return None
         return failure
 
-    def _store_stub(self, record: Record, error: Exception) -> bool:
+    def _store_stub(self, record: Record, error: BaseException) -> bool:
         reason = f"{type(error).__name__} while storing it"
         if self._attempt([make_stub(record, reason)]) is not None:
             return False

@@ -320,7 +320,7 @@ def _size(record: Record) -> int:
     return RECORD_BYTES + len(record.request_body) + len(record.response_body)
 
 
-def _join(failures: Sequence[Failure]) -> Exception:
+def _join(failures: Sequence[Failure]) -> BaseException:
     """Combine the failures of all sides into one exception.
 
     If all sides broke, return the first exception itself: the worker then looks for the record that

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from typing import TypeVar
 
 from ..config import Settings
 from ..errors import ExportError, NoDatabaseError
@@ -19,7 +21,7 @@ from ..runtime import guard
 from ..spool import Spool
 from .callback import NO_HOOKS, Hooks
 from .delivery import Delivery, Undelivered
-from .interrupts import persist
+from .interrupts import ends_thread, persist
 from .judged import Judged
 from .pace import Pace, give_way
 from .queue import CaptureQueue
@@ -36,6 +38,10 @@ PATIENCE = 1 / 2
 POLL_S = 0.05
 FREED_AT_ONCE = 32
 """The number of the parent's captures that a forked child frees before it lets other threads run."""
+
+
+R = TypeVar("R")
+D = TypeVar("D")
 
 
 @dataclass(slots=True)
@@ -327,7 +333,7 @@ class BatchWorker(Worker):
         give_way()
         self._watch.arrive()
         # The connection is opened here: opening it while the interpreter exits may fail.
-        guard.call_foreign("opening the exporter", self._open, default=None)
+        self._call("opening the exporter", self._open, default=None)
         next_flush = monotonic() + self._settings.flush_interval_s
         while not (self._closing.is_set() and (self._is_over or not self._queue)):
             pause_s = max(0.0, min(next_flush, self._drain_due_at) - monotonic())
@@ -343,14 +349,13 @@ class BatchWorker(Worker):
             self._note_waiting()
             self._empty_queue(down_to=1 if is_due else self._settings.batch_records)
             if not self._is_over:
-                with self._calling():
-                    self._tend_rollups(is_forced=is_flushing)
+                tend = functools.partial(self._tend_rollups, is_forced=is_flushing)
+                self._call("storing rollups", tend, default=None)
             self._note_flushed(flush)
             if monotonic() >= self._drain_due_at and not self._is_over:  # live records first
                 self._drain_spool()
         if not self._is_over:
-            with self._calling():
-                self._finish_rollups()
+            self._call("storing rollups", self._finish_rollups, default=None)
         self._note_flushed(math.inf)
         self._drain_while_closing()
         self._close_exporter()
@@ -381,8 +386,7 @@ class BatchWorker(Worker):
         drain = self._drain
         if drain is None:
             return False
-        with self._calling():
-            return guard.call_foreign("sending spooled records", drain.take_step, default=False)
+        return self._call("sending spooled records", drain.take_step, default=False)
 
     def _drain_while_closing(self) -> None:
         """Send spooled records in the remaining time; they are safe on disk already."""
@@ -396,10 +400,28 @@ class BatchWorker(Worker):
         self.prepare()
         # The first export meets the same error again, and logs it.
         try:
-            with untraced(), self._calling():
+            with untraced():
                 self._exporter.open()
         except (ExportError, NoDatabaseError):
             self._delivery.note_away()
+
+    def _call(self, what: str, function: Callable[..., R], *args: object, default: D) -> R | D:
+        """Call the store or the spool; whatever that raises is logged and counted, and ends no thread.
+
+        Args:
+            what: a description of the call, for the log.
+            function: the callable.
+            *args: its arguments.
+            default: the result if it raises.
+        """
+        with self._calling():
+            try:
+                return persist(function, *args)
+            except BaseException as error:
+                if ends_thread(error):
+                    raise
+                guard.report_failure(what, error)
+                return default
 
     @contextlib.contextmanager
     def _calling(self) -> Iterator[None]:
@@ -428,8 +450,7 @@ class BatchWorker(Worker):
     def _take_batch(self) -> None:
         # At exit there is no time to read the store; in an outage each attempt takes its timeout.
         if not self._closing.is_set() and not self._delivery.is_away:
-            with self._calling():
-                self._rules.refresh()
+            self._call("loading overrides", self._rules.refresh, default=None)
         captures = self._take(self._settings.batch_records)
         try:
             self._work(captures)

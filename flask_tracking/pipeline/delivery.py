@@ -12,7 +12,7 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..errors import ExportError, NoDatabaseError
 from ..exporters.base import Exporter, read_rejected
@@ -21,7 +21,7 @@ from ..record import Record
 from ..runtime import guard
 from .background import BackgroundCall
 from .counters import Counters
-from .interrupts import persist
+from .interrupts import ends_thread, persist
 from .spooling import SpoolWriter
 from .untraced import untraced
 
@@ -34,6 +34,9 @@ LEAST_JITTER = 0.5
 """The minimum share of a pause. Jitter keeps processes that failed together from retrying together."""
 
 _random = random.SystemRandom()  # a seeded generator would give all forks the same pauses
+
+
+R = TypeVar("R")
 
 
 class Undelivered(NamedTuple):
@@ -259,7 +262,7 @@ class Delivery:
 
         def attempt(part: Sequence[Record]) -> Failure | None:
             nonlocal rejected
-            outcome = persist(self._export, part)
+            outcome = self._contain(self._export, part)
             if isinstance(outcome, Failure):
                 return outcome
             rejected += outcome
@@ -289,7 +292,18 @@ class Delivery:
         say_lost(records)
 
     def _persist(self, records: Sequence[Record]) -> Failure | None:
-        return persist(self._try, records)
+        return self._contain(self._try, records)
+
+    def _contain(
+        self, attempt: Callable[[Sequence[Record]], R], records: Sequence[Record]
+    ) -> R | Failure:
+        """Call `attempt` on a thread of ours; an exporter that exits has failed, and ends no thread."""
+        try:
+            return persist(attempt, records)
+        except BaseException as error:
+            if ends_thread(error):
+                raise
+            return self._note_failure(error)
 
     def _try(self, records: Sequence[Record]) -> Failure | None:
         """Export once and count the stored records; return the failure, or None."""
@@ -334,7 +348,7 @@ class Delivery:
         self.next_try = monotonic() + self._pause_s * _draw_jitter()
         self._pause_s = min(self._pause_s * 2, LAST_RETRY_S)
 
-    def _note_failure(self, error: Exception) -> Failure:
+    def _note_failure(self, error: BaseException) -> Failure:
         """Log and count a failure; return it with the reason for ``stats.dropped``."""
         if self.is_abandoned:
             # At exit, a daemon thread that holds the lock of a log handler may crash the process.

@@ -1,4 +1,4 @@
-"""Pass exceptions of signal handlers from the worker's greenlet to the main greenlet.
+"""Pass exceptions of signal handlers to the main greenlet, and tell what must end the worker's thread.
 
 Python runs signal handlers in whatever the main thread is executing. Under gevent and eventlet that may
 be the worker, where a ``sys.exit()`` or Ctrl-C would not end the process.
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-__all__ = ["persist"]
+__all__ = ["ends_thread", "persist"]
 
 R = TypeVar("R")
 
@@ -33,6 +33,16 @@ def persist(step: Callable[..., R], *args: object) -> R:
                 raise
             _pass_on(error)
     return step(*args)
+
+
+def ends_thread(error: BaseException) -> bool:
+    """Return True if `error` was raised to end the worker's thread: somebody kills its greenlet.
+
+    Nothing else is: a ``SystemExit`` that `persist` lets through comes from the step itself, such as an
+    exporter that calls ``sys.exit``.
+    """
+    greenlet = sys.modules.get("greenlet")
+    return greenlet is not None and isinstance(error, greenlet.GreenletExit)
 
 
 def _is_greenlet() -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from greenlet import GreenletExit
 
 from flask_tracking import MemoryExporter, Record, Settings
 from flask_tracking.pipeline import delivery as delivery_module
@@ -79,12 +80,8 @@ def test_at_every_try(worker: BatchWorker, exporter: Odd) -> None:
     assert (stats.received, stats.exported, stats.dropped, stats.queue_records) == (8, 5, {}, 0)
 
 
-@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
-@pytest.mark.parametrize("number", [1, 3, 4])
-def test_thread_that_dies_in_mid_batch(
-    worker: BatchWorker, exporter: Odd, kind: type[BaseException], number: int
-) -> None:
-    """It costs what of the batch has no count yet: neither what is stored, nor what was not kept."""
+def die_once(exporter: Odd, kind: type[BaseException], number: int) -> None:
+    """Let one try of the exporter raise what no ``except Exception`` catches."""
     tries = []
 
     def die(records: Sequence[Record]) -> None:
@@ -93,6 +90,28 @@ def test_thread_that_dies_in_mid_batch(
             raise kind
 
     exporter.before = die
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
+@pytest.mark.parametrize("number", [1, 3, 4])
+def test_exporter_that_exits_in_mid_batch(
+    worker: BatchWorker, exporter: Odd, kind: type[BaseException], number: int
+) -> None:
+    """Its exception ends no thread: it is a failure like others, and the rest is tried again."""
+    die_once(exporter, kind, number)
+    submit_each_kind(worker)
+    thread = worker._thread
+    assert worker.flush(TIMEOUT_S)
+    stats = worker.stats
+    assert (stats.exported, stats.dropped, stats.queue_records) == (5, {}, 0)
+    assert len({record.id for record in exporter.records}) == 5
+    assert worker._thread is thread is not None
+
+
+@pytest.mark.parametrize("number", [1, 3, 4])
+def test_thread_that_dies_in_mid_batch(worker: BatchWorker, exporter: Odd, number: int) -> None:
+    """It costs what of the batch has no count yet: neither what is stored, nor what was not kept."""
+    die_once(exporter, GreenletExit, number)
     submit_each_kind(worker)
     assert worker.flush(TIMEOUT_S)
     stats = worker.stats

@@ -14,6 +14,7 @@ from flask import Flask
 from flask_tracking import MemoryExporter, Record, Settings, Tracking
 from flask_tracking.pipeline.batch import BatchWorker
 from flask_tracking.pipeline.worker import SyncWorker, Worker
+from flask_tracking.rollups.rollup import Rollup
 
 from ..captures import make_capture
 
@@ -27,6 +28,40 @@ def run(worker: Worker) -> None:
     worker.submit(make_capture())
     assert worker.flush(TIMEOUT_S)
     assert worker.close(TIMEOUT_S)
+
+
+@pytest.mark.parametrize("method", ["open", "preload", "load_overrides", "close"])
+def test_exporter_that_exits(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exporter that calls `sys.exit` does not end the worker's thread, whatever it was asked."""
+    exporter = MemoryExporter()
+    monkeypatch.setattr(exporter, method, sys.exit)
+    worker = BatchWorker(Settings(), exporter)
+    for _ in range(3):
+        worker.submit(make_capture())
+        assert worker.flush(TIMEOUT_S)
+    assert worker.close(TIMEOUT_S)
+    stats = worker.stats
+    assert (len(exporter.records), stats.exported, stats.dropped) == (3, 3, {})
+    assert stats.failed >= 1
+
+
+def test_rollups_that_exit() -> None:
+    """The same where rollups are stored: they are stored by the next flush."""
+    exporter = MemoryExporter()
+    store, failing = exporter.rollups.store, [SystemExit()]
+
+    def fail_first(rollups: Sequence[Rollup]) -> None:
+        if failing:
+            raise failing.pop()
+        store(rollups)
+
+    exporter.rollups.store = fail_first  # type: ignore[method-assign]
+    worker = BatchWorker(Settings(), exporter)
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert worker.flush(TIMEOUT_S)
+    assert worker.close(TIMEOUT_S)
+    assert (len(exporter.records), worker.stats.dropped) == (1, {})
 
 
 @both
