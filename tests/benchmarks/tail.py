@@ -1,8 +1,8 @@
 """How ``tail`` keeps up with 1,000 records a second: ``python tests/benchmarks/tail.py``.
 
 A process of its own stores them in batches, as workers do, and the command follows them. The delay of a
-record is the time from its insertion to its line. The exit status is 1 if a record is missing, or if the
-median delay of the last second is beyond the target: then the command fell behind.
+record is the time from its insertion to its line. The exit status is 1 if a record is missing, or if
+the median delay of the last second is beyond the target: then the command fell behind.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def store_records(uri: str, rate: int, seconds: int, stored: Stored) -> None:
 
 
 def follow(uri: str, rate: int, seconds: int) -> list[tuple[float, float]]:
-    """Return when each record was stored, and its delay, in seconds; a lost one has an infinite delay."""
+    """Return when each record was stored, and its delay, in seconds; a lost one has an infinite one."""
     spawned = multiprocessing.get_context("spawn")
     stored: Stored = spawned.SimpleQueue()
     storing = spawned.Process(target=store_records, args=(uri, rate, seconds, stored))
