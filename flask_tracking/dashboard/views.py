@@ -14,6 +14,8 @@ BUDGET_S = 2.0
 """No query goes on for longer after a tab was closed."""
 SEARCH_S = 4.0
 """A list may search in bodies for two seconds, and then says what excludes all others."""
+POLL_S = 1.0
+"""Tabs poll by themselves, so a poll may keep a worker for less time than a page."""
 DOCTOR_S = 10.0
 EXPORT_S = 20.0
 
@@ -51,7 +53,7 @@ ROUTES = (
         budget_s=EXPORT_S,
     ),
     Route("/data/complete", "complete", "completion.show_completions", budget_s=1.0),
-    Route("/data/rows", "rows", "live.show_rows"),
+    Route("/data/rows", "rows", "live.show_rows", budget_s=POLL_S),
     Route("/requests/<id>", "request", "request.show_request"),
     Route("/requests/<id>/body/<side>", "body", "downloads.send_body", is_download=True),
     Route("/requests/<id>/as/<language>", "reproduce", "downloads.reproduce"),

@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, MemoryExporter
+from flask_tracking.dashboard import circuit_breaker
 from flask_tracking.dashboard.pages import live
 from flask_tracking.dashboard.tables import latest
 
@@ -181,6 +182,29 @@ def test_store_that_is_away(
 
     monkeypatch.setattr(memory, "_find_stored", fail)
     assert client.get(ROWS).status_code == 503
+
+
+def test_store_that_takes_long_to_fail(
+    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other polls are refused for a while without asking it, so that they do not keep a worker."""
+    clock = [100.0]
+    monkeypatch.setattr(circuit_breaker, "monotonic", lambda: clock[0])
+    find, asked = memory._find_stored, []
+
+    def fail(*args: object) -> None:
+        asked.append(clock[0])
+        clock[0] += 1.0
+        raise ExportError("away")
+
+    monkeypatch.setattr(memory, "_find_stored", fail)
+    assert [client.get(ROWS).status_code for _ in range(20)] == [503] * 20
+    assert asked == [100.0]
+    monkeypatch.setattr(memory, "_find_stored", find)
+    clock[0] += circuit_breaker.REST_FACTOR - 0.1
+    assert client.get(ROWS).status_code == 503
+    clock[0] += 0.1
+    assert client.get(ROWS).status_code == 200
 
 
 def test_live_list(client: FlaskClient) -> None:

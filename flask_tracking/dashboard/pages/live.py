@@ -11,6 +11,7 @@ from flask import Response
 
 from ...errors import FilterError
 from ...filters.term_values import parse_time
+from ..circuit_breaker import circuit_breaker
 from ..page import Page
 from ..tables.latest import MAX_ROWS, find_latest, round_down
 from ..tables.request_rows import Row, make_rows
@@ -25,7 +26,8 @@ def show_rows(page: Page) -> Response:
     """Send the records stored since a time, the newest request first; 204 if the page has them all."""
     since = round_down(page, _read_since(page))
     name = ("rows", since, page.request.root_path)
-    digest, body = page.share(name, lambda: _read(page, since), FRESH_S, heavy_s=0.0)
+    with circuit_breaker(page.tracked):
+        digest, body = page.share(name, lambda: _read(page, since), FRESH_S, heavy_s=0.0)
     if page.request.args.get("have") == digest:
         return Response(status=204)
     return Response(body, content_type="application/json")
