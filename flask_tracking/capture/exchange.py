@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from operator import itemgetter
 from sys import getsizeof
 from types import MethodType
 from typing import TYPE_CHECKING, Any
@@ -85,7 +84,8 @@ def _find_places(names: tuple[str, ...]) -> tuple[int, int, int]:
 
 # The views of an app also send few sets of headers.
 _places = BoundedCache(_find_places)
-_get_name, _get_value = itemgetter(0), itemgetter(1)
+_make_empty = Capture.__new__
+"""Makes a capture without its attributes, which are set one by one."""
 
 
 class Exchange:
@@ -221,8 +221,9 @@ class Exchange:
             span.settle_trace()
         self._status = status
         self._headers = headers
-        type_at, length_at, self._header_size = _places[tuple(map(_get_name, headers))]
-        self._header_values = values = tuple(map(_get_value, headers))
+        names, values = zip(*headers, strict=True) if headers else ((), ())
+        type_at, length_at, self._header_size = _places[names]
+        self._header_values = values
         self._expected_size = None if length_at == _ABSENT else read_number(values[length_at])
         response = self.response
         if self._room and not response.chunks:
@@ -447,7 +448,7 @@ class Exchange:
 
     def _make_capture(self, ended_ns: int, outcome: str) -> Capture:
         span, request, response = self.span, self._request, self.response
-        capture = Capture.__new__(Capture)
+        capture = _make_empty(Capture)
         size = self._take_environ(capture)
         capture.number = span.number
         capture.arrived_at = span.arrived_at
@@ -478,7 +479,7 @@ class Exchange:
         capture.blueprint = span.blueprint
         capture.view_args = view_args = span.view_args
         if view_args:
-            size += _ARGS_SIZE + sum(map(getsizeof, view_args.values()))
+            size += _ARGS_SIZE + _TEXT_SIZE * len(view_args) + len("".join(view_args.values()))
         capture.user_id = span.user_id
         capture.user_repr = span.user_repr
         capture.user = span.user

@@ -101,7 +101,7 @@ def _make_buffer_reader(name: str) -> Callable[..., Any]:
         try:
             if count is not None:  # a non-blocking socket without data returns None
                 view = memoryview(buffer)
-                if view.format != "B":
+                if view.itemsize != 1:
                     view = view.cast("B")
                 self._copy.note_read(view[:count], len(view), _is_end_of_read1)
         except Exception as error:

@@ -15,7 +15,7 @@ from ..runtime.weak_registry import WeakRegistry
 from .bodies import stored_types
 from .exchange import Exchange, Submit
 from .exclusion import make_exclusion, match_any
-from .span import Span, restore, running
+from .span import Span, reset_running, running, set_running
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -65,7 +65,7 @@ class TrackingMiddleware:
             except BaseException:
                 drop_own_frame()
                 raise
-        token = running.set(exchange.span)
+        token = set_running(exchange.span)
         try:
             iterable = self.wsgi_app(environ, exchange.start_response)
         except BaseException as error:
@@ -73,10 +73,7 @@ class TrackingMiddleware:
             exchange.fail(error)
             raise
         finally:
-            try:
-                running.reset(token)
-            except LookupError:
-                restore(token)
+            reset_running(token)
             if outer is not None:
                 environ[ENVIRON_KEY] = outer
             exchange.give_back(environ)
@@ -86,7 +83,8 @@ class TrackingMiddleware:
         path = environ.get("PATH_INFO", "")
         if not path.isascii():
             path = path.encode("latin-1", "replace").decode("utf-8", "replace")
-        if self._excludes is not None and self._excludes(path, environ):
+        excludes = self._excludes
+        if excludes is not None and excludes(path, environ):
             return None
         span = Span(self.tracked, environ, running.get())
         exchange = Exchange(span, start_response, self.submit)

@@ -12,7 +12,7 @@ from typing import Protocol
 from ..runtime.guard import drop_own_frame
 from ..runtime.lifecycle import call_apart
 from .bodies import BodyCopy
-from .span import Span, restore, running
+from .span import Span, reset_running, set_running
 
 __all__ = ["OutputTee", "output_tee_class"]
 
@@ -75,7 +75,7 @@ class OutputTee:
         span, copy = exchange.span, exchange.response
         is_only_counted: bool | None = False
         while True:
-            token = running.set(span)
+            token = set_running(span)
             try:
                 chunk = produce()
             except StopIteration:
@@ -90,10 +90,7 @@ class OutputTee:
                 elif not exchange.has_ended:
                     is_only_counted = exchange.note_chunk(chunk)
             finally:
-                try:
-                    running.reset(token)
-                except LookupError:
-                    restore(token)
+                reset_running(token)
             yield chunk
         if not exchange.has_ended:
             exchange.end("ok")
@@ -102,7 +99,7 @@ class OutputTee:
         __traceback_hide__ = True
         exchange = self._exchange
         close = getattr(self._iterable, "close", None)
-        token = running.set(exchange.span)
+        token = set_running(exchange.span)
         try:
             if close is not None:
                 close()
@@ -111,10 +108,7 @@ class OutputTee:
             exchange.fail(error)
             raise
         finally:
-            try:
-                running.reset(token)
-            except LookupError:
-                restore(token)
+            reset_running(token)
             if not exchange.has_ended:
                 exchange.end("disconnected")
 

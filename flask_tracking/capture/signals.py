@@ -35,6 +35,9 @@ from .span import Span
 if TYPE_CHECKING:
     from ..registry import TrackedApp
 
+_get_request: Callable[[], Request] = request._get_current_object  # type: ignore[attr-defined]
+"""Returns the request behind Flask's proxy. Looking the method up takes as long as calling it."""
+
 
 def connect(app: Flask) -> None:
     """Subscribe to the signals of `app`, and note the exceptions that its errorhandlers answer."""
@@ -130,12 +133,12 @@ def _find_span(app: Flask, request: Request) -> Span | None:
 
 
 def _find_current_span(app: Flask) -> Span | None:
-    return _find_span(app, request._get_current_object()) if request else None  # type: ignore[attr-defined]
+    return _find_span(app, _get_request()) if request else None
 
 
 def _on_request_started(app: Flask, **_: Any) -> None:
     try:
-        request_object = request._get_current_object()  # type: ignore[attr-defined]
+        request_object = _get_request()
         tracked = app.extensions[EXTENSION_KEY]
         span = request_object.environ.get(ENVIRON_KEY)
         if span is not None and span.owner is tracked and span.is_recording:

@@ -62,15 +62,18 @@ CHILD_SIZE = 144
 
 running: ContextVar[Span | None] = ContextVar("flask_tracking.span", default=None)
 """The span whose app runs in this context; set and reset by the middleware and the tee."""
+set_running = running.set
+"""Sets `running`; returns the token for `reset_running`."""
 
 
-def restore(token: Token[Span | None]) -> None:
-    """Reset `running` after its own reset has raised a LookupError, which must not reach the app.
-
-    It does so if garbage is collected meanwhile that sets context variables, as the end of a suspended
-    generator, such as OpenTelemetry's, may do: CPython's reset does not expect that.
-    """
-    running.set(None if token.old_value is Token.MISSING else token.old_value)
+def reset_running(token: Token[Span | None]) -> None:
+    """Undo `set_running`; never raises."""
+    try:
+        running.reset(token)
+    except LookupError:
+        # Garbage was collected meanwhile that sets context variables, as the end of a suspended
+        # generator, such as OpenTelemetry's, may do. CPython's reset does not expect that.
+        running.set(None if token.old_value is Token.MISSING else token.old_value)
 
 
 def _find_failures() -> Counter[str] | None:
