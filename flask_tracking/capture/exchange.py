@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from sys import getsizeof
-from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from ..record import Capture, Headers
@@ -174,17 +173,16 @@ class Exchange:
         wrap_file = environ.get("wsgi.file_wrapper")
         if wrap_file is not None:
             self._server_wrap_file = wrap_file
-            environ["wsgi.file_wrapper"] = self._wrap_file
+            environ["wsgi.file_wrapper"] = self
 
     def give_back(self, environ: WSGIEnvironment) -> None:
         """Restore the server's file wrapper, because the server checks for its class after the call."""
-        if self._server_wrap_file is not None:
-            wrap_file = environ.get("wsgi.file_wrapper")
-            # The app may have removed it, or put its own there, which stays.
-            if isinstance(wrap_file, MethodType) and wrap_file.__self__ is self:
-                environ["wsgi.file_wrapper"] = self._server_wrap_file
+        # The app may have removed ours, or put its own there, which stays.
+        if environ.get("wsgi.file_wrapper") is self:
+            environ["wsgi.file_wrapper"] = self._server_wrap_file
 
-    def _wrap_file(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Replace the server's file wrapper, and remember the file that it made."""
         assert self._server_wrap_file is not None  # noqa: S101 - only then this is handed out
         try:
             self._file = self._server_wrap_file(*args, **kwargs)
