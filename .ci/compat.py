@@ -23,6 +23,7 @@ TESTS = (
     "--ignore=tests/redaction/test_properties.py",
     "--ignore=tests/reproduce/test_round_trip.py",
     "--ignore=tests/spool/test_model.py",
+    "-mnot hostile",
     "-q",
     "-pno:cacheprovider",  # two write at a time
 )

@@ -11,14 +11,16 @@ from flask import Flask
 
 from flask_tracking import MemoryExporter, Tracking
 from flask_tracking.dashboard import sharing
+from flask_tracking.dashboard.comparison import selections
 
 Make = Callable[..., Flask]
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_heavy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask each question anew: on a slow machine any would be heavy, and its answer shared."""
+def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine any question would be heavy, so its answer shared, and any sample cut short."""
     monkeypatch.setattr(sharing, "HEAVY_S", math.inf)
+    monkeypatch.setattr(selections, "BUDGET_S", 60.0)
 
 
 @pytest.fixture

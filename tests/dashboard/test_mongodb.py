@@ -12,7 +12,6 @@ from flask.testing import FlaskClient
 from pymongo import monitoring
 
 from flask_tracking import Tracking
-from flask_tracking.dashboard.comparison import selections
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.exporters.mongo.read_client import APP_NAME
 
@@ -55,11 +54,8 @@ def heard() -> Iterator[Heard]:
 
 
 @pytest.fixture
-def tracking(
-    app: Flask, database_uri: str, heard: Heard, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Tracking]:
-    """Track `app` into a database, with the dashboard; on a slow machine each read has its time."""
-    monkeypatch.setattr(selections, "BUDGET_S", 30.0)
+def tracking(app: Flask, database_uri: str, heard: Heard) -> Iterator[Tracking]:
+    """Track `app` into a database, with the dashboard."""
     app.config.update(
         TRACKING_DASHBOARD=True, TRACKING_MONGODB_URI=database_uri, PROPAGATE_EXCEPTIONS=False
     )

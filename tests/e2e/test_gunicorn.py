@@ -29,7 +29,8 @@ def numbers_of(collection: Any) -> collections.Counter[int]:
 
 def test_every_request_of_forked_workers(mongodb: str, database: Database[Document]) -> None:
     """Four preloaded workers, a client from before the fork, warnings as errors: all is there once."""
-    environ = {"TEST_MONGODB_URI": f"{mongodb}{database.name}"}
+    uri = f"{mongodb}{database.name}"
+    environ = {"TEST_MONGODB_URI": uri, "FLASK_TRACKING_SHUTDOWN_TIMEOUT_S": "25"}
     options = ("--workers", "4", "--preload")
     with gunicorn("tests.e2e.app:app", *options, env=environ, python=("-W", "error")) as url:
         load = send_echoes(url, clients=8, count=2000)

@@ -42,7 +42,7 @@ def test_rule_reaches_every_worker_and_expires(database: Database[Document], mon
     over, loads = threading.Event(), list[Load]()
 
     def send() -> None:
-        loads.append(send_echoes(url, clients=8, until=over, pause_s=0.01))
+        loads.append(send_echoes(url, clients=8, until=over, pause_s=0.1))
 
     def processes(**wanted: Any) -> int:
         return len(records.distinct("process", wanted))
