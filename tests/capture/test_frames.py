@@ -90,7 +90,7 @@ def test_failures_by_place(app: Flask, tracking: Tracking, memory: MemoryExporte
     client = app.test_client()
     for number in range(3):
         assert client.get(f"/{number}").status_code == 503
-    tracking.flush(1)
+    assert tracking.flush(20)
     (minute,) = {one.start: one for one in memory.rollups._rollups.values()}.values()
     ((key, group),) = minute.failures.items()
     assert (key.error, key.function, key.url_rule) == (

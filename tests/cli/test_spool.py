@@ -242,7 +242,7 @@ def test_rollups_that_stay(app: Flask, store: Store, invoke: Invoke, tmp_path: P
         "Sent: 3 records.\n2 files of rollups stay while TRACKING_ROLLUP_DAYS is 0.\n"
     )
     app.test_client().get("/")
-    assert tracking.flush(5) and tracking.close(5)
+    assert tracking.flush(20) and tracking.close(20)
     assert list_contents(folder) == before
     assert store.rollups.find(RollupQuery(60)) == []
 

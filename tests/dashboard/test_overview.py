@@ -272,7 +272,7 @@ def test_few_requests(client: FlaskClient) -> None:
     page = check(client.get(OVERVIEW).text)
     assert headline(page) == "No requests in this period"
     client.get("/tea/green")
-    client.application.extensions["tracking"].worker.flush(5)
+    client.application.extensions["tracking"].worker.flush(20)
     assert headline(check(client.get(OVERVIEW).text)) == "Nothing to compare"
 
 

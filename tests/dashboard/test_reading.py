@@ -168,7 +168,7 @@ def test_viewers_share_a_search(client: Any, slow: SlowStore) -> None:
 def test_overview_without_the_period_before(client: Any, slow: SlowStore) -> None:
     """It shows the numbers, says what is missing, and judges nothing."""
     client.get("/tea/green")
-    client.application.extensions["tracking"].worker.flush(5)
+    client.application.extensions["tracking"].worker.flush(20)
     slow.answer(count_questions(slow))
     page = check(client.get("/_tracking/").text)
     assert "Not read in time: what it is compared with, the chart" in page
@@ -178,7 +178,7 @@ def test_overview_without_the_period_before(client: Any, slow: SlowStore) -> Non
 def test_errors_without_users(client: Any, slow: SlowStore) -> None:
     """The groups are shown, and the page says that their users are missing."""
     client.get("/broken")
-    client.application.extensions["tracking"].worker.flush(5)
+    client.application.extensions["tracking"].worker.flush(20)
     slow.answer(count_questions(slow))
     page = check(client.get("/_tracking/errors").text)
     assert "ZeroDivisionError" in page and ">Users<" not in page
@@ -188,7 +188,7 @@ def test_errors_without_users(client: Any, slow: SlowStore) -> None:
 def test_errors_of_a_filter_without_records(client: Any, slow: SlowStore) -> None:
     """Groups that records alone know are not taken for none."""
     client.get("/broken")
-    client.application.extensions["tracking"].worker.flush(5)
+    client.application.extensions["tracking"].worker.flush(20)
     slow.answer(count_questions(slow))
     page = check(client.get("/_tracking/errors?q=route:/broken").text)
     assert "Nothing failed in this range" not in page and "Not read in time." in page
@@ -222,7 +222,7 @@ COMPARE = "/_tracking/compare?a=2h/1h&b=1h/1m"
 def test_compare_without_a_side(client: Any, slow: SlowStore) -> None:
     """The side that was read is shown, and the other one is not taken for empty."""
     client.get("/tea/green")
-    client.application.extensions["tracking"].worker.flush(5)
+    client.application.extensions["tracking"].worker.flush(20)
     slow.answer(1_000_000)
     now = datetime.now(timezone.utc)
     measure(slow, by="route", since=now - timedelta(hours=2), until=now - timedelta(hours=1))
@@ -246,7 +246,7 @@ ROUTE = "/_tracking/route?rule=/tea/<name>&method=GET"
 def test_route_without_its_cards(client: Any, slow: SlowStore) -> None:
     """A card whose read was not made in time says so, and does not say that there is nothing."""
     client.get("/tea/green")
-    client.application.extensions["tracking"].worker.flush(5)
+    client.application.extensions["tracking"].worker.flush(20)
     slow.answer(count_questions(slow))
     page = check(client.get(ROUTE).text)
     assert "Not read in time: what it is compared with, the chart, " in page

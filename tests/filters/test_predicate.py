@@ -55,9 +55,9 @@ def test_regex_does_not_hold_up_a_server(pattern: str, text: str) -> None:
     """Many wildcards, and a text that a client chose for them, take no minutes."""
     parts = read_parts(pattern)
     for folds_case in (False, True):
-        began = time.monotonic()
+        began = time.process_time()
         found = re.search(make_regex(parts, folds_case=folds_case), text, re.DOTALL)
-        assert time.monotonic() - began < 1
+        assert time.process_time() - began < 1
         assert bool(found) is make_matcher(parts, folds_case=folds_case)(text)
 
 
