@@ -1,4 +1,4 @@
-"""Which apps of this process are tracked, and by what.
+"""The tracked apps of this process.
 
 Everything of one app hangs on one `TrackedApp`, kept in ``app.extensions["tracking"]``. The registry
 holds them weakly: an app that is gone is not tracked any more.
@@ -53,7 +53,7 @@ class TrackedApp:
     finds_users: bool = False
     """True once something could name the user of a request, which is then looked for in each."""
     marks: dict[str, Any] = field(default_factory=dict)
-    """By endpoint what `capture.marks` found to hold, None where that is nothing."""
+    """The marks that `capture.marks` found, by endpoint; None for an endpoint without marks."""
 
 
 _tracked: WeakRegistry[TrackedApp] = WeakRegistry()
@@ -75,12 +75,12 @@ def register(app: Flask, tracked: TrackedApp) -> None:
 
 
 def tracked_apps() -> list[TrackedApp]:
-    """Return what tracks the apps of this process."""
+    """Return the state of all tracked apps of this process."""
     return list(_tracked)
 
 
 def find_tracked() -> TrackedApp | None:
-    """Find what tracks the current app, else the only tracked app of the process.
+    """Return the state of the current app, or of the only tracked app of the process.
 
     Returns:
         None if the app does not exist.
@@ -93,7 +93,7 @@ def find_tracked() -> TrackedApp | None:
         return found
     tracked = list(_tracked)
     if len(tracked) > 1:
-        # An app is part of a cycle: one that nobody holds any more is there until it is collected.
+        # An app is part of a reference cycle: an unused one stays until it is collected.
         del tracked
         gc.collect()
         tracked = list(_tracked)

@@ -64,7 +64,7 @@ Pick = Callable[["WSGIEnvironment"], tuple[Any, ...]]
 def _make_pick(keys: tuple[str, ...]) -> tuple[tuple[str, ...], Pick, int, int]:
     """Return the stored keys of an environ, and the function that reads their values.
 
-    Also the memory of what is stored of it without the characters of the values, and of the keys.
+    Also the memory of the stored part without the characters of its values, and that of its keys.
     """
     kept = tuple(key for key in keys if key.startswith("HTTP_") or key in _REQUEST_KEYS)
     return kept, make_pick(kept), _BASE_SIZE + _TEXT_SIZE * len(kept), held_bytes(kept)
@@ -410,7 +410,7 @@ class Exchange:
             self._report("ending a span", error)
 
     def _take_data(self) -> None:
-        """Take what no signal tells: whether a handled exception is a failure, and custom data."""
+        """Take custom data, and decide whether a handled exception is a failure; no signal tells."""
         span = self.span
         with counting(span.owner.failures):
             if span.handled is not None:
@@ -494,7 +494,7 @@ class Exchange:
         return capture
 
     def _take_environ(self, capture: Capture) -> int:
-        """Set what the environ and its size tell; return the memory of it and of the headers."""
+        """Set the fields that come from the environ; return the memory of these and of the headers."""
         environ = self.span.environ or {}
         path_info = self.span.path_info
         if path_info is not None and environ.get("PATH_INFO") != path_info:
@@ -522,7 +522,7 @@ class Exchange:
         return size + keys_size + values_size + self._header_size
 
     def _take_annotations(self, capture: Capture) -> int:
-        """Set what code of the app has added to the span; return the memory of it."""
+        """Set the fields that the app's code has added to the span; return their memory."""
         span = self.span
         capture.custom_data = custom_data = span.custom_data()
         capture.children = span.timings()

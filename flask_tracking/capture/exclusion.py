@@ -1,4 +1,4 @@
-"""Which requests are not recorded, as far as their path and headers tell it on arrival."""
+"""Exclude requests by their path and headers, as soon as they arrive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ALONE = re.compile(r"\\[1-9]|\(\?(?:P|[aiLmsux]+\)|\()")
 
 
 def make_exclusion(settings: Settings) -> Callable[[str, WSGIEnvironment], bool] | None:
-    """Return what tells whether the settings leave out a request to a path; None if they never do."""
+    """Return a function that tells whether a request is excluded; None if the settings exclude none."""
     matches = match_any(settings.excluded_paths)
     if settings.exclude_health_checks:
         if matches is None:
@@ -29,9 +29,12 @@ def make_exclusion(settings: Settings) -> Callable[[str, WSGIEnvironment], bool]
 
 
 def match_any(patterns: Iterable[re.Pattern[str]]) -> Callable[[str], bool] | None:
-    """Return what tells whether one of `patterns` matches at the beginning of a text; None without one.
+    """Return a function that tells whether one of `patterns` matches at the beginning of a text.
 
-    They become one pattern: a request pays for the one, however many there are.
+    They are joined into one pattern, so that their number costs a request nothing.
+
+    Returns:
+        None without patterns.
     """
     together: list[re.Pattern[str]] = []
     alone: list[re.Pattern[str]] = []

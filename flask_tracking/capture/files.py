@@ -34,6 +34,7 @@ class SentFile:
         """Return the outcome; call this before the file is closed.
 
         Servers close a file while the exception that ended its delivery is being handled.
+
         Args:
             expected_size: the response's ``Content-Length``, None without one.
         """

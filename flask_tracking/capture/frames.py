@@ -19,8 +19,10 @@ _STANDARD = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("stdli
 def find_frame(error: BaseException) -> tuple[str, str] | None:
     """Return the file and the function of the innermost frame of the app.
 
-    The app is what was not installed: neither in site-packages nor in the standard library. Where no
-    frame is the app's, it is the innermost of all; None for an exception that was never raised.
+    Code belongs to the app unless it was installed in site-packages or is part of the standard library.
+
+    Returns:
+        Without a frame of the app, the innermost of all; None for an exception that was never raised.
     """
     innermost = found = None
     trace: TracebackType | None = error.__traceback__

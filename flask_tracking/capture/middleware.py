@@ -41,7 +41,7 @@ class TrackingMiddleware:
         _middlewares.add(self)
 
     def read_settings(self) -> None:
-        """Prepare what later requests need of the settings that the tracked app has now."""
+        """Read the present settings of the tracked app, for later requests."""
         settings = self.tracked.settings
         self._excludes = make_exclusion(settings)
         self._without_bodies = match_any(settings.exclude_body)
@@ -101,5 +101,5 @@ _middlewares: WeakRegistry[TrackingMiddleware] = WeakRegistry()
 
 
 def find_middlewares() -> list[TrackingMiddleware]:
-    """Return those of all apps of this process that are alive."""
+    """Return the middlewares of all apps of this process."""
     return list(_middlewares)

@@ -99,8 +99,9 @@ class Span:
     .. versionadded:: 2.0
     """
 
-    # Class attributes for what few requests set, or nobody reads unless it is set: attributes of the
-    # instance are found faster, and cost time to set. Python stores up to 30 without a dict of its own.
+    # Class attributes are defaults that few requests replace, or that are read only once replaced:
+    # attributes of the instance are found faster, but cost time to set. Python stores up to 30 of them
+    # without a dict.
     exchange: BodyCopies | None = None
     """The copies of the request; released at the end."""
     request: Request | None = None
@@ -353,7 +354,7 @@ class Span:
         return found != NOBODY
 
     def note_loaded_user(self, user: object) -> UserDescription:
-        """Describe a user; what was seen of the same object earlier counts if it has expired since."""
+        """Describe a user, by an earlier description of the same object if it has expired since."""
         if isinstance(user, LocalProxy):
             user = resolve(user)
         seen, known = self._seen_user
@@ -420,7 +421,7 @@ class Span:
         return size if self.user is None else size + held_bytes(self.user)
 
     def custom_data_size(self, custom_data: Any) -> int:
-        """Return about the bytes of memory that what `custom_data` returned takes."""
+        """Return the approximate memory of the result of `custom_data`, in bytes."""
         keys = "".join(self.custom)
         if not keys.isascii() or self._has_nested or self._request_data is not None:
             return held_bytes(custom_data)

@@ -22,11 +22,11 @@ class BackgroundCall(Generic[R]):
     """
 
     def __init__(self, name: str, function: Callable[[], R]) -> None:
-        """Store what is called; `start` starts it.
+        """Store the arguments; `start` makes the call.
 
         Args:
             name: the name of the thread.
-            function: the function.
+            function: the function to call.
         """
         self._function = function
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)

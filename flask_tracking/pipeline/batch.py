@@ -46,7 +46,7 @@ D = TypeVar("D")
 
 @dataclass(slots=True)
 class Hand:
-    """What the captures of a batch that were taken from the queue amount to."""
+    """The sums over the captures of a batch, from taking them from the queue until they are settled."""
 
     captures: int = 0
     kept: int = 0
@@ -306,9 +306,9 @@ class BatchWorker(Worker):
         self._queue.release_all()
 
     def _drop_in_hand(self, reason: str) -> None:
-        """Release what is in hand; what has no count yet is lost. The lock must be held.
+        """Release the batches in hand. The lock must be held.
 
-        That is nothing, unless the work on a batch was interrupted.
+        Captures that are not counted yet are lost: none, unless the work on a batch was interrupted.
         """
         lost = max(0, self._counters.waiting - len(self._queue))
         self._counters.drop(reason, lost, kept=min(lost, self._hand.kept + self._sent_ahead.kept))

@@ -1,4 +1,4 @@
-"""Counters of what one app has received, stored and lost in this process."""
+"""Counters of the records that one app has received, stored and lost in this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Counters"]
 
 
 class Fates(NamedTuple):
-    """What has become of records."""
+    """The numbers of records by their fate."""
 
     stored: int
     not_stored: int
@@ -30,7 +30,7 @@ class Fates(NamedTuple):
 
     @property
     def is_news(self) -> bool:
-        """Whether anything became of a record. That others wait is told with the next one."""
+        """Whether any record was settled. How many wait is reported with the next settled one."""
         return bool(self.stored or self.not_stored or self.dropped or self.lag_ms)
 
 
@@ -113,7 +113,7 @@ class Counters:
                 self.rollups.add(one)
 
     def take_fates(self) -> Fates:
-        """Return what has become of records since the last call. `lock` must be held."""
+        """Return the fates of records since the last call. `lock` must be held."""
         told, stored = self._told, self.exported + self.unspooled
         self.note_waiting()
         dropped = self.dropped + self.spool_dropped

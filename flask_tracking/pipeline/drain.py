@@ -104,7 +104,7 @@ class Drain:
         self._writer.note_sent(held.file, len(records), resent.rejected)
         missing = max(0, held.file.entry_count - len(records))
         is_damaged = missing > 0 or not contents.is_whole
-        # Whoever takes the file away counts what is missing in it, so that it is counted once.
+        # The process that removes the file counts its missing records, so that they are counted once.
         if self._sender.finish(held, is_damaged=is_damaged and not held.file.is_partial):
             self._writer.note_lost("spool_damaged", held.file, missing)
         return True

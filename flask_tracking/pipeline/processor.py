@@ -44,7 +44,7 @@ class Processor:
         self._redactor: Redactor | None = None
 
     def begin_anew(self) -> None:
-        """Forget the name of the process. What was compiled is reused."""
+        """Forget the name of the process; compiled patterns stay."""
         self._assembler = None
 
     def prepare(self) -> None:

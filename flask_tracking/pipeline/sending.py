@@ -1,4 +1,4 @@
-"""The files of a spool on their way to the store, whatever is in them: records or rollups."""
+"""Send the files of a spool to the store, whether they hold records or rollups."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class FileSender:
     """
 
     def __init__(self, spool: Spool) -> None:
-        """Look at nothing yet."""
+        """Send the files of `spool`."""
         self._spool = spool
         self._sent: set[str] = set()
         """Names of sent files that could not be removed. Sent again after a while, rollups would count
@@ -37,10 +37,10 @@ class FileSender:
         return [file for file in waiting if file.name not in self._sent]
 
     def hold(self, file: SpoolFile, send: Callable[[HeldFile], R]) -> R | None:
-        """Lock a file and give it to `send`; what else that raises is passed on.
+        """Lock a file and pass it to `send`, whose own exceptions are raised.
 
         Returns:
-            What `send` returns; None if another process has the file, or it cannot be read.
+            The result of `send`; None if another process has the file, or it cannot be read.
         """
         try:
             with self._spool.hold(file) as held:

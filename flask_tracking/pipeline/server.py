@@ -27,7 +27,7 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        """Expect nothing yet."""
+        """Begin without an expectation."""
         self.due_at = math.inf
         """When the thread is expected to run at the latest, in Unix time; infinite while it works."""
         self._lock = threading.Lock()
