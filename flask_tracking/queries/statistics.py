@@ -452,7 +452,7 @@ def _measure_records(
     failures: dict[FailureKey, Failures] = {}
     for record in records:
         failed = is_failure(record.status_code, record.outcome)
-        _count(sums.setdefault(read(record), Counts()), record, failed)
+        count_record(sums.setdefault(read(record), Counts()), record, failed)
         if failed:
             example = Example(record.kept, record.id)
             failures.setdefault(_name_failure(record), Failures()).add(1, example)
@@ -469,7 +469,8 @@ def _measure_records(
     )
 
 
-def _count(counts: Counts, record: RecordSummary, failed: bool) -> None:
+def count_record(counts: Counts, record: RecordSummary, failed: bool) -> None:
+    """Count the request of a record, also where its duration is not known."""
     took, sizes = record.execution_time, (record.request_body_size, record.response_body_size)
     if took is None:  # as in records of the first flask-tracking that another program wrote
         counts.add_unmeasured(record.status_code, failed, *sizes)

@@ -13,8 +13,8 @@ from .conftest import Open
 pytestmark = pytest.mark.integration
 
 OVERVIEW = "/shop/_tracking/"
-CHART = "figure.chart svg[data-grid]"
-TOOLS = "[data-box]"
+CHART = "figure.chart:visible svg[data-grid]"
+TOOLS = "figure.chart:visible [data-box]"
 
 
 def drag(page: Page, begin: tuple[float, float], end: tuple[float, float]) -> None:
@@ -76,7 +76,7 @@ def test_drag_below_the_chart(visit: Open) -> None:
 def test_keys(visit: Open) -> None:
     """Arrows move a cell, with shift they extend it, Enter shows its requests, Escape lets go."""
     page = visit(OVERVIEW).page
-    page.locator("figure.chart").focus()
+    page.locator("figure.chart:visible").focus()
     page.keyboard.press("ArrowLeft")
     one = page.locator(f"{TOOLS} [data-box-range]").inner_text()
     for key in ("Shift+ArrowLeft", "Shift+ArrowUp", "Shift+ArrowLeft"):

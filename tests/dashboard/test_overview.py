@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import html
+import json
 import math
 import random
 import re
@@ -16,6 +18,7 @@ from flask.testing import FlaskClient
 
 from flask_tracking import Filter, MemoryExporter
 from flask_tracking.dashboard.charts.heatmap import draw
+from flask_tracking.dashboard.statistics import record_columns
 from flask_tracking.dashboard.statistics.columns import MAX_COLUMNS, Column, choose_column, read_columns
 from flask_tracking.dashboard.statistics.five_numbers import _make_percentile
 from flask_tracking.dashboard.statistics.periods import Periods
@@ -264,7 +267,7 @@ def test_recorder_in_trouble(client: FlaskClient, memory: MemoryExporter) -> Non
     page = read(client, memory, slower=4.0, dropped=7)
     assert headline(page) == "The recorder lost records"
     assert "196 records of this period were lost: 196 queue." in page
-    assert page.count('class="lost"') == 28
+    assert page.partition("on-narrow")[0].count('class="lost"') == 28
 
 
 def test_few_requests(client: FlaskClient) -> None:
@@ -314,7 +317,80 @@ def test_filter_that_rollups_do_not_know(client: FlaskClient, memory: MemoryExpo
     client.get("/tea/green")
     page = check(client.get(OVERVIEW, query_string={"q": "path:/tea/*"}).text)
     assert "Counted from records: rollups cannot filter by path." in page
-    assert "it is left out while there is a filter" in page
+    assert '<span class="dim">from records</span>' in page and 'class="heat-' in page
+
+
+def cells_of(page: str) -> int:
+    """Return how many requests the cells of the chart for a wide screen count."""
+    figure = page.partition("on-wide")[2].partition("</figure>")[0]
+    return sum(map(int, re.findall(r'data-n="(\d+)"', figure)))
+
+
+def count_requests(rollups: list[Rollup], within: timedelta, rule: str | None, version: str) -> int:
+    """Return how many requests rollups of the last hour count."""
+    since = datetime.now(timezone.utc) - within
+    return sum(
+        counts.requests
+        for one in rollups
+        if one.start >= align(since, 60) and version in (one.version, "")
+        for key, counts in one.routes.items()
+        if rule in (key.url_rule, None)
+    )
+
+
+@pytest.mark.parametrize(
+    ("q", "rule", "version"),
+    [
+        ("", None, ""),
+        ("route:/checkout", "/checkout", ""),
+        ("version:2.4.1", None, "2.4.1"),
+        ("version:2.4.0 method:GET route:/a", "/a", "2.4.0"),
+        ("since:15m route:/a", "/a", ""),
+    ],
+)
+def test_chart_under_a_filter(
+    client: FlaskClient, memory: MemoryExporter, q: str, rule: str | None, version: str
+) -> None:
+    """It shows what the filter selects, and its cells lead to that."""
+    rollups = make_rollups(slower=4.0)
+    memory.rollups.store(rollups)
+    page = check(client.get(OVERVIEW, query_string={"q": q}).text)
+    within = timedelta(minutes=15 if "since" in q else 60)
+    assert cells_of(page) == count_requests(rollups, within, rule, version)
+    (grid, *_) = re.findall(r'data-grid="([^"]+)"', page)
+    assert json.loads(html.unescape(grid))["within"] == q
+    (address, *_) = re.findall(r'<a href="/_tracking/requests\?([^"]+)" tabindex="-1">', page)
+    assert q in parse_qs(html.unescape(address))["q"][0]
+
+
+def test_chart_of_many_records(
+    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column of more than are read shows how they are spread, and no number that it does not know."""
+    monkeypatch.setattr(record_columns, "PER_COLUMN", 3)
+    for _ in range(9):
+        client.get("/tea/green")
+    page = check(client.get(OVERVIEW, query_string={"q": "path:/tea/*"}).text)
+    assert "from records, the newest 3 of each column" in page.replace("100", "3")
+    assert cells_of(page) in range(3, 9) and 'class="all"' not in page
+    assert re.search(r'<td class="num">\d\+</td>', page)
+
+
+def test_chart_on_a_phone(client: FlaskClient, memory: MemoryExporter) -> None:
+    """It has half the columns, and counts the same; a style sheet shows one of the two."""
+    page = read(client, memory)
+    wide, narrow = (json.loads(html.unescape(one)) for one in re.findall(r'data-grid="([^"]+)"', page))
+    assert narrow["columns"] <= 32 < wide["columns"] and narrow["seconds"] == 2 * wide["seconds"]
+    figure = page.partition("on-narrow")[2].partition("</figure>")[0]
+    assert sum(map(int, re.findall(r'data-n="(\d+)"', figure))) == cells_of(page)
+
+
+def test_errors_under_a_filter(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The trend of all failures is that of the filter."""
+    for _ in range(3):
+        client.get("/broken")
+    page = check(client.get(f"{OVERVIEW}errors", query_string={"q": "path:/broken"}).text)
+    assert "All failures of the filter; the highest column has" in page
 
 
 @pytest.mark.parametrize("name", ["routes", "errors"])

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from flask_tracking.dashboard.charts.heatmap import MAX_TIMES, draw
+from flask_tracking.dashboard.charts.heatmap import WIDE, draw
 from flask_tracking.dashboard.statistics.columns import Column
 from flask_tracking.rollups.counts import Counts
 
@@ -48,7 +48,7 @@ def test_few_times(count: int, seconds: int) -> None:
     midnight = datetime(2026, 11, 26, tzinfo=timezone.utc)  # a week of Unix time begins with a Thursday
     heatmap = draw(make_columns(count, seconds, midnight))
     assert heatmap is not None
-    assert 1 <= len(heatmap.x_ticks) <= MAX_TIMES
+    assert 1 <= len(heatmap.x_ticks) <= WIDE.max_times
 
 
 def test_days() -> None:

@@ -7,13 +7,36 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from ..page import Page
-from ..statistics.columns import Column
+from ..statistics.columns import MERGED_SECONDS, Column, fit_column, merge_columns
+from ..statistics.periods import Columns
+from ..statistics.record_columns import PER_COLUMN
 from ..text import filter_text
-from ..text.numbers import duration
-from .heatmap import ROW, Heatmap
+from ..text.numbers import count, duration
+from .heatmap import NARROW, ROW, WIDE, Heatmap, Shape, draw
 
 MAX_TABLE_ROWS = 60
 MAX_BARS = 36
+
+
+class Drawing(NamedTuple):
+    """The durations, drawn for a screen."""
+
+    heatmap: Heatmap
+    grid: dict[str, object]
+    """See `make_grid`."""
+    titles: dict[int, tuple[str, str]]
+    """See `make_titles`."""
+
+
+class Chart(NamedTuple):
+    """Durations over time."""
+
+    drawings: Sequence[Drawing]
+    """For a screen and for a phone; none where no duration is known."""
+    rows: Sequence[tuple[object, ...]]
+    """See `make_table`."""
+    about: str
+    """Where the numbers come from, if not from rollups."""
 
 
 class Bars(NamedTuple):
@@ -23,6 +46,50 @@ class Bars(NamedTuple):
     """Of each its place and width in percent, and its height, from 0 to 100."""
     most: int
     """The number of the highest."""
+
+
+def make_chart(page: Page, columns: Columns, within: str = "") -> Chart:
+    """Return the chart of what a page counts.
+
+    Args:
+        page: the page, with its filter.
+        columns: what it shows.
+        within: the terms of the requests that are drawn, besides the filter of the page.
+    """
+    asked = filter_text.join(page.q, within) if within else page.q
+    shapes = [draw_for(page, columns, asked, shape) for shape in (WIDE, NARROW)]
+    return Chart(
+        [one for one in shapes if one is not None], make_table(columns.now), _describe(columns)
+    )
+
+
+def draw_for(page: Page, columns: Columns, within: str, shape: Shape) -> Drawing | None:
+    """Return the drawing for a screen; None where no duration is known.
+
+    Args:
+        page: the page.
+        columns: what it shows.
+        within: the terms of the requests that are drawn; empty for all.
+        shape: of the screen.
+    """
+    shown, seconds = columns.now, columns.seconds
+    if len(shown) > shape.max_columns:
+        length = timedelta(seconds=seconds * len(shown))
+        seconds = fit_column(length, shape.max_columns, MERGED_SECONDS)
+        shown = merge_columns(shown, seconds)
+    heatmap = draw(shown, shape)
+    if heatmap is None:
+        return None
+    grid = make_grid(heatmap, shown, seconds, within)
+    return Drawing(heatmap, grid, make_titles(page, heatmap, seconds, within))
+
+
+def _describe(columns: Columns) -> str:
+    if columns.source == "rollups":
+        return ""
+    if columns.is_whole:
+        return "from records"
+    return f"from records, the newest {PER_COLUMN} of each column"
 
 
 def make_bars(numbers: Sequence[int], most_bars: int = MAX_BARS) -> Bars:
@@ -43,8 +110,8 @@ def make_table(columns: Sequence[Column]) -> list[tuple[object, ...]]:
     return [
         (
             column.start,
-            column.counts.requests,
-            column.counts.failed,
+            f"{count(column.counts.requests)}{'' if column.is_whole else '+'}",
+            f"{count(column.counts.failed)}{'' if column.is_whole else '+'}",
             *(
                 duration(column.counts.percentile_ms(part) if column.counts.buckets else None)
                 for part in (0.5, 0.95, 0.99)
@@ -56,20 +123,18 @@ def make_table(columns: Sequence[Column]) -> list[tuple[object, ...]]:
 
 
 def make_grid(
-    heatmap: Heatmap | None, columns: Sequence[Column], seconds: int, within: str = ""
+    heatmap: Heatmap, columns: Sequence[Column], seconds: int, within: str = ""
 ) -> dict[str, object]:
     """Return the data with which a script finds the requests of a part of the drawing.
 
     Its lengths are those of the drawing, `start` is in milliseconds of Unix time.
 
     Args:
-        heatmap: the drawing; None for none.
+        heatmap: the drawing.
         columns: what it shows.
         seconds: the length of a column.
         within: the terms of the requests that are drawn; empty for all.
     """
-    if heatmap is None:
-        return {}
     return {
         "within": within,
         "start": round(columns[0].start.timestamp() * 1000),
@@ -80,22 +145,23 @@ def make_grid(
         "row": ROW,
         "width": heatmap.width,
         "height": heatmap.plot_height,
+        "is_whole": all(column.is_whole for column in columns),
     }
 
 
 def make_titles(
-    page: Page, heatmap: Heatmap | None, seconds: int, within: str = ""
+    page: Page, heatmap: Heatmap, seconds: int, within: str = ""
 ) -> dict[int, tuple[str, str]]:
     """Return for each cell what it says, and the address of its requests.
 
     Args:
         page: the page.
-        heatmap: the drawing; None for none.
+        heatmap: the drawing.
         seconds: the length of a column.
         within: the terms of the requests that are drawn; empty for all.
     """
     titles = {}
-    for at, cell in enumerate(heatmap.cells if heatmap is not None else ()):
+    for at, cell in enumerate(heatmap.cells):
         end = cell.start + timedelta(seconds=seconds)
         terms = f"slow:{_to_text(cell.low_ms)}ms slow:<{_to_text(cell.high_ms)}ms"
         times = {"from": f"{cell.start:%Y-%m-%dT%H:%M}", "to": f"{end:%Y-%m-%dT%H:%M}"}

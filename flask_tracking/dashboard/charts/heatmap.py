@@ -15,12 +15,11 @@ from ..statistics.columns import Column
 
 STEPS = 7
 HALF_OCTAVE = BUCKETS_PER_DOUBLING // 2
-WIDTH, ROW, BARS, GAP = 960.0, 12.0, 56.0, 10.0
+ROW, BARS, GAP = 12.0, 56.0, 10.0
 """In the units of the drawing; the browser scales it."""
 SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 LABEL = 20.0
 """The least distance of two names of lines: they are written larger on a phone."""
-MAX_TIMES = 8
 DAY_S = 86_400
 TIME_STEPS_S = (
     *(60 * minutes for minutes in (1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440)),
@@ -28,6 +27,20 @@ TIME_STEPS_S = (
 )
 """The time between two texts below the chart."""
 TICKS_MS = (1, 10, 100, 1_000, 10_000, 100_000)
+
+
+class Shape(NamedTuple):
+    """How a drawing suits a screen."""
+
+    width: float
+    max_columns: int
+    max_times: int
+    """So many texts have room below it."""
+
+
+WIDE = Shape(960.0, 96, 8)
+NARROW = Shape(248.0, 32, 4)
+"""For a phone, which draws it in nearly its own size: its texts can be read, its cells be hit."""
 
 
 class Cell(NamedTuple):
@@ -103,24 +116,28 @@ class Heatmap(NamedTuple):
     lost: tuple[tuple[float, float], ...]
     """Columns with lost records: position and width."""
     most: int
-    """Requests in the fullest column."""
+    """Requests in the fullest column; 0 where no column says how many there are."""
     most_failed: int
 
 
-def draw(columns: Sequence[Column]) -> Heatmap | None:
-    """Return the drawing of columns; None where none has a duration."""
+def draw(columns: Sequence[Column], shape: Shape = WIDE) -> Heatmap | None:
+    """Return the drawing of columns; None where none has a duration.
+
+    If not all requests were read, there are no bars: these would say how many there are.
+    """
     halves = [bucket // HALF_OCTAVE for column in columns for bucket in column.counts.buckets]
     if not halves:
         return None
     low, high = min(halves), max(halves) + 1
     plot = (high - low) * ROW
-    scale = _Scale(low, plot, WIDTH / len(columns))
-    most = max(column.counts.requests for column in columns)
-    most_failed = max(column.counts.failed for column in columns)
+    scale = _Scale(low, plot, shape.width / len(columns))
+    counted = columns if all(column.is_whole for column in columns) else ()
+    most = max((column.counts.requests for column in counted), default=0)
+    most_failed = max((column.counts.failed for column in counted), default=0)
     cells = tuple(cell for at, column in enumerate(columns) for cell in _cells(scale, at, column))
     return Heatmap(
-        WIDTH,
-        plot + GAP + BARS,
+        shape.width,
+        plot + (GAP + BARS if counted else 0.0),
         plot,
         _shade(cells),
         tuple(
@@ -130,11 +147,11 @@ def draw(columns: Sequence[Column]) -> Heatmap | None:
                 round((BARS - 16) * column.counts.requests / most, 1),
                 round(14 * column.counts.failed / most_failed, 1) if most_failed else 0.0,
             )
-            for at, column in enumerate(columns)
+            for at, column in enumerate(counted)
         ),
         _spread([_line(scale, name, share, columns) for name, share in SHARES]),
         tuple((y, ms) for ms in TICKS_MS if 0 <= (y := scale.y(ms)) <= plot),
-        tuple(_times(scale, columns)),
+        tuple(_times(scale, columns, shape.max_times)),
         tuple(_flags(scale, columns)),
         tuple((scale.x(at), scale.width) for at, column in enumerate(columns) if column.dropped),
         most,
@@ -212,15 +229,15 @@ def _spread(lines: Sequence[Line]) -> tuple[Line, ...]:
     return tuple(line._replace(end=(x, y)) for line, y in zip(lines, at, strict=True))
 
 
-def _times(scale: _Scale, columns: Sequence[Column]) -> list[TimeTick]:
+def _times(scale: _Scale, columns: Sequence[Column], most: int) -> list[TimeTick]:
     seconds = [int(column.start.timestamp()) for column in columns]
     length = seconds[-1] - seconds[0]
-    step = next((one for one in TIME_STEPS_S if length < one * MAX_TIMES), TIME_STEPS_S[-1])
+    step = next((one for one in TIME_STEPS_S if length < one * most), TIME_STEPS_S[-1])
     return [
         TimeTick(scale.x(at), column.start, length > DAY_S and seconds[at] % DAY_S == 0)
         for at, column in enumerate(columns)
         if seconds[at] % step == 0
-    ][:MAX_TIMES]
+    ][:most]
 
 
 def _percentile(counts: Counts, share: float) -> float | None:

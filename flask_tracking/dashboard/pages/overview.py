@@ -5,12 +5,11 @@ from __future__ import annotations
 from flask import Response
 
 from ...queries import Statistics
-from ..charts.chart import make_grid, make_table, make_titles
-from ..charts.heatmap import draw
+from ..charts.chart import make_chart
 from ..page import VERSION, Page
 from ..statistics.failures import read_groups
 from ..statistics.five_numbers import make_numbers
-from ..statistics.periods import read_chart, read_periods
+from ..statistics.periods import read_drawing, read_periods
 from ..statistics.verdict import Verdict, make_verdict
 from ..tables.error_rows import make_error_rows
 from ..tables.route_rows import link_to_route, make_route_rows
@@ -24,10 +23,9 @@ TOP_ROUTES, TOP_ERRORS = 10, 5
 def show_overview(page: Page) -> Response:
     """Say whether it is all right, and if not, since when and for which routes."""
     periods = read_periods(page)
-    columns = read_chart(page, periods)
+    columns = read_drawing(page, periods)
     verdict = make_verdict(page, periods)
     groups = read_groups(page, periods, columns)
-    heatmap = draw(columns.now) if columns.now and not page.q else None
     return html(
         render(
             "overview.html",
@@ -35,10 +33,7 @@ def show_overview(page: Page) -> Response:
             verdict=verdict,
             buttons=_make_buttons(page, verdict),
             numbers=make_numbers(page, periods),
-            heatmap=heatmap,
-            grid=make_grid(heatmap, columns.now, columns.seconds),
-            heatmap_rows=make_table(columns.now) if heatmap else (),
-            heatmap_titles=make_titles(page, heatmap, columns.seconds),
+            chart=make_chart(page, columns),
             routes=make_route_rows(page, periods)[:TOP_ROUTES],
             route_count=len(periods.now.groups),
             errors=make_error_rows(page, groups[:TOP_ERRORS]),

@@ -13,15 +13,14 @@ from ...queries import Group, find_newest
 from ...queries.statistics import name_route
 from ...record_summary import RecordSummary
 from ...rollups.counts import is_failure
-from ..charts.chart import make_grid, make_table, make_titles
-from ..charts.heatmap import draw
+from ..charts.chart import make_chart
 from ..charts.histogram import draw_histogram
 from ..messages import tell
 from ..page import Page
 from ..statistics.failures import group_route
 from ..statistics.five_numbers import make_numbers
 from ..statistics.interval_text import write_failed, write_percentile
-from ..statistics.periods import Periods, count_groups, read_chart, read_periods
+from ..statistics.periods import Periods, count_groups, read_drawing, read_periods
 from ..statistics.verdict import make_verdict
 from ..tables.error_rows import make_error_rows
 from ..tables.request_rows import make_rows
@@ -75,9 +74,8 @@ def show_route(page: Page) -> Response:
     terms = filter_text.route_terms(name)
     wanted = page.wanted_at_any_time & Filter.parse(terms)
     periods = read_periods(page, wanted)
-    columns = read_chart(page, periods, name)
+    columns = read_drawing(page, periods, name)
     verdict = make_verdict(page, _leave(periods, name))
-    heatmap = draw(columns.now) if columns.now and not page.q else None
     newest = _read_newest(page, wanted)
     counts, before = periods.now.total.counts, periods.before.total.counts
     return html(
@@ -93,10 +91,7 @@ def show_route(page: Page) -> Response:
                 ("Show its requests", page.link_to("requests", q=filter_text.join(page.q, terms)))
             ],
             numbers=make_numbers(page, periods, terms),
-            heatmap=heatmap,
-            grid=make_grid(heatmap, columns.now, columns.seconds, terms),
-            heatmap_titles=make_titles(page, heatmap, columns.seconds, terms),
-            heatmap_rows=make_table(columns.now) if heatmap else (),
+            chart=make_chart(page, columns, terms),
             histogram=draw_histogram(counts.buckets, before.buckets),
             words=periods.words,
             versions=_make_versions(page, wanted, terms),

@@ -54,7 +54,7 @@ for (const svg of findAll("svg[data-grid]")) {
     frame.setAttribute("y", grid.height - box.top * grid.row);
     frame.setAttribute("height", (box.top - box.bottom) * grid.row);
     svg.append(frame);
-    const requests = count().toLocaleString("en") + (count() === 1 ? " request" : " requests");
+    const requests = (grid.is_whole ? "" : "at least ") + count().toLocaleString("en") + (count() === 1 ? " request" : " requests");
     const times = clock(timeOf(box.left)) + "–" + clock(timeOf(box.right));
     const durations = isWhole() ? "" : ", " + words(msOf(box.bottom)) + "–" + words(msOf(box.top));
     find("output", tools).textContent = requests;
@@ -68,7 +68,7 @@ for (const svg of findAll("svg[data-grid]")) {
     for (const form of findAll("form", tools)) {
       form.elements.from.value = timeOf(box.left).toISOString().slice(0, 16);
       form.elements.to.value = timeOf(box.right).toISOString().slice(0, 16);
-      if (form.elements.q) {
+      if (form.elements.q && !("stays" in form.elements.q.dataset)) {
         form.elements.q.value = (grid.within + " " + (isWhole() ? "" : terms)).trim();
         form.elements.q.disabled = form.elements.q.value === "";
       }
@@ -135,6 +135,6 @@ for (const svg of findAll("svg[data-grid]")) {
 
   frame.setAttribute("class", "box");
   figure.tabIndex = 0;
-  figure.setAttribute("aria-describedby", "box-help");
+  figure.setAttribute("aria-describedby", find("[id^=box-help]", figure).id);
   svg.setAttribute("class", "selectable");
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -10,10 +11,13 @@ from typing import NamedTuple
 from bson import ObjectId
 
 from ...exporters.rollup_table import RollupQuery, RollupTable, align
+from ...queries.rollup_filter import Selects
 from ...rollups.counts import Counts
 from ...rollups.rollup import FailureKey, Rollup, RouteKey
 
 COLUMN_SECONDS = (60, 300, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400, 604_800)
+MERGED_SECONDS = tuple(sorted({*COLUMN_SECONDS, 120, 600}))
+"""The lengths of columns that are put together of others."""
 MAX_COLUMNS = 72
 
 
@@ -29,6 +33,8 @@ class Column(NamedTuple):
     """A record by half octave of the duration."""
     failures: Mapping[FailureKey, Counter[str | None]]
     """How many failures of each group, by version."""
+    is_whole: bool = True
+    """False where only some of the requests were read, or none."""
 
 
 def choose_column(table: RollupTable, length: timedelta, oldest: datetime, now: datetime) -> int:
@@ -44,9 +50,15 @@ def choose_column(table: RollupTable, length: timedelta, oldest: datetime, now: 
         (width.seconds for width in table.widths if now - oldest <= width.lifetime),
         table.widths[-1].seconds,
     )
-    least = max(finest, length.total_seconds() / MAX_COLUMNS)
-    fitting = [one for one in COLUMN_SECONDS if one >= least]
-    return fitting[0] if fitting else COLUMN_SECONDS[-1]
+    return max(finest, fit_column(length))
+
+
+def fit_column(
+    length: timedelta, most: int = MAX_COLUMNS, lengths: Sequence[int] = COLUMN_SECONDS
+) -> int:
+    """Return how many seconds a column covers, so that a range has at most so many columns."""
+    least = length.total_seconds() / most
+    return next((one for one in lengths if one >= least), lengths[-1])
 
 
 def read_columns(
@@ -56,6 +68,7 @@ def read_columns(
     now: datetime,
     seconds: int,
     route: RouteKey | None = None,
+    selects: Selects | None = None,
 ) -> list[Column]:
     """Return the columns of a range, those without requests as well.
 
@@ -66,7 +79,9 @@ def read_columns(
         now: the present.
         seconds: the length of a column, from `choose_column`.
         route: the only one that is counted; None for all together.
+        selects: which requests are counted; None for all.
     """
+    with_routes = route is not None or selects is not None
     fitting = (
         width.seconds
         for width in table.widths
@@ -74,10 +89,12 @@ def read_columns(
     )
     width_s = max(fitting, default=table.widths[-1].seconds)
     start = align(since, seconds)
-    wanted = RollupQuery(width_s, start, until, with_routes=route is not None, route=route)
+    wanted = RollupQuery(width_s, start, until, with_routes=with_routes, route=route)
     found = table.find(wanted)
     if width_s > table.widths[0].seconds:
         found += _read_unmerged(table, wanted)
+    if selects is not None:
+        found = [_select(rollup, selects) for rollup in found]
     return _make_columns(found, start, until, seconds)
 
 
@@ -89,6 +106,21 @@ def _read_unmerged(table: RollupTable, wanted: RollupQuery) -> list[Rollup]:
         for seconds in finer
         for rollup in table.find(wanted._replace(width_s=seconds, is_merged=False))
     ]
+
+
+def _select(rollup: Rollup, selects: Selects) -> Rollup:
+    """Return a rollup of the requests that are meant; failures know the route, and not the method."""
+    routes = {
+        key: counts
+        for key, counts in rollup.routes.items()
+        if selects(key.method, key.url_rule, rollup.version)
+    }
+    rules = {key.url_rule for key in routes}
+    failures = {key: group for key, group in rollup.failures.items() if key.url_rule in rules}
+    version = rollup.version if routes else None
+    return dataclasses.replace(
+        rollup, routes=routes, overall=None, failures=failures, examples={}, version=version
+    )
 
 
 def _make_columns(
@@ -115,6 +147,21 @@ def _make_column(start: datetime, rollups: Sequence[Rollup]) -> Column:
             failures.setdefault(key, Counter())[rollup.version] += group.count
     versions = frozenset(rollup.version for rollup in rollups if rollup.version is not None)
     return Column(start, counts, dropped.total(), versions, examples, failures)
+
+
+def merge_columns(columns: Sequence[Column], seconds: int) -> list[Column]:
+    """Return the same in columns of so many seconds, which begin at round times, too."""
+    merged: dict[datetime, Column] = {}
+    for one in columns:
+        start = align(one.start, seconds)
+        known = merged.get(start) or Column(start, Counts(), 0, frozenset(), {}, {})
+        known.counts.add(one.counts)
+        merged[start] = known._replace(
+            dropped=known.dropped + one.dropped,
+            versions=known.versions | one.versions,
+            is_whole=known.is_whole and one.is_whole,
+        )
+    return list(merged.values())
 
 
 def sum_columns(columns: Iterable[Column]) -> Counts:

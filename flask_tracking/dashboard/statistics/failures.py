@@ -134,6 +134,8 @@ def read_groups(page: Page, periods: Periods, columns: Columns) -> list[Group]:
 
 def group_route(page: Page, periods: Periods, columns: Columns, rule: str) -> list[Group]:
     """Return the groups of one route, with any method: groups of failures do not know it."""
+    if periods.now.source == "records":
+        return read_groups(page, periods, columns)
     counts: Counter[FailureKey] = Counter()
     for column in columns.now:
         for key, by_version in column.failures.items():

@@ -9,10 +9,12 @@ from typing import NamedTuple
 from ...errors import FilterError
 from ...filters import Filter
 from ...queries import Group, Statistics, measure
-from ...queries.statistics import parse_route
+from ...queries.rollup_filter import make_route_filter
+from ...queries.statistics import Source, parse_route
 from ...rollups.counts import Counts
 from ..page import Page
-from .columns import Column, choose_column, read_columns
+from .columns import Column, choose_column, fit_column, read_columns
+from .record_columns import read_record_columns
 
 SHIFTS = {"day": timedelta(days=1), "week": timedelta(days=7)}
 WORDS = {"before": "before", "day": "a day before", "week": "a week before", "none": ""}
@@ -30,15 +32,23 @@ class Periods(NamedTuple):
     """Completes "34 ms …"; empty where nothing is compared."""
     when: str = "in the time before"
     """Completes "No requests …": the time or version of the comparison; empty where it was not read."""
+    wanted: Filter = Filter()
+    """Which requests were counted."""
 
 
 class Columns(NamedTuple):
-    """The range in columns, and the time it is compared with; none where rollups do not answer."""
+    """The range in columns, and the time it is compared with; none if nothing answers."""
 
     now: Sequence[Column] = ()
     before: Sequence[Column] = ()
     seconds: int = 0
     """The length of a column."""
+    source: Source = "rollups"
+
+    @property
+    def is_whole(self) -> bool:
+        """True if all requests of the range are counted."""
+        return all(one.is_whole for one in self.now)
 
 
 def read_periods(page: Page, wanted: Filter | None = None, by: str = "route") -> Periods:
@@ -59,17 +69,18 @@ def _measure(page: Page, wanted: Filter, by: str) -> Periods:
     words = WORDS.get(page.vs, f"with {page.vs_version}")
     earlier, later = _shift(page, since, until)
     if page.vs == "none":
-        return Periods(now, _count_nothing(earlier, later), since, until, words, "")
+        return Periods(now, _count_nothing(earlier, later), since, until, words, "", wanted)
+    others = wanted
     if page.vs_version:
-        wanted, later = wanted & Filter.term("version", page.vs_version, is_literal=True), until
+        others, later = wanted & Filter.term("version", page.vs_version, is_literal=True), until
     nothing = _count_nothing(earlier, later)
     before = page.attempt(
         "what it is compared with",
-        lambda: count_groups(page, wanted, by, earlier, later),
+        lambda: count_groups(page, others, by, earlier, later),
         nothing,
     )
     when = "" if before is nothing else _say_when(page, words)
-    return Periods(now, before, since, until, words, when)
+    return Periods(now, before, since, until, words, when, wanted)
 
 
 def _say_when(page: Page, words: str) -> str:
@@ -99,8 +110,39 @@ def _count_nothing(since: datetime, until: datetime) -> Statistics:
     return Statistics(since=since, until=until, source="rollups", total=total)
 
 
+def read_drawing(
+    page: Page, periods: Periods, route: str | None = None, also: Filter = Filter.all
+) -> Columns:
+    """Read the columns that a page draws: as `read_chart` does, else from records.
+
+    Args:
+        page: with range and comparison.
+        periods: what was counted.
+        route: as for `read_chart`.
+        also: which of the requests, where records are read.
+    """
+    columns = read_chart(page, periods, route)
+    if columns.now or periods.now.source == "rollups":
+        return columns
+    wanted = periods.wanted & also
+    return page.share(("records", str(wanted)), lambda: _read_records(page, periods, wanted))
+
+
+def _read_records(page: Page, periods: Periods, wanted: Filter) -> Columns:
+    since, until = _narrow(page, periods.wanted, periods.since, periods.until)
+    seconds = fit_column(until - since)
+    return Columns(read_record_columns(page, wanted, since, until, seconds), (), seconds, "records")
+
+
+def _narrow(page: Page, wanted: Filter, since: datetime, until: datetime) -> tuple[datetime, datetime]:
+    """Return the part of a range that the times in a filter leave; an empty one if it is none."""
+    first, last = wanted.arrival(page.now)
+    since, until = max(since, first or since), min(until, last or until)
+    return since, max(since, until)
+
+
 def read_chart(page: Page, periods: Periods, route: str | None = None) -> Columns:
-    """Read the same in columns.
+    """Read the same in columns; none where rollups cannot answer.
 
     Args:
         page: with range and comparison.
@@ -108,7 +150,7 @@ def read_chart(page: Page, periods: Periods, route: str | None = None) -> Column
         route: the only one that is counted, like ``POST /checkout``; None for all together.
     """
     return page.share(
-        ("chart", route),
+        ("chart", route, str(periods.wanted)),
         lambda: page.attempt("the chart", lambda: _read_columns(page, periods, route), Columns()),
     )
 
@@ -117,12 +159,13 @@ def _read_columns(page: Page, periods: Periods, route: str | None) -> Columns:
     table = page.store.rollups
     if table is None or periods.now.source != "rollups":
         return Columns()
-    since, until = periods.since, periods.until
+    since, until = _narrow(page, periods.wanted, periods.since, periods.until)
     earlier, later = _shift(page, since, until)
     seconds = choose_column(table, until - since, earlier, page.now)
     key = None if route is None else parse_route(route)
-    columns = read_columns(table, since, until, page.now, seconds, key)
+    selects = make_route_filter(periods.wanted)
+    columns = read_columns(table, since, until, page.now, seconds, key, selects)
     if page.vs == "none":
         return Columns(columns, (), seconds)
-    before = read_columns(table, earlier, later, page.now, seconds, key)
+    before = read_columns(table, earlier, later, page.now, seconds, key, selects)
     return Columns(columns, before[: len(columns)], seconds)
