@@ -89,7 +89,7 @@ def _describe(columns: Columns) -> str:
         return ""
     if columns.is_whole:
         return "from records"
-    return f"from records, the newest {PER_COLUMN} of each column"
+    return f"from records, of older columns the newest {PER_COLUMN}"
 
 
 def make_bars(numbers: Sequence[int], most_bars: int = MAX_BARS) -> Bars:

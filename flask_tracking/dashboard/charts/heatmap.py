@@ -39,7 +39,7 @@ class Shape(NamedTuple):
 
 
 WIDE = Shape(960.0, 96, 8)
-NARROW = Shape(248.0, 32, 4)
+NARROW = Shape(248.0, 32, 5)
 """For a phone, which draws it in nearly its own size: its texts can be read, its cells be hit."""
 
 
@@ -246,10 +246,11 @@ def _percentile(counts: Counts, share: float) -> float | None:
 
 def _flags(scale: _Scale, columns: Sequence[Column]) -> list[tuple[float, str]]:
     seen: set[str] = set()
-    flags = []
+    flags, was_busy = [], False
     for at, column in enumerate(columns):
         new = sorted(column.versions - seen)
         seen |= column.versions
-        if new and at:
+        if new and was_busy:
             flags.append((scale.x(at), ", ".join(new)))
+        was_busy = was_busy or column.counts.requests > 0
     return flags

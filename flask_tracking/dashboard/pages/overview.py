@@ -9,7 +9,7 @@ from ..charts.chart import make_chart
 from ..page import VERSION, Page
 from ..statistics.failures import read_groups
 from ..statistics.five_numbers import make_numbers
-from ..statistics.periods import read_drawing, read_periods
+from ..statistics.periods import read_chart, read_drawing, read_periods
 from ..statistics.verdict import Verdict, make_verdict
 from ..tables.error_rows import make_error_rows
 from ..tables.route_rows import link_to_route, make_route_rows
@@ -23,7 +23,7 @@ TOP_ROUTES, TOP_ERRORS = 10, 5
 def show_overview(page: Page) -> Response:
     """Say whether it is all right, and if not, since when and for which routes."""
     periods = read_periods(page)
-    columns = read_drawing(page, periods)
+    columns = read_chart(page, periods)
     verdict = make_verdict(page, periods)
     groups = read_groups(page, periods, columns)
     return html(
@@ -33,7 +33,7 @@ def show_overview(page: Page) -> Response:
             verdict=verdict,
             buttons=_make_buttons(page, verdict),
             numbers=make_numbers(page, periods),
-            chart=make_chart(page, columns),
+            chart=make_chart(page, read_drawing(page, periods)),
             routes=make_route_rows(page, periods)[:TOP_ROUTES],
             route_count=len(periods.now.groups),
             errors=make_error_rows(page, groups[:TOP_ERRORS]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from ...errors import FilterError
@@ -125,7 +126,8 @@ def read_drawing(
     if columns.now or periods.now.source == "rollups":
         return columns
     wanted = periods.wanted & also
-    return page.share(("records", str(wanted)), lambda: _read_records(page, periods, wanted))
+    read = partial(_read_records, page, periods, wanted)
+    return page.share(("records", str(wanted)), lambda: page.attempt("the chart", read, Columns()))
 
 
 def _read_records(page: Page, periods: Periods, wanted: Filter) -> Columns:

@@ -7,16 +7,19 @@ from time import monotonic
 
 from ...exporters.rollup_table import align
 from ...filters import Filter
+from ...queries import find_newest
 from ...queries.statistics import count_record
 from ...record_summary import RecordSummary
 from ...rollups.counts import Counts, is_failure
 from ..page import Page
 from .columns import Column
 
+NEWEST = 2_000
+"""So many are read at once; a filter that selects fewer is counted whole."""
 PER_COLUMN = 100
-"""A column with more records shows how its newest are spread, and not how many there are."""
-BUDGET_S = 1.0
-"""For all columns; the older ones are left empty then."""
+"""An older column with more records shows how its newest are spread, and not how many there are."""
+BUDGET_S = 0.8
+"""For the older columns; those without time are left empty."""
 LEAST_S = 0.001
 """PyMongo takes no time at all for no limit."""
 
@@ -33,11 +36,20 @@ def read_record_columns(
         until: where it ends.
         seconds: the length of a column.
     """
+    inside = wanted.narrowed(since, until)
+    newest = find_newest(page.store, inside, NEWEST, now=page.now, fields="summary")
+    reach = newest[-1].date_created if len(newest) == NEWEST else since
     ends_at, columns = monotonic() + BUDGET_S, list[Column]()
     while until > since:
         start = align(until - timedelta.resolution, seconds)
-        between = max(start, since), until
-        columns.append(_make_column(start, _read(page, wanted, between, ends_at - monotonic())))
+        if start >= reach or reach == since:
+            found = [one for one in newest if align(one.date_created, seconds) == start]
+            columns.append(_make_column(start, found, is_whole=True))
+        else:
+            between = max(start, since), until
+            some = _read(page, wanted, between, ends_at - monotonic())
+            is_whole = some is not None and len(some) <= PER_COLUMN
+            columns.append(_make_column(start, (some or [])[:PER_COLUMN], is_whole=is_whole))
         until = start
     return columns[::-1]
 
@@ -53,10 +65,9 @@ def _read(
     return page.attempt("older parts of the chart", find, None, max(within_s, LEAST_S))
 
 
-def _make_column(start: datetime, found: list[RecordSummary] | None) -> Column:
-    counts, records = Counts(), (found or [])[:PER_COLUMN]
+def _make_column(start: datetime, records: list[RecordSummary], *, is_whole: bool) -> Column:
+    counts = Counts()
     for one in records:
         count_record(counts, one, is_failure(one.status_code, one.outcome))
     versions = frozenset(one.version for one in records if one.version is not None)
-    is_whole = found is not None and len(found) <= PER_COLUMN
     return Column(start, counts, 0, versions, {}, {}, is_whole)
