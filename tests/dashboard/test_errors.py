@@ -256,3 +256,43 @@ def test_group_under_a_filter(client: FlaskClient, memory: MemoryExporter) -> No
     page = check(client.get(address, query_string={"q": "user:user0"}).text)
     assert "of the newest 2<" in page and "whatever the filter says" in page
     assert "user:user0+error:shop.pay.CardDeclined+route:/checkout" in page
+
+
+def read_group(client: FlaskClient, record: Record) -> str | None:
+    """Return the id of the group to which the page of a request leads."""
+    page = check(client.get(f"/_tracking/requests/{record.id}").text)
+    found = re.search(r"/_tracking/errors/([0-9a-f]+)", page)
+    return None if found is None else found[1]
+
+
+def test_request_leads_to_its_group(client: FlaskClient, memory: MemoryExporter) -> None:
+    """With an exception or without; the group leads back. A request that did not fail has none."""
+    for key in (DECLINED, REFUSED):
+        record = next(
+            one
+            for one in reversed(memory.records)
+            if one.url_rule == key.url_rule and one.version == "2.4.1"
+        )
+        assert read_group(client, record) == make_id(key)
+        group = client.get(f"{ERRORS}/{make_id(key)}").text
+        assert f"/_tracking/requests/{record.id}" in group
+    fine = dataclasses.replace(make_record(), date_created=datetime.now(timezone.utc))
+    memory.export([dataclasses.replace(fine, exception=None, status_code=200, outcome="ok")])
+    assert read_group(client, fine) is None
+
+
+def test_request_of_one_of_two_groups(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Two groups of the same exception and route are told apart by the function that raised it."""
+    other = DECLINED._replace(file="/srv/shop/limits.py", function="check_limit")
+    minutes = timedelta(minutes=10)
+    mine = memory.records[0]
+    (theirs,) = add(memory, other, minutes, count=1)
+    traceback = TRACEBACK.replace("pay.py", "limits.py").replace("in charge", "in check_limit")
+    assert theirs.exception is not None
+    theirs = dataclasses.replace(
+        theirs, id=ObjectId(), exception=theirs.exception._replace(traceback=traceback)
+    )
+    memory.export([theirs])
+    assert mine.exception is not None and mine.url_rule == "/checkout"
+    assert read_group(client, mine) == make_id(DECLINED)
+    assert read_group(client, theirs) == make_id(other)

@@ -20,6 +20,7 @@ from ..record.facts import read_custom, read_facts
 from ..record.languages import LANGUAGES
 from ..record.tracebacks import split_traceback
 from ..record.waterfall import make_waterfall
+from ..statistics.failures import find_group
 from ..tables.keyset import Cursor, read_page
 from ..templating import html, render
 from ..text import filter_text
@@ -57,6 +58,7 @@ def show_request(page: Page, id: str) -> Response:
             older=older,
             copies=[(name, title) for name, (title, _) in LANGUAGES.items()],
             route_terms=filter_text.route_terms(name_route(record.method, record.url_rule)),
+            group=page.attempt("its group of errors", lambda: find_group(page, record), "", BESIDE_S),
             can_keep=bool(page.tracked.settings.kept_size_bytes),
             error_term=filter_text.find_term("error", record.exception.type)
             if record.exception

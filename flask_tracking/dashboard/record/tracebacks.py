@@ -69,6 +69,11 @@ def split_traceback(text: str) -> list[Block]:
     return [block for block in blocks if block.frames or block.text.strip()]
 
 
+def list_frames(text: str) -> list[Frame]:
+    """Return all frames of a traceback, in their order."""
+    return [piece for piece in _pieces(text) if isinstance(piece, Frame)]
+
+
 def _kind(piece: Frame | str) -> str:
     if isinstance(piece, str):
         return "text"

@@ -13,10 +13,12 @@ from ...exporters.rollup_table import RollupQuery, RollupTable
 from ...filters import Filter
 from ...queries import find_newest
 from ...queries.spans import choose_spans
-from ...record_summary import RecordSummary
-from ...rollups.counts import FAILED
+from ...record import Record
+from ...record_summary import RecordSummary, summarize
+from ...rollups.counts import FAILED, is_failure
 from ...rollups.rollup import Example, FailureKey, Failures
 from ..page import Page
+from ..record.tracebacks import list_frames
 from ..text import filter_text
 from .periods import Columns, Periods
 
@@ -24,6 +26,8 @@ MEMORY = timedelta(days=30)
 """How far back a group is looked for before it is called new."""
 SILENCE = timedelta(days=3)
 """A group that was not seen for so long is back."""
+AFTER = timedelta(minutes=1)
+"""A request is counted in the minute of its end, and written with the next ones."""
 MAX_SUMMARIES = 2_000
 NEWEST = "the newest failures"
 """The read that the users need, and the groups of a filter that rollups do not know."""
@@ -158,6 +162,33 @@ def read_failures(page: Page, periods: Periods) -> Sequence[tuple[FailureKey, Fa
         key = FailureKey(*_name(one), "", "", one.url_rule)
         found.setdefault(key, Failures()).add(1, Example(one.kept, one.id))
     return sorted(found.items(), key=lambda pair: (-pair[1].count, repr(pair[0])))
+
+
+def find_group(page: Page, record: Record) -> str:
+    """Return the id of the group that a failed request belongs to; empty if nobody knows.
+
+    Rollups of that time know which groups there were. A record has its traceback, though with the
+    paths of the machine where it was raised: of several groups that is meant in whose function it ends.
+    """
+    if not is_failure(record.status_code, record.outcome):
+        return ""
+    error, *_ = _name(summarize(record))
+    table = page.store.rollups
+    if table is None:
+        return make_id(FailureKey(error, "", "", record.url_rule))
+    ended = record.date_created + timedelta(milliseconds=record.execution_time or 0.0)
+    seen = read_occurrences(table, record.date_created, ended + AFTER, page.now)
+    alike = [key for key in seen if (key.error, key.url_rule) == (error, record.url_rule)]
+    if len(alike) > 1:
+        traceback = record.exception.traceback if record.exception is not None else ""
+        places = [(frame.file, frame.function) for frame in list_frames(traceback)]
+        alike = [key for key in alike if any(_is_in(key, *place) for place in places)]
+        alike.sort(key=lambda key: max(at for at, one in enumerate(places) if _is_in(key, *one)))
+    return make_id(alike[-1]) if alike else ""
+
+
+def _is_in(key: FailureKey, file: str, function: str) -> bool:
+    return file.endswith(key.file) and function == key.function
 
 
 def _name(one: RecordSummary) -> tuple[str]:
