@@ -95,6 +95,8 @@ TERMS: Mapping[str, TermType] = {
         TermType("custom.", "VALUE", "with this value in their custom data; dots lead into nested data", ("custom.order_id:17",), make_custom),
         TermType("version", "VERSION", "of this version of the app", ("2.4",), make_match("version")),
         TermType("host", "HOST", "for this host", ("api.example.com",), make_match("host", folds_case=True)),
+        TermType("hostname", "NAME", "of the machine with this name", ("web-1", "web-*"), make_match("hostname", folds_case=True)),
+        TermType("process", "PROCESS", "of this process: machine, number, and letters that are new with each start", ("web-1:4100:h1", "web-1:4100:*"), make_match("process")),
         TermType("ip", "IP", "from this address", ("10.0.*",), make_match("ip")),
         TermType("endpoint", "ENDPOINT", "of this endpoint", ("orders.show",), make_match("endpoint")),
         TermType("blueprint", "BLUEPRINT", "of this blueprint", ("orders",), make_match("blueprint")),

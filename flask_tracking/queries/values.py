@@ -102,6 +102,7 @@ _OF_RECORDS: dict[str, Callable[[Store], Iterable[str]]] = {
     "custom.": _read_custom_names,
     "error": _read_column(lambda one: one.exception_type),
     "host": _read_column(lambda one: one.host),
+    "hostname": _read_column(lambda one: one.hostname),
     "user": _read_column(lambda one: one.user_id or one.user_repr),
     "version": _read_column(lambda one: one.version),
 }

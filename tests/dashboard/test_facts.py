@@ -29,6 +29,7 @@ def make_full() -> Record:
         version="2.4.1",
         ip="192.0.2.7",
         host="shop.example:8080",
+        hostname="web-1",
         process="web-1:7:a",
         trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
         request_id="5f3a",
@@ -58,7 +59,8 @@ def test_terms_find_the_record() -> None:
     facts = read_all(record)
     assert_found(record)
     is_plain = {name for name, fact in facts.items() if not fact.term}
-    assert is_plain == {"Process", "Request id", "Sizes", "Kept", "Dropped before"}
+    assert facts["Machine"].term == "hostname:web-1" and facts["Process"].term == "process:web-1:7:a"
+    assert is_plain == {"Request id", "Sizes", "Kept", "Dropped before"}
     assert facts["Kept"].text == "slow" and facts["Browser"].text.startswith("Chrome")
     assert facts["Browser"].term == f'header.user-agent:"{CHROME}"'
 

@@ -320,6 +320,6 @@ def test_terms_select_what_they_say() -> None:
 
 def test_items_without_a_filter() -> None:
     """What no filter asks for has no link."""
-    assert make_terms(Item("process", "host:1:a")) == ("", "")
+    assert make_terms(Item("browser", "Firefox")) == ("", "")
     assert make_terms(Item("route", "GET (no route)")) == ("", "")
     assert make_terms(Item("user", "")) == ("", "")

@@ -47,7 +47,7 @@ def test_meanings_are_one_sentence() -> None:
         ("status:", ["status:2xx", "status:3xx", "status:4xx", "status:5xx"]),
         ("status:5xx", []),
         ("not (is:er", ["not (is:error"]),
-        ("a or h", ["a or has:", "a or header.", "a or host:"]),
+        ("a or h", ["a or has:", "a or header.", "a or host:", "a or hostname:"]),
         ("header.", []),
         ("user:a", []),
         ("unknown:", []),

@@ -53,6 +53,8 @@ KEYS = {
     "user": "user",
     "ip": "ip",
     "host": "host",
+    "hostname": "hostname",
+    "process": "process",
     "request type": "header.content-type",
     "response type": "response_header.content-type",
 }

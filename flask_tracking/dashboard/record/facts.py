@@ -60,8 +60,10 @@ def _read(record: Record) -> Iterator[Fact]:
     if record.host:
         yield Fact("Host", record.host, term("host", record.host), True)
     yield from _read_user_agent(record)
+    if record.hostname:
+        yield Fact("Machine", record.hostname, term("hostname", record.hostname), True)
     if record.process:
-        yield Fact("Process", record.process, is_mono=True)
+        yield Fact("Process", record.process, term("process", record.process), True)
     if record.trace_id:
         yield Fact("Trace", record.trace_id, term("trace", record.trace_id), True)
     if record.request_id:
