@@ -1,7 +1,7 @@
 """The dashboard: pages in the user's own app that show what was recorded.
 
-A leaf: nothing else of the package needs it. It reads through `queries`, `present`, `reproduce` and a
-store, and changes nothing but which records are kept.
+Nothing else in the package imports it. It reads through `queries`, `present`, `reproduce` and a store,
+and the only change it makes is to keep records or stop keeping them.
 """
 
 from .mount import mount

@@ -1,4 +1,4 @@
-"""Answers to requests to the dashboard, imported with the first that is let in."""
+"""The dispatcher of requests to the dashboard, imported when the first one is admitted."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from flask import Response, abort, request
 from ..errors import FilterError, TrackingError
 from ..exporters.store import find_store
 from ..registry import TrackedApp
-from .messages import explain, explain_filter
+from .messages import show_filter_error, show_store_error
 from .page import Page
 from .security import boundary, csrf
 from .views import Route
 
 
 def answer(tracked: TrackedApp, nonce: str, route: Route, **values: Any) -> Response:
-    """Answer the current request, of somebody who may see the dashboard.
+    """Answer the current request, whose access has been granted.
 
     Args:
-        tracked: the app that is looked at.
-        nonce: of the app's own policy; empty for none.
-        route: the address.
-        **values: the parts of the address.
+        tracked: the app whose records are shown.
+        nonce: the nonce of the app's own policy; empty for none.
+        route: the matched route.
+        **values: the variable parts of its URL.
     """
     store = find_store(tracked.exporter)
     if store is None:  # a test has another exporter
@@ -37,9 +37,9 @@ def answer(tracked: TrackedApp, nonce: str, route: Route, **values: Any) -> Resp
             with store.limited(route.budget_s):
                 response = _find_view(route)(page, **values)
         except FilterError as error:  # with what the page adds, the filter is too long
-            response = explain_filter(page, error)
+            response = show_filter_error(page, error)
         except TrackingError as error:
-            response = explain(page, error)
+            response = show_store_error(page, error)
     if page.new_cookie is not None:
         path = f"{request.root_path}{tracked.settings.dashboard_url_prefix}"
         csrf.set_cookie(response, page.new_cookie, path=path, is_secure=request.is_secure)

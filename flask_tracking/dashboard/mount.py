@@ -1,4 +1,4 @@
-"""Put the dashboard's pages into an app."""
+"""Register the dashboard's pages in an app."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ __all__ = ["mount"]
 
 Nonce = Callable[[], str]
 HOST = "tracking_host"
-"""The part of our addresses that takes any host, in an app that routes by host."""
+"""The variable part of our rules that matches any host, for apps with host matching."""
 
 
 def mount(
     app: Flask, tracked: TrackedApp, access: Access | None = None, nonce: Nonce | None = None
 ) -> None:
-    """Add the pages below ``TRACKING_DASHBOARD_URL_PREFIX`` to an app.
+    """Register the pages below ``TRACKING_DASHBOARD_URL_PREFIX``.
 
     Args:
-        app: the app.
-        tracked: what tracks it.
+        app: the Flask app.
+        tracked: the tracking state of that app.
         access: see `access.may_see`.
         nonce: called in the request's context; returns the nonce of the app's own policy.
 
     Raises:
-        ConfigError: the exporter of the app cannot be asked for records.
+        ConfigError: the exporter of the app is not a store, so records cannot be read back.
     """
     if find_store(tracked.exporter) is None:
         raise ConfigError(
@@ -57,7 +57,7 @@ def mount(
 def _add(app: Flask, prefix: str, route: Route, view: Callable[..., Response]) -> None:
     """Add a rule for every method, so that all methods are refused alike.
 
-    It never redirects to the right number of slashes: that would tell strangers that there is one.
+    It never redirects to add or merge slashes: that would reveal the dashboard to those without access.
     """
     endpoint = f"{boundary.BLUEPRINT}.{route.name}"
     rule = app.url_rule_class(
@@ -90,7 +90,7 @@ def _exempt(app: Flask) -> None:
 def _answer(
     tracked: TrackedApp, access: Access | None, nonce: Nonce | None, route: Route, **values: Any
 ) -> Response:
-    """Answer a request to one of our addresses, or refuse it as an address that does not exist."""
+    """Answer a request if access is granted, else with the app's own 404."""
     if not may_see(current_app, request.environ, access):
         abort(404)
     from .dispatch import answer  # an app whose pages nobody may open does without all of it

@@ -1,4 +1,4 @@
-"""What all pages share: filter and range from the URL, and links that keep them."""
+"""The state shared by all pages: the filter and range of the URL, and links that preserve them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Result = TypeVar("Result")
 KEPT = ("q", "from", "to", "vs")
 """The parameters that stay when the page changes."""
 NOT_OURS = frozenset({"endpoint", "_anchor", "_external", "_method", "_scheme"})
-"""Parameters that ``url_for`` would not write into the address but obey."""
+"""Keyword arguments that ``url_for`` interprets, and does not add to the query string."""
 DEFAULT_RANGE = "1h"
 SHARED_S = 2.0
-"""How long views share the result of a heavy query."""
+"""How long concurrent views share the result of an expensive query."""
 LONGEST = timedelta(days=30)
-"""What "all there is" means on pages that count."""
+"""The range of "All there is" on pages that show statistics."""
 RANGES = (
     ("15m", "Last 15 minutes"),
     ("1h", "Last hour"),
@@ -66,7 +66,7 @@ OWN_PARAMETERS = {
     "shared": ("of", "within", "a", "b"),
     "compare": ("a", "b"),
 }
-"""Of the pages that show one of many."""
+"""The query parameters that identify the subject of a page, by page."""
 TAB_OF = {
     "request": "requests",
     "reproduce": "requests",
@@ -79,7 +79,7 @@ KEYS = {"overview": "o", "requests": "r", "routes": "t", "errors": "e", "health"
 
 
 class Page:
-    """A request to the dashboard."""
+    """The context of a request to the dashboard: URL parameters, store, and links to other pages."""
 
     ranges = RANGES
     against = AGAINST
@@ -92,7 +92,7 @@ class Page:
         Args:
             request: the request.
             tracked: the app that is looked at.
-            store: where its records are; only what changes a record asks it directly.
+            store: the store of the app, for changes; reads use a client of their own.
             nonce: of the app's own policy.
         """
         self.request = request
@@ -102,7 +102,7 @@ class Page:
         self.name = (request.endpoint or "").rpartition(".")[2]
         self.problems: list[str] = []
         self.missing: list[str] = []
-        """What could not be read within the time of the page."""
+        """The parts that could not be read within the time limit of the page."""
         self.q = request.args.get("q", "").strip()
         self.from_text = request.args.get("from", "").strip() or DEFAULT_RANGE
         self.to_text = request.args.get("to", "").strip()
@@ -126,19 +126,19 @@ class Page:
 
     @property
     def tab(self) -> str:
-        """The page of the navigation that this one belongs to; empty for none."""
+        """The tab of the navigation to highlight; empty for none."""
         return TAB_OF.get(self.name, self.name)
 
     @property
     def form_action(self) -> str:
-        """The address that the filter box leads to: this page, unless it shows one request."""
+        """The target of the filter form: this page, or the list if this page shows a single request."""
         if self.name in KEYS or self.name in OWN_PARAMETERS:
             return url_for(f"{BLUEPRINT}.{self.name}", **(self.request.view_args or {}))
         return url_for(f"{BLUEPRINT}.requests")
 
     @property
     def form_fields(self) -> list[tuple[str, str]]:
-        """What says which route or comparison this page shows."""
+        """The hidden fields of the filter form, which identify the subject of this page."""
         args = self.request.args
         return [(name, args[name]) for name in OWN_PARAMETERS.get(self.name, ()) if name in args]
 
@@ -148,12 +148,12 @@ class Page:
 
     @property
     def has_own_range(self) -> bool:
-        """True if the range is not one of the offered ones."""
+        """Whether the range is a custom one, not in the menu."""
         return self.from_text not in {age for age, _ in RANGES} or bool(self.to_text)
 
     @property
     def is_live(self) -> bool:
-        """True if new requests are to be shown as they are stored: only where the range has no end."""
+        """Whether the list shows new requests as they are stored. A range with an end is never live."""
         arguments = self.request.args
         return arguments.get("live") == "1" and not self.to_text and not arguments.get("after")
 
@@ -167,28 +167,28 @@ class Page:
 
     @property
     def slow_title(self) -> str:
-        """What slow means, by the setting."""
+        """The threshold of slow requests in words, from ``TRACKING_SLOW_MS``."""
         slow_ms = self.tracked.settings.slow_ms
         return f"slower than {slow_ms / 1000:g} s" if slow_ms >= 1000 else f"slower than {slow_ms:g} ms"
 
     @property
     def vs_version(self) -> str:
-        """The version that the range is compared with; empty for a time."""
+        """The version to compare with; empty if the comparison is with another time."""
         return self.vs.removeprefix(VERSION) if self.vs.startswith(VERSION) else ""
 
     @property
     def bounds(self) -> tuple[datetime, datetime]:
-        """The range of pages that count, which begins and ends."""
+        """The range for statistics, which always has a beginning and an end."""
         until = self.confine(self.until or self.now)
         return self.confine(self.since or until - LONGEST), until
 
     def confine(self, time: datetime) -> datetime:
-        """Return the nearest time at which there can be records: others are beyond any arithmetic."""
+        """Clamp a time to those at which records can exist, so that date arithmetic cannot overflow."""
         return max(FIRST, min(time, self.now))
 
     @property
     def shorter_range(self) -> tuple[str, str] | None:
-        """The next shorter one of the offered ranges, as title and age; None without one."""
+        """The next shorter range of the menu, as title and age; None if there is none."""
         if self.name not in KEYS and self.name not in OWN_PARAMETERS:
             return None  # it shows one request
         since, until = self.bounds
@@ -230,7 +230,7 @@ class Page:
 
     @cached_property
     def token(self) -> str:
-        """The field that a form has to carry; the cookie that it goes with is set if need be."""
+        """The CSRF token for the forms of this page. Sets its cookie if the browser has none."""
         cookie = csrf.read_cookie(self.request)
         if cookie is None:
             cookie = self.new_cookie = csrf.make_cookie()
@@ -240,19 +240,19 @@ class Page:
 
     @cached_property
     def store(self) -> Store:
-        """The store for reading, with connections of its own."""
+        """The store for reads, with its own client."""
         return self.writer.reader()
 
     def attempt(
         self, what: str, read: Callable[[], Result], otherwise: Result, within_s: float = math.inf
     ) -> Result:
-        """Return what `read` returns; if the time is over meanwhile, note it and return `otherwise`.
+        """Return the result of `read`; if it times out, note what is missing and return `otherwise`.
 
         Args:
-            what: names what is missing then, for the page to say it.
+            what: the name of the missing part, shown on the page.
             read: asks the store.
-            otherwise: what the page shows instead.
-            within_s: the time for it; never more than the page has left.
+            otherwise: the result after a timeout.
+            within_s: the time limit; the time that the page has left if that is less.
         """
         try:
             with self.store.limited(within_s):
@@ -269,12 +269,12 @@ class Page:
         *,
         heavy_s: float | None = None,
     ) -> Result:
-        """Return what `read` returns, shared with other views of the same filter and range.
+        """Return the result of `read`, shared by concurrent views of the same filter and range.
 
         Args:
-            name: of the question; equal ones are shared for equal parameters.
-            read: asks the store; its result must not hold this page.
-            for_s: how long a result is good for.
+            name: identifies the query; results are shared between equal names and URL parameters.
+            read: queries the store. Its result outlives the request, and must not reference this page.
+            for_s: how long a result is reused.
             heavy_s: see `sharing.share`.
         """
         key = (name, self.q, self.from_text, self.to_text, self.vs)
@@ -289,18 +289,18 @@ class Page:
         return read(), self.missing[known:]
 
     def get_record(self, text: str) -> Record | None:
-        """Return the record with the id that is written in an address; None without it."""
+        """Return the record with this id, as the URL has it; None if it is invalid or not stored."""
         return self.store.get(ObjectId(text)) if ObjectId.is_valid(text) else None
 
     # Links
 
     def link_to(self, name: str, /, *, keep: Iterable[str] = KEPT, **values: Any) -> str:
-        """Return the address of a page, with the parameters of this one that are in `keep`."""
+        """Return the URL of a page, with the parameters of this page that are in `keep`."""
         kept = {key: text for key in keep if (text := self._parameter(key))}
         return _make_address(name, {**kept, **values})
 
     def with_(self, **values: str | None) -> str:
-        """Return the address of this page with other parameters; None leaves one out."""
+        """Return the URL of this page with some parameters replaced; None removes one."""
         given = [key for key in self.request.args if key not in NOT_OURS]
         parameters: dict[str, Any] = {key: self._parameter(key) for key in given}
         parameters.update(self.request.view_args or {})
@@ -309,21 +309,21 @@ class Page:
 
     @property
     def lasting_address(self) -> str:
-        """The address of this page, with times in place of ages: it shows the same tomorrow."""
+        """The URL of this page with absolute times, so that it shows the same tomorrow."""
         since = None if self.since is None else iso(self.since)
         times = {"from": since or self.from_text, "to": iso(self.until or self.now)}
         return self.with_(q=filter_text.freeze(self.q, self.now), live=None, **times)
 
     def narrow_to(self, term: str) -> str:
-        """Return the address of the list of those requests in the range to which `term` applies."""
+        """Return the URL of the list of the requests in this range that match `term` alone."""
         return self.link_to("requests", q=term)
 
     def add(self, term: str) -> str:
-        """Return the address of the list with `term` added to the filter."""
+        """Return the URL of the list with `term` added to the filter."""
         return self.link_to("requests", q=filter_text.join(self.q, term))
 
     def exclude(self, term: str) -> str:
-        """Return the address of the list with what `term` means left out."""
+        """Return the URL of the list with ``not`` `term` added to the filter."""
         return self.link_to("requests", q=filter_text.exclude(self.q, term))
 
     def _parameter(self, key: str) -> str:
@@ -349,7 +349,7 @@ class Page:
 
 
 def _make_address(name: str, values: dict[str, Any]) -> str:
-    """Return the address of a page; half a pair of surrogates, which no address can hold, is ``?``."""
+    """Return the address of a page; a lone surrogate, which no URL can hold, becomes ``?``."""
     wanted: dict[str, Any] = {
         key: str(value).encode("utf-8", "replace").decode()
         for key, value in values.items()

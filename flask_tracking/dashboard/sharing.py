@@ -1,4 +1,4 @@
-"""Results that viewers share for a moment: the same heavy query runs once, and not once for each."""
+"""A short-lived cache of query results, so that an expensive query of many viewers runs once."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..runtime.lifecycle import after_fork_in_child
 Result = TypeVar("Result")
 
 MAX_RESULTS = 16
-"""For each app; the one that was asked for longest ago makes room."""
+"""The maximum per app; the least recently used result is evicted."""
 HEAVY_S = 0.05
-"""A query that took less is asked again: its result is never out of date."""
+"""Results of faster queries are not cached, so that they are never stale."""
 WAIT_S = 2.0
-"""How long a request waits for the same query of another one."""
+"""How long a request waits for another one that runs the same query."""
 
 
 class _Slot:
-    """One result, and the lock of whoever gets it."""
+    """A cached result, and the lock of the request that computes it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -57,17 +57,17 @@ def share(
     for_s: float,
     heavy_s: float | None = None,
 ) -> Result:
-    """Return what `read` returns, or what it returned to somebody else within the last seconds.
+    """Return the result of `read`, or the cached result of an equal query.
 
     Args:
-        tracked: the app; apps share nothing.
-        key: equal for equal questions.
-        read: asks the question. What it raises is raised, and not shared.
-        for_s: how long a result is good for.
-        heavy_s: a result that took less is not shared later on; by default `HEAVY_S`.
+        tracked: the app; each app has its own cache.
+        key: equal for equal queries.
+        read: runs the query. Its exceptions propagate and are not cached.
+        for_s: how long a result is reused.
+        heavy_s: results that took less time are not cached; by default `HEAVY_S`.
 
     Raises:
-        StoreTimeoutError: another request asks the same, and has no answer yet.
+        StoreTimeoutError: another request runs the same query and has not finished.
     """
     # Locks are made when they are needed: gevent may patch them after this module was imported.
     slot = _slots.setdefault(tracked, _Slots()).get(key)

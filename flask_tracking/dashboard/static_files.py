@@ -1,4 +1,4 @@
-"""Our own files: each address has a hash of all of them, so that browsers may keep them for ever."""
+"""Static files. Their URLs contain a hash of all of them, so that browsers may cache them for ever."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEDIA_TYPES = {
 
 
 class StaticFile(NamedTuple):
-    """A file of ours."""
+    """A static file."""
 
     content: bytes
     media_type: str
@@ -27,7 +27,7 @@ class StaticFile(NamedTuple):
 
 @lru_cache(maxsize=1)
 def load_files() -> dict[str, StaticFile]:
-    """Return all files by name; they are read once for a process."""
+    """Return all files by name. They are read once per process."""
     found = {}
     for file in sorted(files(__package__).joinpath("static").iterdir(), key=lambda one: one.name):
         suffix = "." + file.name.rpartition(".")[2]
@@ -46,5 +46,5 @@ def hash_files() -> str:
 
 
 def address_of(name: str) -> str:
-    """Return the address of a file."""
+    """Return the URL of a file."""
     return url_for(ENDPOINT, version=hash_files(), name=name)

@@ -1,4 +1,4 @@
-"""Templates in an environment of our own: the app may have changed its own in any way."""
+"""Templates, in a Jinja environment of our own: the app may have reconfigured its own."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def html(text: str, status: int = 200) -> Response:
 
 
 def show(text: object, most: int = 10_000) -> Markup:
-    """Return text of strangers for a page: escaped, hidden characters marked, cut at `most`."""
+    """Return untrusted text for a page: escaped, truncated, with marks for hidden characters."""
     beginning, left_out = shorten(str(text), most)
     parts = [_show_part(part.text, part.name) for part in split_hidden(beginning)]
     if left_out:
@@ -70,7 +70,7 @@ def show(text: object, most: int = 10_000) -> Markup:
 
 
 def show_plainly(text: object, most: int = 200) -> str:
-    """Return the same for an attribute or a title, which hold no elements: marks are text."""
+    """Return untrusted text for an attribute, which cannot hold elements: marks are plain text."""
     beginning, left_out = shorten(str(text), most)
     return "".join(part.text for part in split_hidden(beginning)) + ("…" if left_out else "")
 
@@ -82,7 +82,7 @@ def _show_part(text: str, name: str) -> Markup:
 
 
 def status_kind(code: int | None, outcome: str = "ok") -> str:
-    """Return the class of a status, which has a colour and a shape."""
+    """Return the CSS class of a status, which gives it a colour and a shape."""
     if code is None:
         return "server" if outcome in ("error", "stream_error") else "none"
     return STATUS_KINDS.get(code // 100, "none")

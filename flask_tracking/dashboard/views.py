@@ -1,6 +1,6 @@
-"""The addresses below the prefix, and the page at each.
+"""The routes of the dashboard.
 
-A table of names: the pages are imported when somebody opens one.
+Views are given by name, so that their modules are imported on the first request to one.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ __all__ = ["ROUTES", "Route"]
 
 
 BUDGET_S = 2.0
-"""No query goes on for longer after a tab was closed."""
+"""The time limit of a page, and so of a query whose tab was closed."""
 SEARCH_S = 4.0
-"""A list may search in bodies for two seconds, and then says what excludes all others."""
+"""A list may search bodies for two seconds, and then has to explain an empty result."""
 POLL_S = 1.0
 """Tabs poll by themselves, so a poll may keep a worker for less time than a page."""
 DOCTOR_S = 10.0
@@ -22,16 +22,16 @@ EXPORT_S = 20.0
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """An address below the prefix."""
+    """A route below the prefix."""
 
     path: str
     name: str
     view: str
-    """The module below `pages` and its function, imported with the first request to it."""
+    """The module in `pages` and its function, as ``module.function``."""
     methods: tuple[str, ...] = ("GET", "HEAD")
     is_download: bool = False
     budget_s: float = BUDGET_S
-    """How long all reads of a page may take together."""
+    """The time limit for all reads of one request, in seconds."""
 
 
 ROUTES = (

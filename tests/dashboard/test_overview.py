@@ -17,7 +17,7 @@ from bson import ObjectId
 from flask.testing import FlaskClient
 
 from flask_tracking import Filter, MemoryExporter
-from flask_tracking.dashboard.charts.heatmap import draw
+from flask_tracking.dashboard.charts.heatmap import draw_heatmap
 from flask_tracking.dashboard.statistics import record_columns
 from flask_tracking.dashboard.statistics.columns import MAX_COLUMNS, Column, choose_column, read_columns
 from flask_tracking.dashboard.statistics.five_numbers import _make_percentile
@@ -455,7 +455,7 @@ def test_names_of_lines(spread: float) -> None:
     for _ in range(200):
         counts.add_request(200, False, dice.lognormvariate(math.log(50), spread), 0, 0)
     now = datetime.now(timezone.utc)
-    drawn = draw([Column(now, counts, 0, frozenset(), {}, {})])
+    drawn = draw_heatmap([Column(now, counts, 0, frozenset(), {}, {})])
     assert drawn is not None
     p50, p95, p99 = (line.end[1] for line in drawn.lines if line.end is not None)
     assert p50 - p95 >= 20 and p95 - p99 >= 20
@@ -463,7 +463,7 @@ def test_names_of_lines(spread: float) -> None:
 
 def test_heatmap_of_nothing() -> None:
     """Without durations there is no drawing."""
-    assert draw([]) is None
+    assert draw_heatmap([]) is None
 
 
 @pytest.mark.parametrize("name", ["", "routes", "errors"])

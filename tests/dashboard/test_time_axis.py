@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from flask_tracking.dashboard.charts.heatmap import WIDE, draw
+from flask_tracking.dashboard.charts.heatmap import WIDE, draw_heatmap
 from flask_tracking.dashboard.statistics.columns import Column
 from flask_tracking.rollups.counts import Counts
 
@@ -33,7 +33,7 @@ def make_columns(count: int, seconds: int, start: datetime = NOON) -> list[Colum
 )
 def test_round_times(count: int, seconds: int, texts: list[str]) -> None:
     """A few round times, each where its column begins."""
-    heatmap = draw(make_columns(count, seconds))
+    heatmap = draw_heatmap(make_columns(count, seconds))
     assert heatmap is not None
     assert [tick.text for tick in heatmap.x_ticks] == texts
     for tick in heatmap.x_ticks:
@@ -46,7 +46,7 @@ def test_round_times(count: int, seconds: int, texts: list[str]) -> None:
 def test_few_times(count: int, seconds: int) -> None:
     """However long the range is, the texts do not run into each other."""
     midnight = datetime(2026, 11, 26, tzinfo=timezone.utc)  # a week of Unix time begins with a Thursday
-    heatmap = draw(make_columns(count, seconds, midnight))
+    heatmap = draw_heatmap(make_columns(count, seconds, midnight))
     assert heatmap is not None
     assert 1 <= len(heatmap.x_ticks) <= WIDE.max_times
 
@@ -54,7 +54,7 @@ def test_few_times(count: int, seconds: int) -> None:
 def test_days() -> None:
     """In a range of several days midnight has the day."""
     start = datetime(2026, 11, 28, tzinfo=timezone.utc)
-    heatmap = draw(make_columns(48, 3600, start))
+    heatmap = draw_heatmap(make_columns(48, 3600, start))
     assert heatmap is not None
     texts = [tick.text for tick in heatmap.x_ticks]
     assert texts == ["11-28", "06:00", "12:00", "18:00", "11-29", "06:00", "12:00", "18:00"]

@@ -1,4 +1,4 @@
-"""What stands beside the drawing of durations: its numbers as a table, and the words of its cells."""
+"""Small bar charts, and the table, titles and links that accompany the heatmap."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..statistics.periods import Columns
 from ..statistics.record_columns import PER_COLUMN
 from ..text import filter_text
 from ..text.numbers import count, duration
-from .heatmap import NARROW, ROW, WIDE, Heatmap, Shape, draw
+from .heatmap import NARROW, ROW, WIDE, Heatmap, Shape, draw_heatmap
 
 MAX_TABLE_ROWS = 60
 MAX_BARS = 36
@@ -40,12 +40,12 @@ class Chart(NamedTuple):
 
 
 class Bars(NamedTuple):
-    """Numbers as columns."""
+    """A small bar chart."""
 
     bars: tuple[tuple[float, float, float], ...]
-    """Of each its place and width in percent, and its height, from 0 to 100."""
+    """The position, width and height of each bar, in percent."""
     most: int
-    """The number of the highest."""
+    """The value of the highest bar."""
 
 
 def make_chart(page: Page, columns: Columns, within: str = "") -> Chart:
@@ -77,7 +77,7 @@ def draw_for(page: Page, columns: Columns, within: str, shape: Shape) -> Drawing
         length = timedelta(seconds=seconds * len(shown))
         seconds = fit_column(length, shape.max_columns, MERGED_SECONDS)
         shown = merge_columns(shown, seconds)
-    heatmap = draw(shown, shape)
+    heatmap = draw_heatmap(shown, shape)
     if heatmap is None:
         return None
     grid = make_grid(heatmap, shown, seconds, within)
@@ -93,7 +93,7 @@ def _describe(columns: Columns) -> str:
 
 
 def make_bars(numbers: Sequence[int], most_bars: int = MAX_BARS) -> Bars:
-    """Return a drawing of at most so many columns: neighbours are counted together."""
+    """Return a chart of at most `most_bars` bars: neighbouring values are added up."""
     each = max(1, -(-len(numbers) // most_bars))
     sums = [sum(numbers[at : at + each]) for at in range(0, len(numbers), each)]
     most, width = max(sums, default=0), 100 / max(1, len(sums))
@@ -125,15 +125,15 @@ def make_table(columns: Sequence[Column]) -> list[tuple[object, ...]]:
 def make_grid(
     heatmap: Heatmap, columns: Sequence[Column], seconds: int, within: str = ""
 ) -> dict[str, object]:
-    """Return the data with which a script finds the requests of a part of the drawing.
+    """Return the geometry with which a script maps a selected box to a filter.
 
-    Its lengths are those of the drawing, `start` is in milliseconds of Unix time.
+    Lengths are in the units of the heatmap, `start` is in milliseconds of Unix time.
 
     Args:
-        heatmap: the drawing.
-        columns: what it shows.
-        seconds: the length of a column.
-        within: the terms of the requests that are drawn; empty for all.
+        heatmap: the heatmap.
+        columns: its data.
+        seconds: the width of a column.
+        within: the terms of the requests shown; empty for all.
     """
     return {
         "within": within,
@@ -152,13 +152,13 @@ def make_grid(
 def make_titles(
     page: Page, heatmap: Heatmap, seconds: int, within: str = ""
 ) -> dict[int, tuple[str, str]]:
-    """Return for each cell what it says, and the address of its requests.
+    """Return the title of each cell, and the URL of its requests, by the cell's index.
 
     Args:
         page: the page.
-        heatmap: the drawing.
-        seconds: the length of a column.
-        within: the terms of the requests that are drawn; empty for all.
+        heatmap: the heatmap.
+        seconds: the width of a column.
+        within: the terms of the requests shown; empty for all.
     """
     titles = {}
     for at, cell in enumerate(heatmap.cells):
@@ -172,5 +172,5 @@ def make_titles(
 
 
 def _to_text(ms: float) -> str:
-    """Return four digits, and no exponent, which no filter knows: a script rounds in the same way."""
+    """Round to four digits, without an exponent, which filters do not accept. `box.js` rounds alike."""
     return f"{float(f'{ms:.4g}'):.12g}"

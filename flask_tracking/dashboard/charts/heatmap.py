@@ -1,4 +1,4 @@
-"""How durations are spread over time: cells of time and half octaves, shaded by how many requests."""
+"""The heatmap of durations over time: each cell is an interval and a half octave of durations."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ROW, BARS, GAP = 12.0, 56.0, 10.0
 """In the units of the drawing; the browser scales it."""
 SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 LABEL = 20.0
-"""The least distance of two names of lines: they are written larger on a phone."""
+"""The minimum distance between the names of two lines; phones use a larger font."""
 DAY_S = 86_400
 TIME_STEPS_S = (
     *(60 * minutes for minutes in (1, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440)),
     *(DAY_S * days for days in (2, 7, 14, 28, 91, 182)),
 )
-"""The time between two texts below the chart."""
+"""Possible intervals between labels of the time axis."""
 TICKS_MS = (1, 10, 100, 1_000, 10_000, 100_000)
 
 
@@ -44,13 +44,13 @@ NARROW = Shape(248.0, 32, 5)
 
 
 class Cell(NamedTuple):
-    """Requests of a span of time that took about as long."""
+    """The requests of one interval with durations in one half octave."""
 
     x: float
     y: float
     width: float
     step: int
-    """From 1 to 7."""
+    """The shade, from 1 to 7."""
     requests: int
     start: datetime
     low_ms: float
@@ -59,7 +59,7 @@ class Cell(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """All requests of a span of time, and those that failed, below the line."""
+    """The requests of one interval, and below the axis those that failed."""
 
     x: float
     width: float
@@ -68,29 +68,29 @@ class Bar(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A percentile over time; gaps in the data are gaps."""
+    """A percentile over time, interrupted where there are no data."""
 
     name: str
     parts: tuple[str, ...]
-    """Each a list of points for a polyline."""
+    """The points of each polyline."""
     end: tuple[float, float] | None
-    """Where its name stands."""
+    """The position of its name."""
 
 
 class Tick(NamedTuple):
-    """A mark on an axis."""
+    """A tick of the duration axis."""
 
     at: float
     text: str
 
 
 class TimeTick(NamedTuple):
-    """A round time below the chart."""
+    """A label of the time axis."""
 
     x: float
     when: datetime
     is_day: bool
-    """True if only the day is worth telling."""
+    """Whether to show the date instead of the time."""
 
     @property
     def text(self) -> str:
@@ -99,7 +99,7 @@ class TimeTick(NamedTuple):
 
 
 class Heatmap(NamedTuple):
-    """The drawing."""
+    """The geometry of the heatmap."""
 
     width: float
     height: float
@@ -110,18 +110,18 @@ class Heatmap(NamedTuple):
     y_ticks: tuple[tuple[float, float], ...]
     """Position, and milliseconds."""
     x_ticks: tuple[TimeTick, ...]
-    """Where columns begin at round times."""
+    """At the columns that begin at round times."""
     flags: tuple[tuple[float, str], ...]
-    """Where a version was first seen."""
+    """The position of the first column of each version, and its name."""
     lost: tuple[tuple[float, float], ...]
-    """Columns with lost records: position and width."""
+    """The position and width of the columns with lost records."""
     most: int
-    """Requests in the fullest column; 0 where no column says how many there are."""
+    """The requests of the fullest column; 0 where no column says how many there are."""
     most_failed: int
 
 
-def draw(columns: Sequence[Column], shape: Shape = WIDE) -> Heatmap | None:
-    """Return the drawing of columns; None where none has a duration.
+def draw_heatmap(columns: Sequence[Column], shape: Shape = WIDE) -> Heatmap | None:
+    """Return the heatmap of some columns; None without durations.
 
     If not all requests were read, there are no bars: these would say how many there are.
     """
@@ -149,7 +149,7 @@ def draw(columns: Sequence[Column], shape: Shape = WIDE) -> Heatmap | None:
             )
             for at, column in enumerate(counted)
         ),
-        _spread([_line(scale, name, share, columns) for name, share in SHARES]),
+        _separate_names([_line(scale, name, share, columns) for name, share in SHARES]),
         tuple((y, ms) for ms in TICKS_MS if 0 <= (y := scale.y(ms)) <= plot),
         tuple(_times(scale, columns, shape.max_times)),
         tuple(_flags(scale, columns)),
@@ -197,7 +197,7 @@ def _cells(scale: _Scale, at: int, column: Column) -> list[Cell]:
 
 
 def _shade(cells: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Give each cell its step: logarithmic, for one slow request is as much worth seeing as many."""
+    """Set the shade of each cell on a logarithmic scale, so that single slow requests stay visible."""
     most = max(cell.requests for cell in cells)
     unit = math.log(most + 1) / STEPS
     return tuple(
@@ -220,8 +220,8 @@ def _line(scale: _Scale, name: str, share: float, columns: Sequence[Column]) -> 
     return Line(name, tuple(" ".join(part) for part in parts if part), end)
 
 
-def _spread(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """Move the names of p50 and p99 away from that of p95, where they would be written over it."""
+def _separate_names(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Move the names of p50 and p99 away from that of p95, so that they do not overlap."""
     if any(line.end is None for line in lines):
         return tuple(lines)
     (x, low), (_, middle), (_, high) = (line.end for line in lines if line.end is not None)

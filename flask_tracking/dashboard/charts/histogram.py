@@ -1,4 +1,4 @@
-"""How the durations of one route are spread, now and before."""
+"""The histogram of the durations of a route, with the outline of the period before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 600.0, 120.0
 
 
 class Column(NamedTuple):
-    """Durations of half an octave."""
+    """The requests with durations in one half octave."""
 
     x: float
     width: float
@@ -23,19 +23,19 @@ class Column(NamedTuple):
 
 
 class Histogram(NamedTuple):
-    """The drawing."""
+    """The geometry of the histogram."""
 
     width: float
     height: float
     columns: tuple[Column, ...]
     before: str
-    """The outline of before, as the points of a polyline; empty where there is none."""
+    """The outline of the period before, as points of a polyline; empty for none."""
     ticks: tuple[tuple[float, float], ...]
     """Position, and milliseconds."""
 
 
 def draw_histogram(now: Mapping[int, int], before: Mapping[int, int]) -> Histogram | None:
-    """Return the drawing of two histograms, each as shares of its own requests; None without any."""
+    """Return the drawing of two histograms, each normalised to its own total; None without any."""
     mine, theirs = _by_half(now), _by_half(before)
     halves = [*mine, *theirs]
     if not mine:
@@ -81,7 +81,7 @@ def _shares(halves: Mapping[int, int]) -> dict[int, float]:
 
 
 def _start_of(half: int) -> float:
-    """Return where a half octave begins, in milliseconds."""
+    """Return the lower bound of a half octave, in milliseconds."""
     return float(2 ** (half / 2)) * 1000
 
 

@@ -1,4 +1,4 @@
-"""What differs between two requests: fields, headers, and JSON by path."""
+"""The comparison of two requests: facts, headers, and JSON bodies by path."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from ..record.facts import read_custom, read_facts
 from ..text.numbers import duration
 
 MAX_BODY_BYTES = 200_000
-"""Longer bodies are compared as a whole."""
+"""Longer JSON bodies are only compared for equality."""
 MAX_DIFFERENCES = 200
 MAX_SHOWN = 1_000
-ALWAYS_OTHERS = frozenset({"Trace", "Request id"})
-"""Facts that are new in each request."""
+ALWAYS_DIFFERENT = frozenset({"Trace", "Request id"})
+"""Facts that differ in all requests."""
 
 
 class PairRow(NamedTuple):
-    """A value of both requests."""
+    """A value in both requests."""
 
     name: str
     one: str
     other: str
     is_same: bool
     is_volatile: bool = False
-    """True for what is another one in each request: ids, times, tokens."""
+    """True for ids, times and tokens, which differ in all requests."""
 
 
 class PairPart(NamedTuple):
-    """Rows with a title."""
+    """A section of rows."""
 
     title: str
     rows: tuple[PairRow, ...]
     left_out: int = 0
-    """How many rows are the same, and not shown."""
+    """The number of rows that are not shown."""
 
 
 def compare_requests(one: Record, other: Record, *, only_differences: bool) -> list[PairPart]:
-    """Return what two requests are made of, side by side.
+    """Return the contents of two requests side by side.
 
     Args:
         one: the first.
         other: the second.
-        only_differences: leave out what is the same.
+        only_differences: omit equal values.
     """
     parts = [
         ("Facts", list(_compare_facts(one, other))),
@@ -81,7 +81,7 @@ def _compare_facts(one: Record, other: Record) -> Iterator[PairRow]:
         yield _pair("Exception", _write_exception(one), _write_exception(other))
     facts, others = ({fact.name: fact.text for fact in read_facts(side)} for side in (one, other))
     for name in {**facts, **others}:
-        yield _pair(name, facts.get(name), others.get(name), is_volatile=name in ALWAYS_OTHERS)
+        yield _pair(name, facts.get(name), others.get(name), is_volatile=name in ALWAYS_DIFFERENT)
 
 
 def _write_status(record: Record) -> str:
@@ -132,7 +132,7 @@ def _compare_bodies(one: Record, other: Record, side: str) -> Iterator[PairRow]:
 
 
 def _read_json(record: Record, side: str) -> tuple[Any] | None:
-    """Return the value of a body in a tuple; None if it is no JSON, or is long."""
+    """Return the parsed body in a tuple; None if it is not JSON, or too long."""
     body: bytes = getattr(record, f"{side}_body")
     headers = record.request_headers if side == "request" else record.response_headers
     if len(body) > MAX_BODY_BYTES or "json" not in (find_header(headers, "content-type") or ""):

@@ -1,4 +1,4 @@
-"""Which requests a shared panel compares: the slow, the failed, or the filter's, with the others."""
+"""The shared panel: samples slow, failed or filtered requests and others, and presents the findings."""
 
 from __future__ import annotations
 
@@ -24,47 +24,47 @@ from ...rollups.counts import Counts
 from ...rollups.histogram import find_bucket
 from ..page import Page
 from ..text.numbers import clock, count, duration, share, size
-from .shared_values import LEAST_SELECTED, Findings, Item, Shared, Shift, find_shared
-from .sides import Chosen, read_sides
+from .shared_values import MIN_SELECTED, Findings, Item, Shared, Shift, find_shared
+from .sides import ComparisonSide, read_sides
 from .traits import ORDER, find_defining, leave_out, make_terms, read_traits
 
 Count = Callable[[Counts], int]
 BUDGET_S = 1.0
-"""For both samples; then the panel is made of a part."""
-LEAST_WINDOWS = 8
-"""A part of fewer windows is not compared: it may be of a few moments only."""
+"""The time limit for both samples together; after it, incomplete samples are compared."""
+MIN_WINDOWS = 8
+"""Incomplete samples from fewer windows are not compared: they may cover a few moments only."""
 FAILED = Filter.parse("is:error")
 KEPT = Filter.parse("is:kept")
 BY_HAND = frozenset({"status", "outcome", "exception", "kept because"})
-"""What says that a request failed, or was slow, in other words."""
+"""Fields that restate that a request failed."""
 
 
 class Side(NamedTuple):
     """One of the two sides of a comparison."""
 
     words: str
-    """Like ``slow``: completes "98 % of …"."""
+    """Like ``slow``; completes "98 % of …"."""
     wanted: Filter
     since: datetime
     until: datetime
     density: Density
     counting: Count | None
-    """None where rollups cannot tell how many there are."""
+    """Counts the requests in rollups; None if rollups cannot."""
 
 
 class Question(NamedTuple):
-    """What is compared with what."""
+    """The two sides to compare."""
 
     title: str
     selected: Side
     others: Side
     left_out: frozenset[str]
     notes: tuple[str, ...] = ()
-    """What readers have to know of the samples."""
+    """Remarks about the samples."""
 
 
-class Bad(NamedTuple):
-    """Requests that something is wrong with, which therefore are kept."""
+class ProblemRequests(NamedTuple):
+    """A class of problematic requests, all of which are kept."""
 
     words: str
     title: str
@@ -75,12 +75,12 @@ class Bad(NamedTuple):
 
 
 class SharedRow(NamedTuple):
-    """A finding on the page."""
+    """A finding, prepared for display."""
 
     field: str
     value: str | None
     only: str
-    """The address of those records; empty where no filter selects them."""
+    """The URL of those requests; empty if no filter selects them."""
     add: str
     exclude: str
     selected: float
@@ -90,7 +90,7 @@ class SharedRow(NamedTuple):
 
 
 class ShiftRow(NamedTuple):
-    """A number that is greater or smaller, by its median."""
+    """A shifted median, prepared for display."""
 
     name: str
     selected: str
@@ -98,7 +98,7 @@ class ShiftRow(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """The answer."""
+    """The contents of the panel."""
 
     title: str
     selected_words: str
@@ -106,25 +106,25 @@ class Panel(NamedTuple):
     rows: tuple[SharedRow, ...]
     shifts: tuple[ShiftRow, ...]
     few: tuple[Record, ...]
-    """The selected records, where these are too few to compare."""
+    """The selected records if they are too few to compare."""
     nothing: str
-    """Why nothing is told; empty where something is."""
+    """The reason why there are no findings; empty if there are some."""
     about: str
     notes: tuple[str, ...]
     is_whole: bool
-    """False where the time was over before all was read."""
+    """False if the time limit ended a sample."""
 
 
 def ask(page: Page, of: str, within: str) -> Question:
-    """Return the question of an address.
+    """Return the comparison that the URL parameters describe.
 
     Args:
         page: the page, with filter and range.
         of: ``slow``, ``failed`` or ``filter``; or ``compare`` for the sides ``a`` and ``b``.
-        within: a filter for both sides, like that of a route.
+        within: a filter for both sides, for example for a route.
 
     Raises:
-        FilterError: `within` is no filter, or a side is missing or invalid.
+        FilterError: `within` is invalid, or a side is missing or invalid.
     """
     among = Filter.parse(within)
     if of == "compare":
@@ -144,17 +144,17 @@ def _ask_slow(page: Page, base: Filter) -> Question:
         return sum(number for at, number in counts.buckets.items() if at >= bucket)
 
     title, left_out = "What the slow ones share", frozenset({"kept because"})
-    return _ask_kept(page, base, Bad("slow", title, slow, quick, count_slow, left_out))
+    return _ask_kept(page, base, ProblemRequests("slow", title, slow, quick, count_slow, left_out))
 
 
 def _ask_failed(page: Page, base: Filter) -> Question:
     title = "What the failed ones share"
-    bad = Bad("failed", title, FAILED, ~FAILED, lambda counts: counts.failed, BY_HAND)
+    bad = ProblemRequests("failed", title, FAILED, ~FAILED, lambda counts: counts.failed, BY_HAND)
     return _ask_kept(page, base, bad)
 
 
-def _ask_kept(page: Page, base: Filter, bad: Bad) -> Question:
-    """Ask about failed or slow ones: they are kept, so few records have to be searched for them."""
+def _ask_kept(page: Page, base: Filter, bad: ProblemRequests) -> Question:
+    """Select failed or slow requests. They are kept, so the small kept collection is searched."""
     since, until = page.bounds
     notes = []
     has_kept = bool(page.tracked.settings.kept_size_bytes)
@@ -180,7 +180,7 @@ def _ask_kept(page: Page, base: Filter, bad: Bad) -> Question:
 
 
 def _find_reach(page: Page, since: datetime, until: datetime, *, has_kept: bool) -> datetime:
-    """Return since when the records of both samples are stored, where there are any."""
+    """Return the time since which the records of both samples are stored."""
     wanted = (Filter(), KEPT) if has_kept else (Filter(),)
     found = [find_reach(page.store, one, since, until) for one in wanted]
     return max((one for one in found if one is not None), default=since)
@@ -194,8 +194,8 @@ def _ask_filter(page: Page, among: Filter) -> Question:
     return Question("What these requests share", selected, others, find_defining(mine))
 
 
-def _ask_sides(page: Page, one: Chosen, other: Chosen) -> Question:
-    """Ask what the requests of the second side share, against those of the first."""
+def _ask_sides(page: Page, one: ComparisonSide, other: ComparisonSide) -> Question:
+    """Compare the requests of the second side with those of the first."""
     if one.kind == "request":
         raise FilterError("Versions or times are expected here: two requests have a page of their own.")
     base = page.wanted_at_any_time
@@ -203,28 +203,28 @@ def _ask_sides(page: Page, one: Chosen, other: Chosen) -> Question:
         _make_side(page, name, base & side.wanted, side.since, side.until)
         for name, side in (("A", one), ("B", other))
     )
-    # A process has one version: its name tells no more.
+    # A process has one version, so its name adds nothing.
     left_out = frozenset({"version", "process"}) if one.version is not None else frozenset()
     return Question("More common in B", now, before, left_out)
 
 
 def _make_side(page: Page, words: str, wanted: Filter, since: datetime, until: datetime) -> Side:
-    """Return a side that rollups count as a whole, if they know what its filter asks for."""
+    """Return a side, whose requests are counted by rollups if these can apply its filter."""
     density = read_density(page.store, wanted, since, until, page.now)
     counting: Count | None = None if find_unknown(wanted) else lambda counts: counts.requests
     return Side(words, wanted, since, until, density, counting)
 
 
 def answer(page: Page, question: Question) -> Panel:
-    """Read both samples, and return what is found.
+    """Read both samples and return the panel.
 
     Raises:
         ExportError: the store is unreachable or refuses.
     """
     mine, others = _take(page, question)
-    is_enough = all(one.is_whole or one.windows >= LEAST_WINDOWS for one in (mine, others))
+    is_enough = all(one.is_whole or one.windows >= MIN_WINDOWS for one in (mine, others))
     found = _compare(question, mine, others) if is_enough else Findings((), (), 0)
-    is_few = len(mine.records) < LEAST_SELECTED
+    is_few = len(mine.records) < MIN_SELECTED
     return Panel(
         question.title,
         question.selected.words,
@@ -240,7 +240,7 @@ def answer(page: Page, question: Question) -> Panel:
 
 
 def _take(page: Page, question: Question) -> tuple[Sample, Sample]:
-    """Return samples of both sides: from the same slices of time, unless they are of other times."""
+    """Return samples of both sides, from the same slices of time if both cover the same range."""
     mine, others = question.selected, question.others
     if (mine.since, mine.until) == (others.since, others.until):
         sides = [SampleSide(one.wanted, one.density, one.counting) for one in (mine, others)]
@@ -268,8 +268,8 @@ def _compare(question: Question, mine: Sample, others: Sample) -> Findings:
 
 
 def _explain_nothing(mine: Sample, others: Sample, found: Findings, *, is_enough: bool) -> str:
-    """Return why the panel tells nothing; empty where it tells something."""
-    if len(mine.records) < LEAST_SELECTED:
+    """Return the reason why there are no findings; empty if there are some."""
+    if len(mine.records) < MIN_SELECTED:
         return _explain_few(mine)
     if not is_enough:
         return "Too little was read in time to compare them."
@@ -323,7 +323,7 @@ def _write_size(number: float) -> str:
 
 
 def _describe(question: Question, mine: Sample, others: Sample, found: Findings) -> str:
-    """Say how many were compared with how many, and of how many."""
+    """Describe the sizes of both samples."""
     words = question.selected.words
     sides = (
         f"{_count_of(mine)} {'requests' if words == 'these' else words}",

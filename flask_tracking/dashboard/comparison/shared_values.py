@@ -1,7 +1,7 @@
-"""What some requests share that others do not: values that are more common among them beyond doubt.
+"""Search for values that are significantly more common among selected requests than among others.
 
-Pure counting: nothing here reads a store. Bounds are those of `change`: a few hundred values may be
-tested at once, and without a cause nothing is found.
+Pure functions of traits. The intervals are those of `change`, wide enough to test a few hundred values
+at once without false findings.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import NamedTuple
 
 from ..statistics.change import Interval, ordered_interval, share_difference
 
-LEAST_POINTS = 0.02
-"""A value has to be more common by at least this share, by the lower bound."""
-LEAST_RECORDS = 5
-LEAST_SELECTED = 10
-"""Of fewer selected records nothing is said: they can be read one by one."""
+MIN_POINTS = 0.02
+"""The minimum difference of shares, by the lower bound of its interval."""
+MIN_RECORDS = 5
+MIN_SELECTED = 10
+"""Fewer selected records are listed instead of compared."""
 MAX_WEIGHT = 20.0
 SAME = 0.95
-"""Two values say the same if their records overlap by this share, on both sides."""
-LEAST_SHIFT = 0.2
+"""Two values are equivalent if their records overlap by this share, on both sides."""
+MIN_SHIFT = 0.2
 ROUTE_FIELDS = frozenset({"route", "method", "endpoint"})
-"""What follows from the route: these are not compared like with like."""
+"""Fields that follow from the route. They are compared without weights."""
 
 
 class Item(NamedTuple):
@@ -30,11 +30,11 @@ class Item(NamedTuple):
 
     field: str
     value: str | None
-    """None where records have no value: that is worth knowing, too."""
+    """None for records without a value, which can be a finding, too."""
 
 
 class Traits(NamedTuple):
-    """What is compared of one record."""
+    """The compared properties of one record."""
 
     route: str
     items: frozenset[Item]
@@ -42,23 +42,23 @@ class Traits(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """A value that is more common among the selected records."""
+    """A finding: a value that is more common among the selected records."""
 
     item: Item
     selected: float
     """Its share of the selected records, from 0 to 1."""
     others: float
-    """Its share of the others, of the same routes in the same proportions where that matters."""
+    """Its share of the others, weighted to the routes of the selection except for `ROUTE_FIELDS`."""
     at_least: float
-    """By how much its share is greater beyond doubt; the findings are ranked by it."""
+    """The lower bound of the difference, by which findings are ranked."""
     inside: tuple[str, float, float] | None = None
-    """The route of most of its records, with its shares inside of that route."""
+    """The route of most of its records, with the shares of both sides within that route."""
     also: tuple[Item, ...] = ()
-    """Values of the same records."""
+    """Equivalent values."""
 
 
 class Shift(NamedTuple):
-    """A number whose median differs beyond doubt."""
+    """A number whose median differs significantly."""
 
     name: str
     selected: Interval
@@ -66,12 +66,12 @@ class Shift(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """What is shared, the most telling first."""
+    """All findings, the strongest first."""
 
     shared: tuple[Shared, ...]
     shifts: tuple[Shift, ...]
     fields: int
-    """How many fields were compared."""
+    """The number of compared fields."""
 
 
 def find_shared(
@@ -79,32 +79,32 @@ def find_shared(
 ) -> Findings:
     """Compare the records of a selection with others.
 
-    For every field but the route and what follows from it, the others are weighted to the routes of the
-    selection: else each field that goes with a slow route would look guilty.
+    Except for `ROUTE_FIELDS`, the others are weighted to the routes of the selection. Otherwise every
+    field that correlates with a slow route would be a finding.
 
     Args:
-        selected: those in question.
-        others: those they are compared with.
-        order: the names of the fields, the more general ones first: of values that say the same, the
-            first one is told.
+        selected: the records in question.
+        others: the records to compare with.
+        order: the names of the fields, the more general ones first. Of equivalent values, the one of
+            the first field is reported.
         most: maximum number of findings.
     """
     fields = {item.field for one in selected for item in one.items}
-    if len(selected) < LEAST_SELECTED or not others:
+    if len(selected) < MIN_SELECTED or not others:
         return Findings((), (), len(fields))
     weights = _weigh(selected, others)
     found = [
         one
         for one in _rank(selected, others, weights)
-        if one.at_least > LEAST_POINTS and one.selected * len(selected) >= LEAST_RECORDS
+        if one.at_least > MIN_POINTS and one.selected * len(selected) >= MIN_RECORDS
     ]
-    merged = _leave_unexplained(_merge(found, selected, others, order), selected, others)[:most]
+    merged = _drop_explained(_merge(found, selected, others, order), selected, others)[:most]
     told = tuple(_compare_inside(one, selected, others) for one in merged)
     return Findings(told, tuple(_find_shifts(selected, others, weights)), len(fields))
 
 
 def _weigh(selected: Sequence[Traits], others: Sequence[Traits]) -> list[float]:
-    """Return a weight for each of the others, so that their routes are those of the selection."""
+    """Return a weight for each of the others, to distribute their routes as in the selection."""
     mine, theirs = (Counter(one.route for one in side) for side in (selected, others))
     weights = {
         route: min(MAX_WEIGHT, (mine[route] / len(selected)) / (count / len(others)))
@@ -117,7 +117,7 @@ def _rank(
     selected: Sequence[Traits], others: Sequence[Traits], weights: Sequence[float]
 ) -> list[Shared]:
     counted = Counter(item for one in selected for item in one.items)
-    candidates = {item for item, count in counted.items() if count >= LEAST_RECORDS}
+    candidates = {item for item, count in counted.items() if count >= MIN_RECORDS}
     plain, weighted = Counter[Item](), Counter[Item]()
     for one, weight in zip(others, weights, strict=True):
         for item in one.items & candidates:
@@ -140,7 +140,7 @@ def _rank(
 def _merge(
     found: Sequence[Shared], selected: Sequence[Traits], others: Sequence[Traits], order: Sequence[str]
 ) -> list[Shared]:
-    """Join values that say the same; each group is told by its most general field."""
+    """Merge equivalent values; each group is reported by its most general field."""
     items = [one.item for one in found]
     mine, theirs = _positions(items, selected), _positions(items, others)
     groups: list[list[Shared]] = []
@@ -175,10 +175,10 @@ def _tell_as_one(group: Sequence[Shared], places: Mapping[str, int]) -> Shared:
     return told[0]._replace(also=tuple(one.item for one in told[1:]))
 
 
-def _leave_unexplained(
+def _drop_explained(
     found: Sequence[Shared], selected: Sequence[Traits], others: Sequence[Traits]
 ) -> list[Shared]:
-    """Leave out what only goes with a wider finding, like the processes of a version."""
+    """Drop findings that a wider one explains, like the processes of a version."""
     items = [one.item for one in found]
     mine, theirs = _positions(items, selected), _positions(items, others)
 
@@ -190,7 +190,7 @@ def _leave_unexplained(
         difference = share_difference(
             len(part & whole), len(whole), len(other_part & other_whole), len(other_whole)
         )
-        return difference.low <= LEAST_POINTS
+        return difference.low <= MIN_POINTS
 
     return [one for one in found if not any(explains(wide, one.item) for wide in items)]
 
@@ -200,7 +200,7 @@ def _is_within(part: set[int], whole: set[int]) -> bool:
 
 
 def _compare_inside(one: Shared, selected: Sequence[Traits], others: Sequence[Traits]) -> Shared:
-    """Add the shares inside the route of most of its records, where there are several routes."""
+    """Add the shares within the route of most of its records, if there are several routes."""
     if one.item.field in ROUTE_FIELDS or len({traits.route for traits in selected}) < 2:
         return one
     routes = Counter(traits.route for traits in selected if one.item in traits.items)
@@ -216,7 +216,7 @@ def _compare_inside(one: Shared, selected: Sequence[Traits], others: Sequence[Tr
 def _find_shifts(
     selected: Sequence[Traits], others: Sequence[Traits], weights: Sequence[float]
 ) -> Iterable[Shift]:
-    """Yield the numbers whose medians differ, of others with the same routes."""
+    """Yield the numbers whose medians differ, with the others weighted by route."""
     for name in sorted({name for one in selected for name in one.numbers}):
         mine = [(one.numbers[name], 1.0) for one in selected if name in one.numbers]
         theirs = [
@@ -224,9 +224,9 @@ def _find_shifts(
             for one, weight in zip(others, weights, strict=True)
             if name in one.numbers and weight
         ]
-        if min(len(mine), len(theirs)) < LEAST_SELECTED:
+        if min(len(mine), len(theirs)) < MIN_SELECTED:
             continue
         here, there = ordered_interval(mine), ordered_interval(theirs)
         is_apart = here.low > there.high or here.high < there.low
-        if is_apart and abs(here.middle - there.middle) > LEAST_SHIFT * abs(there.middle):
+        if is_apart and abs(here.middle - there.middle) > MIN_SHIFT * abs(there.middle):
             yield Shift(name, here, there)

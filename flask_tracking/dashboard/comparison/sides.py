@@ -1,4 +1,4 @@
-"""The two sides of a comparison, as an address names them."""
+"""The two sides of a comparison, parsed from the URL."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ EXPECTED = (
 )
 
 
-class Chosen(NamedTuple):
-    """Requests of a version or of a time; or one request."""
+class ComparisonSide(NamedTuple):
+    """One side: the requests of a version or of a period, or a single request."""
 
     text: str
-    """As the address has it."""
+    """As in the URL."""
     title: str
     wanted: Filter
     since: datetime
@@ -31,14 +31,14 @@ class Chosen(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What it is, for only two of a kind are compared."""
+        """``request``, ``version`` or ``period``. Both sides must be of the same kind."""
         if self.record_id is not None:
             return "request"
         return "version" if self.version is not None else "period"
 
 
-def read_sides(page: Page) -> tuple[Chosen, Chosen]:
-    """Return the two sides that an address names by ``a`` and ``b``, or by two ``mark``.
+def read_sides(page: Page) -> tuple[ComparisonSide, ComparisonSide]:
+    """Return the sides given by the parameters ``a`` and ``b``, or by two parameters ``mark``.
 
     Raises:
         FilterError: one is missing, invalid, or of another kind than the other.
@@ -56,22 +56,24 @@ def read_sides(page: Page) -> tuple[Chosen, Chosen]:
     return one, other
 
 
-def _read_side(page: Page, text: str) -> Chosen:
+def _read_side(page: Page, text: str) -> ComparisonSide:
     since, until = page.bounds
     if ObjectId.is_valid(text):
-        return Chosen(text, text, Filter(), since, until, record_id=ObjectId(text))
+        return ComparisonSide(text, text, Filter(), since, until, record_id=ObjectId(text))
     name = text.removeprefix(VERSION)
     if name not in ("", text):
         wanted = Filter.term("version", name, is_literal=True)
         # A version may have ended where the range begins.
-        return Chosen(text, name, wanted, since - (until - since), until, version=name)
+        return ComparisonSide(text, name, wanted, since - (until - since), until, version=name)
     first, slash, last = text.partition("/")
     if not slash:
         raise FilterError(f"Invalid side {text!r}: {EXPECTED}.")
     start, end = (_read_time(page, one) for one in (first, last))
     if start >= end:
         raise FilterError(f"Invalid side {text!r}: it ends before it begins.")
-    return Chosen(text, f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC", Filter(), start, end)
+    return ComparisonSide(
+        text, f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC", Filter(), start, end
+    )
 
 
 def _read_time(page: Page, text: str) -> datetime:

@@ -1,4 +1,4 @@
-"""What of a record is compared with others: fields with values, and numbers."""
+"""The compared properties of records: fields with values, and numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_CUSTOM = 40
 MAX_DEPTH = 4
 MAX_CHILDREN = 40
 MAX_LENGTH = 200
-"""Longer values are texts, and not worth comparing."""
+"""Longer values are free text and not compared."""
 ORDER = (
     "route",
     "method",
@@ -58,7 +58,7 @@ KEYS = {
     "request type": "header.content-type",
     "response type": "response_header.content-type",
 }
-"""The key of the filter of each field that has one."""
+"""The filter key of each field that has one."""
 FIELDS_BY_KEY = {
     **{key: {field} for field, key in KEYS.items()},
     "route": {"route", "view"},
@@ -71,7 +71,7 @@ FIELDS_BY_KEY = {
 
 
 def read_traits(*sides: Sequence[Record]) -> list[list[Traits]]:
-    """Return what is compared of each record, by side.
+    """Return the traits of each record, by side.
 
     Custom data is compared by the 40 paths that most records have, child spans by the 40 most common
     names.
@@ -87,7 +87,7 @@ def read_traits(*sides: Sequence[Record]) -> list[list[Traits]]:
 
 
 def leave_out(traits: Sequence[Traits], fields: frozenset[str]) -> list[Traits]:
-    """Return the traits without some fields: those by which records were selected."""
+    """Remove the fields by which records were selected."""
     return [
         one._replace(items=frozenset(item for item in one.items if item.field not in fields))
         for one in traits
@@ -95,7 +95,7 @@ def leave_out(traits: Sequence[Traits], fields: frozenset[str]) -> list[Traits]:
 
 
 def find_defining(wanted: Filter) -> frozenset[str]:
-    """Return the fields that a filter asks for, which say nothing about what it selects."""
+    """Return the fields that a filter determines, which would be trivial findings."""
     fields: set[str] = set()
     for one in wanted.terms():
         fields |= {one.key} if one.key.startswith(CUSTOM) else FIELDS_BY_KEY.get(one.key, set())
@@ -103,7 +103,7 @@ def find_defining(wanted: Filter) -> frozenset[str]:
 
 
 def make_terms(item: Item) -> tuple[str, str]:
-    """Return what selects the records with a value, and those without; empty where no filter can."""
+    """Return the terms for records with a value and for those without; empty if no filter can."""
     try:
         return _make_terms(item)
     except FilterError:
@@ -175,12 +175,12 @@ def _read_fields(record: Record, route: str) -> Iterator[tuple[str, str | None]]
 
 
 def _read_type(header: str | None) -> str | None:
-    """Return the media type: parameters like a boundary are new in each request."""
+    """Return the media type without parameters, which may differ in each request."""
     return header and header.partition(";")[0].strip()[:MAX_LENGTH]
 
 
 def _describe_size(count: int) -> str:
-    """Return the power of two that a size is in."""
+    """Return the range between powers of two that contains a size."""
     if count <= 0:
         return "empty"
     power = count.bit_length() - 1
@@ -188,7 +188,7 @@ def _describe_size(count: int) -> str:
 
 
 def _flatten(data: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield the plain values of custom data with their paths, as a filter writes both."""
+    """Yield the paths and scalar values of custom data, both as filters write them."""
     if isinstance(data, Mapping):
         if depth < MAX_DEPTH:
             for key, value in data.items():

@@ -1,1 +1,1 @@
-"""The pages: a module for each, with its view and what its template shows. None knows another."""
+"""The pages. Each module has the views of one page; no page imports another."""

@@ -11,8 +11,8 @@ from ...errors import FilterError, StoreTimeoutError
 from ...queries import Group, Statistics
 from ...rollups.rollup import FailureKey
 from ..comparison.request_pairs import compare_requests
-from ..comparison.sides import Chosen, read_sides
-from ..messages import tell
+from ..comparison.sides import ComparisonSide, read_sides
+from ..messages import show_message
 from ..page import Page
 from ..record.waterfall import make_waterfall
 from ..statistics.change import compare_percentiles, compare_rates, compare_shares
@@ -32,13 +32,13 @@ ERRORS = "the errors"
 
 
 class NumberRow(NamedTuple):
-    """A number of both sides, with bounds at 3.3 standard errors."""
+    """A key figure of both sides, with intervals at 3.3 standard errors."""
 
     title: str
     one: str
     other: str
     tone: str
-    """``bad`` or ``good`` where the second side is other beyond doubt."""
+    """``bad`` or ``good`` if the second side differs significantly."""
 
 
 class RoutePair(NamedTuple):
@@ -64,17 +64,17 @@ class ErrorPair(NamedTuple):
     address: str
     times: tuple[int, int]
     only: str
-    """``A`` or ``B`` where it is on one side only."""
+    """``A`` or ``B`` if it is on one side only, else empty."""
 
 
 def show_compare(page: Page) -> Response:
-    """Show the two sides that the address names."""
+    """Show the comparison of the two sides given in the URL."""
     try:
         one, other = read_sides(page)
     except FilterError as error:
         is_named = page.request.args.get("a") or page.request.args.get("b")
         title = "Nothing to compare" if is_named else "Mark two requests first"
-        return tell(page, title, [str(error)], _lead_back(page), 400)
+        return show_message(page, title, [str(error)], _lead_back(page), 400)
     if one.kind == "request":
         return _compare_requests(page, one, other)
     before, now = (_measure(page, side, name) for side, name in ((one, "A"), (other, "B")))
@@ -100,8 +100,8 @@ def _lead_back(page: Page) -> list[tuple[str, str]]:
     return [("The newest requests", page.link_to("requests"))]
 
 
-def _measure(page: Page, side: Chosen, name: str) -> Statistics | None:
-    """Return the numbers of a side; None where they could not be read in time."""
+def _measure(page: Page, side: ComparisonSide, name: str) -> Statistics | None:
+    """Return the statistics of a side; None after a timeout."""
     wanted = page.wanted_at_any_time & side.wanted
     return page.share(
         ("compared", side.text, name),
@@ -123,7 +123,7 @@ def _name_sources(*sides: Statistics | None) -> list[str]:
     )
 
 
-def _link_to_requests(page: Page, side: Chosen) -> str:
+def _link_to_requests(page: Page, side: ComparisonSide) -> str:
     times = {"from": f"{side.since:%Y-%m-%dT%H:%M:%S}", "to": f"{side.until:%Y-%m-%dT%H:%M:%S}"}
     return page.link_to("requests", q=str(page.wanted_at_any_time & side.wanted), **times)
 
@@ -131,7 +131,7 @@ def _link_to_requests(page: Page, side: Chosen) -> str:
 def _make_numbers(
     before: Statistics | None, now: Statistics | None, *, with_rate: bool
 ) -> list[NumberRow]:
-    """Return the numbers of both sides; a version has no rate: it ran for a part of the range."""
+    """Return the key figures of both sides; no rate for versions, which ran for a part of the range."""
     one, other = (None if side is None else side.total for side in (before, now))
     rate = failing = 0
     if one is not None and other is not None:
@@ -167,7 +167,7 @@ def _name_tone(change: int) -> str:
 
 
 def _make_routes(page: Page, before: Statistics | None, now: Statistics | None) -> list[RoutePair]:
-    """Return the routes of both sides, those that changed most first."""
+    """Return the routes of both sides, the most harmful changes first."""
     earlier, later = (
         {} if side is None else {group.key: group for group in side.groups} for side in (before, now)
     )
@@ -204,8 +204,8 @@ def _write_p95(group: Group) -> str:
     return duration(group.percentile_ms(0.95) if group.counts.buckets else None)
 
 
-def _make_errors(page: Page, one: Chosen, other: Chosen) -> list[ErrorPair]:
-    """Return the failures of both sides, those that only one of them has first."""
+def _make_errors(page: Page, one: ComparisonSide, other: ComparisonSide) -> list[ErrorPair]:
+    """Return the failures of both sides, those on one side only first."""
     nothing: list[dict[FailureKey, int]] = [{}, {}]
     before, now = page.attempt(
         ERRORS, lambda: [_count_failures(page, side) for side in (one, other)], nothing
@@ -226,8 +226,8 @@ def _make_errors(page: Page, one: Chosen, other: Chosen) -> list[ErrorPair]:
     ]
 
 
-def _count_failures(page: Page, side: Chosen) -> dict[FailureKey, int]:
-    """Return how often each group of failures was seen; rollups alone know."""
+def _count_failures(page: Page, side: ComparisonSide) -> dict[FailureKey, int]:
+    """Return the number of failures by group, from rollups; empty without them."""
     table = page.store.rollups
     if table is None:
         return {}
@@ -241,12 +241,12 @@ def _count_failures(page: Page, side: Chosen) -> dict[FailureKey, int]:
     return found
 
 
-def _compare_requests(page: Page, one: Chosen, other: Chosen) -> Response:
+def _compare_requests(page: Page, one: ComparisonSide, other: ComparisonSide) -> Response:
     first, second = (page.get_record(side.text) for side in (one, other))
     if first is None or second is None:
         missing = one.text if first is None else other.text
         lines = [f"The record {missing} is not stored any more, or never was."]
-        return tell(page, "Record not found", lines, _lead_back(page), 404)
+        return show_message(page, "Record not found", lines, _lead_back(page), 404)
     only_differences = "all" not in page.request.args
     scale_ms = max(first.execution_time or 0.0, second.execution_time or 0.0) or None
     return html(

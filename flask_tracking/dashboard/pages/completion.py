@@ -1,4 +1,4 @@
-"""Proposals for the filter box: keys of terms, and values that there are."""
+"""Completions for the filter box: keys of terms, and known values."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MOST = 20
 MAX_TEXT = 2000
 MAX_SHOWN = 80
 FRESH_S = 10.0
-"""How long the values of a key are good for; one who types asks with each letter."""
+"""How long the values of a key are cached: each keystroke asks for completions."""
 
 
 def show_completions(page: Page) -> Response:
-    """Send the texts that the one of the address may become, each with its last word as it is shown."""
+    """Send the completions of a text as JSON, each with the word to display and a hint."""
     text = page.request.args.get("text", "")[:MAX_TEXT]
     found = complete(text, lambda key: _find_values(page, key))
     before, _ = split_last_word(text)
@@ -44,7 +44,7 @@ def _find_values(page: Page, key: str) -> Iterable[str]:
 
 
 def _ask(page: Page, key: str) -> set[str]:
-    """Return the values of a key, without our own pages, of which there are no records."""
+    """Return the known values of a key, except our own pages, which are never recorded."""
     known = find_app_values(current_app, key)
     if known is not None:
         prefix = page.tracked.settings.dashboard_url_prefix

@@ -1,4 +1,4 @@
-"""What is no page: bodies, texts to copy, and files of ours."""
+"""Downloads: bodies, texts to copy, and static files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEXT = "text/plain; charset=utf-8"
 
 
 def send_body(page: Page, id: str, side: str) -> Response:
-    """Send a body as it was stored, as a file that no browser opens."""
+    """Send a stored body as an attachment, which browsers do not render."""
     record = page.get_record(id)
     if record is None or side not in ("request", "response"):
         abort(404)
@@ -25,9 +25,9 @@ def send_body(page: Page, id: str, side: str) -> Response:
 
 
 def reproduce(page: Page, id: str, language: str) -> Response:
-    """Send the text that makes the request again; a browser without script gets a page with it.
+    """Send the text that reproduces a request, as plain text for scripts, else within a page.
 
-    Opened as a text, a browser would ask the app for an icon, and that would be recorded.
+    For a plain text, browsers would request the app's ``/favicon.ico``, which would be recorded.
     """
     record = page.get_record(id)
     if record is None or language not in LANGUAGES:
@@ -44,7 +44,7 @@ def reproduce(page: Page, id: str, language: str) -> Response:
 
 
 def send_static(page: Page, version: str, name: str) -> Response:
-    """Send a file of ours."""
+    """Send a static file."""
     file = static_files.load_files().get(name)
     if file is None or version != static_files.hash_files():
         abort(404)

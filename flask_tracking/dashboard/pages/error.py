@@ -1,4 +1,4 @@
-"""One group of failures: since when, how often, with which messages, and what its requests share."""
+"""The page of one group of failures."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ...record import Record
 from ...record_summary import summarize
 from ...rollups.rollup import FailureKey
 from ..charts.chart import make_bars
-from ..messages import tell
+from ..messages import show_message
 from ..page import Page
 from ..record.tracebacks import split_traceback
 from ..statistics.failures import (
-    MEMORY,
+    LOOKBACK,
     Group,
     Occurrences,
     generalise,
@@ -39,7 +39,7 @@ MAX_MESSAGES = 10
 
 
 class Message(NamedTuple):
-    """A message, without what is another one each time."""
+    """A message without its variable parts, and its frequency."""
 
     text: str
     times: int
@@ -88,18 +88,18 @@ def _explain_missing(page: Page) -> Response:
         "No such group of errors was seen within 30 days.",
         "A group is named by its exception, the function that raised it, and the route.",
     ]
-    return tell(page, "Error not found", lines, [("All errors", page.link_to("errors"))], 404)
+    return show_message(page, "Error not found", lines, [("All errors", page.link_to("errors"))], 404)
 
 
 def _read_seen(page: Page, periods: Periods) -> dict[FailureKey, Occurrences]:
     table = page.store.rollups
     if table is None:
         return {}
-    return read_occurrences(table, periods.until - MEMORY, periods.until, page.now)
+    return read_occurrences(table, periods.until - LOOKBACK, periods.until, page.now)
 
 
 def _read_records(page: Page, key: FailureKey) -> list[Record]:
-    """Return the newest records of the page's filter with this exception and route, without bodies."""
+    """Return the newest records with this exception and route that match the filter, without bodies."""
     wanted = page.wanted & Filter.parse(make_terms(key))
     return find_newest(page.store, wanted, MAX_RECORDS, fields="facts")
 
@@ -107,7 +107,7 @@ def _read_records(page: Page, key: FailureKey) -> list[Record]:
 def _read_example(
     page: Page, group: Group | None, seen: Occurrences | None, records: list[Record]
 ) -> Record | None:
-    """Return a record with its traceback: the group's own example, else the newest one alike."""
+    """Return a record with a traceback: the example of the group, else the newest similar one."""
     examples = [one.failures.example for one in [group] if one is not None]
     examples += [one.example for one in [seen] if one is not None]
     ids = [one.record_id for one in examples if one is not None] + [one.id for one in records[:1]]
@@ -118,7 +118,7 @@ def _read_example(
 def _make_facts(
     periods: Periods, group: Group | None, seen: Occurrences | None, records: list[Record]
 ) -> dict[str, Any]:
-    """Return the numbers of a group: those of the range, and of the 30 days before its end."""
+    """Return the figures of a group: for the range, and for the 30 days up to its end."""
     before = {key: failures.count for key, failures in periods.before.failures}
     users = {record.user_id or record.user_repr for record in records} - {None}
     return {
@@ -143,6 +143,6 @@ def _count_messages(records: list[Record]) -> list[Message]:
 
 
 def _count_alike(groups: list[Group], key: FailureKey) -> int:
-    """Return how many other groups have the same exception and route: their requests look the same."""
+    """Count other groups with the same exception and route, which filters cannot tell apart."""
     same = [one for one in groups if (one.key.error, one.key.url_rule) == (key.error, key.url_rule)]
     return sum(one.key != key for one in same)

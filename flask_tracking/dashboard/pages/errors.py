@@ -1,4 +1,4 @@
-"""All groups of failures."""
+"""The page of all groups of failures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..templating import html, render
 
 
 def show_errors(page: Page) -> Response:
-    """Show the groups of failures, sorted by how new they are, their number or their users."""
+    """Show the groups of failures, sorted by novelty, number or users."""
     by = page.request.args.get("sort", "")
     by = by if by in SORTS else "times"
     periods = read_periods(page)

@@ -1,4 +1,4 @@
-"""The requests of the list as a file."""
+"""Export of the list as a file."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from ..page import Page
 from ..record.languages import FILE_FORMATS
 
 BUDGET_S = 10.0
-"""The time for one file: a worker that answers it may answer nothing else meanwhile."""
+"""The time limit of an export, which may occupy a worker."""
 MAX_RECORDS = 10_000
 MAX_BYTES = 64 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
 IN_MEMORY_BYTES = 1024 * 1024
-"""A longer file is on disk until it is sent."""
+"""Longer files are written to disk."""
 
 
 def send_export(page: Page, name: str) -> Response:
-    """Send the newest requests of the list; the name of the file says if there are more.
+    """Send the newest requests of the list. The file name says whether it is complete.
 
-    For a wrong filter there is no file: one of all requests could be taken for the answer.
+    An invalid filter is an error: a file of all requests could be mistaken for the result.
     """
     if name not in FILE_FORMATS:
         abort(404)
@@ -59,7 +59,7 @@ def _send(file: tempfile.SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
 
 
 class _Reading:
-    """Reads records until there is no more time or room."""
+    """Reads records up to the limits of time, number and size."""
 
     def __init__(
         self, store: Store, wanted: Filter, file: tempfile.SpooledTemporaryFile[bytes]

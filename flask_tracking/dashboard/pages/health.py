@@ -1,4 +1,4 @@
-"""The page about the recorder itself: what `doctor` finds, and what this process waits for."""
+"""The page about the recorder: the findings of `doctor`, and the state of this process."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..templating import html, render
 from ..text.numbers import count, duration, size
 
 SLOW = frozenset({"secrets"})
-"""Checks that read much: only `flask tracking doctor` makes them."""
+"""Expensive checks, which only `flask tracking doctor` runs."""
 MAX_AGE_S = 60.0
 _examined: weakref.WeakKeyDictionary[TrackedApp, tuple[float, list[Checked]]]
 _examined = weakref.WeakKeyDictionary()
 
 
 def show_health(page: Page) -> Response:
-    """Show what keeps requests from being recorded, stored or found, with the fix of each."""
+    """Show problems of recording, storing and reading, each with a fix."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     return html(
         render(
@@ -37,7 +37,7 @@ def show_health(page: Page) -> Response:
 
 
 def _examine(app: Flask, page: Page) -> list[Checked]:
-    """Return what the checks found within the last minute."""
+    """Return the findings, at most a minute old."""
     known = _examined.get(page.tracked)
     if known is not None and monotonic() - known[0] < MAX_AGE_S:
         return known[1]
@@ -48,7 +48,7 @@ def _examine(app: Flask, page: Page) -> list[Checked]:
 
 
 def _check_policy(page: Page) -> Checked:
-    """Say whether the app's own policy lets our scripts and styles run."""
+    """Check whether the app's own policy allows our scripts and styles."""
     policies = find_policies(page.request.environ)
     if policies is None:
         return Checked("policy", facts=("the app's policy is known after the first page",))
@@ -66,7 +66,7 @@ def _check_policy(page: Page) -> Checked:
 
 
 def _describe_process(page: Page) -> list[tuple[str, str]]:
-    """Return names and values of what this process has done since it began."""
+    """Return the counters of this process as names and values."""
     worker = page.tracked.worker
     if worker is None:
         return [("Recording", "off: TRACKING_ENABLED is False")]

@@ -1,4 +1,4 @@
-"""Keep records, and keep them no longer: all that the dashboard changes."""
+"""The only changes that the dashboard makes: keep a record, or stop keeping it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import Response, abort
 from ...exporters.store import Store
 from ...runtime.guard import logger
 from ...runtime.text import visible
-from ..messages import redirect_to, tell
+from ..messages import redirect_to, show_message
 from ..page import Page
 from ..security import csrf
 from ..security.viewer import find_viewer
@@ -22,7 +22,7 @@ def keep(page: Page, id: str) -> Response:
 
 
 def unkeep(page: Page, id: str) -> Response:
-    """Keep a record no longer."""
+    """Stop keeping a record."""
     return _change(page, id, "unkept", lambda store, record_id: store.unkeep(record_id))
 
 
@@ -32,7 +32,7 @@ def _change(page: Page, text: str, done: str, change: Callable[[Store, ObjectId]
     if not csrf.is_from_our_page(page.request):
         lines = ["This request did not come from a page of the dashboard, so nothing was changed."]
         links = [("Back to the request", page.link_to("request", id=text))]
-        return tell(page, "Refused", lines, links, 403)
+        return show_message(page, "Refused", lines, links, 403)
     if change(page.writer, ObjectId(text)):
         viewer = find_viewer(page.tracked)
         who = "an unknown user" if viewer is None else f"user {visible(viewer)}"

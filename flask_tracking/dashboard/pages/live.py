@@ -19,11 +19,11 @@ from ..text.hidden_characters import split_shortened
 from ..text.numbers import duration, iso
 
 FRESH_S = 0.2
-"""So long viewers share an answer; the page asks so often that a record is there within a second."""
+"""How long viewers share an answer. Together with the polling interval it must stay below a second."""
 
 
 def show_rows(page: Page) -> Response:
-    """Send the records stored since a time, the newest request first; 204 if the page has them all."""
+    """Send the records stored since a time, the newest first; 204 if the client has them all."""
     since = round_down(page, _read_since(page))
     name = ("rows", since, page.request.root_path)
     with circuit_breaker(page.tracked):
@@ -42,7 +42,7 @@ def _read_since(page: Page) -> datetime:
 
 
 def _read(page: Page, since: datetime) -> tuple[str, str]:
-    """Return a digest of what was found, and the answer."""
+    """Return a digest of the records, and the answer as JSON."""
     found = find_latest(page, since)
     ids = ",".join(f"{one.id}{one.kept}" for one in found)
     digest = hashlib.blake2b(ids.encode(), digest_size=8).hexdigest()
@@ -54,7 +54,7 @@ def _read(page: Page, since: datetime) -> tuple[str, str]:
 
 
 def _describe(row: Row) -> dict[str, Any]:
-    """Return a line as the template ``request_row.html`` shows it."""
+    """Return the values of a row, as the template ``request_row.html`` shows them."""
     one = row.summary
     return {
         "id": str(one.id),

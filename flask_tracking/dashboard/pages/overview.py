@@ -1,4 +1,4 @@
-"""The overview: whether it is all right, and if not, since when and for which routes."""
+"""The overview: the verdict, the key figures, and the routes and errors behind them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOP_ROUTES, TOP_ERRORS = 10, 5
 
 
 def show_overview(page: Page) -> Response:
-    """Say whether it is all right, and if not, since when and for which routes."""
+    """Show the overview."""
     periods = read_periods(page)
     columns = read_chart(page, periods)
     verdict = make_verdict(page, periods)
@@ -45,7 +45,7 @@ def show_overview(page: Page) -> Response:
 
 
 def _make_buttons(page: Page, verdict: Verdict) -> list[tuple[str, str]]:
-    """Return what leads on from a verdict: the requests that it is about, and their route."""
+    """Return the links below a verdict: its requests, a comparison of versions, and its route."""
     if verdict.tone != "bad":
         return []
     buttons = [("Show these requests", _link_to_requests(page, verdict))]
@@ -60,7 +60,7 @@ def _make_buttons(page: Page, verdict: Verdict) -> list[tuple[str, str]]:
 
 
 def _link_to_requests(page: Page, verdict: Verdict) -> str:
-    """Return the address of the slow or failed requests, from the moment of the change."""
+    """Return the URL of the slow or failed requests since the change."""
     asked = filter_text.join(page.q, verdict.terms) if verdict.terms else page.q
     times = {} if verdict.since is None else {"from": iso(verdict.since)}
     return page.link_to("requests", **{"q": asked, **times})

@@ -13,7 +13,7 @@ from ...filters import Filter
 from ...queries.statistics import name_route
 from ...record import Headers, Record, Remark, find_header
 from ...record_summary import RecordSummary, summarize
-from ..messages import tell
+from ..messages import show_message
 from ..page import Page
 from ..record.bodies import Piece, read_body, reason_of, split_marks
 from ..record.facts import read_custom, read_facts
@@ -25,27 +25,27 @@ from ..tables.keyset import Cursor, read_page
 from ..templating import html, render
 from ..text import filter_text
 
-Beside = tuple[RecordSummary | None, RecordSummary | None]
-"""The next newer and the next older record."""
-Around = tuple[str, list[RecordSummary], str]
-"""A title, records, and the address of all of them."""
+Neighbours = tuple[RecordSummary | None, RecordSummary | None]
+"""The next newer and the next older record, or None."""
+RelatedRequests = tuple[str, list[RecordSummary], str]
+"""A title, the nearest records, and the URL of all of them."""
 
-NEIGHBOURS = 6
-AROUND = timedelta(minutes=5)
-MAX_AROUND = 200
-NO_NEIGHBOURS: list[Around] = []
-NOT_READ: Beside = (None, None)
-BESIDE_S = 1.0
-"""How long the page of a request waits for others."""
+MAX_RELATED = 6
+RELATED_WITHIN = timedelta(minutes=5)
+MAX_READ = 200
+NO_RELATED: list[RelatedRequests] = []
+NOT_READ: Neighbours = (None, None)
+NEIGHBOURS_S = 1.0
+"""The time limit for reading neighbours and related requests."""
 
 
 def show_request(page: Page, id: str) -> Response:
-    """Show all that is known of one request."""
+    """Show one request."""
     record = page.get_record(id)
     if record is None:
         return _explain_missing(page, id)
     newer, older = page.attempt(
-        "the requests before and after", lambda: _find_beside(page, record), NOT_READ, BESIDE_S
+        "the requests before and after", lambda: _find_neighbours(page, record), NOT_READ, NEIGHBOURS_S
     )
     remarks = _by_place(record)
     traceback = split_traceback(record.exception.traceback) if record.exception else []
@@ -58,7 +58,9 @@ def show_request(page: Page, id: str) -> Response:
             older=older,
             copies=[(name, title) for name, (title, _) in LANGUAGES.items()],
             route_terms=filter_text.route_terms(name_route(record.method, record.url_rule)),
-            group=page.attempt("its group of errors", lambda: find_group(page, record), "", BESIDE_S),
+            group=page.attempt(
+                "its group of errors", lambda: find_group(page, record), "", NEIGHBOURS_S
+            ),
             can_keep=bool(page.tracked.settings.kept_size_bytes),
             error_term=filter_text.find_term("error", record.exception.type)
             if record.exception
@@ -83,9 +85,9 @@ def show_request(page: Page, id: str) -> Response:
             custom_tree=_read_tree(record),
             around=page.attempt(
                 "requests of the same user and trace",
-                lambda: _find_around(page, record),
-                NO_NEIGHBOURS,
-                BESIDE_S,
+                lambda: _find_related(page, record),
+                NO_RELATED,
+                NEIGHBOURS_S,
             ),
         )
     )
@@ -96,7 +98,7 @@ def _mark(text: str) -> tuple[Piece, ...]:
 
 
 def _read_tree(record: Record) -> Any:
-    """Return the custom data as a tree, where it is more than facts can show."""
+    """Return the custom data as a tree, if the facts do not show all of it."""
     data = record.custom_data
     if data is None or (isinstance(data, dict) and len(read_custom(record)) == len(data)):
         return None
@@ -124,8 +126,8 @@ def _mark_headers(
     return marked
 
 
-def _find_beside(page: Page, record: Record) -> Beside:
-    """Return the next newer and the next older record to which the filter of the page applies."""
+def _find_neighbours(page: Page, record: Record) -> Neighbours:
+    """Return the next newer and the next older record that match the filter of the page."""
     if page.filter_error:
         return NOT_READ
     wanted = page.wanted_at_any_time
@@ -133,18 +135,18 @@ def _find_beside(page: Page, record: Record) -> Beside:
     older = next(iter(read_page(page.store, wanted, cursor, 1).summaries), None)
     after = page.store.find(
         wanted,
-        limit=MAX_AROUND,
-        between=(record.date_created, record.date_created + AROUND),
+        limit=MAX_READ,
+        between=(record.date_created, record.date_created + RELATED_WITHIN),
         fields="summary",
     )
     newer = [one for one in after if (one.date_created, one.id) > cursor]
     return (newer[-1] if newer else None), older
 
 
-def _find_around(page: Page, record: Record) -> list[Around]:
-    """Return who else came around this request: the same user's, and those of its trace."""
-    between = (record.date_created - AROUND, record.date_created + AROUND)
-    found: list[Around] = []
+def _find_related(page: Page, record: Record) -> list[RelatedRequests]:
+    """Return related requests: of the same user, and of the same trace."""
+    between = (record.date_created - RELATED_WITHIN, record.date_created + RELATED_WITHIN)
+    found: list[RelatedRequests] = []
     for title, key, value in (
         ("Same user, around it", "user", record.user_id),
         ("Same trace", "trace", record.trace_id),
@@ -152,9 +154,7 @@ def _find_around(page: Page, record: Record) -> list[Around]:
         if not value:
             continue
         term = filter_text.term(key, value)
-        others = page.store.find(
-            Filter.parse(term), limit=MAX_AROUND, between=between, fields="summary"
-        )
+        others = page.store.find(Filter.parse(term), limit=MAX_READ, between=between, fields="summary")
         nearest = _take_nearest(others, record)
         if len(nearest) > 1:
             found.append((title, nearest, page.narrow_to(term)))
@@ -162,10 +162,10 @@ def _find_around(page: Page, record: Record) -> list[Around]:
 
 
 def _take_nearest(others: list[RecordSummary], record: Record) -> list[RecordSummary]:
-    """Return the few that came next to a record, with itself, the oldest first."""
+    """Return the records nearest to a record, including it, the oldest first."""
     mine = (record.date_created, record.id)
-    before = [one for one in others if (one.date_created, one.id) < mine][: NEIGHBOURS // 2]
-    after = [one for one in reversed(others) if (one.date_created, one.id) > mine][: NEIGHBOURS // 2]
+    before = [one for one in others if (one.date_created, one.id) < mine][: MAX_RELATED // 2]
+    after = [one for one in reversed(others) if (one.date_created, one.id) > mine][: MAX_RELATED // 2]
     return [*reversed(before), summarize(record), *after]
 
 
@@ -180,4 +180,4 @@ def _explain_missing(page: Page, text: str) -> Response:
             "longer, and a kept record is not overwritten by routine ones.",
         ]
     links = [("The newest requests", page.link_to("requests"))]
-    return tell(page, "Record not found", lines, links, 404)
+    return show_message(page, "Record not found", lines, links, 404)

@@ -25,7 +25,7 @@ from ..text.numbers import iso
 PAGE_ROWS = 50
 SHOWN = "%Y-%m-%d %H:%M:%S"
 NOT_KNOWN = {"is_empty": False, "example_address": "", "nearest_before": None, "hits_without": ()}
-"""Of an empty list, where the time was over."""
+"""The explanation of an empty list after a timeout."""
 QUICK = (
     ("is:error", "failed"),
     ("status:4xx", "4xx"),
@@ -34,7 +34,7 @@ QUICK = (
     ("has:exception", "with an exception"),
     ("is:kept", "kept"),
 )
-"""Filters that are one click away, with their titles."""
+"""Quick filters, with their titles."""
 
 
 class Chip(NamedTuple):
@@ -42,12 +42,12 @@ class Chip(NamedTuple):
 
     title: str
     address: str
-    """Adds it to the filter, or removes it again."""
+    """Toggles the filter."""
     is_pressed: bool
 
 
 def show_requests(page: Page) -> Response:
-    """Show the newest requests to which the filter applies."""
+    """Show the newest requests that match the filter."""
     after = Cursor.parse(page.request.args.get("after", ""))
     # Before the list is read: what is stored in between is then in the list, or new.
     known = _find_known(page) if page.is_live else ()
@@ -83,7 +83,7 @@ def show_requests(page: Page) -> Response:
 
 
 def _make_chips(page: Page) -> list[Chip]:
-    """Return the quick filters; those that the filter of the page has are pressed."""
+    """Return the quick filters; those in the current filter are pressed."""
     rests = dict(filter_text.without(page.q)) if page.q and not page.filter_error else {}
     return [
         Chip(title, page.link_to("requests", q=rests[term]), True)
@@ -94,7 +94,7 @@ def _make_chips(page: Page) -> list[Chip]:
 
 
 def _list_saved(page: Page) -> list[tuple[str, str]]:
-    """Return the names of the filters in ``TRACKING_FILTERS``, each with the address of its list."""
+    """Return the names of the filters in ``TRACKING_FILTERS``, each with the URL of its list."""
     saved = []
     for name, one in page.tracked.settings.filters:
         # The range of the page does not narrow a filter with a time of its own.
@@ -104,7 +104,7 @@ def _list_saved(page: Page) -> list[tuple[str, str]]:
 
 
 def _find_known(page: Page) -> Sequence[ObjectId]:
-    """Return the ids of what was stored last, also on older pages: nothing of it is new later on."""
+    """Return the ids of the latest stored records, which the live list must not show as new."""
     nothing: list[RecordSummary] = []
     since = round_down(page, page.now)
     found = page.attempt("what was stored last", lambda: find_latest(page, since), nothing)
@@ -112,13 +112,13 @@ def _find_known(page: Page) -> Sequence[ObjectId]:
 
 
 def _read_marked(page: Page) -> str:
-    """Return the id of the request that another one is to be compared with; empty for none."""
+    """Return the id of the request marked for comparison; empty for none."""
     text = page.request.args.get("mark", "")
     return text if ObjectId.is_valid(text) else ""
 
 
 def _go_on(page: Page, found: Rows) -> str | None:
-    """Return the address where a search goes on whose time was over."""
+    """Return the URL that continues a search after a timeout; None without a timeout."""
     if found.resume is None:
         return None
     # Records arrive in whole milliseconds, and the one in which the search ended was not read.
@@ -126,7 +126,7 @@ def _go_on(page: Page, found: Rows) -> str | None:
 
 
 def _describe_search(found: Rows) -> str:
-    """Say how far back the list reaches, and what was read for it."""
+    """Describe how far back the list reaches, and what was searched."""
     bodies = "" if found.searched is None else f"Searched the bodies of {found.searched:,} records. "
     if found.resume is not None:
         return f"{bodies}The time was over: nothing before {found.resume:{SHOWN}} UTC was read."

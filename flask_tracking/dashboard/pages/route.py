@@ -1,4 +1,4 @@
-"""One route: what changed, how its durations are spread, its versions, errors and users."""
+"""The page of one route: what changed, its durations, versions, errors and users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...record_summary import RecordSummary
 from ...rollups.counts import is_failure
 from ..charts.chart import make_chart
 from ..charts.histogram import draw_histogram
-from ..messages import tell
+from ..messages import show_message
 from ..page import Page
 from ..statistics.failures import group_route
 from ..statistics.five_numbers import make_numbers
@@ -35,7 +35,7 @@ MAX_USERS = 8
 
 
 class VersionRow(NamedTuple):
-    """The requests of a version, with bounds at 3.3 standard errors."""
+    """The figures of a version, with intervals at 3.3 standard errors."""
 
     version: str
     address: str
@@ -46,7 +46,7 @@ class VersionRow(NamedTuple):
 
 
 class StatusRow(NamedTuple):
-    """The requests with a status code; 0 for none."""
+    """The requests with a status code; 0 for requests without one."""
 
     code: int
     requests: str
@@ -55,7 +55,7 @@ class StatusRow(NamedTuple):
 
 
 class UserRow(NamedTuple):
-    """The requests of a user, among the newest."""
+    """The requests of a user among the newest."""
 
     user: str
     address: str
@@ -65,11 +65,11 @@ class UserRow(NamedTuple):
 
 
 def show_route(page: Page) -> Response:
-    """Show the route that the address names by its rule and method."""
+    """Show the route given by the parameters ``rule`` and ``method``."""
     rule, method = (page.request.args.get(name, "").strip() for name in ("rule", "method"))
     if not rule:
         lines = ["The address names no route: it takes rule=/orders/<int:id> and method=GET."]
-        return tell(page, "No route", lines, [("All routes", page.link_to("routes"))], 404)
+        return show_message(page, "No route", lines, [("All routes", page.link_to("routes"))], 404)
     name = name_route(method, rule)
     terms = filter_text.route_terms(name)
     wanted = page.wanted_at_any_time & Filter.parse(terms)
@@ -123,7 +123,7 @@ def _read_newest(page: Page, wanted: Filter) -> list[RecordSummary]:
 
 
 def _find_slowest(page: Page, wanted: Filter, newest: list[RecordSummary]) -> list[RecordSummary]:
-    """Return the slowest of the newest requests and of the kept ones: slow ones are kept."""
+    """Return the slowest of the newest and of the kept requests: slow ones are kept."""
     kept: list[RecordSummary] = []
     if page.tracked.settings.kept_size_bytes:
         slow = Filter.parse(f"is:kept slow:>={page.tracked.settings.slow_ms:g}ms")

@@ -1,4 +1,4 @@
-"""All routes."""
+"""The page of all routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the slow, the failed or the filtered requests share: as a panel, and as a page of its own."""
+"""The shared panel, as a fragment and as a page."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def show_shared(page: Page) -> Response:
 
 
 def send_panel(page: Page) -> Response:
-    """Send the panel alone, which a page loads when it is there itself."""
+    """Send the panel alone, which pages load after themselves."""
     return html(render("shared_fragment.html", page=page, panel=_make_panel(page)))
 
 
 def _make_panel(page: Page) -> Panel | None:
-    """Return the panel; None where there is nothing to compare."""
+    """Return the panel; None if there is nothing to compare."""
     of = page.request.args.get("of", "slow")
     wanted = page.wanted_at_any_time  # a wrong one is no problem of this page alone
     if of == "filter" and wanted == Filter.all:

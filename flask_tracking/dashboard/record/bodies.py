@@ -1,4 +1,4 @@
-"""Bodies as a page shows them: JSON as a tree, forms as pairs, other text as it is, bytes in hex."""
+"""Bodies prepared for display: JSON as a tree, forms as pairs, binary data as a hex dump."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ MAX_DEPTH = 64
 
 
 class Piece(NamedTuple):
-    """A part of a text: as it was stored, or a mark where a value was removed."""
+    """A piece of a text: stored text, or the marker of a removed value."""
 
     text: str
     removed: str | None = None
-    """Why it was removed and how long it was, where that is known; None for ordinary text."""
+    """The reason and the length of the removed value, empty if unknown; None for stored text."""
 
 
 class Node(NamedTuple):
-    """A value of JSON, with what it holds."""
+    """A JSON value with its children."""
 
     key: str | None
     kind: str
@@ -35,11 +35,11 @@ class Node(NamedTuple):
     pieces: tuple[Piece, ...] = ()
     children: tuple[Node, ...] = ()
     left_out: int = 0
-    """How many more children there are."""
+    """The number of children that are not shown."""
 
 
 class Body(NamedTuple):
-    """A body, ready for the page."""
+    """A body prepared for display."""
 
     kind: str
     """``JSON``, ``form``, ``text``, ``binary`` or ``empty``."""
@@ -53,12 +53,12 @@ class Body(NamedTuple):
 
 
 def read_body(body: bytes, content_type: str, remarks: Sequence[Remark]) -> Body:
-    """Return what to show of a body.
+    """Prepare a body for display.
 
     Args:
         body: as it was stored.
         content_type: the header's value, or an empty text.
-        remarks: those of this body, in any order.
+        remarks: the redaction remarks of this body, in any order.
     """
     if not body:
         return Body("empty")
@@ -69,7 +69,7 @@ def read_body(body: bytes, content_type: str, remarks: Sequence[Remark]) -> Body
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
-        # What was cut in the middle of a character is text all the same.
+        # Truncation may have split the last character.
         if error.start < len(body) - 3:
             return Body("binary", hexdump=_dump(body), is_cut=len(body) > MAX_HEX)
         text = body[: error.start].decode()
@@ -78,14 +78,14 @@ def read_body(body: bytes, content_type: str, remarks: Sequence[Remark]) -> Body
             value = json.loads(text, parse_int=_Number, parse_float=_Number)
         except (ValueError, RecursionError):
             return Body("text", pieces=split_marks(text, why))
-        room = _Room(MAX_NODES)
-        tree = _read_node(None, value, why, room, 0)
-        return Body("JSON", tree=tree, is_cut=room.is_used_up)
+        budget = _NodeBudget(MAX_NODES)
+        tree = _read_node(None, value, why, budget, 0)
+        return Body("JSON", tree=tree, is_cut=budget.is_exhausted)
     return Body("text", pieces=split_marks(text, why))
 
 
 def split_marks(text: str, reasons: Iterator[str]) -> tuple[Piece, ...]:
-    """Return the pieces of a text, with a mark for each value that was removed from it."""
+    """Split a text at the markers of removed values."""
     data = text.encode("utf-8", "surrogatepass")
     pieces: list[Piece] = []
     end = 0
@@ -100,14 +100,14 @@ def split_marks(text: str, reasons: Iterator[str]) -> tuple[Piece, ...]:
 
 
 def reason_of(remark: Remark) -> str:
-    """Return why a value was removed and how long it was, in words."""
+    """Return the reason and the length of a removed value as text."""
     return f"{remark.rule}, {remark.length:,} bytes"
 
 
 def _reasons(body: bytes, remarks: Sequence[Remark]) -> Iterator[str]:
-    """Give for each marker in the body, from its beginning, why the value was removed.
+    """Yield the reason for each marker in the body, in order.
 
-    Other tools leave markers of their own: where their number is another one, nothing is claimed.
+    Other tools leave similar markers: if the numbers of markers and remarks differ, no reason is given.
     """
     if sum(1 for _ in MARKS.finditer(body)) != len(remarks):
         return iter(())
@@ -115,21 +115,23 @@ def _reasons(body: bytes, remarks: Sequence[Remark]) -> Iterator[str]:
 
 
 class _Number(str):
-    """A number as it is written: a float would change its digits."""
+    """A number in its original notation, which conversion to float would change."""
 
 
-class _Room:
+class _NodeBudget:
     def __init__(self, nodes: int) -> None:
         self._nodes = nodes
-        self.is_used_up = False
+        self.is_exhausted = False
 
     def take(self) -> bool:
         self._nodes -= 1
-        self.is_used_up = self.is_used_up or self._nodes < 0
+        self.is_exhausted = self.is_exhausted or self._nodes < 0
         return self._nodes >= 0
 
 
-def _read_node(key: str | None, value: Any, why: Iterator[str], room: _Room, depth: int) -> Node:
+def _read_node(
+    key: str | None, value: Any, why: Iterator[str], budget: _NodeBudget, depth: int
+) -> Node:
     if isinstance(value, (dict, list)):
         kind = "object" if isinstance(value, dict) else "array"
         if depth >= MAX_DEPTH:
@@ -137,9 +139,9 @@ def _read_node(key: str | None, value: Any, why: Iterator[str], room: _Room, dep
         items = value.items() if isinstance(value, dict) else ((None, one) for one in value)
         children = []
         for name, one in items:
-            if not room.take():
+            if not budget.take():
                 break
-            children.append(_read_node(name, one, why, room, depth + 1))
+            children.append(_read_node(name, one, why, budget, depth + 1))
         return Node(key, kind, children=tuple(children), left_out=len(value) - len(children))
     if isinstance(value, _Number):
         return Node(key, "number", (Piece(str(value)),))

@@ -1,4 +1,4 @@
-"""What is known of a request, each with the term that finds others like it."""
+"""The facts of a request, each with a filter term that finds similar requests."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ MAX_CUSTOM = 40
 
 
 class Fact(NamedTuple):
-    """A line: a name, a text, and what finds the same in other records."""
+    """A named fact, with the term that selects records with the same value."""
 
     name: str
     text: str
     term: str = ""
-    """Empty where no filter that asks for it finds the record."""
+    """Empty if no term selects this record."""
     is_mono: bool = False
 
 
 def read_facts(record: Record) -> list[Fact]:
-    """Return the facts of a record that are known, in the order in which people ask for them."""
+    """Return the known facts of a record, the most useful first."""
     return [_link(fact, record) for fact in _read(record)]
 
 
 def _link(fact: Fact, record: Record) -> Fact:
-    """Return the fact with its term only if that finds the record: redaction may have changed it."""
+    """Remove the term if it does not match the record: redaction may have changed the value."""
     return fact if fact.term and _finds(fact.term, record) else fact._replace(term="")
 
 
@@ -84,7 +84,7 @@ def _read_user_agent(record: Record) -> Iterator[Fact]:
 
 
 def read_custom(record: Record) -> list[Fact]:
-    """Return the plain values of custom data that a filter can ask for."""
+    """Return the scalar values of custom data that a filter can select."""
     return [_link(fact, record) for fact in _read_items(record.custom_data)]
 
 

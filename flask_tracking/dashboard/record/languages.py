@@ -1,4 +1,4 @@
-"""In what a request can be copied."""
+"""Formats in which requests can be copied and exported."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ LANGUAGES: dict[str, tuple[str, Callable[[Record], str]]] = {
     "powershell": ("Copy as PowerShell", powershell),
     "har": ("Copy as HAR", lambda record: json.dumps(har(record), indent=2)),
 }
-"""In what a request can be copied, each with the words of its button."""
+"""Formats in which a request can be copied, each with the text of its button."""
 FILE_FORMATS = {"ndjson": "Lines of JSON", "json": "JSON", "csv": "CSV, for spreadsheets"}
-"""Formats of `interchange` that a list can be saved in, each with the words of its link."""
+"""Formats of `interchange` for exported lists, each with the text of its link."""

@@ -1,4 +1,4 @@
-"""A stored traceback as frames: the app's own in full, those of libraries folded."""
+"""Parsing of stored tracebacks into frames of the app and folded frames of libraries."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _PACKAGE = re.compile(r"[/\\](?:site-packages|dist-packages)[/\\]([^/\\]+)")
 
 
 class Frame(NamedTuple):
-    """A line of code that was being run."""
+    """A frame of a traceback."""
 
     file: str
     line: str
     function: str
     source: tuple[str, ...]
-    """The lines below it in the traceback: its source, as far as it could be read."""
+    """Its lines of source, if the traceback has them."""
 
     @property
     def is_library(self) -> bool:
-        """Whether it is of an installed package or of Python itself, and not of the app."""
+        """Whether its file belongs to an installed package or to Python, not to the app."""
         return _LIBRARY.search(self.file) is not None
 
     @property
     def package(self) -> str:
-        """The installed package that it is of, else ``Python``."""
+        """The name of its installed package, or ``Python``."""
         found = _PACKAGE.search(self.file)
         return found[1].removesuffix(".py") if found else "Python"
 
     @property
     def place(self) -> str:
-        """The last parts of the file's path, and the line."""
+        """The last two parts of the path, and the line number."""
         parts = re.split(r"[/\\]", self.file)
         return f"{'/'.join(parts[-2:])}:{self.line}"
 
@@ -50,7 +50,7 @@ class Block(NamedTuple):
     text: str = ""
     frames: tuple[Frame, ...] = ()
     packages: tuple[str, ...] = ()
-    """The packages of folded frames; empty where they are the app's."""
+    """The packages of folded frames; empty for frames of the app."""
 
 
 def split_traceback(text: str) -> list[Block]:

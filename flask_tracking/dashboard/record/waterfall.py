@@ -1,4 +1,4 @@
-"""Where the time of a request went: its child spans as bars on one scale."""
+"""The child spans of a request as bars on a common time scale."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_BARS = 200
 
 
 class Bar(NamedTuple):
-    """A child span, placed in percent of the whole request."""
+    """A child span; its position and width are in percent of the scale."""
 
     name: str
     left: float
@@ -21,31 +21,32 @@ class Bar(NamedTuple):
 
 
 class Waterfall(NamedTuple):
-    """The bars, and the scale below them."""
+    """The bars and their scale."""
 
     total_ms: float
-    """How long the request took."""
+    """The duration of the request."""
     bars: tuple[Bar, ...]
     first_byte: float | None
     """In percent."""
     ticks: tuple[tuple[float, float], ...]
     """Position in percent, and time in milliseconds."""
     longest: Bar | None
-    """The child that took most, where it took a third of the request or more."""
+    """The longest child span, if it took at least a third of the request."""
     unnamed: float
-    """Share of the time, from 0 to 1, in which no child span ran."""
+    """The share of the duration, from 0 to 1, during which no child span ran."""
     left_out: int
-    """How many more children there are."""
+    """The number of child spans that are not shown."""
     whole: float
-    """The width of the whole request, in percent."""
+    """The width of the request itself, in percent of the scale."""
 
 
 def make_waterfall(record: Record, scale_ms: float | None = None) -> Waterfall | None:
-    """Return the waterfall of a record; None where its time is not known or nothing.
+    """Return the waterfall of a record; None without a duration.
 
     Args:
         record: the record.
-        scale_ms: the time of the whole width, for two that are compared; by default the record's.
+        scale_ms: the duration of the full width, for two records on one scale; by default the
+            record's own.
     """
     took = record.execution_time
     if not took or took <= 0:
@@ -78,7 +79,7 @@ def _percent(ms: float, total: float) -> float:
 
 
 def _ticks(total: float) -> list[float]:
-    """Return three to six round times below `total`."""
+    """Return three to six round times up to `total`."""
     step = 10 ** math.floor(math.log10(total / 2))
     for factor in (1, 2, 5, 10):
         if total / (step * factor) <= 6:
@@ -87,7 +88,7 @@ def _ticks(total: float) -> list[float]:
 
 
 def _covered(children: list[ChildTiming], total: float) -> float:
-    """Return the milliseconds in which at least one child ran."""
+    """Return the milliseconds during which at least one child span ran."""
     covered = reach = 0.0
     for child in children:
         start = min(max(child.start_ms, reach), total)

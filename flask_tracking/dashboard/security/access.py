@@ -1,6 +1,6 @@
-"""Who may see the dashboard: nobody, unless the app says so, or the developer's own machine asks.
+"""Access control: by a callable of the app, or only for browsers on the developer's own machine.
 
-What is refused looks like a path that the app does not have.
+A refusal is the app's own 404, as for a path that does not exist.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 Access = Callable[[], object]
-"""Called without arguments in the context of each request to a page; true lets it in."""
+"""Called without arguments in the context of each request; a true value grants access."""
 
 _UNDECIDED = (
     Response,
@@ -31,22 +31,22 @@ _UNDECIDED = (
     MethodType,
     BuiltinFunctionType,
 )
-"""Types of answers that are true whatever was meant: the page of a login wall, a method not called."""
+"""Results that are true by accident: the page of a login wall, a method that was not called."""
 _ORIGINAL = "werkzeug.proxy_fix.orig"
-"""Where ProxyFix keeps what the environ said before."""
+"""The key under which ProxyFix keeps the original values."""
 
 
 def may_see(app: Flask, environ: WSGIEnvironment, access: Access | None) -> bool:
     """Tell whether the current request may see the dashboard.
 
-    With `access` that alone decides; what it raises is a refusal, and is logged. So is an answer that
-    decides nothing, like a response or a coroutine. Without it only a browser on the machine of an app
-    in debug mode may.
+    With `access`, the callable alone decides. If it raises, or returns no decision but for example a
+    response or a coroutine, access is refused and the error is logged. Without it, access is limited to
+    browsers on the same machine as an app in debug mode.
 
     Args:
         app: the app; its `debug` counts.
-        environ: of the request, after all middleware.
-        access: what `Tracking(app, dashboard_access=...)` was given.
+        environ: the WSGI environ of the request, after all middleware.
+        access: the argument of `Tracking(app, dashboard_access=...)`.
     """
     if access is None:
         return app.debug and is_own_machine(environ)
@@ -59,17 +59,17 @@ def may_see(app: Flask, environ: WSGIEnvironment, access: Access | None) -> bool
 
 def _decide(answer: object) -> bool:
     if isinstance(answer, CoroutineType):
-        answer.close()  # or Python warns that nobody has awaited it
+        answer.close()  # else Python warns that it was never awaited
     if isinstance(answer, _UNDECIDED) or type(answer) is tuple:
         raise TypeError(f"expected true or false, and not a {type(answer).__name__}")
     return bool(answer)
 
 
 def is_own_machine(environ: WSGIEnvironment) -> bool:
-    """Tell whether a browser on this machine asks, without a proxy, for a name of this machine.
+    """Tell whether a browser on this machine connected directly, by a loopback name.
 
-    Behind a proxy on the same machine every peer is this machine; and a page of a stranger can have
-    its own name lead here, which the ``Host`` header shows.
+    Behind a proxy on the same machine every peer is loopback, and with DNS rebinding a foreign page can
+    reach this server under its own name, which shows in the ``Host`` header.
     """
     original = environ.get(_ORIGINAL) or {}
     peer = original.get("REMOTE_ADDR", environ.get("REMOTE_ADDR"))

@@ -1,4 +1,4 @@
-"""The dashboard's own headers, set at the WSGI boundary: an extension of the app may replace others."""
+"""WSGI middleware for the dashboard's headers, since extensions may replace those of a view."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 BLUEPRINT = "tracking_dashboard"
-"""Stands before the names of our endpoints."""
+"""The prefix of our endpoints, as if they were of a blueprint."""
 KEY = "flask_tracking.dashboard"
-"""Where the environ holds the list in which a page leaves its headers."""
+"""The key in the environ for the headers that a page requests."""
 POLICIES_KEY = "flask_tracking.dashboard.policies"
-"""Where it holds the policies that the app has set on one of our pages before."""
+"""The key in the environ for the policies that the app set on an earlier page."""
 
 Headers = list[tuple[str, str]]
 
@@ -34,9 +34,9 @@ COMMON: Headers = [
 
 
 class Boundary:
-    """WSGI middleware around the app: adds what a page of the dashboard asked for to its response.
+    """WSGI middleware that adds the headers requested by a page of the dashboard to its response.
 
-    Responses of the app itself, also those that refuse the dashboard, pass as they are.
+    Responses of the app itself are unchanged, including its 404 when access is refused.
     """
 
     def __init__(self, wsgi_app: WSGIApplication, prefix: str, on_first: Callable[[], object]) -> None:
@@ -44,8 +44,8 @@ class Boundary:
 
         Args:
             wsgi_app: the app's own.
-            prefix: only paths that begin with it are looked at.
-            on_first: called before the first of them: all extensions of the app are set up by then.
+            prefix: other paths are passed on untouched.
+            on_first: called at the first request to the dashboard, when all extensions are set up.
         """
         self.wsgi_app = wsgi_app
         self._prefix = prefix
@@ -75,14 +75,14 @@ class Boundary:
 
 
 def ask_for(environ: WSGIEnvironment, headers: Iterable[tuple[str, str]]) -> None:
-    """Have the response of the current request carry `headers`."""
+    """Request `headers` for the response to the current request."""
     wanted: Any = environ.get(KEY)
     if wanted is not None:
         wanted.extend(headers)
 
 
 def find_policies(environ: WSGIEnvironment) -> tuple[str, ...] | None:
-    """Return the policies that the app sets on our pages; None before the first one was sent."""
+    """Return the policies that the app itself sets on our pages; None before the first page."""
     policies: tuple[str, ...] | None = environ.get(POLICIES_KEY)
     return policies
 
@@ -92,6 +92,6 @@ def _find_policies(headers: Headers) -> list[str]:
 
 
 def _merge(headers: Headers, wanted: Headers) -> Headers:
-    """Return `headers` with ours in place of those of the same name; policies add up."""
+    """Replace headers of the same name by ours; policies are added, as browsers enforce all."""
     ours = {name.lower() for name, _ in wanted} - {"content-security-policy"}
     return [pair for pair in headers if pair[0].lower() not in ours] + wanted

@@ -1,7 +1,6 @@
-"""Requests that change something: only from our own pages.
+"""Protection against cross-site request forgery, by a random cookie and a form field derived from it.
 
-The app's session is not touched, and no ``SECRET_KEY`` is needed: a random cookie of the dashboard's
-own and a field derived from it have to agree.
+It needs neither the app's session nor a ``SECRET_KEY``.
 """
 
 from __future__ import annotations
@@ -22,29 +21,29 @@ COOKIE_BYTES = 32
 
 
 def read_cookie(request: Request) -> str | None:
-    """Return the value of our cookie, or None where there is none of its shape."""
+    """Return the value of our cookie; None if it is missing or malformed."""
     value = request.cookies.get(COOKIE, "")
     is_ours = len(value) == 2 * COOKIE_BYTES and all(one in "0123456789abcdef" for one in value)
     return value if is_ours else None
 
 
 def make_cookie() -> str:
-    """Draw a new value."""
+    """Return a new random value for the cookie."""
     return secrets.token_hex(COOKIE_BYTES)
 
 
 def set_cookie(response: Response, value: str, *, path: str, is_secure: bool) -> None:
-    """Give the browser the cookie, for our pages alone."""
+    """Set the cookie, limited to our own path."""
     response.set_cookie(COOKIE, value, path=path, secure=is_secure, httponly=True, samesite="Strict")
 
 
 def make_token(cookie: str) -> str:
-    """Return the field that goes with a cookie."""
+    """Return the value of the form field that belongs to a cookie."""
     return hashlib.sha256(f"flask-tracking dashboard {cookie}".encode()).hexdigest()
 
 
 def is_from_our_page(request: Request) -> bool:
-    """Tell whether a form on one of our pages sent the request."""
+    """Tell whether the request was submitted by a form of the dashboard."""
     cookie = read_cookie(request)
     if cookie is None or not _is_same_origin(request):
         return False
@@ -59,7 +58,7 @@ def _is_same_origin(request: Request) -> bool:
 
 
 def exempt_from_csrf(app: Flask, view: object) -> None:
-    """Tell Flask-WTF, if the app has it, that our views check themselves."""
+    """Exempt a view from Flask-WTF, if the app uses it: our views have their own check."""
     protection = app.extensions.get("csrf")
     exempt = getattr(protection, "exempt", None)
     if callable(exempt):

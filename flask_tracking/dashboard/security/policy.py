@@ -1,19 +1,19 @@
-"""Content security policies of the app, as far as they concern our scripts and styles."""
+"""Evaluation of the app's content security policies for our scripts and styles."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 KINDS = {"script": ("script-src-elem", "script-src"), "style": ("style-src-elem", "style-src")}
-"""The directives that decide about files of a kind, the first one that is there."""
+"""The directives for each kind of file; the first one present applies."""
 
 
 def find_blocked(policies: Iterable[str], host: str, *, has_nonce: bool) -> list[str]:
-    """Return the kinds of our files that one of the policies blocks: ``script``, ``style``.
+    """Return the kinds of our files that a policy blocks: ``script``, ``style``.
 
     Args:
         policies: the values of the app's headers; a browser enforces each of them.
-        host: that of the request, perhaps with a port: our files come from it.
+        host: the host of the request, perhaps with a port; our files are loaded from it.
         has_nonce: whether our tags carry the app's nonce.
     """
     read = [_read(one) for value in policies for one in value.split(",")]
@@ -21,7 +21,7 @@ def find_blocked(policies: Iterable[str], host: str, *, has_nonce: bool) -> list
 
 
 def has_nonces(policies: Iterable[str]) -> bool:
-    """Tell whether the app uses nonces."""
+    """Tell whether a policy contains a nonce."""
     return any("'nonce-" in one for one in policies)
 
 

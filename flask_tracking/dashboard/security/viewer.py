@@ -1,4 +1,4 @@
-"""The user who looks at the dashboard, as records name users."""
+"""Identification of the user who views the dashboard."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...runtime.guard import call_foreign
 
 
 def find_viewer(tracked: TrackedApp) -> str | None:
-    """Return the id of the user of the running request; None if nothing names one.
+    """Return the user id of the current request, as records have it; None if unknown.
 
     Args:
         tracked: the app; its ``user_loader`` comes first, then the login extensions.

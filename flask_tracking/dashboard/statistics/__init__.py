@@ -1,1 +1,1 @@
-"""Counts of a range of time, compared with those of another: what changed, since when."""
+"""Statistics of a period and of the one it is compared with: what changed, and since when."""

@@ -1,6 +1,7 @@
-"""Whether two periods differ, decided by counts and histograms alone: silent where numbers are small.
+"""Significance tests for the difference of two periods, by counts and histograms alone.
 
-All bounds are at `Z` standard errors, about one in a thousand, because a page compares many things.
+All intervals are `Z` standard errors wide on each side, about one false alarm in a thousand, because a
+page makes many comparisons. Small samples give no result.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from typing import NamedTuple
 from ...rollups.histogram import BUCKETS_PER_DOUBLING
 
 Z = 3.3
-LEAST_REQUESTS = 60
-"""Fewer in one of the periods are too few to say anything."""
-LEAST_SHIFT, LEAST_SHIFT_MS = 0.2, 5.0
-"""A percentile has to move by both this share of it and this time."""
-LEAST_POINTS = 0.002
-"""A share has to grow by more than this, beyond doubt."""
-LEAST_RATE = 0.2
+MIN_REQUESTS = 60
+"""The minimum in each period for any comparison."""
+MIN_SHIFT, MIN_SHIFT_MS = 0.2, 5.0
+"""A percentile has to move by more than this share of its value, and by more than this time."""
+MIN_POINTS = 0.002
+"""A share has to change by more than this, by the bound of its interval."""
+MIN_RATE = 0.2
 CUT_Z, CUT_COLUMNS = 5.0, 4
-"""A moment is named where the two sides differ by so much, with so many columns on each side."""
+"""The minimum z score of a change point, and the minimum number of columns on each side of it."""
 
 
 class Interval(NamedTuple):
-    """A value with its bounds."""
+    """An estimate with its bounds."""
 
     low: float
     middle: float
@@ -32,12 +33,12 @@ class Interval(NamedTuple):
 
 
 def percentile_interval(buckets: Mapping[int, int], share: float) -> Interval | None:
-    """Return a percentile in milliseconds; None without any duration.
+    """Return the interval of a percentile in milliseconds; None without durations.
 
-    Its bounds are the values at the ranks ``nq ± Z·√(nq(1−q))``.
+    The bounds are the values at the ranks ``nq ± Z·√(nq(1−q))``.
 
     Args:
-        buckets: how many durations are in each bucket.
+        buckets: the number of durations by bucket.
         share: from 0 to 1, like 0.95.
     """
     count = sum(buckets.values())
@@ -63,21 +64,21 @@ def _value_at(buckets: Mapping[int, int], rank: int) -> float:
 def compare_percentiles(
     before: Mapping[int, int], now: Mapping[int, int], share: float
 ) -> tuple[Interval, Interval] | None:
-    """Return the percentile of both periods if it changed beyond doubt, else None."""
-    if min(sum(before.values()), sum(now.values())) < LEAST_REQUESTS:
+    """Return the percentile of both periods if it changed significantly, else None."""
+    if min(sum(before.values()), sum(now.values())) < MIN_REQUESTS:
         return None
     was, is_now = percentile_interval(before, share), percentile_interval(now, share)
     if was is None or is_now is None or (was.low <= is_now.high and is_now.low <= was.high):
         return None
     shift = abs(is_now.middle - was.middle)
-    return (was, is_now) if shift > max(LEAST_SHIFT * was.middle, LEAST_SHIFT_MS) else None
+    return (was, is_now) if shift > max(MIN_SHIFT * was.middle, MIN_SHIFT_MS) else None
 
 
 def ordered_interval(values: Sequence[tuple[float, float]], share: float = 0.5) -> Interval:
-    """Return a percentile of values with weights, with its bounds.
+    """Return the interval of a percentile of weighted values.
 
     Args:
-        values: each with its weight; at least one. Weights that differ widely count as fewer values.
+        values: at least one, with weights. Unequal weights reduce the effective sample size.
         share: from 0 to 1; by default the median.
     """
     total = sum(weight for _, weight in values)
@@ -98,13 +99,13 @@ def _weighted_value(ordered: Sequence[tuple[float, float]], rank: float) -> floa
 
 
 def share_difference(hits: float, count: float, hits_before: float, count_before: float) -> Interval:
-    """Return by how much a share grew: Newcombe's interval, from Wilson's of both shares.
+    """Return the difference of two shares with Newcombe's interval.
 
     Args:
-        hits: how many of `count` now.
-        count: above none; a fraction where some count for less.
-        hits_before: how many of `count_before`.
-        count_before: as `count`.
+        hits: the successes of the later sample.
+        count: its size, above 0; fractional for weighted samples.
+        hits_before: the successes of the earlier sample.
+        count_before: its size, as `count`.
     """
     now, before = share_interval(hits, count), share_interval(hits_before, count_before)
     middle = now.middle - before.middle
@@ -114,11 +115,11 @@ def share_difference(hits: float, count: float, hits_before: float, count_before
 
 
 def share_interval(hits: float, count: float) -> Interval:
-    """Return a share with Wilson's bounds.
+    """Return a share with Wilson's interval.
 
     Args:
-        hits: how many of `count`.
-        count: above none.
+        hits: the successes.
+        count: the size of the sample, above 0.
     """
     share, square = hits / count, Z * Z
     centre = (share + square / (2 * count)) / (1 + square / count)
@@ -128,28 +129,28 @@ def share_interval(hits: float, count: float) -> Interval:
 
 
 def compare_shares(hits: int, count: int, hits_before: int, count_before: int) -> int:
-    """Return 1 where a share grew beyond doubt, -1 where it fell, else 0."""
-    if min(count, count_before) < LEAST_REQUESTS:
+    """Return 1 if a share grew significantly, -1 if it fell, else 0."""
+    if min(count, count_before) < MIN_REQUESTS:
         return 0
     difference = share_difference(hits, count, hits_before, count_before)
-    return int(difference.low > LEAST_POINTS) - int(difference.high < -LEAST_POINTS)
+    return int(difference.low > MIN_POINTS) - int(difference.high < -MIN_POINTS)
 
 
 def compare_rates(count: int, seconds: float, count_before: int, seconds_before: float) -> int:
-    """Return 1 where more requests came in a second, -1 where fewer, else 0: by `LEAST_RATE`."""
-    if min(count, count_before) < LEAST_REQUESTS or not seconds or not seconds_before:
+    """Return 1 if the rate grew by more than `MIN_RATE`, -1 if it fell by as much, else 0."""
+    if min(count, count_before) < MIN_REQUESTS or not seconds or not seconds_before:
         return 0
     ratio = math.log((count / seconds) / (count_before / seconds_before))
     spread = Z * math.sqrt(1 / count + 1 / count_before)
-    limit = math.log(1 + LEAST_RATE)
+    limit = math.log(1 + MIN_RATE)
     return int(ratio - spread > limit) - int(ratio + spread < -limit)
 
 
 def find_cut(columns: Sequence[tuple[int, int]]) -> int | None:
-    """Return the first column after the largest change; None if no change is beyond doubt.
+    """Return the first column after the change point; None if no change is significant.
 
     Args:
-        columns: how many requests each has, and how many of them are longer or failed.
+        columns: the requests of each column, and how many of them are slow or failed.
     """
     count, hits = (sum(parts) for parts in zip(*columns, strict=True)) if columns else (0, 0)
     best, best_z = None, CUT_Z

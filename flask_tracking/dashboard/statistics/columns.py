@@ -1,4 +1,4 @@
-"""What rollups say of a range of time, in columns: for the chart, and for the moment of a change."""
+"""Rollups of a range of time in columns, for charts and for the search of a change point."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ MAX_COLUMNS = 72
 
 
 class Column(NamedTuple):
-    """The requests of a span of time."""
+    """The requests of one interval."""
 
     start: datetime
     counts: Counts
     dropped: int
-    """How many records were lost meanwhile."""
+    """The number of records lost in that interval."""
     versions: frozenset[str]
     examples: dict[int, ObjectId]
-    """A record by half octave of the duration."""
+    """The id of an example record by half octave of the duration."""
     failures: Mapping[FailureKey, Counter[str | None]]
-    """How many failures of each group, by version."""
+    """The number of failures of each group, by version."""
     is_whole: bool = True
     """False where only some of the requests were read, or none."""
 
 
 def choose_column(table: RollupTable, length: timedelta, oldest: datetime, now: datetime) -> int:
-    """Return how many seconds a column covers.
+    """Return the width of a column in seconds.
 
     Args:
-        table: where the rollups are.
-        length: of the range.
-        oldest: the earliest time of which a column is wanted: old rollups are coarse.
-        now: the present.
+        table: the table of rollups.
+        length: the length of the range.
+        oldest: the earliest time to be shown: old rollups are coarse.
+        now: the current time.
     """
     finest = next(
         (width.seconds for width in table.widths if now - oldest <= width.lifetime),
@@ -70,15 +70,15 @@ def read_columns(
     route: RouteKey | None = None,
     selects: Selects | None = None,
 ) -> list[Column]:
-    """Return the columns of a range, those without requests as well.
+    """Return all columns of a range, also empty ones.
 
     Args:
-        table: where the rollups are.
-        since: where it begins.
-        until: where it ends.
-        now: the present.
-        seconds: the length of a column, from `choose_column`.
-        route: the only one that is counted; None for all together.
+        table: the table of rollups.
+        since: the beginning of the range.
+        until: its end.
+        now: the current time.
+        seconds: the width of a column, from `choose_column`.
+        route: the route to count; None for all routes together.
         selects: which requests are counted; None for all.
     """
     with_routes = route is not None or selects is not None
@@ -99,7 +99,7 @@ def read_columns(
 
 
 def _read_unmerged(table: RollupTable, wanted: RollupQuery) -> list[Rollup]:
-    """Return the finer rollups that no coarser one counts yet."""
+    """Return the finer rollups that are not merged into coarser ones yet."""
     finer = [width.seconds for width in table.widths if width.seconds < wanted.width_s]
     return [
         rollup
@@ -165,7 +165,7 @@ def merge_columns(columns: Sequence[Column], seconds: int) -> list[Column]:
 
 
 def sum_columns(columns: Iterable[Column]) -> Counts:
-    """Return the counts of all columns together."""
+    """Return the sum of all columns."""
     total = Counts()
     for column in columns:
         total.add(column.counts)

@@ -1,4 +1,4 @@
-"""Groups of failures: when each was first and last seen, how often, in which versions, by whom."""
+"""Groups of failures, with their counts, versions, users, and when they were first and last seen."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from ..record.tracebacks import list_frames
 from ..text import filter_text
 from .periods import Columns, Periods
 
-MEMORY = timedelta(days=30)
-"""How far back a group is looked for before it is called new."""
-SILENCE = timedelta(days=3)
-"""A group that was not seen for so long is back."""
+LOOKBACK = timedelta(days=30)
+"""A group that was not seen for this long is new."""
+BACK_AFTER = timedelta(days=3)
+"""A group that returns after this time is marked as back."""
 AFTER = timedelta(minutes=1)
 """A request is counted in the minute of its end, and written with the next ones."""
 MAX_SUMMARIES = 2_000
 NEWEST = "the newest failures"
-"""The read that the users need, and the groups of a filter that rollups do not know."""
+"""The name of the read for users, and for groups under a filter that rollups cannot apply."""
 STATUS = "status "
 FAILURES = Filter.parse("is:error")
 _VARIABLE = re.compile(
     r"0x[0-9a-fA-F]{1,64}|\b[0-9a-fA-F-]{36}\b|\b[0-9a-fA-F]{8,64}\b|\d{1,40}(?:\.\d{1,40})?"
 )
-"""What is another one in each message: ``0x7f3a``, an ObjectId, ``42``. A near miss is ``cafe``."""
+"""Variable parts of messages: ``0x7f3a``, an ObjectId, ``42``. A near miss is ``cafe``."""
 _QUOTED = re.compile(r"'[^']{0,200}'|\"[^\"]{0,200}\"")
 """An example is ``'vat_id'``; a near miss is the apostrophe of ``can't``, which has no other."""
 
 
 class Occurrences(NamedTuple):
-    """When a group was seen, to the width of the rollups."""
+    """The occurrences of a group, with the time resolution of the rollups."""
 
     first: datetime
     last: datetime
     times: int
     versions: tuple[str, ...] = ()
-    """In the order in which they were first seen."""
+    """Ordered by when they were first seen."""
     example: Example | None = None
 
 
@@ -62,20 +62,20 @@ class Group(NamedTuple):
     is_back: bool
     versions: tuple[str, ...]
     trend: tuple[int, ...]
-    """How often in each column of the range; empty where rollups do not answer."""
+    """The failures of each column of the range; empty without rollups."""
     users: int | None
-    """How many, among the newest 2,000 failures; None where nobody counted them."""
+    """The number of users among the newest 2,000 failures; None if not counted."""
 
     @property
     def tag(self) -> str:
-        """What stands beside it: new, with the version where there is one, or back."""
+        """The label beside it: ``new in 2.4.1``, ``new``, ``back`` or nothing."""
         if self.is_new:
             return f"new in {self.versions[0]}" if self.versions else "new"
         return "back" if self.is_back else ""
 
 
 def make_id(key: FailureKey) -> str:
-    """Return what names a group in an address."""
+    """Return the id of a group, for URLs."""
     text = "\0".join("" if part is None else part for part in key)
     return hashlib.blake2s(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
@@ -86,9 +86,9 @@ def make_terms(key: FailureKey) -> str:
 
 
 def make_error_term(key: FailureKey) -> str:
-    """Return the term of what failed."""
+    """Return the term that selects the exception, status or outcome."""
     if key.error.startswith(STATUS):
-        # An app may answer with a number that is no status.
+        # Apps may send invalid status codes.
         code = filter_text.find_term("status", key.error.removeprefix(STATUS))
         return f"{code} not has:exception".lstrip()
     if key.error in FAILED:
@@ -97,7 +97,7 @@ def make_error_term(key: FailureKey) -> str:
 
 
 def make_route_term(key: FailureKey) -> str:
-    """Return the term of the route; empty where there is none."""
+    """Return the term that selects the route; empty for none."""
     is_route = key.url_rule is not None and key.url_rule.startswith("/")
     return filter_text.term("route", key.url_rule or "") if is_route else ""
 
@@ -105,7 +105,7 @@ def make_route_term(key: FailureKey) -> str:
 def read_occurrences(
     table: RollupTable, since: datetime, until: datetime, now: datetime
 ) -> dict[FailureKey, Occurrences]:
-    """Return when each group was seen within a range."""
+    """Return the occurrences of each group within a range."""
     found: dict[FailureKey, Occurrences] = {}
     rollups = (
         rollup
@@ -128,7 +128,7 @@ def read_occurrences(
 
 
 def read_groups(page: Page, periods: Periods, columns: Columns) -> list[Group]:
-    """Return the groups of the range, those with the most failures first."""
+    """Return the groups of the range, the most frequent first."""
     past = _read_past(page, periods)
     return [
         _make_group(key, failures, periods, columns, past)
@@ -137,7 +137,7 @@ def read_groups(page: Page, periods: Periods, columns: Columns) -> list[Group]:
 
 
 def group_route(page: Page, periods: Periods, columns: Columns, rule: str) -> list[Group]:
-    """Return the groups of one route, with any method: groups of failures do not know it."""
+    """Return the groups of one route, for all methods: groups do not store the method."""
     if periods.now.source == "records":
         return read_groups(page, periods, columns)
     counts: Counter[FailureKey] = Counter()
@@ -196,7 +196,7 @@ def _name(one: RecordSummary) -> tuple[str]:
 
 
 def read_summaries(page: Page) -> list[RecordSummary] | None:
-    """Return the newest failures of the range and the filter; None if the time was over."""
+    """Return the newest failures of the range and the filter; None after a timeout."""
     wanted = page.wanted & FAILURES
     return page.attempt(
         NEWEST, lambda: find_newest(page.store, wanted, MAX_SUMMARIES, fields="summary"), None
@@ -204,7 +204,7 @@ def read_summaries(page: Page) -> list[RecordSummary] | None:
 
 
 def count_users(groups: Iterable[Group], summaries: Iterable[RecordSummary]) -> list[Group]:
-    """Return the groups with their users; groups of the same exception and route have the same."""
+    """Add the number of users, counted by exception and route, to each group."""
     users: dict[tuple[str, str | None], set[str]] = {}
     for one in summaries:
         if one.user:
@@ -213,13 +213,13 @@ def count_users(groups: Iterable[Group], summaries: Iterable[RecordSummary]) -> 
 
 
 def _read_past(page: Page, periods: Periods) -> Mapping[FailureKey, Occurrences] | None:
-    """Return what was seen before the range; None where nobody knows."""
+    """Return the occurrences before the range; None if unknown."""
     table = page.store.rollups
     if table is None or not periods.before.total.requests:
         return None
     return page.attempt(
         "which errors are new",
-        lambda: read_occurrences(table, periods.since - MEMORY, periods.since, page.now),
+        lambda: read_occurrences(table, periods.since - LOOKBACK, periods.since, page.now),
         None,
     )
 
@@ -234,14 +234,14 @@ def _make_group(
     seen = None if past is None else past.get(key)
     by_column = [column.failures.get(key, Counter[str | None]()) for column in columns.now]
     versions = dict.fromkeys(version for one in by_column for version in one if version)
-    # Of records, file and function are not known: such a group may be any of those.
+    # Summaries of records lack file and function, so their groups match no group of rollups.
     is_known = past is not None and bool(by_column and any(by_column))
     return Group(
         make_id(key),
         key,
         failures,
         is_known and seen is None,
-        seen is not None and seen.last < periods.since - SILENCE,
+        seen is not None and seen.last < periods.since - BACK_AFTER,
         tuple(versions),
         tuple(one.total() for one in by_column),
         None,
@@ -249,5 +249,5 @@ def _make_group(
 
 
 def generalise(message: str) -> str:
-    """Return a message without what is another one each time: numbers, ids, quoted parts."""
+    """Replace the variable parts of a message: numbers, ids and quoted text."""
     return _VARIABLE.sub("…", _QUOTED.sub("'…'", message[:500]))

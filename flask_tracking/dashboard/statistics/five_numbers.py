@@ -1,4 +1,4 @@
-"""The five numbers of a page, with what they were before."""
+"""The five key figures of a page, each with its value before."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ..page import Page
 from ..text import filter_text
 from ..text.numbers import duration, per_minute, share
 from .change import (
-    LEAST_POINTS,
-    LEAST_REQUESTS,
-    LEAST_SHIFT,
+    MIN_POINTS,
+    MIN_REQUESTS,
+    MIN_SHIFT,
     compare_percentiles,
     compare_rates,
     compare_shares,
@@ -19,24 +19,24 @@ from .periods import Periods
 
 
 class Number(NamedTuple):
-    """One of the five numbers, with what it was before."""
+    """One of the key figures."""
 
     title: str
     value: str
     change: str
     tone: str = ""
-    """``bad`` or ``good`` where it changed beyond doubt."""
+    """``bad`` or ``good`` if it changed significantly."""
     address: str = ""
-    """The requests that it counts."""
+    """The URL of the requests that it counts."""
 
 
 def make_numbers(page: Page, periods: Periods, within: str = "") -> list[Number]:
-    """Return the numbers, each with the address of the requests that it counts.
+    """Return the five key figures.
 
     Args:
         page: the page.
-        periods: what was counted.
-        within: the terms of what was counted, besides the filter of the page.
+        periods: the statistics.
+        within: the terms that restrict the statistics, in addition to the filter of the page.
     """
     counted = filter_text.join(page.q, within) if within else page.q
 
@@ -64,7 +64,7 @@ def make_numbers(page: Page, periods: Periods, within: str = "") -> list[Number]
             share(now.error_rate),
             _say(
                 periods,
-                bool(failing) or _differs(now.error_rate, before.error_rate, LEAST_POINTS),
+                bool(failing) or _differs(now.error_rate, before.error_rate, MIN_POINTS),
                 share(before.error_rate),
             ),
             {1: "bad", -1: "good"}.get(failing, ""),
@@ -76,20 +76,20 @@ def make_numbers(page: Page, periods: Periods, within: str = "") -> list[Number]
     ]
 
 
-def _say(periods: Periods, is_other: bool, value: str) -> str:
-    """Say what a number was before; nothing where that is not known."""
+def _say(periods: Periods, is_different: bool, value: str) -> str:
+    """Describe the value before; empty if nothing is compared."""
     if not periods.words:
         return ""
     if not periods.before.total.requests:
         return "nothing to compare"
-    if min(periods.now.total.requests, periods.before.total.requests) < LEAST_REQUESTS:
+    if min(periods.now.total.requests, periods.before.total.requests) < MIN_REQUESTS:
         return "too few to compare"
-    return f"{value} {periods.words}" if is_other else f"as {periods.words}"
+    return f"{value} {periods.words}" if is_different else f"as {periods.words}"
 
 
 def _differs(now: float, before: float, least: float = 0.0) -> bool:
-    """Return whether two values are too far apart to be called the same, also where it is in doubt."""
-    return abs(now - before) > max(LEAST_SHIFT * before, least)
+    """Tell whether two values are too far apart to be called equal, significant or not."""
+    return abs(now - before) > max(MIN_SHIFT * before, least)
 
 
 def _make_percentile(periods: Periods, title: str, part: float, address: str) -> Number:
@@ -99,6 +99,6 @@ def _make_percentile(periods: Periods, title: str, part: float, address: str) ->
     )
     totals = periods.before.total, periods.now.total
     moved = compare_percentiles(totals[0].counts.buckets, totals[1].counts.buckets, part)
-    is_other = moved is not None or _differs(now or 0.0, before or 0.0)
+    is_different = moved is not None or _differs(now or 0.0, before or 0.0)
     tone = "" if moved is None else "bad" if moved[1].middle > moved[0].middle else "good"
-    return Number(title, duration(now), _say(periods, is_other, duration(before)), tone, address)
+    return Number(title, duration(now), _say(periods, is_different, duration(before)), tone, address)

@@ -1,4 +1,4 @@
-"""Numbers with their bounds, like ``389 ms (350 ms to 420 ms)``."""
+"""Formatting of intervals, like ``389 ms (350 ms to 420 ms)``."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["write_failed", "write_percentile"]
 
 
 def write_percentile(group: Group, part: float) -> str:
-    """Return a percentile of the durations; ``–`` without any."""
+    """Format a percentile of the durations; ``–`` without durations."""
     return _write(percentile_interval(group.counts.buckets, part), duration)
 
 
 def write_failed(group: Group) -> str:
-    """Return the share that failed; ``–`` without requests."""
+    """Format the share of failed requests; ``–`` without requests."""
     return _write(share_interval(group.failed, group.requests) if group.requests else None, share)
 
 

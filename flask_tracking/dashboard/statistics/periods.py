@@ -1,4 +1,4 @@
-"""What pages count: the requests of the range, and those that they are compared with."""
+"""Statistics of the range of a page and of the period that it is compared with."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ WORDS = {"before": "before", "day": "a day before", "week": "a week before", "no
 
 
 class Periods(NamedTuple):
-    """The range of the page, and what it is compared with."""
+    """The statistics of both periods."""
 
     now: Statistics
     before: Statistics
-    """Without requests where nothing is compared."""
+    """Empty if nothing is compared."""
     since: datetime
     until: datetime
     words: str = "before"
@@ -38,12 +38,12 @@ class Periods(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The range in columns, and the time it is compared with; none if nothing answers."""
+    """Both periods in columns; empty if nothing answers."""
 
     now: Sequence[Column] = ()
     before: Sequence[Column] = ()
     seconds: int = 0
-    """The length of a column."""
+    """The width of a column."""
     source: Source = "rollups"
 
     @property
@@ -53,11 +53,11 @@ class Columns(NamedTuple):
 
 
 def read_periods(page: Page, wanted: Filter | None = None, by: str = "route") -> Periods:
-    """Count the requests of the range, and those that they are compared with.
+    """Return the statistics of the range and of the period that it is compared with.
 
     Args:
-        page: with range and comparison.
-        wanted: which requests; by default those of the page's filter.
+        page: the page, with its range and comparison.
+        wanted: selects the requests; by default the page's filter.
         by: as for `queries.measure`.
     """
     wanted = page.wanted_at_any_time if wanted is None else wanted
@@ -85,7 +85,7 @@ def _measure(page: Page, wanted: Filter, by: str) -> Periods:
 
 
 def _say_when(page: Page, words: str) -> str:
-    """Return when the others came, like ``in the hour before`` or ``a day before``."""
+    """Describe the other period, like ``in the hour before`` or ``a day before``."""
     if page.vs != "before":
         return words
     _, is_named, length = page.range_title.partition("Last ")
@@ -93,7 +93,7 @@ def _say_when(page: Page, words: str) -> str:
 
 
 def count_groups(page: Page, wanted: Filter, by: str, since: datetime, until: datetime) -> Statistics:
-    """Count requests of a range by group, as `queries.measure` does; none where there can be none."""
+    """Return the statistics of a range by group; empty if the filter excludes the range."""
     try:
         return measure(page.store, wanted, by=by, since=since, until=until)
     except FilterError:  # the times in the filter exclude the range, or it ends before it begins
@@ -101,7 +101,7 @@ def count_groups(page: Page, wanted: Filter, by: str, since: datetime, until: da
 
 
 def _shift(page: Page, since: datetime, until: datetime) -> tuple[datetime, datetime]:
-    """Return the time that a range is compared with."""
+    """Return the period that a range is compared with."""
     by = SHIFTS.get(page.vs, until - since)
     return since - by, until - by
 
@@ -144,12 +144,12 @@ def _narrow(page: Page, wanted: Filter, since: datetime, until: datetime) -> tup
 
 
 def read_chart(page: Page, periods: Periods, route: str | None = None) -> Columns:
-    """Read the same in columns; none where rollups cannot answer.
+    """Return both periods in columns; none where rollups cannot answer.
 
     Args:
-        page: with range and comparison.
-        periods: what was counted.
-        route: the only one that is counted, like ``POST /checkout``; None for all together.
+        page: the page, with its range and comparison.
+        periods: the statistics of the same requests.
+        route: the route to count, like ``POST /checkout``; None for all routes together.
     """
     return page.share(
         ("chart", route, str(periods.wanted)),

@@ -1,4 +1,4 @@
-"""The overview's first sentence: what changed against the period before, in order of harm."""
+"""The verdict of a page: what changed against the period before, the most harmful first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...rollups.histogram import BUCKETS_PER_DOUBLING
 from ..page import Page
 from ..text.filter_text import route_terms
 from ..text.numbers import duration, per_minute, share
-from .change import LEAST_REQUESTS, compare_percentiles, compare_rates, compare_shares, find_cut
+from .change import MIN_REQUESTS, compare_percentiles, compare_rates, compare_shares, find_cut
 from .columns import Column, sum_columns
 from .periods import Columns, Periods, read_chart
 
@@ -21,52 +21,52 @@ SLOW_SHARE = 0.95
 
 
 class Change(NamedTuple):
-    """What changed for the requests of one route, or for all."""
+    """A significant change of one route, or of all requests."""
 
     route: str | None
-    """None for all of them."""
+    """None for all requests."""
     is_failing: bool
     is_slower: bool
     is_better: bool
     words: str
     """Like ``p95 389 ms → 1.81 s, failed 0.4 % → 4.8 %``."""
     harm: float
-    """Extra failures and extra seconds of waiting, in the whole period."""
+    """The additional failures plus the additional seconds of waiting in the period."""
     limit_ms: float
-    """What counts as slow: 95 % of the requests took less before, to two digits."""
+    """The threshold of slow requests: the p95 of before, rounded to two digits."""
 
 
 class Detail(NamedTuple):
-    """A sentence."""
+    """A sentence below the headline."""
 
     words: str
     since: datetime | None = None
-    """When that began, where it is another moment than that of the headline."""
+    """When that change began, if not at the time of the headline."""
 
 
 class Verdict(NamedTuple):
-    """What the page says first."""
+    """The headline of a page and its details."""
 
     tone: str
-    """``bad``, ``good``, ``quiet``, or ``neutral`` if nothing is claimed: the colour and the sign."""
+    """``bad``, ``good``, ``quiet`` for no change, or ``neutral`` for no statement."""
     headline: str
     details: tuple[Detail, ...] = ()
     since: datetime | None = None
-    """When it began for the first route, where that is beyond doubt."""
+    """When the first route changed, if that can be determined."""
     version: str | None = None
-    """The version that was first seen at that moment."""
+    """The version that appeared at that time."""
     version_before: str | None = None
-    """The version that was there until then."""
+    """The version before it."""
     routes: tuple[str, ...] = ()
-    """The routes that the details name, as ``POST /checkout``."""
+    """The routes named by the details, like ``POST /checkout``."""
     terms: str = ""
-    """The filter of the requests that the first detail is about: slow or failed ones of its route."""
+    """A filter for the slow or failed requests of the first detail."""
     shared: str = "slow"
-    """What to ask next: what the ``slow`` or the ``failed`` ones share."""
+    """Which requests the shared panel should explain: ``slow`` or ``failed``."""
 
 
 def make_verdict(page: Page, periods: Periods) -> Verdict:
-    """Return what a page says first of the requests that it counts."""
+    """Return the verdict on the statistics of a page."""
     if page.vs == "none":
         total = periods.now.total
         words = f"{total.requests:,} requests, {share(total.error_rate)} failed"
@@ -79,23 +79,23 @@ def make_verdict(page: Page, periods: Periods) -> Verdict:
 
 
 ReadColumns = Callable[[str | None], Columns]
-"""Reads both periods in columns: of one route, or of all together."""
+"""Returns both periods in columns, of one route or, for None, of all routes together."""
 
 
 def judge(now: Statistics, before: Statistics, read: ReadColumns) -> Verdict:
     """Compare two periods.
 
     Args:
-        now: the requests of the period, by route.
-        before: those that it is compared with.
-        read: asked for the routes that the verdict names, to find the moment when they changed.
+        now: the statistics of the period, by route.
+        before: those of the period that it is compared with.
+        read: called for the routes named in the verdict, to find out when they changed.
     """
     lost = sum(now.dropped.values())
     if lost:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(now.dropped.items()))
         detail = f"{lost:,} records of this period were lost: {reasons}. All requests are counted."
         return Verdict("bad", "The recorder lost records", (Detail(detail),))
-    if min(now.total.requests, before.total.requests) < LEAST_REQUESTS:
+    if min(now.total.requests, before.total.requests) < MIN_REQUESTS:
         return _judge_few(now, before)
     changes = list(_find_changes(now, before))
     harmful = sorted((one for one in changes if one.harm > 0), key=lambda one: -one.harm)
@@ -139,7 +139,7 @@ def _find_changes(now: Statistics, before: Statistics) -> Iterator[Change]:
 
 
 def compare_groups(now: Group, before: Group) -> Change | None:
-    """Return what changed for a route beyond doubt; None for nothing."""
+    """Return the significant change between two groups; None if there is none."""
     moved = compare_percentiles(before.counts.buckets, now.counts.buckets, SLOW_SHARE)
     failing = compare_shares(now.failed, now.requests, before.failed, before.requests)
     if moved is None and not failing:
@@ -208,7 +208,7 @@ def _make_terms(change: Change) -> str:
 
 
 def find_moment(read: Columns, change: Change) -> datetime | None:
-    """Return when requests began to take longer, or to fail; None where that is in doubt."""
+    """Return when requests began to take longer, or to fail; None if that cannot be determined."""
     columns = [*read.before, *read.now]
     limit_ms = sum_columns(read.before).percentile_ms(SLOW_SHARE)
     if limit_ms is None:
@@ -221,7 +221,7 @@ def find_moment(read: Columns, change: Change) -> datetime | None:
         for column in columns
     ]
     at = find_cut(parts)
-    # With time between the two periods it may have begun there, and nobody knows when.
+    # If the periods are apart, the change may lie in the gap between them.
     is_between = at == len(read.before) and _is_apart(read)
     return None if at is None or is_between else columns[at].start
 
@@ -243,7 +243,7 @@ def _count_longer(counts: Counts, limit_ms: float) -> int:
 
 
 def find_versions(since: datetime, columns: Sequence[Column]) -> tuple[str | None, str | None]:
-    """Return the version that was first seen within one column of a moment, and the one before it."""
+    """Return the version that appeared within one column of a time, and the version before it."""
     seen: dict[str, int] = {}
     moment = next(at for at, column in enumerate(columns) if column.start == since)
     for at, column in enumerate(columns):

@@ -1,4 +1,4 @@
-"""Lines of the table of errors."""
+"""Rows of the table of errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sort_groups(groups: Sequence[Group], by: str) -> list[Group]:
 
 
 def make_error_rows(page: Page, groups: Sequence[Group]) -> list[ErrorRow]:
-    """Return a line for each group."""
+    """Return a row for each group."""
     return [_make_row(page, one) for one in groups]
 
 
@@ -62,5 +62,5 @@ def _make_row(page: Page, group: Group) -> ErrorRow:
 
 
 def name_place(file: str, function: str) -> str:
-    """Return where a failure comes from, like ``pay.py in charge``; empty where nobody knows."""
+    """Return the origin of a failure, like ``pay.py in charge``; empty if unknown."""
     return f"{file.rpartition('/')[2]} in {function}" if file else ""

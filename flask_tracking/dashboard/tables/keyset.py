@@ -1,4 +1,4 @@
-"""Pages of the list of requests, by keyset: links keep their place while records come in."""
+"""Keyset pagination of the list of requests: links stay valid while records arrive."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ MAX_OF_A_MILLISECOND = 10_000
 
 
 class Cursor(NamedTuple):
-    """The last record that was shown."""
+    """The position of the last record on a page."""
 
     date_created: datetime
     id: ObjectId
 
     def __str__(self) -> str:
-        """Return it as an address has it: milliseconds of Unix time, and the id."""
+        """Return the text for URLs: milliseconds of Unix time, and the id."""
         return f"{round(self.date_created.timestamp() * 1000)}-{self.id}"
 
     @classmethod
     def parse(cls, text: str) -> Cursor | None:
-        """Return the cursor that was written; None where it is none."""
+        """Parse the text of a cursor; None if it is invalid."""
         ms, _, record_id = text.partition("-")
         if not (ms.isascii() and ms.isdigit() and len(ms) <= 14 and ObjectId.is_valid(record_id)):
             return None
@@ -44,11 +44,11 @@ class Rows(NamedTuple):
 
     summaries: list[RecordSummary]
     next: Cursor | None
-    """What the next page comes after; None where this is the last."""
+    """The cursor of the next page; None on the last page."""
     resume: datetime | None = None
-    """Where a search whose time was over goes on: all from then on was read."""
+    """Where to continue after a timeout: everything from this time on was read."""
     searched: int | None = None
-    """The number of records whose bodies were read; None where no body is asked for."""
+    """The number of records whose bodies were searched; None if the filter needs no body."""
 
 
 class _Search(NamedTuple):
@@ -61,7 +61,7 @@ def read_page(store: Store, wanted: Filter, after: Cursor | None, limit: int) ->
     """Return the newest `limit` records after a cursor, the newest first."""
     if after is None:
         return _cut(_search(store, wanted, limit + 1), limit)
-    # A range of time cannot begin within a millisecond: the cursor's own is read again.
+    # Stored times are whole milliseconds: that of the cursor is read again.
     narrowed = wanted.narrowed(None, after.date_created + MILLISECOND)
     asked = limit + 1
     while True:
@@ -74,7 +74,7 @@ def read_page(store: Store, wanted: Filter, after: Cursor | None, limit: int) ->
 
 
 def _search(store: Store, wanted: Filter, limit: int) -> _Search:
-    """Return the newest, or those that were found before the time was over."""
+    """Return the newest records, or after a timeout those found so far."""
     if searches_bodies(wanted.condition):
         bodies = search_bodies(store, wanted, limit)
         return _Search([summarize(one) for one in bodies.records], bodies.resume, bodies.searched)

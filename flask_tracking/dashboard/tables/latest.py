@@ -1,4 +1,4 @@
-"""The records that were stored last, for a list that is live."""
+"""The latest stored records, for a live list."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from ..page import Page
 
 MAX_ROWS = 100
 OVERLAP = timedelta(seconds=10)
-"""How late a record may appear: a batch is stored at a time that was taken before it was sent."""
+"""The maximum delay of a record: a batch gets its time of storage before it is sent."""
 STEP_S = 2
-"""Times are rounded down to it, so that viewers ask the same."""
+"""Times are rounded down to a multiple, so that viewers share queries."""
 FURTHEST = timedelta(hours=1)
-"""A tab that was away for longer shows the newest of the last hour."""
+"""The maximum age of new rows, for a tab that was suspended."""
 
 
 def round_down(page: Page, since: datetime) -> datetime:
-    """Return from when on to read, so that nothing is missed that was stored since a time."""
+    """Return the time from which to read, so that no record stored since `since` is missed."""
     early = max(since, page.now - FURTHEST) - OVERLAP
     return early - timedelta(seconds=early.timestamp() % STEP_S)
 
 
 def find_latest(page: Page, since: datetime) -> list[RecordSummary]:
-    """Return the records of the list that were stored since a time, the last first.
+    """Return the records of the list stored since a time, the latest first.
 
     While the filter of the page is wrong, the list is empty.
     """

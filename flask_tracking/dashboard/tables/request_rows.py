@@ -1,4 +1,4 @@
-"""Lines of lists of requests."""
+"""Rows of lists of requests."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ..templating import status_kind
 
 
 class Row(NamedTuple):
-    """A line of the list."""
+    """A row of the list."""
 
     summary: RecordSummary
     address: str
     kind: str
     share: float
-    """Of the longest request on the page, in percent."""
+    """Its duration in percent of the longest one on the page."""
     is_slow: bool
 
 
 BLANK = Row(RecordSummary(ObjectId(b"\0" * 12), FIRST), "", "none", 0.0, False)
-"""What scripts make rows of."""
+"""The row in the template that scripts clone."""
 
 
 def make_rows(page: Page, summaries: Sequence[RecordSummary]) -> list[Row]:
-    """Return a line for each, with bars that compare their durations."""
+    """Return a row for each request, with a bar that compares the durations."""
     longest = max((one.execution_time or 0 for one in summaries), default=0) or 1
     slow_ms = page.tracked.settings.slow_ms
     return [

@@ -1,4 +1,4 @@
-"""Lines of the table of routes."""
+"""Rows of the table of routes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ..text.numbers import duration, share
 
 
 class RouteRow(NamedTuple):
-    """A route, beside all others."""
+    """A row of the table."""
 
     name: str
     address: str
-    """Of its page."""
+    """The URL of its page."""
     requests: str
-    """The address of its requests."""
+    """The URL of its requests."""
     time_share: float
     per_minute: float
     failed: str
@@ -27,14 +27,14 @@ class RouteRow(NamedTuple):
     p50: str
     p95: str
     p95_width: float
-    """In percent of the longest."""
+    """In percent of the longest p95."""
     before_at: float | None
-    """Where p95 was before, in the same percent."""
+    """The p95 before, on the same scale."""
     is_slower: bool
 
 
 def make_route_rows(page: Page, periods: Periods) -> list[RouteRow]:
-    """Return the routes, those with the largest share of total time first."""
+    """Return the routes by their share of total time."""
     earlier = {group.key: group for group in periods.before.groups}
     total_us = sum(group.counts.duration_us for group in periods.now.groups) or 1
     groups = sorted(periods.now.groups, key=lambda group: -group.counts.duration_us)
@@ -43,7 +43,7 @@ def make_route_rows(page: Page, periods: Periods) -> list[RouteRow]:
 
 
 def link_to_route(page: Page, name: str) -> str:
-    """Return the address of the page of a route, which has a name like ``GET /orders/<int:id>``."""
+    """Return the URL of the page of a route named like ``GET /orders/<int:id>``."""
     method, _, rule = name.partition(" ")
     return page.link_to("route", method=method, rule=rule)
 

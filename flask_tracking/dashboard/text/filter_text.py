@@ -1,4 +1,4 @@
-"""Filters in addresses: terms are put together as text, the way people would write them."""
+"""Composition of filters as text, as people would write them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...runtime.durations import parse_duration
 __all__ = ["exclude", "find_term", "freeze", "join", "route_terms", "term", "without"]
 
 _TIME = re.compile(r"(?<![^\s(])(since|until):([^\s()\"']+)")
-"""A bound of the time as people write it, like ``since:1h``; a near miss is ``body:"since:1h"``."""
+"""A time bound as people write it, like ``since:1h``; a near miss is ``body:"since:1h"``."""
 
 
 def term(key: str, value: str) -> str:
@@ -22,7 +22,7 @@ def term(key: str, value: str) -> str:
 
 
 def find_term(key: str, value: str) -> str:
-    """Return the same, empty if no filter can name the value: clients may send anything."""
+    """Return the same as `term`, or an empty text if no filter can express the value."""
     try:
         return term(key, value)
     except FilterError:
@@ -30,9 +30,9 @@ def find_term(key: str, value: str) -> str:
 
 
 def route_terms(name: str) -> str:
-    """Return the terms that select a route, which has a name like ``GET /orders/<int:id>``.
+    """Return the terms that select a route named like ``GET /orders/<int:id>``.
 
-    Requests outside of all routes, and those with a method that is none, are selected by what is left.
+    An invalid method is left out, and so is the rule of requests that matched no route.
     """
     method, _, rule = name.partition(" ")
     terms = (find_term("method", method), term("route", rule) if rule.startswith("/") else "")
@@ -45,7 +45,7 @@ def join(text: str, added: str) -> str:
     The user's own text stays as it is. If it cannot be parsed, the new term takes its place.
 
     Args:
-        text: of the filter box.
+        text: the current filter.
         added: a term, or ``not`` and a term.
     """
     if not text:
@@ -60,17 +60,17 @@ def join(text: str, added: str) -> str:
 
 
 def exclude(text: str, term: str) -> str:
-    """Return a filter that leaves out what a term selects."""
+    """Add the negation of a term to a filter."""
     words = text.split(" ")
     return join(" ".join(word for word in words if word != term), f"not {term}")
 
 
 def freeze(text: str, now: datetime) -> str:
-    """Return a filter whose ages are times, so that it selects the same tomorrow.
+    """Replace ages by absolute times, so that the filter selects the same tomorrow.
 
     Args:
-        text: of the filter box; one that is wrong stays as it is.
-        now: the time from which ages count back.
+        text: the filter; an invalid one is returned unchanged.
+        now: the time to which ages are relative.
     """
 
     def fix(found: re.Match[str]) -> str:
@@ -85,7 +85,7 @@ def freeze(text: str, now: datetime) -> str:
         is_same = _without_times(frozen) == _without_times(text)
     except (FilterError, OverflowError):
         return text
-    return frozen if is_same else text  # an age within a text in quotes is none
+    return frozen if is_same else text  # it replaced text inside quotes
 
 
 def _without_times(text: str) -> list[tuple[str, object]]:
@@ -93,7 +93,7 @@ def _without_times(text: str) -> list[tuple[str, object]]:
 
 
 def without(text: str) -> list[tuple[str, str]]:
-    """Return each term of a plain list of terms, with the filter that is left without it."""
+    """Return each term with the filter that remains without it; nothing for alternatives."""
     terms = [str(Filter(one)) for one in Filter.parse(text).terms()]
     if Filter.parse(" ".join(terms)) != Filter.parse(text):
         return []  # not a plain list

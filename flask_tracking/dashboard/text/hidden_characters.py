@@ -1,4 +1,4 @@
-"""Text of strangers as a page may show it: nothing invisible, and nothing that turns its direction."""
+"""Visible marks for invisible characters and for those that change the direction of text."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import unicodedata
 from typing import NamedTuple
 
 MAX_CHARACTERS = 10_000
-"""Of one text on a page; the rest is one click away."""
+"""The maximum length of one text on a page."""
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""Control characters but tab and newline, and all that is not seen or overrides the direction of text.
+"""Invisible characters, direction overrides, and control characters except tab and newline.
 
 An example is U+202E, after which ``gpj.exe`` reads as ``exe.jpg``; a near miss is U+00E9, the letter é.
 """
@@ -21,11 +21,11 @@ _PICTURES = {**{code: chr(0x2400 + code) for code in range(32)}, 127: "\u2421"}
 
 
 class Part(NamedTuple):
-    """A piece of a text: as it is, or a mark in place of a character that would not be seen."""
+    """A piece of a text: unchanged text, or the mark of one hidden character."""
 
     text: str
     name: str = ""
-    """What the character is called, where `text` is a mark."""
+    """The name of the character if `text` is a mark; empty for unchanged text."""
 
 
 def split_hidden(text: str) -> list[Part]:
@@ -43,7 +43,7 @@ def split_hidden(text: str) -> list[Part]:
 
 
 def split_shortened(text: str, most: int) -> list[Part]:
-    """Return the pieces of the beginning of `text`, with a last one that says how much is left out."""
+    """Truncate `text` and return its pieces; the last one says how much was left out."""
     beginning, left_out = shorten(text, most)
     more = [Part(f"… {left_out:,} more")] if left_out else []
     return split_hidden(beginning) + more

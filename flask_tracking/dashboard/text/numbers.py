@@ -1,11 +1,11 @@
-"""Numbers, sizes, durations and times as the pages write them, each with three digits at most."""
+"""Formatting of numbers, sizes, durations and times."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 
 GAP = "\u00a0"
-"""Between a number and its unit, so that no line breaks there."""
+"""A no-break space, between a number and its unit."""
 MINUTE_MS, HOUR_MS = 60_000.0, 3_600_000.0
 
 
@@ -61,7 +61,7 @@ def per_minute(number: float) -> str:
 
 
 def share(part: float) -> str:
-    """Return a share from 0 to 1 as ``0.4 %``, and the least one above none as ``< 0.1 %``."""
+    """Return a share from 0 to 1 as ``0.4 %``; ``< 0.1 %`` for a smaller one above zero."""
     percent = 100 * part
     if 0 < percent < 0.1:
         return f"<{GAP}0.1{GAP}%"
@@ -73,8 +73,8 @@ def clock(time: datetime, now: datetime | None = None, *, with_date: bool = Fals
 
     Args:
         time: an aware time.
-        now: the present, by default the clock's.
-        with_date: write today's date, too.
+        now: the current time, by default the system's.
+        with_date: include the date even if it is today's.
     """
     time = time.astimezone(timezone.utc)
     today = (now or datetime.now(timezone.utc)).astimezone(timezone.utc).date()
@@ -84,5 +84,5 @@ def clock(time: datetime, now: datetime | None = None, *, with_date: bool = Fals
 
 
 def iso(time: datetime) -> str:
-    """Return a time in UTC as the attribute ``datetime`` of ``<time>`` wants it."""
+    """Return a time in UTC in the format of the ``datetime`` attribute of ``<time>``."""
     return time.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
