@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
-from typing import Any
+from io import TextIOWrapper
+from typing import Any, TextIO
 
 import click
 from flask import Flask
@@ -48,6 +50,7 @@ class _Commands(AppGroup):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Make the context of a call: with ``NO_COLOR``, which Click does not know, without colours."""
+        _replace_unknown_characters(sys.stdout)
         if os.environ.get("NO_COLOR"):
             extra.setdefault("color", False)
         return super().make_context(info_name, args, parent, **extra)
@@ -70,6 +73,12 @@ class _Commands(AppGroup):
             for command in import_module(f".{module}", __name__).COMMANDS:
                 # A command that the app has replaced stays.
                 self.commands.setdefault(command.name, command)
+
+
+def _replace_unknown_characters(stream: TextIO) -> None:
+    """Let a stream print ``?`` for what its encoding lacks: records hold any Unicode."""
+    if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+        stream.reconfigure(errors="replace")
 
 
 def register(app: Flask) -> None:

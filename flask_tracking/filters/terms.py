@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from ..runtime.text import clean_text
 from .conditions import Term
 from .term_values import (
     OUTCOMES,
@@ -68,7 +69,7 @@ def make_term(term_type: TermType, name: str, parts: Parts) -> Term:
     Raises:
         FilterError: the value is invalid; the message says what is expected.
     """
-    parts = tuple(map(term_type.normalise, parts))
+    name, parts = clean_text(name), tuple(map(term_type.normalise, parts))
     return Term(term_type.key + name, parts, term_type.make(name, parts))
 
 

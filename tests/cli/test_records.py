@@ -117,6 +117,20 @@ def test_list_of_a_typo(invoke: Invoke, memory: MemoryExporter, tracking: Tracki
     assert "Try an earlier time" not in invoke("list", "since:1h status:404").stderr
 
 
+@pytest.mark.parametrize("charset", ["ascii", "latin-1", "koi8-r"])
+def test_terminal_without_utf_8(
+    app: Flask, memory: MemoryExporter, tracking: Tracking, charset: str
+) -> None:
+    """What a terminal cannot show is replaced, and ends no command."""
+    made = make_record(path="/grün 😀".encode().decode("latin-1"), user_id="jörg…")
+    memory.export([made])
+    runner = app.test_cli_runner(charset=charset)
+    for command in ("list", "show -1", "keep -1 --reason groß", "list --kept", "stats --by user"):
+        result = runner.invoke(args=["tracking", *command.split()])
+        assert (result.exit_code, result.exception) == (0, None), command
+    assert "?" in runner.invoke(args=["tracking", "list"]).stdout
+
+
 @pytest.mark.parametrize(
     ("is_shared", "said"),
     [

@@ -52,6 +52,7 @@ KEYS_TEXT = ", ".join(KEYS)
         ("a (b c)", A & B & C),
         ("a or (b or c)", A | B | C),
         ("'a' \"b\"", A & B),
+        ("custom.\udcff:x header.\udcff:x", Filter.parse("custom.\\udcff:x header.\\udcff:x")),
         ("Status:5XX", Filter.term("status", "5xx")),
         ("method:post", Filter.term("method", "POST")),
         ("user:acme:42", Filter.term("user", "acme:42")),
