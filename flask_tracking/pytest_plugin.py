@@ -6,6 +6,7 @@ It imports neither Flask nor anything else of this package before a test asks fo
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .testing.recorder import Recorder
 
 MARKER = "tracking"
+SECTION = "Recorded requests"
+"""The title of the requests of a failed test."""
 OWN_FIXTURE = "_tracking_recorder"
 ASKING = frozenset({"tracking_records", "tracking_span"})
 """Fixtures for which a test is recorded."""
@@ -141,7 +144,16 @@ class _Report:
         if report.failed and recorder is not None and recorder.collector.is_listening:
             from .testing.report import describe_requests
 
-            report.sections.append(("Recorded requests", describe_requests(recorder.read())))
+            report.sections.append((SECTION, describe_requests(recorder.read())))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Escape what the terminal cannot show; pytest would escape the ends of lines, too."""
+        encoding = getattr(sys.__stdout__, "encoding", None) or "ascii"
+        report.sections = [
+            (title, _escape_unknown(text, encoding) if title == SECTION else text)
+            for title, text in report.sections
+        ]
 
     def pytest_sessionfinish(self) -> None:
         """Hand the times to the process that prints them."""
@@ -158,6 +170,10 @@ class _Report:
         terminalreporter.section("slowest routes")
         for line in self._run.render():
             terminalreporter.line(line)
+
+
+def _escape_unknown(text: str, encoding: str) -> str:
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 @pytest.fixture

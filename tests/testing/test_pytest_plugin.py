@@ -548,6 +548,22 @@ def test_server_that_began_before(run: Run) -> None:
     ).assert_outcomes(passed=2)
 
 
+@pytest.mark.integration
+def test_report_in_a_terminal_without_utf_8(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The requests of a failed test keep their lines where the terminal lacks a character of them."""
+    tests = """
+    from urllib.request import urlopen  # runs in a process of its own
+
+    def test_fails(client):
+        assert client.get("/\\U0001f600").status_code == 200
+    """
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    result = run(APPS["tracks itself"], tests, "--tracking-report")
+    result.stdout.fnmatch_lines(["*- Recorded requests -*", "  GET  */\\U0001f600 *", "curl \\"])
+
+
 REPORTED = """
     def test_home(client):
         client.get("/")
