@@ -9,7 +9,7 @@ from time import monotonic
 
 from ..config import Settings, overrides
 from ..config.overrides import Override
-from ..errors import ExportError, NoDatabaseError
+from ..errors import ExportError, NoDatabaseError, StoreTimeoutError
 from ..exporters.base import Exporter
 from ..exporters.store import find_store
 from ..record import Summary
@@ -34,6 +34,7 @@ class ActiveRules:
         self._known: Sequence[Override] = ()
         self._next_change: datetime | None = None
         self._next_load = 0.0  # at once
+        self._has_timed_out = False
 
     def judge(self, summary: Summary) -> Verdict:
         """Decide on one record by the current rules. Makes no round trip."""
@@ -43,23 +44,28 @@ class ActiveRules:
                 self._take(self._known)
         return self._rules.judge(summary)
 
-    def refresh(self) -> None:
+    def refresh(self) -> bool:
         """Read overrides from the store, at most once per flush interval.
 
         If the store cannot be read, the known overrides apply until they expire.
+
+        Returns:
+            False if the store did not answer in time.
         """
         with self._lock:
             now = monotonic()
             if now < self._next_load:
-                return
+                return True
             # Set before reading: one thread reads, and the others do not wait for it.
             self._next_load = now + self._settings.flush_interval_s
+            self._has_timed_out = False
         found = guard.call_foreign("loading overrides", self._load, default=None)
         with self._lock:
             # Whatever a store returns, no record is lost.
             if not guard.call_foreign("applying overrides", self._apply, found, default=False):
                 pause_s = max(FAILURE_PAUSE_S, self._settings.flush_interval_s)
                 self._next_load = monotonic() + pause_s
+            return not self._has_timed_out
 
     def refresh_soon(self) -> None:
         """Make the next `refresh` read the store, which is available again."""
@@ -76,6 +82,7 @@ class ActiveRules:
         except NoDatabaseError:
             return None  # the export logs it
         except ExportError as error:
+            self._has_timed_out = isinstance(error, StoreTimeoutError)
             guard.warn_rarely("overrides", "Overrides cannot be loaded: %s", error)
             return None
 

@@ -349,7 +349,8 @@ class BatchWorker(Worker):
             self._note_waiting()
             self._empty_queue(down_to=1 if is_due else self._settings.batch_records)
             if not self._is_over:
-                tend = functools.partial(self._tend_rollups, is_forced=is_flushing)
+                is_away = self._delivery.is_put_off
+                tend = functools.partial(self._tend_rollups, is_forced=is_flushing, is_away=is_away)
                 self._call("storing rollups", tend, default=None)
             self._note_flushed(flush)
             if monotonic() >= self._drain_due_at and not self._is_over:  # live records first
@@ -450,7 +451,7 @@ class BatchWorker(Worker):
     def _take_batch(self) -> None:
         # At exit there is no time to read the store; in an outage each attempt takes its timeout.
         if not self._closing.is_set() and not self._delivery.is_away:
-            self._call("loading overrides", self._rules.refresh, default=None)
+            self._call("loading overrides", self._refresh_rules, default=None)
         captures = self._take(self._settings.batch_records)
         try:
             self._work(captures)

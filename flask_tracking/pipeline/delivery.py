@@ -177,7 +177,7 @@ class Delivery:
         failure: Failure | None = None,
     ) -> Undelivered | None:
         """Implement `deliver`; `failure` is that of an attempt that was made already."""
-        if closing.is_set() or monotonic() < self.next_try:
+        if closing.is_set() or self.is_put_off:
             records = self._write_to_spool(records)
         pause_s = FIRST_RETRY_S
         is_broken = False
@@ -245,7 +245,7 @@ class Delivery:
 
     def deliver_once(self, records: Sequence[Record]) -> Undelivered | None:
         """Store `records` with a single attempt; otherwise spool them, or give them up."""
-        if monotonic() < self.next_try:  # no request waits for an unavailable store
+        if self.is_put_off:  # no request waits for an unavailable store
             records = self._write_to_spool(records)
         if not records:
             return None
@@ -337,6 +337,11 @@ class Delivery:
     def is_away(self) -> bool:
         """Whether the store was unavailable at the last attempt. Without a spool always False."""
         return self.next_try > 0.0
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether the store is unavailable, and the next attempt is not due yet."""
+        return monotonic() < self.next_try
 
     def note_away(self) -> None:
         """Spool records from now on, because the store is unavailable."""

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from time import monotonic
 from time import time as wall_time
 
-from ..errors import ExportError, NoDatabaseError
+from ..errors import ExportError, NoDatabaseError, StoreTimeoutError
 from ..exporters.base import Exporter
 from ..exporters.rollup_table import RollupTable
 from ..exporters.store import find_store
@@ -72,33 +72,40 @@ class RollupDelivery:
         # Processes that start together must not all merge together.
         self._last_merge = monotonic() - _random.uniform(0, MERGE_INTERVAL_S)
         self._has_written = False
-        """The time since the last merge."""
+        """Whether anything was written since the last merge."""
+        self._has_timed_out = False
         self._minutes: dict[int, _Minute] = {}
         """Minutes that are not written yet or may still grow, by number."""
         self._holder = f"{os.getpid()}:{os.urandom(8).hex()}"
 
-    def tend(self, *, is_forced: bool = False, is_away: bool = False) -> None:
+    def tend(self, *, is_forced: bool = False, is_away: bool = False) -> bool:
         """Write and merge the minutes that are due; makes no round trip if none is.
 
         Args:
             is_forced: write immediately, even if no minute is due.
             is_away: the store does not respond, so only spool minutes that have waited too long.
+
+        Returns:
+            False if the store did not answer in time.
         """
         if not is_forced and monotonic() < self._next_write:
-            return
+            return True
         if not self._sending.acquire(blocking=False):  # by the thread of another request
-            return
+            return True
         try:
-            self._next_write = monotonic() + INTERVAL_S
+            self._next_write, self._has_timed_out = monotonic() + INTERVAL_S, False
             self._take()
-            if is_away:
-                return
-            if not self._try(self._write, "stored"):
-                self._next_write = monotonic() + FAILURE_PAUSE_S
-            elif not is_forced:  # somebody waits
-                self._merge()
+            if not is_away:
+                self._write_and_merge(may_merge=not is_forced)  # else somebody waits
+            return not self._has_timed_out
         finally:
             self._sending.release()
+
+    def _write_and_merge(self, *, may_merge: bool) -> None:
+        if not self._try(self._write, "stored"):
+            self._next_write = monotonic() + FAILURE_PAUSE_S
+        elif may_merge:
+            self._merge()
 
     def finish(self) -> None:
         """Store all remaining minutes: first in the spool, if there is one, where they are safe."""
@@ -209,6 +216,7 @@ class RollupDelivery:
         except NoDatabaseError:
             return False  # the export logs it
         except ExportError as error:
+            self._has_timed_out = isinstance(error, StoreTimeoutError)
             guard.warn_rarely("rollups", "Rollups cannot be %s: %s", done, error)
             return False
         except Exception as error:

@@ -202,10 +202,16 @@ class Worker(ABC):
                 left_s = max(0.0, self._ends_at - monotonic())
                 guard.call_foreign("closing the exporter", self._exporter.close, left_s, default=None)
 
+    def _refresh_rules(self) -> None:
+        """Read overrides if it is time to. If that took too long, no record waits as long again."""
+        if not self._rules.refresh():
+            self._delivery.note_away()
+
     def _tend_rollups(self, *, is_forced: bool = False, is_away: bool = False) -> None:
         """Store and merge rollups if it is time to, or if `is_forced`; store none if it `is_away`."""
-        if self._rollups is not None:
-            self._rollups.tend(is_forced=is_forced, is_away=is_away)
+        rollups = self._rollups
+        if rollups is not None and not rollups.tend(is_forced=is_forced, is_away=is_away):
+            self._delivery.note_away()
 
     def _finish_rollups(self) -> None:
         """Store all rollups before the exporter is closed."""
@@ -303,7 +309,7 @@ class SyncWorker(Worker):
 
     def _store(self, capture: Capture) -> Undelivered | None:
         if not self._delivery.is_away:
-            self._rules.refresh()
+            self._refresh_rules()
         chosen = self._choose([self._judge(capture)])
         if not chosen:
             return None

@@ -20,7 +20,14 @@ from unittest import mock
 import pytest
 from bson import ObjectId
 
-from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Record, Settings
+from flask_tracking import (
+    ExportError,
+    MemoryExporter,
+    NoDatabaseError,
+    Record,
+    Settings,
+    StoreTimeoutError,
+)
 from flask_tracking.pipeline import batch as batch_module
 from flask_tracking.pipeline import delivery as delivery_module
 from flask_tracking.pipeline import drain as drain_module
@@ -39,6 +46,7 @@ from ..spool.faulty import FaultySystem, list_contents
 TIMEOUT_S = 20.0
 MAX_BYTES = 1024 * 1024
 AWAY = ExportError("the store is away")
+TIMED_OUT = StoreTimeoutError("the store does not answer in time")
 
 
 class Store(MemoryExporter):
@@ -192,6 +200,57 @@ def test_store_that_is_away_is_asked_for_nothing(
         worker.submit(make_capture())
     assert worker.flush(TIMEOUT_S)
     assert (asked, store.sizes, worker.stats.spooled) == ([], [], 20)
+
+
+@pytest.fixture
+def one_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a store that is away be asked once."""
+    monkeypatch.setattr(delivery_module, "FIRST_RETRY_S", 3600.0)
+    monkeypatch.setattr(delivery_module, "LAST_RETRY_S", 3600.0)
+
+
+@pytest.mark.usefixtures("one_try")
+def test_overrides_that_time_out(make_worker: MakeWorker, store: Store, monkeypatch: Any) -> None:
+    """A batch that has waited for overrides in vain does not wait for its own timeout as well."""
+    monkeypatch.setattr(store, "load_overrides", mock.Mock(side_effect=TIMED_OUT))
+    worker = make_worker(batch_records=5)
+    for _ in range(20):
+        worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    assert (store.sizes, worker.stats.spooled) == ([], 20)
+
+
+@pytest.mark.usefixtures("one_try")
+def test_rollups_that_time_out(make_worker: MakeWorker, store: Store, monkeypatch: Any) -> None:
+    """What came in while rollups waited in vain is spooled at once."""
+    monkeypatch.setattr(store.rollups, "_store", mock.Mock(side_effect=TIMED_OUT))
+    worker = make_worker()
+    for _ in range(2):
+        worker.submit(make_capture())
+        assert worker.flush(TIMEOUT_S)
+    assert (store.sizes, worker.stats.spooled) == ([1], 1)
+
+
+@pytest.mark.usefixtures("one_try")
+def test_rollups_after_a_batch_that_failed(make_worker: MakeWorker, store: Store) -> None:
+    """A store that has just failed is not asked to take rollups, while captures come in."""
+    store.error = AWAY
+    with mock.patch.object(store.rollups, "_store") as store_rollups:
+        worker = make_worker()
+        worker.submit(make_capture())
+        assert worker.flush(TIMEOUT_S)
+        assert (store.sizes, worker.stats.spooled) == ([1], 1)
+        assert not store_rollups.called
+
+
+@pytest.mark.usefixtures("one_try")
+def test_overrides_that_time_out_in_a_request(store: Store, spool: Spool, monkeypatch: Any) -> None:
+    """A request waits for the store once, too."""
+    monkeypatch.setattr(store, "load_overrides", mock.Mock(side_effect=TIMED_OUT))
+    worker = SyncWorker(Settings(), store, spool=spool)
+    worker.submit(make_capture())
+    assert (store.sizes, worker.stats.spooled) == ([], 1)
+    assert worker.close(TIMEOUT_S)
 
 
 def test_no_database(sender: Sender, store: Store) -> None:
