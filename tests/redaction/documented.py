@@ -1025,6 +1025,18 @@ PAYLOADS: dict[str, str] = {
         xml | <wsse:UsernameToken><wsse:Username>ann</wsse:Username><wsse:Password Type="PasswordText">«a8»</wsse:Password></wsse:UsernameToken>
         xml | <password><value>«a8»</value><hint>of your dog</hint></password>
     """,
+    "shown a second time": r"""
+        json | {"node": {"text": "«=Q7KD2|MWZ9XLP4TBN8V»", "context": {"secret": "«=Q7KD2|MWZ9XLP4TBN8V»"}}, "kind": "totp"}
+        json | {"checkout_token": "«=4f1c9a|7be03d52e8»", "page": "https://shop.example.org/orders/«=4f1c9a|7be03d52e8»/thanks"}
+        form | reset_token=«=q7Kd2m|Wz9xLp4TbN8v»&back=%2Freset%2F«=q7Kd2m|Wz9xLp4TbN8v»
+        text | session_id=«=q7Kd2m|Wz9xLp4TbN8v» opened\nrow «=q7Kd2m|Wz9xLp4TbN8v» was written
+    """,
+    "keys typed by hand": r"""
+        json | {"qr": "data:,", "manual_entry_key": "«{24} {24} {24} {24}»"}
+        json | {"setupKey": "«{216}»"}
+        json | {"pushers": [{"app": "mail", "pushkey": "«b44»"}]}
+        form | To=%2B4930901820&Code=«d6»
+    """,
     "quoted in messages": r"""
         json | {"access": "«a40»", "refresh": "«a40»"}
         json | {"totp": {"type": "totp", "seed": "«224»"}}

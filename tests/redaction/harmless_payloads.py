@@ -579,6 +579,20 @@ PAYLOADS: dict[str, str] = {
         text | Token is: unknown. Passwords: a short history. Invalid value 'abc' for field 'password_policy'
         text | Secrets — what are they? Tokens – the basics.
     """,
+    "ids and public keys": r"""
+        json | {"sid": "AC9b1f0c2d3e4f5a6b7c8d9e0f1a2b3c4d", "messages": [{"sid": "SM1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6e"}]}
+        json | {"publicKey": {"allowCredentials": [{"type": "public-key", "id": "Y3JlZC1vZi1hLXBhc3NrZXktMTc4"}]}}
+        json | {"credentials": [{"id": "Zm9yLWEtcGFzc2tleS00NzEx", "public_key": "cHVibGljLXBhcnQtb25seS0x", "sign_count": ‹n›}]}
+        json | {"bot": "‹w›", "verify_key": "9b1f0c2d3e4f5a6b7c8d9e0f1a2b3c4d9b1f0c2d3e4f5a6b7c8d9e0f1a2b3c4d"}
+        json | {"vapid_key": "BPshed6PaDaufaFQeuYRYeZ3MrDSeLVJxyk5X37DpI8"}
+        json | {"auth_events": ["b3BhcXVlLWJ1dC1hbi1ldmVudC0x"], "webcredentials": {"apps": ["A1B2C3D4E5.com.example.shop"]}}
+        json | {"accessTokenValidity": -1, "ssn_last_4": "4321", "oauth2": {"token_hook": "https://example.org/token-hook"}}
+        json | {"session": {"access-token-claim": "124390123", "id-token-claim": "2394123"}}
+        json | {"credentials_endpoint_draft_00": "https://id.example.org/credentials"}
+        xml | <plist><dict><key>CFBundleURLTypes</key><array/><key>CFBundleURLSchemes</key></dict></plist>
+        text | "signature": {\n  "type": "RsaSignature2017",\n  "creator": "https://example.org/ann"\n}
+        md | \| Right \| Support \|\n\| --- \| --- \|\n\| [Access to your personal keys and tokens](https://example.org/law/topics/data-protection/reform "Ask what is stored of your password and how") \| ![yes](./mark.svg) \|\n
+    """,
     "tables, counts and places": r"""
         json | {"secrets": ‹n›, "passwords": ‹n›, "credentials": 2, "tokens": 1500}
         json | {"columns": ["user", "password"], "rows": [["ann", "*****"], ["bob", null], ["eve", "unset"]]}

@@ -53,7 +53,7 @@ TABLE = {
         broker_url amqp_url card_number card_no cc_number cc_num credit_card account_number
         social_security_number security_code security_answer verification_code recovery_code
         recovery_codes backup_code backup_codes one_time_code one_time_password mfa_code fa_code
-        challenge_code login_code auth_code tfa_code factor_code sms_code confirm_code
+        challenge_code setup_key entry_key login_code auth_code tfa_code factor_code sms_code confirm_code
         confirmation_code verify_code reset_code access_code activation_code device_code user_code
         oob_code key_phrase web_hook_url data_base_url recovery_phrase seed_phrase authr_key
         aws_access_key_id access_key_id goog_signature amz_signature oauth_verifier code_verifier
@@ -83,7 +83,7 @@ TABLE = {
         tokens cookies nonce wpnonce ticket zak assertion hmac psk crumb mfa plaintext
         recaptcha_response captcha_response turnstile_response websocket_protocol
         web_socket_protocol auth_user session_id session_ids authorization_code auth_req_id
-        two_factor key_value resource_key keys_base_64
+        two_factor key_value resource_key keys_base_64 push_key
     """,
 }
 """Sensitive words, and phrases whose words are joined by ``_``, by their strength.
@@ -118,19 +118,20 @@ HARMLESS_WORDS = (
     "etoken",
     "secretsman",
     "secretman",
+    "webcredential",
 )
 """Beginnings of words that have a sensitive one in them and mean something else: ``tokenizer``."""
 HARMLESS_ENDS = frozenset(
     """
     accepted address age alerts alg algorithm allow allowlist at attempts bin bucket change changed
-    chars check class column company configured consent count counts created date days description
-    digits domain duration email enabled end endpoint error errors expiration expire expired expires
-    expiry field fields file fingerprint format found from header headers hint in java js kind label
+    chars check claim claims class column company configured consent count counts created date days description
+    digits domain duration email enabled end endpoint error errors event events expiration expire expired expires
+    expiry field fields file fingerprint format found from header headers hint hook ids in java js kind label
     language last4 length level lifetime limit limits logprobs match max message method methods min
     minutes mode month name names order param parameter path placeholder policy prevention price
     provider providers question questions rate refill remaining required requirement requirements
     reset result results rs rules scanning second secure set size state status strength supported
-    symbol time timeout title ts ttl type types updated uri url urls usage used user valid version
+    symbol time timeout title ts ttl type types updated uri url urls usage used user valid validity version
     year
     """.split()
 )
@@ -140,9 +141,13 @@ HARMLESS_NAMES = frozenset(
     for name in """
     access_control_allow_credentials access_control_expose_headers auth_mode key_id public_key foreign_key
     publishable_key site_key sort_key partition_key cache_key routing_key idempotency_key secret_santa
-    socket_key
+    socket_key verify_key vapid_key
     """.split()
 )
+_HARMLESS_WITHIN = frozenset(["result", "endpoint"])
+"""The same, with more words behind them: ``credentials_endpoint_draft``."""
+_IDS_OF = frozenset(["credential", "credentials"])
+"""The id of one of these is public, as passkeys have one; that of a session is not."""
 _UPPER, _LOWER = "A-Z\u00c0-\u00d6\u00d8-\u00de", "a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 """Latin letters, those with accents too; letters of other alphabets make words of their own."""
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u0e30-\u0e4e"
@@ -240,8 +245,8 @@ class Names:
 
     def is_about(self, key: str) -> bool:
         """Tell whether a key in the structure of a secret says something about it: ``keyId``."""
-        last = split_words(key)[-1:]
-        return last == ("id",) or not HARMLESS_ENDS.isdisjoint(last)
+        words = split_words(key)
+        return words[-1:] == ("id",) or _is_harmless(words) or not HARMLESS_ENDS.isdisjoint(words[-1:])
 
     def strength_of_bytes(self, name: bytes) -> Strength:
         """Return the same for a name in UTF-8."""
@@ -271,11 +276,10 @@ class Names:
             return Strength.NONE
         if any(strength for _, strength in self._more.find(words)):
             return Strength.OWN
-        ends = words[-2:] if words[-1:] == ("key",) else ()
-        if not words or "/" in name or words in HARMLESS_NAMES or ends in HARMLESS_NAMES:
+        if not words or "/" in name or _is_harmless(words):
             return Strength.NONE  # a path is not a name
         last = WEAK_NAMES.get("".join(words)) or WEAK_ENDS.get(words[-1]) or Strength.NONE
-        strengths = [_weigh_end(strength, words[end:]) for end, strength in _PHRASES.find(words)]
+        strengths = [_weigh_end(strength, words, end) for end, strength in _PHRASES.find(words)]
         strengths += [_weigh_stem(words, at) for at in range(len(words))]
         return max(last, *strengths)
 
@@ -302,14 +306,23 @@ _BEGINNINGS = ("api", *BEGINNINGS, *(word for word in STRONG_WORDS if len(word) 
 _FOREIGN = tuple(word for word in STRONG_WORDS if not word.isascii())
 
 
-def _weigh_end(strength: Strength, follows: Sequence[str]) -> Strength:
-    """Weigh a secret's name by the words behind it: they may make it the name of something else."""
-    last = follows[-1] if follows else ""
-    if last in HARMLESS_ENDS or "result" in follows or last == "ids":
+def _is_harmless(words: tuple[str, ...]) -> bool:
+    ends = words[-2:] if words[-1:] == ("key",) else ()
+    return words in HARMLESS_NAMES or ends in HARMLESS_NAMES
+
+
+def _weigh_end(strength: Strength, words: Sequence[str], end: int) -> Strength:
+    """Weigh a secret's name, which ends at `end`, by the words behind it: they may make it another."""
+    follows = words[end:]
+    if not follows:
+        return strength
+    last, two = follows[-1], "".join(follows[-2:])  # last_4 is one word
+    if last in HARMLESS_ENDS or two in HARMLESS_ENDS or not _HARMLESS_WITHIN.isdisjoint(follows):
         return Strength.NONE
     if last == "id":
         # The id of a secret is harmless, but the id of a token may be one.
-        return Strength.WEAK if len(follows) == 1 and strength > Strength.WEAK else Strength.NONE
+        is_id = len(follows) == 1 and strength > Strength.WEAK and words[end - 1] not in _IDS_OF
+        return Strength.WEAK if is_id else Strength.NONE
     return strength
 
 
@@ -319,12 +332,12 @@ def _weigh_stem(words: tuple[str, ...], at: int) -> Strength:
     if word in _WORDS or word.startswith(HARMLESS_WORDS):
         return Strength.NONE
     if word.startswith(_INFLECTED) or not word.isascii() and any(known in word for known in _FOREIGN):
-        return _weigh_end(Strength.TOKEN, words[at + 1 :])  # not every language has blanks
+        return _weigh_end(Strength.TOKEN, words, at + 1)  # not every language has blanks
     for stem in STEMS:
         _, found, rest = word.partition(stem)
         if found:
             strength = Strength.TOKEN if stem == "token" else Strength.STRONG
-            return _weigh_end(strength, words[at + 1 :] or (rest,))
+            return _weigh_end(strength, words if words[at + 1 :] else (*words, rest), at + 1)
     return Strength.NONE
 
 

@@ -59,6 +59,7 @@ _HARMLESS_RUN = re.compile(
     r"""
     [0-9]{4}-[0-9]{2}-[0-9]{2} (?:[T\x20][0-9:.]+(?:Z|[+-][0-9:]+)?)? \Z  # a date
     | (?:[a-z]{2,12}_1[0-9A-Za-z]{13,23} | pk_(?:live|test)_\w+) \Z      # a typed id
+    | (?!SK) [A-Z]{2} [0-9a-f]{32} \Z                                    # the same of Twilio, no key
     | sha(?:256|384|512)-[0-9A-Za-z+/]{43,}={0,2} \Z                     # the digest of a package
     | (?:.*/)? [a-z]{4,} (?:/|\Z) | .*:// | /                            # a path, read for itself
     """,
@@ -242,7 +243,7 @@ def has_random_letters(text: str) -> bool:
     letters, capitals = sum(map(str.isalpha, text)), sum(map(str.isupper, text))
     if any(map(str.isdigit, text)):
         return letters > 0
-    return letters > capitals >= letters / 3
+    return letters > capitals >= letters / 3 and not is_wordy(text)  # aXbYcZ; not CFBundleURLTypes
 
 
 def is_wordy(text: str) -> bool:

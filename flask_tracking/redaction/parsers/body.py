@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 
 from ...runtime.text import trim
 from ..budget import WORK_FOR_TEXT
+from ..detection.values import is_opaque
 from ..engines.base import Range
 from ..findings import Finding, merge
 from .context import Context, MalformedError
@@ -25,6 +27,9 @@ __all__ = [
     "trim_cut",
 ]
 
+_NUMBER = re.compile(rb"[0-9.eE+-]+")
+MAX_AGAIN = 16
+"""Values that are looked for in all of a text: each costs a reading of it."""
 _FILE_MARK = re.compile(rb"\[file, [0-9]+ bytes\]")
 
 
@@ -55,12 +60,27 @@ def find_apart(data: bytes, find: Callable[[bytes], list[Finding]], context: Con
     """Find the secrets in a text without its long runs of base64, and in the text these decode to."""
     apart = context.detector.set_aside(data)
     if apart is None:
-        return find(data)
+        return _find_again(data, find(data))
     found = [apart.lift(one) for one in find(apart.text)]
     for run in apart.runs:
         if run.text and _is_in_decoded(run.text, context):
             found.append(Finding(run.start, run.end, "base64"))
-    return merge(found)
+    return _find_again(data, merge(found))
+
+
+def _find_again(data: bytes, found: list[Finding]) -> list[Finding]:
+    """Find the values of secrets wherever else they stand: in a link, in a message that shows them."""
+    values = dict.fromkeys(data[one.start : one.end] for one in found if one.rule == "name")
+    more = []
+    for value in islice(values, MAX_AGAIN):
+        if (
+            data.count(value) > 1
+            and not _NUMBER.fullmatch(value)
+            and is_opaque(value.decode("latin-1"))
+        ):
+            places = re.finditer(re.escape(value), data)
+            more += [Finding(*place.span(), "name") for place in places]
+    return merge([*found, *more]) if more else found
 
 
 def _find_by_kind(data: bytes, kind: str, hits: Sequence[Range], context: Context) -> list[Finding]:

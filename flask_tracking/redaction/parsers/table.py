@@ -53,6 +53,8 @@ _BOUND = re.compile(
     re.I,
 )
 """Columns whose values are parameters, as SQLAlchemy quotes them behind the statement."""
+MAX_TITLE = 100
+"""Bytes of a cell that may name the next one: more are a text."""
 MAX_SQL = 8192
 """Bytes of a statement in front of its parameters."""
 
@@ -70,7 +72,7 @@ def find_in_tables(data: bytes, context: Context) -> Iterable[Finding]:
                 value = data[start:end]
                 if context.is_secret(name, value) or context.is_secret(before, value):
                     yield Finding(start, end, "name")
-                before = value.strip(b"`*")
+                before = value.strip(b"`*") if len(value) <= MAX_TITLE else b""
     for block in _MANIFEST.finditer(data) if _SECRET.search(data) else ():
         for item in _ITEM.finditer(data, *block.span(1)):
             context.budget.count()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import unquote_to_bytes
 
 from ..detection.names import Strength
-from ..detection.values import VALUE_KEYS, is_inherited_secret, is_secret
+from ..detection.values import SCHEMA_KEYS, VALUE_KEYS, is_inherited_secret, is_secret
 from ..engines.base import Range
 from ..findings import Finding, Ranges, merge
 from ..markers import MARKS, SCHEMES
@@ -239,9 +239,8 @@ def _find_value(
         context.budget.spend(WORK_IN_STRUCTURES * len(structure[0]))
         strings = list(_STRING.finditer(data, *structure.span(2)))
         if strings or len(structure[1]) > 1:
-            for string in strings:
-                if string[3] is None:
-                    yield from judge(*string.span(2), is_loose=True)
+            for value in _values_of(strings, context):
+                yield from judge(*value, is_loose=True)
             return
     end = _find_end(data, name, after, start)
     context.budget.spend(end - start)
@@ -250,6 +249,17 @@ def _find_value(
     said = _TYPE.fullmatch(data, start, end)
     if said is None or is_secret(strength, said[1]):
         yield from list(judge(start, end)) or _judge_first(data, start, end, strength)
+
+
+def _values_of(strings: Iterable[re.Match[bytes]], context: Context) -> Iterable[Range]:
+    """Return where the values of a structure stand, but not those about a secret: ``{'type': X}``."""
+    is_about = False
+    for string in strings:
+        if string[3] is not None:
+            key = string[2].decode("latin-1")
+            is_about = key.lower() in SCHEMA_KEYS or context.detector.names.is_about(key)
+        elif not is_about:
+            yield string.span(2)
 
 
 def _judge_first(data: bytes, start: int, end: int, strength: Strength) -> Iterable[Range]:
