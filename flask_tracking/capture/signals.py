@@ -218,7 +218,7 @@ def _take_user(app: Flask, span: Span, *, may_load: bool) -> None:
 @harmless("looking at a user that was loaded")
 def _on_user_loaded(app: Flask, user: object, **_: Any) -> None:
     # Loaded from a header: unlike for the session's user, no other source names it after it expires.
-    span = _find_span(app, request._get_current_object())  # type: ignore[attr-defined]
+    span = _find_span(app, _get_request())
     if span is not None:
         span.note_loaded_user(user)
 
