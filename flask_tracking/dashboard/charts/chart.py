@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+from ...record_summary import RecordSummary
 from ..page import Page
 from ..statistics.columns import MERGED_SECONDS, Column, fit_column, merge_columns
 from ..statistics.periods import Columns
@@ -13,6 +14,7 @@ from ..statistics.record_columns import PER_COLUMN
 from ..text import filter_text
 from ..text.numbers import count, duration
 from .heatmap import NARROW, ROW, WIDE, Heatmap, Shape, draw_heatmap
+from .points import Point, make_points
 
 MAX_TABLE_ROWS = 60
 MAX_BARS = 36
@@ -26,6 +28,8 @@ class Drawing(NamedTuple):
     """See `make_grid`."""
     titles: dict[int, tuple[str, str]]
     """See `make_titles`."""
+    points: Sequence[Point]
+    """Shown in place of the cells if there are any."""
 
 
 class Chart(NamedTuple):
@@ -48,22 +52,33 @@ class Bars(NamedTuple):
     """The value of the highest bar."""
 
 
-def make_chart(page: Page, columns: Columns, within: str = "") -> Chart:
+def make_chart(
+    page: Page, columns: Columns, within: str = "", found: Sequence[RecordSummary] = ()
+) -> Chart:
     """Return the chart of what a page counts.
 
     Args:
         page: the page, with its filter.
         columns: what it shows.
         within: the terms of the requests that are drawn, besides the filter of the page.
+        found: the newest of these requests, drawn as points if they are all and few. A phone shows
+            cells, which fingers can hit.
     """
     asked = filter_text.join(page.q, within) if within else page.q
-    shapes = [draw_for(page, columns, asked, shape) for shape in (WIDE, NARROW)]
+    wide = draw_for(page, columns, asked, WIDE, found)
+    shapes = [wide, draw_for(page, columns, asked, NARROW)]
     return Chart(
         [one for one in shapes if one is not None], make_table(columns.now), _describe(columns)
     )
 
 
-def draw_for(page: Page, columns: Columns, within: str, shape: Shape) -> Drawing | None:
+def draw_for(
+    page: Page,
+    columns: Columns,
+    within: str,
+    shape: Shape,
+    found: Sequence[RecordSummary] = (),
+) -> Drawing | None:
     """Return the drawing for a screen; None where no duration is known.
 
     Args:
@@ -71,6 +86,7 @@ def draw_for(page: Page, columns: Columns, within: str, shape: Shape) -> Drawing
         columns: what it shows.
         within: the terms of the requests that are drawn; empty for all.
         shape: of the screen.
+        found: see `make_chart`.
     """
     shown, seconds = columns.now, columns.seconds
     if len(shown) > shape.max_columns:
@@ -81,7 +97,8 @@ def draw_for(page: Page, columns: Columns, within: str, shape: Shape) -> Drawing
     if heatmap is None:
         return None
     grid = make_grid(heatmap, shown, seconds, within)
-    return Drawing(heatmap, grid, make_titles(page, heatmap, seconds, within))
+    points = make_points(page, heatmap, shown, seconds, found)
+    return Drawing(heatmap, grid, make_titles(page, heatmap, seconds, within), points)
 
 
 def _describe(columns: Columns) -> str:

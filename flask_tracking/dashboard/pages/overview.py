@@ -6,6 +6,7 @@ from flask import Response
 
 from ...queries import Statistics
 from ..charts.chart import make_chart
+from ..charts.points import read_few
 from ..page import VERSION, Page
 from ..statistics.failures import read_groups
 from ..statistics.five_numbers import make_numbers
@@ -26,6 +27,7 @@ def show_overview(page: Page) -> Response:
     columns = read_chart(page, periods)
     verdict = make_verdict(page, periods)
     groups = read_groups(page, periods, columns)
+    drawn = read_drawing(page, periods)
     return html(
         render(
             "overview.html",
@@ -33,7 +35,7 @@ def show_overview(page: Page) -> Response:
             verdict=verdict,
             buttons=_make_buttons(page, verdict),
             numbers=make_numbers(page, periods),
-            chart=make_chart(page, read_drawing(page, periods)),
+            chart=make_chart(page, drawn, found=read_few(page, drawn.now)),
             routes=make_route_rows(page, periods)[:TOP_ROUTES],
             route_count=len(periods.now.groups),
             errors=make_error_rows(page, groups[:TOP_ERRORS]),

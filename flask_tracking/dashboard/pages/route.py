@@ -91,7 +91,7 @@ def show_route(page: Page) -> Response:
                 ("Show its requests", page.link_to("requests", q=filter_text.join(page.q, terms)))
             ],
             numbers=make_numbers(page, periods, terms),
-            chart=make_chart(page, read_drawing(page, periods, name), terms),
+            chart=make_chart(page, read_drawing(page, periods, name), terms, newest),
             histogram=draw_histogram(counts.buckets, before.buckets),
             words=periods.words,
             versions=_make_versions(page, wanted, terms),
