@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from typing import Any
+from unittest import mock
 
 import pytest
 from flask import Flask
@@ -69,34 +70,19 @@ def test_routes(client: FlaskClient) -> None:
     assert not [one for one in texts(client, "endpoint:") if "tracking_dashboard" in one]
 
 
-def test_values_are_asked_for_once(
-    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_values_are_asked_for_once(client: FlaskClient, memory: MemoryExporter) -> None:
     """With each letter the same ones are proposed."""
-    asked = []
-    find = memory._find
-
-    def count(*args: Any) -> Any:
-        asked.append(1)
-        return find(*args)
-
-    monkeypatch.setattr(memory, "_find", count)
-    for text in ("user:", "user:a", "user:ad"):
-        ask(client, text)
-    assert len(asked) == 1
+    with mock.patch.object(memory, "_find", wraps=memory._find) as find:
+        for text in ("user:", "user:a", "user:ad"):
+            ask(client, text)
+    assert find.call_count == 1
 
 
-def test_store_that_is_away(
-    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_store_that_is_away(client: FlaskClient, memory: MemoryExporter) -> None:
     """Then there are no values, and keys all the same."""
-
-    def fail(*args: object) -> None:
-        raise ExportError("away")
-
-    monkeypatch.setattr(memory, "_find", fail)
-    assert texts(client, "user:") == []
-    assert texts(client, "sta") == ["status:"]
+    with mock.patch.object(memory, "_find", side_effect=ExportError("away")):
+        assert texts(client, "user:") == []
+        assert texts(client, "sta") == ["status:"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from unittest import mock
 
 import pytest
 from flask import Flask
@@ -159,29 +160,16 @@ def test_viewers_share_an_answer(
     """Many viewers of a list ask the store as often as one."""
     monkeypatch.setattr(live, "FRESH_S", 60.0)
     monkeypatch.setattr(latest, "STEP_S", 3600)
-    asked = []
-    find = memory._find_stored
-
-    def count(*args: Any) -> Any:
-        asked.append(1)
-        return find(*args)
-
-    monkeypatch.setattr(memory, "_find_stored", count)
-    for _ in range(20):
-        ask(client)
-    assert len(asked) == 1
+    with mock.patch.object(memory, "_find_stored", wraps=memory._find_stored) as find:
+        for _ in range(20):
+            ask(client)
+    assert find.call_count == 1
 
 
-def test_store_that_is_away(
-    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_store_that_is_away(client: FlaskClient, memory: MemoryExporter) -> None:
     """The script is told by the status."""
-
-    def fail(*args: object) -> None:
-        raise ExportError("away")
-
-    monkeypatch.setattr(memory, "_find_stored", fail)
-    assert client.get(ROWS).status_code == 503
+    with mock.patch.object(memory, "_find_stored", side_effect=ExportError("away")):
+        assert client.get(ROWS).status_code == 503
 
 
 def test_store_that_takes_long_to_fail(
