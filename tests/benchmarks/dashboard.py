@@ -26,7 +26,7 @@ from urllib.parse import quote, urlsplit
 from flask import Flask
 from flask.testing import FlaskClient
 
-from flask_tracking import Filter, Settings, Tracking
+from flask_tracking import Filter, Settings, Tracking, queries
 from flask_tracking.dashboard import sharing, static_files
 from flask_tracking.exporters.mongo import MongoExporter
 from tests.benchmarks import read, rollups
@@ -112,7 +112,7 @@ def measure_pages(uri: str, rounds: int) -> bool:
     tracking = Tracking(app, dashboard_access=lambda: True)
     client, exporter = app.test_client(), app.extensions["tracking"].exporter
     sharing.HEAVY_S = float("inf")  # each round reads anew
-    record_id = str(exporter.find(Filter(), limit=1)[0].id)
+    record_id = str(queries.find_newest(exporter, Filter(), 1)[0].id)
     files_kb = sum(_compress(one.content) for one in static_files.load_files().values())
     print(f"\n{'page':24}{'ms':>8}{'target':>8}{'kB, gz':>8}{'first':>8}")
     met = [measure_page(client, one, record_id, files_kb, rounds) for one in TARGETS]
