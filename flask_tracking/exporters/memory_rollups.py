@@ -82,4 +82,5 @@ class MemoryRollupTable(RollupTable):
 
 def _leave_route(rollup: Rollup, route: RouteKey) -> Rollup:
     routes = {key: counts for key, counts in rollup.routes.items() if key == route}
-    return dataclasses.replace(rollup, routes=routes)
+    failures = {key: one for key, one in rollup.failures.items() if key.url_rule == route.url_rule}
+    return dataclasses.replace(rollup, routes=routes, failures=failures, examples={})

@@ -45,7 +45,11 @@ class RollupQuery(NamedTuple):
     with_routes: bool = True
     """False reads the sum over all routes instead of each."""
     route: RouteKey | None = None
-    """Reads this route alone, as if there were no others; needs `with_routes`."""
+    """Reads this route alone, as if there were no others; needs `with_routes`.
+
+    Failures are those of its rule with any method, as no method is stored. There are no examples: these
+    are of all routes.
+    """
 
     def matches(self, rollup: Rollup) -> bool:
         """Tell whether `rollup` is meant."""

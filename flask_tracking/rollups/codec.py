@@ -90,7 +90,7 @@ def rollup_from_dict(document: Mapping[str, Any], route: RouteKey | None = None)
 
     Args:
         document: the result of `rollup_to_dict`.
-        route: the only route to read; None for all.
+        route: the only route to read, with the failures of its rule; None for all.
 
     Returns:
         The rollup; None if the document is not a rollup or has a later format, because other versions
@@ -120,10 +120,8 @@ def _read(document: Mapping[str, Any], route: RouteKey | None) -> Rollup:
         waiting=int(document.get("waiting", 0)),  # rollups of earlier versions have neither
         lag_ms=int(document.get("lag_ms", 0)),
         overall=_read_counts(overall) if routes is None else None,
-        examples={
-            octave: Example(bool(kept), one) for octave, kept, one in _unpack_list(overall["examples"])
-        },
-        failures=dict(map(_read_failure, _unpack_list(document["failures"]))),
+        examples={} if route is not None else dict(_read_examples(overall["examples"])),
+        failures=dict(_read_failures(_unpack_list(document["failures"]), route)),
         other_failures=int(document["other_failures"]),
         routes=dict(_read_routes([] if routes is None else _unpack_list(routes), route)),
     )
@@ -136,10 +134,17 @@ def _read_routes(routes: Any, wanted: RouteKey | None) -> Iterator[tuple[RouteKe
             yield key, _read_counts(one)
 
 
-def _read_failure(failure: Mapping[str, Any]) -> tuple[FailureKey, Failures]:
-    key = FailureKey(*(failure[name] for name in FailureKey._fields))
-    example = failure["example"]
-    return key, Failures(int(failure["count"]), example and Example(bool(example[0]), example[1]))
+def _read_examples(packed: bytes) -> Iterator[tuple[int, Example]]:
+    for octave, kept, record_id in _unpack_list(packed):
+        yield octave, Example(bool(kept), record_id)
+
+
+def _read_failures(failures: Any, wanted: RouteKey | None) -> Iterator[tuple[FailureKey, Failures]]:
+    for one in failures:
+        if wanted is None or one["url_rule"] == wanted.url_rule:
+            key = FailureKey(*(one[name] for name in FailureKey._fields))
+            example = one["example"]
+            yield key, Failures(int(one["count"]), example and Example(bool(example[0]), example[1]))
 
 
 def _read_counts(document: Mapping[str, Any]) -> Counts:

@@ -13,12 +13,13 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from flask_tracking import ExportError, MemoryExporter, Store
 from flask_tracking.exporters.mongo.rollups import MongoRollupTable, to_query
 from flask_tracking.exporters.rollup_table import RollupQuery, RollupTable
 from flask_tracking.rollups.counts import Counts
-from flask_tracking.rollups.rollup import Rollup, RouteKey
+from flask_tracking.rollups.rollup import Example, FailureKey, Failures, Rollup, RouteKey
 from flask_tracking.rollups.widths import WIDTHS_S
 
 from .conftest import Make
@@ -66,7 +67,9 @@ def test_come_back(table: RollupTable) -> None:
 
 def test_queries(table: RollupTable) -> None:
     """A query means one width, and beginnings from the first time up to before the second."""
-    table.store([make_minute(minute) for minute in range(6)])
+    failures = {FailureKey("E", "a.py", "f", rule): Failures(1) for rule in ("/a", "/b")}
+    parts: dict[str, Any] = {"failures": failures, "examples": {1: Example(False, ObjectId())}}
+    table.store([make_minute(minute, **parts) for minute in range(6)])
     minute = timedelta(minutes=1)
     found = table.find(RollupQuery(MINUTE, since=NOON + minute, until=NOON + 3 * minute))
     assert {one.start for one in found} == {NOON + minute, NOON + 2 * minute}
@@ -75,6 +78,8 @@ def test_queries(table: RollupTable) -> None:
     for key in (*whole.routes, RouteKey("/nowhere", "GET")):
         alone = next(iter(table.find(RollupQuery(MINUTE, id=whole.id, route=key))))
         assert alone.routes == {one: counts for one, counts in whole.routes.items() if one == key}
+        assert [one.url_rule for one in alone.failures] == [key.url_rule] * len(alone.routes)
+        assert alone.examples == {}
     assert len(table.find(RollupQuery(MINUTE, is_merged=False))) == 6
     assert table.find(RollupQuery(MINUTE, is_merged=True)) == []
 
