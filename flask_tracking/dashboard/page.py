@@ -108,6 +108,8 @@ class Page:
         self.to_text = request.args.get("to", "").strip()
         self.vs = self._read_vs(request.args.get("vs", "").strip() or DEFAULT_VS)
         self._nonce = nonce
+        self._results: dict[Hashable, tuple[Any, list[str]]] = {}
+        """What `share` has returned: parts of one page ask the same, also where that is quick."""
         self.since = self._read_time(self.from_text)
         self.until = self._read_time(self.to_text)
         if self.since and self.since > (self.until or self.now):
@@ -269,7 +271,7 @@ class Page:
         *,
         heavy_s: float | None = None,
     ) -> Result:
-        """Return the result of `read`, shared by concurrent views of the same filter and range.
+        """Return the result of `read`, shared by this page and concurrent views of the same parameters.
 
         Args:
             name: identifies the query; results are shared between equal names and URL parameters.
@@ -278,11 +280,13 @@ class Page:
             heavy_s: see `sharing.share`.
         """
         key = (name, self.q, self.from_text, self.to_text, self.vs)
-        result, missing = share(
-            self.tracked, key, lambda: self._read_noting(read), for_s=for_s, heavy_s=heavy_s
-        )
+        if key not in self._results:
+            self._results[key] = share(
+                self.tracked, key, lambda: self._read_noting(read), for_s=for_s, heavy_s=heavy_s
+            )
+        result, missing = self._results[key]
         self.missing += [what for what in missing if what not in self.missing]
-        return result
+        return result  # type: ignore[no-any-return]
 
     def _read_noting(self, read: Callable[[], Result]) -> tuple[Result, list[str]]:
         known = len(self.missing)

@@ -10,6 +10,7 @@ import random
 import re
 from collections import Counter
 from datetime import datetime, timedelta, timezone
+from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -486,3 +487,12 @@ def test_numbers_of_a_filter_lead_to_its_requests(client: FlaskClient, memory: M
         memory.rollups.store(make_rollups())
         text = client.get(page, query_string={"q": "version:2.4.0"}).text
         assert 'data-label="per min"><a href="/_tracking/requests?q=version:2.4.0+method:GET' in text
+
+
+def test_nothing_is_read_twice(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The parts of a page ask each question once, also where answers are too quick to be shared."""
+    memory.rollups.store(make_rollups(slower=4.0))
+    with mock.patch.object(memory.rollups, "_find", wraps=memory.rollups._find) as find:
+        assert "POST /checkout" in client.get(OVERVIEW).text
+    asked = [call.args[0] for call in find.call_args_list]
+    assert [one for one in set(asked) if asked.count(one) > 1] == []
