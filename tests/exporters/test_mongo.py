@@ -24,7 +24,15 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from flask_tracking import ConfigError, ExportError, Filter, NoDatabaseError, Settings, TrackingError
+from flask_tracking import (
+    ConfigError,
+    ExportError,
+    Filter,
+    FilterError,
+    NoDatabaseError,
+    Settings,
+    TrackingError,
+)
 from flask_tracking.exporters.mongo import MongoExporter, connection
 from flask_tracking.exporters.mongo.codec import from_document
 from flask_tracking.exporters.mongo.query import NEWEST_FIRST, to_kept_query, to_queries
@@ -49,6 +57,32 @@ def test_creates_a_capped_collection(make: Make, database: Database[Document]) -
     assert state.indexes == ("_id_", "date_created_1", "date_stored_1", "failures", "user_id_1")
     again, _, _ = exporter.prepare()
     assert (again.was_created, again.size_bytes, again.max_documents) == (False, 1_000_192, 5000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "regex pattern of 1501 chars exceeds the 1000-char cap",
+        "Regular expression is too long",
+    ],
+)
+def test_text_that_is_too_long(make: Make, text: str) -> None:
+    """A text too long for the expressions of a server is a fault of the filter, and no other is."""
+    exporter = make()
+    with mock.patch.object(Collection, "find", side_effect=OperationFailure(text, 2)):
+        with pytest.raises(FilterError, match="too long for the database to search: shorten it"):
+            exporter.find(Filter.parse("path:/a*"), limit=1)
+    with mock.patch.object(Collection, "find", side_effect=OperationFailure("unknown operator", 2)):
+        with pytest.raises(ExportError, match=r"answers with an error \(code 2\)"):
+            exporter.find(Filter.parse("path:/a*"), limit=1)
+
+
+def test_long_texts(make: Make) -> None:
+    """What is documented as short enough is searched."""
+    exporter = make()
+    exporter.export([make_record()])
+    assert exporter.find(Filter.parse("x" * 200), limit=1) == []
+    assert exporter.find(Filter.parse(f"path:/{'x' * 900}*"), limit=1) == []
 
 
 def test_many_start_at_once(make: Make, database: Database[Document]) -> None:

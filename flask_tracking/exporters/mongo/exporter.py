@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Names
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from pymongo.errors import (
 
 from ...config import Settings
 from ...config.overrides import Override
-from ...errors import ExportError, StoreTimeoutError, TrackingError
+from ...errors import ExportError, FilterError, StoreTimeoutError, TrackingError
 from ...filters import Filter
 from ...filters.simplify import searches_bodies
 from ...record import Record
@@ -67,6 +68,13 @@ Answer = TypeVar("Answer")
 COUNT_TIMEOUT_S = 0.5
 LOGIN_CODES = frozenset({11, 13, 18, 8000})
 OUT_OF_DISK_SPACE = 14031
+BAD_VALUE_CODES = frozenset({2, 51091})
+"""Codes of a regular expression that the server refuses, because it is too long."""
+_EXPRESSION = re.compile(r"\bregex|regular expression", re.IGNORECASE)
+TOO_LONG_TEXT = (
+    "A text in the filter is too long for the database to search: shorten it. SecantusDB takes 200 "
+    "letters where upper and lower case are the same, and 900 characters elsewhere."
+)
 READ_ONLY_CODES = frozenset({10107, 13435, 20})
 NO_DOCUMENT = "no document can be made of it"
 _limit_s: ContextVar[float] = ContextVar("flask_tracking_limit_s", default=0.0)
@@ -336,7 +344,9 @@ class MongoExporter(Store):
         except PyMongoError as error:
             raise self._explain(error, timeout_s) from None
 
-    def _explain(self, error: PyMongoError, timeout_s: float | None = None) -> ExportError:
+    def _explain(
+        self, error: PyMongoError, timeout_s: float | None = None
+    ) -> ExportError | FilterError:
         """Make an error whose message is safe to log: the driver's own may quote a document.
 
         Args:
@@ -350,6 +360,8 @@ class MongoExporter(Store):
             return StoreTimeoutError(f"{where} does not answer within {seconds:g} s ({name})")
         if isinstance(error, (OperationFailure, NotPrimaryError)):
             code = error.code if isinstance(error, OperationFailure) else _code_of(error)
+            if code in BAD_VALUE_CODES and _EXPRESSION.search(str(error)):
+                return FilterError(TOO_LONG_TEXT)
             if code in LOGIN_CODES:
                 return ExportError(f"{where} refuses the login or write access (code {code})")
             if code in READ_ONLY_CODES:
