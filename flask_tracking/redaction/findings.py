@@ -30,6 +30,9 @@ class Finding(NamedTuple):
 
 def merge(found: Iterable[Finding]) -> list[Finding]:
     """Join findings that overlap; the first names the rule."""
+    found = list(found)
+    if not found or len(found) == 1 and found[0].start < found[0].end:
+        return found
     merged: list[Finding] = []
     for one in sorted(found, key=lambda one: one[:2]):
         last = merged[-1] if merged else None

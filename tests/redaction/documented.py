@@ -1036,6 +1036,14 @@ PAYLOADS: dict[str, str] = {
         json | {"setupKey": "«{216}»"}
         json | {"pushers": [{"app": "mail", "pushkey": "«b44»"}]}
         form | To=%2B4930901820&Code=«d6»
+        json | {"creditCard": {"expirationDate": "2030-12", "cardCode": "«d3»"}}
+        xml | <merchantAuthentication><name>shop</name><transactionKey>«a16»</transactionKey></merchantAuthentication>
+        json | {"webhook_url": "https://flows.example.org/webhook/«h32»/run"}
+        json | {"linkCode": "«w43»", "preAuthSessionId": "«w43»"}
+        html | <p>Use this code to sign in: <b>«d6»</b></p>
+        json | {"message": "\\"password\\" with value \\"«a7»\\" fails to match the required pattern"}
+        text | "user.pin_password" with value "«a7»" is too short
+        path | /bot«{d9}:AA{w32}»/getUpdates
     """,
     "quoted in messages": r"""
         json | {"access": "«a40»", "refresh": "«a40»"}

@@ -589,6 +589,15 @@ PAYLOADS: dict[str, str] = {
         json | {"accessTokenValidity": -1, "ssn_last_4": "4321", "oauth2": {"token_hook": "https://example.org/token-hook"}}
         json | {"session": {"access-token-claim": "124390123", "id-token-claim": "2394123"}}
         json | {"credentials_endpoint_draft_00": "https://id.example.org/credentials"}
+        json | {"verifyTOTP": "/docs/mfa/post-totp-verify.mdx", "otp_phones": ["+4930901820"], "token_policies": ["reader1"]}
+        json | {"webhook_url": "https://example.org/hooks/orders", "discoverable_credentials": "preferred"}
+        json | {"credential_sid": "CR9b1f0c2d3e4f5a6b7c8d9e0f1a2b3c4d", "encryptionKeySid": "CR1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6e"}
+        json | {"nextPageToken": "CAEQAhoKMTcxNzE3MTcxNw", "next_token": "KW9b1f0c2d3e4f5a6b7c8d9e0f1a2b3c"}
+        query | pageSize=50&PageToken=PT10
+        json | {"totp": {"issuer": "Example Ltd", "skew": 1, "time_step": 30}}
+        json | {"related": {"extra_credentials": "/api/v2/job_templates/5/extra_credentials/"}}
+        json | {"type": "token", "value": "while", "tokens": [{"type": "keyword", "value": "if"}]}
+        csv | user,password,created\nann,[Filtered],2024-01-01\npw-12,,2024-01-02\n
         xml | <plist><dict><key>CFBundleURLTypes</key><array/><key>CFBundleURLSchemes</key></dict></plist>
         text | "signature": {\n  "type": "RsaSignature2017",\n  "creator": "https://example.org/ann"\n}
         md | \| Right \| Support \|\n\| --- \| --- \|\n\| [Access to your personal keys and tokens](https://example.org/law/topics/data-protection/reform "Ask what is stored of your password and how") \| ![yes](./mark.svg) \|\n

@@ -47,7 +47,7 @@ FORMATS = (
         "gitleaks slack-webhook-url, microsoft-teams-webhook; trufflehog discordwebhook, zapierwebhook",
         ANYWHERE, finds="webhook URLs of Slack, Discord, Teams and Zapier, and endpoints of web push"),
     Format(
-        "telegram", r"(?:bot)?(?P<s>[0-9]{5,16}:A[0-9A-Za-z_-]{34,})", (":A",), "gitleaks telegram-bot-api-token", finds="Telegram bot tokens"),
+        "telegram", r"(?:bot)?(?P<s>[0-9]{5,16}:A[0-9A-Za-z_-]{32,})", (":A",), "gitleaks telegram-bot-api-token", finds="Telegram bot tokens"),
     Format(
         "stripe",
         r"(?:[sr]k_(?:live|test|prod)_|whsec_)[0-9A-Za-z+/=]{10,}",

@@ -53,7 +53,7 @@ TABLE = {
         broker_url amqp_url card_number card_no cc_number cc_num credit_card account_number
         social_security_number security_code security_answer verification_code recovery_code
         recovery_codes backup_code backup_codes one_time_code one_time_password mfa_code fa_code
-        challenge_code setup_key entry_key login_code auth_code tfa_code factor_code sms_code confirm_code
+        challenge_code card_code setup_key entry_key transaction_key login_code auth_code tfa_code factor_code sms_code confirm_code
         confirmation_code verify_code reset_code access_code activation_code device_code user_code
         oob_code key_phrase web_hook_url data_base_url recovery_phrase seed_phrase authr_key
         aws_access_key_id access_key_id goog_signature amz_signature oauth_verifier code_verifier
@@ -83,7 +83,7 @@ TABLE = {
         tokens cookies nonce wpnonce ticket zak assertion hmac psk crumb mfa plaintext
         recaptcha_response captcha_response turnstile_response websocket_protocol
         web_socket_protocol auth_user session_id session_ids authorization_code auth_req_id
-        two_factor key_value resource_key keys_base_64 push_key
+        two_factor key_value resource_key keys_base_64 push_key link_code
     """,
 }
 """Sensitive words, and phrases whose words are joined by ``_``, by their strength.
@@ -123,16 +123,15 @@ HARMLESS_WORDS = (
 """Beginnings of words that have a sensitive one in them and mean something else: ``tokenizer``."""
 HARMLESS_ENDS = frozenset(
     """
-    accepted address age alerts alg algorithm allow allowlist at attempts bin bucket change changed
-    chars check claim claims class column company configured consent count counts created date days description
-    digits domain duration email enabled end endpoint error errors event events expiration expire expired expires
-    expiry field fields file fingerprint format found from header headers hint hook ids in java js kind label
-    language last4 length level lifetime limit limits logprobs match max message method methods min
-    minutes mode month name names order param parameter path placeholder policy prevention price
-    provider providers question questions rate refill remaining required requirement requirements
-    reset result results rs rules scanning second secure set size state status strength supported
-    symbol time timeout title ts ttl type types updated uri url urls usage used user valid validity version
-    year
+    accepted address age alerts alg algorithm allow allowlist at attempts bin bucket change
+    changed chars check claim class column company configured consent count created date days
+    description digits domain duration email enabled end endpoint error event expiration expire
+    expired expiry field file fingerprint format found from header hint hook ids in issuer java js kind
+    label language last4 length level lifetime limit logprobs match max message method min
+    minutes mode month name order param parameter path placeholder policy prevention price
+    provider question rate refill remaining required requirement reset result rs rules scanning
+    second secure set size skew state status step strength supported symbol time timeout title ts ttl type
+    updated uri url usage used user valid validity version year
     """.split()
 )
 """After a sensitive word these say something about the secret, and are not it: ``token_count``."""
@@ -141,7 +140,7 @@ HARMLESS_NAMES = frozenset(
     for name in """
     access_control_allow_credentials access_control_expose_headers auth_mode key_id public_key foreign_key
     publishable_key site_key sort_key partition_key cache_key routing_key idempotency_key secret_santa
-    socket_key verify_key vapid_key
+    socket_key verify_key vapid_key page_token next_token continuation_token pagination_token
     """.split()
 )
 _HARMLESS_WITHIN = frozenset(["result", "endpoint"])
@@ -246,7 +245,8 @@ class Names:
     def is_about(self, key: str) -> bool:
         """Tell whether a key in the structure of a secret says something about it: ``keyId``."""
         words = split_words(key)
-        return words[-1:] == ("id",) or _is_harmless(words) or not HARMLESS_ENDS.isdisjoint(words[-1:])
+        last = words[-1] if words else ""
+        return last in ("id", "sid") or _is_harmless_end(last) or _is_harmless(words)
 
     def strength_of_bytes(self, name: bytes) -> Strength:
         """Return the same for a name in UTF-8."""
@@ -306,8 +306,14 @@ _BEGINNINGS = ("api", *BEGINNINGS, *(word for word in STRONG_WORDS if len(word) 
 _FOREIGN = tuple(word for word in STRONG_WORDS if not word.isascii())
 
 
+def _is_harmless_end(word: str) -> bool:
+    """Tell whether a word, or the one of which it is the plural, says something about a secret."""
+    singular = f"{word[:-3]}y" if word.endswith("ies") else word.removesuffix("s")
+    return word in HARMLESS_ENDS or singular in HARMLESS_ENDS
+
+
 def _is_harmless(words: tuple[str, ...]) -> bool:
-    ends = words[-2:] if words[-1:] == ("key",) else ()
+    ends = words[-2:] if words[-1:] in (("key",), ("token",)) else ()
     return words in HARMLESS_NAMES or ends in HARMLESS_NAMES
 
 
@@ -317,9 +323,9 @@ def _weigh_end(strength: Strength, words: Sequence[str], end: int) -> Strength:
     if not follows:
         return strength
     last, two = follows[-1], "".join(follows[-2:])  # last_4 is one word
-    if last in HARMLESS_ENDS or two in HARMLESS_ENDS or not _HARMLESS_WITHIN.isdisjoint(follows):
+    if _is_harmless_end(last) or _is_harmless_end(two) or not _HARMLESS_WITHIN.isdisjoint(follows):
         return Strength.NONE
-    if last == "id":
+    if last in ("id", "sid"):
         # The id of a secret is harmless, but the id of a token may be one.
         is_id = len(follows) == 1 and strength > Strength.WEAK and words[end - 1] not in _IDS_OF
         return Strength.WEAK if is_id else Strength.NONE

@@ -25,8 +25,8 @@ _LABELS = (
     | frozenset(
         """
     read write required optional enabled disabled string number integer boolean object array
-    hidden text missing invalid expired valid incorrect wrong unknown default unset any all empty
-    basic bearer digest oauth2 apikey openidconnect http https header query body email auto
+    hidden text missing preferred invalid expired valid incorrect wrong unknown default unset any
+    all empty basic bearer digest oauth2 apikey openidconnect http https header query body email auto
     secretstr str bytes self list create update delete manage approved include omit inherit ok done
     owner maintainer editor contributor member viewer
     csrftoken sessionid current-password new-password one-time-code
@@ -42,19 +42,22 @@ _OPAQUE = re.compile(
 _NO_TOKEN = re.compile(r"#[0-9A-Fa-f]{3,8}|[0-9]{1,5}")
 """A colour or a short number."""
 _LENGTH = re.compile(
-    r"[0-9]{1,3}[ \u00a0]?(?:char|digit|letter|symbol|zeichen|ziffer|car[aá]c|caratter|cifr|d[ií]gito|"
-    r"tekens|tecken|tegn|merk|znak|симв|знак|букв|karakter|ký tự|文字|字符|个字|個字|位|자|"
+    r"[0-9][ \u00a0]?(?=[^\W\d_])(?:char|digit|letter|symbol|zeichen|ziffer|car[aá]c|caratter|cifr|"
+    r"d[ií]gito|tekens|tecken|tegn|merk|znak|симв|знак|букв|karakter|ký tự|文字|字符|个字|個字|位|자|"
     r"أحرف|חרפים|תווים|अक्षर|ตัวอักษร)",
     re.I,
 )
 """``mindestens 8 Zeichen``: how long a secret has to be."""
+_STEP = "(?:/[a-z_-]+|/v?[0-9]{1,8})"
+"""Of a path that holds no secret."""
 _PLACEHOLDER = re.compile(
     r"\$?\{{1,3}[a-z_. ]{1,60}(?::?[-?])?\}{1,3}|\$[0-9]{1,3}|<[a-z_ -]{1,40}>|%\([a-z_]{1,40}\)s|"
     r"(?-i:\$[A-Z_][0-9A-Z_]*)|(?:[a-z]+ )?end(?:s|ing)(?: in| with)? [0-9]{2,4}|"
-    r"(?:/[a-z_-]+)+/?|[~^<>=]{0,2}[0-9]+\.[0-9x*]+(?:\.[0-9x*]+)?(?:-[a-z]+[.0-9]*)?",
+    rf"(?:https?://[\w.-]+(?::[0-9]{{1,5}})?{_STEP}*|{_STEP}+)(?:/|\.[a-z]{{2,4}})?|"
+    r"\+[0-9]{8,15}|[~^<>=]{0,2}[0-9]+\.[0-9x*]+(?:\.[0-9x*]+)?(?:-[a-z]+[.0-9]*)?",
     re.I,
 )
-"""``${TOKEN}``, ``$1``, ``ending in 1111``, ``/password/reset``, ``^9.0.0``."""
+"""``${TOKEN}``, ``$1``, ``ends in 1111``, ``/password/reset``, ``https://a.example``, ``+4930901``, ``^9.0``."""
 _HARMLESS_RUN = re.compile(
     r"""
     [0-9]{4}-[0-9]{2}-[0-9]{2} (?:[T\x20][0-9:.]+(?:Z|[+-][0-9:]+)?)? \Z  # a date
@@ -275,13 +278,16 @@ def _is_word(word: str) -> bool:
 
 def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:
     """Tell whether a text says something about a secret, as messages, schemas and translations do."""
+    has_blanks = re.search(r"\s", text) is not None
+    if not (is_loose or has_blanks or _LENGTH.search(text)) and any(map(str.isdigit, text)):
+        return False  # one run with digits says nothing
     words = [word.lower() for word in _JOINTS.split(text) if word]
     is_message = is_mentioned(words) or not _REQUIREMENTS.isdisjoint(words)
     if text.isascii() and not (is_loose or is_prose or is_message):
         return False  # ``I love my dog`` is a passphrase
     if _LENGTH.search(text) or is_loose and _SLUG.fullmatch(text) and is_mentioned(words):
         return True
-    has_blanks = len(words) > 1 and re.search(r"\s", text) is not None
+    has_blanks = len(words) > 1 and has_blanks
     ends = text.endswith((".", "!", "?", "…"))
     known = sum(word in _FUNCTION_WORDS for word in words)
     if has_blanks and len(words) > 2 and (known > 1 or (known and ends)):

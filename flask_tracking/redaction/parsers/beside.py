@@ -56,6 +56,12 @@ PHRASES = (
         r"input_value=(?![{\[])'?(?P<value>[^\r\n]{1,1000}?)'?, input_type=\w",
         "input_value=",
     ),
+    # "password" with value "X" fails to match
+    _phrase(
+        rf"{_QUOTE}(?P<name>[\w.\[\]-]{{1,100}}){_QUOTE} with value {_QUOTE}(?P<value>{_IN_QUOTES})",
+        "with value",
+        Strength.STRONG,
+    ),
     # Invalid value 'X' for field 'password'
     _phrase(
         r"(?<!\\)\\*['\"](?P<value>[^'\"\r\n]{1,300}?)\\{0,9}['\"] (?:for|in|of) (?:the )?"

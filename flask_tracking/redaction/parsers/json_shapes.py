@@ -132,7 +132,8 @@ def find_named(
     `text` is that string, decoded, which begins at `start`; with `is_key` a colon follows. `get` reads
     the structures around it, which takes time. Strengths are those of the names.
     """
-    key = _KEY_BEFORE.search(data, max(0, start - 80), start)
+    is_value = b":" in data[max(0, start - 20) : start]  # most are not
+    key = _KEY_BEFORE.search(data, max(0, start - 80), start) if is_value else None
     lowered = text.lower()
     if is_key and (lowered == b"kty" or lowered in BESIDE_LOGIN):
         yield from _find_by_key(list(get().members(get().find_around(start))), lowered)

@@ -70,9 +70,11 @@ def find_in_tables(data: bytes, context: Context) -> Iterable[Finding]:
             before = b""
             for name, (start, end) in zip(names, row, strict=False):
                 value = data[start:end]
-                if context.is_secret(name, value) or context.is_secret(before, value):
+                is_found = context.is_secret(name, value) or context.is_secret(before, value)
+                if is_found:
                     yield Finding(start, end, "name")
-                before = value.strip(b"`*") if len(value) <= MAX_TITLE else b""
+                is_title = len(value) <= MAX_TITLE and not is_found
+                before = value.strip(b"`*") if is_title else b""
     for block in _MANIFEST.finditer(data) if _SECRET.search(data) else ():
         for item in _ITEM.finditer(data, *block.span(1)):
             context.budget.count()
