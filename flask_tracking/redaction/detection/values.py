@@ -57,7 +57,7 @@ _PLACEHOLDER = re.compile(
     r"\+[0-9]{8,15}|[~^<>=]{0,2}[0-9]+\.[0-9x*]+(?:\.[0-9x*]+)?(?:-[a-z]+[.0-9]*)?",
     re.I,
 )
-"""``${TOKEN}``, ``$1``, ``ends in 1111``, ``/password/reset``, ``https://a.example``, ``+4930901``, ``^9.0``."""
+"""``${TOKEN}``, ``$1``, ``ends in 1111``, ``/password/reset``, ``https://a.example``, ``+49309018``."""
 _HARMLESS_RUN = re.compile(
     r"""
     [0-9]{4}-[0-9]{2}-[0-9]{2} (?:[T\x20][0-9:.]+(?:Z|[+-][0-9:]+)?)? \Z  # a date
