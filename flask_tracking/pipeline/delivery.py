@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import random
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
@@ -22,6 +21,7 @@ from ..runtime import guard
 from .background import BackgroundCall
 from .counters import Counters
 from .interrupts import ends_thread, persist
+from .jitter import spread
 from .spooling import SpoolWriter
 from .untraced import untraced
 
@@ -30,10 +30,6 @@ __all__ = ["Delivery", "Resent", "Undelivered"]
 FIRST_RETRY_S = 0.25
 LAST_RETRY_S = 5.0
 """The pause before a batch is retried, doubling from the first value up to the last."""
-LEAST_JITTER = 0.5
-"""The minimum share of a pause. Jitter keeps processes that failed together from retrying together."""
-
-_random = random.SystemRandom()  # a seeded generator would give all forks the same pauses
 
 
 R = TypeVar("R")
@@ -201,7 +197,7 @@ class Delivery:
                 return Undelivered(records, "shutdown" if is_last_try else failure.reason)
             is_broken, failure = failure.broke is not None, None
             # Meanwhile the queue fills up, and evicts routine captures.
-            closing.wait(pause_s * _draw_jitter())
+            closing.wait(spread(pause_s))
             pause_s = min(pause_s * 2, LAST_RETRY_S)
             if is_alone and get_company is not None:
                 records = join_company(records, get_company(len(records)))
@@ -350,7 +346,7 @@ class Delivery:
 
     def _put_off(self) -> None:
         """Set the time of the next attempt, later with each failure."""
-        self.next_try = monotonic() + self._pause_s * _draw_jitter()
+        self.next_try = monotonic() + spread(self._pause_s)
         self._pause_s = min(self._pause_s * 2, LAST_RETRY_S)
 
     def _note_failure(self, error: BaseException) -> Failure:
@@ -372,7 +368,3 @@ class Delivery:
             return Failure("export_failed", error)
         guard.report_failure("exporting records", error)
         return Failure("export_failed", error)
-
-
-def _draw_jitter() -> float:
-    return _random.uniform(LEAST_JITTER, 1.0)

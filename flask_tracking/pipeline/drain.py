@@ -5,13 +5,13 @@ Every process of an app sends the files of all its processes. A file is locked w
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from time import monotonic
 
 from ..exporters.bisection import Failure
 from ..spool import HeldFile, Spool, SpoolFile, decode_record
 from .delivery import Delivery, Resent
+from .jitter import spread
 from .sending import FileSender, say_set_aside
 from .spooling import SpoolWriter
 
@@ -19,15 +19,11 @@ __all__ = ["Drain"]
 
 IDLE_S = 5.0
 """The time after which an empty spool is listed again, because other processes write there too."""
-LEAST_JITTER = 0.5
-"""The shortest pause, as a share of the whole one."""
 MOST_BREAKS = 2
 """A file is set aside when the exporter has raised for it so often and stores other records."""
 
 NOTHING = Resent((), None, 0)
 """The result for a file without intact records."""
-
-_random = random.SystemRandom()  # another would give all forks of a process the same pauses
 
 
 class Drain:
@@ -70,7 +66,7 @@ class Drain:
         if now < self._delivery.next_try:
             self.due_at = self._delivery.next_try
         else:
-            self.due_at = now + pause_s * _random.uniform(LEAST_JITTER, 1.0)
+            self.due_at = now + spread(pause_s)
 
     def _send_next(self) -> bool:
         if not self._files:

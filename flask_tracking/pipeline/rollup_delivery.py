@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -18,6 +17,7 @@ from ..rollups.rollup import Rollup, merge
 from ..rollups.widths import MINUTE
 from ..runtime import guard
 from .counters import Counters
+from .jitter import spread
 from .minute_rollups import MAX_MINUTES, MinuteRollups
 from .pace import give_way
 from .rollup_spool import RollupSpool
@@ -35,8 +35,6 @@ IDLE_MERGE_INTERVAL_S = 600.0
 """The same while this process writes nothing: others merge, and reading needs no merging."""
 PATIENCE_S = 0.2
 """How long the exit of the process waits for a thread that may hang in a call to the store."""
-
-_random = random.SystemRandom()  # a seeded generator would give all forks the same times
 
 
 def find_table(exporter: Exporter) -> RollupTable | None:
@@ -70,7 +68,7 @@ class RollupDelivery:
         self._sending = threading.Lock()
         self._next_write = monotonic() + INTERVAL_S
         # Processes that start together must not all merge together.
-        self._last_merge = monotonic() - _random.uniform(0, MERGE_INTERVAL_S)
+        self._last_merge = monotonic() - spread(MERGE_INTERVAL_S, least=0.0)
         self._has_written = False
         """Whether anything was written since the last merge."""
         self._has_timed_out = False

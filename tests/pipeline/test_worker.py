@@ -438,7 +438,7 @@ def test_pauses_between_tries_double(
 ) -> None:
     """A store that is away is asked less and less often."""
     pauses: list[float] = []
-    monkeypatch.setattr(delivery_module, "LEAST_JITTER", 1.0)
+    monkeypatch.setattr(delivery_module, "spread", lambda pause_s: pause_s)
     worker = make_worker()
     monkeypatch.setattr(worker._closing, "wait", pauses.append)
     exporter.failures = [ExportError("away")] * 7
