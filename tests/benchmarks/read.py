@@ -1,9 +1,11 @@
 """How long queries take among 250,000 records of the demo's mix: ``python -m tests.benchmarks.read``.
 
-Each query is asked as the commands ask it, over a client of its own. The table shows the median of the
-whole call, the time that the server says its commands took, how many these were, and the plans that it
-explains. The exit status is 1 when a query with a selective index takes longer than the target, or when
-its plan is a scan of the collection.
+Each query is asked as the commands ask it, over a client of its own, at the moment of the last record:
+storing takes minutes, and a search would begin with a gap as long. The table shows the median of the
+whole call and of the CPU that this process and the server used, the time that the server says its
+commands took, how many these were, and the plans that it explains. The exit status is 1 when a query
+with a selective index takes longer than the target, or when its plan is a scan of the collection. On a
+machine that is busy with something else the CPU must keep within the target.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from flask_tracking.exporters.mongo.collection import create, plan_collections
 from flask_tracking.queries import find_newest
 from flask_tracking.storable import CODEC
 from tests.benchmarks.mix import describe, make_mix, multiply
-from tests.servers import mongo_server
+from tests.servers import MongoServer, mongo_server
 
 Document = dict[str, Any]
 
@@ -125,23 +127,39 @@ def _stages(plan: Mapping[str, Any]) -> Iterator[str]:
         yield from _stages(plan["inputStage"])
 
 
+class Took(NamedTuple):
+    """What one call took, in milliseconds."""
+
+    wall_ms: float
+    cpu_ms: float
+    """Of this process and the server."""
+    server_ms: float
+    """As the server says."""
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether the target is met, but for the time in which others had the processor."""
+        return min(self.wall_ms, self.cpu_ms) <= TARGET_MS
+
+
 def ask(
-    exporter: MongoExporter, heard: Heard, query: Query, rounds: int
-) -> tuple[int, float, float, list[Mapping[str, Any]]]:
-    """Return how many are found, the median of all and of the server in ms, and the commands."""
+    exporter: MongoExporter, heard: Heard, server: MongoServer, query: Query, now: datetime, rounds: int
+) -> tuple[int, Took]:
+    """Return how many are found, and the medians."""
     wanted = Filter.parse(query.text)
-    walls, servers = [], []
+    taken = []
     for _ in range(rounds):
         heard.clear()
-        began = time.perf_counter()
-        found = find_newest(exporter, wanted, query.limit, fields="summary")
-        walls.append((time.perf_counter() - began) * 1000)
-        servers.append(heard.server_ms)
-    return len(found), statistics.median(walls), statistics.median(servers), heard.commands
+        began, cpu_began = time.perf_counter(), time.process_time() + server.cpu_s
+        found = find_newest(exporter, wanted, query.limit, now=now, fields="summary")
+        wall_s = time.perf_counter() - began
+        cpu_s = time.process_time() + server.cpu_s - cpu_began
+        taken.append(Took(wall_s * 1000, cpu_s * 1000, heard.server_ms))
+    return len(found), Took(*(statistics.median(column) for column in zip(*taken, strict=True)))
 
 
 def measure(
-    uri: str, settings: Settings, queries: Sequence[Query], rounds: int, say: Callable[[str], None]
+    server: MongoServer, settings: Settings, now: datetime, rounds: int, say: Callable[[str], None]
 ) -> bool:
     """Ask everything, print the table, and tell whether all targets are met."""
     heard = Heard()
@@ -150,20 +168,20 @@ def measure(
     began = time.perf_counter()
     exporter.open()
     say(f"indexes and connection: {time.perf_counter() - began:.1f} s")
-    client: MongoClient[Document] = MongoClient(uri)
+    client: MongoClient[Document] = MongoClient(settings.mongodb_uri)
     is_met = True
     # SecantusDB says COLLSCAN where it reads the range of the first field: its time tells.
     judges_plans = "secantusVersion" not in client.admin.command("buildInfo")
-    say(f"\n{'query':32}{'found':>8}{'ms':>8}{'server':>8}{'commands':>10}  target  plans")
-    for query in queries:
-        found, wall_ms, server_ms, commands = ask(exporter, heard, query, rounds)
-        plans = explain(client.get_default_database(), commands)
+    say(f"\n{'query':32}{'found':>8}{'ms':>8}{'CPU':>8}{'server':>8}{'commands':>10}  target  plans")
+    for query in make_queries(now):
+        found, took = ask(exporter, heard, server, query, now, rounds)
+        plans = explain(client.get_default_database(), heard.commands)
         is_scan = judges_plans and "COLLSCAN" in plans
-        is_good = not query.is_selective or (wall_ms <= TARGET_MS and not is_scan)
+        is_good = not query.is_selective or (took.is_fast and not is_scan)
         is_met &= is_good
         verdict = ("met" if is_good else "MISSED") if query.is_selective else "-"
-        line = f"{query.name:32}{found:8,}{wall_ms:8.0f}{server_ms:8.0f}{len(commands):10}"
-        say(f"{line}  {verdict:6}  {plans}")
+        line = f"{query.name:32}{found:8,}" + "".join(f"{one:8.0f}" for one in took)
+        say(f"{line}{len(heard.commands):10}  {verdict:6}  {plans}")
     client.close()
     exporter.close()
     return is_met
@@ -192,7 +210,7 @@ def main() -> int:
         print(
             f"{arguments.records:,} records stored in {time.perf_counter() - began:.0f} s", flush=True
         )
-        is_met = measure(uri, settings, make_queries(now), arguments.rounds, print)
+        is_met = measure(server, settings, now, arguments.rounds, print)
     return 0 if is_met else 1
 
 
