@@ -17,6 +17,9 @@ from .record_summary import RECORD_FIELDS, RecordSummary
 
 __all__ = ["from_dict", "summary_from_dict", "to_dict"]
 
+MAX_MS = 1e12
+"""Thirty years."""
+
 Plain = dict[str, Any]
 Read = Callable[[Any], Any]
 Part = UserRef | UserAgent | ExceptionInfo | ChildTiming | Remark
@@ -96,10 +99,19 @@ def _of_type(kind: type) -> Read:
     return read
 
 
-def _read_number(value: Any) -> float:
+def _read_duration(value: Any) -> float | None:
+    """Return milliseconds; None for what no request can take: no page and no sum could cope with it."""
     if not isinstance(value, (int, float)):
         raise TypeError(f"a number is expected, and not a {type(value).__name__}")
-    return float(value)
+    return float(value) if 0 <= value <= MAX_MS else None
+
+
+def _read_child(values: Any) -> ChildTiming:
+    child: ChildTiming = _read_part(ChildTiming)(values)
+    start_ms, duration_ms = (
+        None if one is None else _read_duration(one) for one in (child.start_ms, child.duration_ms)
+    )
+    return child._replace(start_ms=start_ms or 0.0, duration_ms=duration_ms)
 
 
 def _read_body(body: Any) -> bytes:
@@ -132,14 +144,14 @@ _READ_BY_TYPE: dict[str, Read] = {
     "bytes": _read_body,
     "datetime": _of_type(datetime),
     "dict[str, str] | None": _of_type(Mapping),
-    "float | None": _read_number,
+    "float | None": _read_duration,
     "int": _of_type(int),
     "int | None": _of_type(int),
     "str": _of_type(str),
     "str | None": _of_type(str),
     "tuple[str, ...]": tuple,
     "tuple[tuple[str, str], ...]": _read_headers,
-    "tuple[ChildTiming, ...]": _read_all(_read_part(ChildTiming)),
+    "tuple[ChildTiming, ...]": _read_all(_read_child),
     "tuple[Remark, ...]": _read_all(_read_part(Remark)),
     "ExceptionInfo | None": _read_part(ExceptionInfo, missing=""),
     "UserAgent | None": _read_part(UserAgent),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from datetime import datetime, timezone
 from typing import Any
 
@@ -44,6 +45,17 @@ EMPTY = Record(id=ObjectId(), date_created=NOON)
 def test_record_comes_back(record: Record) -> None:
     """Every field survives."""
     assert from_dict(to_dict(record)) == record
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, -1.0, 1e300, 10**400])
+def test_duration_that_none_can_be(wrong: float) -> None:
+    """Another program may have stored it: it is not known, and the record is read all the same."""
+    child = {"name": "a", "start_ms": wrong, "duration_ms": wrong}
+    values = {**to_dict(FULL), "execution_time": wrong, "children": [child]}
+    record = from_dict(values)
+    assert (record.execution_time, record.time_to_first_byte) == (None, FULL.time_to_first_byte)
+    assert record.children == (ChildTiming("a", 0.0, None, None),)
+    assert summary_from_dict(values).execution_time is None
 
 
 def test_dict_is_plain() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from bson import ObjectId
 from flask import Response
 
-from ...filters import Filter
+from ...filters import FIRST, Filter
 from ...queries.statistics import name_route
 from ...record import Headers, Record, Remark, find_header
 from ...record_summary import RecordSummary, summarize
@@ -32,6 +32,7 @@ RelatedRequests = tuple[str, list[RecordSummary], str]
 
 MAX_RELATED = 6
 RELATED_WITHIN = timedelta(minutes=5)
+LAST = datetime.max.replace(tzinfo=timezone.utc) - RELATED_WITHIN
 MAX_READ = 200
 NO_RELATED: list[RelatedRequests] = []
 NOT_READ: Neighbours = (None, None)
@@ -136,7 +137,7 @@ def _find_neighbours(page: Page, record: Record) -> Neighbours:
     after = page.store.find(
         wanted,
         limit=MAX_READ,
-        between=(record.date_created, record.date_created + RELATED_WITHIN),
+        between=(record.date_created, _find_range(record)[1]),
         fields="summary",
     )
     newer = [one for one in after if (one.date_created, one.id) > cursor]
@@ -145,7 +146,7 @@ def _find_neighbours(page: Page, record: Record) -> Neighbours:
 
 def _find_related(page: Page, record: Record) -> list[RelatedRequests]:
     """Return related requests: of the same user, and of the same trace."""
-    between = (record.date_created - RELATED_WITHIN, record.date_created + RELATED_WITHIN)
+    between = _find_range(record)
     found: list[RelatedRequests] = []
     for title, key, value in (
         ("Same user, around it", "user", record.user_id),
@@ -159,6 +160,12 @@ def _find_related(page: Page, record: Record) -> list[RelatedRequests]:
         if len(nearest) > 1:
             found.append((title, nearest, page.narrow_to(term)))
     return found
+
+
+def _find_range(record: Record) -> tuple[datetime, datetime]:
+    """Return the time around a record; that of another program may be at the end of all times."""
+    middle = max(FIRST, min(record.date_created, LAST))
+    return middle - RELATED_WITHIN, middle + RELATED_WITHIN
 
 
 def _take_nearest(others: list[RecordSummary], record: Record) -> list[RecordSummary]:

@@ -176,8 +176,9 @@ def find_group(page: Page, record: Record) -> str:
     table = page.store.rollups
     if table is None:
         return make_id(FailureKey(error, "", "", record.url_rule))
-    ended = record.date_created + timedelta(milliseconds=record.execution_time or 0.0)
-    seen = read_occurrences(table, record.date_created, ended + AFTER, page.now)
+    arrived = page.confine(record.date_created)
+    ended = arrived + timedelta(milliseconds=record.execution_time or 0.0)
+    seen = read_occurrences(table, arrived, ended + AFTER, page.now)
     alike = [key for key in seen if (key.error, key.url_rule) == (error, record.url_rule)]
     if len(alike) > 1:
         traceback = record.exception.traceback if record.exception is not None else ""

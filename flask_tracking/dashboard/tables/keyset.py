@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from bson import ObjectId
@@ -62,7 +62,8 @@ def read_page(store: Store, wanted: Filter, after: Cursor | None, limit: int) ->
     if after is None:
         return _cut(_search(store, wanted, limit + 1), limit)
     # Stored times are whole milliseconds: that of the cursor is read again.
-    narrowed = wanted.narrowed(None, after.date_created + MILLISECOND)
+    last = datetime.max.replace(tzinfo=timezone.utc) - MILLISECOND
+    narrowed = wanted.narrowed(None, min(after.date_created, last) + MILLISECOND)
     asked = limit + 1
     while True:
         asked += limit
