@@ -57,6 +57,7 @@ def test_all_requests_of_the_demo_are_recorded(env: dict[str, str]) -> None:
     assert "   300 requests sent, 9 of them to paths in TRACKING_EXCLUDE" in lines
     assert "   291 requests recorded" in lines
     assert "       179 x 2xx, 52 x 3xx, 49 x 4xx, 11 x 5xx" in lines
+    assert re.search(r"^  and \d+ more routes, with \d+ requests", done.stdout, re.MULTILINE)
     workers = re.findall(r"^ +(\d+) by worker process \d+$", done.stdout, re.MULTILINE)
     assert len(workers) == 2 and sum(map(int, workers)) == 291
     assert "     4 x 500  GET /reports/sales?month=2026-10" in lines

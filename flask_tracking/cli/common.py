@@ -24,8 +24,8 @@ from ..spool import Spool, open_spool
 CHECK = "Check that it runs, and the URI; the page Operations of the docs says more."
 """The advice after an error of the database."""
 
-SHORT_ID = re.compile(r"([0-9a-f]{8})(?:…|\.{1,3})([0-9a-f]{6})")
-"""The second and the number of an id. Dots may replace the ellipsis, which is hard to type."""
+SHORT_ID = re.compile(r"([0-9a-f]{8,22})(?:…|\.{1,3})([0-9a-f]{6,16})")
+"""The second and the number of an id, or more. Dots may replace the ellipsis, which is hard to type."""
 ID_PREFIX = re.compile(r"([0-9a-f]{6,23})(?:…|\.{1,3})?()")
 """The first digits of an id: with six of them it is one of four minutes."""
 AGE = re.compile(r"-([1-9][0-9]{0,2})")

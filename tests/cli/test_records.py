@@ -312,7 +312,8 @@ def test_short_id(invoke: Invoke, memory: MemoryExporter, records: list[Record],
     record = make_record(path="/short")  # its id is of the second in which it arrived, as all are
     memory.export([record])
     short = shorten_id(str(record.id)).replace("…", between)
-    for text in (short, short.upper()):
+    longer = f"{str(record.id)[:9]}{between}{str(record.id)[-7:]}"
+    for text in (short, short.upper(), longer):
         assert invoke("show", text).output.startswith("GET /short?a=1 HTTP/1.1\n")
 
 

@@ -13,6 +13,7 @@ import random
 import struct
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import NamedTuple
 
 from bson import ObjectId
@@ -68,27 +69,32 @@ VISITS = (
     SALES,
     UPLOADS,
 )
+SOURCE = Path(__file__).with_name("app.py").read_text(encoding="utf-8").splitlines()
+"""The lines of the shop, which tracebacks quote with their numbers."""
+FRAME = '  File "shop/app.py", line {line}, in {function}\n    {source}\n'
 TRACEBACK = """Traceback (most recent call last):
   File "/usr/lib/python3/site-packages/flask/app.py", line 917, in full_dispatch_request
     rv = self.dispatch_request()
-  File "shop/app.py", line {line}, in {function}
-    {source}
-{error}
+{frames}{error}
 """
-GIFT_CARD = (
-    "shop.gift_cards.GiftCardError",
-    "create_order",
-    'card = find_card(order["gift_card"])',
-    131,
+
+
+class Failure(NamedTuple):
+    """An exception of the history."""
+
+    type: str
+    calls: tuple[tuple[str, str], ...]
+    """The functions of the shop that were running, the outer ones first, each with a part of a line."""
+
+
+GIFT_CARD = Failure(
+    "shop.gift_cards.GiftCardError", (("create_order", 'charge(cents, order["pay_by"])'),)
 )
-PAYMENT = ("shop.app.PaymentError", "charge", 'raise PaymentError("the invoice service is down")', 147)
-DIVISION = (
-    "ZeroDivisionError",
-    "report_sales",
-    'return {"month": month, "average": sum(sales) / len(sales)}',
-    255,
+PAYMENT = Failure(
+    "shop.app.PaymentError",
+    (("create_order", 'charge(cents, order["pay_by"])'), ("charge", "raise PaymentError")),
 )
-"""Of each exception the type, the function, the line of source and its number."""
+DIVISION = Failure("ZeroDivisionError", (("report_sales", "sum(sales) / len(sales)"),))
 
 
 def write_history(uri: str, now: datetime | None = None) -> int:
@@ -183,9 +189,7 @@ def _make_record(dice: random.Random, visit: Visit, arrived: datetime, version: 
     )
 
 
-def _choose_error(
-    dice: random.Random, visit: Visit, *, is_new: bool
-) -> tuple[str, str, str, int] | None:
+def _choose_error(dice: random.Random, visit: Visit, *, is_new: bool) -> Failure | None:
     if is_new and dice.random() < 0.12:
         return GIFT_CARD
     if dice.random() < visit.failing:
@@ -193,14 +197,19 @@ def _choose_error(
     return None
 
 
-def _make_exception(dice: random.Random, error: tuple[str, str, str, int]) -> ExceptionInfo:
-    name, function, source, line = error
+def _make_exception(dice: random.Random, error: Failure) -> ExceptionInfo:
     message = {GIFT_CARD: f"no card {dice.randrange(10_000)}", DIVISION: "division by zero"}.get(
         error, "the invoice service is down for maintenance"
     )
-    last = f"{name}: {message}"
-    traceback = TRACEBACK.format(line=line, function=function, source=source, error=last)
-    return ExceptionInfo(name, message, traceback)
+    frames = "".join(_write_frame(function, part) for function, part in error.calls)
+    traceback = TRACEBACK.format(frames=frames, error=f"{error.type}: {message}")
+    return ExceptionInfo(error.type, message, traceback)
+
+
+def _write_frame(function: str, part: str) -> str:
+    """Return a line of the shop as tracebacks show it."""
+    line = next(at for at, text in enumerate(SOURCE) if part in text and "def " not in text)
+    return FRAME.format(line=line + 1, function=function, source=SOURCE[line].strip())
 
 
 def _make_request_body(visit: Visit, tenant: str) -> tuple[tuple[tuple[str, str], ...], bytes]:
@@ -252,7 +261,7 @@ def _count(start: datetime, records: Sequence[Record]) -> Rollup:
         half = math.floor(bucket / 16)
         rollup.examples[half] = max(example, rollup.examples.get(half, example))
         if one.exception is not None:
-            function = one.exception.traceback.splitlines()[3].rpartition(" in ")[2]
+            function = one.exception.traceback.splitlines()[-3].rpartition(" in ")[2]
             key = FailureKey(one.exception.type, "shop/app.py", function, one.url_rule)
             rollup.failures.setdefault(key, Failures()).add(1, example)
     return rollup

@@ -105,6 +105,10 @@ def print_routes(counted: Statistics) -> None:
             for group in counted.groups[:MAX_LINES]
         ],
     )
+    left = counted.groups[MAX_LINES:]
+    if left:
+        requests = sum(group.requests for group in left)
+        click.echo(f"  and {len(left)} more routes, with {requests} requests: flask tracking stats")
 
 
 def print_verdict(differences: Mapping[str, Counter[str]]) -> None:
