@@ -1,7 +1,8 @@
-"""Records as files: JSON, lines of JSON, CSV and BSON. One record is in memory at a time.
+"""Records as files: JSON, lines of JSON, CSV and BSON, in constant memory.
 
 JSON is MongoDB's Extended JSON, and BSON what ``mongodump`` writes: ``mongoimport`` and
-``mongorestore`` read these files, too. A spreadsheet gets the columns of a list.
+``mongorestore`` read these files, too. A spreadsheet gets the columns of a list, and plain values of
+custom data.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import csv
 import io
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
+from functools import partial
+from itertools import chain, islice
 from typing import IO, Any, NamedTuple
 
 import bson
-from bson import json_util
+from bson import ObjectId, json_util
 
 from .errors import TrackingError
 from .exporters.mongo.codec import read_document, to_document
@@ -33,6 +37,11 @@ UNREADABLE = (*UNENCODABLE, AttributeError, IndexError, KeyError, ArithmeticErro
 """The exceptions that foreign entries may raise when they are decoded."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """The first characters of a formula in a spreadsheet."""
+CUSTOM = "custom."
+MAX_CUSTOM, MAX_DEPTH, MAX_TEXT = 40, 4, 1_000
+"""Of a table: the columns of custom data, the keys in a row, and the characters of a value."""
+READ_AHEAD = 100
+"""The records that tell which columns of custom data a table has: no more are in memory."""
 _JSON = json_util.JSONOptions(
     json_mode=json_util.JSONMode.RELAXED,
     tz_aware=True,
@@ -52,6 +61,8 @@ class Format(NamedTuple):
     begin: bytes = b""
     between: bytes = b""
     end: bytes = b""
+    fit: Callable[[Sequence[Record]], Format] | None = None
+    """Returns the format that suits the first records; None if all records have the same."""
 
 
 def write_records(records: Iterable[Record], file: IO[bytes], name: str) -> tuple[int, int]:
@@ -66,6 +77,10 @@ def write_records(records: Iterable[Record], file: IO[bytes], name: str) -> tupl
         The number of written records, and of records that the format cannot represent.
     """
     form, written, left_out = FORMATS[name], 0, 0
+    records = iter(records)
+    if form.fit is not None:
+        first = list(islice(records, READ_AHEAD))
+        form, records = form.fit(first), chain(first, records)
     file.write(form.begin)
     for record in records:
         entry = form.encode(record)
@@ -126,8 +141,29 @@ def _encode_line(record: Record) -> bytes | None:
     return None if entry is None else entry + b"\n"
 
 
-def _encode_row(record: Record) -> bytes:
-    return _make_row(map(_make_cell, summarize(record)))
+def _fit_rows(records: Sequence[Record]) -> Format:
+    """Return the table with the custom data that most of these records have."""
+    numbers = Counter(path for one in records for path, _ in _flatten(one.custom_data))
+    paths = sorted(path for path, _ in numbers.most_common(MAX_CUSTOM))
+    begin = _make_row([*RecordSummary._fields, *(f"{CUSTOM}{path}" for path in map(_make_cell, paths))])
+    return Format(partial(_encode_row, paths), begin=begin)
+
+
+def _encode_row(paths: Sequence[str], record: Record) -> bytes:
+    custom = dict(_flatten(record.custom_data)) if paths else {}
+    return _make_row(map(_make_cell, [*summarize(record), *map(custom.get, paths)]))
+
+
+def _flatten(data: Any, before: str = "", depth: int = MAX_DEPTH) -> Iterator[tuple[str, Any]]:
+    """Yield the plain values of custom data, each with its keys in a row."""
+    for key, value in data.items() if isinstance(data, Mapping) and depth else ():
+        path = f"{before}{key}"
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{path}.", depth - 1)
+        elif isinstance(value, str):
+            yield path, value if len(value) <= MAX_TEXT else f"{value[:MAX_TEXT]}…"
+        elif isinstance(value, (int, float, datetime, ObjectId)):
+            yield path, str(value).lower() if isinstance(value, bool) else value
 
 
 def _make_row(cells: Iterable[str]) -> bytes:
@@ -195,7 +231,7 @@ def _damaged(count: int) -> TrackingError:
 FORMATS = {
     "ndjson": Format(_encode_line, _read_lines),
     "json": Format(_encode_json, _read_lines, b"[\n", b",\n", b"\n]\n"),
-    "csv": Format(_encode_row, begin=_make_row(RecordSummary._fields)),
+    "csv": Format(partial(_encode_row, ()), fit=_fit_rows),
     "bson": Format(_encode_bson, _read_bson),
 }
 """The formats by name."""

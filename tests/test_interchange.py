@@ -16,7 +16,7 @@ import pytest
 from bson import Decimal128, ObjectId
 
 from flask_tracking import Record, TrackingError
-from flask_tracking.interchange import FORMATS, READABLE, read_records, write_records
+from flask_tracking.interchange import FORMATS, READ_AHEAD, READABLE, read_records, write_records
 from flask_tracking.record_summary import RecordSummary
 
 from .captures import make_record
@@ -64,10 +64,12 @@ def test_bson_is_a_dump() -> None:
 
 
 def test_csv() -> None:
-    """A spreadsheet gets the columns of a list, a line for each record."""
+    """A spreadsheet gets the columns of a list and then custom data, a line for each record."""
     rows = list(csv.DictReader(io.StringIO(write(RECORDS, "csv").decode(), newline="")))
     assert len(rows) == len(RECORDS)
-    assert list(rows[0]) == list(RecordSummary._fields)
+    names, count = list(rows[0]), len(RecordSummary._fields)
+    assert names[:count] == list(RecordSummary._fields)
+    assert all(name.startswith("custom.") for name in names[count:])
     assert rows[0]["date_created"] == "2026-11-24T12:00:00.000Z"
     assert (rows[0]["id"], rows[0]["exception_type"]) == (str(FULL.id), "ValueError")
     assert rows[1]["path"] == "/\\x00\x1b\u2028ü😀"
@@ -167,3 +169,44 @@ def test_memory_is_constant(name: str, untraced: None) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0] + 100_000
+
+
+def read_table(*custom: Any) -> list[dict[str, str]]:
+    """Return the rows of a table of records with custom data."""
+    file = io.BytesIO()
+    write_records([dataclasses.replace(make_record(), custom_data=one) for one in custom], file, "csv")
+    return list(csv.DictReader(io.StringIO(file.getvalue().decode(), newline="")))
+
+
+def test_custom_data_in_a_table() -> None:
+    """Plain values have columns of their own; what a client wrote is no formula there, too."""
+    first, second, third = read_table(
+        {"tenant": "acme", "cents": 7, "is_new": True, "list": [1], "cart": {"items": 2}},
+        {"tenant": "=1+1", "rate": 0.5, "note": "é" * 2_000},
+        "a text",
+    )
+    assert [name for name in first if name.startswith("custom.")] == [
+        f"custom.{name}" for name in ("cart.items", "cents", "is_new", "note", "rate", "tenant")
+    ]
+    assert (first["custom.tenant"], first["custom.cents"], first["custom.is_new"]) == (
+        "acme",
+        "7",
+        "true",
+    )
+    assert (first["custom.cart.items"], first["custom.rate"]) == ("2", "")
+    assert (second["custom.tenant"], len(second["custom.note"])) == ("'=1+1", 1_001)
+    assert third["custom.tenant"] == "" and third["version"] == first["version"]
+
+
+def test_many_names_of_custom_data() -> None:
+    """A table has at most 40 columns of them: those that most records have."""
+    rows = read_table({"all": 1, **{f"a{number}": 1 for number in range(60)}}, {"all": 2})
+    names = [name for name in rows[0] if name.startswith("custom.")]
+    assert len(names) == 40 and "custom.all" in names
+    assert [row["custom.all"] for row in rows] == ["1", "2"]
+
+
+def test_custom_data_that_comes_late() -> None:
+    """The first records tell the columns, so that any number of them takes the same memory."""
+    rows = read_table(*[{"a": 1}] * READ_AHEAD, {"b": 2})
+    assert "custom.b" not in rows[0] and len(rows) == READ_AHEAD + 1
