@@ -296,3 +296,13 @@ def test_request_of_one_of_two_groups(client: FlaskClient, memory: MemoryExporte
     assert mine.exception is not None and mine.url_rule == "/checkout"
     assert read_group(client, mine) == make_id(DECLINED)
     assert read_group(client, theirs) == make_id(other)
+
+
+def test_failures_are_read_where_they_are_kept(client: FlaskClient, memory: MemoryExporter) -> None:
+    """All failures are kept, so none of the many routine records is read for their users."""
+    client.get("/broken")
+    with mock.patch.object(memory, "_find_summaries", wraps=memory._find_summaries) as find:
+        client.get("/_tracking/errors")
+    asked = [str(call.args[0]) for call in find.call_args_list]
+    assert [one for one in asked if "is:error is:kept" in one]
+    assert [one for one in asked if "is:error" in one and "is:kept" not in one] == []

@@ -27,6 +27,7 @@ from ..statistics.failures import (
     make_terms,
     read_groups,
     read_occurrences,
+    stored_failures,
 )
 from ..statistics.periods import Columns, Periods, read_chart, read_periods
 from ..tables.error_rows import name_place
@@ -100,7 +101,7 @@ def _read_seen(page: Page, periods: Periods) -> dict[FailureKey, Occurrences]:
 
 def _read_records(page: Page, key: FailureKey) -> list[Record]:
     """Return the newest records with this exception and route that match the filter, without bodies."""
-    wanted = page.wanted & Filter.parse(make_terms(key))
+    wanted = page.wanted & Filter.parse(make_terms(key)) & stored_failures(page)
     return find_newest(page.store, wanted, MAX_RECORDS, fields="facts")
 
 

@@ -32,7 +32,7 @@ MAX_SUMMARIES = 2_000
 NEWEST = "the newest failures"
 """The name of the read for users, and for groups under a filter that rollups cannot apply."""
 STATUS = "status "
-FAILURES = Filter.parse("is:error")
+FAILURES, KEPT = Filter.parse("is:error"), Filter.parse("is:kept")
 _VARIABLE = re.compile(
     r"0x[0-9a-fA-F]{1,64}|\b[0-9a-fA-F-]{36}\b|\b[0-9a-fA-F]{8,64}\b|\d{1,40}(?:\.\d{1,40})?"
 )
@@ -196,9 +196,14 @@ def _name(one: RecordSummary) -> tuple[str]:
     return (one.exception_type or (f"{STATUS}{one.status_code}" if one.status_code else one.outcome),)
 
 
+def stored_failures(page: Page) -> Filter:
+    """Return the filter for stored failures. All are kept, and of the kept ones few have to be read."""
+    return FAILURES & KEPT if page.tracked.settings.kept_size_bytes else FAILURES
+
+
 def read_summaries(page: Page) -> list[RecordSummary] | None:
     """Return the newest failures of the range and the filter; None after a timeout."""
-    wanted = page.wanted & FAILURES
+    wanted = page.wanted & stored_failures(page)
     return page.attempt(
         NEWEST, lambda: find_newest(page.store, wanted, MAX_SUMMARIES, fields="summary"), None
     )
