@@ -108,3 +108,13 @@ def test_finger(visit: Open) -> None:
         )
     expect(page.locator(TOOLS)).to_be_visible()
     assert watched.find_sideways(390) == []
+
+
+def test_title_of_a_cell(visit: Open) -> None:
+    """A cell under the pointer says how many requests it has, how long they took, and when."""
+    page = visit(OVERVIEW).page
+    cell = page.locator(f"{CHART} a rect").nth(5)
+    cell.hover(force=True)
+    expect(cell.locator("title")).to_have_text(
+        re.compile(r"^[\d,]+ from [\d.]+ m?s to [\d.]+ m?s, \d\d:\d\d$")
+    )

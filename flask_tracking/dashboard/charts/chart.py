@@ -1,4 +1,4 @@
-"""Small bar charts, and the table, titles and links that accompany the heatmap."""
+"""Small bar charts, and the table and links that accompany the heatmap."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Drawing(NamedTuple):
     heatmap: Heatmap
     grid: dict[str, object]
     """See `make_grid`."""
-    titles: dict[int, tuple[str, str]]
-    """See `make_titles`."""
+    links: Sequence[str]
+    """See `make_links`."""
     points: Sequence[Point]
     """Shown in place of the cells if there are any."""
 
@@ -98,7 +98,7 @@ def draw_for(
         return None
     grid = make_grid(heatmap, shown, seconds, within)
     points = make_points(page, heatmap, shown, seconds, found)
-    return Drawing(heatmap, grid, make_titles(page, heatmap, seconds, within), points)
+    return Drawing(heatmap, grid, make_links(page, heatmap, seconds, within), points)
 
 
 def _describe(columns: Columns) -> str:
@@ -166,10 +166,10 @@ def make_grid(
     }
 
 
-def make_titles(
-    page: Page, heatmap: Heatmap, seconds: int, within: str = ""
-) -> dict[int, tuple[str, str]]:
-    """Return the title of each cell, and the URL of its requests, by the cell's index.
+def make_links(page: Page, heatmap: Heatmap, seconds: int, within: str = "") -> list[str]:
+    """Return the URL of the requests of each cell.
+
+    Titles are made by `box.js`: they would take a fourth of the page.
 
     Args:
         page: the page.
@@ -177,15 +177,13 @@ def make_titles(
         seconds: the width of a column.
         within: the terms of the requests shown; empty for all.
     """
-    titles = {}
-    for at, cell in enumerate(heatmap.cells):
+    links = []
+    for cell in heatmap.cells:
         end = cell.start + timedelta(seconds=seconds)
         terms = f"slow:{_to_text(cell.low_ms)}ms slow:<{_to_text(cell.high_ms)}ms"
         times = {"from": f"{cell.start:%Y-%m-%dT%H:%M}", "to": f"{end:%Y-%m-%dT%H:%M}"}
-        address = page.link_to("requests", q=filter_text.join(within, terms), **times)
-        words = f"{cell.requests:,} from {duration(cell.low_ms)} to {duration(cell.high_ms)}"
-        titles[at] = (f"{words}, {cell.start:%H:%M} UTC", address)
-    return titles
+        links.append(page.link_to("requests", q=filter_text.join(within, terms), **times))
+    return links
 
 
 def _to_text(ms: float) -> str:

@@ -8,6 +8,7 @@ for (const svg of findAll("svg[data-grid]")) {
   const column = grid.width / grid.columns;
   const NAMESPACE = svg.namespaceURI, LEAST_MOVE = 4;
   const cells = findAll("[data-n]", svg).map((rect) => ({
+    rect,
     at: Math.round(Number(rect.getAttribute("x")) / column),
     row: Math.round((grid.height - Number(rect.getAttribute("y"))) / grid.row) - 1,
     requests: Number(rect.dataset.n),
@@ -82,6 +83,18 @@ for (const svg of findAll("svg[data-grid]")) {
     frame.remove();
     tools.hidden = true;
   };
+
+  // Titles of cells: made here, since they would take a fourth of the page
+
+  svg.addEventListener("pointerover", (event) => {
+    const rect = event.target;
+    if (rect.dataset.n === undefined || rect.childElementCount > 0) return;
+    const { at, row } = cells.find((cell) => cell.rect === rect);
+    const title = document.createElementNS(NAMESPACE, "title");
+    title.textContent = Number(rect.dataset.n).toLocaleString("en") + " from " + words(msOf(row)) + " to "
+      + words(msOf(row + 1)) + ", " + clock(timeOf(at));
+    rect.append(title);
+  });
 
   // Pointer: also a finger, which scrolls the page when it moves up or down first
 
