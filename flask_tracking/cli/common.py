@@ -32,6 +32,8 @@ AGE = re.compile(r"-([1-9][0-9]{0,2})")
 """The newest record is ``-1``, the one before it ``-2``."""
 SECOND_DIGITS = 8
 """Number of digits of an id that encode the second of its creation."""
+TAKES_ID = {"ignore_unknown_options": True}
+"""The context settings of a command that takes ids."""
 MAX_SHOWN_IDS = 5
 MAX_LIMIT = 10_000
 """A command finds at most so many records by a filter."""
@@ -118,13 +120,14 @@ def show_problems(problems: Iterable[Problem]) -> None:
 
 
 def is_id(text: str) -> bool:
-    """Return True for a full or short id."""
-    return ObjectId.is_valid(text) or SHORT_ID.fullmatch(text.lower()) is not None
+    """Return True for what `find_id` takes: a full id, a part of one, or ``-1``."""
+    patterns = (SHORT_ID, ID_PREFIX, AGE)
+    return ObjectId.is_valid(text) or any(one.fullmatch(text.lower()) for one in patterns)
 
 
 def id_command(name: str | None = None) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a command of a function that takes ids: ``-1`` is one of them, and not an option."""
-    return click.command(name, context_settings={"ignore_unknown_options": True})
+    return click.command(name, context_settings=TAKES_ID)
 
 
 def takes_limit(default: int, meaning: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -20,7 +20,15 @@ from ..redaction.detection.format_type import Format
 from ..redaction.detection.formats import FORMATS
 from ..redaction.detection.names import count_names
 from ..runtime.text import visible
-from .common import find_id, get_current, get_record, get_store, is_id, reports_errors
+from .common import (
+    TAKES_ID,
+    find_id,
+    get_current,
+    get_record,
+    get_store,
+    is_id,
+    reports_errors,
+)
 from .json_output import render_json, render_values, takes_json
 from .preview import preview_request
 from .rawrequest import parse_request
@@ -91,7 +99,7 @@ def _describe(settings: Settings) -> Iterable[str]:
         yield click.style("TRACKING_REDACT is False: no format is applied.", fg="yellow")
 
 
-@redact.command()
+@redact.command(context_settings=TAKES_ID)
 @click.argument("source", metavar="PATH|ID")
 @takes_json
 @with_appcontext

@@ -21,9 +21,11 @@ from .text_table import PLAIN, Column, render_columns, terminal_width
 
 BY = ("route", "url_rule", "method", "status", "version", "user", "host", "hostname")
 SHARES = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
+RANKS = {"P50": 4, "P99": 5}
+"""In 40 cells there is room for one or two percentiles."""
 WATCH_INTERVAL_S = 2.0
 MAX_FAILURES = 10
-LEAST_KEY = 15
+LEAST_KEY = 14
 
 
 @click.command()
@@ -98,7 +100,12 @@ def _render_groups(found: Statistics, by: str, limit: int, width: int | None) ->
         Column("FAILED", [f"{row.failed:,}" for row in rows], is_number=True, rank=1),
         Column("%", [f"{row.error_rate:.1%}" for row in rows], is_number=True, rank=2),
         *(
-            Column(f"{name} MS", [_ms(row.percentile_ms(share)) for row in rows], is_number=True)
+            Column(
+                f"{name} MS",
+                [_ms(row.percentile_ms(share)) for row in rows],
+                is_number=True,
+                rank=RANKS.get(name, 0),
+            )
             for name, share in SHARES.items()
         ),
         Column("MAX MS", [_ms(row.max_ms) for row in rows], is_number=True, rank=1),

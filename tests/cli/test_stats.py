@@ -6,12 +6,15 @@ import json
 import re
 from datetime import datetime, timezone
 
+import click
 import pytest
 from bson import ObjectId
 
-from flask_tracking import MemoryExporter, Tracking
+from flask_tracking import Filter, MemoryExporter, Tracking
 from flask_tracking.cli import stats as module
+from flask_tracking.cli.stats import render_stats
 from flask_tracking.exporters.rollup_table import align
+from flask_tracking.queries import measure
 from flask_tracking.rollups.counts import Counts
 from flask_tracking.rollups.rollup import Example, FailureKey, Failures, Rollup, RouteKey
 
@@ -70,6 +73,15 @@ def test_table(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> No
         str(EXAMPLE),
     ]
     assert lines[-1] == "Not stored by the rules: 7 of these requests."
+
+
+def test_table_in_a_narrow_terminal(tracking: Tracking, memory: MemoryExporter) -> None:
+    """In 40 cells every table has its counts, a percentile and whole lines."""
+    store_minute(memory)
+    shown = render_stats(measure(memory, Filter()), "route", 20, 40).splitlines()
+    tables = [line for line in shown[1:] if not line.endswith("of these requests.")]
+    assert max(map(len, map(click.unstyle, tables))) <= 40
+    assert shown[2].split() == ["ROUTE", "REQUESTS", "P95", "MS"]
 
 
 def test_limit(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
