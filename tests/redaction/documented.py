@@ -1028,6 +1028,7 @@ PAYLOADS: dict[str, str] = {
     "shown a second time": r"""
         json | {"node": {"text": "«=Q7KD2|MWZ9XLP4TBN8V»", "context": {"secret": "«=Q7KD2|MWZ9XLP4TBN8V»"}}, "kind": "totp"}
         json | {"checkout_token": "«=4f1c9a|7be03d52e8»", "page": "https://shop.example.org/orders/«=4f1c9a|7be03d52e8»/thanks"}
+        json | {"variables": {"newPassword": "«=kx7|Tr2»", "confirm": "«=kx7|Tr2»"}, "operationName": "Change"}
         form | reset_token=«=q7Kd2m|Wz9xLp4TbN8v»&back=%2Freset%2F«=q7Kd2m|Wz9xLp4TbN8v»
         text | session_id=«=q7Kd2m|Wz9xLp4TbN8v» opened\nrow «=q7Kd2m|Wz9xLp4TbN8v» was written
     """,

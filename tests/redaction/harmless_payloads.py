@@ -598,6 +598,7 @@ PAYLOADS: dict[str, str] = {
         json | {"related": {"extra_credentials": "/api/v2/job_templates/5/extra_credentials/"}}
         json | {"type": "token", "value": "while", "tokens": [{"type": "keyword", "value": "if"}]}
         csv | user,password,created\nann,[Filtered],2024-01-01\npw-12,,2024-01-02\n
+        xml | <map><entry key="json" value-ref="jsonView"/><entry key="spring:type=Source,name=main2" value-ref="x"/></map>
         xml | <plist><dict><key>CFBundleURLTypes</key><array/><key>CFBundleURLSchemes</key></dict></plist>
         text | "signature": {\n  "type": "RsaSignature2017",\n  "creator": "https://example.org/ann"\n}
         md | \| Right \| Support \|\n\| --- \| --- \|\n\| [Access to your personal keys and tokens](https://example.org/law/topics/data-protection/reform "Ask what is stored of your password and how") \| ![yes](./mark.svg) \|\n

@@ -53,7 +53,8 @@ TABLE = {
         broker_url amqp_url card_number card_no cc_number cc_num credit_card account_number
         social_security_number security_code security_answer verification_code recovery_code
         recovery_codes backup_code backup_codes one_time_code one_time_password mfa_code fa_code
-        challenge_code card_code setup_key entry_key transaction_key login_code auth_code tfa_code factor_code sms_code confirm_code
+        challenge_code card_code setup_key manual_entry_key transaction_key login_code auth_code
+        tfa_code factor_code sms_code confirm_code
         confirmation_code verify_code reset_code access_code activation_code device_code user_code
         oob_code key_phrase web_hook_url data_base_url recovery_phrase seed_phrase authr_key
         aws_access_key_id access_key_id goog_signature amz_signature oauth_verifier code_verifier
@@ -123,15 +124,15 @@ HARMLESS_WORDS = (
 """Beginnings of words that have a sensitive one in them and mean something else: ``tokenizer``."""
 HARMLESS_ENDS = frozenset(
     """
-    accepted address age alerts alg algorithm allow allowlist at attempts bin bucket change
-    changed chars check claim class column company configured consent count created date days
-    description digits domain duration email enabled end endpoint error event expiration expire
-    expired expiry field file fingerprint format found from header hint hook ids in issuer java js kind
-    label language last4 length level lifetime limit logprobs match max message method min
-    minutes mode month name order param parameter path placeholder policy prevention price
-    provider question rate refill remaining required requirement reset result rs rules scanning
-    second secure set size skew state status step strength supported symbol time timeout title ts ttl type
-    updated uri url usage used user valid validity version year
+    accepted address age alerts alg algorithm allow allowlist at attempts bin bucket change changed
+    chars check claim class column company configured consent count created date days description
+    digits domain duration email enabled end endpoint error event expiration expire expired expiry
+    field file fingerprint format found from header hint hook ids in issuer java js kind label
+    language last4 length level lifetime limit logprobs match max message method min minutes mode
+    month name order param parameter path placeholder policy prevention price provider question rate
+    refill remaining required requirement reset result rs rules scanning second secure set size skew
+    state status step strength supported symbol time timeout title ts ttl type updated uri url usage
+    used user valid validity version year
     """.split()
 )
 """After a sensitive word these say something about the secret, and are not it: ``token_count``."""

@@ -90,7 +90,6 @@ _COOKIES = re.compile(r"[\w.-]{1,40}=[^\s;=]{4,}(?:;\s?[\w.-]{1,40}(?:=[^\s;]*)?
 """``session=X; theme=dark``."""
 _CODE = re.compile(r"[0-9]{4,8}|[0-9]{3}[ -][0-9]{3}")  # 367591, 367 591; not 367-59
 _MIXED = re.compile(r"[^\s:/#]{6,64}")
-_WORD = re.compile(r"(?:^|/)[a-z]{4,}(?:/|$)|://|^/")  # /reset/X, a://b; not X/Y
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # d'Ada; not 7up
 _JOINTS = re.compile(r"[\W_]+")
 _CONSONANTS = re.compile(r"[b-df-hj-np-tv-xz]{5}", re.I)  # qkxzt; not backs

@@ -9,7 +9,8 @@ from itertools import islice
 
 from ...runtime.text import trim
 from ..budget import WORK_FOR_TEXT
-from ..detection.values import is_opaque
+from ..detection.names import Strength
+from ..detection.values import MIN_OPAQUE, is_inherited_secret
 from ..engines.base import Range
 from ..findings import Finding, merge
 from .context import Context, MalformedError
@@ -73,14 +74,17 @@ def _find_again(data: bytes, found: list[Finding]) -> list[Finding]:
     values = dict.fromkeys(data[one.start : one.end] for one in found if one.rule == "name")
     more = []
     for value in islice(values, MAX_AGAIN):
-        if (
-            data.count(value) > 1
-            and not _NUMBER.fullmatch(value)
-            and is_opaque(value.decode("latin-1"))
-        ):
-            places = re.finditer(re.escape(value), data)
+        if data.count(value) > 1 and _is_mixed(value):
+            # A short one may be a part of a word.
+            around = b"%b" if len(value) >= MIN_OPAQUE else rb"(?<![0-9A-Za-z])%b(?![0-9A-Za-z])"
+            places = re.finditer(around % re.escape(value), data)
             more += [Finding(*place.span(), "name") for place in places]
     return merge([*found, *more]) if more else found
+
+
+def _is_mixed(value: bytes) -> bool:
+    """Tell whether a value is no word and no number: in JSON a number has no quotes."""
+    return not _NUMBER.fullmatch(value) and is_inherited_secret(Strength.STRONG, value)
 
 
 def _find_by_kind(data: bytes, kind: str, hits: Sequence[Range], context: Context) -> list[Finding]:
