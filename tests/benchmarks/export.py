@@ -40,7 +40,7 @@ Document = dict[str, Any]
 
 TARGET = 0.8
 WAIT = 0.6
-"""How long the server waits, as a share of the time in which a batch is made and encoded."""
+"""How long the server waits, as a share of the CPU with which a batch is made and encoded."""
 SIZE_BYTES = 2**30
 INDEX_BATCH = 500
 FLUSH_TIMEOUT_S = 120.0
@@ -156,17 +156,21 @@ def run_worker(server: MongoServer, rounds: int, records: int) -> None:
 
 
 def keep_worker_waiting(rounds: int, records: int) -> bool:
-    """Print how much of its speed the worker keeps; tell whether the target is met."""
-    shares = []
+    """Print how much of its speed the worker keeps; tell whether the target is met.
+
+    The quickest rounds are compared, because what else runs on the machine only makes them slower.
+    """
+    swift_s, slow_s = [], []
     for _ in range(rounds):
-        swift_s, _ = time_worker(Waiting(0.0), Settings(), records)
-        wait_s = WAIT * swift_s / records * Settings().batch_records
-        slow_s, _ = time_worker(Waiting(wait_s), Settings(), records)
-        shares.append(swift_s / slow_s)
-    share = statistics.median(shares)
+        took_s, cpu_s = time_worker(Waiting(0.0), Settings(), records)
+        swift_s.append(took_s)
+        wait_s = WAIT * cpu_s / records * Settings().batch_records
+        slow_s.append(time_worker(Waiting(wait_s), Settings(), records)[0])
+    share = min(swift_s) / min(slow_s)
     verdict = "met" if share >= TARGET else "MISSED"
-    print(f"\nbehind a server that waits {WAIT:.0%} of the time that a batch takes")
-    print(f"share {min(shares):.2f}  {share:.2f}  {max(shares):.2f}   target {TARGET}: {verdict}")
+    print(f"\nbehind a server that waits {WAIT:.0%} of the CPU that a batch takes")
+    print(f"{records / min(slow_s):,.0f} of {records / min(swift_s):,.0f} records per second")
+    print(f"share {share:.2f}   target {TARGET}: {verdict}")
     return share >= TARGET
 
 
