@@ -117,6 +117,18 @@ def test_list_of_a_typo(invoke: Invoke, memory: MemoryExporter, tracking: Tracki
     assert "Try an earlier time" not in invoke("list", "since:1h status:404").stderr
 
 
+@pytest.mark.parametrize("command", ["list", "export", "har", "keep"])
+def test_every_command_explains_that_nothing_is_found(
+    invoke: Invoke, memory: MemoryExporter, tracking: Tracking, command: str
+) -> None:
+    """What takes a filter and finds nothing says why."""
+    memory.export([make_record()])
+    result = invoke(command, "method:get status:404")
+    own = " not is:kept" if command == "keep" else ""
+    said = f"No records match method:GET status:404{own}. There are some without status:404.\n"
+    assert (result.exit_code, result.stderr.endswith(said)) == (0, True), result.stderr
+
+
 @pytest.mark.parametrize("charset", ["ascii", "latin-1", "koi8-r"])
 def test_terminal_without_utf_8(
     app: Flask, memory: MemoryExporter, tracking: Tracking, charset: str
