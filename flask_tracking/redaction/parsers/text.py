@@ -108,7 +108,7 @@ _PAIR_LINE = re.compile(rb"""(?:- )?\\*["']?(%b)""" % _PAIR)  # - name: X; not -
 _CODE_NUMBER = re.compile(
     rb"(?:[ ][A-Za-z\x80-\xff]{2,14}){0,3}(?:[^0-9A-Za-z\r\n<]|</?[a-z][^<>]{0,200}>){1,12}"
     rb"(?!(?:19|20)[0-9]{2}\b)"
-    rb"((?:[A-Z]-)?[0-9]{4,8}|[0-9]{3}[ -][0-9]{3})(?![0-9]|[.:/-][0-9])"
+    rb"((?:[A-Z]-)?[0-9]{4,8}|[0-9]{3}[ -][0-9]{3})(?![0-9]|[.:/-][0-9]|[ ](?:second|minute|hour|day)s)"
 )
 """Behind ``verification code`` in any language: `` is 367591``, and not `` of 2024``."""
 _BEHIND_MARK = re.compile(rb"""[ \t]*(?:[\r\n)\]}>\\"'`<]|\Z)""")
