@@ -1,9 +1,9 @@
-"""`RollupTable`: where a store has its rollups; it takes, finds and merges them.
+"""`RollupTable`: stores, finds and merges the rollups of a store.
 
-A process replaces only its own minutes. Whoever holds the lease makes coarser rollups whole from finer
-ones, under the same id each time, so that a retry, a crash or two holders give the same. A finer one is
-deleted only when a coarser one counts it. From then on the coarser one is final, and what comes later
-moves up beside it.
+A process replaces only its own minutes. The process that holds the lease rebuilds coarser rollups from
+finer ones, under the same id each time, so that a retry, a crash or two holders have the same result. A
+finer one is deleted only when a coarser one counts it. From then on the coarser one is final, and late
+rollups move up beside it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class RollupQuery(NamedTuple):
-    """Which rollups of one width are meant."""
+    """Selects rollups of one width."""
 
     width_s: int
     since: datetime | None = None
@@ -52,7 +52,7 @@ class RollupQuery(NamedTuple):
     """
 
     def matches(self, rollup: Rollup) -> bool:
-        """Tell whether `rollup` is meant."""
+        """Return whether the query selects `rollup`."""
         return (
             rollup.width_s == self.width_s
             and (self.since is None or rollup.start >= self.since)
@@ -63,12 +63,12 @@ class RollupQuery(NamedTuple):
 
 
 def align(time: datetime, width_s: int) -> datetime:
-    """Return the beginning of the span of `width_s` seconds that `time` is in."""
+    """Return the start of the span of `width_s` seconds that contains `time`."""
     return time - (time - _FIRST) % timedelta(seconds=width_s)
 
 
 class RollupTable(ABC):
-    """The rollups of a store. A new one writes the methods with a leading underscore.
+    """The rollups of a store. A subclass implements the methods with a leading underscore.
 
     .. versionadded:: 2.0
     """
@@ -95,7 +95,7 @@ class RollupTable(ABC):
         """Replace or insert each."""
 
     def find(self, query: RollupQuery) -> list[Rollup]:
-        """Return what `query` means, in no order.
+        """Return the rollups that `query` selects, in no particular order.
 
         Raises:
             ExportError: the store cannot be reached, or refuses.
@@ -104,7 +104,7 @@ class RollupTable(ABC):
 
     @abstractmethod
     def _find(self, query: RollupQuery) -> Iterable[Rollup]:
-        """Do what `find` promises; best one after the other, for each takes a millisecond."""
+        """Implement `find`, preferably one by one, because decoding each takes a millisecond."""
 
     def find_last(self, now: datetime) -> datetime | None:
         """Return about when the last request ended, to some minutes; None where none was counted.
@@ -129,17 +129,17 @@ class RollupTable(ABC):
     def merge(
         self, holder: str, now: datetime | None = None, *, pause: Callable[[], object] = lambda: None
     ) -> int:
-        """Make coarser rollups of finer ones, and delete what has outlived its time.
+        """Make coarser rollups of finer ones, and delete those that have outlived their time.
 
-        Safe to break off and to repeat, also while another process does the same.
+        Safe to interrupt and to repeat, also while another process does the same.
 
         Args:
-            holder: who asks. While another one merges, nothing is done.
+            holder: identifies the caller. While another holder merges, nothing is done.
             now: the present by default.
-            pause: called after each rollup that is read or added, for others to have their turn.
+            pause: called after each rollup that is read or added, so that other threads can run.
 
         Returns:
-            How many rollups were made.
+            The number of rollups that were made.
 
         Raises:
             ExportError: the store cannot be reached, or refuses. What was done stays done.

@@ -50,7 +50,7 @@ class FileSender:
             return None
 
     def finish(self, held: HeldFile, *, is_damaged: bool) -> bool:
-        """Remove a file that is sent, or set it aside. If neither is possible, never list it again.
+        """Remove a sent file, or set it aside if it is damaged. If that fails, never list it again.
 
         Returns:
             Whether the file is gone; if not, other processes will find it.
@@ -59,7 +59,7 @@ class FileSender:
         try:
             if is_damaged:
                 held.set_aside()
-                say_set_aside(held.file, "it is damaged; what is intact is stored")
+                say_set_aside(held.file, "it is damaged; its intact entries are stored")
             else:
                 held.remove()
         except SpoolError as error:
