@@ -83,6 +83,7 @@ def requests(draw: st.DrawFn, host: str) -> Record:
     environ |= {"CONTENT_TYPE": kind} if kind else {}
     environ |= {"CONTENT_LENGTH": str(len(body))} if body else {}
     environ |= {"RAW_URI": raw} if raw else {"RAW_URI": ""}
+    environ |= {"QUERY_STRING": ""} if raw and "?" not in raw else {}
     environ |= draw(st.sampled_from([{}, {"HTTP_ACCEPT": "*/*"}, {"HTTP_ACCEPT_ENCODING": "gzip"}]))
     chunks = (body,) if body else ()
     return make_record(

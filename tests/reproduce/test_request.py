@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from flask import Flask
 
-from flask_tracking import MemoryExporter, Record, TrackingError
+from flask_tracking import MemoryExporter, Record, Tracking, TrackingError
 from flask_tracking.codec import from_dict
 from flask_tracking.record import Remark
 from flask_tracking.reproduce.request import Gap, read_request
@@ -165,6 +166,13 @@ def test_classic_record() -> None:
     request = read_request(record)
     assert (request.scheme, request.host, request.target) == ("http", "shop.example", (b"/a%20b?x=1",))
     assert (request.body, request.gaps) == ((b"hi",), ())
+
+
+def test_query_that_the_target_lacks(memory: MemoryExporter, tracking: Tracking, app: Flask) -> None:
+    """The query is sent, too, where the test client was given it as an argument."""
+    app.test_client().get("/a b", query_string={"q": "é"})
+    assert memory.records[0].target == "/a b"
+    assert read_request(memory.records[0]).target == (b"/a%20b?q=%C3%A9",)
 
 
 def test_controls_in_a_target() -> None:

@@ -102,6 +102,7 @@ def test_pasted(server: Recorder, folder: Path, shell: str) -> None:
                 "HTTP_HOST": server.host,
                 "HTTP_X_A": f"it's {text}!",
                 "RAW_URI": f"/{number}!'!x!",
+                "QUERY_STRING": "",
             },
             request_chunks=(data,),
             request_size=len(data),
