@@ -15,6 +15,10 @@ from .text_table import GAP, PLAIN, Column, Style, cell_width, leave_out, pad, r
 
 LEAST_PATH = 15
 """The minimum width of a path, so that it fits in 40 cells with a status and a short id."""
+LEAST_PATH_BESIDE_ERROR = 10
+"""The same in at least `WIDE` cells, where the user and the error shall have room, too."""
+WIDE = 80
+LEAST_USER, LEAST_ERROR = 6, 8
 ID_HEAD, ID_TAIL = 8, 6
 """The hex digits in a short id: those of the second, and those of the number in its process."""
 
@@ -33,12 +37,16 @@ def render_table(
     ids = [str(record.id) for record in records]
     columns = [
         _time_column([record.date_created.astimezone(zone) for record in records]),
-        Column("METHOD", [visible(record.method or "-") for record in records], least=6, rank=3),
-        Column("PATH", [visible(record.path_and_query or "-") for record in records], least=LEAST_PATH),
+        Column("METHOD", [visible(record.method or "-") for record in records], least=6, rank=4),
+        Column(
+            "PATH",
+            [visible(record.path_and_query or "-") for record in records],
+            least=_least_path(width),
+        ),
         Column("STATUS", [str(record.status_code or "-") for record in records]),
-        Column("MS", took, is_number=True, rank=2),
-        Column("USER", [visible(record.user) for record in records], least=6, rank=1),
-        Column("ERROR", [visible(record.error) for record in records], least=8, rank=1),
+        Column("MS", took, is_number=True, rank=3),
+        Column("USER", [visible(record.user) for record in records], least=LEAST_USER, rank=1),
+        Column("ERROR", [visible(record.error) for record in records], least=LEAST_ERROR, rank=2),
         Column("KEPT", [_kept(record) for record in records], least=4, rank=1),
         Column("ID", ids, short=[shorten_id(one) for one in ids]),
     ]
@@ -50,6 +58,10 @@ def render_table(
     return render_columns(columns, width, [_style(record) for record in records])
 
 
+def _least_path(width: int | None) -> int:
+    return LEAST_PATH if width is None or width < WIDE else LEAST_PATH_BESIDE_ERROR
+
+
 def _time_column(times: Sequence[datetime]) -> Column:
     """Return the column of times. If all are of one day, only the title shows it, and the zone."""
     if len(zones := {describe_zone(time) for time in times}) > 1:
@@ -59,10 +71,10 @@ def _time_column(times: Sequence[datetime]) -> Column:
     if len(days := {time.date() for time in times}) > 1:
         cells = [f"{time:%Y-%m-%d %H:%M:%S}" for time in times]
         short = [cell[len("2026-") :] for cell in cells]
-        return Column(f"TIME ({zone})", cells, short=short, rank=4)
+        return Column(f"TIME ({zone})", cells, short=short, rank=5)
     if zone == "UTC":
-        return Column(f"{days.pop()}", [f"{time:%H:%M:%SZ}" for time in times], rank=4)
-    return Column(f"{days.pop()} {zone}", [f"{time:%H:%M:%S}" for time in times], rank=4)
+        return Column(f"{days.pop()}", [f"{time:%H:%M:%SZ}" for time in times], rank=5)
+    return Column(f"{days.pop()} {zone}", [f"{time:%H:%M:%S}" for time in times], rank=5)
 
 
 def shorten_id(record_id: str) -> str:
@@ -117,16 +129,30 @@ def render_row(record: RecordSummary, width: int | None, zone: tzinfo | None = t
     short = f"{status:>3}  "
     middle = f"{method:<7} {short}"
     first = f"{arrived:%H:%M:%S}{mark} {method:<7} {status:>3} {took:>10}  "
-    last = GAP.join(filter(None, (visible(record.user), visible(record.error), record_id)))
-    if width is not None:
+    last = [visible(record.user), visible(record.error)]
+    if width is None:
+        line = first + GAP.join(filter(None, (path, *last, record_id)))
+    else:
         least = LEAST_PATH + len(GAP) + len(record_id)
         heads = (one for one in (first, middle) if width - cell_width(one) >= least)
         first = next(heads, short)
-        room = width - cell_width(first) - len(GAP)
-        last = last if cell_width(last) <= room - LEAST_PATH else record_id
-        path = pad(path, room - cell_width(last))
-    line, style = f"{first}{path}{GAP}{last}", _style(record)
+        room = width - cell_width(first) - len(GAP) - len(record_id)
+        line = f"{first}{_fit_cells(path, *last, width=room, least=_least_path(width))}{GAP}{record_id}"
+    style = _style(record)
     return click.style(line, **style) if style else line
+
+
+def _fit_cells(path: str, user: str, error: str, *, width: int, least: int) -> str:
+    """Return the cells that fit, shortened, the path first and the others at the end."""
+    columns = [
+        Column("", [path], least=least),
+        Column("", [user], least=LEAST_USER, rank=1),
+        Column("", [error], least=LEAST_ERROR, rank=2),
+    ]
+    shown = leave_out([column for column in columns if any(column.cells)], width)
+    taken = sum(cell_width(GAP + column.cells[0]) for column in shown) - len(GAP)
+    shown[0] = shown[0]._replace(cells=[path + " " * (width - taken)])
+    return pad(render_columns(shown, width).split("\n")[1], width)
 
 
 def render_line(record: Record | RecordSummary) -> str:

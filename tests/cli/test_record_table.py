@@ -75,6 +75,16 @@ def test_table_has_a_line_for_each_record() -> None:
     ]
 
 
+def test_error_stays_beside_a_shorter_path() -> None:
+    """In 80 cells a long path is shortened before the user or the error is left out."""
+    records = [
+        make_record(path="/orders" * 9, user_repr="<User ada>", exception=FAILURE, kept=True),
+    ]
+    titles, line = rows(records, 80)
+    assert titles.split()[-3:] == ["USER", "ERROR", "ID"]
+    assert "OutOf" in line and "/orders/o" in line and cell_width(line) <= 80
+
+
 def test_records_of_several_days_show_theirs() -> None:
     """Where records are of more than one day each line has its own."""
     records = [make_record(), make_record(date_created=ARRIVED - timedelta(days=1))]
@@ -330,7 +340,7 @@ def test_forty_cells_are_enough(count: int) -> None:
         (50, "PATH STATUS ID"),
         (60, "2026-11-24 METHOD PATH STATUS ID"),
         (70, "2026-11-24 METHOD PATH STATUS MS ID"),
-        (80, "2026-11-24 METHOD PATH STATUS MS USER ID"),
+        (80, "2026-11-24 METHOD PATH STATUS MS USER ERROR ID"),
         (100, "2026-11-24 METHOD PATH STATUS MS USER ERROR KEPT ID"),
     ],
 )

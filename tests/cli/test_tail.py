@@ -173,6 +173,7 @@ def test_row(width: int | None) -> None:
     else:
         assert cell_width(row) == width
         assert ("GET" in row, "12:00:03Z" in row) == (width >= 60, width >= 80)
+        assert ("<User" in row, "OutOf" in row) == (width >= 80, width >= 60)
 
 
 FOLLOWED = """
