@@ -24,6 +24,8 @@ from tests.benchmarks.traffic import KINDS, Client
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUESTS = 1_000
+BEFORE_FLUSH = 50
+"""Requests at a time: what waits in the queue is measured for itself."""
 ROUNDS = 3
 STAGES = ("the app alone", "PyMongo", "setting up", "requests")
 """After what the memory of a process is looked at."""
@@ -83,6 +85,8 @@ def be_child(uri: str) -> None:
     for number in range(REQUESTS):
         kind = KINDS[number % len(KINDS)]
         client.send(kind, ORDER if kind == "POST" else b"")
+        if number % BEFORE_FLUSH == 0:
+            flush()
     flush()
     sizes.append(resident_mib())
     print(json.dumps(sizes))
