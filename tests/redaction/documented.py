@@ -644,6 +644,8 @@ PAYLOADS: dict[str, str] = {
         json | {"user":{"authentication_token":"«a20»"}}
         json | {"user":{"encrypted_password":"$2a$11$«a53»"}}
         json | {"reset_url":"https://example.org/password/reset/«a24»"}
+        json | {"magic_link_token": "https://example.org/login/«=kHgTrEw|QzXcVbNsD»"}
+        json | {"magic_link_token": "/login/«=qwkjhrtzx|cvbnmlkd»"}
         json | {"url":"https://example.org/accept-invite?token=«a24»"}
         json | {"verification_link": "https://example.org/verify/«a32»"}
         json | {"magicLink":"https://example.org/m/«a32»"}

@@ -55,6 +55,7 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "values._NO_TOKEN": ("#ff00aa", "123456"),
     "values._LENGTH": ("mindestens 8 Zeichen", "acht Zeichen"),
     "values._PLACEHOLDER": ("${token}", "{x7Kq2}"),
+    "values._ORIGIN": ("https://example.org/a", "ftp://example.org/a"),
     "values._HARMLESS_RUN": ("2024-05-01T10:00:00Z", "2024-05-011"),
     "values._REFERENCE": ("see #12", "x#12"),
     "values._SLUG": ("errors.tokenExpired2", "x7Kq2"),

@@ -48,8 +48,8 @@ _LENGTH = re.compile(
     re.I,
 )
 """``mindestens 8 Zeichen``: how long a secret has to be."""
-_STEP = "(?:/[a-z_-]+|/v?[0-9]{1,8})"
-"""Of a path that holds no secret."""
+_STEP = "(?:/(?-i:[A-Z]?[a-z_-]+|[A-Z_]+)|/v?[0-9]{1,8})"
+"""Of a path that may hold no secret."""
 _PLACEHOLDER = re.compile(
     r"\$?\{{1,3}[a-z_. ]{1,60}(?::?[-?])?\}{1,3}|\$[0-9]{1,3}|<[a-z_ -]{1,40}>|%\([a-z_]{1,40}\)s|"
     r"(?-i:\$[A-Z_][0-9A-Z_]*)|(?:[a-z]+ )?end(?:s|ing)(?: in| with)? [0-9]{2,4}|"
@@ -58,6 +58,7 @@ _PLACEHOLDER = re.compile(
     re.I,
 )
 """``${TOKEN}``, ``$1``, ``ends in 1111``, ``/password/reset``, ``https://a.example``, ``+49309018``."""
+_ORIGIN = re.compile("https?://[^/]*", re.I)
 _HARMLESS_RUN = re.compile(
     r"""
     [0-9]{4}-[0-9]{2}-[0-9]{2} (?:[T\x20][0-9:.]+(?:Z|[+-][0-9:]+)?)? \Z  # a date
@@ -235,7 +236,8 @@ def _is_label(text: str) -> bool:
 def _is_placeholder(text: str) -> bool:
     """Recognise a placeholder: ``${TOKEN}``, ``/password/reset``, ``req.body.password``."""
     if _PLACEHOLDER.fullmatch(text):
-        return True
+        path = _ORIGIN.sub("", text)
+        return "/" not in path or is_wordy(re.sub("[0-9]", "", path))
     is_expression = _EXPRESSION.fullmatch(text.rstrip(";,")) is not None
     return is_expression and is_mentioned([word.lower() for word in _JOINTS.split(text) if word])
 
