@@ -18,6 +18,8 @@ __all__ = ["curl", "httpie"]
 
 _PLAIN = re.compile(rb"[\x20-\x7e]*")
 _PLAIN_LINES = re.compile(rb"[\x20-\x7e\n]*")
+_METHOD = re.compile(r"[A-Z]+")
+"""Methods that HTTPie sends unchanged. It would take others for a URL, or write them in capitals."""
 _BARE = re.compile(rb"[0-9A-Za-z]+")
 _PRINTF_PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b"!%'\\`")
 """Bytes that a format of ``printf`` shows unchanged. Some shells expand ``!`` in double quotes."""
@@ -78,8 +80,11 @@ def httpie(record: Record) -> str:
     request = read_request(record)
     if not is_plain(request.target, PLAIN_TARGET):
         raise TrackingError("HTTPie would change the target of this request. Use `curl` instead.")
+    if not _METHOD.fullmatch(request.method):
+        raise TrackingError(f"HTTPie cannot send the method {request.method}. Use `curl` instead.")
     url = merge(f"{request.scheme}://{request.host}".encode(), *request.target)
-    arguments = [f"--path-as-is {_word((request.method.encode(),))} {_word(url)}"]
+    # Behind the dashes nothing is an option, whatever a client has named its headers.
+    arguments = [f"--path-as-is -- {request.method} {_word(url)}"]
     arguments += map(_word, _httpie_headers(request))
     if not request.body:
         arguments.insert(0, "--ignore-stdin")

@@ -276,7 +276,7 @@ def test_httpie() -> None:
     assert script == (
         "printf '\\047\\000' |\n"
         "http \\\n"
-        "  --path-as-is POST 'http://localhost/orders/7?a=1' \\\n"
+        "  --path-as-is -- POST 'http://localhost/orders/7?a=1' \\\n"
         "  'X-A:\\=@canary' \\\n"
         "  'X-B:\\@canary' \\\n"
         "  'X-C;' \\\n"
@@ -291,6 +291,9 @@ def test_httpie() -> None:
     ("parts", "message"),
     [
         ({"target": "/../x?a=1"}, "HTTPie would change the target"),
+        ({"method": "-d"}, "HTTPie cannot send the method -d. Use `curl` instead."),
+        ({"method": "M-SEARCH"}, "HTTPie cannot send the method M-SEARCH."),
+        ({"method": "get"}, "HTTPie cannot send the method get."),
         ({"request_headers": (("X-A", "\\="),)}, "HTTPie cannot send the header X-A."),
         ({"request_headers": (("X-A", "\xe9"),)}, "HTTPie cannot send the header X-A."),
     ],
@@ -299,6 +302,19 @@ def test_httpie_cannot(parts: dict[str, Any], message: str) -> None:
     """What HTTPie would send in another way is refused."""
     with pytest.raises(TrackingError, match=re.escape(message)):
         httpie(make_request(**parts))
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(shutil.which("http") is None, reason="HTTPie is not installed")
+@pytest.mark.parametrize("name", ["-Oowned", "-oowned", "--output", "-v", "-"])
+def test_httpie_takes_no_header_for_an_option(
+    server: Recorder, tmp_path: Path, untraced: None, name: str
+) -> None:
+    """A header whose name begins with a dash is sent, and writes no file."""
+    script = httpie(make_request(server.host, request_headers=((name, "x"),)))
+    assert run("bash", "-c", script, folder=tmp_path)[0] == 0
+    assert server.take().headers[name.lower()] == b"x"
+    assert not list(tmp_path.glob("owned*"))
 
 
 @pytest.mark.integration
