@@ -118,7 +118,7 @@ def _set_cookie(request: RequestParts, name: str, value: Parts) -> Expression:
 
 
 def _send(request: RequestParts) -> Expression:
-    arguments: list[tuple[str, Expression]] = [("", join_text(request.path))]
+    arguments: list[tuple[str, Expression]] = [("", join_text(request.client_path))]
     if url := _find_base_url(request):
         arguments.append(("base_url=", literal(url)))
     body = read_body(request)

@@ -134,7 +134,7 @@ def _replay_in_app(
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     if as_user is not None:
         request = _log_in(request, app, as_user)
-    sent = _fill(record, request, request.path, values)
+    sent = _fill(record, request, request.client_path, values)
     # In a context of its own, as a server has it: else the request would share the caller's ``g``.
     return Context().run(_ask_app, app, request, sent)
 
@@ -259,16 +259,19 @@ def _log_in(request: RequestParts, app: Flask, user_id: str) -> RequestParts:
 
 def _ask_app(app: Flask, request: RequestParts, sent: Sent) -> Answer:
     environs: list[WSGIEnvironment] = []
+    headers = [(name, value.decode("latin-1")) for name, value in sent.headers]
+    # The client fails on a `Host` that is none, so only the app gets it.
+    hosts = [value for name, value in headers if name.lower() == "host"]
 
     def watched(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environs.append(environ)
-        return app(environ, start_response)
+        environs.append({**environ, "HTTP_HOST": hosts[0]} if hosts else environ)
+        return app(environs[0], start_response)
 
     response = Client(watched, use_cookies=False).open(
         sent.target.decode("latin-1"),
         base_url=f"{request.scheme}://{request.host}",
         method=sent.method,
-        headers=[(name, value.decode("latin-1")) for name, value in sent.headers],
+        headers=[one for one in headers if one[0].lower() != "host"],
         data=sent.body,
     )
     try:

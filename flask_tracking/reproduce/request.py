@@ -5,10 +5,11 @@ A value that was redacted, and a body that was not stored whole, is a `Gap`, whi
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, urlsplit
 
 from ..errors import TrackingError
 from ..record import Record, Remark, find_header
@@ -69,6 +70,8 @@ MARKER = re.compile(rb"\[redacted(?: #[0-9a-f]{8}| \.\.\.[0-9A-Za-z]{0,4})?\]")
 """Our own, also where a record of old has no remark about it."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _AUTHORITY = re.compile(r"(?:[0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_URL_BEGIN = re.compile(rb"(?<=\A/)/|\A[^/?]*:")
+"""What a URL has before its path: the second slash of ``//host/x``, ``http:``."""
 _NAMES = (
     re.compile(rb"""name="([^"\r\n]+)"[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n\Z"""),
     re.compile(rb"""([\w.\[\]-]{1,80})=\Z"""),
@@ -104,6 +107,14 @@ class RequestParts(NamedTuple):
     def content_type(self) -> str:
         """The media type of the body in lower case, without parameters."""
         return self.get_header("content-type").partition(";")[0].strip().lower()
+
+    @property
+    def client_path(self) -> Parts:
+        """`path` for a test client, which takes a URL: quoted where it would begin like one."""
+        first, *others = self.path
+        if isinstance(first, bytes):
+            first = _URL_BEGIN.sub(lambda found: quote_from_bytes(found[0], safe="").encode(), first)
+        return (first, *others)
 
     def get_header(self, wanted: str) -> str:
         """Return the value of a header, empty where there is none or it is redacted.
@@ -276,7 +287,20 @@ def _find_encoding(record: Record, place: str, removed: bytes) -> Encoding:
 
 def _find_host(record: Record) -> str | None:
     headers = [value for name, value in record.request_headers if name.lower() == "host"]
-    return next((one for one in (*headers, record.host or "") if _AUTHORITY.fullmatch(one)), None)
+    return next((one for one in (*headers, record.host or "") if _is_authority(one)), None)
+
+
+def _is_authority(text: str) -> bool:
+    """Tell whether a URL can have this host: an address in brackets is one, and a port below 65,536."""
+    if not _AUTHORITY.fullmatch(text):
+        return False
+    try:
+        url = urlsplit(f"//{text}")
+        if text.startswith("["):
+            ipaddress.IPv6Address(url.hostname or "")
+        return url.port is None or url.port > 0
+    except ValueError:
+        return False
 
 
 def _as_latin_1(data: bytes) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask, request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -279,3 +280,18 @@ def test_body_that_was_not_sent_whole(outcome: str) -> None:
     record = dataclasses.replace(make_record(), response_body=b"line 1\n", outcome=outcome)
     assert "line 1" in pytest_function(dataclasses.replace(record, outcome="ok"))
     assert "line 1" not in pytest_function(record)
+
+
+@pytest.mark.parametrize("path", ["//evil/x", "http://evil/x"])
+@pytest.mark.parametrize("host", ["localhost", "example.org"])
+def test_path_like_a_url(app: Flask, path: str, host: str) -> None:
+    """A path that begins like a URL arrives as it was, with the client of the app's own tests."""
+    arrived = []
+    app.before_request(lambda: arrived.append(request.environ["PATH_INFO"]))
+    record = dataclasses.replace(make_record(), path=path, target=None, host=host, status_code=404)
+    names: dict[str, Any] = {}
+    record = dataclasses.replace(record, request_headers=(), response_headers=())
+    exec(pytest_function(record), names)  # noqa: S102
+    (test,) = (value for name, value in names.items() if name.startswith("test_"))
+    test(app.test_client())
+    assert arrived == [path]

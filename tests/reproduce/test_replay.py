@@ -70,6 +70,27 @@ def test_same_response(memory: MemoryExporter, shop: Flask, replayed: Callable[.
     assert again.response_body == original.response_body
 
 
+@pytest.mark.parametrize("path", ["//evil/x", "///x", "//[x", "http://evil/x", "a:b", "/a:b//c"])
+def test_path_like_a_url(app: Flask, tracking: Tracking, path: str) -> None:
+    """A path that begins like a URL arrives as it was: the test client takes none of it for a host."""
+    arrived = []
+    app.before_request(lambda: arrived.append((request.environ["PATH_INFO"], request.host)))
+    with app.app_context():
+        replay(dataclasses.replace(make_record(), path=path, query_params="a=//b"))
+    assert arrived == [(path, "example.org")]
+
+
+@pytest.mark.parametrize("host", ["localhost:99999", "[::1]:99999", "[:::::]", "[1.2.3.4]", "a b", "é"])
+def test_host_that_is_none(app: Flask, tracking: Tracking, host: str) -> None:
+    """What no URL can have as its host is sent as a header, as it was."""
+    arrived = []
+    app.before_request(lambda: arrived.append(request.environ["HTTP_HOST"]))
+    record = dataclasses.replace(make_record(environ={"HTTP_HOST": host}), host=host)
+    with app.app_context():
+        replay(record)
+    assert arrived == [host]
+
+
 def test_differences(memory: MemoryExporter, shop: Flask, replayed: Callable[..., Any]) -> None:
     """What has changed since is found; secrets of the new response are not shown."""
     shop.test_client().get("/price")

@@ -127,6 +127,10 @@ def test_value_in_json() -> None:
         ({"request_headers": (("Host", "[::1]:80"),)}, "[::1]:80"),
         ({"host": "shop.example"}, "shop.example"),
         ({"host": "user@evil/x"}, "localhost"),
+        ({"host": "localhost:99999"}, "localhost"),
+        ({"host": "shop.example:0"}, "localhost"),
+        ({"host": "[::1]:99999"}, "localhost"),
+        ({"host": "[:::::]"}, "localhost"),
         ({"host": None}, "localhost"),
     ],
 )
