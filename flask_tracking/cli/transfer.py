@@ -48,7 +48,7 @@ def export_records(wanted: Filter, name: str | None, output: str | None) -> None
     redacted there, personal data is not.
     """
     store = get_store()
-    name = name or find_format(output)
+    name = name or _check_format(output)
     with _open_output(output) as file:
         records = read_matching(store, wanted)
         count = store.count_records() if wanted == Filter.all else None
@@ -79,16 +79,25 @@ def import_records(path: Path, name: str | None) -> None:
     store = get_store()
     store.open()
     redactor = make_current_stored_redactor() if get_current().settings.redact else None
-    stored = unreadable = rejected = 0
+    stored = known = unreadable = rejected = 0
     with path.open("rb") as file, _show_progress(_read(file, path, name), "Importing") as found:
         for batch in _batches(found):
             records = [record for record in batch if record is not None]
             unreadable += len(batch) - len(records)
-            lost = store.export(redact(records, redactor)) or 0
+            found_ids = store.find_ids({record.id for record in records})
+            new = [record for record in records if record.id not in found_ids]
+            lost = store.export(redact(new, redactor)) or 0
             rejected += lost
-            stored += len(records) - lost
-    click.echo(f"Imported {stored:,} records.", err=True)
+            stored += len(new) - lost
+            known += len(records) - len(new)
+    click.echo(_describe_import(stored, known), err=True)
     _report_missing({"cannot be read": unreadable, "were rejected by the store": rejected})
+
+
+def _describe_import(stored: int, known: int) -> str:
+    line = f"Imported {stored:,} {'record' if stored == 1 else 'records'}"
+    were = "was" if known == 1 else "were"
+    return f"{line}; {known:,} {were} stored already." if known else f"{line}."
 
 
 def _report_missing(counts: Mapping[str, int]) -> None:
@@ -104,6 +113,15 @@ def find_format(path: str | Path | None) -> str:
     """Return the format that the suffix of a file names."""
     suffix = Path(path or "").suffix.lower().removeprefix(".")
     return suffix if suffix in FORMATS else DEFAULT_FORMAT
+
+
+def _check_format(output: str | None) -> str:
+    """Return the format for a new file; its suffix must not promise another."""
+    suffix = Path(output or "").suffix.lower()
+    if suffix and suffix.removeprefix(".") not in FORMATS:
+        known = ", ".join(f".{name}" for name in FORMATS)
+        raise TrackingError(f"Unknown suffix {suffix!r}: expected one of {known}, or --format.")
+    return find_format(output)
 
 
 def redact(records: list[Record], redactor: Redactor | None) -> list[Record]:

@@ -249,6 +249,16 @@ class Store(Exporter):
     def get(self, record_id: ObjectId) -> Record | None:
         """Return the record with this id, or None."""
 
+    def find_ids(self, record_ids: Collection[ObjectId]) -> set[ObjectId]:
+        """Return those of the ids with which a record is stored.
+
+        Override it in stores that can answer without reading the records.
+
+        Raises:
+            ExportError: the store is unreachable or refuses.
+        """
+        return {one for one in record_ids if self.get(one) is not None}
+
     @overload
     def find(
         self,

@@ -77,6 +77,14 @@ def test_absent_record(store: Store) -> None:
     assert store.get(ObjectId()) is None
 
 
+def test_find_ids(store: Store) -> None:
+    """Of the ids that are asked for, those of stored records are returned, kept or not."""
+    records = [make_record(), dataclasses.replace(make_record(), kept=True), make_record()]
+    store.export(records[:2])
+    assert store.find_ids([one.id for one in records]) == {one.id for one in records[:2]}
+    assert store.find_ids([]) == set()
+
+
 def test_export_of_nothing(store: Store) -> None:
     """An empty batch is no work."""
     assert store.export([]) == 0

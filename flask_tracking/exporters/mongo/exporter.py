@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Collection as Names
+from collections.abc import Collection as AnyCollection
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -417,7 +417,7 @@ class MongoExporter(Store):
         except PyMongoError as error:
             raise self._explain(error) from None
 
-    def clear_overrides(self, names: Names[str]) -> None:
+    def clear_overrides(self, names: AnyCollection[str]) -> None:
         """Remove the overrides of these names."""
         try:
             overrides.clear_overrides(self._connection.open(), self._settings.collection, names)
@@ -475,6 +475,18 @@ class MongoExporter(Store):
         if record is None:
             raise TrackingError(f"The document {record_id} is not a record: another program wrote it.")
         return record
+
+    def find_ids(self, record_ids: AnyCollection[ObjectId]) -> set[ObjectId]:
+        """Return those of the ids that are in one of the collections."""
+        query = {"_id": {"$in": list(record_ids)}}
+        try:
+            collections = [self.collection()]
+            if self._settings.kept_size_bytes:
+                collections.append(self.kept_collection())
+            found = (for_reading(one).find(query, {"_id": 1}) for one in collections)
+            return {document["_id"] for documents in found for document in documents}
+        except PyMongoError as error:
+            raise self._explain(error) from None
 
     def count_records(self) -> int | None:
         """Return what the server's statistics say; None if it has to count for long."""
