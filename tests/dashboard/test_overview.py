@@ -456,7 +456,7 @@ def test_names_of_lines(spread: float) -> None:
     for _ in range(200):
         counts.add_request(200, False, dice.lognormvariate(math.log(50), spread), 0, 0)
     now = datetime.now(timezone.utc)
-    drawn = draw_heatmap([Column(now, counts, 0, frozenset(), {}, {})])
+    drawn = draw_heatmap([Column(now, counts, 0, frozenset(), {})])
     assert drawn is not None
     p50, p95, p99 = (line.end[1] for line in drawn.lines if line.end is not None)
     assert p50 - p95 >= 20 and p95 - p99 >= 20

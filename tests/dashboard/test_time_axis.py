@@ -19,7 +19,7 @@ def make_columns(count: int, seconds: int, start: datetime = NOON) -> list[Colum
     for at in range(count):
         counts = Counts()
         counts.add_request(200, False, 10.0, 0, 0)
-        columns.append(Column(start + timedelta(seconds=at * seconds), counts, 0, frozenset(), {}, {}))
+        columns.append(Column(start + timedelta(seconds=at * seconds), counts, 0, frozenset(), {}))
     return columns
 
 

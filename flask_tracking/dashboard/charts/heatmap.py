@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from bson import ObjectId
-
 from ...rollups.counts import Counts
 from ...rollups.histogram import BUCKETS_PER_DOUBLING
 from ..statistics.columns import Column
@@ -55,7 +53,6 @@ class Cell(NamedTuple):
     start: datetime
     low_ms: float
     high_ms: float
-    record_id: ObjectId | None
 
 
 class Bar(NamedTuple):
@@ -190,7 +187,6 @@ def _cells(scale: _Scale, at: int, column: Column) -> list[Cell]:
             column.start,
             2 ** (half / 2) * 1000,
             2 ** ((half + 1) / 2) * 1000,
-            column.examples.get(half),
         )
         for half, count in sorted(counts.items())
     ]

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from bson import ObjectId
-
 from ...exporters.rollup_table import RollupQuery, RollupTable, align
 from ...queries.rollup_filter import Selects
 from ...rollups.counts import Counts
@@ -29,8 +27,6 @@ class Column(NamedTuple):
     dropped: int
     """The number of records lost in that interval."""
     versions: frozenset[str]
-    examples: dict[int, ObjectId]
-    """The id of an example record by half octave of the duration."""
     failures: Mapping[FailureKey, Counter[str | None]]
     """The number of failures of each group, by version."""
     is_whole: bool = True
@@ -137,16 +133,15 @@ def _make_columns(
 
 
 def _make_column(start: datetime, rollups: Sequence[Rollup]) -> Column:
-    counts, dropped, examples = Counts(), Counter[str](), dict[int, ObjectId]()
+    counts, dropped = Counts(), Counter[str]()
     failures: dict[FailureKey, Counter[str | None]] = {}
     for rollup in rollups:
         counts.add(rollup.total)
         dropped.update(rollup.dropped)
-        examples.update({half: one.record_id for half, one in rollup.examples.items()})
         for key, group in rollup.failures.items():
             failures.setdefault(key, Counter())[rollup.version] += group.count
     versions = frozenset(rollup.version for rollup in rollups if rollup.version is not None)
-    return Column(start, counts, dropped.total(), versions, examples, failures)
+    return Column(start, counts, dropped.total(), versions, failures)
 
 
 def merge_columns(columns: Sequence[Column], seconds: int) -> list[Column]:
@@ -154,7 +149,7 @@ def merge_columns(columns: Sequence[Column], seconds: int) -> list[Column]:
     merged: dict[datetime, Column] = {}
     for one in columns:
         start = align(one.start, seconds)
-        known = merged.get(start) or Column(start, Counts(), 0, frozenset(), {}, {})
+        known = merged.get(start) or Column(start, Counts(), 0, frozenset(), {})
         known.counts.add(one.counts)
         merged[start] = known._replace(
             dropped=known.dropped + one.dropped,

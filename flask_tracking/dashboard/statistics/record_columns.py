@@ -70,4 +70,4 @@ def _make_column(start: datetime, records: list[RecordSummary], *, is_whole: boo
     for one in records:
         count_record(counts, one, is_failure(one.status_code, one.outcome))
     versions = frozenset(one.version for one in records if one.version is not None)
-    return Column(start, counts, 0, versions, {}, {}, is_whole)
+    return Column(start, counts, 0, versions, {}, is_whole)
