@@ -90,7 +90,7 @@ class HasHeader:
 
     field: str
     name: str
-    """In lower case."""
+    """With the letters of ASCII in lower case."""
     parts: Parts
 
 

@@ -24,7 +24,7 @@ from .conditions import (
     Negation,
     Term,
 )
-from .wildcards import Parts, make_matcher, object_regex, read_value
+from .wildcards import Parts, fold_case, make_matcher, object_regex, read_value
 
 __all__ = ["Predicate", "find_items", "make_predicate"]
 
@@ -33,6 +33,8 @@ Predicate = Callable[[Any], bool]
 
 Get = Callable[[Any], Any]
 
+_INDEX = re.compile("0|[1-9][0-9]{0,8}")
+"""A key that is an index of a list, as MongoDB reads it."""
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -135,7 +137,7 @@ def _make_has_header(condition: HasHeader) -> Predicate:
 
     def holds(record: Any) -> bool:
         for name, value in get(record):
-            if len(name) == len(wanted) and name.lower() == wanted and matches(value):
+            if len(name) == len(wanted) and fold_case(name) == wanted and matches(value):
                 return True
         return False
 
@@ -173,7 +175,7 @@ def _getter(field: str) -> Get:
 
 
 def find_items(data: Any, path: tuple[str, ...]) -> Iterable[Any]:
-    """Yield the values at a path as MongoDB does: lists are searched."""
+    """Yield the values at a path as MongoDB does: lists are searched, but for one that an index names."""
     if not path:
         yield data
         if isinstance(data, list | tuple):
@@ -184,8 +186,9 @@ def find_items(data: Any, path: tuple[str, ...]) -> Iterable[Any]:
         if key in data:
             yield from find_items(data[key], rest)
     elif isinstance(data, list | tuple):
-        if key.isdecimal() and int(key) < len(data):
-            yield from find_items(data[int(key)], rest)
+        if _INDEX.fullmatch(key) and int(key) < len(data):
+            item = data[int(key)]
+            yield from find_items(item, rest) if rest else (item,)
         for item in data:
             if isinstance(item, Mapping):
                 yield from find_items(item, path)

@@ -24,7 +24,7 @@ from .conditions import (
     NamesObject,
     Negation,
 )
-from .wildcards import Parts, collapse, contains
+from .wildcards import Parts, collapse, contains, fold_case
 
 FIRST_FAILURE = 500
 """The lowest status code of a failure. A store may index failures separately, because they are few."""
@@ -155,7 +155,7 @@ def make_time(operator: str) -> Make:
 
 
 def make_header(field: str) -> Make:
-    return lambda name, parts: HasHeader(field, name.lower(), _require(parts))
+    return lambda name, parts: HasHeader(field, fold_case(name), _require(parts))
 
 
 def make_custom(name: str, parts: Parts) -> Condition:

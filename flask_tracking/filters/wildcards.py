@@ -31,6 +31,8 @@ _ESCAPED = re.compile('[\\\\*…"]')
 _FOLD = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _OBJECT = r"^<[A-Za-z_][0-9A-Za-z_.]*:? ['\"]?"
 """The beginning of an object's text: ``<User ada>``, ``<User: ada>``, ``<User 'ada'>``."""
+_END = r"(?![\s\S])"
+"""The end of a text. A dollar would match before a last line end, too."""
 _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 """Every whole number of so many digits has room in 64 bits."""
 _LETTER = re.compile("[A-Za-z]")
@@ -119,10 +121,10 @@ def make_regex(parts: Parts, *, folds_case: bool = False) -> str:
     """
     first, *others = map(_escape_folded if folds_case else _escape, parts)
     if len(others) < 2 or (len(others) == 2 and parts[0] == parts[2] == ""):
-        return f"^{'.*'.join((first, *others))}$"
+        return f"^{'.*'.join((first, *others))}{_END}"
     *between, last = others
     found = (_find_first(f"p{at}", part) for at, part in enumerate(between))
-    return f"^{first}{''.join(found)}.*{last}$"
+    return f"^{first}{''.join(found)}.*{last}{_END}"
 
 
 def _find_first(name: str, part: str) -> str:
@@ -142,7 +144,7 @@ def _escape(text: str) -> str:
 
 def object_regex(name: str) -> str:
     """Return a regular expression for the text of an object that names `name`, like ``<User ada>``."""
-    return f"{_OBJECT}{_escape(name)}['\"]?>$"
+    return f"{_OBJECT}{_escape(name)}['\"]?>{_END}"
 
 
 def read_value(parts: Parts) -> tuple[float | bool, ...]:
