@@ -12,7 +12,7 @@ import click
 from bson import ObjectId
 from flask import current_app
 
-from ..errors import ExportError, FilterError, TrackingError
+from ..errors import ConfigError, ExportError, FilterError, NoDatabaseError, TrackingError
 from ..exporters.base import Exporter
 from ..exporters.store import Problem, Store, find_store
 from ..filters import Filter
@@ -44,8 +44,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class WrongArgument(click.ClickException):
+    """A wrong option or argument, without the line of usage: the message says what is expected."""
+
+    exit_code = 2
+
+
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a command to report a `TrackingError` in one line instead of a traceback."""
+    """Decorate a command to report a `TrackingError` in one line instead of a traceback.
+
+    The exit status is 1, and 2 for a wrong option or argument, as of Click's own errors.
+    """
 
     @functools.wraps(command)
     def reporting(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -55,7 +64,11 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise click.ClickException(visible(f"{error}. {CHECK}")) from None
         except FilterError as error:
             # Its last lines mark the spot.
-            raise click.ClickException("\n".join(map(visible, str(error).split("\n")))) from None
+            raise WrongArgument("\n".join(map(visible, str(error).split("\n")))) from None
+        except NoDatabaseError as error:
+            raise click.ClickException(visible(str(error))) from None
+        except ConfigError as error:
+            raise WrongArgument(visible(str(error))) from None
         except TrackingError as error:
             raise click.ClickException(visible(str(error))) from None
 
@@ -140,7 +153,8 @@ def find_id(store: Store, text: str) -> ObjectId:
     """Return the id that is meant: a whole one, a part that no other has, or ``-1`` for the newest.
 
     Raises:
-        TrackingError: the id is invalid, or no record or several records have it.
+        ConfigError: the id is invalid.
+        TrackingError: no record or several records have it.
     """
     if ObjectId.is_valid(text):
         return ObjectId(text)
@@ -148,7 +162,7 @@ def find_id(store: Store, text: str) -> ObjectId:
         return _find_by_age(store, int(age[1]))
     part = SHORT_ID.fullmatch(text.lower()) or ID_PREFIX.fullmatch(text.lower())
     if part is None:
-        raise TrackingError(
+        raise ConfigError(
             f"Invalid id {text!r}: expected 24 hex digits, or a short id like 6b0b2833..3982aa. "
             "`list` shows the ids, and -1 is the newest."
         )

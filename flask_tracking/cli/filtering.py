@@ -33,7 +33,7 @@ def takes_filter(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         filters = [Filter.parse(" ".join(words)), *map(get_saved_filter, saved)]
         for name, row in _OPTIONS.items():
-            filters += [Filter.term(row.key, text) for text in values.pop(name)]
+            filters += [make_option_term(row.key, text) for text in values.pop(name)]
         if is_kept:
             filters.append(Filter.term("is", "kept"))
         wanted = functools.reduce(Filter.__and__, filters)
@@ -43,6 +43,23 @@ def takes_filter(command: Callable[..., Any]) -> Callable[..., Any]:
     # The last one that is added is the first in the help.
     additions: list[Callable[[Any], Any]] = [_SAVED, _KEPT, *options, _WORDS]
     return functools.reduce(lambda decorated, add: add(decorated), additions, with_filter)
+
+
+def make_option_term(key: str, text: str, option: str | None = None) -> Filter:
+    """Return the filter of a term that an option has given.
+
+    Args:
+        key: of the term.
+        text: its value.
+        option: the name of the option, without dashes; by default the key.
+
+    Raises:
+        FilterError: the value is invalid; the message names the option.
+    """
+    try:
+        return Filter.term(key, text)
+    except FilterError as error:
+        raise FilterError(f"--{option or key}: {error}") from None
 
 
 def get_saved_filter(name: str) -> Filter:

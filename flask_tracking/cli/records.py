@@ -9,13 +9,14 @@ from time import monotonic
 import click
 from flask.cli import with_appcontext
 
+from ..errors import ConfigError
 from ..exporters.store import Store
 from ..filters import Filter
 from ..filters.simplify import searches_bodies
 from ..queries import find_newest, search_bodies
 from ..record_summary import RecordSummary, summarize
 from .common import find_id, get_record, get_store, id_command, reports_errors, takes_limit
-from .filtering import takes_filter
+from .filtering import make_option_term, takes_filter
 from .json_output import render_json, takes_json
 from .misses import explain_nothing
 from .record_table import render_record, render_table
@@ -39,9 +40,14 @@ def list_records(wanted: Filter, limit: int, resume: str | None, utc: bool, as_j
     A search in bodies ends after two seconds, and prints how to go on.
     """
     store = get_store()
-    if resume is not None:
-        wanted &= Filter.term("until", resume)
     in_bodies = searches_bodies(wanted.condition)
+    if resume is not None:
+        if not in_bodies:
+            raise ConfigError(
+                "--resume goes on with a search in bodies: add a term like body:needle. "
+                "For other filters use --until."
+            )
+        wanted &= make_option_term("until", resume, "resume")
     records: Sequence[RecordSummary]
     if in_bodies:
         records = _search_bodies(store, wanted, limit)

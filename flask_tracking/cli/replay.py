@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from ..errors import ReplayError
+from ..errors import ConfigError, ReplayError
 from ..exporters.store import Store
 from ..record import Record
 from ..reproduce.replay import Replay, replay
@@ -47,6 +47,8 @@ def replay_record(
     The app answers in this process, unless --to names a server. The exit status is 0 if the responses
     are the same, 3 if they differ, and 1 if the request was not sent.
     """
+    if to is not None and as_user is not None:
+        raise ConfigError("Only the app itself can log a user in: leave out --to, or --as-user.")
     store = get_store()
     record = get_record(store, find_id(store, record_id))
     values = _read_values(record, given)
@@ -63,7 +65,7 @@ def _read_values(record: Record, given: Sequence[str]) -> dict[str, str | bytes]
     for one in given:
         name, equals, value = one.partition("=")
         if not equals:
-            raise ReplayError(f"Invalid value {one!r}: expected name=value.")
+            raise ConfigError(f"Invalid value {one!r}: expected name=value.")
         name = name.lower().removeprefix("redacted_").removeprefix("file_")
         values[name] = _read_file(value) if name in files else _as_typed(value)
     return values

@@ -11,7 +11,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..config.settings import check_setting
-from ..errors import TrackingError
+from ..errors import ConfigError, TrackingError
 from ..exporters.retention import DAY_S, Rebuilt, Resized, Usage
 from ..exporters.store import Store
 from ..runtime.text import visible
@@ -162,7 +162,7 @@ def resize(size: str | None, is_kept: bool, rebuild: bool, yes: bool) -> None:
     key = "TRACKING_KEPT_SIZE" if is_kept else "TRACKING_TABLE_SIZE"
     max_bytes = None if size is None else check_setting(key, parse_size(size), shown_as="SIZE")
     if max_bytes == 0:
-        raise TrackingError(
+        raise ConfigError(
             "SIZE is 0. To keep no records longer than others set TRACKING_KEPT_SIZE = 0."
         )
     store = get_store()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..errors import TrackingError
+from ..errors import ConfigError
 
 UNITS: dict[str, int] = {
     "": 1,
@@ -19,12 +19,12 @@ def parse_size(text: str) -> int:
     """Return the bytes of a size like ``500MB``, ``1.5GiB`` or ``104857600``.
 
     Raises:
-        TrackingError: it is none.
+        ConfigError: it is none.
     """
     match = SIZE.fullmatch(text.strip())
     unit = UNITS.get(match[2].upper()) if match else None
     if match is None or unit is None:
-        raise TrackingError(f"Invalid size {text!r}: expected bytes, or one like 500MB, 512MiB or 2GB.")
+        raise ConfigError(f"Invalid size {text!r}: expected bytes, or one like 500MB, 512MiB or 2GB.")
     return round(float(match[1]) * unit)
 
 

@@ -13,7 +13,7 @@ from typing import IO, TypeVar
 import click
 from flask.cli import with_appcontext
 
-from ..errors import TrackingError
+from ..errors import ConfigError, TrackingError
 from ..filters import Filter
 from ..interchange import FORMATS, READABLE, read_records, write_records
 from ..queries import read_matching
@@ -120,7 +120,7 @@ def _check_format(output: str | None) -> str:
     suffix = Path(output or "").suffix.lower()
     if suffix and suffix.removeprefix(".") not in FORMATS:
         known = ", ".join(f".{name}" for name in FORMATS)
-        raise TrackingError(f"Unknown suffix {suffix!r}: expected one of {known}, or --format.")
+        raise ConfigError(f"Unknown suffix {suffix!r}: expected one of {known}, or --format.")
     return find_format(output)
 
 

@@ -87,7 +87,7 @@ def test_commands_leave_the_collector_alone(
         monkeypatch.setattr(gc, name, lambda *_, name=name: changed.append(name))
     group = FlaskGroup(create_app=lambda: app)
     runner = app.test_cli_runner()
-    assert runner.invoke(group, ["tracking", "show", "nonsense"]).exit_code == 1
+    assert runner.invoke(group, ["tracking", "show", "nonsense"]).exit_code == 2
     assert changed == []
 
 

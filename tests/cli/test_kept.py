@@ -126,7 +126,7 @@ def test_wrong_ids(
 ) -> None:
     """What is no id, or the id of nothing, is one line."""
     result = invoke(command, record_id)
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2 if message.startswith("Invalid") else 1, "")
     assert result.stderr.startswith(f"Error: {message}")
     assert result.stderr.count("\n") == 1
 

@@ -154,14 +154,14 @@ def test_wrong_arguments(
 ) -> None:
     """What is wrong is one line that names the fix, and nothing is set."""
     result = invoke(*arguments)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.startswith(f"Error: {message}")
     assert memory.load_overrides() == []
 
 
 def test_one_wrong_rule_sets_none(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
     """Of several overrides either all are set or none."""
-    assert invoke("set", "slow_ms=200", "sample_rate=7", "--for", "10m").exit_code == 1
+    assert invoke("set", "slow_ms=200", "sample_rate=7", "--for", "10m").exit_code == 2
     assert memory.load_overrides() == []
 
 

@@ -162,12 +162,18 @@ def test_list_without_records(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--status", "6xx"], "Invalid status '6xx': expected a code like 404 or a class like 5xx.\n"),
+        (
+            ["--status", "6xx"],
+            "--status: Invalid status '6xx': expected a code like 404 or a class like 5xx.\n",
+        ),
         (
             ["--since", "soon"],
-            "Invalid time 'soon': expected one like 2026-11-24T12:00 (UTC), or an age",
+            "--since: Invalid time 'soon': expected one like 2026-11-24T12:00 (UTC), or an age",
         ),
-        (["--slow", "slow"], "Invalid duration 'slow': expected one like >500ms, <2.9s or >=1m.\n"),
+        (
+            ["--slow", "slow"],
+            "--slow: Invalid duration 'slow': expected one like >500ms, <2.9s or >=1m.\n",
+        ),
         (
             ["path:/a status:6xx"],
             "Invalid status '6xx': expected a code like 404 or a class like 5xx.\n"
@@ -180,7 +186,7 @@ def test_list_without_records(
 def test_wrong_options(invoke: Invoke, tracking: Tracking, options: list[str], message: str) -> None:
     """A wrong value is said with the fix, and with the spot in a filter."""
     result = invoke("list", *options)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.startswith(f"Error: {message}")
 
 
@@ -377,7 +383,7 @@ def test_show_what_is_not_there(
 ) -> None:
     """What is no id, or the id of nothing, is one line."""
     result = invoke("show", record_id)
-    assert result.exit_code == 1
+    assert result.exit_code == (2 if message.startswith("Invalid") else 1)
     assert result.stderr.startswith(f"Error: {message}")
 
 
@@ -396,6 +402,23 @@ def test_app_that_is_not_tracked_any_more(invoke: Invoke, app: Flask, tracking: 
     del tracked
     result = invoke("list")
     assert result.exit_code == 1 and "Error: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--resume", "1h"], "--resume goes on with a search in bodies: add a term like body:needle."),
+        (["body:x", "--resume", "yesterday"], "--resume: Invalid time 'yesterday'"),
+        (["--saved", "nope"], "Unknown filter 'nope'."),
+    ],
+)
+def test_wrong_options_of_a_search(
+    invoke: Invoke, tracking: Tracking, options: list[str], message: str
+) -> None:
+    """A wrong or useless option is named, with exit status 2."""
+    result = invoke("list", *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"Error: {message}")
 
 
 def test_search_in_bodies(

@@ -121,7 +121,7 @@ def test_ids(invoke: Invoke, records: list[Record], command: str, record_id: str
 def test_wrong_ids(invoke: Invoke, records: list[Record], record_id: str, message: str) -> None:
     """What names no record, or more than one, is one line."""
     result = invoke("curl", record_id)
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2 if message.startswith("Invalid") else 1, "")
     assert result.stderr.startswith(f"Error: {message}")
     assert result.stderr.count("\n") == 1
 

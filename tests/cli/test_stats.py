@@ -136,7 +136,7 @@ def test_wrong_values(invoke: Invoke, tracking: Tracking) -> None:
 def test_reversed_range(invoke: Invoke, tracking: Tracking) -> None:
     """A range that ends before it begins is said to, in one line."""
     result = invoke("stats", "--since", "1h", "--until", "2h")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "Invalid range: it begins at " in result.output
 
 

@@ -93,7 +93,7 @@ def test_filter(
     records = [make_record(path=f"/{name}", method=name) for name in ("GET", "PUT", "POST")]
     between += [lambda: memory.export(records)]
     result = invoke("tail", "method:p*", "not path:/PUT", "--method", "post")
-    assert result.exit_code == 1 and "Invalid HTTP method" in result.stderr
+    assert result.exit_code == 2 and "Invalid HTTP method" in result.stderr
     result = invoke("tail", "path:/P*", "not path:/PUT", "--method", "post")
     assert [line.split()[1] for line in result.stdout.splitlines()] == ["POST"]
 
