@@ -7,6 +7,8 @@
     all     = not (["and"] not)*
     not     = "not" not | "(" [any] ")" | term
     term    = key ":" value | value
+    key     = letters | letters "." name
+    name    = characters without blanks, parentheses, quotes and colons | '"' characters '"'
     value   = characters without blanks and parentheses | '"' characters '"' | "'" characters "'"
 """
 
@@ -36,7 +38,12 @@ MAX_SHOWN = 60
 """Characters of a filter that an error shows around the spot."""
 
 _BLANKS = re.compile(r"\s*")
-_KEY = re.compile(r"""([A-Za-z][A-Za-z_-]*(?:\.[^\s:()"']*)?):""")
+_KEY = re.compile(
+    r"""(?P<stem>[A-Za-z][A-Za-z_-]*)(?P<dot>\.(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<name>[^\s:()"']*)))?:""",
+    re.DOTALL,
+)
+_PLAIN_NAME = re.compile(r"""[^\s:()"']+""")
+_ESCAPED_IN_NAME = re.compile(r"""\\(["\\])""")
 _VALUE = re.compile(
     r"""
     "(?P<double>(?:[^"\\]|\\.)*)"
@@ -100,7 +107,22 @@ def format_term(term: Term) -> str:
     value = write_parts(term.parts)
     if not _PLAIN.fullmatch(value) or (not term.key and _is_special(value)):
         value = f'"{value}"'
-    return f"{term.key}:{value}" if term.key else value
+    return f"{_format_key(term.key)}:{value}" if term.key else value
+
+
+def _format_key(key: str) -> str:
+    stem, dot, name = key.partition(".")
+    if not dot or _PLAIN_NAME.fullmatch(name):
+        return key
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{stem}."{escaped}"'
+
+
+def _read_key(match: re.Match[str]) -> str:
+    stem, dot, quoted, name = match.group("stem", "dot", "quoted", "name")
+    if quoted is not None:
+        name = _ESCAPED_IN_NAME.sub(r"\1", quoted)
+    return stem if dot is None else f"{stem}.{name}"
 
 
 def _is_special(word: str) -> bool:
@@ -220,7 +242,7 @@ class _Parser:
         word = value[value.lastgroup or ""]
         if key is None and not is_quoted and word.lower() in _OPERATORS:
             return Token(word.lower(), start, end)
-        return Token("term", start, end, key and key[1], word, value_at)
+        return Token("term", start, end, key and _read_key(key), word, value_at)
 
     def _fail(self, error: FilterError, spot: Token | None = None) -> FilterError:
         """Return the error with the spot that it is about, by default the current token."""

@@ -175,7 +175,7 @@ def _getter(field: str) -> Get:
 
 
 def find_items(data: Any, path: tuple[str, ...]) -> Iterable[Any]:
-    """Yield the values at a path as MongoDB does: lists are searched, but for one that an index names."""
+    """Yield the values at a path as MongoDB does: lists are searched, unless an index names them."""
     if not path:
         yield data
         if isinstance(data, list | tuple):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pickle
 import random
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
+from bson import ObjectId
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_tracking import Filter, FilterError
+from flask_tracking import Filter, FilterError, Record
 from flask_tracking.filters.conditions import All, AnyOf, Condition, Negation, all_of, any_of
 from flask_tracking.filters.grammar import (
     KEYS,
@@ -22,7 +24,7 @@ from flask_tracking.filters.grammar import (
 )
 from flask_tracking.filters.terms import TERMS
 
-from .cases import CASES
+from .cases import CASES, NOON
 
 A, B, C = (Filter.parse(word) for word in "abc")
 KEYS_TEXT = ", ".join(KEYS)
@@ -66,6 +68,8 @@ KEYS_TEXT = ", ".join(KEYS)
         ("user:a\\", Filter.term("user", "a\\", is_literal=True)),
         ("user:a**b", Filter.term("user", "a*b")),
         ("user:ad…", Filter.term("user", "ad*")),
+        ('custom."order_id":x', Filter.term("custom.order_id", "x")),
+        ('Header."X-A":x', Filter.term("header.X-A", "x")),
         ("header.Accept:x", Filter.term("header.Accept", "x")),
         ('"status:5xx"', Filter.parse("status\\:5xx")),
         ("(user:x)", Filter.term("user", "x")),
@@ -253,6 +257,40 @@ def test_any_text(text: str) -> None:
     assert Filter.parse(str(wanted)) == wanted
 
 
+@settings(max_examples=500, deadline=None)
+@given(st.sampled_from(["custom.", "header.", "response_header."]), st.text(min_size=1), st.text())
+def test_any_name(key: str, name: str, value: str) -> None:
+    """Any name of a header or of custom data is printed and parsed again, or is an error at once."""
+    try:
+        wanted = Filter.term(key + name, value, is_literal=True)
+    except FilterError:
+        return
+    assert Filter.parse(str(wanted)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("a b", 'custom."a b":1'),
+        ("a:1 or custom.b", 'custom."a:1 or custom.b":1'),
+        ('a"\\', 'custom."a\\"\\\\":1'),
+        ("a\\", "custom.a\\:1"),
+        ("(a)'", 'custom."(a)\'":1'),
+    ],
+)
+def test_quoted_name(name: str, printed: str) -> None:
+    """A name with blanks, quotes, colons or parentheses is quoted, so that nothing of it is a term."""
+    wanted = Filter.term(f"custom.{name}", "1")
+    assert str(wanted) == printed
+    assert Filter.parse(printed) == wanted
+    assert wanted.matches(Record(id=ObjectId(), date_created=NOON, custom_data=_nest(name)))
+
+
+def _nest(name: str) -> Any:
+    first, *others = name.split(".", 1)
+    return {first: _nest(others[0])} if others else {first: 1}
+
+
 VALUES = {
     "since": ["15m", "2026-11-24T12:00", "2026-11-24T12:00:00.250+02:00"],
     "until": ["0s", "2026-11-24"],
@@ -283,7 +321,8 @@ def make_condition(chance: random.Random, depth: int) -> Condition:
     value = chance.choice(VALUES.get(key, [any_text]))
     if not key:
         return parse_condition('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"')
-    name = chance.choice(["a", "X-Real_Ip", "a.b.0", "ü"]) if key.endswith(".") else ""
+    names = ["a", "X-Real_Ip", "a.b.0", "ü", "a b", ":\"\\'("] if key.endswith(".") else [""]
+    name = chance.choice(names)
     is_literal = key not in VALUES and bool(chance.getrandbits(1))
     return Filter.term(key + name, value, is_literal=is_literal).condition
 
