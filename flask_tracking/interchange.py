@@ -7,8 +7,10 @@ custom data.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -49,6 +51,9 @@ _JSON = json_util.JSONOptions(
     datetime_conversion=ANY_YEAR.datetime_conversion,
 )
 _SIZE = struct.Struct("<i")
+_OPERATOR = re.compile("\N{FULLWIDTH DOLLAR SIGN}*\\$")
+"""The beginning of a key that Extended JSON might take for a type, like ``$date``, escaped or not."""
+_ESCAPED = re.compile("\N{FULLWIDTH DOLLAR SIGN}+\\$")
 
 
 class Format(NamedTuple):
@@ -131,9 +136,28 @@ def _encode_json(record: Record) -> bytes | None:
     document = _to_document(record)
     if document is None:
         return None
-    # Read back as BSON first: dates and integers have the precision of the database.
-    plain = bson.decode(bson.encode(document, codec_options=CODEC), codec_options=ANY_YEAR)
-    return json_util.dumps(plain, json_options=_JSON).encode()
+    try:
+        document = _rename(document, _escape_key)
+        # Read back as BSON first: dates and integers have the precision of the database.
+        plain = bson.decode(bson.encode(document, codec_options=CODEC), codec_options=ANY_YEAR)
+        return json_util.dumps(plain, json_options=_JSON).encode()
+    except UNENCODABLE:  # nested deeper than Python writes
+        return None
+
+
+def _escape_key(key: str) -> str:
+    return f"\N{FULLWIDTH DOLLAR SIGN}{key}" if _OPERATOR.match(key) else key
+
+
+def _restore_key(key: str) -> str:
+    return key[1:] if _ESCAPED.match(key) else key
+
+
+def _rename(value: Any, rename: Callable[[str], str]) -> Any:
+    """Return a value with other keys, on every level."""
+    if isinstance(value, dict):
+        return {rename(key): _rename(one, rename) for key, one in value.items()}
+    return [_rename(one, rename) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _encode_line(record: Record) -> bytes | None:
@@ -203,7 +227,7 @@ def _read_lines(file: IO[bytes]) -> Iterator[Record | None]:
     while line := file.readline(MAX_LINE_BYTES):
         if len(line) == MAX_LINE_BYTES:
             raise _damaged(count)
-        entry = line.strip().rstrip(b",")
+        entry = (line if count else line.removeprefix(codecs.BOM_UTF8)).strip().rstrip(b",")
         if entry in (b"", b"[", b"]"):  # the brackets around the entries of a JSON file
             continue
         yield _read_entry(entry, _decode_json)
@@ -211,7 +235,7 @@ def _read_lines(file: IO[bytes]) -> Iterator[Record | None]:
 
 
 def _decode_json(entry: bytes) -> Any:
-    return json_util.loads(entry.decode(), json_options=_JSON)
+    return _rename(json_util.loads(entry.decode(), json_options=_JSON), _restore_key)
 
 
 def _read_entry(entry: bytes, decode: Callable[[bytes], Any]) -> Record | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import bson
 import pytest
-from bson import Decimal128, ObjectId
+from bson import DBRef, Decimal128, ObjectId
 
 from flask_tracking import Record, TrackingError
 from flask_tracking.interchange import FORMATS, READ_AHEAD, READABLE, read_records, write_records
@@ -100,6 +100,43 @@ def test_what_no_file_can_hold(name: str) -> None:
         assert read is not None
         assert read.custom_data["c"] == "\\ud800"
         assert read.notes == ("values that BSON cannot hold were escaped",)
+
+
+@pytest.mark.parametrize("name", ["json", "ndjson"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"$date": "x"},
+        {"$oid": "x"},
+        {"$numberLong": "17"},
+        {"$undefined": True},
+        {"$ref": "c", "$id": 1},
+        [{"a": [{"$uuid": "0" * 32}]}],
+        {"\uff04$date": 1, "\uff04\uff04$date": 2, "\uff04": 3, "$": 4, "\uff04date": 5},
+        {"a": DBRef("c", 1)},
+    ],
+)
+def test_keys_like_types_of_extended_json(name: str, data: Any) -> None:
+    """Custom data comes back as it was where its keys look like the types of Extended JSON."""
+    record = dataclasses.replace(make_record(), custom_data=data)
+    assert list(read_records(io.BytesIO(write([record], name)), name)) == [record]
+
+
+@pytest.mark.parametrize("name", ["json", "ndjson"])
+def test_byte_order_mark(name: str) -> None:
+    """A mark that an editor has put before the first record hides none."""
+    content = b"\xef\xbb\xbf" + write([FULL, ODD[0]], name)
+    assert list(read_records(io.BytesIO(content), name)) == [FULL, ODD[0]]
+
+
+@pytest.mark.parametrize("name", ["json", "ndjson"])
+def test_data_too_deep_for_json(name: str) -> None:
+    """What is nested too deep to be written is left out, and counted."""
+    data: Any = 1
+    for _ in range(900):
+        data = {"a": data}
+    records = [dataclasses.replace(make_record(), custom_data=data), FULL]
+    assert write_records(records, io.BytesIO(), name) == (1, 1)
 
 
 HOSTILE: list[Any] = [
