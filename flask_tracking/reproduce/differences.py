@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..record import Record
 from ..redaction.markers import MARKER
+from ..runtime.text import clean_text
 from .request import MARKER as ANY_MARKER
 from .stable import find_cut, get_content_type
 
@@ -58,7 +59,7 @@ class Difference(NamedTuple):
 def _show(value: Any) -> str:
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
-    text = json.dumps(value, ensure_ascii=False)
+    text = clean_text(json.dumps(value, ensure_ascii=False))  # an escape of JSON, too
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from math import isfinite
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import parse_qsl, urlencode
 
 from .literals import Expression, Raw, interpolate, join_parts, literal
@@ -108,7 +109,10 @@ def _read_json(request: RequestParts) -> Body | None:
     try:
         placeholders = _Placeholders(request.body)
         value = json.loads(
-            placeholders.text, object_pairs_hook=_read_object, parse_constant=_refuse_constant
+            placeholders.text,
+            object_pairs_hook=_read_object,
+            parse_constant=_refuse,
+            parse_float=_read_float,
         )
     except (ValueError, RecursionError):
         return None
@@ -124,8 +128,15 @@ def _read_object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
+def _read_float(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        _refuse(text)
+    return value
+
+
+def _refuse(number: str) -> NoReturn:
+    raise ValueError(f"{number} is not JSON, or past what Python can hold")
 
 
 def _list_keys(value: Any) -> list[str]:

@@ -43,6 +43,7 @@ TIMEOUT_S = 30.0
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 """Of a longer response the rest is not read: it may be a stream without an end."""
 
+_TARGET_SAFE = "/:@!$&'()*+,;=~?%[]{}|^`\"<>\\"
 _ENDS_HEADER = re.compile(rb"[\r\n\0]")
 
 Values = Mapping[str, str | bytes]
@@ -295,7 +296,7 @@ def _read(chunks: Iterable[bytes]) -> bytes:
 def _ask_server(base: SplitResult, sent: Sent) -> Answer:
     connection = _connect(base)
     # No line of a request has anything but ASCII in it here.
-    target = base.path.rstrip("/") + quote(sent.target, safe="/:@!$&'()*+,;=~?%[]{}|^`\"<>\\")
+    target = "".join(quote(part, safe=_TARGET_SAFE) for part in (base.path.rstrip("/"), sent.target))
     try:
         connection.putrequest(sent.method, target, skip_accept_encoding=True)
         for name, value in sent.headers:

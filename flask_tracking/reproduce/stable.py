@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 from typing import Any
 
 from ..record import Record, find_header
+from ..runtime.text import clean_text
 from .request import MARKER
 
 __all__ = [
@@ -55,7 +57,9 @@ VOLATILE = Volatile()
 
 def is_volatile_text(text: str) -> bool:
     """Tell whether a text has a part that seems to be generated for each response."""
-    return _VOLATILE_TEXT.search(text) is not None or MARKER.search(text.encode()) is not None
+    return (
+        _VOLATILE_TEXT.search(text) is not None or MARKER.search(clean_text(text).encode()) is not None
+    )
 
 
 def find_stable_json(record: Record) -> Any:
@@ -84,6 +88,8 @@ def _find_stable(value: Any, key: str = "") -> Any:
         return [_find_stable(one, key) for one in value]
     if _VOLATILE_KEY.search(key) and value is not None and not isinstance(value, bool):
         return VOLATILE
+    if isinstance(value, float) and not isfinite(value):
+        return VOLATILE  # Python has no literal for it
     return VOLATILE if isinstance(value, str | int | float) and is_volatile_text(str(value)) else value
 
 

@@ -35,6 +35,7 @@ DEEP = b"[" * 900 + b"%b" + b"]" * 900
         ({"a": {"b": [[]]}}, {"a": {"b": [{}]}}, ["$.a.b[0] has another type: [] → {}"]),
         ("é", "e", ['$ has another value: "é" → "e"']),
         ("x" * 300, "", [f'$ has another value: "{"x" * 199}… → ""']),
+        ("\ud800", "", [r'$ has another value: "\ud800" → ""']),
         ({"a": 1, "b": 2}, {"b": 3, "a": 1}, ["$.b has another value: 2 → 3"]),
     ],
 )

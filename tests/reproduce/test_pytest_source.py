@@ -121,6 +121,16 @@ JSON = (("Content-Type", "application/json"),)
             ["assert response.status_code == 200", 'assert response.json == {"at": ANY, "ok": True}'],
         ),
         (
+            {
+                "response_headers": JSON,
+                "response_body": rb'{"a": "\ud800", "b": [NaN, 1e999, -Infinity]}',
+            },
+            [
+                "assert response.status_code == 200",
+                r'assert response.json == {"a": "\ud800", "b": [ANY, ANY, ANY]}',
+            ],
+        ),
+        (
             {"status_code": 303, "response_headers": (("Location", "/login?next=/x"),)},
             ["assert response.status_code == 303", 'assert response.location == "/login?next=/x"'],
         ),
@@ -138,6 +148,7 @@ def test_stable_parts(parts: dict[str, Any], lines: list[str]) -> None:
         ("application/json", b'{"a": [1, null, true, "\\u00e9"]}', 'json={"a": [1, None, True, "é"]}'),
         ("application/json", b'{"a": 1, "a": 2}', 'data=b\'{"a": 1, "a": 2}\''),
         ("application/json", b'{"a": NaN}', "data=b'{\"a\": NaN}'"),
+        ("application/json", b'{"a": 1e999}', "data=b'{\"a\": 1e999}'"),
         ("application/json", b"\xff", 'data=b"\\xff"'),
         ("application/x-www-form-urlencoded", b"a=1&b=x+y", 'data={"a": "1", "b": "x y"}'),
         ("application/x-www-form-urlencoded", b"a=1&a=2", 'data=b"a=1&a=2"'),

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from bson import ObjectId
@@ -262,6 +263,16 @@ def test_bytes_to_a_server(planted: str) -> None:
     assert received.headers["x-a"] == text.encode("latin-1")
     assert received.headers["x-tracking-replay-of"] == str(record.id).encode()
     assert received.target.startswith(b"/base/x?")
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("path", ["/ä b", "/\u20ac", "/%C3%A4%20b"])
+def test_path_of_a_server(path: str) -> None:
+    """A URL may be given as it is read: its path is percent-encoded."""
+    with recorder() as running:
+        replay(dataclasses.replace(make_record(), target="/x?a=1"), f"http://{running.host}{path}/")
+        received = running.take()
+    assert received.target.decode() == quote(path, safe="/%") + "/x?a=1"
 
 
 @pytest.mark.integration
