@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from math import isfinite
 from typing import Any
 
 import click
@@ -33,8 +34,19 @@ def render_json(record: Record | RecordSummary, indent: int | None = None) -> st
 
 
 def render_values(values: Mapping[str, Any], indent: int | None = None) -> str:
-    """Return any values as such an object."""
-    return json.dumps(values, indent=indent, default=_to_plain)
+    """Return any values as such an object. Numbers that JSON does not know, like NaN, are null."""
+    try:
+        return json.dumps(values, indent=indent, default=_to_plain, allow_nan=False)
+    except ValueError:
+        return json.dumps(_without_nan(values), indent=indent, default=_to_plain)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _to_plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import parse_qsl, quote_from_bytes
 
+from ..codec import MAX_MS
 from ..record import Headers, Record
 from ..redaction.markers import MARKER
 from .request import Parts, RequestParts, read_request
@@ -19,6 +20,8 @@ __all__ = ["har"]
 Json = dict[str, Any]
 UNKNOWN = -1
 """A size that nobody has measured, in HAR."""
+LARGEST_SIZE = 2**53 - 1
+"""The largest whole number that every reader of JSON takes exactly. No body has so many bytes."""
 _URL_SAFE = "!$&'()*+,-./:;=?@[]_~%{}|^`\"<>\\"
 _COOKIE_SWITCHES = {"httponly": "httpOnly", "secure": "secure"}
 _COOKIE_TEXTS = ("path", "domain")
@@ -48,7 +51,7 @@ def _make_entry(record: Record, request: RequestParts) -> Json:
     entry: Json = {
         "startedDateTime": f"{record.date_created:%Y-%m-%dT%H:%M:%S}.{record.date_created:%f}"[:-3]
         + "Z",
-        "time": record.execution_time or 0,
+        "time": _as_ms(record.execution_time) or 0,
         "request": _make_request(record, request),
         "response": _make_response(record),
         "cache": {},
@@ -62,9 +65,17 @@ def _make_entry(record: Record, request: RequestParts) -> Json:
 
 
 def _make_timings(record: Record) -> Json:
-    took = record.execution_time or 0
-    wait = took if record.time_to_first_byte is None else record.time_to_first_byte
+    took, first = _as_ms(record.execution_time) or 0, _as_ms(record.time_to_first_byte)
+    wait = took if first is None else first
     return {"send": 0, "wait": wait, "receive": max(0, took - wait)}
+
+
+def _as_ms(duration: float | None) -> float | None:
+    return duration if duration is not None and 0 <= duration <= MAX_MS else None
+
+
+def _as_size(size: int) -> int:
+    return size if 0 <= size <= LARGEST_SIZE else UNKNOWN
 
 
 def _make_request(record: Record, request: RequestParts) -> Json:
@@ -78,7 +89,7 @@ def _make_request(record: Record, request: RequestParts) -> Json:
         "headers": _make_pairs(record.request_headers),
         "queryString": _make_pairs(parse_qsl(record.query_params or "", keep_blank_values=True)),
         "headersSize": UNKNOWN,
-        "bodySize": record.request_body_size,
+        "bodySize": _as_size(record.request_body_size),
     }
     if record.request_body or record.request_body_size:
         kind = request.get_header("content-type")
@@ -104,7 +115,7 @@ def _make_response(record: Record) -> Json:
         "content": _make_content(record),
         "redirectURL": get_response_header(record, "location") or "",
         "headersSize": UNKNOWN,
-        "bodySize": record.response_body_size,
+        "bodySize": _as_size(record.response_body_size),
     }
 
 
@@ -116,11 +127,11 @@ def _find_phrase(status: int) -> str:
 
 
 def _make_content(record: Record) -> Json:
-    size, note = record.response_body_size, record.response_body_note
+    size, note = _as_size(record.response_body_size), record.response_body_note
     content: Json = {"size": size, "mimeType": get_content_type(record)}
     if note is None:
         content["size"] = len(record.response_body)
-        content["compression"] = content["size"] - size
+        content |= {} if size == UNKNOWN else {"compression": content["size"] - size}
     if record.response_body:
         content |= _make_text(record.response_body, "encoding")
     return content | _make_comment(note)

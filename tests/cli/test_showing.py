@@ -34,6 +34,18 @@ def test_list(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> Non
     assert all(line.isascii() for line in lines)
 
 
+def test_numbers_that_json_does_not_know(
+    invoke: Invoke, memory: MemoryExporter, tracking: Tracking
+) -> None:
+    """They are null, so that every reader of JSON takes the output."""
+    data = {"a": [float("nan"), 1.5], "b": {"c": float("-inf")}}
+    memory.export([dataclasses.replace(make_record(), custom_data=data, execution_time=float("inf"))])
+    (row,) = invoke("list", "--json").stdout.splitlines()
+    assert json.loads(row, parse_constant=pytest.fail)["execution_time"] is None
+    shown = json.loads(invoke("show", "--json", "-1").stdout, parse_constant=pytest.fail)
+    assert shown["custom_data"] == {"a": [None, 1.5], "b": {"c": None}}
+
+
 def test_show(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
     """All fields, with bodies as text, or as base64 where they are none."""
     record = dataclasses.replace(

@@ -122,6 +122,8 @@ def test_request() -> None:
         ({"status_code": 299}, 299),
         ({"response_body_note": "truncated", "response_body_size": 70_000}, 200),
         ({"response_body": b"\xff\x00"}, 200),
+        ({"execution_time": float("nan"), "time_to_first_byte": float("inf")}, 200),
+        ({"execution_time": -1.0, "time_to_first_byte": 1e308}, 200),
     ],
 )
 def test_odd_responses(parts: dict[str, Any], status: int) -> None:
@@ -132,6 +134,15 @@ def test_odd_responses(parts: dict[str, Any], status: int) -> None:
         assert response["content"]["comment"] == "The stored body is not whole: truncated."
     if "response_body" in parts:
         assert base64.b64decode(response["content"]["text"]) == b"\xff\x00"
+
+
+@pytest.mark.parametrize("size", [-1, 2**60])
+def test_sizes_that_no_body_has(size: int) -> None:
+    """A size that cannot be is not known."""
+    record = make_record(request_chunks=(b"x",), request_size=1)
+    entry = make_entry(dataclasses.replace(record, request_body_size=size, response_body_size=size))
+    assert entry["request"]["bodySize"] == entry["response"]["bodySize"] == -1
+    assert entry["response"]["content"] == {"size": 5, "mimeType": "text/plain", "text": "hello"}
 
 
 def test_several() -> None:
