@@ -171,7 +171,13 @@ def _check_url(url: str, any_host: bool) -> SplitResult:
         (host or "").encode("idna")  # as a socket does, and with the same errors
     except ValueError:
         raise ReplayError(f"Invalid URL {url!r}: expected one like http://localhost:5000.") from None
-    if base.scheme not in ("http", "https") or not host or base.username or base.query or base.fragment:
+    if (
+        base.scheme not in ("http", "https")
+        or not host
+        or "@" in base.netloc
+        or base.query
+        or base.fragment
+    ):
         raise ReplayError(f"Invalid URL {url!r}: expected one like http://localhost:5000.")
     if not _is_loopback(host) and not any_host:
         raise ReplayError(f"{host} is another machine. Allow it with --yes (any_host=True).")

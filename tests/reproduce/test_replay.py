@@ -284,6 +284,7 @@ def test_path_of_a_server(path: str) -> None:
         ("http://localhost:x", "Invalid URL"),
         ("http://[::1", "Invalid URL"),
         ("http://localhost@evil.example", "Invalid URL"),
+        ("http://:password@localhost", "Invalid URL"),
         ("http://localhost?x", "Invalid URL"),
         (
             "http://evil.example",
