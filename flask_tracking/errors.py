@@ -94,3 +94,13 @@ class ReplayError(TrackingError):
 
     .. versionadded:: 2.0
     """
+
+    def __init__(self, message: str, *, for_commands: str | None = None) -> None:
+        """Take the message.
+
+        Args:
+            message: names arguments of Python.
+            for_commands: the message that names options instead; by default the same.
+        """
+        super().__init__(message)
+        self.for_commands = for_commands or message

@@ -12,7 +12,14 @@ import click
 from bson import ObjectId
 from flask import current_app
 
-from ..errors import ConfigError, ExportError, FilterError, NoDatabaseError, TrackingError
+from ..errors import (
+    ConfigError,
+    ExportError,
+    FilterError,
+    NoDatabaseError,
+    ReplayError,
+    TrackingError,
+)
 from ..exporters.base import Exporter
 from ..exporters.store import Problem, Store, find_store
 from ..filters import Filter
@@ -69,6 +76,8 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise click.ClickException(visible(str(error))) from None
         except ConfigError as error:
             raise WrongArgument(visible(str(error))) from None
+        except ReplayError as error:
+            raise click.ClickException(visible(error.for_commands)) from None
         except TrackingError as error:
             raise click.ClickException(visible(str(error))) from None
 

@@ -67,8 +67,14 @@ def _read_values(record: Record, given: Sequence[str]) -> dict[str, str | bytes]
         if not equals:
             raise ConfigError(f"Invalid value {one!r}: expected name=value.")
         name = name.lower().removeprefix("redacted_").removeprefix("file_")
-        values[name] = _read_file(value) if name in files else _as_typed(value)
+        values[name] = _read_value(value, is_file=name in files)
     return values
+
+
+def _read_value(value: str, *, is_file: bool) -> str | bytes:
+    if not is_file:
+        return _as_typed(value)
+    return _read_file(value) if value else b""
 
 
 def _as_typed(value: str) -> str | bytes:

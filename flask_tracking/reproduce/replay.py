@@ -11,8 +11,10 @@ import http.client
 import ipaddress
 import json
 import re
+import shlex
 import ssl
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import Context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -66,6 +68,16 @@ class Replay(NamedTuple):
     """Of the replay's own record; None where another process stores it, or nobody does."""
 
 
+class Obstacle(NamedTuple):
+    """A reason for not sending a request."""
+
+    reason: str
+    argument: str
+    """What allows it, in Python."""
+    option: str
+    """What allows it, of the command."""
+
+
 class Sent(NamedTuple):
     """A request with all its values."""
 
@@ -114,25 +126,47 @@ def replay(
     .. versionadded:: 2.0
     """
     request = read_request(record)
-    if request.method not in SAFE_METHODS and not unsafe:
-        raise ReplayError(
-            f"{request.method} may change something. Allow it with --unsafe (unsafe=True)."
-        )
+    obstacles = [] if unsafe else list(_find_risks(request))
     redactor = _make_redactor()
     answer = (
-        _replay_in_app(record, request, values or {}, as_user)
+        _replay_in_app(record, request, values or {}, as_user, obstacles)
         if to is None
-        else _replay_to_url(record, request, to, values or {}, as_user, any_host)
+        else _replay_to_url(record, request, to, values or {}, as_user, any_host, obstacles)
     )
     return _compare(record, answer, redactor)
 
 
+def _find_risks(request: RequestParts) -> Iterator[Obstacle]:
+    if request.method not in SAFE_METHODS:
+        reason = f"{request.method} may change something."
+        yield Obstacle(reason, "Allow it with unsafe=True.", "Allow it with --unsafe.")
+
+
+def _refuse(obstacles: Sequence[Obstacle]) -> None:
+    """Raise an error that names all of them, so that one further call is enough."""
+    if obstacles:
+        raise ReplayError(
+            " ".join(f"{one.reason} {one.argument}" for one in obstacles),
+            for_commands=" ".join(f"{one.reason} {one.option}" for one in obstacles),
+        )
+
+
 def _replay_in_app(
-    record: Record, request: RequestParts, values: Values, as_user: str | None
+    record: Record,
+    request: RequestParts,
+    values: Values,
+    as_user: str | None,
+    obstacles: Sequence[Obstacle],
 ) -> Answer:
     if not current_app:
+        _refuse([*obstacles, *_find_missing(record, request, request.client_path, values)])
         raise ReplayError("No app is current. Replay inside `with app.app_context():`, or to a URL.")
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    needed = request if as_user is None else _set_session(request, app, b"")
+    missing = list(_find_missing(record, needed, request.client_path, values))
+    if missing and as_user is None:
+        missing += _suggest_login(record, request, app, values)
+    _refuse([*obstacles, *missing])
     if as_user is not None:
         request = _log_in(request, app, as_user)
     sent = _fill(record, request, request.client_path, values)
@@ -147,11 +181,14 @@ def _replay_to_url(
     values: Values,
     as_user: str | None,
     any_host: bool,
+    obstacles: Sequence[Obstacle],
 ) -> Answer:
-    base = _check_url(url, any_host)
+    base = _check_url(url)
     if as_user is not None:
         raise ReplayError("Only the app itself can log a user in: leave out --to, or --as-user.")
     target = request.target if _is_path(request.target) else request.path
+    missing = _find_missing(record, request, target, values)
+    _refuse([*obstacles, *([] if any_host else _find_host_risks(base)), *missing])
     return _ask_server(base, _fill(record, request, target, values))
 
 
@@ -164,7 +201,7 @@ def _make_redactor() -> Redactor:
     return Redactor(tracked.settings, find_literals, callback=tracked.redact)
 
 
-def _check_url(url: str, any_host: bool) -> SplitResult:
+def _check_url(url: str) -> SplitResult:
     try:
         base = urlsplit(url)
         host, _ = base.hostname, base.port
@@ -179,9 +216,14 @@ def _check_url(url: str, any_host: bool) -> SplitResult:
         or base.fragment
     ):
         raise ReplayError(f"Invalid URL {url!r}: expected one like http://localhost:5000.")
-    if not _is_loopback(host) and not any_host:
-        raise ReplayError(f"{host} is another machine. Allow it with --yes (any_host=True).")
     return base
+
+
+def _find_host_risks(base: SplitResult) -> Iterator[Obstacle]:
+    host = base.hostname or ""
+    if not _is_loopback(host):
+        reason = f"{host} is another machine."
+        yield Obstacle(reason, "Allow it with any_host=True.", "Allow it with --yes.")
 
 
 def _is_loopback(host: str) -> bool:
@@ -197,19 +239,57 @@ def _is_path(target: Parts) -> bool:
     return isinstance(target[0], bytes) and target[0].startswith(b"/")
 
 
-def _fill(record: Record, request: RequestParts, target: Parts, values: Values) -> Sent:
-    gaps = find_gaps(target, *(value for _, value in request.headers), request.body)
+def _find_missing(
+    record: Record, request: RequestParts, target: Parts, values: Values
+) -> Iterator[Obstacle]:
+    """Yield what has to be given for the request to be whole.
+
+    Raises:
+        ReplayError: a value is given that nothing needs.
+    """
+    gaps = _find_all_gaps(request, target)
     names = [gap.name for gap in gaps]
     if unknown := sorted(values.keys() - set(names)):
         raise ReplayError(
             f"Nothing is missing with the name {', '.join(unknown)}. "
             f"Missing: {', '.join(names) or 'nothing'}."
         )
-    if missing := [name for name in names if name not in values]:
-        raise ReplayError(
-            f"The record lacks what was redacted or cut: {', '.join(missing)}. "
-            "Give each with --set name=value (values={...})."
+    missing = [gap for gap in gaps if gap.name not in values]
+    is_unread = record.request_body_note == "not read"
+    unread = [gap.name for gap in missing if gap.place == "body" and is_unread]
+    for name in unread:
+        yield Obstacle(
+            "The app did not read the body, so the record lacks it.",
+            f"Give it with values={{{name!r}: ...}}; b'' sends none.",
+            f"Give it with --set {name}=PATH; --set {name}= sends none.",
         )
+    if removed := [gap.name for gap in missing if gap.name not in unread]:
+        yield Obstacle(
+            f"The record lacks what was redacted or cut: {', '.join(removed)}.",
+            "Give each with values={name: value}.",
+            "Give each with --set name=value.",
+        )
+
+
+def _find_all_gaps(request: RequestParts, target: Parts) -> tuple[Gap, ...]:
+    return find_gaps(target, *(value for _, value in request.headers), request.body)
+
+
+def _suggest_login(
+    record: Record, request: RequestParts, app: Flask, values: Values
+) -> Iterator[Obstacle]:
+    """Yield how to do without the redacted cookie of a session of Flask-Login."""
+    session = dict(read_cookies(request)).get(app.config["SESSION_COOKIE_NAME"], ())
+    names = [gap.name for gap in find_gaps(session) if gap.name not in values]
+    if names and record.user_id is not None and hasattr(app, "login_manager"):
+        yield Obstacle(
+            f"Instead of {names[0]},",
+            f"as_user={record.user_id!r} logs the user in.",
+            f"--as-user {shlex.quote(record.user_id)} logs the user in.",
+        )
+
+
+def _fill(record: Record, request: RequestParts, target: Parts, values: Values) -> Sent:
     headers = [(name, _join_header(value, values)) for name, value in request.headers]
     headers = [one for one in headers if one[0].lower() != "accept-encoding"]
     headers.append((REPLAY_HEADER, str(record.id).encode()))
@@ -254,11 +334,26 @@ def _log_in(request: RequestParts, app: Flask, user_id: str) -> RequestParts:
     domain = sessions.get_cookie_domain(app) or urlsplit(base_url).hostname or ""
     made = client.get_cookie(name, domain, sessions.get_cookie_path(app))
     if made is None:
-        raise ReplayError(
-            "The app keeps no session in a cookie: nobody can be logged in with --as-user."
-        )
-    cookies = {**dict(read_cookies(request)), name: (made.value.encode(),)}
-    parts = [part for key, value in cookies.items() for part in (f"; {key}=".encode(), *value)]
+        raise ReplayError("The app keeps no session in a cookie, so no user can be logged in.")
+    # In a context of its own, as the request will be.
+    if not Context().run(_is_loaded, app, base_url, f"{name}={made.value}"):
+        raise ReplayError(f"User {user_id} was not loaded by Flask-Login: no user has this id.")
+    return _set_session(request, app, made.value.encode())
+
+
+def _is_loaded(app: Flask, base_url: str, cookie: str) -> bool:
+    """Return False if Flask-Login knows no user of this session; True in an app without it."""
+    login = sys.modules.get("flask_login")
+    if login is None or not hasattr(app, "login_manager"):
+        return True
+    with app.test_request_context(base_url=base_url, headers={"Cookie": cookie}):
+        return login.current_user.get_id() is not None
+
+
+def _set_session(request: RequestParts, app: Flask, value: bytes) -> RequestParts:
+    """Return the request with another value of the cookie of its session."""
+    cookies = {**dict(read_cookies(request)), app.config["SESSION_COOKIE_NAME"]: (value,)}
+    parts = [part for key, held in cookies.items() for part in (f"; {key}=".encode(), *held)]
     parts[0] = parts[0].removeprefix(b"; ") if isinstance(parts[0], bytes) else parts[0]
     headers = [one for one in request.headers if one[0].lower() != "cookie"]
     return request._replace(headers=(*headers, ("Cookie", tuple(parts))))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, request
+from flask_login import LoginManager, UserMixin, current_user
 
 from flask_tracking import MemoryExporter, Tracking
 
@@ -76,17 +77,59 @@ def test_refused(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
     """A refusal is one line that says what allows it, and nothing is sent."""
     shop.test_client().post("/price", data={"password": "hunter2"})
     for options, message in {
-        (): "POST may change something. Allow it with --unsafe (unsafe=True).",
+        (): "POST may change something. Allow it with --unsafe. The record lacks what was redacted or "
+        "cut: password. Give each with --set name=value.",
         ("--unsafe",): "The record lacks what was redacted or cut: password. Give each with --set "
-        "name=value (values={...}).",
+        "name=value.",
         ("--unsafe", "--set", "x"): "Invalid value 'x': expected name=value.",
         ("--to", "http://shop.example", "--unsafe"): "shop.example is another machine. Allow it with "
-        "--yes (any_host=True).",
+        "--yes. The record lacks what was redacted or cut: password. Give each with --set name=value.",
     }.items():
         result = invoke("replay", "-1", *options)
         status = 2 if message.startswith("Invalid") else 1
         assert (result.exit_code, result.stdout, result.stderr) == (status, "", f"Error: {message}\n")
     assert len(memory.records) == 1
+
+
+def test_body_that_was_not_read(
+    invoke: Invoke, app: Flask, memory: MemoryExporter, tracking: Tracking, tmp_path: Path
+) -> None:
+    """A body that the app did not read is called so; it is given as a file, or sent empty."""
+    app.add_url_rule("/in", "take_in", lambda: "", methods=["POST"])
+    app.test_client().post("/in", data=b"a=1")
+    result = invoke("replay", "-1", "--unsafe")
+    assert result.stderr == (
+        "Error: The app did not read the body, so the record lacks it. Give it with --set body=PATH; "
+        "--set body= sends none.\n"
+    )
+    path = tmp_path / "body"
+    path.write_bytes(b"a=1")
+    original = str(memory.records[0].id)
+    for value in ("", path):
+        assert invoke("replay", original, "--unsafe", "--set", f"body={value}").exit_code == 0
+
+
+def test_login_instead_of_a_session(
+    invoke: Invoke, app: Flask, memory: MemoryExporter, tracking: Tracking
+) -> None:
+    """Where a user of Flask-Login was logged in, a refusal names the option; who is unknown is said."""
+    users = {"1": UserMixin()}
+    users["1"].id = "1"
+    LoginManager(app).user_loader(users.get)
+    app.add_url_rule("/me", "me", lambda: current_user.get_id() or "nobody")
+    client = app.test_client()
+    with client.session_transaction() as values:
+        values["_user_id"] = "1"
+    client.get("/me")
+    result = invoke("replay", "-1")
+    assert result.stderr == (
+        "Error: The record lacks what was redacted or cut: cookie_session. Give each with --set "
+        "name=value. Instead of cookie_session, --as-user 1 logs the user in.\n"
+    )
+    result = invoke("replay", "-1", "--as-user", "99")
+    assert result.stderr == "Error: User 99 was not loaded by Flask-Login: no user has this id.\n"
+    assert len(memory.records) == 1
+    assert invoke("replay", "-1", "--as-user", "1").exit_code == 0
 
 
 @pytest.mark.parametrize("name", ["password", "PASSWORD", "REDACTED_PASSWORD"])

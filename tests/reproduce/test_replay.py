@@ -107,7 +107,7 @@ def test_differences(memory: MemoryExporter, shop: Flask, replayed: Callable[...
 def test_unsafe_method(memory: MemoryExporter, shop: Flask, replayed: Callable[..., Any]) -> None:
     """What may change something is sent only if that is said."""
     shop.test_client().post("/echo/x", data=b"\x00\xc3\xa9 @x", content_type="text/plain")
-    with pytest.raises(ReplayError, match="POST may change something. Allow it with --unsafe"):
+    with pytest.raises(ReplayError, match="POST may change something. Allow it with unsafe=True"):
         replayed()
     assert len(memory.records) == 1
     assert replayed(unsafe=True).differences == []
@@ -187,9 +187,12 @@ def test_as_user(memory: MemoryExporter, app: Flask, tracking: Tracking) -> None
             replay(memory.records[0], "http://localhost:1", as_user="ada")
 
 
-def test_as_user_without_sessions(app: Flask, replayed: Callable[..., Any], shop: Flask) -> None:
+def test_as_user_without_sessions(
+    app: Flask, replayed: Callable[..., Any], shop: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where no cookie holds a session, nobody can be logged in."""
-    app.session_interface.should_set_cookie = lambda *_: False  # type: ignore[method-assign]
+    # All apps share this object.
+    monkeypatch.setattr(app.session_interface, "should_set_cookie", lambda *_: False)
     shop.test_client().get("/price")
     with pytest.raises(ReplayError, match="keeps no session in a cookie"):
         replayed(as_user="ada")
@@ -288,7 +291,7 @@ def test_path_of_a_server(path: str) -> None:
         ("http://localhost?x", "Invalid URL"),
         (
             "http://evil.example",
-            "evil.example is another machine. Allow it with --yes (any_host=True).",
+            "evil.example is another machine. Allow it with any_host=True.",
         ),
         ("http://127.0.0.1.evil.example", "is another machine"),
         ("http://10.0.0.1", "is another machine"),
