@@ -18,7 +18,8 @@ class WeakRegistry(Generic[T]):
     def __init__(self) -> None:
         """Start empty."""
         # No lock, which a fork might find taken, and no callback, which would create a cycle: each step
-        # on the dict is atomic.
+        # on the dict is atomic. A copy is one, too; a tuple of its values is not, as the collector of
+        # garbage may run in it, and with it code that adds or removes.
         self._references: dict[int, weakref.ref[T]] = {}
 
     def add(self, one: T) -> None:
@@ -30,7 +31,7 @@ class WeakRegistry(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """Yield the members that are alive now."""
-        for reference in tuple(self._references.values()):
+        for reference in self._references.copy().values():
             one = reference()
             if one is None:
                 self._references.pop(id(reference), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 from flask_tracking.runtime.weak_registry import WeakRegistry
 
@@ -41,3 +42,26 @@ def test_one_is_added_while_they_are_gone_through() -> None:
         registry.add(held[-1])
     assert seen == held[:3]
     assert list(registry) == held
+
+
+def test_garbage_is_collected_while_they_are_gone_through() -> None:
+    """What the collector runs may add, too, at any step."""
+    registry: WeakRegistry[Thing] = WeakRegistry()
+    held = [Thing() for _ in range(100)]
+    for one in held:
+        registry.add(one)
+
+    def add(phase: str, info: dict[str, int]) -> None:
+        held.append(Thing())
+        reference = weakref.ref(held[-1])
+        registry._references[id(reference)] = reference
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(add)
+    gc.set_threshold(1)
+    try:
+        counts = [len(registry) for _ in range(50)]
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(add)
+    assert counts[0] >= 100 and counts == sorted(counts)
