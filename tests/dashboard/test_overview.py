@@ -328,9 +328,8 @@ def cells_of(page: str) -> int:
     return sum(map(int, re.findall(r'data-n="(\d+)"', figure)))
 
 
-def count_requests(rollups: list[Rollup], within: timedelta, rule: str | None, version: str) -> int:
-    """Return how many requests rollups of the last hour count."""
-    since = datetime.now(timezone.utc) - within
+def count_requests(rollups: list[Rollup], since: datetime, rule: str | None, version: str) -> int:
+    """Return how many requests rollups since the minute of a time count."""
     return sum(
         counts.requests
         for one in rollups
@@ -356,9 +355,12 @@ def test_chart_under_a_filter(
     """It shows what the filter selects, and its cells lead to that."""
     rollups = make_rollups(slower=4.0)
     memory.rollups.store(rollups)
+    since = minutes_ago(15 if "since" in q else 60)
     page = check(client.get(OVERVIEW, query_string={"q": q}).text)
-    within = timedelta(minutes=15 if "since" in q else 60)
-    assert cells_of(page) == count_requests(rollups, within, rule, version)
+    known = [
+        count_requests(rollups, one, rule, version) for one in (since, since + timedelta(minutes=1))
+    ]
+    assert cells_of(page) in known  # a minute may end meanwhile
     (grid, *_) = re.findall(r'data-grid="([^"]+)"', page)
     assert json.loads(html.unescape(grid))["within"] == q
     (address, *_) = re.findall(r'<a href="/_tracking/requests\?([^"]+)" tabindex="-1">', page)
