@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,9 @@ NEWEST = 100
 """Records whose columns are read."""
 NEWEST_DATA = 30
 """Records whose custom data is read for its names."""
+
+_OBJECT = re.compile(r"^<[A-Za-z_][0-9A-Za-z_.]* ([^\s<>'\"]+)>$")
+"""The text of an object with a name of one word, like ``<User ada>``."""
 
 
 def find_app_values(app: Flask, key: str) -> set[str] | None:
@@ -78,6 +82,13 @@ def _read_column(
     return read_all
 
 
+def _read_users(store: Store) -> set[str]:
+    """Return ids and names: people type the name, and ``user:ada`` finds ``<User ada>``."""
+    newest = store.find(Filter.all, limit=NEWEST, fields="summary")
+    texts = {text for one in newest for text in (one.user_id, one.user_repr) if text}
+    return {_OBJECT.sub(r"\1", text) for text in texts}
+
+
 def _read_custom_names(store: Store) -> set[str]:
     newest = store.find(Filter.all, limit=NEWEST_DATA, fields="facts")
     return {name for one in newest for name in _list_names(one.custom_data)}
@@ -103,6 +114,6 @@ _OF_RECORDS: dict[str, Callable[[Store], Iterable[str]]] = {
     "error": _read_column(lambda one: one.exception_type),
     "host": _read_column(lambda one: one.host),
     "hostname": _read_column(lambda one: one.hostname),
-    "user": _read_column(lambda one: one.user_id or one.user_repr),
+    "user": _read_users,
     "version": _read_column(lambda one: one.version),
 }

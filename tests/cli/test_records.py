@@ -257,7 +257,9 @@ def test_shell_completion(
     [
         (["route:/o"], ["route:/orders/<int:id>"]),
         (["--endpoint", "ord"], ["orders"]),
-        (["user:"], ["user:42", 'user:"<User ada>"']),
+        (["user:"], ["user:42", "user:ada", "user:grace"]),
+        (["user:a"], ["user:ada"]),
+        (["--user", "g"], ["grace"]),
         (["--user", "4"], ["42"]),
         (["custom.o"], ["custom.order.id:", "custom.other:"]),
         (["--version", ""], ["2.4"]),
@@ -276,7 +278,7 @@ def test_shell_completion_of_what_there_is(
     )
     memory.export(
         [
-            dataclasses.replace(found, user_id="42"),
+            dataclasses.replace(found, user_id="42", user_repr="grace"),
             dataclasses.replace(make_record(), user_repr="<User ada>"),
         ]
     )
