@@ -30,7 +30,7 @@ def keep(what: str, reason: str, limit: int) -> None:
     """
     store = get_store()
     if ":" in what:
-        _keep_all(store, Filter.parse(what) & NOT_KEPT, reason, limit)
+        _keep_all(store, Filter.parse(what), reason, limit)
         return
     wanted = find_id(store, what)
     record = get_record(store, wanted)
@@ -43,14 +43,21 @@ def keep(what: str, reason: str, limit: int) -> None:
 
 
 def _keep_all(store: Store, wanted: Filter, reason: str, limit: int) -> None:
-    found = find_newest(store, wanted, limit, fields="summary")
+    found = find_newest(store, wanted & NOT_KEPT, limit, fields="summary")
     # Some may have been overwritten in the meantime.
     count = sum(store.keep(record.id, reason) for record in found)
     more = " More may match: use a higher --limit." if len(found) == limit else ""
     noun = "record" if count == 1 else "records"
     click.echo(f"Kept ({visible(reason)}): {count:,} {noun}.{more}")
     if not found:
-        click.echo(explain_nothing(store, wanted), err=True)
+        kept = len(find_newest(store, wanted, limit, fields="summary"))
+        click.echo(_describe_kept(kept, limit) if kept else explain_nothing(store, wanted), err=True)
+
+
+def _describe_kept(kept: int, limit: int) -> str:
+    if kept == 1:
+        return "1 matching record is kept already."
+    return f"{kept:,}{' or more' * (kept == limit)} matching records are kept already."
 
 
 @id_command()

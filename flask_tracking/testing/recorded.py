@@ -179,7 +179,7 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
             return requests[0]
         what = found._description and f" with {found._description}"
         raise AssertionError(
-            f"Expected one request{what}, recorded were {len(requests)}.{self._list()}"
+            f"Expected one request{what}, but {_count(len(requests))} recorded.{self._list()}"
         )
 
     def assert_none(self, text: str = "", /, **fields: Any) -> None:
@@ -188,7 +188,7 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
         found = self.where(text, **fields)
         if found:
             raise AssertionError(
-                f"Expected no such request, recorded were {len(found)}.{found._list()}"
+                f"Expected no such request, but {_count(len(found))} recorded.{found._list()}"
             )
 
     def _requests(self) -> Sequence[Record]:
@@ -292,6 +292,10 @@ class RecordedSpan:
         if not isinstance(data, dict) or name not in data:
             raise AssertionError(f"{name_request(self.request)} did not set {name!r}. It set: {data!r}")
         return data[name]
+
+
+def _count(number: int) -> str:
+    return "1 was" if number == 1 else f"{number or 'none'} were"
 
 
 def name_request(record: Record) -> str:

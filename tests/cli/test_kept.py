@@ -192,3 +192,14 @@ def test_narrow_table() -> None:
     place = titles.index("STATUS")
     assert [line[place : place + 4].strip() for line in lines] == ["200", "500*", "200"]
     assert all(len(line) <= 80 for line in lines)
+
+
+def test_keep_by_a_filter_again(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
+    """What is kept already is said in so many words."""
+    memory.export([make_record(path="/again")])
+    assert invoke("keep", "path:/again").stderr == ""
+    result = invoke("keep", "path:/again")
+    assert result.stderr == "1 matching record is kept already.\n"
+    memory.export([make_record(path="/again")])
+    invoke("keep", "path:/again")
+    assert invoke("keep", "path:/again").stderr == "2 matching records are kept already.\n"

@@ -104,26 +104,26 @@ FAIL: list[tuple[Callable[[], object], str]] = [
     ),
     (lambda: make_requests().assert_status(200), NOTHING),
     (lambda: make_requests().assert_no_secret("hunter2"), NOTHING),
-    (lambda: make_requests().one(), f"Expected one request, recorded were 0. {NOTHING}"),
+    (lambda: make_requests().one(), f"Expected one request, but none were recorded. {NOTHING}"),
     (lambda: RecordedSpan(make_requests()).data, NOTHING),
     (
         lambda: make_requests(make_request(), FAILED).one(path="/x", method="GET"),
-        "Expected one request with path='/x', method='GET', recorded were 0.\n"
+        "Expected one request with path='/x', method='GET', but none were recorded.\n"
         "  method  path      status        took  id\n"
         f"  GET     /orders   200         1.2 ms  {ID}\n"
         f"  POST    /pay?a=1  500     1,234.5 ms  {ID}",
     ),
     (
         lambda: make_requests(make_request()).where("status:4xx").one("path:/a", user_id="ada"),
-        "Expected one request with status:4xx, path:/a, user_id='ada', recorded were 0.",
+        "Expected one request with status:4xx, path:/a, user_id='ada', but none were recorded.",
     ),
     (
         lambda: make_requests(make_request(), FAILED).one(),
-        "Expected one request, recorded were 2.",
+        "Expected one request, but 2 were recorded.",
     ),
     (
         lambda: make_requests(make_request(outcome="unread")).assert_none(path="/orders"),
-        "Expected no such request, recorded were 1.\n"
+        "Expected no such request, but 1 was recorded.\n"
         "  method  path     status    took  outcome  id\n"
         f"  GET     /orders  200     1.2 ms  unread   {ID}",
     ),
