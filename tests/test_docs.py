@@ -129,14 +129,16 @@ def test_readme_example_is_recorded(run_page: RunPage) -> None:
 
 @pytest.mark.integration
 def test_tests_of_the_testing_page_pass(tmp_path: Path) -> None:
-    """The tests that the testing page proposes pass under pytest."""
+    """The tests that the testing page proposes pass; those of a live server in their own module."""
     code = [example.code for example in read_examples(DOCS / "testing.md") if "pytest" in example.code]
-    (tmp_path / "test_shop.py").write_text("\n".join(code))
+    served = [example for example in code if "live_server" in example]
+    (tmp_path / "test_shop.py").write_text("\n".join(one for one in code if one not in served))
+    (tmp_path / "test_served.py").write_text("\n".join(["from test_shop import create_app", *served]))
     plugins = ["-p", "no:cacheprovider", "-p", "flask_tracking.pytest_plugin"]
     command = [sys.executable, "-m", "pytest", "-q", *plugins, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout
 
 
 def test_readme_is_short() -> None:
