@@ -70,8 +70,10 @@ class _Assertions(ABC):
             raise ValueError("assert_no_secret() was given an empty text, which every field contains.")
         return self._assert_each(
             lambda one: not find_text(one, secret),
-            lambda one: f"{name_request(one)} is stored with it in {', '.join(find_text(one, secret))}",
-            hint="Add the name to TRACKING_REDACT_NAMES, or the path to TRACKING_EXCLUDE_BODY.",
+            lambda one: (
+                f"The secret of {name_request(one)} is stored in {', '.join(find_text(one, secret))}"
+            ),
+            hint="Add its name to TRACKING_REDACT_NAMES, or its format to TRACKING_REDACT_PATTERNS.",
         )
 
     def assert_children(
@@ -92,8 +94,8 @@ class _Assertions(ABC):
         return self._assert_each(
             lambda one: _is_within(_count_children(one, name), at_least, at_most),
             lambda one: (
-                f"{name_request(one)} had {_count_children(one, name)} child spans "
-                f"{name!r}, expected {wanted}; it had {_list_children(one)}"
+                f"{name_request(one)}: expected {wanted} child spans {name!r}; "
+                f"recorded: {_list_children(one)}"
             ),
         )
 

@@ -90,17 +90,17 @@ FAIL: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: make_requests(CHILDREN).assert_children("db query", at_most=1),
-        "GET /orders had 2 child spans 'db query', expected at most 1; "
-        "it had 2 × 'db query', 1 × 'charge'",
+        "GET /orders: expected at most 1 child spans 'db query'; "
+        "recorded: 2 × 'db query', 1 × 'charge'",
     ),
     (
         lambda: make_requests(make_request()).one().assert_children("mail"),
-        "GET /orders had 0 child spans 'mail', expected at least 1; it had none",
+        "GET /orders: expected at least 1 child spans 'mail'; recorded: none",
     ),
     (
         lambda: make_requests(make_request(request_body=b"a hunter2 b")).assert_no_secret("hunter2"),
-        "GET /orders is stored with it in request_body\n"
-        "Add the name to TRACKING_REDACT_NAMES, or the path to TRACKING_EXCLUDE_BODY.",
+        "The secret of GET /orders is stored in request_body\n"
+        "Add its name to TRACKING_REDACT_NAMES, or its format to TRACKING_REDACT_PATTERNS.",
     ),
     (lambda: make_requests().assert_status(200), NOTHING),
     (lambda: make_requests().assert_no_secret("hunter2"), NOTHING),
@@ -169,7 +169,7 @@ def test_secrets_are_found_everywhere(place: str, fields: dict[str, Any]) -> Non
     requests.assert_no_secret("hunter3 & co")
     with pytest.raises(AssertionError) as caught:
         requests.assert_no_secret(SECRET)
-    assert f"is stored with it in {place}\n" in str(caught.value)
+    assert f"is stored in {place}\n" in str(caught.value)
 
 
 def test_wrong_calls_say_what_is_right() -> None:
