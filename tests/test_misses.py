@@ -13,7 +13,8 @@ from flask import Flask
 
 from flask_tracking import Filter, MemoryExporter, Record
 from flask_tracking.errors import StoreTimeoutError
-from flask_tracking.queries.misses import MAX_PARTS, MAX_TERMS, QUESTION_S, Miss, explain_miss
+from flask_tracking.queries import misses
+from flask_tracking.queries.misses import MAX_PARTS, MAX_TERMS, Miss, explain_miss
 from flask_tracking.record import ExceptionInfo
 
 NOW = datetime.now(timezone.utc)
@@ -104,5 +105,5 @@ def test_miss_costs_little(shop: Flask) -> None:
     store = SlowStore()
     text = " ".join(f"custom.x:{number}" for number in range(90))
     assert explain_miss(store, Filter.parse(text), shop) == Miss()
-    assert set(store.limits) == {QUESTION_S}
+    assert set(store.limits) == {misses.QUESTION_S}
     assert len(store.limits) <= MAX_PARTS + 2 * MAX_TERMS
