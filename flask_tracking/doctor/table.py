@@ -23,20 +23,22 @@ class Check(NamedTuple):
     run: Callable[[Subject], Findings]
     reads_store: bool = False
     """True where it is skipped if the store does not answer, or there is none."""
+    clear: str = ""
+    """What is in order if nothing is found."""
 
 
 CHECKS: Sequence[Check] = (
     Check("store", check_store),
     Check("spool", check_spool),
-    Check("settings", check_settings),
-    Check("capture", check_capture),
-    Check("threads", check_threads, reads_store=True),
+    Check("settings", check_settings, clear="as they were when the app was tracked"),
+    Check("capture", check_capture, clear="requests pass through it"),
+    Check("threads", check_threads, reads_store=True, clear="the server lets them run"),
     Check("records", check_records, reads_store=True),
-    Check("drops", check_drops, reads_store=True),
-    Check("lag", check_lag, reads_store=True),
-    Check("proxy", check_proxy, reads_store=True),
-    Check("secrets", check_secrets, reads_store=True),
-    Check("speed", check_speed),
+    Check("drops", check_drops, reads_store=True, clear="no record was lost in the last three hours"),
+    Check("lag", check_lag, reads_store=True, clear="no process is behind"),
+    Check("proxy", check_proxy, reads_store=True, clear="ProxyFix is there where records need it"),
+    Check("secrets", check_secrets, reads_store=True, clear="none in the newest records"),
+    Check("speed", check_speed, clear="native code is installed"),
 )
 
 
@@ -81,6 +83,8 @@ def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Chec
             if isinstance(error, (ExportError, NoDatabaseError)):
                 missing = "the store does not answer"
             findings.append(Problem("error", str(error).removesuffix(".")))
+        if not findings and check.clear:
+            findings.append(check.clear)
         yield Checked(
             check.name,
             tuple(one for one in findings if isinstance(one, Problem)),

@@ -27,7 +27,7 @@ def test_app_in_order(invoke: Invoke, tracking: Tracking) -> None:
     lines = result.output.splitlines()
     assert lines[0] == "ok       store     the memory of this process"
     assert lines[1] == "ok       spool     TRACKING_SPOOL_DIR is not set"
-    assert lines[2] == "ok       settings"
+    assert lines[2] == "ok       settings  as they were when the app was tracked"
     assert lines[-1] == "No problems found."
 
 
