@@ -39,12 +39,14 @@ def read_record_columns(
     inside = wanted.narrowed(since, until)
     newest = find_newest(page.store, inside, NEWEST, now=page.now, fields="summary")
     reach = newest[-1].date_created if len(newest) == NEWEST else since
+    by_start: dict[datetime, list[RecordSummary]] = {}
+    for one in newest:
+        by_start.setdefault(align(one.date_created, seconds), []).append(one)
     ends_at, columns = monotonic() + BUDGET_S, list[Column]()
     while until > since:
         start = align(until - timedelta.resolution, seconds)
         if start >= reach or reach == since:
-            found = [one for one in newest if align(one.date_created, seconds) == start]
-            columns.append(_make_column(start, found, is_whole=True))
+            columns.append(_make_column(start, by_start.get(start, []), is_whole=True))
         else:
             between = max(start, since), until
             some = _read(page, wanted, between, ends_at - monotonic())
