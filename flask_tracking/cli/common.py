@@ -186,6 +186,23 @@ def find_id(store: Store, text: str) -> ObjectId:
     return found[0]
 
 
+def is_filter(words: Iterable[str]) -> bool:
+    """Return True for the words of a filter: a term has a colon, an id has none."""
+    return any(":" in word for word in words)
+
+
+def find_records(store: Store, ids: Iterable[str]) -> list[Record]:
+    """Return the records that are meant, each once, in the order of `ids`.
+
+    Raises:
+        ConfigError: an id is invalid.
+        TrackingError: no record or several records have one of the ids.
+    """
+    # All are found before anything is changed: an age counts the records of now.
+    found = dict.fromkeys([find_id(store, text) for text in ids])
+    return [get_record(store, record_id) for record_id in found]
+
+
 def _find_by_age(store: Store, age: int) -> ObjectId:
     from ..queries import find_newest  # its import takes longer than most commands
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 from flask.cli import with_appcontext
 
@@ -9,8 +11,17 @@ from ..errors import TrackingError
 from ..exporters.store import Store
 from ..filters import Filter
 from ..queries import find_newest
+from ..record import Record
 from ..runtime.text import visible
-from .common import find_id, get_record, get_store, id_command, reports_errors, takes_limit
+from .common import (
+    find_records,
+    get_record,
+    get_store,
+    id_command,
+    is_filter,
+    reports_errors,
+    takes_limit,
+)
 from .misses import explain_nothing
 from .record_table import render_line
 
@@ -18,28 +29,31 @@ NOT_KEPT = Filter.parse("not is:kept")
 
 
 @id_command()
-@click.argument("what", metavar="ID|FILTER")
-@click.option("--reason", default="asked for", show_default=True, help="Why it is kept.")
+@click.argument("words", metavar="ID...|FILTER", nargs=-1, required=True)
+@click.option("--reason", default="asked for", show_default=True, help="Why they are kept.")
 @takes_limit(100, "Maximum number of records of a filter, the newest ones.")
 @with_appcontext
 @reports_errors
-def keep(what: str, reason: str, limit: int) -> None:
+def keep(words: Sequence[str], reason: str, limit: int) -> None:
     """Keep records: routine records will not overwrite them.
 
-    Takes the id of one record, or a filter with a colon, like 'path:/payments/* since:1h'.
+    Takes ids, or a filter with a colon, like 'path:/payments/* since:1h'.
     """
     store = get_store()
-    if ":" in what:
-        _keep_all(store, Filter.parse(what), reason, limit)
+    if is_filter(words):
+        _keep_all(store, Filter.parse(" ".join(words)), reason, limit)
         return
-    wanted = find_id(store, what)
-    record = get_record(store, wanted)
+    for record in find_records(store, words):
+        _keep_one(store, record, reason)
+
+
+def _keep_one(store: Store, record: Record, reason: str) -> None:
     if record.kept:
         click.echo(f"Already kept ({visible(record.kept_reason or '-')}): {render_line(record)}")
         return
-    store.keep(wanted, reason)
+    store.keep(record.id, reason)
     # It may have been overwritten in the meantime.
-    click.echo(f"Kept ({visible(reason)}): {render_line(get_record(store, wanted))}")
+    click.echo(f"Kept ({visible(reason)}): {render_line(get_record(store, record.id))}")
 
 
 def _keep_all(store: Store, wanted: Filter, reason: str, limit: int) -> None:
@@ -61,18 +75,21 @@ def _describe_kept(kept: int, limit: int) -> str:
 
 
 @id_command()
-@click.argument("record_id", metavar="ID")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
 @with_appcontext
 @reports_errors
-def unkeep(record_id: str) -> None:
-    """Stop keeping a record."""
+def unkeep(ids: Sequence[str]) -> None:
+    """Stop keeping records."""
     store = get_store()
-    wanted = find_id(store, record_id)
-    record = get_record(store, wanted)
-    if not store.unkeep(wanted):
-        raise TrackingError(f"Record {wanted} is not kept. `list --kept` shows kept records.")
+    for record in find_records(store, ids):
+        _unkeep_one(store, record)
+
+
+def _unkeep_one(store: Store, record: Record) -> None:
+    if not store.unkeep(record.id):
+        raise TrackingError(f"Record {record.id} is not kept. `list --kept` shows kept records.")
     click.echo(f"No longer kept: {render_line(record)}")
-    if store.get(wanted) is None:
+    if store.get(record.id) is None:
         click.echo("It is deleted: newer records had overwritten all but the kept copy.")
     else:
         click.echo("It stays until newer records overwrite it.")

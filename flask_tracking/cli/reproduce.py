@@ -13,7 +13,16 @@ from ..filters import Filter
 from ..queries import find_newest
 from ..record import Record
 from ..reproduce import curl, har, httpie, powershell, pytest_function, python
-from .common import find_id, get_record, get_store, id_command, reports_errors, takes_limit
+from .common import (
+    find_id,
+    find_records,
+    get_record,
+    get_store,
+    id_command,
+    is_filter,
+    reports_errors,
+    takes_limit,
+)
 from .misses import explain_nothing
 
 SHELLS: dict[str, Callable[[Record], str]] = {"posix": curl, "powershell": powershell}
@@ -88,7 +97,7 @@ def print_har(words: Sequence[str], limit: int) -> None:
     since:1h'; the oldest request is the first.
     """
     store = get_store()
-    if any(":" in word for word in words):
+    if is_filter(words):
         wanted = Filter.parse(" ".join(words))
         found = find_newest(store, wanted, limit)[::-1]
         if not found:
@@ -96,7 +105,7 @@ def print_har(words: Sequence[str], limit: int) -> None:
         # A record without a method is not a request, or its redaction has failed.
         records = [record for record in found if record.method]
     else:
-        records = [get_record(store, find_id(store, word)) for word in words]
+        records = find_records(store, words)
     _print(json.dumps(har(*records), indent=2))
 
 

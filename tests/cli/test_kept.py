@@ -10,8 +10,9 @@ import pytest
 from bson import ObjectId
 from flask import Flask
 
-from flask_tracking import MemoryExporter, Record, Tracking
+from flask_tracking import Filter, MemoryExporter, Record, Tracking
 from flask_tracking.cli.record_table import render_table
+from flask_tracking.queries import find_newest
 from flask_tracking.record_summary import summarize
 
 from ..captures import make_record
@@ -55,6 +56,26 @@ def test_keep_twice(invoke: Invoke, failure: Record) -> None:
     result = invoke("keep", str(failure.id), "--reason", "again")
     assert result.exit_code == 0
     assert result.stdout == "Already kept (error): GET /orders/7?a=1 500\n"
+
+
+def test_several_by_their_ages(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
+    """Ids and ages can be given in a row: each record is kept once, and none if one is wrong."""
+    memory.export([make_record(path=f"/{number}") for number in range(3)])
+    wrong = invoke("keep", "-1", "-4")
+    assert (wrong.exit_code, wrong.stderr) == (1, "Error: Record -4 not found: 3 are stored.\n")
+    assert not any(one.kept for one in memory.records)
+    paths = [one.path for one in find_newest(memory, Filter.all, 3)]
+    again = str(find_newest(memory, Filter.all, 1)[0].id)
+    kept = invoke("keep", "-1", "-2", again, "--reason", "both").stdout
+    assert kept.splitlines() == [f"Kept (both): GET {path}?a=1 200" for path in paths[:2]]
+    assert invoke("unkeep", "-2", "-1").stdout.count("No longer kept: ") == 2
+    assert not any(one.kept for one in memory.records)
+
+
+def test_filter_in_several_words(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
+    """A filter needs no quotes where the shell reads nothing into it."""
+    memory.export([make_record(path=f"/{number}") for number in range(3)])
+    assert invoke("keep", "path:/1", "or", "path:/2").stdout == "Kept (asked for): 2 records.\n"
 
 
 def test_keep_by_a_filter(
