@@ -19,17 +19,29 @@ from .common import get_store, reports_errors
 from .filtering import takes_filter
 from .text_table import PLAIN, Column, render_columns, terminal_width
 
-BY = ("route", "url_rule", "method", "status", "version", "user", "host", "hostname")
 SHARES = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
-RANKS = {"P50": 4, "P99": 5}
-"""In 40 cells there is room for one or two percentiles."""
+RANKS = {"PER S": 1, "MAX MS": 1, "P50 MS": 2, "P99 MS": 3, "P95 MS": 4, "%": 5, "FAILED": 6}
+"""In 40 cells there is room for the failures. The durations come back first, where there is more."""
+NOUNS = {
+    "route": "routes",
+    "url_rule": "routes",
+    "method": "methods",
+    "status": "status codes",
+    "version": "versions",
+    "user": "users",
+    "host": "hosts",
+    "hostname": "machines",
+}
+"""What the groups are, by the value of ``--by``."""
 WATCH_INTERVAL_S = 2.0
 MAX_FAILURES = 10
 LEAST_KEY = 14
 
 
 @click.command()
-@click.option("--by", type=click.Choice(BY), default="route", show_default=True, help="Group by this.")
+@click.option(
+    "--by", type=click.Choice(list(NOUNS)), default="route", show_default=True, help="Group by this."
+)
 @click.option(
     "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many groups to show."
 )
@@ -72,8 +84,9 @@ def render_stats(found: Statistics, by: str, limit: int, width: int | None) -> s
     if not found.total.requests:
         return "\n".join([lines[0], "No requests."])
     lines.append(_render_groups(found, by, limit, width))
-    if len(found.groups) > limit:
-        lines.append(f"and {len(found.groups) - limit} more; --limit shows them")
+    if (rest := len(found.groups) - limit) > 0:
+        noun = NOUNS[by].removesuffix("s") if rest == 1 else NOUNS[by]
+        lines.append(f"and {rest:,} more {noun}; --limit shows all")
     if found.failures:
         lines += ["", _render_failures(found.failures[:MAX_FAILURES], width)]
     lines += _explain(found)
@@ -96,21 +109,20 @@ def _render_groups(found: Statistics, by: str, limit: int, width: int | None) ->
     columns = [
         Column(by.upper().replace("_", " "), keys, least=LEAST_KEY),
         Column("REQUESTS", [f"{row.requests:,}" for row in rows], is_number=True),
-        Column("PER S", [_rate(row.rate) for row in rows], is_number=True, rank=3),
-        Column("FAILED", [f"{row.failed:,}" for row in rows], is_number=True, rank=1),
-        Column("%", [f"{row.error_rate:.1%}" for row in rows], is_number=True, rank=2),
+        _number("PER S", [_rate(row.rate) for row in rows]),
+        _number("FAILED", [f"{row.failed:,}" for row in rows]),
+        _number("%", [f"{row.error_rate:.1%}" for row in rows]),
         *(
-            Column(
-                f"{name} MS",
-                [_ms(row.percentile_ms(share)) for row in rows],
-                is_number=True,
-                rank=RANKS.get(name, 0),
-            )
+            _number(f"{name} MS", [_ms(row.percentile_ms(share)) for row in rows])
             for name, share in SHARES.items()
         ),
-        Column("MAX MS", [_ms(row.max_ms) for row in rows], is_number=True, rank=1),
+        _number("MAX MS", [_ms(row.max_ms) for row in rows]),
     ]
     return render_columns(columns, width, [_style(row) for row in rows])
+
+
+def _number(title: str, cells: list[str]) -> Column:
+    return Column(title, cells, is_number=True, rank=RANKS[title])
 
 
 def _style(row: Group) -> dict[str, str]:

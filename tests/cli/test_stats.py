@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from datetime import datetime, timezone
@@ -76,12 +77,14 @@ def test_table(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> No
 
 
 def test_table_in_a_narrow_terminal(tracking: Tracking, memory: MemoryExporter) -> None:
-    """In 40 cells every table has its counts, a percentile and whole lines."""
+    """In 40 cells every table has its counts and its failures; durations come back with more room."""
     store_minute(memory)
     shown = render_stats(measure(memory, Filter()), "route", 20, 40).splitlines()
     tables = [line for line in shown[1:] if not line.endswith("of these requests.")]
     assert max(map(len, map(click.unstyle, tables))) <= 40
-    assert shown[2].split() == ["ROUTE", "REQUESTS", "P95", "MS"]
+    assert shown[2].split() == ["ROUTE", "REQUESTS", "FAILED", "%"]
+    wider = render_stats(measure(memory, Filter()), "route", 20, 50).splitlines()
+    assert wider[2].split() == ["ROUTE", "REQUESTS", "FAILED", "%", "P95", "MS"]
 
 
 def test_limit(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
@@ -89,7 +92,24 @@ def test_limit(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> No
     store_minute(memory)
     output = invoke("stats", "--limit", "1").output
     assert "GET /quick" in output and "POST /slow" not in output
-    assert "and 1 more; --limit shows them" in output
+    assert "and 1 more route; --limit shows all" in output
+
+
+@pytest.mark.parametrize(
+    ("by", "title"),
+    [("user", "USER"), ("host", "HOST"), ("url_rule", "URL RULE"), ("status", "STATUS")],
+)
+def test_groups_are_named(
+    invoke: Invoke, tracking: Tracking, memory: MemoryExporter, by: str, title: str
+) -> None:
+    """The first column says what the rows are, and the line below what the others are."""
+    for number in range(3):
+        record = dataclasses.replace(make_record(), url_rule=f"/{number}", host=f"h{number}")
+        user_id, status = f"u{number}", 200 + number
+        memory.export([dataclasses.replace(record, user_id=user_id, status_code=status)])
+    lines = invoke("stats", "slow:>=0ms", "--by", by, "--limit", "1").output.splitlines()
+    assert lines[2].startswith(f"{title}  ")
+    assert f"and 2 more {module.NOUNS[by]}; --limit shows all" in lines
 
 
 def test_json(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
