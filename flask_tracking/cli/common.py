@@ -27,6 +27,7 @@ from ..record import Record
 from ..registry import TrackedApp, find_tracked
 from ..runtime.text import visible
 from ..spool import Spool, open_spool
+from .terminal import say, terminal_width, wrap
 
 CHECK = "Check that it runs, and the URI; the page Operations of the docs says more."
 """The advice after an error of the database."""
@@ -51,7 +52,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class WrongArgument(click.ClickException):
+class CommandError(click.ClickException):
+    """The error that ends a command."""
+
+    def format_message(self) -> str:
+        """Return the message, wrapped for the terminal but for the lines that mark a spot."""
+        first, *others = self.message.split("\n")
+        lines = wrap(f"Error: {first}", terminal_width(err=True))
+        return "\n".join([*lines, *others]).removeprefix("Error: ")
+
+
+class WrongArgument(CommandError):
     """A wrong option or argument, without the line of usage: the message says what is expected."""
 
     exit_code = 2
@@ -68,18 +79,18 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except ExportError as error:
-            raise click.ClickException(visible(f"{error}. {CHECK}")) from None
+            raise CommandError(visible(f"{error}. {CHECK}")) from None
         except FilterError as error:
             # Its last lines mark the spot.
             raise WrongArgument("\n".join(map(visible, str(error).split("\n")))) from None
         except NoDatabaseError as error:
-            raise click.ClickException(visible(str(error))) from None
+            raise CommandError(visible(str(error))) from None
         except ConfigError as error:
             raise WrongArgument(visible(str(error))) from None
         except ReplayError as error:
-            raise click.ClickException(visible(error.for_commands)) from None
+            raise CommandError(visible(error.for_commands)) from None
         except TrackingError as error:
-            raise click.ClickException(visible(str(error))) from None
+            raise CommandError(visible(str(error))) from None
 
     return reporting
 
@@ -138,7 +149,7 @@ def get_spool() -> Spool:
 def show_problems(problems: Iterable[Problem]) -> None:
     """Print problems and what to do about them."""
     for problem in problems:
-        click.secho(visible(str(problem)), fg="red" if problem.level == "error" else "yellow")
+        say(visible(str(problem)), fg="red" if problem.level == "error" else "yellow")
 
 
 def is_id(text: str) -> bool:

@@ -15,8 +15,12 @@ from ..doctor import CHECKS, Checked, Subject, examine
 from ..exporters.store import find_store
 from ..runtime.text import visible
 from .common import get_current, get_exporter, reports_errors
+from .terminal import terminal_width, wrap
+from .text_table import PLAIN, Style
 
 COLORS = {"ok": "green", "warning": "yellow", "error": "red", "skipped": "bright_black"}
+WIDE = 60
+"""In less cells there is no room for what was found beside the name of a check."""
 FAILURES = {"error": ("error",), "warning": ("error", "warning")}
 """The levels that make the command fail, by the value of ``--fail-level``."""
 
@@ -42,24 +46,34 @@ def doctor(as_json: bool, fail_level: str) -> None:
     for one in examine(Subject(app, get_current(), find_store(get_exporter()))):
         checked.append(one)
         if not as_json:
-            click.echo("\n".join(_render(one)))
+            click.echo("\n".join(_render(one, terminal_width())))
     click.echo(json.dumps(_to_json(checked), indent=2) if as_json else _summarize(checked))
     if any(one.level in FAILURES[fail_level] for one in checked):
         raise SystemExit(1)
 
 
-def _render(checked: Checked) -> Iterator[str]:
-    width = max(len(check.name) for check in CHECKS)
-    level = click.style(f"{checked.level:7}", fg=COLORS[checked.level])
-    lines = [visible(fact) for fact in checked.facts]
+def _render(checked: Checked, width: int | None = None) -> Iterator[str]:
+    names = max(len(check.name) for check in CHECKS)
+    head = f"{checked.level:{len('skipped')}}  {checked.name:{names}}  "
+    # In a narrow terminal all that was found stands below the name.
+    indent = 2 if width is not None and width < WIDE else len(head)
+    found = [click.style(line, **style) for line, style in _list_found(checked, indent, width)]
+    level = click.style(head[: len("skipped")], fg=COLORS[checked.level])
+    first = found.pop(0) if found and indent == len(head) else ""
+    yield f"{level}{head[len('skipped') :]}{first}".rstrip()
+    yield from (" " * indent + line for line in found)
+
+
+def _list_found(checked: Checked, indent: int, width: int | None) -> Iterator[tuple[str, Style]]:
+    """Yield the lines of facts and problems, without their indent, and their styles."""
+    room = None if width is None else width - indent
+    for fact in checked.facts:
+        yield from ((line, PLAIN) for line in wrap(visible(fact), room))
     for problem in checked.problems:
+        style = {"fg": COLORS[problem.level]}
         what, fix = problem._replace(fix="", command=""), problem._replace(what="")
-        said = [str(what), str(fix)]
-        lines += [click.style(visible(text), fg=COLORS[problem.level]) for text in filter(None, said)]
-    first, *others = lines or [""]
-    yield f"{level}  {checked.name:{width}}  {first}".rstrip()
-    for line in others:
-        yield " " * (len("skipped") + width + 4) + line
+        for text in filter(None, map(str, (what, fix))):
+            yield from ((line, style) for line in wrap(visible(text), room))
 
 
 def _summarize(checked: Iterable[Checked]) -> str:

@@ -24,6 +24,7 @@ from .common import (
 )
 from .misses import explain_nothing
 from .record_table import render_line
+from .terminal import say
 
 NOT_KEPT = Filter.parse("not is:kept")
 
@@ -49,11 +50,11 @@ def keep(words: Sequence[str], reason: str, limit: int) -> None:
 
 def _keep_one(store: Store, record: Record, reason: str) -> None:
     if record.kept:
-        click.echo(f"Already kept ({visible(record.kept_reason or '-')}): {render_line(record)}")
+        say(f"Already kept ({visible(record.kept_reason or '-')}): {render_line(record)}")
         return
     store.keep(record.id, reason)
     # It may have been overwritten in the meantime.
-    click.echo(f"Kept ({visible(reason)}): {render_line(get_record(store, record.id))}")
+    say(f"Kept ({visible(reason)}): {render_line(get_record(store, record.id))}")
 
 
 def _keep_all(store: Store, wanted: Filter, reason: str, limit: int) -> None:
@@ -62,10 +63,10 @@ def _keep_all(store: Store, wanted: Filter, reason: str, limit: int) -> None:
     count = sum(store.keep(record.id, reason) for record in found)
     more = " More may match: use a higher --limit." if len(found) == limit else ""
     noun = "record" if count == 1 else "records"
-    click.echo(f"Kept ({visible(reason)}): {count:,} {noun}.{more}")
+    say(f"Kept ({visible(reason)}): {count:,} {noun}.{more}")
     if not found:
         kept = len(find_newest(store, wanted, limit, fields="summary"))
-        click.echo(_describe_kept(kept, limit) if kept else explain_nothing(store, wanted), err=True)
+        say(_describe_kept(kept, limit) if kept else explain_nothing(store, wanted), err=True)
 
 
 def _describe_kept(kept: int, limit: int) -> str:
@@ -88,11 +89,11 @@ def unkeep(ids: Sequence[str]) -> None:
 def _unkeep_one(store: Store, record: Record) -> None:
     if not store.unkeep(record.id):
         raise TrackingError(f"Record {record.id} is not kept. `list --kept` shows kept records.")
-    click.echo(f"No longer kept: {render_line(record)}")
+    say(f"No longer kept: {render_line(record)}")
     if store.get(record.id) is None:
-        click.echo("It is deleted: newer records had overwritten all but the kept copy.")
+        say("It is deleted: newer records had overwritten all but the kept copy.")
     else:
-        click.echo("It stays until newer records overwrite it.")
+        say("It stays until newer records overwrite it.")
 
 
 COMMANDS = (keep, unkeep)

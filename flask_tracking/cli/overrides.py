@@ -25,7 +25,11 @@ from ..runtime.durations import format_duration
 from ..runtime.text import visible
 from .common import get_current, get_exporter, get_store, reports_errors
 from .json_output import render_values, takes_json
+from .terminal import say, terminal_width
 from .text_table import PLAIN, Column, render_columns
+
+LEAST_VALUE = 8
+"""The minimum width of the values of a setting, in cells."""
 
 overrides = AppGroup("overrides", help="Change settings of running processes temporarily.")
 
@@ -53,7 +57,7 @@ def set_overrides(terms: tuple[str, ...], lifetime: str | None) -> None:
     store, settings = get_store(), get_current().settings
     store.store_overrides(wanted)
     names = ", ".join(sorted(override.name for override in wanted))
-    click.echo(f"Set for {lifetime}: {names}. {_when(store, settings)}\n")
+    say(f"Set for {lifetime}: {names}. {_when(store, settings)}\n")
     _show(store, settings)
 
 
@@ -81,11 +85,11 @@ def clear_overrides(names: tuple[str, ...]) -> None:
     exporter, settings = get_exporter(), get_current().settings
     cleared = [one.name for one in _load_overrides(exporter) if one.name in wanted]
     if not cleared:
-        click.echo("No override with such a name is set.\n" if names else "No overrides are set.\n")
+        say("No override with such a name is set.\n" if names else "No overrides are set.\n")
     else:
         store = get_store()
         store.clear_overrides(cleared)
-        click.echo(f"Cleared: {', '.join(cleared)}. {_when(store, settings)}\n")
+        say(f"Cleared: {', '.join(cleared)}. {_when(store, settings)}\n")
     _show(exporter, settings)
 
 
@@ -96,7 +100,8 @@ def _when(store: Store, settings: Settings) -> str:
 
 
 def _show(exporter: Exporter, settings: Settings) -> None:
-    click.echo(render_overrides(settings, _load_overrides(exporter), utc_now()))
+    active = _load_overrides(exporter)
+    click.echo(render_overrides(settings, active, utc_now(), terminal_width()))
 
 
 def _load_overrides(exporter: Exporter) -> Sequence[Override]:
@@ -104,31 +109,44 @@ def _load_overrides(exporter: Exporter) -> Sequence[Override]:
     return () if store is None else store.load_overrides()
 
 
-def render_overrides(settings: Settings, active: Sequence[Override], now: datetime) -> str:
+def render_overrides(
+    settings: Settings, active: Sequence[Override], now: datetime, width: int | None = None
+) -> str:
     """Return a table of the settings that can be overridden, with the overridden ones in colour.
 
     Args:
         settings: the settings of the app.
         active: its overrides.
         now: the current time, in UTC.
+        width: the width of the terminal in cells; None for no limit.
     """
     changed = change_settings(settings, active)
     until = {override.name: override.expires_at for override in active}
     fields = {name: setting_of(name) for name in NAMES}
     columns = [
         Column("SETTING", list(NAMES)),
-        Column("NOW", [_value(name, getattr(changed, field)) for name, field in fields.items()]),
+        Column(
+            "NOW",
+            [_value(name, getattr(changed, field)) for name, field in fields.items()],
+            least=LEAST_VALUE,
+        ),
         Column(
             "OTHERWISE",
             [
                 _value(name, getattr(settings, field)) if name in until else ""
                 for name, field in fields.items()
             ],
+            least=LEAST_VALUE,
+            rank=1,
         ),
-        Column("UNTIL", [_until(until[name], now) if name in until else "" for name in NAMES]),
+        Column(
+            "UNTIL",
+            [_until(until[name], now) if name in until else "" for name in NAMES],
+            least=LEAST_VALUE,
+        ),
     ]
     styles = [{"fg": "yellow"} if name in until else PLAIN for name in NAMES]
-    return render_columns(columns, styles=styles)
+    return render_columns(columns, width, styles)
 
 
 def _value(name: str, value: Any) -> str:

@@ -11,7 +11,8 @@ from ..present import Section, describe_zone, present
 from ..record import Record
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
-from .text_table import GAP, PLAIN, Column, Style, cell_width, leave_out, pad, render_columns
+from .terminal import cell_width, wrap
+from .text_table import GAP, PLAIN, Column, Style, leave_out, pad, render_columns
 
 LEAST_PATH = 15
 """The minimum width of a path, so that it fits in 40 cells with a status and a short id."""
@@ -19,6 +20,8 @@ LEAST_PATH_BESIDE_ERROR = 10
 """The same in at least `WIDE` cells, where the user and the error shall have room, too."""
 WIDE = 80
 LEAST_USER, LEAST_ERROR = 6, 8
+LEAST_VALUE = 32
+"""The minimum width of values beside their names, where a record is shown in full."""
 ID_HEAD, ID_TAIL = 8, 6
 """The hex digits in a short id: those of the second, and those of the number in its process."""
 
@@ -163,30 +166,44 @@ def render_line(record: Record | RecordSummary) -> str:
     return visible(" ".join(filter(None, parts)))
 
 
-def render_record(record: Record, zone: tzinfo | None = timezone.utc) -> str:
+def render_record(record: Record, zone: tzinfo | None = timezone.utc, width: int | None = None) -> str:
     """Return a record in full.
 
     Args:
         record: the record.
         zone: the zone of the times; None for that of this machine.
+        width: the width of the terminal in cells, at which lines end between words; None for no limit.
     """
     overview, *others = present(record, zone)
-    lines = [overview.title, "", *_pairs(overview)]
+    lines = [*_wrap(overview.title, width), "", *_pairs(overview, width)]
     for section in others:
-        lines += ["", *_lines(section)]
-    return "\n".join(map(visible, lines))
+        lines += ["", *_lines(section, width)]
+    return "\n".join(lines)
 
 
-def _lines(section: Section) -> Iterator[str]:
-    yield f"{section.title} ({section.about})" if section.about else section.title
-    yield from _pairs(section)
+def _lines(section: Section, width: int | None) -> Iterator[str]:
+    title = f"{section.title} ({section.about})" if section.about else section.title
+    yield from _wrap(title, width)
+    yield from _pairs(section, width)
     if section.text and section.about:  # separates a body from its headers
         yield ""
     if section.text:
-        yield from (f"  {line}" for line in section.text.rstrip().split("\n"))
+        for line in section.text.rstrip().split("\n"):
+            yield from _wrap(f"  {line}", width)
 
 
-def _pairs(section: Section) -> Iterator[str]:
-    width = max((cell_width(name) for name, _ in section.pairs), default=0)
+def _wrap(line: str, width: int | None) -> list[str]:
+    shown = visible(line)
+    return wrap(shown, width, len(shown) - len(shown.lstrip(" ")) + len(GAP))
+
+
+def _pairs(section: Section, width: int | None) -> Iterator[str]:
+    """Yield names and values in two columns, or without columns where values would have no room."""
+    names = max((cell_width(visible(name)) for name, _ in section.pairs), default=0)
+    indent = len(GAP) + names + len(GAP)
+    if width is not None and width - indent < LEAST_VALUE:
+        names, indent = 0, 2 * len(GAP)
     for name, value in section.pairs:
-        yield f"  {pad(name, width)}  {value}"
+        shown = visible(name)
+        line = f"{GAP}{shown if names == 0 else pad(shown, names)}{GAP}{visible(value)}"
+        yield from wrap(line, width, indent)

@@ -20,7 +20,8 @@ from .filtering import make_option_term, takes_filter
 from .json_output import render_json, takes_json
 from .misses import explain_nothing
 from .record_table import render_record, render_table
-from .text_table import echo_pages, takes_zone, terminal_width
+from .terminal import echo_pages, say, terminal_width
+from .text_table import takes_zone
 
 
 @click.command("list")
@@ -59,7 +60,7 @@ def list_records(wanted: Filter, limit: int, resume: str | None, utc: bool, as_j
     elif records:
         click.echo(render_table(records, terminal_width(), timezone.utc if utc else None))
     elif not in_bodies:
-        click.echo(explain_nothing(store, wanted), err=True)
+        say(explain_nothing(store, wanted), err=True)
 
 
 def _search_bodies(store: Store, wanted: Filter, limit: int) -> list[RecordSummary]:
@@ -73,7 +74,7 @@ def _search_bodies(store: Store, wanted: Filter, limit: int) -> list[RecordSumma
     if resume is not None:
         time = resume.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = f"{line} To search older records, add --resume {time}"
-    click.echo(line, err=True)
+    say(line, err=True)
     return list(map(summarize, found))
 
 
@@ -93,7 +94,8 @@ def show(record_id: str, utc: bool, as_json: bool) -> None:
     if as_json:
         click.echo(render_json(record, indent=2))
     else:
-        echo_pages(render_record(record, timezone.utc if utc else None))
+        zone = timezone.utc if utc else None
+        echo_pages(render_record(record, zone, terminal_width()))
 
 
 COMMANDS = (list_records, show)

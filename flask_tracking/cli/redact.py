@@ -34,8 +34,12 @@ from .preview import preview_request
 from .rawrequest import parse_request
 from .record_table import render_record
 from .redaction import make_current_redactor, make_current_stored_redactor
-from .text_table import PLAIN, Column, render_columns, terminal_width
+from .terminal import say, terminal_width
+from .text_table import PLAIN, Column, render_columns
 
+LEAST_FINDS, LEAST_NARROW, LEAST_WHERE = 48, 18, 16
+"""The minimum widths of columns, in cells; `LEAST_NARROW` in less than `WIDE` ones."""
+WIDE = 80
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum size of a file with a request."""
 
@@ -60,18 +64,22 @@ def formats(as_json: bool) -> None:
         for one in FORMATS:
             click.echo(render_values(_to_values(one, settings)))
         return
+    width = terminal_width()
+    least = LEAST_NARROW if width is not None and width < WIDE else LEAST_FINDS
     columns = [
         Column("ID", [one.id for one in FORMATS]),
-        Column("FINDS", [one.finds for one in FORMATS], least=48),
-        Column("VERSION", [str(one.version) for one in FORMATS], is_number=True),
+        Column("FINDS", [one.finds for one in FORMATS], least=least),
+        Column("VERSION", [str(one.version) for one in FORMATS], is_number=True, rank=2),
         Column("", ["off" if one.id in settings.redact_off else "" for one in FORMATS]),
         Column("SOURCES", [one.sources for one in FORMATS], least=16, rank=1),
     ]
     styles = [{"dim": True} if _is_off(one, settings) else PLAIN for one in FORMATS]
-    click.echo(render_columns(columns, terminal_width(), styles))
+    click.echo(render_columns(columns, width, styles))
     click.echo()
     for line in _describe(settings):
-        click.echo(line)
+        say(line)
+    if not settings.redact:
+        say("TRACKING_REDACT is False: no format is applied.", fg="yellow")
 
 
 def _to_values(one: Format, settings: Settings) -> dict[str, Any]:
@@ -95,8 +103,6 @@ def _describe(settings: Settings) -> Iterable[str]:
     ):
         if own:
             yield f"{text}: {len(own)} ({', '.join(map(visible, own))})."
-    if not settings.redact:
-        yield click.style("TRACKING_REDACT is False: no format is applied.", fg="yellow")
 
 
 @redact.command(context_settings=TAKES_ID)
@@ -114,11 +120,14 @@ def preview(source: str, as_json: bool) -> None:
     if as_json:
         click.echo(render_json(record, indent=2))
         return
-    click.echo(render_record(dataclasses.replace(record, redacted=())))
+    width = terminal_width()
+    click.echo(render_record(dataclasses.replace(record, redacted=()), width=width))
     click.echo()
-    click.echo(_render_remarks(record.redacted))
+    say(_count_removed(record.redacted))
+    if record.redacted:
+        click.echo(_render_remarks(record.redacted, width))
     if not get_current().settings.redact:
-        click.secho("TRACKING_REDACT is False: only four headers are redacted.", fg="yellow")
+        say("TRACKING_REDACT is False: only four headers are redacted.", fg="yellow")
 
 
 def _is_id(source: str) -> bool:
@@ -166,17 +175,21 @@ def _read_bytes(source: str) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
-def _render_remarks(remarks: Sequence[Remark]) -> str:
+def _count_removed(remarks: Sequence[Remark]) -> str:
     if not remarks:
         return "Nothing was removed."
+    count = "1 value was removed" if len(remarks) == 1 else f"{len(remarks)} values were removed"
+    return f"{count} (offset and length in bytes)"
+
+
+def _render_remarks(remarks: Sequence[Remark], width: int | None) -> str:
     columns = [
-        Column("  WHERE", [f"  {visible(one.path)}" for one in remarks]),
+        Column("  WHERE", [f"  {visible(one.path)}" for one in remarks], least=LEAST_WHERE),
         Column("RULE", [visible(one.rule) for one in remarks]),
         Column("OFFSET", [f"{one.offset:,}" for one in remarks], is_number=True),
         Column("LENGTH", [f"{one.length:,}" for one in remarks], is_number=True),
     ]
-    count = "1 value was removed" if len(remarks) == 1 else f"{len(remarks)} values were removed"
-    return f"{count} (offset and length in bytes)\n{render_columns(columns)}"
+    return render_columns(columns, width)
 
 
 COMMANDS = (redact,)

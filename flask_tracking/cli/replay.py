@@ -18,6 +18,7 @@ from ..reproduce.stable import find_cut
 from ..runtime.text import visible
 from .common import find_id, get_current, get_record, get_store, id_command, reports_errors
 from .record_table import render_line
+from .terminal import say
 
 FLUSH_S = 10.0
 """The time to wait for the record of the replay."""
@@ -53,7 +54,7 @@ def replay_record(
     record = get_record(store, find_id(store, record_id))
     values = _read_values(record, given)
     done = replay(record, to, values=values, as_user=as_user, unsafe=unsafe, any_host=any_host)
-    click.echo("\n".join([f"Replayed {render_line(record)}", *_describe_record(store, done)]))
+    say("\n".join([f"Replayed {render_line(record)}", *_describe_record(store, done)]))
     click.echo(_render(record, done))
     if done.differences:
         click.get_current_context().exit(DIFFERENT)

@@ -24,6 +24,7 @@ from .common import (
     takes_limit,
 )
 from .misses import explain_nothing
+from .terminal import say
 
 SHELLS: dict[str, Callable[[Record], str]] = {"posix": curl, "powershell": powershell}
 
@@ -101,7 +102,7 @@ def print_har(words: Sequence[str], limit: int) -> None:
         wanted = Filter.parse(" ".join(words))
         found = find_newest(store, wanted, limit)[::-1]
         if not found:
-            click.echo(explain_nothing(store, wanted), err=True)
+            say(explain_nothing(store, wanted), err=True)
         # A record without a method is not a request, or its redaction has failed.
         records = [record for record in found if record.method]
     else:

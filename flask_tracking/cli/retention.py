@@ -17,6 +17,7 @@ from ..exporters.store import Store
 from ..runtime.text import visible
 from .common import get_current, get_store, reports_errors
 from .sizes import format_size, parse_size
+from .terminal import ask, say
 from .text_table import Column, render_columns
 
 INTERRUPTED = 130
@@ -45,9 +46,12 @@ def capacity(as_json: bool) -> None:
         click.echo(json.dumps([_to_json(usage, now) for usage in usages], indent=2))
         return
     if not usages:
-        click.echo("Nothing is stored.")
+        say("Nothing is stored.")
     for usage in usages:
-        click.echo("\n".join(_describe(usage, now)))
+        say(visible(usage.name), bold=True)
+        say("\n".join(_describe(usage, now)))
+        if sizes := _choose_sizes(usage):
+            click.echo(_render_sizes(usage, sizes, now))
 
 
 def _to_json(usage: Usage, now: datetime) -> dict[str, Any]:
@@ -83,7 +87,6 @@ def _choose_sizes(usage: Usage) -> Sequence[float]:
 
 
 def _describe(usage: Usage, now: datetime) -> Iterator[str]:
-    yield click.style(visible(usage.name), bold=True)
     yield f"  {usage.records:,} records{_describe_bytes(usage)}"
     rate = usage.records_per_day(now)
     if rate is None:
@@ -91,9 +94,6 @@ def _describe(usage: Usage, now: datetime) -> Iterator[str]:
     else:
         yield f"  {_round(rate)} records per day, since {usage.oldest:%Y-%m-%d %H:%M} UTC"
     yield from _describe_future(usage, now)
-    sizes = _choose_sizes(usage)
-    if sizes:
-        yield _render_sizes(usage, sizes, now)
 
 
 def _describe_bytes(usage: Usage) -> str:
@@ -189,10 +189,9 @@ def _ask_for_room(usage: Usage | None, max_bytes: int) -> None:
     stored = 0 if usage is None else usage.stored_bytes or 0
     if usage is not None and stored > max_bytes:
         excess = 1 - max_bytes / stored
-        click.confirm(
+        ask(
             f"{visible(usage.name)} holds {format_size(stored)}. "
-            f"The oldest {excess:.0%} of its records will be dropped. Go on?",
-            abort=True,
+            f"The oldest {excess:.0%} of its records will be dropped. Go on?"
         )
 
 
@@ -203,10 +202,9 @@ def _ask_for_age(usage: Usage | None, ttl_s: int) -> None:
     age_days = (datetime.now(timezone.utc) - oldest).total_seconds() / DAY_S
     ttl_days = ttl_s / DAY_S
     if age_days > ttl_days:
-        click.confirm(
+        ask(
             f"The oldest record of {visible(usage.name)} is {_format_days(age_days)} old. "
-            f"Records older than TRACKING_TTL_S, {_format_days(ttl_days)}, will be deleted. Go on?",
-            abort=True,
+            f"Records older than TRACKING_TTL_S, {_format_days(ttl_days)}, will be deleted. Go on?"
         )
 
 
@@ -224,12 +222,12 @@ def _report(resized: Resized, key: str, is_given: bool) -> None:
             "collection, while the app goes on recording, add --rebuild."
         )
     if resized.old_bytes == found:
-        click.echo(f"{name} is capped at {found:,} bytes.")
+        say(f"{name} is capped at {found:,} bytes.")
     else:
         before = "was not capped" if resized.old_bytes is None else f"was {resized.old_bytes:,} bytes"
-        click.echo(f"{name} is capped at {found:,} bytes now, it {before}.")
+        say(f"{name} is capped at {found:,} bytes now, it {before}.")
     if is_given:
-        click.echo(f"Set {key} = {found} as well, or each start logs the difference.")
+        say(f"Set {key} = {found} as well, or each start logs the difference.")
 
 
 # Another kind
@@ -254,9 +252,9 @@ def migrate(retention: str, yes: bool) -> None:
         elif usage is not None and usage.max_bytes is None:
             _ask_for_room(usage, settings.table_size_bytes)
     if not _rebuild(store.rebuild(retention)):
-        click.echo(f"Nothing to do: the records are stored as {retention} requires.")
+        say(f"Nothing to do: the records are stored as {retention} requires.")
         return
-    click.echo(f"Set TRACKING_RETENTION = {retention!r}, if it is not set.")
+    say(f"Set TRACKING_RETENTION = {retention!r}, if it is not set.")
 
 
 def _rebuild(steps: Iterator[Rebuilt]) -> bool:
@@ -270,11 +268,11 @@ def _rebuild(steps: Iterator[Rebuilt]) -> bool:
             for last in steps:
                 bar.update(last.looked_at - bar.pos)
     except KeyboardInterrupt:
-        click.echo("\nInterrupted. Run it again to copy the rest.", err=True)
+        say("\nInterrupted. Run it again to copy the rest.", err=True)
         raise SystemExit(INTERRUPTED) from None
-    click.echo(f"{last.copied:,} records were copied.")
+    say(f"{last.copied:,} records were copied.")
     if last.skipped:
-        click.echo(f"{last.skipped:,} of the oldest had no room.")
+        say(f"{last.skipped:,} of the oldest had no room.")
     if last.left:
         raise TrackingError(
             f"{last.left:,} records were refused and are still in {visible(step.name)}_rebuild_…. "

@@ -17,6 +17,7 @@ from ..runtime.text import visible
 from ..spool import SET_ASIDE, HeldFile, decode_record, encode_record, open_spool
 from .common import get_current, get_store, reports_errors
 from .redaction import make_current_stored_redactor
+from .terminal import say, terminal_width
 from .text_table import Column, render_columns
 
 if TYPE_CHECKING:
@@ -49,11 +50,11 @@ def scrub(dry_run: bool) -> None:
     try:
         _follow(steps, done)
     except KeyboardInterrupt:
-        click.echo("\nInterrupted. Run the command again to continue.", err=True)
+        say("\nInterrupted. Run the command again to continue.", err=True)
         raise SystemExit(INTERRUPTED) from None
     else:
         if not done:
-            click.echo("Nothing is stored.")
+            say("Nothing is stored.")
     finally:
         if done:
             _report(list(done.values()), is_dry_run=dry_run)
@@ -121,17 +122,17 @@ def _report(done: list[Rewritten], *, is_dry_run: bool) -> None:
         Column("", [visible(one.name) for one in done]),
         Column("LOOKED AT", [f"{one.looked_at:,}" for one in done], is_number=True),
         Column("CHANGED", [f"{one.changed:,}" for one in done], is_number=True),
-        Column("ALREADY CURRENT", [f"{one.current:,}" for one in done], is_number=True),
+        Column("ALREADY CURRENT", [f"{one.current:,}" for one in done], is_number=True, rank=1),
     ]
-    click.echo(render_columns(columns))
+    click.echo(render_columns(columns, terminal_width()))
     left = sum(one.left for one in done)
     if left:
-        click.secho(
+        say(
             f"{left:,} records could not be read or written, or kept changing. Run the command again.",
             fg="yellow",
         )
     if is_dry_run:
-        click.echo("Dry run: nothing was changed.")
+        say("Dry run: nothing was changed.")
 
 
 COMMANDS = (scrub,)

@@ -15,10 +15,14 @@ from ..runtime.text import visible
 from ..spool import SET_ASIDE, HeldFile, Spool, SpoolError, SpoolFile, decode_record, open_rollup_spool
 from .common import get_current, get_exporter, get_spool, reports_errors
 from .json_output import render_values, takes_json
+from .terminal import say, terminal_width
 from .text_table import Column, render_columns
 
 if TYPE_CHECKING:
     from ..pipeline.drain import Drain
+
+LEAST_FILE, LEAST_STATE = 16, 9
+"""The minimum widths of columns, in cells."""
 
 spool = AppGroup("spool", help="Inspect and send records that wait on disk.")
 
@@ -85,11 +89,11 @@ def list_files(as_json: bool) -> None:
         for place in places:
             click.echo(render_values(_to_values(place)))
         return
-    click.echo(_summarize(found, places))
+    say(_summarize(found, places))
     if places:
         click.echo(_render(places))
     for name in (*found.foreign(), *open_rollup_spool(found).foreign()):
-        click.secho(f"{visible(name)}: foreign, or of another version; left alone", fg="yellow")
+        say(f"{visible(name)}: foreign, or of another version; left alone", fg="yellow")
 
 
 def _to_values(place: _Place) -> dict[str, Any]:
@@ -121,12 +125,13 @@ def _summarize(found: Spool, places: Sequence[_Place]) -> str:
 def _render(places: Sequence[_Place]) -> str:
     return render_columns(
         [
-            Column("WRITTEN", [_show_time(place.file) for place in places]),
-            Column("KIND", [place.kind for place in places]),
+            Column("WRITTEN", [_show_time(place.file) for place in places], rank=2),
+            Column("KIND", [place.kind for place in places], rank=1),
             Column("RECORDS", [_show_records(place) for place in places], is_number=True),
-            Column("FILE", [place.file.name for place in places]),
-            Column("STATE", [place.state for place in places]),
-        ]
+            Column("FILE", [place.file.name for place in places], least=LEAST_FILE),
+            Column("STATE", [place.state for place in places], least=LEAST_STATE),
+        ],
+        terminal_width(),
     )
 
 
@@ -186,9 +191,9 @@ def verify(as_json: bool) -> None:
         if as_json:
             click.echo(render_values(_verdict_to_values(verdict)))
         elif verdict.state != "intact":
-            click.secho(_describe(verdict), fg="red" if verdict.is_damaged else None)
+            say(_describe(verdict), fg="red" if verdict.is_damaged else None)
     if not as_json:
-        click.echo(f"{intact} are intact, {damaged:,} files are damaged.")
+        say(f"{intact} are intact, {damaged:,} files are damaged.")
     if damaged:
         raise SystemExit(1)
 
@@ -253,11 +258,11 @@ def retry() -> None:
                 raise TrackingError(f"Stopped after {sent}: {drain.failure.error}")
             else:
                 left += 1
-    click.echo(f"Sent: {sent}.")
+    say(f"Sent: {sent}.")
     if stays:
-        click.echo(f"{stays:,} files of rollups stay while TRACKING_ROLLUP_DAYS is 0.")
+        say(f"{stays:,} files of rollups stay while TRACKING_ROLLUP_DAYS is 0.")
     if left:
-        click.secho(f"{left:,} files are in use, damaged, or refused by the exporter.", fg="yellow")
+        say(f"{left:,} files are in use, damaged, or refused by the exporter.", fg="yellow")
 
 
 def _make_drain(found: Spool) -> Drain:
@@ -288,7 +293,7 @@ def _send(place: _Place, send: Callable[[HeldFile], bool | None]) -> bool:
                 return False
             return bool(send(held))
     except SpoolError as error:
-        click.secho(visible(str(error)), fg="red", err=True)
+        say(visible(str(error)), fg="red", err=True)
         return False
 
 

@@ -17,7 +17,8 @@ from ..rollups.rollup import FailureKey, Failures
 from ..runtime.text import visible
 from .common import get_store, reports_errors
 from .filtering import takes_filter
-from .text_table import PLAIN, Column, render_columns, terminal_width
+from .terminal import terminal_width, wrap
+from .text_table import PLAIN, Column, Style, render_columns
 
 SHARES = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
 RANKS = {"PER S": 1, "MAX MS": 1, "P50 MS": 2, "P99 MS": 3, "P95 MS": 4, "%": 5, "FAILED": 6}
@@ -80,16 +81,17 @@ def render_stats(found: Statistics, by: str, limit: int, width: int | None) -> s
         limit: how many groups to show.
         width: the terminal's, in cells; None cuts nothing and leaves nothing out.
     """
-    lines = [_name_range(found), ""]
+    lines = wrap(_name_range(found), width)
     if not found.total.requests:
-        return "\n".join([lines[0], "No requests."])
-    lines.append(_render_groups(found, by, limit, width))
+        return "\n".join([*lines, "No requests."])
+    lines += ["", _render_groups(found, by, limit, width)]
     if (rest := len(found.groups) - limit) > 0:
         noun = NOUNS[by].removesuffix("s") if rest == 1 else NOUNS[by]
         lines.append(f"and {rest:,} more {noun}; --limit shows all")
     if found.failures:
         lines += ["", _render_failures(found.failures[:MAX_FAILURES], width)]
-    lines += _explain(found)
+    for text, style in _explain(found):
+        lines += ["", *(click.style(line, **style) for line in wrap(text, width))]
     return "\n".join(lines)
 
 
@@ -125,8 +127,8 @@ def _number(title: str, cells: list[str]) -> Column:
     return Column(title, cells, is_number=True, rank=RANKS[title])
 
 
-def _style(row: Group) -> dict[str, str]:
-    return {"fg": "red"} if row.failed and row.key is not None else dict(PLAIN)
+def _style(row: Group) -> Style:
+    return {"fg": "red"} if row.failed and row.key is not None else PLAIN
 
 
 def _rate(rate: float) -> str:
@@ -153,16 +155,18 @@ def _name_place(key: FailureKey) -> str:
     return f"{key.function} in {key.file}" if key.file else ""
 
 
-def _explain(found: Statistics) -> Iterator[str]:
+def _explain(found: Statistics) -> Iterator[tuple[str, Style]]:
+    """Yield sentences below the tables, each with its style."""
     if found.source == "records":
-        yield "\nRecords are what the rules stored, and what was not overwritten yet."
+        text = "Records are what the rules stored, and what was not overwritten yet."
         if not found.is_complete:
-            yield "There are more records in this range: only the newest were read."
+            text += " There are more records in this range: only the newest were read."
+        yield text, PLAIN
     if found.not_stored:
-        yield f"\nNot stored by the rules: {found.not_stored:,} of these requests."
+        yield f"Not stored by the rules: {found.not_stored:,} of these requests.", PLAIN
     if found.dropped:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(found.dropped.items()))
-        yield click.style(f"\nRecords that were lost: {reasons}.", fg="red")
+        yield f"Records that were lost: {reasons}.", {"fg": "red"}
 
 
 # For programs

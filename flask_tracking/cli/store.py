@@ -22,6 +22,7 @@ from ..exporters.base import Exporter
 from ..exporters.store import Store, find_store
 from ..runtime.text import visible
 from .common import get_exporter, reports_errors, show_problems
+from .terminal import say
 
 DEFAULT_PORT = 27027
 START_TIMEOUT_S = 15.0
@@ -53,11 +54,11 @@ def init(shard_key: str | None) -> None:
         exporter.open()
     places = () if store is None else store.prepare()
     if not places:
-        click.echo(f"{type(exporter).__name__} needs no preparation.")
+        say(f"{type(exporter).__name__} needs no preparation.")
     for place in places:
-        click.echo(f"{visible(place.name)}: {'created' if place.was_created else 'exists already'}")
+        say(f"{visible(place.name)}: {'created' if place.was_created else 'exists already'}")
         for fact in place.facts:
-            click.echo(f"  {visible(fact)}")
+            say(f"  {visible(fact)}")
     if shard_key:
         _show_sharding(exporter, store)
     if store is not None:
@@ -69,9 +70,9 @@ def _show_sharding(exporter: Exporter, store: Store | None) -> None:
     if sharded is None:
         raise TrackingError(f"{type(store or exporter).__name__} has no shards.")
     if sharded.is_done:
-        click.echo(f"{visible(sharded.name)}: sharded by the hashed _id")
+        say(f"{visible(sharded.name)}: sharded by the hashed _id")
         return
-    click.echo("This is not a sharded cluster. In mongosh, on one, the same is done by:")
+    say("This is not a sharded cluster. In mongosh, on one, the same is done by:")
     for command in sharded.commands:
         click.echo(f"  {visible(command)}")
 
@@ -112,13 +113,13 @@ def serve(host: str, port: int) -> None:
     try:
         _wait_until_up(process, errors, host, port, data)
         errors.show()
-        click.echo(f"SecantusDB is running, with its data in {data}. To use it, set:")
+        say(f"SecantusDB is running, with its data in {data}. To use it, set:")
         click.echo(f"  TRACKING_MONGODB_URI = 'mongodb://{host}:{port}/tracking'")
         click.echo(f"  TRACKING_SPOOL_DIR = {str(data.with_name('tracking-spool'))!r}")
-        click.echo("Press Ctrl-C to stop it.")
+        say("Press Ctrl-C to stop it.")
         raise SystemExit(process.wait())
     except KeyboardInterrupt:
-        click.echo("Stopping.")
+        say("Stopping.")
     finally:
         process.terminate()
         process.wait()

@@ -20,7 +20,8 @@ from .common import get_store, reports_errors
 from .filtering import takes_filter
 from .json_output import render_json, takes_json
 from .record_table import has_failed, render_line, render_row
-from .text_table import takes_zone, terminal_width
+from .terminal import say, terminal_width
+from .text_table import takes_zone
 
 POLL_S = 0.2
 """The pause between two queries, each an indexed range of the last seconds."""
@@ -56,7 +57,7 @@ def tail(wanted: Filter, utc: bool, as_json: bool) -> None:
     """
     store = get_store()
     position = store.tail(wanted).position
-    click.echo("Waiting for records. Press Ctrl-C to stop.", err=True)
+    say("Waiting for records. Press Ctrl-C to stop.", err=True)
     totals, began = Totals(), monotonic()
     try:
         for record in follow(store, wanted, position):
@@ -64,7 +65,7 @@ def tail(wanted: Filter, utc: bool, as_json: bool) -> None:
             click.echo(render_json(record) if as_json else row)
             totals = totals.add(record)
     except KeyboardInterrupt:
-        click.echo(f"\n{_describe(totals, timedelta(seconds=monotonic() - began))}", err=True)
+        say(f"\n{_describe(totals, timedelta(seconds=monotonic() - began))}", err=True)
 
 
 def follow(store: Store, wanted: Filter, position: Any) -> Iterator[RecordSummary]:
@@ -75,12 +76,12 @@ def follow(store: Store, wanted: Filter, position: Any) -> Iterator[RecordSummar
             records, position = store.tail(wanted, position, limit=BATCH)
         except ExportError as error:
             if not is_away:
-                click.secho(visible(f"{error}. Trying again every second."), fg="yellow", err=True)
+                say(visible(f"{error}. Trying again every second."), fg="yellow", err=True)
             is_away = True
             sleep(RETRY_S)
             continue
         if is_away:
-            click.echo("The store answers again.", err=True)
+            say("The store answers again.", err=True)
         is_away = False
         yield from records
         if len(records) < BATCH:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import unicodedata
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import click
+
+from .terminal import cell_width, character_width
 
 GAP = "  "
 Style = Mapping[str, Any]
@@ -29,14 +28,6 @@ class Column(NamedTuple):
     """The cells in a narrow table; None if they are the same."""
     rank: int = 0
     """Narrow tables leave columns out, those of rank 1 first. Columns of rank 0 always stay."""
-
-
-def terminal_width() -> int | None:
-    """Return the width of the terminal in cells; None if the output is not a terminal.
-
-    Output to a pipe or a file is never cut.
-    """
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def render_columns(
@@ -108,33 +99,9 @@ def _fit(widths: list[int], columns: Sequence[Column], total: int | None) -> lis
 takes_zone = click.option("--utc", is_flag=True, help="Show times in UTC, not in the local zone.")
 
 
-def echo_pages(text: str) -> None:
-    """Print a text, with the user's pager if it is longer than the terminal.
-
-    A pipe and a file get it as it is.
-    """
-    if sys.stdout.isatty() and text.count("\n") >= shutil.get_terminal_size().lines:
-        click.echo_via_pager(text)
-    else:
-        click.echo(text)
-
-
-def cell_width(text: str) -> int:
-    """Return the number of terminal cells that `text` takes."""
-    if text.isascii():
-        return len(text)
-    return sum(map(_character_width, text))
-
-
-def _character_width(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
 def _cut(text: str, width: int) -> str:
     """Return the longest beginning of `text` that takes at most `width` cells."""
-    for at, taken in enumerate(accumulate(map(_character_width, text))):
+    for at, taken in enumerate(accumulate(map(character_width, text))):
         if taken > width:
             return text[:at]
     return text

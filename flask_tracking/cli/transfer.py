@@ -23,6 +23,7 @@ from .common import get_current, get_store, reports_errors
 from .filtering import takes_filter
 from .misses import explain_nothing
 from .redaction import make_current_stored_redactor
+from .terminal import say
 
 T = TypeVar("T")
 
@@ -54,9 +55,9 @@ def export_records(wanted: Filter, name: str | None, output: str | None) -> None
         count = store.count_records() if wanted == Filter.all else None
         with _show_progress(records, "Exporting", count) as counted:
             written, left_out = write_records(counted, file, name)
-    click.echo(f"Exported {written:,} records.", err=True)
+    say(f"Exported {written:,} records.", err=True)
     if not written + left_out:
-        click.echo(explain_nothing(store, wanted), err=True)
+        say(explain_nothing(store, wanted), err=True)
     _report_missing({f"cannot be written as {name}": left_out})
 
 
@@ -90,7 +91,7 @@ def import_records(path: Path, name: str | None) -> None:
             rejected += lost
             stored += len(new) - lost
             known += len(records) - len(new)
-    click.echo(_describe_import(stored, known), err=True)
+    say(_describe_import(stored, known), err=True)
     _report_missing({"cannot be read": unreadable, "were rejected by the store": rejected})
 
 
@@ -104,7 +105,7 @@ def _report_missing(counts: Mapping[str, int]) -> None:
     """Report missing records, and fail if there are any: a script may delete the original next."""
     missing = {what: count for what, count in counts.items() if count}
     for what, count in missing.items():
-        click.secho(f"{count:,} {what}.", fg="yellow", err=True)
+        say(f"{count:,} {what}.", fg="yellow", err=True)
     if missing:
         click.get_current_context().exit(1)
 

@@ -16,7 +16,7 @@ from bson import ObjectId
 
 from flask_tracking import Record
 from flask_tracking.cli.record_table import render_record, render_table, shorten_id
-from flask_tracking.cli.text_table import cell_width
+from flask_tracking.cli.terminal import cell_width
 from flask_tracking.record import ChildTiming, ExceptionInfo, UserAgent, UserRef
 from flask_tracking.record_summary import summarize
 

@@ -15,7 +15,7 @@ from click.testing import Result
 from flask import Flask
 
 from flask_tracking import MemoryExporter, Tracking
-from flask_tracking.cli.text_table import echo_pages
+from flask_tracking.cli.terminal import echo_pages
 
 from ..captures import make_record
 from .conftest import Invoke

@@ -22,7 +22,7 @@ from pymongo.database import Database
 from flask_tracking import ExportError, Filter, MemoryExporter, Settings, Tracking
 from flask_tracking.cli import tail
 from flask_tracking.cli.record_table import render_row
-from flask_tracking.cli.text_table import cell_width
+from flask_tracking.cli.terminal import cell_width
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.exporters.store import Tail
 from flask_tracking.record import ExceptionInfo

@@ -1,0 +1,101 @@
+"""Text for the terminal that a command writes to: its width, and lines that end between words."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+__all__ = ["ask", "cell_width", "character_width", "echo_pages", "say", "terminal_width", "wrap"]
+
+_WORD = re.compile(r"\s*\S+")
+_INDENT = re.compile(r" *")
+
+
+def terminal_width(*, err: bool = False) -> int | None:
+    """Return the width of the terminal in cells; None if the output is not a terminal.
+
+    Output to a pipe or a file is never cut and never wrapped.
+
+    Args:
+        err: ask for standard error instead of standard output.
+    """
+    stream = sys.stderr if err else sys.stdout
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def say(text: str, *, err: bool = False, **style: Any) -> None:
+    """Print sentences. In a terminal no line ends within a word.
+
+    Args:
+        text: one or more lines; the rest of a line that is too long has the indent of the line.
+        err: print to standard error instead of standard output.
+        style: arguments of `click.style`.
+    """
+    width = terminal_width(err=err)
+    lines = [line for one in text.split("\n") for line in wrap(one, width)]
+    click.secho("\n".join(lines), err=err, **style)
+
+
+def ask(question: str) -> None:
+    """Ask for a yes; anything else ends the command."""
+    click.confirm("\n".join(wrap(question, terminal_width())), abort=True)
+
+
+def echo_pages(text: str) -> None:
+    """Print a text, with the user's pager if it is longer than the terminal.
+
+    A pipe and a file get it as it is.
+    """
+    if sys.stdout.isatty() and text.count("\n") >= shutil.get_terminal_size().lines:
+        click.echo_via_pager(text)
+    else:
+        click.echo(text)
+
+
+def wrap(text: str, width: int | None, indent: int | None = None) -> list[str]:
+    """Return the lines of a text, which end between words.
+
+    A word that is wider than a line stays whole: a URL can be copied then.
+
+    Args:
+        text: one line, without escape sequences.
+        width: the width of the terminal in cells; None for one line.
+        indent: the number of blanks in front of all lines but the first; None for those of the text.
+    """
+    if width is None or cell_width(text) <= width:
+        return [text]
+    blanks = _INDENT.match(text)[0] if indent is None else " " * indent  # type: ignore[index] # matches always
+    return list(_fill(text, width, blanks))
+
+
+def _fill(text: str, width: int, blanks: str) -> Iterator[str]:
+    line, taken = "", 0
+    for word in _WORD.findall(text):
+        cells = cell_width(word)
+        if line and taken + cells > width:
+            yield line
+            word = blanks + word.lstrip()
+            line, taken = word, cell_width(word)
+        else:
+            line, taken = line + word, taken + cells
+    yield line
+
+
+def cell_width(text: str) -> int:
+    """Return the number of terminal cells that `text` takes."""
+    if text.isascii():
+        return len(text)
+    return sum(map(character_width, text))
+
+
+def character_width(character: str) -> int:
+    """Return the number of terminal cells that a character takes: 0, 1 or 2."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

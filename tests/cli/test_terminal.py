@@ -1,0 +1,134 @@
+"""Lines for the terminal: they end between words, and only where there is a terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+import pytest
+
+from flask_tracking import MemoryExporter, Tracking
+from flask_tracking.cli.common import WrongArgument
+from flask_tracking.cli.doctor import _render
+from flask_tracking.cli.record_table import render_record
+from flask_tracking.cli.terminal import ask, cell_width, say, wrap
+from flask_tracking.doctor import Checked
+from flask_tracking.exporters.store import Problem
+from flask_tracking.record import Remark
+
+from ..captures import make_record
+from .conftest import Invoke
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let both outputs be a terminal of 40 columns."""
+    for module in ("common", "overrides", "records", "redact", "scrub", "terminal"):
+        path = f"flask_tracking.cli.{module}.terminal_width"
+        monkeypatch.setattr(path, lambda *, err=False: 40)
+
+
+@pytest.mark.parametrize(
+    ("text", "indent", "lines"),
+    [
+        ("one two three", None, ["one two", "three"]),
+        ("  one two three", None, ["  one two", "  three"]),
+        ("one two three", 4, ["one two", "    three"]),
+        ("a  b   one two", None, ["a  b   one", "two"]),
+        ("https://example.com/a b", None, ["https://example.com/a", "b"]),
+        ("see https://example.com/a", None, ["see", "https://example.com/a"]),
+        ("日本 日本 日本", None, ["日本 日本", "日本"]),
+        ("one two   ", None, ["one two   "]),
+        ("one two three   ", None, ["one two", "three"]),
+        ("", None, [""]),
+        (" " * 12, None, [""]),
+    ],
+)
+def test_wrap(text: str, indent: int | None, lines: list[str]) -> None:
+    """Lines end between words, a long word stays whole, and nothing else changes."""
+    assert wrap(text, 10, indent) == lines
+
+
+def test_nothing_is_wrapped_in_a_pipe() -> None:
+    """What is no terminal gets whole lines."""
+    assert wrap("one two " * 100, None) == ["one two " * 100]
+
+
+def test_sentences(narrow: None, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a terminal no line is longer than its width, whatever the lines of the text are."""
+    say("No records match path:/nope since:15m.\n  There are some without path:/nope, and more.")
+    say("The store does not answer: it is asked again each second.", err=True)
+    shown, errors = capsys.readouterr()
+    assert shown.splitlines() == [
+        "No records match path:/nope since:15m.",
+        "  There are some without path:/nope, and",
+        "  more.",
+    ]
+    assert errors.splitlines() == ["The store does not answer: it is asked", "again each second."]
+
+
+def test_question(narrow: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question has lines that fit, too, and whoever says no ends the command."""
+    asked: list[str] = []
+
+    def confirm(text: str, *, abort: bool) -> None:
+        assert abort
+        asked.append(text)
+
+    monkeypatch.setattr("click.confirm", confirm)
+    ask("tracking holds 5 MB. The oldest 50% of its records will be dropped. Go on?")
+    assert asked == ["tracking holds 5 MB. The oldest 50% of\nits records will be dropped. Go on?"]
+
+
+def test_errors(narrow: None, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error has lines that fit; those that mark a spot stay as they are."""
+    spot = "  statuss:500 path:/a/very/long/path/with/many/parts"
+    WrongArgument(f"Unknown key 'statuss'. Did you mean status?\n{spot}\n  ^^^").show()
+    assert capsys.readouterr().err.splitlines() == [
+        "Error: Unknown key 'statuss'. Did you",
+        "mean status?",
+        spot,
+        "  ^^^",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_record(width: int) -> None:
+    """A record in full has lines that fit: values go on below values, or below their names."""
+    record = dataclasses.replace(
+        make_record(
+            environ={"HTTP_X_LONG": "many words " * 20, "HTTP_A_NAME_OF_MANY_WORDS": "x " * 40}
+        ),
+        response_body=b'{"text": "' + b"lorem ipsum " * 20 + b'"}',
+        trace_id="55c547a74160d1ccf5793fa3a607172d",
+        redacted=(Remark("request_headers.Authorization", "header", 0, 9),),
+    )
+    lines = render_record(record, width=width).split("\n")
+    assert max(map(cell_width, lines)) <= width
+    assert " ".join(" ".join(lines).split()) == " ".join(render_record(record).split())
+
+
+def test_findings_in_a_narrow_terminal() -> None:
+    """What the doctor finds stands below the name of its check, where there is no room beside it."""
+    problem = Problem(
+        "warning", "tracking is capped at 8192 bytes", "To resize it", "flask tracking resize"
+    )
+    found = Checked("store", (problem,), ("MongoDB at 127.0.0.1:40527, a single server",))
+    assert [click.unstyle(line) for line in _render(found, 40)] == [
+        "warning  store",
+        "  MongoDB at 127.0.0.1:40527, a single",
+        "  server",
+        "  tracking is capped at 8192 bytes.",
+        "  To resize it: flask tracking resize",
+    ]
+
+
+def test_narrow_tables(
+    narrow: None, invoke: Invoke, memory: MemoryExporter, tracking: Tracking
+) -> None:
+    """Tables leave columns out, or shorten them, until they fit."""
+    memory.export([make_record(environ={"HTTP_X_API_KEY": "hunter2hunter2"})])
+    terms = ["slow_ms=200", "drop=route:/a/very/long/route/of/the/app or route:/poll", "--for", "10m"]
+    for command in (["overrides", "set", *terms], ["redact", "formats"], ["scrub"], ["show", "-1"]):
+        shown = invoke(*command).stdout
+        assert shown and max(map(cell_width, shown.splitlines())) <= 40
