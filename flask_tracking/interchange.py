@@ -26,6 +26,7 @@ from .errors import TrackingError
 from .exporters.mongo.codec import read_document, to_document
 from .record import Record
 from .record_summary import RecordSummary, summarize
+from .runtime.trees import map_tree
 from .storable import ANY_YEAR, CODEC, MAX_DOCUMENT_BYTES, UNENCODABLE, make_storable
 
 __all__ = ["FORMATS", "READABLE", "read_records", "write_records"]
@@ -54,6 +55,9 @@ _SIZE = struct.Struct("<i")
 _OPERATOR = re.compile("\N{FULLWIDTH DOLLAR SIGN}*\\$")
 """The beginning of a key that Extended JSON might take for a type, like ``$date``, escaped or not."""
 _ESCAPED = re.compile("\N{FULLWIDTH DOLLAR SIGN}+\\$")
+_REFERENCE_KEY = "$ref"
+"""The key of a dict that PyMongo reads as a `DBRef`. In BSON such keys are escaped, and no others."""
+_REFERENCE = _REFERENCE_KEY.encode() + b"\0"
 
 
 class Format(NamedTuple):
@@ -129,7 +133,12 @@ def _to_document(record: Record) -> dict[str, Any] | None:
 
 def _encode_bson(record: Record) -> bytes | None:
     document = _to_document(record)
-    return None if document is None else bson.encode(document, codec_options=CODEC)
+    if document is None:
+        return None
+    entry = bson.encode(document, codec_options=CODEC)
+    if _REFERENCE not in entry:
+        return entry
+    return bson.encode(map_tree(document, key=_escape_reference), codec_options=CODEC)
 
 
 def _encode_json(record: Record) -> bytes | None:
@@ -137,7 +146,7 @@ def _encode_json(record: Record) -> bytes | None:
     if document is None:
         return None
     try:
-        document = _rename(document, _escape_key)
+        document = map_tree(document, key=_escape_key)
         # Read back as BSON first: dates and integers have the precision of the database.
         plain = bson.decode(bson.encode(document, codec_options=CODEC), codec_options=ANY_YEAR)
         return json_util.dumps(plain, json_options=_JSON).encode()
@@ -153,11 +162,12 @@ def _restore_key(key: str) -> str:
     return key[1:] if _ESCAPED.match(key) else key
 
 
-def _rename(value: Any, rename: Callable[[str], str]) -> Any:
-    """Return a value with other keys, on every level."""
-    if isinstance(value, dict):
-        return {rename(key): _rename(one, rename) for key, one in value.items()}
-    return [_rename(one, rename) for one in value] if isinstance(value, list | tuple) else value
+def _escape_reference(key: str) -> str:
+    return _escape_key(key) if key.endswith(_REFERENCE_KEY) else key
+
+
+def _restore_reference(key: str) -> str:
+    return _restore_key(key) if key.endswith(_REFERENCE_KEY) else key
 
 
 def _encode_line(record: Record) -> bytes | None:
@@ -219,7 +229,8 @@ def _read_bson(file: IO[bytes]) -> Iterator[Record | None]:
 
 
 def _decode_bson(entry: bytes) -> Any:
-    return bson.decode(entry, codec_options=ANY_YEAR)
+    document = bson.decode(entry, codec_options=ANY_YEAR)
+    return map_tree(document, key=_restore_reference) if _REFERENCE in entry else document
 
 
 def _read_lines(file: IO[bytes]) -> Iterator[Record | None]:
@@ -235,7 +246,7 @@ def _read_lines(file: IO[bytes]) -> Iterator[Record | None]:
 
 
 def _decode_json(entry: bytes) -> Any:
-    return _rename(json_util.loads(entry.decode(), json_options=_JSON), _restore_key)
+    return map_tree(json_util.loads(entry.decode(), json_options=_JSON), key=_restore_key)
 
 
 def _read_entry(entry: bytes, decode: Callable[[bytes], Any]) -> Record | None:

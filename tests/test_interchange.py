@@ -102,7 +102,7 @@ def test_what_no_file_can_hold(name: str) -> None:
         assert read.notes == ("values that BSON cannot hold were escaped",)
 
 
-@pytest.mark.parametrize("name", ["json", "ndjson"])
+@pytest.mark.parametrize("name", READABLE)
 @pytest.mark.parametrize(
     "data",
     [
@@ -111,13 +111,16 @@ def test_what_no_file_can_hold(name: str) -> None:
         {"$numberLong": "17"},
         {"$undefined": True},
         {"$ref": "c", "$id": 1},
+        {"$ref": "c", "$id": 1, "$db": "d", "a": {"\uff04$ref": 2}},
+        {"\uff04$ref": "c", "$id": 1},
+        {"a$ref": "c", "\uff04ref": 1, "$ref": "#/definitions/tea"},
         [{"a": [{"$uuid": "0" * 32}]}],
         {"\uff04$date": 1, "\uff04\uff04$date": 2, "\uff04": 3, "$": 4, "\uff04date": 5},
         {"a": DBRef("c", 1)},
     ],
 )
 def test_keys_like_types_of_extended_json(name: str, data: Any) -> None:
-    """Custom data comes back as it was where its keys look like the types of Extended JSON."""
+    """Custom data comes back as it was where its keys look like the types of Extended JSON, or BSON."""
     record = dataclasses.replace(make_record(), custom_data=data)
     assert list(read_records(io.BytesIO(write([record], name)), name)) == [record]
 

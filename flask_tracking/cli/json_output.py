@@ -14,6 +14,7 @@ import click
 from ..codec import to_dict
 from ..record import Record
 from ..record_summary import RecordSummary
+from ..runtime.trees import map_tree
 
 __all__ = ["render_json", "render_values", "takes_json"]
 
@@ -38,15 +39,11 @@ def render_values(values: Mapping[str, Any], indent: int | None = None) -> str:
     try:
         return json.dumps(values, indent=indent, default=_to_plain, allow_nan=False)
     except ValueError:
-        return json.dumps(_without_nan(values), indent=indent, default=_to_plain)
+        return json.dumps(map_tree(values, leaf=_without_nan), indent=indent, default=_to_plain)
 
 
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nan(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(one) for one in value]
-    return None if isinstance(value, float) and not isfinite(value) else value
+def _without_nan(leaf: Any) -> Any:
+    return None if isinstance(leaf, float) and not isfinite(leaf) else leaf
 
 
 def _to_plain(value: Any) -> Any:

@@ -924,12 +924,34 @@ def plan_stages(plan: Any) -> set[str]:
     return set()
 
 
+def is_secantus(database: Database[Document]) -> bool:
+    """Tell whether the server is SecantusDB, and not MongoDB."""
+    return "secantusVersion" in database.client.admin.command("buildInfo")
+
+
+def test_name_of_5000_digits(make: Make, database: Database[Document]) -> None:
+    """A name that is too long for the index of a list finds nothing.
+
+    SecantusDB reads it as a number, which Python refuses from 4,300 digits on: that is an error, as
+    any other of a database.
+    """
+    exporter = make()
+    exporter.export([make_record(custom_data={"list": [1]})])
+    longest, longer = (Filter.parse(f"custom.list.{'9' * count}:1") for count in (4300, 5000))
+    assert not exporter.find(longest, limit=1)
+    if not is_secantus(database):
+        assert not exporter.find(longer, limit=1)
+    else:
+        with pytest.raises(ExportError, match="answers with an error"):
+            exporter.find(longer, limit=1)
+
+
 class Explainer:
     """Says by which stages a server answers queries."""
 
     def __init__(self, database: Database[Document]) -> None:
         self.database = database
-        self.is_secantus = "secantusVersion" in database.client.admin.command("buildInfo")
+        self.is_secantus = is_secantus(database)
 
     def explain(self, wanted: Filter, limit: int) -> Iterator[set[str]]:
         """Yield the stages of each query that `wanted` is answered by."""
