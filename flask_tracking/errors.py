@@ -95,12 +95,16 @@ class ReplayError(TrackingError):
     .. versionadded:: 2.0
     """
 
-    def __init__(self, message: str, *, for_commands: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, for_commands: str | None = None, is_argument_wrong: bool = False
+    ) -> None:
         """Take the message.
 
         Args:
             message: names arguments of Python.
             for_commands: the message that names options instead; by default the same.
+            is_argument_wrong: True if an argument cannot be meant, whatever else is allowed.
         """
         super().__init__(message)
         self.for_commands = for_commands or message
+        self.is_argument_wrong = is_argument_wrong

@@ -88,7 +88,8 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         except ConfigError as error:
             raise WrongArgument(visible(str(error))) from None
         except ReplayError as error:
-            raise CommandError(visible(error.for_commands)) from None
+            kind = WrongArgument if error.is_argument_wrong else CommandError
+            raise kind(visible(error.for_commands)) from None
         except TrackingError as error:
             raise CommandError(visible(str(error))) from None
 

@@ -14,7 +14,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from ..config import Settings
-from ..errors import TrackingError
+from ..errors import ConfigError, TrackingError
 from ..record import Record, Remark
 from ..redaction.detection.format_type import Format
 from ..redaction.detection.formats import FORMATS
@@ -159,7 +159,7 @@ def _read(source: str) -> bytes:
         data = _read_bytes(source)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise TrackingError(
+        raise ConfigError(
             f"Cannot read {source!r} ({reason}). Expected a file with a request, - for standard input, "
             "or the id of a record like 6b0b2833420c3ba6703982aa or 6b0b2833..3982aa."
         ) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from ..errors import ConfigError, ReplayError
+from ..errors import ConfigError
 from ..exporters.store import Store
 from ..record import Record
 from ..reproduce.replay import Replay, replay
@@ -46,7 +46,7 @@ def replay_record(
     """Send a request again and compare the responses.
 
     The app answers in this process, unless --to names a server. The exit status is 0 if the responses
-    are the same, 3 if they differ, and 1 if the request was not sent.
+    are the same, 3 if they differ, 1 if the request was not sent, and 2 if an option is wrong.
     """
     if to is not None and as_user is not None:
         raise ConfigError("Only the app itself can log a user in: leave out --to, or --as-user.")
@@ -91,7 +91,7 @@ def _read_file(path: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise ReplayError(f"{path} cannot be read: {error.strerror}.") from None
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _describe_record(store: Store, done: Replay) -> Iterator[str]:

@@ -207,7 +207,7 @@ def _check_url(url: str) -> SplitResult:
         host, _ = base.hostname, base.port
         (host or "").encode("idna")  # as a socket does, and with the same errors
     except ValueError:
-        raise ReplayError(f"Invalid URL {url!r}: expected one like http://localhost:5000.") from None
+        raise _refuse_url(url) from None
     if (
         base.scheme not in ("http", "https")
         or not host
@@ -215,8 +215,13 @@ def _check_url(url: str) -> SplitResult:
         or base.query
         or base.fragment
     ):
-        raise ReplayError(f"Invalid URL {url!r}: expected one like http://localhost:5000.")
+        raise _refuse_url(url)
     return base
+
+
+def _refuse_url(url: str) -> ReplayError:
+    message = f"Invalid URL {url!r}: expected one like http://localhost:5000."
+    return ReplayError(message, is_argument_wrong=True)
 
 
 def _find_host_risks(base: SplitResult) -> Iterator[Obstacle]:
@@ -252,7 +257,8 @@ def _find_missing(
     if unknown := sorted(values.keys() - set(names)):
         raise ReplayError(
             f"Nothing is missing with the name {', '.join(unknown)}. "
-            f"Missing: {', '.join(names) or 'nothing'}."
+            f"Missing: {', '.join(names) or 'nothing'}.",
+            is_argument_wrong=True,
         )
     missing = [gap for gap in gaps if gap.name not in values]
     is_unread = record.request_body_note == "not read"
@@ -300,7 +306,8 @@ def _join_header(parts: Parts, values: Values) -> bytes:
     for gap in find_gaps(parts):
         if _ENDS_HEADER.search(_encode(gap, values[gap.name])):
             raise ReplayError(
-                f"No header can have the value of {gap.name}: it has a line end or a NUL."
+                f"No header can have the value of {gap.name}: it has a line end or a NUL.",
+                is_argument_wrong=True,
             )
     return _join(parts, values)
 

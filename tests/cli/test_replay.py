@@ -82,11 +82,14 @@ def test_refused(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
         ("--unsafe",): "The record lacks what was redacted or cut: password. Give each with --set "
         "name=value.",
         ("--unsafe", "--set", "x"): "Invalid value 'x': expected name=value.",
+        ("--unsafe", "--set", "file_x=/"): "Nothing is missing with the name x. Missing: password.",
+        ("--unsafe", "--to", "localhost:5000"): "Invalid URL 'localhost:5000': expected one like "
+        "http://localhost:5000.",
         ("--to", "http://shop.example", "--unsafe"): "shop.example is another machine. Allow it with "
         "--yes. The record lacks what was redacted or cut: password. Give each with --set name=value.",
     }.items():
         result = invoke("replay", "-1", *options)
-        status = 2 if message.startswith("Invalid") else 1
+        status = 2 if message.startswith(("Invalid", "Nothing")) else 1
         assert (result.exit_code, result.stdout, result.stderr) == (status, "", f"Error: {message}\n")
     assert len(memory.records) == 1
 
@@ -146,7 +149,7 @@ def test_file(invoke: Invoke, memory: MemoryExporter, shop: Flask, tmp_path: Pat
     record = make_record(path="/price", method="POST", request_note="binary", request_size=3)
     memory.export([dataclasses.replace(record, response_body_note="truncated")])
     (tmp_path / "body").write_bytes(b"\x00\xff")
-    for path, status in ((tmp_path / "nothing", 1), (tmp_path / "body", 3)):
+    for path, status in ((tmp_path / "nothing", 2), (tmp_path / "body", 3)):
         result = invoke("replay", "-1", "--unsafe", "--set", f"body={path}")
         assert result.exit_code == status
     assert memory.records[1].request_body_size == 2
