@@ -15,7 +15,7 @@ import bson
 from bson.errors import BSONError
 
 from .counts import Counts
-from .histogram import pack, unpack
+from .histogram import pack
 from .rollup import Example, FailureKey, Failures, Rollup, RouteKey
 
 __all__ = ["rollup_from_dict", "rollup_to_dict"]
@@ -156,5 +156,5 @@ def _read_counts(document: Mapping[str, Any]) -> Counts:
     counts.max_us = document["max_us"]
     counts.request_bytes = document["request_bytes"]
     counts.response_bytes = document["response_bytes"]
-    counts.buckets = unpack(document["durations"])
+    counts.add_packed_durations(document["durations"])
     return counts

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from ..filters import FIRST_FAILURE
-from .histogram import Buckets, add_buckets, find_bucket, percentile
+from .histogram import (
+    Buckets,
+    add_buckets,
+    add_packed,
+    check_packed,
+    find_bucket,
+    percentile,
+    unpack,
+)
 
 __all__ = ["Counts", "is_failure"]
 
@@ -20,7 +28,7 @@ class Counts:
     """Sums of requests. All are integers, so that the order of adding does not matter."""
 
     __slots__ = (
-        "buckets",
+        "_durations",
         "duration_us",
         "failed",
         "max_us",
@@ -39,7 +47,36 @@ class Counts:
         self.max_us = 0
         self.request_bytes = 0
         self.response_bytes = 0
-        self.buckets: Buckets = {}
+        self._durations: tuple[Buckets, list[bytes]] = {}, []
+        """The durations in buckets, and more as they are packed: few are ever asked for."""
+
+    @property
+    def buckets(self) -> Buckets:
+        """The durations."""
+        buckets, packed = self._durations
+        if packed:
+            if len(packed) == 1 and not buckets:
+                buckets = unpack(packed[0])
+            else:
+                buckets = dict(buckets)
+                add_packed(buckets, packed)
+            # In one step, because several threads may read the same counts.
+            self._durations = buckets, []
+        return buckets
+
+    @buckets.setter
+    def buckets(self, buckets: Buckets) -> None:
+        self._durations = buckets, []
+
+    def add_packed_durations(self, packed: bytes) -> None:
+        """Add durations to the buckets, as `histogram.pack` has packed them.
+
+        Raises:
+            ValueError: the data was packed by something else.
+        """
+        check_packed(packed)
+        if packed:
+            self._durations[1].append(packed)
 
     @property
     def mean_ms(self) -> float | None:
@@ -62,9 +99,9 @@ class Counts:
     ) -> int:
         """Count one request, and return the bucket of its duration."""
         status, bucket = status_code or 0, find_bucket(duration_ms / 1000)
-        duration_us = round(duration_ms * 1000)
+        duration_us, buckets = round(duration_ms * 1000), self._durations[0]
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        buckets[bucket] = buckets.get(bucket, 0) + 1
         self.failed += failed
         self.duration_us += duration_us
         if duration_us > self.max_us:
@@ -93,7 +130,11 @@ class Counts:
         """Add the requests of `other`, which is not changed."""
         for status, count in other.statuses.items():
             self.statuses[status] = self.statuses.get(status, 0) + count
-        add_buckets(self.buckets, other.buckets)
+        buckets, packed = other._durations
+        if len(packed) == 1 and not buckets:
+            self._durations[1].append(packed[0])
+        else:  # a sum, which is unpacked once and not in each sum that includes it
+            add_buckets(self._durations[0], other.buckets)
         self.failed += other.failed
         self.duration_us += other.duration_us
         self.max_us = max(self.max_us, other.max_us)
@@ -102,8 +143,11 @@ class Counts:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Counts) and all(
-            getattr(self, name) == getattr(other, name) for name in self.__slots__
+            getattr(self, name) == getattr(other, name) for name in _COMPARED
         )
 
     def __repr__(self) -> str:
         return f"<Counts of {self.requests} requests>"
+
+
+_COMPARED = ("buckets", *(name for name in Counts.__slots__ if not name.startswith("_")))

@@ -13,6 +13,8 @@ from flask_tracking.rollups.histogram import (
     LEAST_S,
     Buckets,
     add_buckets,
+    add_packed,
+    check_packed,
     find_bucket,
     pack,
     percentile,
@@ -88,6 +90,28 @@ def test_packed_buckets_come_back(buckets: Buckets) -> None:
 def test_few_are_two_bytes_each(buckets: Buckets) -> None:
     """A bucket of a busy minute takes two bytes."""
     assert len(pack(buckets)) == 2 * len(buckets) + 2
+
+
+@given(many_buckets, st.lists(many_buckets, max_size=5))
+def test_packed_buckets_are_added(buckets: Buckets, others: list[Buckets]) -> None:
+    """Packed histograms add up to what they are one after the other."""
+    wanted = dict(buckets)
+    for one in others:
+        add_buckets(wanted, one)
+    add_packed(buckets, map(pack, others))
+    assert buckets == wanted
+
+
+@given(st.binary(max_size=20))
+def test_accepted_bytes_are_added(packed: bytes) -> None:
+    """What is accepted can be added: whoever reads it later need not expect an error."""
+    try:
+        check_packed(packed)
+    except ValueError:
+        return
+    buckets: Buckets = {}
+    add_packed(buckets, [packed])
+    assert buckets == unpack(packed)
 
 
 @given(st.binary(max_size=20))

@@ -111,6 +111,28 @@ def test_bounds_of_a_merge(monkeypatch: pytest.MonkeyPatch) -> None:
     assert merge_all(parts[::-1]) == merged
 
 
+@given(st.lists(rollups(), max_size=4), counts())
+def test_merge_of_documents(parts: list[Rollup], more: Counts) -> None:
+    """What was read is merged, and counted on, as what was counted here."""
+    read = [one for part in parts if (one := rollup_from_dict(rollup_to_dict(part))) is not None]
+    assert merge_all([*read, merge_all(read)]) == merge_all([*parts, *parts])
+    for one, other in zip(read, parts, strict=True):
+        for ours, theirs in zip(one.routes.values(), other.routes.values(), strict=True):
+            ours.add(more)
+            theirs.add(more)
+        assert one == other
+
+
+def test_damaged_durations() -> None:
+    """A document whose durations cannot be unpacked is no rollup, though nobody asked for them."""
+    document = rollup_to_dict(
+        Rollup(width_s=60, start=NOON, source="a", routes={RouteKey("/", "GET"): make_counts(1)})
+    )
+    del document["routes"]
+    document["all"] |= {"durations": b"B"}
+    assert rollup_from_dict(document) is None
+
+
 @given(st.lists(counts(), max_size=4))
 def test_total_is_the_sum(parts: list[Counts]) -> None:
     """The total of a rollup is the sum over its routes."""
