@@ -71,7 +71,7 @@ class Subject:
             return None
         width = table.widths[0]
         since = datetime.now(timezone.utc) - width.lifetime
-        query = RollupQuery(width.seconds, since=since, with_routes=False)
+        query = RollupQuery(width.seconds, since=since, with_routes=False, with_examples=False)
         return Minutes(table.find(query), width.lifetime)
 
 

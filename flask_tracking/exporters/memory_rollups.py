@@ -43,7 +43,7 @@ class MemoryRollupTable(RollupTable):
     def _find(self, query: RollupQuery) -> list[Rollup]:
         with self._lock:
             found = [one for one in self._rollups.values() if query.matches(one)]
-        return found if query.route is None else [_leave_route(one, query.route) for one in found]
+        return [_leave_parts(one, query) for one in found]
 
     def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
         with self._lock:
@@ -78,6 +78,16 @@ class MemoryRollupTable(RollupTable):
         with self._lock:
             for one in list(filter(query.matches, self._rollups.values())):
                 del self._rollups[one.id]
+
+
+def _leave_parts(rollup: Rollup, query: RollupQuery) -> Rollup:
+    if query.route is not None:
+        rollup = _leave_route(rollup, query.route)
+    if not query.with_failures:
+        rollup = dataclasses.replace(rollup, failures={})
+    if not query.with_examples:
+        rollup = dataclasses.replace(rollup, examples={})
+    return rollup
 
 
 def _leave_route(rollup: Rollup, route: RouteKey) -> Rollup:

@@ -50,6 +50,10 @@ class RollupQuery(NamedTuple):
     Failures are those of its rule with any method, as no method is stored. There are no examples: these
     are of all routes.
     """
+    with_failures: bool = True
+    """False leaves `Rollup.failures` empty, to read less."""
+    with_examples: bool = True
+    """False leaves `Rollup.examples` empty, to read less."""
 
     def matches(self, rollup: Rollup) -> bool:
         """Return whether the query selects `rollup`."""
@@ -106,6 +110,18 @@ class RollupTable(ABC):
     def _find(self, query: RollupQuery) -> Iterable[Rollup]:
         """Implement `find`, preferably one by one, because decoding each takes a millisecond."""
 
+    def find_starts(self, query: RollupQuery) -> set[tuple[datetime, str | None]]:
+        """Return when the rollups begin that `query` selects, each time with the version.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+        """
+        return set(self._find_starts(query))
+
+    def _find_starts(self, query: RollupQuery) -> Iterable[tuple[datetime, str | None]]:
+        """Implement `find_starts`; by default each rollup is read as a whole."""
+        return ((one.start, one.version) for one in self._find(query))
+
     def find_last(self, now: datetime) -> datetime | None:
         """Return about when the last request ended, to some minutes; None where none was counted.
 
@@ -120,9 +136,9 @@ class RollupTable(ABC):
             until = None
             for share in SEARCHED_PARTS:
                 since = max(now, _FIRST + width.lifetime) - width.lifetime / share
-                found = self.find(RollupQuery(width.seconds, since, until, with_routes=False))
+                found = self.find_starts(RollupQuery(width.seconds, since, until))
                 if found:
-                    return max(one.end for one in found)
+                    return max(start for start, _ in found) + timedelta(seconds=width.seconds)
                 until = since
         return None
 
@@ -162,8 +178,10 @@ class RollupTable(ABC):
         self, fine: Width, coarse: Width, now: datetime, pause: Callable[[], object]
     ) -> int:
         closed = align(now - GRACE, coarse.seconds)
-        query = RollupQuery(fine.seconds, until=closed, is_merged=False, with_routes=False)
-        spans = {(align(one.start, coarse.seconds), one.version or "") for one in self._find(query)}
+        query = RollupQuery(fine.seconds, until=closed, is_merged=False)
+        spans = {
+            (align(start, coarse.seconds), version or "") for start, version in self._find_starts(query)
+        }
         made = sum(
             self._merge_span(fine, coarse, start, version or None, pause)
             for start, version in sorted(spans)

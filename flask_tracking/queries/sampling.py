@@ -113,7 +113,14 @@ def read_density(
     selects = None if find_unknown(wanted) else make_route_filter(wanted)
     sums: dict[tuple[datetime, datetime], Counts] = {}
     for span in choose_spans(table, since, until, now):
-        query = RollupQuery(span.width_s, span.since, span.until, with_routes=selects is not None)
+        query = RollupQuery(
+            span.width_s,
+            span.since,
+            span.until,
+            with_routes=selects is not None,
+            with_failures=False,
+            with_examples=False,
+        )
         for rollup in table.find(query):
             counts = sums.setdefault((rollup.start, rollup.end), Counts())
             if selects is None:

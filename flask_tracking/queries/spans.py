@@ -44,14 +44,10 @@ def _find_unmerged(table: RollupTable, since: datetime, until: datetime) -> Unme
     """Return by width where spans begin whose finer rollups are not all in them yet."""
     unmerged: dict[int, AbstractSet[datetime]] = {}
     for fine, coarse in zip(table.widths, table.widths[1:], strict=False):
-        query = RollupQuery(
-            fine.seconds,
-            align(since, coarse.seconds),
-            until,
-            is_merged=False,
-            with_routes=False,
-        )
-        unmerged[coarse.seconds] = {align(one.start, coarse.seconds) for one in table.find(query)}
+        query = RollupQuery(fine.seconds, align(since, coarse.seconds), until, is_merged=False)
+        unmerged[coarse.seconds] = {
+            align(start, coarse.seconds) for start, _ in table.find_starts(query)
+        }
     return unmerged
 
 

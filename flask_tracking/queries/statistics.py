@@ -417,7 +417,7 @@ def _find_rollups(
 ) -> Iterator[tuple[Span, list[Rollup]]]:
     for span in choose_spans(table, *between, now):
         query = RollupQuery(span.width_s, span.since, span.until, with_routes=with_routes)
-        yield span, table.find(query)
+        yield span, table.find(query._replace(with_examples=False))
 
 
 def _sort_failures(failures: dict[FailureKey, Failures]) -> list[tuple[FailureKey, Failures]]:

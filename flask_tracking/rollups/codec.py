@@ -62,8 +62,8 @@ def _pack_list(values: Iterable[Any]) -> bytes:
     return bson.encode({"list": list(values)})
 
 
-def _unpack_list(packed: bytes) -> Any:
-    return bson.decode(packed)["list"]
+def _unpack_list(packed: bytes | None) -> Any:
+    return [] if packed is None else bson.decode(packed)["list"]
 
 
 def _counts_to_dict(counts: Counts) -> Document:
@@ -86,10 +86,10 @@ def _failure_to_dict(failure: tuple[FailureKey, Failures]) -> Document:
 
 
 def rollup_from_dict(document: Mapping[str, Any], route: RouteKey | None = None) -> Rollup | None:
-    """Return the rollup in `document`, which may have been read without its routes.
+    """Return the rollup in `document`, which may have been read without some of its parts.
 
     Args:
-        document: the result of `rollup_to_dict`.
+        document: the result of `rollup_to_dict`, or that without its routes, failures or examples.
         route: the only route to read, with the failures of its rule; None for all.
 
     Returns:
@@ -120,27 +120,27 @@ def _read(document: Mapping[str, Any], route: RouteKey | None) -> Rollup:
         waiting=int(document.get("waiting", 0)),  # rollups of earlier versions have neither
         lag_ms=int(document.get("lag_ms", 0)),
         overall=_read_counts(overall) if routes is None else None,
-        examples={} if route is not None else dict(_read_examples(overall["examples"])),
-        failures=dict(_read_failures(_unpack_list(document["failures"]), route)),
+        examples={} if route is not None else dict(_read_examples(overall.get("examples"))),
+        failures=dict(_read_failures(document.get("failures"), route)),
         other_failures=int(document["other_failures"]),
-        routes=dict(_read_routes([] if routes is None else _unpack_list(routes), route)),
+        routes=dict(_read_routes(routes, route)),
     )
 
 
-def _read_routes(routes: Any, wanted: RouteKey | None) -> Iterator[tuple[RouteKey, Counts]]:
-    for one in routes:
+def _read_routes(packed: Any, wanted: RouteKey | None) -> Iterator[tuple[RouteKey, Counts]]:
+    for one in _unpack_list(packed):
         key = RouteKey(one["url_rule"], one["method"])
         if wanted is None or key == wanted:
             yield key, _read_counts(one)
 
 
-def _read_examples(packed: bytes) -> Iterator[tuple[int, Example]]:
+def _read_examples(packed: Any) -> Iterator[tuple[int, Example]]:
     for octave, kept, record_id in _unpack_list(packed):
         yield octave, Example(bool(kept), record_id)
 
 
-def _read_failures(failures: Any, wanted: RouteKey | None) -> Iterator[tuple[FailureKey, Failures]]:
-    for one in failures:
+def _read_failures(packed: Any, wanted: RouteKey | None) -> Iterator[tuple[FailureKey, Failures]]:
+    for one in _unpack_list(packed):
         if wanted is None or one["url_rule"] == wanted.url_rule:
             key = FailureKey(*(one[name] for name in FailureKey._fields))
             example = one["example"]

@@ -80,8 +80,23 @@ def test_queries(table: RollupTable) -> None:
         assert alone.routes == {one: counts for one, counts in whole.routes.items() if one == key}
         assert [one.url_rule for one in alone.failures] == [key.url_rule] * len(alone.routes)
         assert alone.examples == {}
+    (bare,) = table.find(RollupQuery(MINUTE, id=whole.id, with_failures=False, with_examples=False))
+    assert bare == dataclasses.replace(whole, failures={}, examples={})
     assert len(table.find(RollupQuery(MINUTE, is_merged=False))) == 6
     assert table.find(RollupQuery(MINUTE, is_merged=True)) == []
+
+
+def test_starts(table: RollupTable) -> None:
+    """What begins when, and with which version, is asked for without the rest."""
+    table.store([make_minute(minute, source=name) for minute in range(3) for name in ("a", "b")])
+    table.store([make_minute(3, version="2.0")])
+    minutes = [NOON + timedelta(minutes=minute) for minute in range(4)]
+    assert table.find_starts(RollupQuery(MINUTE, since=minutes[1])) == {
+        (minutes[1], None),
+        (minutes[2], None),
+        (minutes[3], "2.0"),
+    }
+    assert table.find_starts(RollupQuery(FIVE)) == set()
 
 
 def test_merge(table: RollupTable) -> None:

@@ -65,6 +65,8 @@ def read_columns(
     seconds: int,
     route: RouteKey | None = None,
     selects: Selects | None = None,
+    *,
+    with_failures: bool = True,
 ) -> list[Column]:
     """Return all columns of a range, also empty ones.
 
@@ -76,6 +78,7 @@ def read_columns(
         seconds: the width of a column, from `choose_column`.
         route: the route to count; None for all routes together.
         selects: which requests are counted; None for all.
+        with_failures: False leaves the groups of failures out of the columns, to read less.
     """
     with_routes = route is not None or selects is not None
     fitting = (
@@ -85,7 +88,15 @@ def read_columns(
     )
     width_s = max(fitting, default=table.widths[-1].seconds)
     start = align(since, seconds)
-    wanted = RollupQuery(width_s, start, until, with_routes=with_routes, route=route)
+    wanted = RollupQuery(
+        width_s,
+        start,
+        until,
+        with_routes=with_routes,
+        route=route,
+        with_failures=with_failures,
+        with_examples=False,
+    )
     found = table.find(wanted)
     if width_s > table.widths[0].seconds:
         found += _read_unmerged(table, wanted)

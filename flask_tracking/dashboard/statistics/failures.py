@@ -110,7 +110,7 @@ def read_occurrences(
     rollups = (
         rollup
         for span in choose_spans(table, since, until, now)
-        for rollup in table.find(RollupQuery(span.width_s, span.since, span.until, with_routes=False))
+        for rollup in table.find(RollupQuery(*span, with_routes=False, with_examples=False))
     )
     for rollup in sorted(rollups, key=lambda one: one.start):
         for key, group in rollup.failures.items():

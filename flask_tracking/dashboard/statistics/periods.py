@@ -13,6 +13,7 @@ from ...queries import Group, Statistics, measure
 from ...queries.rollup_filter import make_route_filter
 from ...queries.statistics import Source, parse_route
 from ...rollups.counts import Counts
+from ...rollups.rollup import RouteKey
 from ..page import Page
 from .columns import Column, choose_column, fit_column, read_columns
 from .record_columns import read_record_columns
@@ -38,10 +39,11 @@ class Periods(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """Both periods in columns; empty if nothing answers."""
+    """A range in columns; empty if nothing answers."""
 
     now: Sequence[Column] = ()
     before: Sequence[Column] = ()
+    """The period that it is compared with, which `read_both` reads."""
     seconds: int = 0
     """The width of a column."""
     source: Source = "rollups"
@@ -144,7 +146,7 @@ def _narrow(page: Page, wanted: Filter, since: datetime, until: datetime) -> tup
 
 
 def read_chart(page: Page, periods: Periods, route: str | None = None) -> Columns:
-    """Return both periods in columns; none where rollups cannot answer.
+    """Return the range in columns; none where rollups cannot answer.
 
     Args:
         page: the page, with its range and comparison.
@@ -157,17 +159,51 @@ def read_chart(page: Page, periods: Periods, route: str | None = None) -> Column
     )
 
 
+def read_both(page: Page, periods: Periods, route: str | None = None) -> Columns:
+    """Return the range as `read_chart` does, and the period that it is compared with.
+
+    Only the search for the moment of a change asks for both.
+    """
+    columns = read_chart(page, periods, route)
+    if not columns.now or page.vs == "none":
+        return columns
+    return page.share(
+        ("both", route, str(periods.wanted)),
+        lambda: page.attempt(
+            "when it changed", lambda: _read_before(page, periods, route, columns), columns
+        ),
+    )
+
+
 def _read_columns(page: Page, periods: Periods, route: str | None) -> Columns:
     table = page.store.rollups
     if table is None or periods.now.source != "rollups":
         return Columns()
     since, until = _narrow(page, periods.wanted, periods.since, periods.until)
-    earlier, later = _shift(page, since, until)
+    # Both periods have the same columns, and those of the earlier one may be coarser.
+    earlier, _ = _shift(page, since, until)
     seconds = choose_column(table, until - since, earlier, page.now)
-    key = None if route is None else parse_route(route)
     selects = make_route_filter(periods.wanted)
-    columns = read_columns(table, since, until, page.now, seconds, key, selects)
-    if page.vs == "none":
-        return Columns(columns, (), seconds)
-    before = read_columns(table, earlier, later, page.now, seconds, key, selects)
-    return Columns(columns, before[: len(columns)], seconds)
+    found = read_columns(table, since, until, page.now, seconds, _make_key(route), selects)
+    return Columns(found, (), seconds)
+
+
+def _read_before(page: Page, periods: Periods, route: str | None, columns: Columns) -> Columns:
+    table = page.store.rollups
+    if table is None:
+        return columns
+    since, until = _narrow(page, periods.wanted, periods.since, periods.until)
+    found = read_columns(
+        table,
+        *_shift(page, since, until),
+        page.now,
+        columns.seconds,
+        _make_key(route),
+        make_route_filter(periods.wanted),
+        with_failures=False,
+    )
+    return columns._replace(before=found[: len(columns.now)])
+
+
+def _make_key(route: str | None) -> RouteKey | None:
+    return None if route is None else parse_route(route)

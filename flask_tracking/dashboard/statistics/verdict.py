@@ -14,7 +14,7 @@ from ..text.filter_text import route_terms
 from ..text.numbers import duration, per_minute, share
 from .change import MIN_REQUESTS, compare_percentiles, compare_rates, compare_shares, find_cut
 from .columns import Column, sum_columns
-from .periods import Columns, Periods, read_chart
+from .periods import Columns, Periods, read_both
 
 MAX_ROUTES = 2
 SLOW_SHARE = 0.95
@@ -75,7 +75,7 @@ def make_verdict(page: Page, periods: Periods) -> Verdict:
     if periods.when and now.total.requests and not before.total.requests and not now.dropped:
         detail = f"No requests {periods.when}, so nothing is compared."
         return Verdict("neutral", "Nothing to compare", (Detail(detail),))
-    return judge(now, before, lambda route: read_chart(page, periods, route))
+    return judge(now, before, lambda route: read_both(page, periods, route))
 
 
 ReadColumns = Callable[[str | None], Columns]

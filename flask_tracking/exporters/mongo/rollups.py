@@ -12,7 +12,7 @@ from pymongo import IndexModel, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from ...rollups.codec import rollup_from_dict, rollup_to_dict
+from ...rollups.codec import FORMAT, rollup_from_dict, rollup_to_dict
 from ...rollups.rollup import Rollup
 from ...storable import CODEC
 from ..rollup_table import RollupQuery, RollupTable
@@ -25,7 +25,9 @@ INDEXES = (
     [("width_s", 1), ("start", 1)],
     [("width_s", 1), ("is_merged", 1), ("start", 1)],
 )
-WITHOUT_ROUTES = {"routes": False}
+STARTS = {"format": True, "start": True, "version": True}
+BATCH = 10_000
+"""All rollups of a range come in one round trip, or as many as fit into 16 MB."""
 LEASE_ID = "lease"
 
 
@@ -72,11 +74,19 @@ class MongoRollupTable(RollupTable):
                 collection.replace_one({"_id": document["_id"]}, document, upsert=True)
 
     def _find(self, query: RollupQuery) -> Iterator[Rollup]:
-        projection = None if query.with_routes else WITHOUT_ROUTES
-        with self._open() as collection:
-            documents = list(collection.find(to_query(query), projection))
+        documents = self._read(query, to_projection(query))
         found = (rollup_from_dict(document, query.route) for document in documents)
         return (one for one in found if one is not None)
+
+    def _find_starts(self, query: RollupQuery) -> Iterator[tuple[datetime, str | None]]:
+        for one in self._read(query, STARTS):
+            start, version = one.get("start"), one.get("version")
+            if one.get("format") == FORMAT and isinstance(start, datetime):
+                yield start, version
+
+    def _read(self, query: RollupQuery, projection: Document | None) -> list[Document]:
+        with self._open() as collection:
+            return list(collection.find(to_query(query), projection, batch_size=BATCH))
 
     def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
         is_free = {"_id": LEASE_ID, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
@@ -129,3 +139,13 @@ def to_query(wanted: RollupQuery) -> Document:
     begins = {"$gte": wanted.since, "$lt": wanted.until}
     start = {operator: time for operator, time in begins.items() if time is not None}
     return {**query, "start": start} if start else query
+
+
+def to_projection(wanted: RollupQuery) -> Document | None:
+    """Return the projection that leaves out what `wanted` does not need; None for nothing."""
+    parts = {
+        "routes": wanted.with_routes,
+        "failures": wanted.with_failures,
+        "all.examples": wanted.with_examples,
+    }
+    return {name: False for name, is_wanted in parts.items() if not is_wanted} or None
