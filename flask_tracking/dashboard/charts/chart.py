@@ -177,13 +177,18 @@ def make_links(page: Page, heatmap: Heatmap, seconds: int, within: str = "") -> 
         seconds: the width of a column.
         within: the terms of the requests shown; empty for all.
     """
-    links = []
+    rows: dict[float, str] = {}  # to make a link takes long, and cells of a row differ in time alone
     for cell in heatmap.cells:
-        end = cell.start + timedelta(seconds=seconds)
-        terms = f"slow:{_to_text(cell.low_ms)}ms slow:<{_to_text(cell.high_ms)}ms"
-        times = {"from": f"{cell.start:%Y-%m-%dT%H:%M}", "to": f"{end:%Y-%m-%dT%H:%M}"}
-        links.append(page.link_to("requests", q=filter_text.join(within, terms), **times))
-    return links
+        if cell.low_ms not in rows:
+            terms = f"slow:{_to_text(cell.low_ms)}ms slow:<{_to_text(cell.high_ms)}ms"
+            asked = filter_text.join(within, terms)
+            rows[cell.low_ms] = page.link_to("requests", keep=("vs",), q=asked)
+    length = timedelta(seconds=seconds)
+    times = {
+        start: f"from={start:%Y-%m-%dT%H:%M}&to={start + length:%Y-%m-%dT%H:%M}"
+        for start in {cell.start for cell in heatmap.cells}
+    }
+    return [f"{rows[cell.low_ms]}&{times[cell.start]}" for cell in heatmap.cells]
 
 
 def _to_text(ms: float) -> str:
