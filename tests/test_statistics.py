@@ -163,6 +163,28 @@ def test_failures_and_fates() -> None:
     assert measure(store, Filter.parse("method:get")).failures == []
 
 
+@pytest.mark.parametrize("text", ["route:/a", "method:get", "version:1.0"])
+def test_fates_of_chosen_routes_are_unknown(text: str) -> None:
+    """What became of records is counted without routes: an answer about some routes leaves it out."""
+    store = MemoryExporter()
+    one = make_minute(NOW)
+    one.stored, one.not_stored, one.dropped = 3, 1, Counter({"queue_full": 1})
+    store.rollups.store([one])
+    found = measure(store, text)
+    assert (found.source, found.stored, found.not_stored, found.dropped) == ("rollups", None, None, {})
+
+
+def test_arguments_as_people_write_them() -> None:
+    """A filter may be its text, and an age a timedelta; an answer says why it is from records."""
+    store = MemoryExporter()
+    store.rollups.store([make_minute(NOW - timedelta(hours=3), 2), make_minute(NOW, 3, "/b")])
+    found = measure(store, "route:/b", since=timedelta(hours=2), until=timedelta(0))
+    assert (found.total.requests, found.until) == (3, NOW)
+    assert measure(store, since="2h").total == measure(store, since=timedelta(hours=2)).total
+    assert queries.rates(store, since=timedelta(days=1)).reason == ""
+    assert queries.rates(store, "user:ada").reason == "rollups cannot filter by user"
+
+
 def test_method() -> None:
     """Rollups know the method."""
     store = MemoryExporter()
@@ -336,6 +358,12 @@ def test_nonsense() -> None:
         measure(MemoryExporter(), by="colour")
     with pytest.raises(FilterError, match="'soon'"):
         measure(MemoryExporter(), since="soon")
+    with pytest.raises(FilterError, match="Invalid until 60: expected a datetime, a timedelta, or a"):
+        measure(MemoryExporter(), until=60)  # type: ignore[arg-type]
+    with pytest.raises(FilterError, match="Invalid share 95: expected 0 to 1, like 0.95"):
+        queries.percentiles(MemoryExporter(), shares=(95,))
+    with pytest.raises(FilterError, match="Unknown key 'methd'"):
+        measure(MemoryExporter(), "methd:post")
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 import click
@@ -13,11 +14,12 @@ from flask.cli import with_appcontext
 
 from ..filters import Filter
 from ..queries import Group, Statistics, measure
+from ..queries.statistics import NO_ROUTE
 from ..rollups.rollup import FailureKey, Failures
 from ..runtime.text import visible
 from .common import get_store, reports_errors
 from .filtering import takes_filter
-from .terminal import terminal_width, wrap
+from .terminal import cut_to_height, terminal_width, wrap
 from .text_table import PLAIN, Column, Style, render_columns
 
 SHARES = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
@@ -58,15 +60,33 @@ def stats(wanted: Filter, by: str, limit: int, is_watching: bool, is_json: bool)
     route and version. Other terms of a filter, users and hosts are asked of the records.
     """
     store = get_store()
-    while True:
+
+    def make_text() -> str:
         found = measure(store, wanted, by=by)
-        text = render_json(found, by) if is_json else render_stats(found, by, limit, terminal_width())
-        if is_watching and not is_json:
-            click.clear()
-        click.echo(text)
-        if not is_watching:
-            return
-        sleep(WATCH_INTERVAL_S)
+        return render_json(found, by) if is_json else render_stats(found, by, limit, terminal_width())
+
+    if is_watching:
+        watch(make_text, is_cleared=not is_json)
+    else:
+        click.echo(make_text())
+
+
+def watch(make_text: Callable[[], str], *, is_cleared: bool) -> None:
+    """Print a text again and again until Ctrl-C; of one that is higher than the terminal the beginning.
+
+    Args:
+        make_text: returns the text; the time that this takes is part of the interval.
+        is_cleared: clear the screen before each text.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            due_at = monotonic() + WATCH_INTERVAL_S
+            text = make_text()
+            if is_cleared:
+                click.clear()
+                text = cut_to_height(text)
+            click.echo(text)
+            sleep(max(0.0, due_at - monotonic()))
 
 
 # For people
@@ -107,7 +127,8 @@ def _time(time: datetime) -> str:
 def _render_groups(found: Statistics, by: str, limit: int, width: int | None) -> str:
     groups = found.groups[:limit]
     rows = [*groups, found.total]
-    keys = [*(visible(group.key or "(none)") for group in groups), "all"]
+    none = NO_ROUTE if by == "url_rule" else "(none)"
+    keys = [*(visible(group.key or none) for group in groups), "all"]
     columns = [
         Column(by.upper().replace("_", " "), keys, least=LEAST_KEY),
         Column("REQUESTS", [f"{row.requests:,}" for row in rows], is_number=True),
@@ -144,7 +165,7 @@ def _render_failures(failures: Sequence[tuple[FailureKey, Failures]], width: int
     columns = [
         Column("FAILURES", [f"{group.count:,}" for _, group in failures], is_number=True),
         Column("ERROR", [visible(key.error) for key, _ in failures], least=LEAST_KEY),
-        Column("ROUTE", [visible(key.url_rule or "(none)") for key, _ in failures], least=LEAST_KEY),
+        Column("ROUTE", [visible(key.url_rule or NO_ROUTE) for key, _ in failures], least=LEAST_KEY),
         Column("IN", [visible(_name_place(key)) for key, _ in failures], least=LEAST_KEY, rank=2),
         Column("FOR EXAMPLE", [str(one.record_id) if one else "" for one in examples], rank=1),
     ]
@@ -201,8 +222,8 @@ def _group_to_dict(group: Group) -> dict[str, Any]:
         **{f"{name.lower()}_ms": group.percentile_ms(share) for name, share in SHARES.items()},
         "mean_ms": group.mean_ms,
         "max_ms": group.max_ms,
-        "request_bytes": group.counts.request_bytes,
-        "response_bytes": group.counts.response_bytes,
+        "request_bytes": group.request_bytes,
+        "response_bytes": group.response_bytes,
         "statuses": {str(status or "none"): count for status, count in group.counts.statuses.items()},
     }
 

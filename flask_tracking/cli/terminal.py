@@ -11,7 +11,16 @@ from typing import Any
 
 import click
 
-__all__ = ["ask", "cell_width", "character_width", "echo_pages", "say", "terminal_width", "wrap"]
+__all__ = [
+    "ask",
+    "cell_width",
+    "character_width",
+    "cut_to_height",
+    "echo_pages",
+    "say",
+    "terminal_width",
+    "wrap",
+]
 
 _WORD = re.compile(r"\s*\S+")
 _INDENT = re.compile(r" *")
@@ -56,6 +65,17 @@ def echo_pages(text: str) -> None:
         click.echo_via_pager(text)
     else:
         click.echo(text)
+
+
+def cut_to_height(text: str) -> str:
+    """Return the lines that fit into the terminal; all of them if the output is not a terminal."""
+    if not sys.stdout.isatty():
+        return text
+    room = shutil.get_terminal_size().lines - 1  # the cursor stands on the last line
+    lines = text.split("\n")
+    if len(lines) <= room:
+        return text
+    return "\n".join([*lines[: room - 1], f"… {len(lines) - room + 1} more lines"])
 
 
 def wrap(text: str, width: int | None, indent: int | None = None) -> list[str]:

@@ -38,7 +38,10 @@ __all__ = [
     "versions",
 ]
 
-Time = datetime | str | None
+Time = datetime | timedelta | str | None
+"""A point in time: a datetime, the age of one, or a text like ``2h`` or ``2026-11-24T12:00``."""
+Wanted = Filter | str | None
+"""A filter or its text; None selects all requests."""
 Range = tuple[datetime, datetime]
 Source = Literal["rollups", "records"]
 V = TypeVar("V")
@@ -93,6 +96,19 @@ class Group:
         """The longest duration."""
         return self.counts.max_us / 1000 if self.counts.buckets else None
 
+    @property
+    def request_bytes(self) -> int | None:
+        """The sum of the sizes of the request bodies; None where it is not known, as by status."""
+        return self._read_size(self.counts.request_bytes)
+
+    @property
+    def response_bytes(self) -> int | None:
+        """The same of the response bodies."""
+        return self._read_size(self.counts.response_bytes)
+
+    def _read_size(self, size: int) -> int | None:
+        return size if size or self.counts.buckets else None
+
     def percentile_ms(self, share: float) -> float | None:
         """Return the duration that a share of the requests do not exceed, within 1.1 %.
 
@@ -124,11 +140,14 @@ class Statistics:
     failures: list[tuple[FailureKey, Failures]] = field(default_factory=list)
     """The largest groups of failures first."""
     stored: int | None = None
-    """The number of records stored in the range; None if records were read."""
+    """The number of records stored in the range; None if records were read or a filter chose routes.
+
+    Rollups count what became of records without their routes.
+    """
     not_stored: int | None = None
-    """The number of requests that the rules did not store."""
+    """The number of requests that the rules did not store; None where `stored` is."""
     dropped: dict[str, int] = field(default_factory=dict)
-    """The number of lost records, by reason."""
+    """The number of lost records, by reason; empty where `stored` is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +160,17 @@ class Answer(Generic[V]):
     values: dict[str | None, V]
     """By key; those with the most requests first."""
     source: Source
+    reason: str
+    """The reason for reading records; empty for rollups."""
     since: datetime
     until: datetime
     is_complete: bool
+    """False where only the newest records of the range were read, from `since` on."""
 
 
 def measure(
     store: Store | None = None,
-    wanted: Filter | None = None,
+    wanted: Wanted = None,
     *,
     by: str | None = "route",
     since: Time = None,
@@ -158,15 +180,15 @@ def measure(
 
     Args:
         store: which store; by default that of the current app, or of the only one.
-        wanted: which requests. Rollups know their time, method, route and version; anything else is
-            asked of records.
+        wanted: which requests, as a filter or its text. Rollups know their time, method, route and
+            version; anything else is asked of records.
         by: what groups have in common: ``route`` (method and route), ``url_rule``, ``method``,
             ``status``, ``version``, ``user``, ``host``, ``hostname``, or None for one group.
-        since: a time, or a text like ``2h``; by default 24 hours ago.
+        since: a time, or an age as a timedelta or a text like ``2h``; by default 24 hours ago.
         until: the same; by default now.
 
     Raises:
-        FilterError: a time or `by` is invalid, or the range ends before it begins.
+        FilterError: the filter, a time or `by` is invalid, or the range ends before it begins.
         ExportError: the store cannot be reached, or refuses.
         TrackingError: there is no store, or the app to read is ambiguous.
     """
@@ -175,27 +197,27 @@ def measure(
         raise FilterError(f"Invalid group {by!r}: expected one of {known}.")
     store = store or _get_store()
     now = utc_now()
-    wanted = _bound(_bound(wanted or Filter(), "since", since), "until", until)
-    first, last = wanted.arrival(now)
+    chosen = _bound(_bound(_read_filter(wanted), "since", since, now), "until", until, now)
+    first, last = chosen.arrival(now)
     end = min(last or now, now)
     between = _check_range(first or end - DEFAULT_RANGE, end)
-    reason = _find_reason(store, wanted, by)
+    reason = _find_reason(store, chosen, by)
     if store.rollups is None or reason:
-        return _measure_records(store, wanted, between, by, reason)
-    selects = make_route_filter(wanted)
+        return _measure_records(store, chosen, between, by, reason)
+    selects = make_route_filter(chosen)
     with_routes = bool(selects) or by in _NEED_ROUTES
     found = list(_find_rollups(store.rollups, between, now, with_routes=with_routes))
     answer = _measure_rollups(found, selects, between, by, now)
     if any(rollups for _, rollups in found):
         return answer
     # As with TRACKING_ROLLUP_DAYS = 0, or before the first ones were written.
-    records = _measure_records(store, wanted, between, by, "there are no rollups of this range")
+    records = _measure_records(store, chosen, between, by, "there are no rollups of this range")
     return records if records.total.requests else answer
 
 
 def percentiles(
     store: Store | None = None,
-    wanted: Filter | None = None,
+    wanted: Wanted = None,
     *,
     by: str | None = "url_rule",
     since: Time = None,
@@ -208,17 +230,25 @@ def percentiles(
         store: as for `measure`, and so all others but `shares`.
         wanted: which requests.
         by: what groups have in common.
-        since: a time, or a text like ``2h``.
+        since: a time or an age.
         until: the same.
-        shares: which percentiles: 0.95 is the 95th.
+        shares: which percentiles, from 0 to 1: 0.95 is the 95th.
+
+    Raises:
+        FilterError: as for `measure`, or a share is not from 0 to 1.
     """
+    for share in shares:
+        if not 0 <= share <= 1:
+            raise FilterError(
+                f"Invalid share {share!r}: expected 0 to 1, like 0.95 for the 95th percentile."
+            )
     found = measure(store, wanted, by=by, since=since, until=until)
     return _answer(found, lambda group: {share: group.percentile_ms(share) for share in shares})
 
 
 def rates(
     store: Store | None = None,
-    wanted: Filter | None = None,
+    wanted: Wanted = None,
     *,
     by: str | None = "url_rule",
     since: Time = None,
@@ -230,7 +260,7 @@ def rates(
 
 def error_rates(
     store: Store | None = None,
-    wanted: Filter | None = None,
+    wanted: Wanted = None,
     *,
     by: str | None = "url_rule",
     since: Time = None,
@@ -250,7 +280,7 @@ def top_routes(
 
 def top_users(
     store: Store | None = None,
-    wanted: Filter | None = None,
+    wanted: Wanted = None,
     *,
     since: Time = None,
     until: Time = None,
@@ -268,7 +298,7 @@ def versions(store: Store | None = None, *, since: Time = None, until: Time = No
 
 def _answer(found: Statistics, read: Callable[[Group], V]) -> Answer[V]:
     values = {group.key: read(group) for group in found.groups}
-    return Answer(values, found.source, found.since, found.until, found.is_complete)
+    return Answer(values, found.source, found.reason, found.since, found.until, found.is_complete)
 
 
 def _top(found: Statistics, limit: int) -> Answer[int]:
@@ -283,10 +313,22 @@ def _get_store() -> Store:
     return store.reader()
 
 
-def _bound(wanted: Filter, key: str, time: Time) -> Filter:
+def _read_filter(wanted: Wanted) -> Filter:
+    return Filter.parse(wanted) if isinstance(wanted, str) else wanted or Filter()
+
+
+def _bound(wanted: Filter, key: str, time: Time, now: datetime) -> Filter:
     if time is None:
         return wanted
-    return wanted & Filter.term(key, time if isinstance(time, str) else time.isoformat())
+    if isinstance(time, timedelta):
+        time = now - time
+    if isinstance(time, datetime):
+        time = time.isoformat()
+    if not isinstance(time, str):
+        raise FilterError(
+            f"Invalid {key} {time!r}: expected a datetime, a timedelta, or a text like '2h'."
+        )
+    return wanted & Filter.term(key, time)
 
 
 def _check_range(since: datetime, until: datetime) -> Range:
@@ -406,9 +448,9 @@ def _measure_rollups(
         groups=_make_groups(sums, seconds),
         total=_make_total(totals or sums.values(), seconds),
         failures=_sort_failures(merged.failures) if selects is None else [],
-        stored=merged.stored,
-        not_stored=merged.not_stored,
-        dropped=dict(merged.dropped),
+        stored=merged.stored if selects is None else None,
+        not_stored=merged.not_stored if selects is None else None,
+        dropped=dict(merged.dropped) if selects is None else {},
     )
 
 

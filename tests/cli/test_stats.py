@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
+import sys
 from datetime import datetime, timezone
 
 import click
@@ -13,6 +15,7 @@ from bson import ObjectId
 
 from flask_tracking import Filter, MemoryExporter, Tracking
 from flask_tracking.cli import stats as module
+from flask_tracking.cli import terminal
 from flask_tracking.cli.stats import render_stats
 from flask_tracking.exporters.rollup_table import align
 from flask_tracking.queries import measure
@@ -140,6 +143,21 @@ def test_status_has_no_durations(invoke: Invoke, tracking: Tracking, memory: Mem
     store_minute(memory)
     output = invoke("stats", "--by", "status").output
     assert re.search(r"^200 +118 .* 0 +0.0%$", output, re.MULTILINE)
+    found = json.loads(invoke("stats", "--by", "status", "--json").output)
+    unknown = ("p95_ms", "max_ms", "request_bytes", "response_bytes")
+    assert [found["groups"][0][name] for name in unknown] == [None] * 4
+    assert found["total"]["response_bytes"] == 9900
+
+
+@pytest.mark.parametrize(("by", "name"), [("route", "GET (no route)"), ("url_rule", "(no route)")])
+def test_no_route(
+    invoke: Invoke, tracking: Tracking, memory: MemoryExporter, by: str, name: str
+) -> None:
+    """Requests without a route have the same name by either group, and among the failures."""
+    memory.export([dataclasses.replace(make_record(), url_rule=None, status_code=500)])
+    lines = invoke("stats", "slow:>=0ms", "--by", by).output.splitlines()
+    assert lines[3].startswith(f"{name}  ")
+    assert "  (no route)  " in lines[7]
 
 
 def test_nothing(invoke: Invoke, tracking: Tracking) -> None:
@@ -174,7 +192,20 @@ def test_watch(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "sleep", pause)
+    clock = iter((0.0, 0.5, 2.0, 4.5, 4.0, 4.0))
+    monkeypatch.setattr(module, "monotonic", lambda: next(clock))
     result = invoke("stats", "--watch")
     assert result.output.count("No requests.") == 1
     assert result.output.count("GET /quick") == 2
-    assert pauses == [2.0] * 3
+    assert pauses == [1.5, 0.0, 2.0]  # counting takes a part of the two seconds, or all
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_watch_in_a_low_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The beginning stays on the screen, and the last line says how much does not."""
+    size = os.terminal_size((80, 6))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: size)
+    assert terminal.cut_to_height("a\n" * 9) == "a\n" * 9  # into a file all of it goes
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert terminal.cut_to_height("\n".join("abcde")) == "\n".join("abcde")
+    assert terminal.cut_to_height("\n".join("abcdef")) == "\n".join([*"abcd", "… 2 more lines"])

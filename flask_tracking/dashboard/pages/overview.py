@@ -72,7 +72,9 @@ def _describe_recorder(found: Statistics) -> str:
     if found.source != "rollups":
         how = "" if found.is_complete else ", of the newest records only"
         return f"Counted from records{how}: {found.reason}."
-    stored, left = found.stored or 0, found.not_stored or 0
+    if found.stored is None:  # rollups count what became of records without their routes
+        return "Counted from rollups."
+    stored, left = found.stored, found.not_stored or 0
     parts = [f"{stored:,} records stored"]
     if left:
         parts.append(f"{left:,} requests not stored by the rules")
