@@ -47,6 +47,7 @@ def shop() -> Flask:
     """An app with a route."""
     app = Flask("shop")
     app.add_url_rule("/orders/<int:number>", "show_order", lambda number: str(number))
+    app.add_url_rule("/about/team", "team", lambda: "")
     return app
 
 
@@ -60,6 +61,7 @@ def store() -> MemoryExporter:
             make_record(status_code=500, version="2.4", user_id="ada", exception=error),
             make_record(
                 status_code=200,
+                path="/products",
                 custom_data={"tenant": ["acme", "globex"], "order": {"id": 17, "x": True}},
             ),
         ]
@@ -78,6 +80,11 @@ def store() -> MemoryExporter:
         ("custom.order.id:18", "", "", "custom.order.id:17"),
         ("custom.order.x:tru", "", "custom.order.x:true", ""),
         ("custom.tenant:acne*", "", "", ""),
+        ("path:/prodcts", "", "path:/products", ""),
+        ("path:/about/teem", "", "path:/about/team", ""),
+        ("path:/prodcts?page=2", "", "path:/products", ""),
+        ("prodcts", "", "products", ""),
+        ("status:500 prodcts", "prodcts", "products", ""),
         ("route:/order/<int:number>", "", "route:/orders/<int:number>", ""),
         ("endpoint:show_orders", "", "endpoint:show_order", ""),
         ("user:Adda", "", "user:ada", ""),

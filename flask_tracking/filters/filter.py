@@ -47,7 +47,7 @@ class Filter:
         """Make a filter of one term.
 
         Args:
-            key: of the term, like ``status`` or ``header.accept``.
+            key: of the term, like ``status`` or ``header.accept``; empty for a word.
             value: without quotes.
             is_literal: True takes ``*`` and the backslash as ordinary characters.
 

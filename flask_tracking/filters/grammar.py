@@ -86,7 +86,7 @@ def parse_value(key: str, text: str, *, is_literal: bool = False) -> Term:
     """Parse a term whose value is given apart from its key, like that of an option.
 
     Args:
-        key: like ``status`` or ``header.accept``.
+        key: like ``status`` or ``header.accept``; empty for a word.
         text: the value, without quotes.
         is_literal: True takes ``*`` and the backslash as ordinary characters.
 
@@ -94,7 +94,7 @@ def parse_value(key: str, text: str, *, is_literal: bool = False) -> Term:
         FilterError: the key or the value is wrong.
     """
     parts = collapse(text) if is_literal else read_parts(text)
-    return make_term(*_find_type(key), parts)
+    return make_term(*_find_type(key or None), parts)
 
 
 def format_condition(condition: Condition) -> str:

@@ -15,7 +15,13 @@ from ..exporters.store import Store
 from ..filters import Filter
 from ..filters.conditions import All, AnyOf, Condition, Term, all_of
 from .newest import search_newest
-from .values import find_app_values, find_custom_values, find_record_values
+from .values import (
+    find_app_values,
+    find_custom_values,
+    find_literal_paths,
+    find_record_values,
+    split_paths,
+)
 
 __all__ = ["Miss", "explain_miss"]
 
@@ -29,6 +35,8 @@ MAX_LENGTH = 80
 QUESTION_S = 0.15
 """The time for each question to the store: one for a part, at most two for the values of a term."""
 
+_PATH_KEYS = ("path", "")
+"""Keys of terms that look into paths: that of a path, and none, of a word."""
 
 Found = tuple[tuple[str, ...], tuple[str, ...]]
 """Similar terms, and others."""
@@ -93,6 +101,9 @@ def _find_values(store: Store, term: Term, app: Flask) -> Found:
 def _list_values(store: Store, key: str, app: Flask) -> set[str]:
     own = find_app_values(app, key)
     values = _ask(store, lambda: find_record_values(store, key)) if own is None else own
+    if key in _PATH_KEYS:
+        # The newest records need not have met each route.
+        values |= split_paths(key, find_literal_paths(app))
     # `error:` takes the name of a class without its module.
     return {one.rpartition(".")[2] for one in values} if key == "error" else values
 

@@ -13,7 +13,13 @@ from ..filters import Filter
 from ..filters.predicate import find_items
 from ..record_summary import RecordSummary
 
-__all__ = ["find_app_values", "find_custom_values", "find_record_values"]
+__all__ = [
+    "find_app_values",
+    "find_custom_values",
+    "find_literal_paths",
+    "find_record_values",
+    "split_paths",
+]
 
 NEWEST = 100
 """Records whose columns are read."""
@@ -35,12 +41,25 @@ def find_app_values(app: Flask, key: str) -> set[str] | None:
     return None if read is None else set(read(app))
 
 
+def find_literal_paths(app: Flask) -> set[str]:
+    """Return the paths that the routes of `app` name without arguments."""
+    return {rule.rule for rule in app.url_map.iter_rules() if not rule.arguments}
+
+
+def split_paths(key: str, paths: Iterable[str]) -> set[str]:
+    """Return paths as values of ``path``; for a word, whose key is empty, their segments."""
+    if key:
+        return set(paths)
+    return {segment for path in paths for segment in path.split("/") if segment}
+
+
 def find_record_values(store: Store, key: str) -> set[str]:
     """Return the values of `key` among the newest records; none for keys of which nothing is proposed.
 
     Args:
         store: the store.
-        key: of a term; for ``custom.`` the names behind the dot are returned.
+        key: of a term; for ``custom.`` the names behind the dot are returned. Empty for a word, for
+            which segments of paths are returned.
 
     Raises:
         ExportError: the store is unreachable or refuses.
@@ -82,6 +101,11 @@ def _read_column(
     return read_all
 
 
+def _read_paths(key: str) -> Callable[[Store], Iterable[str]]:
+    read = _read_column(lambda one: one.path)
+    return lambda store: split_paths(key, read(store))
+
+
 def _read_users(store: Store) -> set[str]:
     """Return ids and names: people type the name, and ``user:ada`` finds ``<User ada>``."""
     newest = store.find(Filter.all, limit=NEWEST, fields="summary")
@@ -110,10 +134,12 @@ _OF_APP: dict[str, Callable[[Flask], Iterable[str]]] = {
     "route": lambda app: {rule.rule for rule in app.url_map.iter_rules()},
 }
 _OF_RECORDS: dict[str, Callable[[Store], Iterable[str]]] = {
+    "": _read_paths(""),
     "custom.": _read_custom_names,
     "error": _read_column(lambda one: one.exception_type),
     "host": _read_column(lambda one: one.host),
     "hostname": _read_column(lambda one: one.hostname),
+    "path": _read_paths("path"),
     "user": _read_users,
     "version": _read_column(lambda one: one.version),
 }
