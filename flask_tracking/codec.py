@@ -15,7 +15,7 @@ from bson import ObjectId
 from .record import ChildTiming, ExceptionInfo, Headers, Record, Remark, UserAgent, UserRef
 from .record_summary import RECORD_FIELDS, RecordSummary
 
-__all__ = ["from_dict", "summary_from_dict", "to_dict"]
+__all__ = ["from_dict", "summary_from_dict", "summary_to_dict", "to_dict"]
 
 MAX_MS = 1e12
 """Thirty years."""
@@ -84,6 +84,13 @@ def summary_from_dict(values: Mapping[str, Any]) -> RecordSummary:
     if exception is not None:
         summary["exception_type"] = exception.get("type")
     return RecordSummary(**summary)
+
+
+def summary_to_dict(summary: RecordSummary) -> Plain:
+    """Return the fields of `summary` by name, all of them, with its part of the exception as a dict."""
+    values = summary._asdict()
+    kind = values.pop("exception_type")
+    return {**values, "exception": None if kind is None else {"type": kind}}
 
 
 def _as_it_is(value: Any) -> Any:

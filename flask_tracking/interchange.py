@@ -25,7 +25,7 @@ from bson import ObjectId, json_util
 from .errors import TrackingError
 from .exporters.mongo.codec import read_document, to_document
 from .record import Record
-from .record_summary import RecordSummary, summarize
+from .record_summary import COLUMNS, summarize
 from .runtime.trees import map_tree
 from .storable import ANY_YEAR, CODEC, MAX_DOCUMENT_BYTES, UNENCODABLE, make_storable
 
@@ -40,7 +40,7 @@ UNREADABLE = (*UNENCODABLE, AttributeError, IndexError, KeyError, ArithmeticErro
 """The exceptions that foreign entries may raise when they are decoded."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """The first characters of a formula in a spreadsheet."""
-CUSTOM = "custom."
+CUSTOM = "custom_data."
 MAX_CUSTOM, MAX_DEPTH, MAX_TEXT = 40, 4, 1_000
 """Of a table: the columns of custom data, the keys in a row, and the characters of a value."""
 READ_AHEAD = 100
@@ -179,7 +179,7 @@ def _fit_rows(records: Sequence[Record]) -> Format:
     """Return the table with the custom data that most of these records have."""
     numbers = Counter(path for one in records for path, _ in _flatten(one.custom_data))
     paths = sorted(path for path, _ in numbers.most_common(MAX_CUSTOM))
-    begin = _make_row([*RecordSummary._fields, *(f"{CUSTOM}{path}" for path in map(_make_cell, paths))])
+    begin = _make_row([*COLUMNS, *(f"{CUSTOM}{path}" for path in map(_make_cell, paths))])
     return Format(partial(_encode_row, paths), begin=begin)
 
 

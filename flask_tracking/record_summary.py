@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from .record import Record
 
-__all__ = ["RecordSummary", "summarize"]
+__all__ = ["COLUMNS", "RecordSummary", "summarize"]
 
 
 class RecordSummary(NamedTuple):
@@ -70,6 +70,10 @@ class RecordSummary(NamedTuple):
         return f"<RecordSummary {self.id} {self.kind} {self.status_code}>"
 
 
+COLUMNS = tuple(
+    "exception.type" if name == "exception_type" else name for name in RecordSummary._fields
+)
+"""The fields as columns of a table: each is named by its place in a record, parts with a dot."""
 RECORD_FIELDS = tuple(name for name in RecordSummary._fields if name != "exception_type")
 """The fields that a record has by the same name."""
 

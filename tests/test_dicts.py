@@ -6,7 +6,7 @@ import dataclasses
 
 from flask_tracking.queries import to_dicts
 from flask_tracking.record import ExceptionInfo, UserRef
-from flask_tracking.record_summary import RecordSummary, summarize
+from flask_tracking.record_summary import COLUMNS, summarize
 
 from .captures import make_record
 
@@ -46,9 +46,12 @@ def test_custom_data_of_any_kind() -> None:
 
 
 def test_summaries() -> None:
-    """Summaries are rows, too."""
-    (row,) = to_dicts([summarize(make_record())])
-    assert list(row) == list(RecordSummary._fields)
+    """Summaries are rows, too, whose columns have the names that they have in records."""
+    failed = dataclasses.replace(make_record(), exception=ExceptionInfo("ValueError", "no", ""))
+    (row,), (whole,) = to_dicts([summarize(failed)]), to_dicts([failed])
+    assert list(row) == list(COLUMNS)
+    assert row["exception.type"] == "ValueError"
+    assert row.items() <= whole.items()
 
 
 def test_nothing() -> None:

@@ -17,7 +17,7 @@ from bson import DBRef, Decimal128, ObjectId
 
 from flask_tracking import Record, TrackingError
 from flask_tracking.interchange import FORMATS, READ_AHEAD, READABLE, read_records, write_records
-from flask_tracking.record_summary import RecordSummary
+from flask_tracking.record_summary import COLUMNS
 
 from .captures import make_record
 from .exporters.test_contract import FULL
@@ -67,11 +67,11 @@ def test_csv() -> None:
     """A spreadsheet gets the columns of a list and then custom data, a line for each record."""
     rows = list(csv.DictReader(io.StringIO(write(RECORDS, "csv").decode(), newline="")))
     assert len(rows) == len(RECORDS)
-    names, count = list(rows[0]), len(RecordSummary._fields)
-    assert names[:count] == list(RecordSummary._fields)
-    assert all(name.startswith("custom.") for name in names[count:])
+    names, count = list(rows[0]), len(COLUMNS)
+    assert names[:count] == list(COLUMNS)
+    assert all(name.startswith("custom_data.") for name in names[count:])
     assert rows[0]["date_created"] == "2026-11-24T12:00:00.000Z"
-    assert (rows[0]["id"], rows[0]["exception_type"]) == (str(FULL.id), "ValueError")
+    assert (rows[0]["id"], rows[0]["exception.type"]) == (str(FULL.id), "ValueError")
     assert rows[1]["path"] == "/\\x00\x1b\u2028ü😀"
 
 
@@ -231,28 +231,28 @@ def test_custom_data_in_a_table() -> None:
         {"tenant": "=1+1", "rate": 0.5, "note": "é" * 2_000},
         "a text",
     )
-    assert [name for name in first if name.startswith("custom.")] == [
-        f"custom.{name}" for name in ("cart.items", "cents", "is_new", "note", "rate", "tenant")
+    assert [name for name in first if name.startswith("custom_data.")] == [
+        f"custom_data.{name}" for name in ("cart.items", "cents", "is_new", "note", "rate", "tenant")
     ]
-    assert (first["custom.tenant"], first["custom.cents"], first["custom.is_new"]) == (
+    assert (first["custom_data.tenant"], first["custom_data.cents"], first["custom_data.is_new"]) == (
         "acme",
         "7",
         "true",
     )
-    assert (first["custom.cart.items"], first["custom.rate"]) == ("2", "")
-    assert (second["custom.tenant"], len(second["custom.note"])) == ("'=1+1", 1_001)
-    assert third["custom.tenant"] == "" and third["version"] == first["version"]
+    assert (first["custom_data.cart.items"], first["custom_data.rate"]) == ("2", "")
+    assert (second["custom_data.tenant"], len(second["custom_data.note"])) == ("'=1+1", 1_001)
+    assert third["custom_data.tenant"] == "" and third["version"] == first["version"]
 
 
 def test_many_names_of_custom_data() -> None:
     """A table has at most 40 columns of them: those that most records have."""
     rows = read_table({"all": 1, **{f"a{number}": 1 for number in range(60)}}, {"all": 2})
-    names = [name for name in rows[0] if name.startswith("custom.")]
-    assert len(names) == 40 and "custom.all" in names
-    assert [row["custom.all"] for row in rows] == ["1", "2"]
+    names = [name for name in rows[0] if name.startswith("custom_data.")]
+    assert len(names) == 40 and "custom_data.all" in names
+    assert [row["custom_data.all"] for row in rows] == ["1", "2"]
 
 
 def test_custom_data_that_comes_late() -> None:
     """The first records tell the columns, so that any number of them takes the same memory."""
     rows = read_table(*[{"a": 1}] * READ_AHEAD, {"b": 2})
-    assert "custom.b" not in rows[0] and len(rows) == READ_AHEAD + 1
+    assert "custom_data.b" not in rows[0] and len(rows) == READ_AHEAD + 1

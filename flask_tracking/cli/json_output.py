@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from ..codec import to_dict
+from ..codec import summary_to_dict, to_dict
 from ..record import Record
 from ..record_summary import RecordSummary
 from ..runtime.trees import map_tree
@@ -24,13 +24,14 @@ takes_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, a
 def render_json(record: Record | RecordSummary, indent: int | None = None) -> str:
     """Return a record as a JSON object, in ASCII.
 
-    Times are ISO 8601 in UTC, ids are hex digits, a body is its text, or ``{"base64": …}``.
+    Times are ISO 8601 in UTC, ids are hex digits, a body is its text, or ``{"base64": …}``. A summary
+    has the names of a record.
 
     Args:
         record: with all its fields, or a summary.
         indent: blanks for each level; None writes one line.
     """
-    values = to_dict(record) if isinstance(record, Record) else record._asdict()
+    values = to_dict(record) if isinstance(record, Record) else summary_to_dict(record)
     return render_values(values, indent)
 
 

@@ -16,6 +16,7 @@ from flask import Flask
 
 from flask_tracking import MemoryExporter, Tracking
 from flask_tracking.cli.terminal import echo_pages
+from flask_tracking.record import ExceptionInfo
 
 from ..captures import make_record
 from .conftest import Invoke
@@ -32,6 +33,18 @@ def test_list(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> Non
     assert rows[0]["date_created"] == f"{records[2].date_created:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
     assert "request_headers" not in rows[0]
     assert all(line.isascii() for line in lines)
+
+
+def test_same_names(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
+    """A list and a record in full call everything by the same name, and nest it alike."""
+    failure = ExceptionInfo("shop.OutOfStock", "no tea", "Traceback")
+    memory.export([dataclasses.replace(make_record(), exception=failure), make_record()])
+    other, row = map(json.loads, invoke("list", "--json").stdout.splitlines())
+    whole = json.loads(invoke("show", "--json", "-2").stdout)
+    assert row.pop("exception") == {"type": whole["exception"]["type"]} == {"type": "shop.OutOfStock"}
+    assert other.pop("exception") is None
+    known = {name: value for name, value in row.items() if value is not None and value is not False}
+    assert known.items() <= {name: whole[name] for name in known}.items()
 
 
 def test_numbers_that_json_does_not_know(
