@@ -44,6 +44,7 @@ def _environment() -> Environment:
         status_kind=status_kind,
         offset=_offset,
         duration=numbers.duration,
+        tick=numbers.tick,
         size=numbers.size,
         count=numbers.count,
         per_minute=numbers.per_minute,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -12,7 +13,9 @@ from bson import ObjectId
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, Filter, MemoryExporter, Record
+from flask_tracking.dashboard.statistics import failures
 from flask_tracking.dashboard.statistics.failures import generalise, make_id, make_terms
+from flask_tracking.dashboard.text.numbers import iso
 from flask_tracking.exporters.rollup_table import align
 from flask_tracking.record import ExceptionInfo
 from flask_tracking.record_summary import RecordSummary
@@ -240,10 +243,58 @@ def test_messages(message: str, expected: str) -> None:
     assert generalise(message) == expected
 
 
-def test_when_seen(client: FlaskClient) -> None:
-    """The times are bounds, to the width of the rollups, and are called so."""
+def read_seen(page: str) -> tuple[list[str], list[str]]:
+    """Return when a group was seen first and last: one time each, or two as bounds."""
+    first, last = re.findall("<span>(?:first|last) (.*?)</span>", page)
+    return re.findall('datetime="([^"]+)"', first), re.findall('datetime="([^"]+)"', last)
+
+
+def test_when_seen(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Records tell to the millisecond when a group was seen first and last."""
     page = check(client.get(f"{ERRORS}/{make_id(STEADY)}").text)
-    assert re.search("<span>between <time [^>]*>[^<]*</time> and <time [^>]*>[^<]*</time></span>", page)
+    of_group = memory.find(Filter.parse("error:KeyError"), limit=100)
+    ends = of_group[-1].date_created, of_group[0].date_created
+    assert read_seen(page) == ([iso(ends[0])], [iso(ends[1])])
+
+
+def test_when_seen_without_records(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Where the records of the first time are gone, the span of its rollup is named as such."""
+    page = check(client.get(f"{ERRORS}/{make_id(STEADY)}").text)
+    (known,), last = read_seen(page)
+    find = memory.find
+
+    def find_few(*args: Any, **parts: Any) -> Any:
+        return find(*args, **parts)[:4]  # of five in each minute
+
+    with mock.patch.object(memory, "find", find_few):
+        page = check(client.get(f"{ERRORS}/{make_id(STEADY)}").text)
+    since, until = read_seen(page)[0]
+    assert since <= known <= until and read_seen(page)[1] == last
+    with mock.patch.object(memory, "find", return_value=[]):
+        page = check(client.get(f"{ERRORS}/{make_id(STEADY)}").text)
+    assert list(map(len, read_seen(page))) == [2, 2]
+
+
+def test_when_one_of_two_groups_was_seen(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Records of another function may be of the other group, so they date none of the two."""
+    add(memory, STEADY._replace(function="total"), timedelta(minutes=3), count=4)
+    page = check(client.get(f"{ERRORS}/{make_id(STEADY)}").text)
+    assert list(map(len, read_seen(page))) == [2, 2]
+
+
+@pytest.mark.parametrize("q", ["user:user0", "route:/checkout"])
+def test_trend_under_a_filter(client: FlaskClient, q: str) -> None:
+    """Groups of records have a trend, too, here and on the overview."""
+    for address in (ERRORS, "/_tracking/"):
+        page = check(client.get(address, query_string={"q": q}).text)
+        assert "<rect" in read_row(page, "CardDeclined").partition("bar-cell")[2]
+
+
+def test_trend_of_too_many(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is none where not all failures were read, as it would be that of the newest ones."""
+    monkeypatch.setattr(failures, "MAX_SUMMARIES", 12)
+    page = check(client.get(ERRORS, query_string={"q": "route:/checkout"}).text)
+    assert "<rect" not in read_row(page, "CardDeclined").partition("bar-cell")[2]
 
 
 def test_group_under_a_filter(client: FlaskClient, memory: MemoryExporter) -> None:

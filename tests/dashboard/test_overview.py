@@ -19,11 +19,12 @@ from flask.testing import FlaskClient
 
 from flask_tracking import Filter, MemoryExporter
 from flask_tracking.dashboard.charts.heatmap import draw_heatmap
+from flask_tracking.dashboard.sparkline import draw_sparkline
 from flask_tracking.dashboard.statistics import record_columns
 from flask_tracking.dashboard.statistics.columns import MAX_COLUMNS, Column, choose_column, read_columns
 from flask_tracking.dashboard.statistics.five_numbers import _make_percentile
 from flask_tracking.dashboard.statistics.periods import Periods
-from flask_tracking.dashboard.text.numbers import duration
+from flask_tracking.dashboard.text.numbers import duration, tick
 from flask_tracking.exporters.rollup_table import align
 from flask_tracking.queries import Group, Statistics
 from flask_tracking.rollups.counts import Counts
@@ -462,6 +463,46 @@ def test_names_of_lines(spread: float) -> None:
     assert drawn is not None
     p50, p95, p99 = (line.end[1] for line in drawn.lines if line.end is not None)
     assert p50 - p95 >= 20 and p95 - p99 >= 20
+
+
+def test_ends_of_lines(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Each line has its last value beside its name where there is room for it."""
+    wide, narrow = read(client, memory).split('on-narrow"', 2)[:2]
+    for name in ("p50", "p95", "p99"):
+        found = re.search(f'<text class="{name}"[^>]*>{name} ([^<]+)</text>', wide)
+        assert found is not None and found[1].endswith("\u00a0ms")
+        assert f">{name}</text>" in narrow
+
+
+def test_sparklines(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Each of the five numbers has its course beside it, red where it became worse."""
+    page = read(client, memory, slower=4.0)
+    numbers = page.partition('class="numbers"')[2].partition("</dl>")[0].split("</div>")[:5]
+    assert all(one.count("<svg") == 1 and "<polyline" in one for one in numbers)
+    assert 'class="trend-line bad"' in numbers[3] and 'class="trend-line "' in numbers[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        ([], ()),
+        ([None, 1.0, None], ()),
+        ([0.0, 0.0], ("0,20 72,20",)),
+        ([1.0, 2.0, None, 4.0, 0.0], ("0,15 18,10", "54,0 72,20")),
+    ],
+)
+def test_sparkline(values: list[float | None], parts: tuple[str, ...]) -> None:
+    """A line begins at zero, and is interrupted where nothing is known."""
+    assert draw_sparkline(values) == parts
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [(0.0, "0 ms"), (2.5, "2.5 ms"), (15.625, "15.6 ms"), (1000.0, "1 s"), (1e5, "100 s")],
+)
+def test_tick(ms: float, text: str) -> None:
+    """The numbers of an axis have no digits that say nothing."""
+    assert tick(ms) == text.replace(" ", "\u00a0")
 
 
 def test_heatmap_of_nothing() -> None:

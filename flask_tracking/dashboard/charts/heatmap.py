@@ -72,6 +72,8 @@ class Line(NamedTuple):
     """The points of each polyline."""
     end: tuple[float, float] | None
     """The position of its name."""
+    value: float | None
+    """The last percentile, in milliseconds."""
 
 
 class Tick(NamedTuple):
@@ -204,7 +206,7 @@ def _shade(cells: Sequence[Cell]) -> tuple[Cell, ...]:
 
 def _line(scale: _Scale, name: str, share: float, columns: Sequence[Column]) -> Line:
     parts: list[list[str]] = [[]]
-    end = None
+    end = last = None
     for at, column in enumerate(columns):
         value = _percentile(column.counts, share)
         if value is None:
@@ -212,8 +214,8 @@ def _line(scale: _Scale, name: str, share: float, columns: Sequence[Column]) -> 
             continue
         x, y = round(scale.x(at) + scale.width / 2, 1), scale.y(value)
         parts[-1].append(f"{x},{y}")
-        end = (x, y)
-    return Line(name, tuple(" ".join(part) for part in parts if part), end)
+        end, last = (x, y), value
+    return Line(name, tuple(" ".join(part) for part in parts if part), end, last)
 
 
 def _separate_names(lines: Sequence[Line]) -> tuple[Line, ...]:

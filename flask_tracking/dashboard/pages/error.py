@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from flask import Response
@@ -19,6 +20,7 @@ from ..record.tracebacks import split_traceback
 from ..statistics.failures import (
     LOOKBACK,
     Group,
+    Moments,
     Occurrences,
     generalise,
     make_error_term,
@@ -26,6 +28,7 @@ from ..statistics.failures import (
     make_route_term,
     make_terms,
     read_groups,
+    read_moments,
     read_occurrences,
     stored_failures,
 )
@@ -56,7 +59,7 @@ def show_error(page: Page, group: str) -> Response:
     key = found.key if found is not None else next((one for one in seen if make_id(one) == group), None)
     if key is None:
         return _explain_missing(page)
-    records = _read_records(page, key)
+    records, alike = _read_records(page, key), _count_alike(seen, key)
     example = _read_example(page, found, seen.get(key), records)
     return html(
         render(
@@ -68,6 +71,7 @@ def show_error(page: Page, group: str) -> Response:
             tag=found.tag if found is not None else "",
             facts=_make_facts(periods, found, seen.get(key), records),
             seen=seen.get(key),
+            moments=_read_moments(page, key, seen.get(key), alike),
             trend=_make_trend(found, columns),
             messages=_count_messages(records),
             message_count=len(records),
@@ -79,7 +83,7 @@ def show_error(page: Page, group: str) -> Response:
             requests=page.add(make_terms(key)),
             error_term=make_error_term(key),
             route_term=make_route_term(key),
-            alike=_count_alike(groups, key),
+            alike=alike,
         )
     )
 
@@ -97,6 +101,12 @@ def _read_seen(page: Page, periods: Periods) -> dict[FailureKey, Occurrences]:
     if table is None:
         return {}
     return read_occurrences(table, periods.until - LOOKBACK, periods.until, page.now)
+
+
+def _read_moments(page: Page, key: FailureKey, seen: Occurrences | None, alike: int) -> Moments | None:
+    if seen is None or alike:
+        return None
+    return page.attempt("when it was seen first and last", lambda: read_moments(page, key, seen), None)
 
 
 def _read_records(page: Page, key: FailureKey) -> list[Record]:
@@ -143,7 +153,7 @@ def _count_messages(records: list[Record]) -> list[Message]:
     return [Message(*one) for one in counts.most_common(MAX_MESSAGES)]
 
 
-def _count_alike(groups: list[Group], key: FailureKey) -> int:
+def _count_alike(seen: Iterable[FailureKey], key: FailureKey) -> int:
     """Count other groups with the same exception and route, which filters cannot tell apart."""
-    same = [one for one in groups if (one.key.error, one.key.url_rule) == (key.error, key.url_rule)]
-    return sum(one.key != key for one in same)
+    same = [one for one in seen if (one.error, one.url_rule) == (key.error, key.url_rule)]
+    return sum(one != key for one in same)

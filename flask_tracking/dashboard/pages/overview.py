@@ -10,7 +10,7 @@ from ..charts.points import read_few
 from ..page import VERSION, Page
 from ..statistics.failures import read_groups
 from ..statistics.five_numbers import make_numbers
-from ..statistics.periods import read_chart, read_drawing, read_periods
+from ..statistics.periods import read_drawing, read_periods
 from ..statistics.verdict import Verdict, make_verdict
 from ..tables.error_rows import make_error_rows
 from ..tables.route_rows import link_to_route, make_route_rows
@@ -24,17 +24,16 @@ TOP_ROUTES, TOP_ERRORS = 10, 5
 def show_overview(page: Page) -> Response:
     """Show the overview."""
     periods = read_periods(page)
-    columns = read_chart(page, periods)
     verdict = make_verdict(page, periods)
-    groups = read_groups(page, periods, columns)
     drawn = read_drawing(page, periods)
+    groups = read_groups(page, periods, drawn)
     return html(
         render(
             "overview.html",
             page=page,
             verdict=verdict,
             buttons=_make_buttons(page, verdict),
-            numbers=make_numbers(page, periods),
+            numbers=make_numbers(page, periods, drawn),
             chart=make_chart(page, drawn, found=read_few(page, drawn.now)),
             routes=make_route_rows(page, periods)[:TOP_ROUTES],
             route_count=len(periods.now.groups),

@@ -20,7 +20,7 @@ from ..page import Page
 from ..statistics.failures import group_route
 from ..statistics.five_numbers import make_numbers
 from ..statistics.interval_text import write_failed, write_percentile
-from ..statistics.periods import Periods, count_groups, read_chart, read_drawing, read_periods
+from ..statistics.periods import Periods, count_groups, read_drawing, read_periods
 from ..statistics.verdict import make_verdict
 from ..tables.error_rows import make_error_rows
 from ..tables.request_rows import make_rows
@@ -74,7 +74,7 @@ def show_route(page: Page) -> Response:
     terms = filter_text.route_terms(name)
     wanted = page.wanted_at_any_time & Filter.parse(terms)
     periods = read_periods(page, wanted)
-    columns = read_chart(page, periods, name)
+    columns = read_drawing(page, periods, name)
     verdict = make_verdict(page, _leave(periods, name))
     newest = _read_newest(page, wanted)
     counts, before = periods.now.total.counts, periods.before.total.counts
@@ -90,8 +90,8 @@ def show_route(page: Page) -> Response:
             buttons=[
                 ("Show its requests", page.link_to("requests", q=filter_text.join(page.q, terms)))
             ],
-            numbers=make_numbers(page, periods, terms),
-            chart=make_chart(page, read_drawing(page, periods, name), terms, newest),
+            numbers=make_numbers(page, periods, columns, terms),
+            chart=make_chart(page, columns, terms, newest),
             histogram=draw_histogram(counts.buckets, before.buckets),
             words=periods.words,
             versions=_make_versions(page, wanted, terms),

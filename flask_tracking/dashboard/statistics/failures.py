@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -41,15 +42,28 @@ _QUOTED = re.compile(r"'[^']{0,200}'|\"[^\"]{0,200}\"")
 """An example is ``'vat_id'``; a near miss is the apostrophe of ``can't``, which has no other."""
 
 
+Interval = tuple[datetime, datetime]
+
+
 class Occurrences(NamedTuple):
     """The occurrences of a group, with the time resolution of the rollups."""
 
-    first: datetime
-    last: datetime
+    first: Interval
+    """The span of the first rollup that counts some."""
+    first_times: int
+    """The number of those in that span."""
+    last: Interval
     times: int
     versions: tuple[str, ...] = ()
     """Ordered by when they were first seen."""
     example: Example | None = None
+
+
+class Moments(NamedTuple):
+    """When a group was seen first and last, by the records; None where these do not know."""
+
+    first: datetime | None
+    last: datetime | None
 
 
 class Group(NamedTuple):
@@ -113,13 +127,15 @@ def read_occurrences(
         for rollup in table.find(RollupQuery(*span, with_routes=False, with_examples=False))
     )
     for rollup in sorted(rollups, key=lambda one: one.start):
+        span = rollup.start, rollup.end
         for key, group in rollup.failures.items():
-            before = found.get(key) or Occurrences(rollup.start, rollup.start, 0)
+            before = found.get(key) or Occurrences(span, 0, span, 0)
             versions = dict.fromkeys([*before.versions, *filter(None, [rollup.version])])
             examples = filter(None, (before.example, group.example))
             found[key] = Occurrences(
                 before.first,
-                max(before.last, rollup.end),
+                before.first_times + (group.count if span == before.first else 0),
+                span,
                 before.times + group.count,
                 tuple(versions),
                 max(examples, default=None),
@@ -127,12 +143,54 @@ def read_occurrences(
     return found
 
 
+def read_moments(page: Page, key: FailureKey, seen: Occurrences) -> Moments:
+    """Return when a group was seen first and last, as exactly as records can tell.
+
+    The first is known while all records of the first span are stored. Records do not know the function
+    of their exception, so the caller asks where the group is the only one of its exception and route.
+    """
+    wanted = Filter.parse(make_terms(key)) & stored_failures(page)
+
+    def find(span: Interval, limit: int) -> list[RecordSummary]:
+        # A request is counted in the minute of its end.
+        between = page.confine(span[0]) - AFTER, span[1]
+        return page.store.find(wanted, limit=limit, between=between, fields="summary")
+
+    first: list[RecordSummary] = []
+    if seen.first_times <= MAX_SUMMARIES:
+        first = find(seen.first, MAX_SUMMARIES)
+    last = find(seen.last, 1)
+    return Moments(
+        first[-1].date_created if seen.first_times <= len(first) < MAX_SUMMARIES else None,
+        last[0].date_created if last else None,
+    )
+
+
 def read_groups(page: Page, periods: Periods, columns: Columns) -> list[Group]:
     """Return the groups of the range, the most frequent first."""
     past = _read_past(page, periods)
-    return [
+    groups = [
         _make_group(key, failures, periods, columns, past)
         for key, failures in read_failures(page, periods)
+    ]
+    if any(any(one.trend) for one in groups) or not (groups and columns.now):
+        return groups
+    return _add_trends(groups, columns, read_summaries(page) or ())
+
+
+def _add_trends(
+    groups: Sequence[Group], columns: Columns, summaries: Sequence[RecordSummary]
+) -> list[Group]:
+    """Add the trends of groups of records, which are not in the columns, if all of these were read."""
+    if len(summaries) >= MAX_SUMMARIES:
+        return list(groups)
+    starts = [column.start for column in columns.now]
+    counts: dict[tuple[str, str | None], list[int]] = {}
+    for one in summaries:
+        trend = counts.setdefault((*_name(one), one.url_rule), [0] * len(starts))
+        trend[max(0, bisect_right(starts, one.date_created) - 1)] += 1
+    return [
+        one._replace(trend=tuple(counts.get((one.key.error, one.key.url_rule), ()))) for one in groups
     ]
 
 
@@ -204,9 +262,11 @@ def stored_failures(page: Page) -> Filter:
 def read_summaries(page: Page) -> list[RecordSummary] | None:
     """Return the newest failures of the range and the filter; None after a timeout."""
     wanted = page.wanted & stored_failures(page)
-    return page.attempt(
-        NEWEST, lambda: find_newest(page.store, wanted, MAX_SUMMARIES, fields="summary"), None
-    )
+
+    def read() -> list[RecordSummary] | None:
+        return find_newest(page.store, wanted, MAX_SUMMARIES, fields="summary")
+
+    return page.share(NEWEST, lambda: page.attempt(NEWEST, read, None))
 
 
 def count_users(groups: Iterable[Group], summaries: Iterable[RecordSummary]) -> list[Group]:
@@ -247,7 +307,7 @@ def _make_group(
         key,
         failures,
         is_known and seen is None,
-        seen is not None and seen.last < periods.since - BACK_AFTER,
+        seen is not None and seen.last[1] < periods.since - BACK_AFTER,
         tuple(versions),
         tuple(one.total() for one in by_column),
         None,

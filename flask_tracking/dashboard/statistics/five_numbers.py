@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ..page import Page
+from ..sparkline import draw_sparkline
 from ..text import filter_text
 from ..text.numbers import duration, per_minute, share
 from .change import (
@@ -15,7 +17,8 @@ from .change import (
     compare_rates,
     compare_shares,
 )
-from .periods import Periods
+from .columns import Column
+from .periods import Columns, Periods
 
 
 class Number(NamedTuple):
@@ -28,16 +31,42 @@ class Number(NamedTuple):
     """``bad`` or ``good`` if it changed significantly."""
     address: str = ""
     """The URL of the requests that it counts."""
+    trend: tuple[str, ...] = ()
+    """The number over the range, from `draw_sparkline`; empty if not all requests were read."""
 
 
-def make_numbers(page: Page, periods: Periods, within: str = "") -> list[Number]:
+def make_numbers(page: Page, periods: Periods, columns: Columns, within: str = "") -> list[Number]:
     """Return the five key figures.
 
     Args:
         page: the page.
         periods: the statistics.
+        columns: the same requests in columns, for trends.
         within: the terms that restrict the statistics, in addition to the filter of the page.
     """
+    numbers = _make_numbers(page, periods, within)
+    return [one._replace(trend=_draw(columns, read)) for one, read in zip(numbers, TRENDS, strict=True)]
+
+
+def _draw(columns: Columns, read: Callable[[Column], float | None]) -> tuple[str, ...]:
+    return draw_sparkline([read(one) for one in columns.now]) if columns.is_whole else ()
+
+
+def _percentile(part: float) -> Callable[[Column], float | None]:
+    return lambda one: one.counts.percentile_ms(part) if one.counts.buckets else None
+
+
+TRENDS: tuple[Callable[[Column], float | None], ...] = (
+    lambda one: float(one.counts.requests),
+    lambda one: one.counts.failed / one.counts.requests if one.counts.requests else None,
+    _percentile(0.5),
+    _percentile(0.95),
+    _percentile(0.99),
+)
+"""The five numbers of a column; None where it has none."""
+
+
+def _make_numbers(page: Page, periods: Periods, within: str) -> list[Number]:
     counted = filter_text.join(page.q, within) if within else page.q
 
     def lead(term: str = "") -> str:

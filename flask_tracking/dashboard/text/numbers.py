@@ -32,6 +32,16 @@ def duration(ms: float | None) -> str:
     return f"{hours:,}{GAP}h{GAP}{minutes:02d}{GAP}min"
 
 
+def tick(ms: float) -> str:
+    """Return a duration of an axis as ``0 ms``, ``2.5 ms`` or ``1 s``, without digits that are zero.
+
+    Args:
+        ms: in milliseconds, less than a minute where it is not round.
+    """
+    value, unit = (ms, "ms") if ms < 1000 else (ms / 1000, "s")
+    return f"{float(f'{value:.3g}'):g}{GAP}{unit}"
+
+
 def size(count: int) -> str:
     """Return a number of bytes as ``61 B``, ``12.3 kB`` or ``4.1 MB``, in steps of 1000."""
     if count < 1000:
