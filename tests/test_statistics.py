@@ -93,6 +93,18 @@ def test_spans(age: timedelta, widest_s: int) -> None:
     assert max(one.width_s for one in spans) == widest_s
 
 
+@pytest.mark.parametrize("merged_until", [None, MINUTE * 90, MINUTE * 30])
+def test_nothing_is_merged_yet(merged_until: timedelta | None) -> None:
+    """Minutes that nobody has merged are counted, also of hours and days that are long over."""
+    store = MemoryExporter()
+    store.rollups.store([make_minute(NOW - at * MINUTE) for at in range(150)])
+    if merged_until is not None:
+        store.rollups.merge("me", NOW - merged_until)
+    for minutes in (30, 60, 120, 150):
+        found = measure(store, since=NOW - minutes * MINUTE, until=NOW)
+        assert found.total.requests == len({*range(minutes + 1)} & {*range(150)})
+
+
 def test_range_of_rollups_that_expired() -> None:
     """What is older than the coarsest rollups live is not asked for."""
     spans = choose_spans(MemoryExporter().rollups, NOW - timedelta(days=4000), NOW, NOW)

@@ -41,13 +41,14 @@ def choose_spans(table: RollupTable, since: datetime, until: datetime, now: date
 
 
 def _find_unmerged(table: RollupTable, since: datetime, until: datetime) -> Unmerged:
-    """Return by width where spans begin whose finer rollups are not all in them yet."""
+    """Return by width where spans begin whose finer rollups, of any width, are not all in them yet."""
     unmerged: dict[int, AbstractSet[datetime]] = {}
+    # Those of a minute are missing in its five minutes, and so in its hour and its day.
+    starts = set[datetime]()
     for fine, coarse in zip(table.widths, table.widths[1:], strict=False):
         query = RollupQuery(fine.seconds, align(since, coarse.seconds), until, is_merged=False)
-        unmerged[coarse.seconds] = {
-            align(start, coarse.seconds) for start, _ in table.find_starts(query)
-        }
+        starts |= {start for start, _ in table.find_starts(query)}
+        unmerged[coarse.seconds] = starts = {align(start, coarse.seconds) for start in starts}
     return unmerged
 
 
