@@ -28,7 +28,7 @@ BROKEN_OFF = frozenset({"disconnected", "stream_error", "unread"})
 HARMLESS_REST, CUT_WINDOW = 6, 4096
 _TEXTS = fields_holding(Holds.TEXT, Holds.PATH, Holds.FORM, Holds.TARGET)
 _HEADERS, _USER_AGENTS = fields_holding(Holds.HEADERS), fields_holding(Holds.USER_AGENT)
-_NOTES = {side: f"{side}_body_note" for side in ("request", "response")}
+_BODIES = {side: (f"{side}_body", f"{side}_body_note") for side in ("request", "response")}
 _pick_texts = make_pick(_TEXTS)
 _PLAIN, _HIDDEN = "", None
 MAX_CLEAN, MAX_CLEAN_SIZE = 1000, 300
@@ -107,12 +107,12 @@ class Prefilter:
 
     def _must_read(self, record: Record, side: str) -> bool:
         values = vars(record)
-        body, note = values[f"{side}_body"], values[_NOTES[side]]
-        if len(body) > self._max_body_bytes or b"\0" in body:
+        name, note = _BODIES[side]
+        if len(values[name]) > self._max_body_bytes or b"\0" in values[name]:
             return True
-        if note is None and values["outcome"] not in BROKEN_OFF:
+        if values[note] is None and values["outcome"] not in BROKEN_OFF:
             return False
-        return note == UNDECODABLE or is_cut(record, side)
+        return values[note] == UNDECODABLE or is_cut(record, side)
 
     def _gather_new(self, values: Mapping[str, Any]) -> list[str]:
         """Return the headers and user agents that are not known to be clean."""

@@ -263,12 +263,12 @@ class RecordRedaction:
         values = self._values
         name, note = f"{side}_body", f"{side}_body_note"
         data = values[name]
-        if values[note] == UNDECODABLE:
+        if ranges is None and values[note] == UNDECODABLE:  # others have their ranges
             self._remarks.append(Remark(name, "unreadable", 0, len(data), 0, 0))
             values[name] = b""
             return
-        if is_cut(self._record, side):
-            data, ranges = trim_cut(data), None
+        if ranges is None and is_cut(self._record, side):
+            data = trim_cut(data)
         redacted = self._bytes(name, data, _find_content_type(values[f"{side}_headers"]), ranges)
         values[name] = cut_body(redacted, self._max_body_bytes)
         if data and not redacted:

@@ -39,6 +39,8 @@ _OPAQUE = re.compile(
     r"(?:[0-9A-Za-z_.~+/=|%:$@!*-]|,(?=\w{1,8}=)|(?<=^v[0-9]),)" + rf"{{{MIN_OPAQUE},}}"
 )
 """One run, or ``t=1700000000,v1=X``."""
+_PLAIN = re.compile(rf"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[0-9A-Za-z_-]{{{MIN_OPAQUE},}}")
+"""Most secrets: with digits, and so no label, sentence or placeholder."""
 _NO_TOKEN = re.compile(r"#[0-9A-Fa-f]{3,8}|[0-9]{1,5}")
 """A colour or a short number."""
 _LENGTH = re.compile(
@@ -159,6 +161,8 @@ def is_secret(
         is_prose: whether it stands in a text, where a sentence may go on behind the name.
     """
     text = value.decode("utf-8", "replace").strip()
+    if strength >= Strength.TOKEN and not is_loose and _PLAIN.fullmatch(text):
+        return True
     lowered = text.lower()
     if strength is Strength.NONE or lowered in _NOTHING:
         return False

@@ -71,7 +71,7 @@ def find_apart(data: bytes, find: Callable[[bytes], list[Finding]], context: Con
 
 def _find_again(data: bytes, found: list[Finding]) -> list[Finding]:
     """Find the values of secrets wherever else they stand: in a link, in a message that shows them."""
-    values = dict.fromkeys(data[one.start : one.end] for one in found if one.rule == "name")
+    values = dict.fromkeys([data[one.start : one.end] for one in found if one.rule == "name"])
     more = []
     for value in islice(values, MAX_AGAIN):
         if data.count(value) > 1 and _is_mixed(value):

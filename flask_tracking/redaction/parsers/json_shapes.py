@@ -132,15 +132,17 @@ def find_named(
     `text` is that string, decoded, which begins at `start`; with `is_key` a colon follows. `get` reads
     the structures around it, which takes time. Strengths are those of the names.
     """
+    if is_key:
+        lowered = text.lower()
+        if lowered == b"kty" or lowered in BESIDE_LOGIN:
+            yield from _find_by_key(list(get().members(get().find_around(start))), lowered)
+        return
     is_value = b":" in data[max(0, start - 20) : start]  # most are not
     key = _KEY_BEFORE.search(data, max(0, start - 80), start) if is_value else None
-    lowered = text.lower()
-    if is_key and (lowered == b"kty" or lowered in BESIDE_LOGIN):
-        yield from _find_by_key(list(get().members(get().find_around(start))), lowered)
-    elif key is not None and (key[1].lower() in _NAME_KEYS or text == b"Secret"):
+    if key is not None and (key[1].lower() in _NAME_KEYS or text == b"Secret"):
         members = list(get().members(get().find_around(start)))
         yield from _find_by_value(members, data, key[1].lower(), text, weigh)
-    elif not is_key and key is None and (strength := weigh(text)):
+    elif key is None and (strength := weigh(text)):
         yield from _find_in_array(get(), start, text, strength)
 
 

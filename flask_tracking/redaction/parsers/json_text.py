@@ -28,6 +28,8 @@ _ESCAPE = re.compile(rb"\\.", re.S)
 _TOO_SHORT = re.compile(rb"[\w .-]{0,11}")
 """Too short for a token, and without a separator for a pair of name and value."""
 _COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")  # behind a key; not "a", "b"
+_PAIR = re.compile(rb'[{, \n]"([\w.-]{1,11})"[ \t\r\n]*:[ \t\r\n]*"([\w.-]+)"(?=[,}\r\n])')
+"""A key too short for a token, and a value without escapes: ``"password": "X",``."""
 _BLANKS = b" \t\r"
 _SPACE = re.compile(rb"[ \t\r]*")
 _BEFORE, _BEHIND = b"{[,:\n\xbf\x1e", b",:}]\n\x1e"
@@ -82,7 +84,12 @@ class _JsonReader:
                 self._context.budget.count()
                 if self._is_in_string(at):
                     at = self._quotes.rfind(b'"', 0, at)
-                found += self._read_string(at) if self._data[at] == 0x22 else self._read_bare(at, end)
+                if self._data[at] != 0x22:
+                    found += self._read_bare(at, end)
+                elif pair := self._read_pair(at):
+                    found.append(pair)
+                else:
+                    found += self._read_string(at)
                 at = self._done
         return merge(found)
 
@@ -90,6 +97,17 @@ class _JsonReader:
         self._parity ^= self._quotes.count(b'"', self._counted, at) & 1
         self._counted = at
         return bool(self._parity)
+
+    def _read_pair(self, start: int) -> Finding | None:
+        """Read a key and its value where both are as plain as most are; None to read them in full."""
+        pair = None if self._context.detector.finds_short else _PAIR.match(self._data, start - 1)
+        if pair is None:
+            return None
+        strength = self._context.strength(pair[1])
+        if strength < Strength.TOKEN or not is_secret(strength, pair[2]):
+            return None
+        self._done = pair.end(2) + 1
+        return Finding(*pair.span(2), "name")
 
     def _read_string(self, start: int) -> list[Finding]:
         end = self._end_string(start)
