@@ -46,9 +46,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(TierGuard())
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Run two tests at a time for each processor: many wait for what they have started."""
-    return 2 * (os.cpu_count() or 1)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run two tests at a time for each processor: many wait for what they have started.
+
+    ``--numprocesses logical`` runs one, for tests that wait for nothing.
+    """
+    for_each = 1 if config.getoption("numprocesses") == "logical" else 2
+    return for_each * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
