@@ -43,7 +43,7 @@ class BodyCopy:
         self.reached_end = False
         """True once the app has read the whole body of the request."""
 
-    def add(self, chunk: bytes | memoryview) -> None:
+    def add(self, chunk: bytes | bytearray | memoryview) -> None:
         """Count `chunk`, and copy as much of it as there is room for."""
         length, room = len(chunk), self.room
         self.size += length

@@ -99,7 +99,9 @@ def _make_buffer_reader(name: str) -> Callable[..., Any]:
             drop_own_frame()
             raise
         try:
-            if count is not None:  # a non-blocking socket without data returns None
+            if type(buffer) is bytearray and count == len(buffer):  # views cost more than the rest
+                self._copy.note_read(buffer, count, _is_end_of_read1)
+            elif count is not None:  # a non-blocking socket without data returns None
                 view = memoryview(buffer)
                 if view.itemsize != 1:
                     view = view.cast("B")

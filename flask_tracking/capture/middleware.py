@@ -15,7 +15,7 @@ from ..runtime.weak_registry import WeakRegistry
 from .bodies import stored_types
 from .exchange import Exchange, Submit
 from .exclusion import make_exclusion, match_any
-from .span import Span, reset_running, running, set_running
+from .span import Span, reset_running, restore_running, running, set_running
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -73,7 +73,10 @@ class TrackingMiddleware:
             exchange.fail(error)
             raise
         finally:
-            reset_running(token)
+            try:
+                reset_running(token)
+            except LookupError:
+                restore_running(token)
             if outer is not None:
                 environ[ENVIRON_KEY] = outer
             exchange.give_back(environ)

@@ -12,7 +12,7 @@ from typing import Protocol
 from ..runtime.guard import drop_own_frame
 from ..runtime.lifecycle import call_apart
 from .bodies import BodyCopy
-from .span import Span, reset_running, set_running
+from .span import Span, reset_running, restore_running, set_running
 
 __all__ = ["OutputTee", "output_tee_class"]
 
@@ -90,7 +90,10 @@ class OutputTee:
                 elif not exchange.has_ended:
                     is_only_counted = exchange.note_chunk(chunk)
             finally:
-                reset_running(token)
+                try:
+                    reset_running(token)
+                except LookupError:
+                    restore_running(token)
             yield chunk
         if not exchange.has_ended:
             exchange.end("ok")
@@ -108,7 +111,10 @@ class OutputTee:
             exchange.fail(error)
             raise
         finally:
-            reset_running(token)
+            try:
+                reset_running(token)
+            except LookupError:
+                restore_running(token)
             if not exchange.has_ended:
                 exchange.end("disconnected")
 

@@ -64,16 +64,17 @@ running: ContextVar[Span | None] = ContextVar("flask_tracking.span", default=Non
 """The span whose app runs in this context; set and reset by the middleware and the tee."""
 set_running = running.set
 """Sets `running`; returns the token for `reset_running`."""
+reset_running = running.reset
+"""Undoes `set_running`. If it raises a `LookupError`, call `restore_running`."""
 
 
-def reset_running(token: Token[Span | None]) -> None:
-    """Undo `set_running`; never raises."""
-    try:
-        running.reset(token)
-    except LookupError:
-        # Garbage was collected meanwhile that sets context variables, as the end of a suspended
-        # generator, such as OpenTelemetry's, may do. CPython's reset does not expect that.
-        running.set(None if token.old_value is Token.MISSING else token.old_value)
+def restore_running(token: Token[Span | None]) -> None:
+    """Undo `set_running` where `reset_running` could not; never raises.
+
+    Garbage was collected meanwhile that sets context variables, as the end of a suspended generator,
+    such as OpenTelemetry's, may do. CPython's reset does not expect that.
+    """
+    running.set(None if token.old_value is Token.MISSING else token.old_value)
 
 
 def _find_failures() -> Counter[str] | None:

@@ -27,11 +27,34 @@ class BoundedCache(dict[K, V]):
 
     def __missing__(self, key: K) -> V:
         value = self._make(key)
-        if len("".join(key)) <= MAX_SIZE:  # joining a text gives the same text
-            if len(self) >= MAX_KEYS:
-                self.clear()
-            self[key] = value
+        _add(self, key, key, value)
         return value
+
+
+class HashedCache(dict[int, V]):
+    """A cache whose keys are the hashes of tuples of text: ``cache.get(hash(key)) or cache.add(key)``.
+
+    Comparing a tuple text by text costs more than hashing it. Bounded like `BoundedCache`. Two keys of
+    one hash share a value, so a wrong value must do no harm.
+    """
+
+    def __init__(self, make: Callable[[tuple[str, ...]], V]) -> None:
+        """Cache the results of `make`, which must depend only on its argument, the key."""
+        super().__init__()
+        self._make = make
+
+    def add(self, key: tuple[str, ...]) -> V:
+        """Make, remember and return the value of `key`."""
+        value = self._make(key)
+        _add(self, hash(key), key, value)
+        return value
+
+
+def _add(cache: dict[Any, V], key: object, text: str | tuple[str, ...], value: V) -> None:
+    if len("".join(text)) <= MAX_SIZE:  # joining a text gives the same text
+        if len(cache) >= MAX_KEYS:
+            cache.clear()
+        cache[key] = value
 
 
 def make_pick(keys: tuple[Hashable, ...]) -> Callable[[Any], tuple[Any, ...]]:

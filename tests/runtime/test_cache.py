@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_tracking.runtime.cache import MAX_KEYS, MAX_SIZE, BoundedCache, make_pick
+from flask_tracking.runtime.cache import MAX_KEYS, MAX_SIZE, BoundedCache, HashedCache, make_pick
 
 
 def counted() -> tuple[BoundedCache[str, int], list[str]]:
@@ -44,6 +44,20 @@ def test_bounded_in_size() -> None:
 
     assert [cache[small], cache[large], cache[large], cache[small]] == [4000, 4001, 4001, 4000]
     assert asked == [small, large, large]
+
+
+def test_by_hash() -> None:
+    """Equal tuples find one value, whose number and size are bounded as well."""
+    cache = HashedCache(len)
+    large = ("x" * MAX_SIZE, "x")
+
+    assert cache.get(hash(("a", "b"))) is None
+    assert cache.add(("a", "b")) == 2
+    assert cache.get(hash(tuple("ab"))) == 2
+    assert (cache.add(large), cache.get(hash(large))) == (2, None)
+    for number in range(MAX_KEYS):
+        cache.add((str(number),))
+    assert len(cache) == 1
 
 
 @pytest.mark.parametrize("keys", [(), ("b",), ("c", "a")])
