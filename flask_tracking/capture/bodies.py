@@ -85,7 +85,7 @@ class BodyCopy:
     def take_chunks(self) -> tuple[bytes, ...]:
         """Return the copied chunks."""
         chunks = self.chunks
-        return tuple(map(bytes, chunks)) if len(chunks) > FEW else tuple(chunks)  # type: ignore[arg-type]
+        return (*chunks,) if len(chunks) <= FEW else tuple(map(bytes, chunks))  # type: ignore[arg-type]
 
     def exclude(self) -> None:
         """Discard the copy, and copy nothing more."""

@@ -15,8 +15,8 @@ from ..runtime.text import read_number
 from . import clock
 from .bodies import CHUNK_SIZE, BodyCopy
 from .files import Delivery, SentFile
-from .input_tee import InputTee, tee_input
-from .output_tee import output_tee_class
+from .input_tee import tee_input
+from .output_tee import output_tee_classes
 from .snapshot import held_bytes
 from .span import Span
 
@@ -45,7 +45,10 @@ _SWITCHED = "101 Switching Protocols"
 _TAKEN_OVER = (StopIteration, ConnectionError)
 """WebSocket handlers end a connection with the first under gunicorn, with the second under Werkzeug."""
 _WITHOUT_BODY = ("101", "204", "304")
+EXCLUDED = -1
+"""Instead of a number of bytes: the settings exclude the bodies."""
 _ABSENT = -1
+_MISSING = object()
 _BASE_SIZE = 800
 """Bytes of memory for the fields of a capture, including the times and the status."""
 _TEXT_SIZE = 57
@@ -101,16 +104,15 @@ class Exchange:
         "_header_size",
         "_header_values",
         "_headers",
-        "_input",
         "_request",
         "_room",
         "_server_start_response",
-        "_server_wrap_file",
         "_server_write",
         "_status",
         "_stored_types",
         "has_ended",
         "response",
+        "server_wrap_file",
         "span",
         "submit",
     )
@@ -124,7 +126,6 @@ class Exchange:
         self._server_start_response = start_response
         self.submit = submit
         self._request: BodyCopy | None = None
-        self._input: InputTee | None = None
         self._room = 0
         self._stored_types: BoundedCache[str, bool] | None = None
         self._status: str | None = None
@@ -134,7 +135,8 @@ class Exchange:
         self._expected_size: int | None = None
         self._first_byte_ns: int | None = None
         self._server_write: Callable[[bytes], object] | None = None
-        self._server_wrap_file: Callable[..., Any] | None = None
+        self.server_wrap_file: Callable[..., Any] | None = None
+        """The server's file wrapper, while this object replaces it in the environ."""
         self._file: Any = None
         """The result of the server's file wrapper for `_file_source`."""
         self._file_source: Any = None
@@ -148,45 +150,45 @@ class Exchange:
         self._request.exclude()
         self.response.exclude()
 
-    def copy_bodies(
-        self, environ: WSGIEnvironment, room: int, stored_types: BoundedCache[str, bool]
-    ) -> None:
-        """Copy up to `room` bytes of each body, if its type is stored."""
-        self._room = self.response.room = room
-        self._stored_types = stored_types
-        length = environ.get("CONTENT_LENGTH")
-        has_body = (length and length != "0") or "HTTP_TRANSFER_ENCODING" in environ
-        # An Upgrade header alone means nothing. A handler that takes over the socket bypasses the tee.
-        if not has_body or "wsgi.input" not in environ:
-            return
-        if stored_types[environ.get("CONTENT_TYPE", "")]:
-            self._request = BodyCopy(room)
-        else:
-            self._request = BodyCopy(0, "binary")
-        self._input = tee_input(environ["wsgi.input"], self._request)
+    def enter(self, environ: WSGIEnvironment, room: int, stored_types: BoundedCache[str, bool]) -> None:
+        """Put the span and the tees into the environ; if that raises, nothing is in it.
 
-    def enter(self, environ: WSGIEnvironment) -> None:
-        """Put the span and the tees into the environ."""
+        Args:
+            environ: the environ of the request.
+            room: the number of bytes to copy of each body; 0 for none, `EXCLUDED` to note that too.
+            stored_types: tells whether a body of a type is copied.
+        """
+        if room == EXCLUDED:
+            self.exclude_bodies()
+        elif room:
+            self._room = self.response.room = room
+            self._stored_types = stored_types
+            length = environ.get("CONTENT_LENGTH")
+            # An Upgrade header alone means nothing. A handler that takes over the socket bypasses the
+            # tee.
+            if (length and length != "0") or "HTTP_TRANSFER_ENCODING" in environ:
+                self._copy_request_body(environ, room, stored_types)
         environ[ENVIRON_KEY] = self.span
         self.span.exchange = self
-        if self._input is not None:
-            environ["wsgi.input"] = self._input
         wrap_file = environ.get("wsgi.file_wrapper")
         if wrap_file is not None:
-            self._server_wrap_file = wrap_file
+            self.server_wrap_file = wrap_file
             environ["wsgi.file_wrapper"] = self
 
-    def give_back(self, environ: WSGIEnvironment) -> None:
-        """Restore the server's file wrapper, because the server checks for its class after the call."""
-        # The app may have removed ours, or put its own there, which stays.
-        if environ.get("wsgi.file_wrapper") is self:
-            environ["wsgi.file_wrapper"] = self._server_wrap_file
+    def _copy_request_body(
+        self, environ: WSGIEnvironment, room: int, stored_types: BoundedCache[str, bool]
+    ) -> None:
+        stream = environ.get("wsgi.input", _MISSING)
+        if stream is not _MISSING:
+            is_stored = stored_types[environ.get("CONTENT_TYPE", "")]
+            copy = self._request = BodyCopy(room) if is_stored else BodyCopy(0, "binary")
+            environ["wsgi.input"] = tee_input(stream, copy)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Replace the server's file wrapper, and remember the file that it made."""
-        assert self._server_wrap_file is not None  # noqa: S101 - only then this is handed out
+        assert self.server_wrap_file is not None  # noqa: S101 - only then this is handed out
         try:
-            self._file = self._server_wrap_file(*args, **kwargs)
+            self._file = self.server_wrap_file(*args, **kwargs)
         except BaseException:
             drop_own_frame()
             raise
@@ -256,7 +258,7 @@ class Exchange:
             if is_file:
                 self._leave_to_server(iterable)
                 return iterable
-            tee_class = output_tee_class(type(iterable))
+            tee_class = output_tee_classes[type(iterable)]
             if tee_class is None:
                 self._end_handed_on(iterable)
                 return iterable
@@ -446,11 +448,14 @@ class Exchange:
         if copy is not None and copy.reached_end:
             return copy.size, copy.note
         declared = environ.get("CONTENT_LENGTH")
+        # A chunked body declares no size, so only reading to its end proves that it was read.
+        is_proven = copy is not None and copy.size > 0 and "HTTP_TRANSFER_ENCODING" not in environ
+        if copy is not None and is_proven and str(copy.size) == declared:  # without parsing a number
+            return copy.size, copy.note
         declared_size = (read_number(str(declared)) or 0) if declared else 0
         if copy is None:
             return declared_size, None
-        # A chunked body declares no size, so only reading to its end proves that it was read.
-        if declared_size <= copy.size > 0 and "HTTP_TRANSFER_ENCODING" not in environ:
+        if is_proven and copy.size >= declared_size:
             return copy.size, copy.note
         return max(declared_size, copy.size), copy.note or "not read"
 

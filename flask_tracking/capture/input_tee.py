@@ -7,10 +7,11 @@ back and read again: the tee follows both to know what was read, and whether it 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from ..runtime.cache import ClassCache
 from ..runtime.guard import call_foreign, drop_own_frame, report_failure
 from .bodies import BodyCopy, IsEnd
 
@@ -25,9 +26,11 @@ class InputTee:
     that of the copy.
     """
 
+    _lines: Any = None
+    """The iterator over the lines of the stream; without a call of ``iter`` the stream itself."""
+
     def __init__(self, stream: Any, copy: BodyCopy) -> None:
         self._stream = stream
-        self._lines = stream
         self._copy = copy
 
     def __getattr__(self, name: str) -> Any:
@@ -49,7 +52,7 @@ class InputTee:
 
     def __next__(self) -> Any:
         try:
-            line = next(self._lines)
+            line = next(self._stream if self._lines is None else self._lines)
         except StopIteration:
             drop_own_frame()
             self._copy.note_read(b"", None, _is_end_of_read)
@@ -200,13 +203,15 @@ _METHODS: dict[str, Callable[..., Any]] = {
 }
 
 
-@lru_cache(maxsize=32)
-def _input_tee_class(stream_class: Hashable) -> type[InputTee]:
+def _make_class(stream_class: type) -> type[InputTee]:
     """Return the class of tees for streams of a class: with the methods that it has."""
     methods = {name: method for name, method in _METHODS.items() if hasattr(stream_class, name)}
     return type("InputTee", (InputTee,), methods)
 
 
+_classes = ClassCache(_make_class)
+
+
 def tee_input(stream: Any, copy: BodyCopy) -> InputTee:
     """Return a replacement for the server's ``wsgi.input`` that passes all data read to `copy`."""
-    return _input_tee_class(type(stream))(stream, copy)  # type: ignore[arg-type] # a class has a hash
+    return _classes[type(stream)](stream, copy)

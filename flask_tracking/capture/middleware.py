@@ -13,7 +13,7 @@ from ..registry import ENVIRON_KEY
 from ..runtime.guard import counting, drop_own_frame, report_failure
 from ..runtime.weak_registry import WeakRegistry
 from .bodies import stored_types
-from .exchange import Exchange, Submit
+from .exchange import EXCLUDED, Exchange, Submit
 from .exclusion import make_exclusion, match_any
 from .span import Span, reset_running, restore_running, running, set_running
 
@@ -79,25 +79,30 @@ class TrackingMiddleware:
                 restore_running(token)
             if outer is not None:
                 environ[ENVIRON_KEY] = outer
-            exchange.give_back(environ)
+            # The server checks for its own class after the call. The app may have removed ours, or put
+            # another one there, which stays.
+            wrap_file: object = environ.get("wsgi.file_wrapper")
+            if wrap_file is exchange:
+                environ["wsgi.file_wrapper"] = exchange.server_wrap_file
         return exchange.tee(iterable)
 
     def _open(self, environ: WSGIEnvironment, start_response: StartResponse) -> Exchange | None:
-        path = environ.get("PATH_INFO", "")
-        if not path.isascii():
-            path = path.encode("latin-1", "replace").decode("utf-8", "replace")
-        excludes = self._excludes
-        if excludes is not None and excludes(path, environ):
-            return None
+        room = self._room
+        if self._excludes is not None or self._without_bodies is not None:
+            path = _read_path(environ)
+            if self._excludes is not None and self._excludes(path, environ):
+                return None
+            if self._without_bodies is not None and self._without_bodies(path):
+                room = EXCLUDED
         span = Span(self.tracked, environ, running.get())
         exchange = Exchange(span, start_response, self.submit)
-        if self._without_bodies is not None and self._without_bodies(path):
-            exchange.exclude_bodies()
-        elif self._room:
-            exchange.copy_bodies(environ, self._room, self._stored_types)
-        # Nothing below raises: the app finds either everything of ours in the environ, or nothing.
-        exchange.enter(environ)
+        exchange.enter(environ, room, self._stored_types)
         return exchange
+
+
+def _read_path(environ: WSGIEnvironment) -> str:
+    path: str = environ.get("PATH_INFO", "")
+    return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 _middlewares: WeakRegistry[TrackingMiddleware] = WeakRegistry()

@@ -5,16 +5,16 @@ It produces a chunk only when the server asks for one. `input_tee` has the tee o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+from ..runtime.cache import ClassCache
 from ..runtime.guard import drop_own_frame
 from ..runtime.lifecycle import call_apart
 from .bodies import BodyCopy
 from .span import Span, reset_running, restore_running, set_running
 
-__all__ = ["OutputTee", "output_tee_class"]
+__all__ = ["OutputTee", "output_tee_classes"]
 
 
 class Observer(Protocol):
@@ -36,7 +36,7 @@ class Observer(Protocol):
 
 
 class OutputTee:
-    """The response iterable that reports each chunk to an `Exchange`. See `output_tee_class`.
+    """The response iterable that reports each chunk to an `Exchange`. See `output_tee_classes`.
 
     The span is the current one while the app's iterable runs, so that a bare generator finds it.
     """
@@ -137,13 +137,14 @@ class SizedOutputTee(OutputTee):
             raise
 
 
-@lru_cache(maxsize=32)
-def output_tee_class(iterable_class: Hashable) -> type[OutputTee] | None:
-    """Return the class of tees for iterables of a class: with a length if they have one.
-
-    Returns:
-        None for a class that is not iterable: the server recognises such an object, or rejects it.
-    """
+def _find_class(iterable_class: type) -> type[OutputTee] | None:
     if not (hasattr(iterable_class, "__iter__") or hasattr(iterable_class, "__getitem__")):
         return None
     return SizedOutputTee if hasattr(iterable_class, "__len__") else OutputTee
+
+
+output_tee_classes = ClassCache(_find_class)
+"""The class of tees for iterables of a class: with a length if they have one.
+
+None for a class that is not iterable: the server recognises such an object, or rejects it.
+"""

@@ -61,9 +61,12 @@ class CaptureQueue:
         """Append `capture`; return the number of waiting captures."""
         waiting = self._waiting
         waiting.append(capture)
-        count = len(waiting) + len(self._kept)
+        count = len(waiting)
+        if self._kept:
+            count += len(self._kept)
         self.bytes = size = self.bytes + capture.size
-        self.is_over = count > self._max_records or size > self._max_bytes
+        if count > self._max_records or size > self._max_bytes:
+            self.is_over = True
         return count
 
     def evict(self) -> Judged:

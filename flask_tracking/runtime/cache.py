@@ -11,6 +11,7 @@ V = TypeVar("V")
 
 MAX_KEYS = 256
 MAX_SIZE = 4000
+MAX_CLASSES = 32
 
 
 class BoundedCache(dict[K, V]):
@@ -47,6 +48,26 @@ class HashedCache(dict[int, V]):
         """Make, remember and return the value of `key`."""
         value = self._make(key)
         _add(self, hash(key), key, value)
+        return value
+
+
+class ClassCache(dict[type, V]):
+    """A dict that computes missing values of classes: ``cache[type(value)]``.
+
+    Cleared at `MAX_CLASSES` entries, because it keeps the classes alive. `functools.lru_cache` takes
+    five times as long.
+    """
+
+    def __init__(self, make: Callable[[type], V]) -> None:
+        """Cache the results of `make`, which must depend only on its argument, the key."""
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: type) -> V:
+        value = self._make(key)
+        if len(self) >= MAX_CLASSES:
+            self.clear()
+        self[key] = value
         return value
 
 

@@ -47,7 +47,6 @@ REQUEST_STAGES = (
     Stage("middleware: open", middleware.TrackingMiddleware, "_open"),
     Stage("span: make", span.Span, "__init__"),
     Stage("exchange: make", exchange.Exchange, "__init__"),
-    Stage("exchange: look at the bodies", exchange.Exchange, "copy_bodies"),
     Stage("exchange: enter the app", exchange.Exchange, "enter"),
     Stage("exchange: give back", exchange.Exchange, "give_back"),
     Stage("signal: request_started", signals, "_on_request_started"),

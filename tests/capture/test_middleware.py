@@ -973,12 +973,12 @@ def test_failure_of_ours_harms_nothing(
         raise RuntimeError("ours")
 
     client = app.test_client()
-    for name in ("copy_bodies", "_make_capture"):
+    for name in ("_copy_request_body", "_make_capture"):
         with monkeypatch.context() as patch:
             patch.setattr(f"flask_tracking.capture.exchange.Exchange.{name}", fail)
             assert client.post("/", data="hello", content_type="text/plain").text == "hello"
     with monkeypatch.context() as patch:
-        patch.setattr("flask_tracking.capture.exchange.output_tee_class", fail)
+        patch.setattr("flask_tracking.capture.exchange.output_tee_classes", {})
         assert client.post("/", data="hello", content_type="text/plain").text == "hello"
     assert memory.records == []
     assert guard.failures == {"opening a span": 1, "ending a span": 1, "wrapping the response": 1}
