@@ -35,6 +35,8 @@ BEHIND = 1 / 8
 """The worker is behind when more of the queue is in use than this share. A burst is less."""
 PATIENCE = 1 / 2
 """At shutdown, the share of the timeout that a call to the store may take if there is a spool."""
+HURRY_S = 1.0
+"""The time that spooling may take after the exit was interrupted."""
 POLL_S = 0.05
 FREED_AT_ONCE = 32
 """The number of the parent's captures that a forked child frees before it lets other threads run."""
@@ -94,6 +96,8 @@ class BatchWorker(Worker):
         self._done = threading.Condition(self._lock)
         self._wake = threading.Event()
         self._closing = threading.Event()
+        self._ended = threading.Event()
+        """Set at the end of the thread: after an interrupted join, `is_alive` may be wrong (CPython 3.11)."""
         self._is_closing = False  # the same, without the cost of a call
         self._must_close = True
         self._flushes_asked = 0
@@ -162,6 +166,7 @@ class BatchWorker(Worker):
                     return
                 thread = threading.Thread(target=self._run, name="flask-tracking worker", daemon=True)
                 self._thread = thread
+                self._ended.clear()
             thread.start()
             self._watch.start()
         except BaseException as error:  # a patched Thread may raise anything
@@ -219,25 +224,39 @@ class BatchWorker(Worker):
         thread = self._thread
         self.close_apart()
         if thread is not None and thread is not threading.current_thread():
-            wait = thread.join if self._spool is None else self._join_or_relieve
-            guard.call_foreign("joining the worker's thread", wait, timeout_s, default=None)
+            self.secure(timeout_s)
+            left_s = max(0.0, ends_at - monotonic())
+            guard.call_foreign("joining the worker's thread", thread.join, left_s, default=None)
         with self._lock:
             lost = self._drop_all("shutdown") if self._counters.waiting else 0
         _warn_of_loss(lost)
         is_closed = self._join_closer(max(0.0, ends_at - monotonic()))
         return is_closed and (thread is None or not thread.is_alive())
 
-    def _join_or_relieve(self, timeout_s: float) -> None:
-        """Wait for the thread; if it hangs in a call to the store, take over its work."""
-        ends_at = monotonic() + timeout_s
-        thread = self._thread
-        if thread is None:
+    def secure(self, timeout_s: float) -> None:
+        """Wait for the thread; if it hangs in a call to the store, spool what it has and what waits."""
+        if self._spool is not None:
+            secure = functools.partial(self._secure, monotonic() + timeout_s)
+            guard.call_foreign("spooling at the end", secure, timeout_s * PATIENCE, default=None)
+
+    def hurry(self) -> None:
+        """Spool or drop at once what waits, because somebody has interrupted the exit."""
+        if self._spool is not None:
+            secure = functools.partial(self._secure, monotonic() + HURRY_S)
+            guard.call_foreign("spooling at the end", secure, 0.0, default=None)
+        super().hurry()
+
+    def _secure(self, ends_at: float, patience_s: float) -> None:
+        if self._thread is None or self._thread is threading.current_thread():
             return
-        thread.join(timeout_s * PATIENCE)
-        while thread.is_alive() and monotonic() < ends_at:
-            if not self._is_relieved and self._is_calling:
+        pause_s = patience_s
+        while not self._ended.wait(pause_s) and not self._is_relieved:
+            left_s = ends_at - monotonic()
+            if self._is_calling:
                 self._relieve(ends_at)
-            thread.join(min(POLL_S, max(0.0, ends_at - monotonic())))
+            elif left_s <= 0:
+                return
+            pause_s = max(0.0, min(POLL_S, left_s))
 
     def _relieve(self, ends_at: float) -> None:
         """Spool the batch of a call that hangs, and all captures behind it."""
@@ -294,10 +313,13 @@ class BatchWorker(Worker):
                     self._settle_ahead()
                 self._note_death()
                 guard.report_failure("the worker's thread", error)
+            else:
+                self._ended.set()
 
     def _note_death(self) -> None:
         with self._lock:
             self._thread = None
+            self._ended.set()
             self._lose_hands()
 
     def _lose_hands(self) -> None:

@@ -190,8 +190,16 @@ class Worker(ABC):
         return not closer.is_alive()
 
     @abstractmethod
+    def secure(self, timeout_s: float) -> None:
+        """Wait until all is stored, or spooled if the store hangs. Without a spool do not wait."""
+
+    @abstractmethod
     def join(self, timeout_s: float) -> bool:
         """Wait until everything is closed. If time runs out, drop the rest and return False."""
+
+    def hurry(self) -> None:
+        """Spool or drop at once what waits, because somebody has interrupted the exit."""
+        self.join(0.0)
 
     def _close_exporter(self) -> None:
         """Close the exporter, unless the worker of another app still uses it and will close it."""
@@ -327,6 +335,9 @@ class SyncWorker(Worker):
     def _must_close_here(self) -> bool:
         return True
 
+    def secure(self, timeout_s: float) -> None:
+        """Do nothing: captures never wait."""
+
     def join(self, timeout_s: float) -> bool:
         """Store rollups and close the exporter; False if that is not done in time."""
         self.close_apart()
@@ -340,12 +351,26 @@ def _end_workers() -> None:
     workers = list(_workers)
     for worker in workers:
         guard.call_foreign("stopping a worker", worker.stop, default=None)
+    try:
+        _wait_for(workers)
+    except BaseException:  # a second Ctrl-C
+        for worker in workers:
+            guard.call_foreign("hurrying a worker", worker.hurry, default=None)
+        raise
+
+
+def _wait_for(workers: Sequence[Worker]) -> None:
     began = monotonic()
     for worker in workers:
         guard.call_foreign("closing the exporter", worker.close_apart, default=None)
-    for worker in workers:  # they share the time: two apps take no longer than one
-        left_s = max(0.0, began + worker.shutdown_timeout_s - monotonic())
-        guard.call_foreign("waiting for a worker", worker.join, left_s, default=False)
+
+    def left_s(worker: Worker) -> float:  # they share the time: two apps take no longer than one
+        return max(0.0, began + worker.shutdown_timeout_s - monotonic())
+
+    for worker in workers:  # before the first is waited for to its end, whose store may hang
+        guard.call_foreign("securing records", worker.secure, left_s(worker), default=None)
+    for worker in workers:
+        guard.call_foreign("waiting for a worker", worker.join, left_s(worker), default=False)
 
 
 def _abandon_clients() -> None:

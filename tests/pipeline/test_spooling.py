@@ -7,6 +7,7 @@ import errno
 import itertools
 import logging
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -685,6 +686,72 @@ def test_exit_with_a_slow_store(tmp_path: Path, store: Store) -> None:
     assert Sender(Spool(str(folder), MAX_BYTES), store).send() > 0
     # Who takes over from a thread that is slow to write writes the same once more.
     assert len(store.records) == spooled - unspooled
+
+
+HANGING = """
+    import atexit, signal, threading, time
+
+    apps = []
+
+    def tell():
+        for tracking in apps:
+            stats = tracking.stats
+            print(stats.received, stats.spooled, dict(stats.dropped), stats.queue_records)
+
+    atexit.register(tell)  # what is registered first is called last
+    from flask import Flask
+    from flask_tracking import MemoryExporter, Tracking
+
+    class Hanging(MemoryExporter):
+        outlives_process = True
+
+        def _store(self, records):
+            threading.Event().wait()
+
+    for name in {names!r}:
+        app = Flask(name)
+        app.config.update(TRACKING_SPOOL_DIR={path!r}, TRACKING_FLUSH_INTERVAL_S=0.05)
+        app.config.update(TRACKING_SHUTDOWN_TIMEOUT_S={timeout_s})
+        app.add_url_rule("/", "index", lambda: "hello")
+        apps.append(Tracking(app, exporter=Hanging()))
+        client = app.test_client()
+        for _ in range(50):
+            client.get("/")
+        time.sleep(0.5)
+        for _ in range(50):
+            client.get("/")
+    if {is_interrupted}:
+        main = threading.main_thread().ident
+        timer = threading.Timer(1.0, signal.pthread_kill, (main, signal.SIGINT))
+        timer.daemon = True  # else the process waits for it before it waits for the stores
+        timer.start()
+"""
+
+
+@pytest.mark.integration
+def test_exit_with_two_stores_that_hang(tmp_path: Path) -> None:
+    """The store of one app takes no time from another one: both spool all they have."""
+    script = HANGING.format(
+        path=str(tmp_path), names=("one", "two"), timeout_s=3.0, is_interrupted=False
+    )
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["100 100 {} 0"] * 2, done.stderr
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="Windows")
+def test_exit_is_interrupted(tmp_path: Path) -> None:
+    """Somebody who presses Ctrl-C while the process waits for its store loses no record."""
+    script = HANGING.format(
+        path=str(tmp_path), names=("one", "two"), timeout_s=60.0, is_interrupted=True
+    )
+    began = time.monotonic()
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S * 3)
+    assert "KeyboardInterrupt" in done.stderr
+    assert done.stdout.splitlines() == ["100 100 {} 0"] * 2, done.stderr
+    assert time.monotonic() - began < 20
 
 
 # Inside the request
