@@ -97,7 +97,7 @@ class BatchWorker(Worker):
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._ended = threading.Event()
-        """Set when the thread ends: after an interrupted join CPython 3.11 says of a live one that it has."""
+        """Set when the thread ends. After an interrupted join CPython 3.11 may say so too early."""
         self._is_closing = False  # the same, without the cost of a call
         self._must_close = True
         self._flushes_asked = 0

@@ -39,17 +39,25 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 def open_spool(settings: Settings, app_name: str) -> Spool | None:
     """Return the spool of an app; None if the settings name no directory.
 
-    Each app has a folder in the directory, named by the app and its collection.
+    Each app has a folder in the directory, named by the app, its database and its collection: apps of
+    the same name, like ``app``, must not send each other's records.
     """
     if settings.spool_dir is None:
         return None
-    folder = f"{_make_safe(app_name)}.{_make_safe(settings.collection)}"
+    names = app_name, _find_database(settings.mongodb_uri), settings.collection
+    folder = ".".join(_make_safe(name) for name in names if name)
     return Spool(os.path.join(settings.spool_dir, folder), settings.spool_bytes)
 
 
 def open_rollup_spool(spool: Spool) -> Spool:
     """Return the spool of the rollups of an app, which is in a folder of that of its records."""
     return Spool(os.path.join(spool.path, ROLLUPS), MAX_ROLLUP_BYTES, spool.system)
+
+
+def _find_database(uri: str | None) -> str:
+    """Return the database that a URI names; empty if it names none."""
+    _, _, rest = (uri or "").partition("://")
+    return rest.partition("/")[2].partition("?")[0]
 
 
 def _make_safe(name: str) -> str:

@@ -23,8 +23,8 @@ BLOCK_BYTES = 4096
 """The size of a file on disk is counted in multiples of this."""
 MARGIN = 64
 """An eviction frees this fraction of the limit at once, because listing a directory takes time."""
-SHARE = 8
-"""A process uses this fraction of the free room before it lists again: others write too."""
+SHARE = 256
+"""A process uses this fraction of the free room before it lists again: as many others may write too."""
 NEW_MS = 3_600_000
 """An empty file is left alone for this long, because it may have just been created."""
 
@@ -244,7 +244,12 @@ class Spool:
         return is_locked is not False and self.system.is_same(descriptor, path)
 
     def _scan(self, folder: str = "") -> Iterator[Entry]:
-        return self.system.scan(self._path_of(folder))
+        try:
+            yield from self.system.scan(self._path_of(folder))
+        except NotADirectoryError:
+            if not folder:
+                raise
+            # A foreign file has the name of the folder: nothing was set aside.
 
     def _size_set_aside(self) -> int:
         return sum(_on_disk(entry.size) for entry in self._scan(SET_ASIDE))

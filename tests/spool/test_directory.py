@@ -142,6 +142,26 @@ def test_bound_holds(path: Path, system: FaultySystem) -> None:
         assert sum(sizes) <= MAX_BYTES
 
 
+def test_bound_of_many_processes(path: Path) -> None:
+    """Each process uses a share of the room before it looks again; together they stay within it."""
+    limit = 2**20
+    processes = [Spool(str(path), limit) for _ in range(32)]
+    for _ in range(10):
+        for process in processes:
+            process.write(ROUTINE, [b"a" * 3000])
+            assert process.size() <= limit
+
+
+@pytest.mark.parametrize("name", [SET_ASIDE, "rollups"])
+def test_foreign_file_with_the_name_of_a_folder(spool: Spool, path: Path, name: str) -> None:
+    """It is left alone, and records are spooled beside it."""
+    path.mkdir(parents=True)
+    (path / name).write_text("mine")
+    assert spool.write(ROUTINE, [b"a"]).is_written
+    assert (spool.set_aside(), spool.foreign()) == ([], [name])
+    assert len(spool.waiting()) == 1
+
+
 def test_what_is_sent_is_not_evicted(spool: Spool, path: Path) -> None:
     """A file that somebody has in hand is not counted as lost."""
     fill(spool, *[ROUTINE] * 5)
@@ -337,7 +357,10 @@ def test_apps_have_folders_of_their_own(tmp_path: Path) -> None:
     names = ["shop", "blog", "../shop", "shöp", "shop/../blog", ""]
     paths = {getattr(open_spool(settings, name), "path", None) for name in names}
     paths.add(getattr(open_spool(other, "shop"), "path", None))
-    assert len(paths) == len(names) + 1
+    for uri in ("mongodb://a,b:1/bank?w=1", "mongodb+srv://u:p@a/shop/../bank", "mongodb://a/?w=1"):
+        settings = Settings(spool_dir=str(tmp_path), mongodb_uri=uri)
+        paths.add(getattr(open_spool(settings, "shop"), "path", None))
+    assert len(paths) == len(names) + 3  # the last URI names no database, like no URI
     assert all(path is not None and Path(path).parent == tmp_path for path in paths)
     assert open_spool(Settings(), "shop") is None
 
