@@ -354,9 +354,9 @@ class BatchWorker(Worker):
         self._watch.expect(0.0)
         give_way()
         self._watch.arrive()
+        next_flush = monotonic() + self._settings.flush_interval_s
         # The connection is opened here: opening it while the interpreter exits may fail.
         self._call("opening the exporter", self._open, default=None)
-        next_flush = monotonic() + self._settings.flush_interval_s
         while not (self._closing.is_set() and (self._is_over or not self._queue)):
             pause_s = max(0.0, min(next_flush, self._drain_due_at) - monotonic())
             self._watch.expect(pause_s)
@@ -371,7 +371,7 @@ class BatchWorker(Worker):
             self._note_waiting()
             self._empty_queue(down_to=1 if is_due else self._settings.batch_records)
             if not self._is_over:
-                is_away = self._delivery.is_put_off
+                is_away = self._delivery.is_away
                 tend = functools.partial(self._tend_rollups, is_forced=is_flushing, is_away=is_away)
                 self._call("storing rollups", tend, default=None)
             self._note_flushed(flush)
@@ -421,12 +421,11 @@ class BatchWorker(Worker):
             give_way()
         self._parents = None
         self.prepare()
-        # The first export meets the same error again, and logs it.
         try:
             with untraced():
                 self._exporter.open()
-        except (ExportError, NoDatabaseError):
-            self._delivery.note_away()
+        except (ExportError, NoDatabaseError) as error:
+            self._delivery.note_unopened(error)
 
     def _call(self, what: str, function: Callable[..., R], *args: object, default: D) -> R | D:
         """Call the store or the spool; whatever that raises is logged and counted, and ends no thread.

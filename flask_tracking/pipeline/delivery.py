@@ -173,7 +173,7 @@ class Delivery:
         failure: Failure | None = None,
     ) -> Undelivered | None:
         """Implement `deliver`; `failure` is that of an attempt that was made already."""
-        if closing.is_set() or self.is_put_off:
+        if closing.is_set() or self.is_away:
             records = self._write_to_spool(records)
         pause_s = FIRST_RETRY_S
         is_broken = False
@@ -241,7 +241,7 @@ class Delivery:
 
     def deliver_once(self, records: Sequence[Record]) -> Undelivered | None:
         """Store `records` with a single attempt; otherwise spool them, or give them up."""
-        if self.is_put_off:  # no request waits for an unavailable store
+        if self.is_away:  # no request waits for an unavailable store
             records = self._write_to_spool(records)
         if not records:
             return None
@@ -331,18 +331,29 @@ class Delivery:
 
     @property
     def is_away(self) -> bool:
-        """Whether the store was unavailable at the last attempt. Without a spool always False."""
-        return self.next_try > 0.0
+        """Whether the store was unavailable at the last attempt. Without a spool always False.
 
-    @property
-    def is_put_off(self) -> bool:
-        """Whether the store is unavailable, and the next attempt is not due yet."""
-        return monotonic() < self.next_try
+        Records then go to the spool at once, and the next attempt is made with spooled ones: a killed
+        process loses what waits for an answer.
+        """
+        return self.next_try > 0.0
 
     def note_away(self) -> None:
         """Spool records from now on, because the store is unavailable."""
         if self._spool is not None:
             self._put_off()
+
+    def note_unopened(self, error: ExportError | NoDatabaseError) -> None:
+        """Spool records from now on, because the exporter could not be opened.
+
+        Without a spool the first export meets the same error again, and logs it.
+        """
+        if self._spool is not None:
+            self._note_failure(error)
+
+    def end_wait(self) -> None:
+        """Let the next batch try the store: no spooled records are left to try it with."""
+        self.next_try = 0.0
 
     def _put_off(self) -> None:
         """Set the time of the next attempt, later with each failure."""

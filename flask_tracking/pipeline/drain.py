@@ -58,8 +58,10 @@ class Drain:
             self.due_at = self._delivery.next_try
             return False
         has_sent = self._send_next()
+        if has_sent is None:
+            self._delivery.end_wait()
         self._schedule(monotonic() - began if has_sent else IDLE_S)
-        return has_sent
+        return bool(has_sent)
 
     def _schedule(self, pause_s: float) -> None:
         now = monotonic()
@@ -68,14 +70,15 @@ class Drain:
         else:
             self.due_at = now + spread(pause_s)
 
-    def _send_next(self) -> bool:
+    def _send_next(self) -> bool | None:
+        """Return whether a file was sent; None if there is none to send."""
         if not self._files:
             self._files.extend(self._sender.list_files())
         while self._files:
             outcome = self._sender.hold(self._files.popleft(), self.send)
             if outcome is not None:
                 return outcome
-        return False
+        return None
 
     def send(self, held: HeldFile) -> bool | None:
         """Store the intact records of a file, then remove it, or set it aside if it is damaged.

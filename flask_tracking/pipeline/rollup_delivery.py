@@ -30,6 +30,8 @@ INTERVAL_S = 10.0
 OPEN_S = 2 * MINUTE
 """How long a minute stays in memory after its end, because its last requests are counted late."""
 FAILURE_PAUSE_S = 30.0
+SPOOLED_AFTER_S = 60.0
+"""How long a minute that cannot be stored waits in memory: a killed process loses no more."""
 MERGE_INTERVAL_S = 60.0
 IDLE_MERGE_INTERVAL_S = 600.0
 """The same while this process writes nothing: others merge, and reading needs no merging."""
@@ -59,7 +61,7 @@ class RollupDelivery:
             table: stores the rollups.
             counters: the counters of the app, for the numbers of stored and lost records.
             counted: the counted requests; guarded by the lock of `counters`.
-            spool: takes minutes that wait too long, and the rest at exit; None to drop them.
+            spool: takes minutes that cannot be stored, and the rest at exit; None to drop them at last.
         """
         self._table = table
         self._counters = counters
@@ -81,7 +83,7 @@ class RollupDelivery:
 
         Args:
             is_forced: write immediately, even if no minute is due.
-            is_away: the store does not respond, so only spool minutes that have waited too long.
+            is_away: the store does not respond, so only spool minutes that have waited for a while.
 
         Returns:
             False if the store did not answer in time.
@@ -93,17 +95,19 @@ class RollupDelivery:
         try:
             self._next_write, self._has_timed_out = monotonic() + INTERVAL_S, False
             self._take()
-            if not is_away:
-                self._write_and_merge(may_merge=not is_forced)  # else somebody waits
+            if is_away or not self._write_and_merge(may_merge=not is_forced):  # else somebody waits
+                self._spool_late()
             return not self._has_timed_out
         finally:
             self._sending.release()
 
-    def _write_and_merge(self, *, may_merge: bool) -> None:
+    def _write_and_merge(self, *, may_merge: bool) -> bool:
         if not self._try(self._write, "stored"):
             self._next_write = monotonic() + FAILURE_PAUSE_S
-        elif may_merge:
+            return False
+        if may_merge:
             self._merge()
+        return True
 
     def finish(self) -> None:
         """Store all remaining minutes: first in the spool, if there is one, where they are safe."""
@@ -184,12 +188,22 @@ class RollupDelivery:
             del self._minutes[number]
         return True
 
+    def _spool_late(self) -> None:
+        """Spool all minutes once one has waited for too long."""
+        waiting = {number: one for number, one in self._waiting().items() if not one.is_uncertain}
+        if self._spool is not None and waiting:
+            first = min(one.waits_since or 0.0 for one in waiting.values())
+            if monotonic() >= first + SPOOLED_AFTER_S:
+                self._spool_minutes(waiting)
+
     def _send_spooled(self) -> None:
         if self._spool is not None:
             self._spool.send(self._table.store)
 
     def _write(self) -> None:
         waiting = self._waiting()
+        for minute in waiting.values():
+            minute.is_tried = True
         self._table.store([one.whole for one in waiting.values()])
         for minute in waiting.values():
             minute.note_written()
@@ -235,6 +249,13 @@ class _Minute:
         self.unwritten = unwritten
         self.waits_since: float | None = waits_since
         """None if nothing waits."""
+        self.is_tried = False
+        """Whether the unwritten part may be stored without our knowledge."""
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether the unwritten part may be stored already, with the id of the whole."""
+        return self.is_tried and self.unwritten is not self.whole
 
     def add(self, more: Rollup) -> None:
         """Count more requests."""
@@ -247,7 +268,7 @@ class _Minute:
 
     def note_written(self) -> None:
         """Note that everything is stored."""
-        self.waits_since = None
+        self.waits_since, self.is_tried = None, False
 
 
 def _join(one: Rollup, more: Rollup) -> Rollup:

@@ -244,6 +244,42 @@ def test_outage_with_a_spool(clock: Clock, spool: Spool, caplog: pytest.LogCaptu
     assert [one for one in caplog.messages if "not counted" in one] == []
 
 
+@pytest.mark.parametrize("is_away", [True, False])
+def test_kill_in_an_outage(clock: Clock, spool: Spool, is_away: bool) -> None:
+    """What has waited for a minute is on the disk, so that a killed process loses no more than that."""
+    killed = Sent(clock, spool)
+    with mock.patch.object(killed.store.rollups, "_store", side_effect=ExportError("away")):
+        for _ in range(30):
+            killed.count(2)
+            clock.now += 11.0
+            killed.delivery.tend(is_away=is_away)
+    found = Sent(clock, spool)
+    found.count()
+    assert sum(found.tend()) >= 1 + 2 * (30 - 8)
+    waiting = Spool(os.path.join(spool.path, "rollups"), 10**6).waiting()
+    assert waiting == [], "they are sent"
+
+
+def test_write_that_may_have_succeeded(clock: Clock, spool: Spool) -> None:
+    """More of a stored minute is not spooled apart, if an answer is missing: it may be stored."""
+    sent = Sent(clock, spool)
+    store = sent.store.rollups._store
+
+    def store_without_answer(rollups: Any) -> None:
+        store(rollups)
+        raise ExportError("no answer")
+
+    sent.count(2)
+    assert sent.tend() == [2]
+    sent.count(1)
+    with mock.patch.object(sent.store.rollups, "_store", side_effect=store_without_answer):
+        assert sent.tend() == [3]
+        assert sent.tend(31) == [3]
+        assert sent.tend(31) == [3]
+        assert sent.tend(31) == [3]
+    assert sent.tend(31) == [3]
+
+
 def test_known_outage_with_a_spool(
     clock: Clock, spool: Spool, caplog: pytest.LogCaptureFixture
 ) -> None:

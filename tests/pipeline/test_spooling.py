@@ -203,6 +203,50 @@ def test_store_that_is_away_is_asked_for_nothing(
     assert (asked, store.sizes, worker.stats.spooled) == ([], [], 20)
 
 
+def test_start_in_an_outage(make_worker: MakeWorker, store: Store, monkeypatch: Any) -> None:
+    """What came in while the exporter was opened in vain is spooled at once: a kill loses no more."""
+    passed_s = 0.0
+
+    def open_in_vain() -> None:
+        nonlocal passed_s
+        passed_s += 3600.0
+        raise TIMED_OUT
+
+    monkeypatch.setattr(batch_module, "monotonic", lambda: time.monotonic() + passed_s)
+    monkeypatch.setattr(store, "open", open_in_vain)
+    store.gate.clear()  # an export would hang
+    worker = make_worker(flush_interval_s=3600.0)
+    worker.submit(make_capture())
+    wait_until(lambda: worker.stats.spooled == 1)
+    assert worker.stats.failed == 1
+
+
+def test_store_is_tried_with_spooled_records(sender: Sender, store: Store) -> None:
+    """In an outage no live record waits for another try, even when one is due."""
+    store.error = AWAY
+    assert sender.delivery.deliver(make_batch(2), threading.Event()) is None
+    wait_until(lambda: time.monotonic() >= sender.delivery.next_try)
+    assert sender.delivery.deliver(make_batch(1), threading.Event()) is None
+    assert sender.delivery.deliver_once(make_batch(1)) is None
+    assert (store.sizes, sender.counters.spooled) == ([2], 4)
+    store.error = None
+    assert sender.send() == 3
+    assert sender.delivery.deliver(make_batch(7), threading.Event()) is None
+    assert (sender.counters.exported, len(store.records)) == (7, 11)
+
+
+def test_end_of_an_outage_with_an_empty_spool(sender: Sender, store: Store, spool: Spool) -> None:
+    """If other processes have sent what was spooled, the next batch tries the store."""
+    store.error = AWAY
+    assert sender.delivery.deliver(make_batch(2), threading.Event()) is None
+    store.error = None
+    assert Sender(spool, store).send() == 1
+    wait_until(lambda: time.monotonic() >= sender.delivery.next_try)
+    assert sender.send() == 0
+    assert sender.delivery.deliver(make_batch(3), threading.Event()) is None
+    assert (sender.counters.exported, len(store.records)) == (3, 5)
+
+
 @pytest.fixture
 def one_try(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a store that is away be asked once."""
@@ -766,7 +810,7 @@ def test_sync_worker(store: Store, spool: Spool) -> None:
     assert (worker.stats.spooled, worker.stats.dropped) == (3, {})
     store.error = None
     deadline = time.monotonic() + TIMEOUT_S
-    while worker.stats.unspooled < 3 and time.monotonic() < deadline:
+    while worker.stats.unspooled < worker.stats.spooled and time.monotonic() < deadline:
         time.sleep(0.011)
         worker.submit(make_capture())
     assert (worker.stats.unspooled, worker.stats.dropped, spool.waiting()) == (
