@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from time import monotonic
 from time import time as wall_time
@@ -74,6 +74,8 @@ class RollupDelivery:
         self._has_written = False
         """Whether anything was written since the last merge."""
         self._has_timed_out = False
+        self._has_counted = False
+        """Whether this process has counted anything."""
         self._minutes: dict[int, _Minute] = {}
         """Minutes that are not written yet or may still grow, by number."""
         self._holder = f"{os.getpid()}:{os.urandom(8).hex()}"
@@ -118,7 +120,7 @@ class RollupDelivery:
                 guard.logger.warning(
                     "Rollups were not stored in time; requests that are not counted: %d.", lost
                 )
-        elif self.spool_all():
+        elif self.spool_all() and self._has_counted:  # a command that only reads changes nothing
             self._try(self._send_spooled, "stored")
 
     def spool_all(self) -> bool:
@@ -142,6 +144,7 @@ class RollupDelivery:
             taken = self._counted.take()
             lost = self._counted.take_lost()
             fates = self._counters.take_fates()
+        self._has_counted = self._has_counted or bool(taken) or fates.is_news
         for number, rollup in taken.items():
             self._add(number, rollup)
         if fates.is_news:
@@ -204,7 +207,7 @@ class RollupDelivery:
         waiting = self._waiting()
         for minute in waiting.values():
             minute.is_tried = True
-        self._table.store([one.whole for one in waiting.values()])
+        self._store([one.whole for one in waiting.values()])
         for minute in waiting.values():
             minute.note_written()
             self._has_written = True
@@ -212,6 +215,12 @@ class RollupDelivery:
         still_open = (wall_time() - OPEN_S) // MINUTE
         self._minutes = {number: one for number, one in self._minutes.items() if number >= still_open}
         self._send_spooled()
+
+    def _store(self, rollups: Sequence[Rollup]) -> None:
+        if self._spool is None:
+            self._table.store(rollups)
+        else:
+            self._spool.pass_on(rollups, self._table.store)
 
     def _merge(self) -> None:
         interval_s = MERGE_INTERVAL_S if self._has_written else IDLE_MERGE_INTERVAL_S

@@ -29,6 +29,9 @@ class RollupSpool:
         """
         self._spool = open_rollup_spool(spool)
         self._sender = FileSender(self._spool)
+        self.is_proven = False
+        """True if the store took the last rollups. Otherwise a file without intact ones stays as it is:
+        a start with a wrong URI must not change the directory."""
 
     def write(self, rollups: Sequence[Rollup]) -> bool:
         """Write a file of `rollups`, and evict the oldest if necessary; return False if it fails."""
@@ -37,6 +40,14 @@ class RollupSpool:
         if written.error is not None:
             guard.warn_rarely("spool rollups", "Rollups cannot be spooled: %s", written.error)
         return written.is_written
+
+    def pass_on(self, rollups: Sequence[Rollup], store: Callable[[Sequence[Rollup]], object]) -> bool:
+        """Pass rollups to `store`; return whether it took the last ones. Exceptions propagate."""
+        if rollups:
+            self.is_proven = False
+            store(rollups)
+            self.is_proven = True
+        return self.is_proven
 
     def send(self, store: Callable[[Sequence[Rollup]], object]) -> None:
         """Pass the rollups of all files to `store`, and remove the files. Exceptions propagate.
@@ -57,7 +68,8 @@ class RollupSpool:
         """
         contents, file = held.read(), held.file
         rollups = [one for entry in contents.entries if (one := decode_rollup(entry))]
-        store(rollups)
+        if not self.pass_on(rollups, store):
+            return False
         is_whole = contents.is_whole and len(rollups) >= file.entry_count
         self._sender.finish(held, is_damaged=not is_whole and not file.is_partial)
         return is_whole

@@ -130,6 +130,27 @@ def test_verify(spool: Spool, invoke: Invoke, tmp_path: Path) -> None:
     assert list_contents(tmp_path) == before
 
 
+@pytest.mark.parametrize("worker", ["batch", "sync"])
+def test_reading_changes_nothing(
+    app: Flask, store: Store, invoke: Invoke, tmp_path: Path, worker: str
+) -> None:
+    """Neither a command that reads nor a process without requests changes a byte, also at its end."""
+    app.config.update(TRACKING_SPOOL_DIR=tmp_path, TRACKING_WORKER=worker)
+    tracking = Tracking(app, exporter=store)
+    spool = open_spool(app.extensions["tracking"].settings, app.name)
+    assert spool is not None
+    (torn,), (whole,) = spool_records(spool, *make_records(1)), spool_rollups(spool, 1)
+    torn.write_bytes(torn.read_bytes()[:-1])
+    damaged = [path for path in spool_rollups(spool, 2) if path != whole]
+    damaged[0].write_bytes(damaged[0].read_bytes()[:-1])
+    before = list_contents(tmp_path)
+    for command in (["spool", "list"], ["spool", "verify"], ["doctor"]):
+        invoke(*command)
+    assert tracking.close(20)
+    assert list_contents(tmp_path) == before
+    assert store.rollups.find(RollupQuery(60)) == []
+
+
 def test_verify_as_json(spool: Spool, invoke: Invoke) -> None:
     """An object for each file tells how much of it is intact."""
     (whole,) = spool_records(spool, *make_records(3))

@@ -30,6 +30,7 @@ from flask_tracking.spool import Kind, Spool, Written
 from flask_tracking.spool.system import System
 
 from ..captures import make_capture
+from ..spool.faulty import list_contents
 
 TIMEOUT_S = 20.0
 NOON = 1_764_504_000.0
@@ -327,6 +328,24 @@ def test_damaged_files(clock: Clock, spool: Spool) -> None:
     assert sent.tend() == [1]
     assert folder.waiting() == []
     assert [file.entry_count for file in folder.set_aside()] == [2]
+
+
+def test_damaged_files_while_the_store_is_away(clock: Clock, spool: Spool, tmp_path: Path) -> None:
+    """Nothing is set aside until the store takes rollups: a wrong URI must not change the directory."""
+    folder = Spool(os.path.join(spool.path, "rollups"), 10**6)
+    folder.write(Kind.ROUTINE, [b"x"])
+    before = list_contents(tmp_path)
+    sent = Sent(clock, spool)
+    assert sent.tend() == []
+    sent.count()
+    with mock.patch.object(sent.store.rollups, "_store", side_effect=ExportError("away")):
+        assert sent.tend() == []
+        assert list_contents(tmp_path) == before
+        sent.delivery.finish()
+    assert len(folder.waiting()) == 2 and folder.set_aside() == []
+    assert sent.tend(31) == [1]
+    sent.tend()
+    assert len(folder.set_aside()) == 1
 
 
 def test_torn_file(clock: Clock, spool: Spool) -> None:

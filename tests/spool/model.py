@@ -346,6 +346,7 @@ class Run:
             last.delivery.next_try = 0.0
             if not last.drain.take_step():
                 raise ModelError(f"these stay: {last.spool.waiting()}")
+        last.rollups.is_proven = True
         last.send_rollups()
         if left := open_rollup_spool(last.spool).waiting():
             raise ModelError(f"these stay: {left}")
