@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
+from enum import Enum
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from flask.cli import AppGroup, with_appcontext
 
-from ..errors import TrackingError
-from ..runtime.text import visible
+from ..errors import ExportError, NoDatabaseError, TrackingError
+from ..runtime.text import count_of, visible
 from ..spool import SET_ASIDE, HeldFile, Spool, SpoolError, SpoolFile, decode_record, open_rollup_spool
 from .common import get_current, get_exporter, get_spool, reports_errors
 from .json_output import render_values, takes_json
@@ -19,7 +21,7 @@ from .terminal import say, terminal_width
 from .text_table import Column, render_columns
 
 if TYPE_CHECKING:
-    from ..pipeline.drain import Drain
+    from ..pipeline.retry import SpoolRetry, Totals
 
 LEAST_FILE, LEAST_STATE = 16, 9
 """The minimum widths of columns, in cells."""
@@ -70,8 +72,8 @@ class _Amount(NamedTuple):
 
     def __str__(self) -> str:
         """Name both, but rollups only if there are any."""
-        records = f"{self.records:,} records"
-        return f"{records} and {self.rollups:,} rollups" if self.rollups else records
+        records = count_of(self.records, "record")
+        return f"{records} and {count_of(self.rollups, 'rollup')}" if self.rollups else records
 
 
 @spool.command("list")
@@ -193,9 +195,14 @@ def verify(as_json: bool) -> None:
         elif verdict.state != "intact":
             say(_describe(verdict), fg="red" if verdict.is_damaged else None)
     if not as_json:
-        say(f"{intact} are intact, {damaged:,} files are damaged.")
+        files = f"{count_of(damaged, 'file')} {_be(damaged == 1)} damaged"
+        say(f"{intact} {_be(intact == (1, 0))} intact, {files}.")
     if damaged:
         raise SystemExit(1)
+
+
+def _be(is_one: bool) -> str:
+    return "is" if is_one else "are"
 
 
 def _verify(place: _Place) -> _Verdict:
@@ -206,13 +213,15 @@ def _verify(place: _Place) -> _Verdict:
 
 
 def _count_intact(place: _Place) -> int | None:
+    with place.spool.hold(place.file, place.folder) as held:
+        return None if held is None else _count_intact_of(place, held)
+
+
+def _count_intact_of(place: _Place, held: HeldFile) -> int:
     from ..pipeline.rollup_spool import decode_rollup  # it imports the way to the store
 
     decode: Callable[[bytes], object] = decode_rollup if place.has_rollups else decode_record
-    with place.spool.hold(place.file, place.folder) as held:
-        if held is None:
-            return None
-        return sum(decode(entry) is not None for entry in held.read().entries)
+    return sum(decode(entry) is not None for entry in held.read().entries)
 
 
 def _describe(verdict: _Verdict) -> str:
@@ -236,65 +245,82 @@ def _verdict_to_values(verdict: _Verdict) -> dict[str, Any]:
 def retry() -> None:
     """Send all files now, those set aside too if they are not damaged.
 
-    Running processes send what waits by themselves. Two that send the same file do no harm.
+    Running processes send what waits by themselves. Two that send the same file do no harm. The exit
+    status is 1 if anything is lost, or a file cannot be read or sent.
     """
+    from ..pipeline.retry import SpoolRetry  # it imports the way to the store
+
     exporter, found = get_exporter(), get_spool()
     if not exporter.outlives_process:
         name = type(exporter).__name__
         raise TrackingError(f"{name} loses its records with the process, so spooled ones are not sent.")
     exporter.open()
-    drain, send_rollups = _make_drain(found), _make_sender(found)
+    sender = SpoolRetry(get_current().settings, exporter, found)
     places = list(_read_places(found))
-    stays = 0
-    if not get_current().settings.rollup_days:
-        stays = sum(place.has_rollups for place in places)
-        places = [place for place in places if not place.has_rollups]
-    sent, left = _Amount(), 0
-    with click.progressbar(places, label="Sending") as bar:
-        for place in bar:
-            if _send(place, send_rollups if place.has_rollups else drain.send):
-                sent = sent.plus(place.amount)
-            elif drain.failure is not None and drain.failure.broke is None:
-                raise TrackingError(f"Stopped after {sent}: {drain.failure.error}")
-            else:
-                left += 1
-    say(f"Sent: {sent}.")
-    if stays:
-        say(f"{stays:,} files of rollups stay while TRACKING_ROLLUP_DAYS is 0.")
-    if left:
-        say(f"{left:,} files are in use, damaged, or refused by the exporter.", fg="yellow")
+    sent = [place for place in places if sender.takes_rollups or not place.has_rollups]
+    fates: Counter[_Fate] = Counter()
+    try:
+        with click.progressbar(sent, label="Sending") as bar:
+            fates.update(_send(place, sender) for place in bar)
+    except (ExportError, NoDatabaseError) as error:
+        sender.finish(is_away=True)
+        _say_lost(sender.totals)
+        done = _Amount(sender.totals.records, sender.totals.rollups)
+        raise TrackingError(f"Stopped after {done}: {error}") from None
+    sender.finish(is_away=False)
+    _report(sender.totals, fates, len(places) - len(sent))
 
 
-def _make_drain(found: Spool) -> Drain:
-    from ..pipeline.counters import Counters  # it imports the way to the store
-    from ..pipeline.delivery import Delivery
-    from ..pipeline.drain import Drain
-    from ..pipeline.spooling import SpoolWriter
+class _Fate(Enum):
+    """What became of a file, and why it stays."""
 
-    counters = Counters()
-    writer = SpoolWriter(found, counters)
-    delivery = Delivery(get_current().exporter, counters, lambda: None, writer)
-    return Drain(found, writer, delivery)
-
-
-def _make_sender(found: Spool) -> Callable[[HeldFile], bool]:
-    """Return what sends a file of rollups, and tells whether it was sent as a whole."""
-    from ..pipeline.rollup_delivery import find_table  # it imports the way to the store
-    from ..pipeline.rollup_spool import RollupSpool
-
-    table, rollups = find_table(get_current().exporter), RollupSpool(found)
-    return lambda held: table is not None and rollups.send_held(held, table.store)
+    SENT = ""
+    """Removed, or set aside if it is damaged."""
+    IN_USE = "in use, or gone"
+    OLD = "set aside before, because of damage; what is intact in them is stored"
+    REFUSED = "refused by the exporter"
+    UNREADABLE = "unreadable"
 
 
-def _send(place: _Place, send: Callable[[HeldFile], bool | None]) -> bool:
+FAULTS = (_Fate.REFUSED, _Fate.UNREADABLE)
+
+
+def _send(place: _Place, sender: SpoolRetry) -> _Fate:
     try:
         with place.spool.hold(place.file, place.folder) as held:
-            if held is None or (place.folder and not held.read().is_whole):
-                return False
-            return bool(send(held))
+            if held is None:
+                return _Fate.IN_USE
+            if place.folder and _count_intact_of(place, held) < place.file.entry_count:
+                return _Fate.OLD
+            is_sent = sender.send_rollups(held) if place.has_rollups else sender.send_records(held)
+            return _Fate.SENT if is_sent else _Fate.REFUSED
     except SpoolError as error:
-        say(visible(str(error)), fg="red", err=True)
-        return False
+        say(visible(f"{place.file.name}: {error}"), fg="red", err=True)
+        return _Fate.UNREADABLE
+
+
+def _report(totals: Totals, fates: Counter[_Fate], stays: int) -> None:
+    """Say what became of all files, and end with status 1 if anything is wrong."""
+    say(f"Sent: {_Amount(totals.records, totals.rollups)}.")
+    if stays:
+        days = get_current().settings.rollup_days
+        why = "because the exporter stores none" if days else "while TRACKING_ROLLUP_DAYS is 0"
+        say(f"{count_of(stays, 'file')} of rollups: left there {why}")
+    for fate in _Fate:
+        if fate is not _Fate.SENT and fates[fate]:
+            say(f"{count_of(fates[fate], 'file')}: {fate.value}", fg="yellow")
+    if _say_lost(totals) or any(fates[fate] for fate in FAULTS):
+        raise SystemExit(1)
+
+
+def _say_lost(totals: Totals) -> bool:
+    """Say what was lost; return whether anything was."""
+    damaged = _Amount(totals.damaged_records, totals.damaged_rollups)
+    if any(damaged):
+        say(f"Lost by damage: {damaged}. Their files are set aside.", fg="red", err=True)
+    if totals.rejected:
+        say(f"Rejected by the store: {count_of(totals.rejected, 'record')}", fg="red", err=True)
+    return any(damaged) or totals.rejected > 0
 
 
 COMMANDS = (spool,)

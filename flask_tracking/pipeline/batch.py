@@ -38,6 +38,8 @@ PATIENCE = 1 / 2
 HURRY_S = 1.0
 """The time that spooling may take after the exit was interrupted."""
 POLL_S = 0.05
+RESERVE_S = 0.25
+"""The time that is left at shutdown for the rollups that count what was sent from the spool."""
 FREED_AT_ONCE = 32
 """The number of the parent's captures that a forked child frees before it lets other threads run."""
 
@@ -380,7 +382,8 @@ class BatchWorker(Worker):
         if not self._is_over:
             self._call("storing rollups", self._finish_rollups, default=None)
         self._note_flushed(math.inf)
-        self._drain_while_closing()
+        if self._drain_while_closing() and not self._is_over:  # the rollups count what is stored now
+            self._call("storing rollups", self._finish_rollups, default=None)
         self._close_exporter()
 
     def _note_waiting(self) -> None:
@@ -411,10 +414,16 @@ class BatchWorker(Worker):
             return False
         return self._call("sending spooled records", drain.take_step, default=False)
 
-    def _drain_while_closing(self) -> None:
-        """Send spooled records in the remaining time; they are safe on disk already."""
-        while not self._is_over and monotonic() < self._ends_at and self._drain_spool():
-            pass
+    def _drain_while_closing(self) -> bool:
+        """Send spooled records in the remaining time; they are safe on disk already.
+
+        Returns:
+            Whether any were sent.
+        """
+        ends_at, has_sent = self._ends_at - RESERVE_S, False
+        while not self._is_over and monotonic() < ends_at and self._drain_spool():
+            has_sent = True
+        return has_sent
 
     def _open(self) -> None:
         while self._parents and self._parents.take(FREED_AT_ONCE):

@@ -37,7 +37,7 @@ class Drain:
             writer: counts sent and lost records.
             delivery: exports the records.
         """
-        self._sender = FileSender(spool)
+        self._sender = FileSender(spool, "record")
         self._writer = writer
         self._delivery = delivery
         self._files: deque[SpoolFile] = deque()
@@ -101,11 +101,9 @@ class Drain:
             self._note_failure(held, resent.failure, was_proven=was_proven)
             return False
         self._writer.note_sent(held.file, len(records), resent.rejected)
-        missing = max(0, held.file.entry_count - len(records))
-        is_damaged = missing > 0 or not contents.is_whole
         # The process that removes the file counts its missing records, so that they are counted once.
-        if self._sender.finish(held, is_damaged=is_damaged and not held.file.is_partial):
-            self._writer.note_lost("spool_damaged", held.file, missing)
+        if self._sender.finish(held, len(records), is_whole=contents.is_whole):
+            self._writer.note_lost("spool_damaged", held.file, held.file.count_missing(len(records)))
         return True
 
     def _note_failure(self, held: HeldFile, failure: Failure, *, was_proven: bool) -> None:

@@ -28,7 +28,7 @@ class RollupSpool:
             spool: the spool of the records.
         """
         self._spool = open_rollup_spool(spool)
-        self._sender = FileSender(self._spool)
+        self._sender = FileSender(self._spool, "rollup")
         self.is_proven = False
         """True if the store took the last rollups. Otherwise a file without intact ones stays as it is:
         a start with a wrong URI must not change the directory."""
@@ -57,22 +57,22 @@ class RollupSpool:
         for file in self._sender.list_files():
             self._sender.hold(file, lambda held: self.send_held(held, store))
 
-    def send_held(self, held: HeldFile, store: Callable[[Sequence[Rollup]], object]) -> bool:
+    def send_held(self, held: HeldFile, store: Callable[[Sequence[Rollup]], object]) -> int | None:
         """Pass the intact rollups of a file to `store`, then remove the file, or set it aside.
 
         Returns:
-            Whether the whole file was intact.
+            The number of intact rollups; None if the file stays, because none is and the store
+            took none before.
 
         Raises:
             SpoolError: the file cannot be read.
         """
-        contents, file = held.read(), held.file
+        contents = held.read()
         rollups = [one for entry in contents.entries if (one := decode_rollup(entry))]
         if not self.pass_on(rollups, store):
-            return False
-        is_whole = contents.is_whole and len(rollups) >= file.entry_count
-        self._sender.finish(held, is_damaged=not is_whole and not file.is_partial)
-        return is_whole
+            return None
+        self._sender.finish(held, len(rollups), is_whole=contents.is_whole)
+        return len(rollups)
 
 
 def decode_rollup(entry: bytes) -> Rollup | None:

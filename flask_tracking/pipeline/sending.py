@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..runtime import guard
+from ..runtime.text import count_of
 from ..spool import HeldFile, Spool, SpoolError, SpoolFile
 
 __all__ = ["FileSender", "say_set_aside"]
@@ -19,9 +20,10 @@ class FileSender:
     All processes of an app send the files of all.
     """
 
-    def __init__(self, spool: Spool) -> None:
-        """Send the files of `spool`."""
+    def __init__(self, spool: Spool, noun: str) -> None:
+        """Send the files of `spool`; `noun` is what one of their entries is."""
         self._spool = spool
+        self._noun = noun
         self._sent: set[str] = set()
         """Names of sent files that could not be removed. Sent again after a while, rollups would count
         requests twice: their minutes may be merged and deleted by then."""
@@ -49,17 +51,25 @@ class FileSender:
             _say_unread(error)
             return None
 
-    def finish(self, held: HeldFile, *, is_damaged: bool) -> bool:
+    def finish(self, held: HeldFile, intact: int, *, is_whole: bool) -> bool:
         """Remove a sent file, or set it aside if it is damaged. If that fails, never list it again.
+
+        Args:
+            held: the file.
+            intact: the number of its entries that were sent.
+            is_whole: False if anything in it is damaged.
 
         Returns:
             Whether the file is gone; if not, other processes will find it.
         """
-        self._sent.add(held.file.name)
+        file = held.file
+        self._sent.add(file.name)
+        missing = file.count_missing(intact)
         try:
-            if is_damaged:
+            if (missing or not is_whole) and not file.is_partial:
                 held.set_aside()
-                say_set_aside(held.file, "it is damaged; its intact entries are stored")
+                lost = count_of(missing, self._noun)
+                say_set_aside(file, f"it is damaged; what is intact is stored, lost: {lost}")
             else:
                 held.remove()
         except SpoolError as error:

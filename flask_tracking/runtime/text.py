@@ -30,6 +30,11 @@ def visible(text: str) -> str:
     return "".join(character if character.isprintable() else _escape(character) for character in text)
 
 
+def count_of(count: int, noun: str) -> str:
+    """Return a number of things, like ``1 record`` or ``1,200 records``."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def clean_text(text: str) -> str:
     """Make `text` storable: escape lone surrogates, and leave everything else unchanged."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -46,6 +46,10 @@ class SpoolFile(NamedTuple):
     is_partial: bool
     """True for a file that is being written, or was left by a killed process."""
 
+    def count_missing(self, intact: int) -> int:
+        """Return how many entries are missing if so many are intact."""
+        return max(0, self.entry_count - intact)
+
 
 def make_name(kind: Kind, count: int, gap: int) -> str:
     """Return the name of a new file. It is random, so that no two processes choose the same one."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NoReturn
+from unittest import mock
 
 import pytest
 from flask import Flask
@@ -18,6 +19,7 @@ from flask_tracking.exporters.rollup_table import RollupQuery
 from flask_tracking.pipeline.counters import Counters
 from flask_tracking.pipeline.rollup_spool import RollupSpool
 from flask_tracking.pipeline.spooling import SpoolWriter
+from flask_tracking.queries import measure
 from flask_tracking.rollups.rollup import Rollup
 from flask_tracking.spool import SET_ASIDE, Spool, decode_record, open_rollup_spool, open_spool
 from flask_tracking.spool.system import System
@@ -125,7 +127,7 @@ def test_verify(spool: Spool, invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("spool", "verify")
     assert result.exit_code == 1
     assert result.output == (
-        f"{path.name}: 2 of 3 records are intact\n2 records are intact, 1 files are damaged.\n"
+        f"{path.name}: 2 of 3 records are intact\n2 records are intact, 1 file is damaged.\n"
     )
     assert list_contents(tmp_path) == before
 
@@ -199,10 +201,15 @@ def test_rollups(spool: Spool, store: Store, invoke: Invoke) -> None:
     assert (result.exit_code, result.output) == (
         1,
         f"{damaged.name}: 0 of 1 rollups are intact\n"
-        "2 records and 1 rollups are intact, 1 files are damaged.\n",
+        "2 records and 1 rollup are intact, 1 file is damaged.\n",
     )
-    assert "Sent: 2 records and 1 rollups.\n1 files are" in invoke("spool", "retry").output
-    assert [one.stored for one in store.rollups.find(RollupQuery(60))] == [1]
+    result = invoke("spool", "retry")
+    assert (result.exit_code, result.output.partition("\n")[2]) == (
+        1,
+        "Sent: 2 records and 1 rollup.\n"
+        "Lost by damage: 0 records and 1 rollup. Their files are set aside.\n",
+    )
+    assert sorted(one.stored for one in store.rollups.find(RollupQuery(60))) == [1, 2]
     assert invoke("spool", "list").output.splitlines()[2].endswith("  set aside")
 
 
@@ -220,9 +227,11 @@ def test_unreadable_file(
 
     real_open = System.open
     monkeypatch.setattr(System, "open", open_)
-    output = invoke("spool", command).output
+    result = invoke("spool", command)
+    output = result.output
+    assert result.exit_code == 1
     assert "a file of the spool cannot be read (Permission denied)" in output
-    done = "2 records are intact, 1 files" if command == "verify" else "Sent: 2 records.\n1 files"
+    done = "2 records are intact, 1 file is" if command == "verify" else "Sent: 2 records.\n1 file: unr"
     assert done in output
 
 
@@ -260,7 +269,7 @@ def test_rollups_that_stay(app: Flask, store: Store, invoke: Invoke, tmp_path: P
     before = list_contents(folder)
     result = invoke("spool", "retry")
     assert result.output.endswith(
-        "Sent: 3 records.\n2 files of rollups stay while TRACKING_ROLLUP_DAYS is 0.\n"
+        "Sent: 3 records.\n2 files of rollups: left there while TRACKING_ROLLUP_DAYS is 0\n"
     )
     app.test_client().get("/")
     assert tracking.flush(20) and tracking.close(20)
@@ -284,11 +293,32 @@ def test_retry_of_damaged_files(spool: Spool, store: Store, invoke: Invoke) -> N
     """What is intact in a damaged file is sent once; later the file is left as it is."""
     (path,) = spool_records(spool, *make_records(3))
     path.write_bytes(path.read_bytes()[:-1])
-    assert "Sent: 3 records." in invoke("spool", "retry").output
-    assert len(store.records) == 2
+    result = invoke("spool", "retry")
+    assert "Sent: 2 records.\nLost by damage: 1 record. Their files are set aside." in result.output
+    assert (result.exit_code, len(store.records)) == (1, 2)
+    found = measure(store)
+    assert (found.stored, found.dropped) == (2, {"spool_damaged": 1})
     store.clear()
-    assert "1 files are in use, damaged, or refused" in invoke("spool", "retry").output
-    assert (len(store.records), len(spool.set_aside())) == (0, 1)
+    result = invoke("spool", "retry")
+    assert "\n1 file: set aside before, because of damage; what is intact in them is" in result.output
+    assert (result.exit_code, len(store.records), len(spool.set_aside())) == (0, 0, 1)
+
+
+def test_retry_that_loses_the_store(spool: Spool, store: Store, invoke: Invoke) -> None:
+    """What was sent and lost before is counted: if not in the store, then in the spool."""
+    (path,) = spool_records(spool, *make_records(3))
+    path.write_bytes(path.read_bytes()[:-1])
+    spool_records(spool, *make_records(2))
+    with mock.patch.object(store, "_store", side_effect=[1, ExportError("away")]):
+        result = invoke("spool", "retry")
+    assert result.exit_code == 1
+    assert "Lost by damage: 1 record." in result.output
+    assert "Rejected by the store: 1 record" in result.output
+    assert "Error: Stopped after 1 record: away" in result.output
+    assert measure(store).dropped == {}
+    assert "Sent: 2 records and 1 rollup." in invoke("spool", "retry").output
+    found = measure(store)
+    assert (found.stored, found.dropped) == (3, {"spool_damaged": 1, "rejected": 1})
 
 
 def test_retry_while_the_store_is_away(
@@ -312,8 +342,8 @@ def test_retry_with_an_exporter_that_breaks(spool: Spool, store: Store, invoke: 
     spool_records(spool, *make_records(3))
     store.error = ValueError()
     result = invoke("spool", "retry")
-    assert "1 files are in use, damaged, or refused by the exporter." in result.output
-    assert len(spool.waiting()) == 1
+    assert "1 file: refused by the exporter" in result.output
+    assert (result.exit_code, len(spool.waiting())) == (1, 1)
 
 
 def read_bodies(spool: Spool) -> list[bytes]:

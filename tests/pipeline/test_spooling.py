@@ -29,6 +29,7 @@ from flask_tracking import (
     Settings,
     StoreTimeoutError,
 )
+from flask_tracking.exporters.rollup_table import RollupQuery
 from flask_tracking.pipeline import batch as batch_module
 from flask_tracking.pipeline import delivery as delivery_module
 from flask_tracking.pipeline import drain as drain_module
@@ -574,6 +575,18 @@ def test_close_while_the_store_is_away(make_worker: MakeWorker, store: Store, sp
     store.error = None
     assert Sender(spool, store).send() == 1
     assert len(store.records) == 49
+
+
+def test_rollups_count_what_is_sent_at_the_end(
+    make_worker: MakeWorker, store: Store, spool: Spool
+) -> None:
+    """What waits at the end is spooled first and sent then: it is counted as stored all the same."""
+    worker = make_worker(flush_interval_s=3600.0, batch_records=50)
+    for number in range(9):  # two files: one of failures, one of others
+        worker.submit(make_capture(status="500 OOPS" if number % 5 == 4 else "200 OK"))
+    assert worker.close(TIMEOUT_S)
+    assert (worker.stats.unspooled, len(store.records)) == (9, 9)
+    assert sum(one.stored for one in store.rollups.find(RollupQuery(60))) == 9
 
 
 def test_close_while_the_store_hangs(
