@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 
 from ..config.settings import check_setting
 from ..errors import ConfigError, TrackingError
-from ..exporters.retention import DAY_S, Rebuilt, Resized, Usage
+from ..exporters.retention import DAY_S, FILLED, Bounds, Rebuilt, Resized, Usage, round_up
 from ..exporters.store import Store
 from ..runtime.text import visible
 from .common import get_current, get_store, reports_errors
@@ -166,18 +166,28 @@ def resize(size: str | None, is_kept: bool, rebuild: bool, yes: bool) -> None:
             "SIZE is 0. To keep no records longer than others set TRACKING_KEPT_SIZE = 0."
         )
     store = get_store()
-    if not yes:
-        settings = get_current().settings
-        own_bytes = settings.kept_size_bytes if is_kept else settings.table_size_bytes
-        _ask_for_room(_find_usage(store, is_kept), own_bytes if max_bytes is None else max_bytes)
+    usage, bounds = _find_usage(store, is_kept), _find_bounds(max_bytes, is_kept)
+    is_asked = yes or _ask_for_room(usage, bounds)
     resized = store.resize(max_bytes, is_kept=is_kept)
     if resized is None:
         raise TrackingError(f"{type(store).__name__} has no size in bytes.")
     if not resized.is_done and rebuild:
+        if not is_asked:
+            _ask_for_room(usage, bounds, FILLED)
         _rebuild(store.rebuild(None, max_bytes, is_kept=is_kept))
         now = store.resize(max_bytes, is_kept=is_kept) or resized
-        resized = now._replace(old_bytes=resized.old_bytes)
+        resized = now._replace(old_bytes=resized.old_bytes, old_records=resized.old_records)
     _report(resized, key, size is not None)
+
+
+def _find_bounds(max_bytes: int | None, is_kept: bool) -> Bounds:
+    """Return the bounds of a capped collection: a size that is given, else those of the settings."""
+    settings = get_current().settings
+    own_bytes = settings.kept_size_bytes if is_kept else settings.table_size_bytes
+    return Bounds(
+        round_up(own_bytes if max_bytes is None else max_bytes),
+        None if is_kept else settings.max_documents,
+    )
 
 
 def _find_usage(store: Store, is_kept: bool) -> Usage | None:
@@ -185,14 +195,32 @@ def _find_usage(store: Store, is_kept: bool) -> Usage | None:
     return usages[is_kept] if len(usages) > is_kept else None
 
 
-def _ask_for_room(usage: Usage | None, max_bytes: int) -> None:
-    stored = 0 if usage is None else usage.stored_bytes or 0
-    if usage is not None and stored > max_bytes:
-        excess = 1 - max_bytes / stored
-        ask(
-            f"{visible(usage.name)} holds {format_size(stored)}. "
-            f"The oldest {excess:.0%} of its records will be dropped. Go on?"
-        )
+def _ask_for_room(usage: Usage | None, bounds: Bounds, filled: float = 1.0) -> bool:
+    """Ask before the oldest records are dropped; False if all have room."""
+    excess = 0.0 if usage is None else usage.excess(bounds, filled)
+    if usage is None or not excess:
+        return False
+    margin = f", of which a copy fills {filled:.0%}" if filled < 1 else ""
+    ask(
+        f"{visible(usage.name)} holds {_compare(usage, bounds, filled)}{margin}. "
+        f"The oldest {max(1, round(excess * 100))}% of its records will be dropped. Go on?"
+    )
+    return True
+
+
+def _compare(usage: Usage, bounds: Bounds, filled: float) -> str:
+    """Say what is stored, and the bound that leaves less room for it."""
+    size, records = bounds
+    has_less = usage.excess(Bounds(size), filled) < usage.excess(Bounds(None, records), filled)
+    if has_less or size is None or usage.stored_bytes is None:
+        return f"{usage.records:,} records, and TRACKING_MAX_DOCUMENTS is {records:,}"
+    return f"{format_size(usage.stored_bytes)}, and its new size is {format_size(size)}"
+
+
+def _name_bounds(max_bytes: int | None, max_records: int | None) -> str:
+    size = "" if max_bytes is None else f"{max_bytes:,} bytes"
+    records = "" if max_records is None else f"{max_records:,} documents"
+    return " and ".join(filter(None, (size, records)))
 
 
 def _ask_for_age(usage: Usage | None, ttl_s: int) -> None:
@@ -210,6 +238,7 @@ def _ask_for_age(usage: Usage | None, ttl_s: int) -> None:
 
 def _report(resized: Resized, key: str, is_given: bool) -> None:
     name, found = visible(resized.name), resized.new_bytes
+    old, new = (resized.old_bytes, resized.old_records), (found, resized.new_records)
     if not resized.exists:
         raise TrackingError(
             f"{name} does not exist yet. Set {key}, and run `flask tracking init`. If a rebuild was "
@@ -221,11 +250,11 @@ def _report(resized: Resized, key: str, is_given: bool) -> None:
             f"The server does not resize {name} in place.{refusal} To copy its records into a new "
             "collection, while the app goes on recording, add --rebuild."
         )
-    if resized.old_bytes == found:
-        say(f"{name} is capped at {found:,} bytes.")
+    if old == new:
+        say(f"{name} is capped at {_name_bounds(*new)}.")
     else:
-        before = "was not capped" if resized.old_bytes is None else f"was {resized.old_bytes:,} bytes"
-        say(f"{name} is capped at {found:,} bytes now, it {before}.")
+        before = f"was {_name_bounds(*old)}" if resized.old_bytes else "was not capped"
+        say(f"{name} is capped at {_name_bounds(*new)} now, it {before}.")
     if is_given:
         say(f"Set {key} = {found} as well, or each start logs the difference.")
 
@@ -249,12 +278,18 @@ def migrate(retention: str, yes: bool) -> None:
         usage = _find_usage(store, is_kept=False)
         if retention == "ttl":
             _ask_for_age(usage, settings.ttl_s)
-        elif usage is not None and usage.max_bytes is None:
-            _ask_for_room(usage, settings.table_size_bytes)
+        elif usage is not None and not _has_bounds(usage, bounds := _find_bounds(None, is_kept=False)):
+            _ask_for_room(usage, bounds, FILLED)
     if not _rebuild(store.rebuild(retention)):
         say(f"Nothing to do: the records are stored as {retention} requires.")
         return
     say(f"Set TRACKING_RETENTION = {retention!r}, if it is not set.")
+
+
+def _has_bounds(usage: Usage, bounds: Bounds) -> bool:
+    """Return True for a place that a migration does not copy: a missing bound of records is as good."""
+    is_sized = usage.max_bytes == bounds.max_bytes
+    return is_sized and usage.max_records in (None, bounds.max_records)
 
 
 def _rebuild(steps: Iterator[Rebuilt]) -> bool:
@@ -272,7 +307,10 @@ def _rebuild(steps: Iterator[Rebuilt]) -> bool:
         raise SystemExit(INTERRUPTED) from None
     say(f"{last.copied:,} records were copied.")
     if last.skipped:
-        say(f"{last.skipped:,} of the oldest had no room.")
+        say(
+            f"{last.skipped:,} of the oldest had no room. A copy fills {FILLED:.0%} of the collection: "
+            "the rest is for records that are written meanwhile."
+        )
     if last.left:
         raise TrackingError(
             f"{last.left:,} records were refused and are still in {visible(step.name)}_rebuild_…. "

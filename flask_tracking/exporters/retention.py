@@ -6,11 +6,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-__all__ = ["Rebuilt", "Resized", "Sharded", "Usage"]
+__all__ = ["FILLED", "Bounds", "Rebuilt", "Resized", "Sharded", "Usage", "round_up"]
 
 DAY_S = 86_400
 LEAST_SPAN_S = 600
 """Records of a shorter span give no rate."""
+FILLED = 0.95
+"""The share of the new place that a rebuild fills; the rest is for records written meanwhile."""
+ROUNDED_TO = 256
+"""MongoDB rounds the size of a capped collection up to a multiple of so many bytes."""
+
+
+def round_up(size_bytes: int) -> int:
+    """Return the size that a capped collection gets."""
+    return -(-size_bytes // ROUNDED_TO) * ROUNDED_TO
+
+
+class Bounds(NamedTuple):
+    """The limits of a place of records."""
+
+    max_bytes: int | None
+    """Size limit; None for none."""
+    max_records: int | None = None
+    """Maximum number of records; None for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +49,8 @@ class Usage:
     """Size limit of the records; None for none."""
     max_records: int | None = None
     """Maximum number of records; None for none."""
+    max_records_key: str = ""
+    """The setting of `max_records`; empty if there is none."""
     ttl_s: int | None = None
     """Seconds after which records expire; None if they do not."""
     oldest: datetime | None = None
@@ -42,6 +62,17 @@ class Usage:
         if self.stored_bytes is None or not self.records:
             return None
         return self.stored_bytes / self.records
+
+    def excess(self, bounds: Bounds, filled: float = 1.0) -> float:
+        """Return the share of the records, the oldest, that has no room within other limits.
+
+        Args:
+            bounds: the other limits.
+            filled: the share of these that may be used.
+        """
+        pairs = zip((self.stored_bytes, self.records), bounds, strict=True)
+        shares = [1 - most * filled / stored for stored, most in pairs if stored and most is not None]
+        return max(0.0, *shares) if shares else 0.0
 
     def records_per_day(self, now: datetime) -> float | None:
         """Return the average number of new records a day since the oldest; None below ten minutes."""
@@ -75,6 +106,10 @@ class Resized(NamedTuple):
     """The store's own reason for a refusal; empty if it gives none."""
     exists: bool = True
     """False if the place does not exist yet, or a rebuild has not recreated it."""
+    old_records: int | None = None
+    """The maximum number of records before; None if there was none."""
+    new_records: int | None = None
+    """The maximum number of records now, read back from the store; None if there is none."""
 
 
 class Sharded(NamedTuple):

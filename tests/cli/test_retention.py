@@ -218,13 +218,14 @@ def test_resize(stored: Flask, invoke: Invoke, database: Database[Document]) -> 
         assert "10 records were copied." in first.output
     assert first.exit_code == 0
     assert first.output.splitlines()[-2:] == [
-        "tracking is capped at 2,097,152 bytes now, it was 1,048,576 bytes.",
+        "tracking is capped at 2,097,152 bytes and 1,000,000 documents now, "
+        "it was 1,048,576 bytes and 1,000,000 documents.",
         "Set TRACKING_TABLE_SIZE = 2097152 as well, or each start logs the difference.",
     ]
     assert database["tracking"].options()["size"] == 2_097_152
     assert database["tracking"].count_documents({}) == 10
     again = invoke("resize", "2MiB").output.splitlines()
-    assert again[0] == "tracking is capped at 2,097,152 bytes."
+    assert again[0] == "tracking is capped at 2,097,152 bytes and 1,000,000 documents."
 
 
 def test_resize_to_the_settings(stored: Flask, invoke: Invoke, database: Database[Document]) -> None:
@@ -253,10 +254,48 @@ def test_resize_asks_before_records_are_dropped(
     result = invoke("resize", "52428800")
     assert (result.exit_code, sizes) == (1, [])
     assert (
-        "tracking holds 105 MB. The oldest 50% of its records will be dropped. Go on?" in result.output
+        "tracking holds 105 MB, and its new size is 52.4 MB. "
+        "The oldest 50% of its records will be dropped. Go on?" in result.output
     )
     assert invoke("resize", "52428800", "--yes").exit_code == 0
     assert sizes == [52_428_800]
+
+
+@pytest.mark.parametrize("command", ["resize", "migrate"])
+def test_bound_of_documents_asks_before_records_are_dropped(
+    stored: Flask, invoke: Invoke, database: Database[Document], command: str
+) -> None:
+    """A bound of documents is asked about like a size: also the share that a copy leaves free."""
+    stored.extensions["tracking"].exporter.export([make_record() for _ in range(40)])
+    other = Flask("other")
+    other.config.update(stored.config, TRACKING_MAX_DOCUMENTS=20, TRACKING_RETENTION="capped")
+    Tracking(other)
+    arguments = ["resize", "--rebuild"] if command == "resize" else ["migrate", "--to", "capped"]
+    result = other.test_cli_runner().invoke(args=["tracking", *arguments])
+    assert result.exit_code == 1
+    assert "tracking holds 40 records, and TRACKING_MAX_DOCUMENTS is 20" in result.output
+    assert database["tracking"].count_documents({}) == 40
+    done = other.test_cli_runner().invoke(args=["tracking", *arguments, "--yes"])
+    assert done.exit_code == 0
+    assert database["tracking"].options()["max"] == 20
+    assert database["tracking"].count_documents({}) >= 19
+    if command == "resize":
+        assert "1,048,576 bytes and 20 documents now" in done.output
+
+
+def test_copy_that_drops_some_asks(stored: Flask, invoke: Invoke, database: Database[Document]) -> None:
+    """Records that would fit, but not into the share that a copy fills, are asked about as well."""
+    stored.extensions["tracking"].exporter.export([make_record() for _ in range(20)])
+    other = Flask("other")
+    other.config.update(stored.config, TRACKING_MAX_DOCUMENTS=20)
+    Tracking(other)
+    result = other.test_cli_runner().invoke(args=["tracking", "migrate", "--to", "capped"])
+    assert result.exit_code == 1
+    assert "TRACKING_MAX_DOCUMENTS is 20, of which a copy fills 95%. The oldest 5% of" in result.output
+    result = other.test_cli_runner().invoke(args=["tracking", "resize", "--rebuild"])
+    if database["tracking"].options()["max"] != 20:
+        assert "The oldest 5% of its records will be dropped. Go on?" in result.output
+    assert database["tracking"].count_documents({}) == 20
 
 
 @pytest.mark.parametrize(
@@ -337,7 +376,11 @@ def test_migrate_that_leaves_records(
     Tracking(app, exporter=memory)
     result = invoke("migrate", "--to", "capped")
     assert result.exit_code == 1
-    assert result.stdout.splitlines()[-2:] == ["6 records were copied.", "2 of the oldest had no room."]
+    assert result.stdout.splitlines()[-2:] == [
+        "6 records were copied.",
+        "2 of the oldest had no room. A copy fills 95% of the collection: the rest is for records that "
+        "are written meanwhile.",
+    ]
     assert "1 records were refused and are still in tracking_rebuild_…." in result.stderr
 
 
@@ -348,7 +391,8 @@ def test_migrate_that_leaves_records(
         (
             "capped",
             Usage(name="tracking", records=9, stored_bytes=209_715_200, ttl_s=60, oldest=NOW),
-            "tracking holds 210 MB. The oldest 50% of its records will be dropped. Go on?",
+            "tracking holds 210 MB, and its new size is 105 MB, of which a copy fills 95%. "
+            "The oldest 52% of its records will be dropped. Go on?",
         ),
     ],
 )

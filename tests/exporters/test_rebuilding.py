@@ -254,14 +254,15 @@ def test_what_is_written_meanwhile(make: Make, database: Database[Document]) -> 
     assert {record.id for record in records} | {*one.stored, *other.stored} == set(found)
 
 
+@pytest.mark.parametrize("bounds", [{"table_size_bytes": 2**21}, {"max_documents": 1000}])
 def test_smaller_collection_keeps_what_is_written_meanwhile(
-    make: Make, database: Database[Document]
+    make: Make, database: Database[Document], bounds: dict[str, int]
 ) -> None:
     """Old records give way to those that come in while they are copied."""
     exporter = make(table_size_bytes=2**24)
     export_all(exporter, make_records(3000))
     with Writer(make(table_size_bytes=2**24), pause_s=0.1) as writer:
-        last = rebuild(exporter, None, 2**21)
+        last = rebuild(make(**{"table_size_bytes": 2**24, **bounds}))
     assert last.skipped > 1000
     assert set(writer.stored) <= set(stored_ids(database))
 

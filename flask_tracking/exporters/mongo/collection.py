@@ -15,6 +15,7 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 
 from ...config import Settings
 from ...filters import FIRST_FAILURE
+from ..retention import round_up
 from ..store import Place, Problem
 from .connection import is_stand_in
 from .indexes import EXPIRY, Index, Indexing, Refusals, read_refusal
@@ -75,7 +76,7 @@ def plan_collections(settings: Settings) -> tuple[Plan, ...]:
     is_capped = settings.retention == "capped"
     plan = Plan(
         name=settings.collection,
-        size_bytes=_capped_size(settings.table_size_bytes) if is_capped else None,
+        size_bytes=round_up(settings.table_size_bytes) if is_capped else None,
         size_key="TRACKING_TABLE_SIZE",
         max_documents=settings.max_documents if is_capped else None,
         ttl_s=None if is_capped else settings.ttl_s,
@@ -85,7 +86,7 @@ def plan_collections(settings: Settings) -> tuple[Plan, ...]:
     if not settings.kept_size_bytes:
         return (plan,)
     # Capped even with retention by age: kept records must not expire, and must not grow without bound.
-    size_bytes = _capped_size(settings.kept_size_bytes)
+    size_bytes = round_up(settings.kept_size_bytes)
     return (plan, Plan(settings.kept_collection, size_bytes, "TRACKING_KEPT_SIZE"))
 
 
@@ -219,11 +220,6 @@ def _find_problems(
         yield from find_capped_problems(options, plan)
     else:
         yield from _find_ttl_problems(options, plan, indexing)
-
-
-def _capped_size(size_bytes: int) -> int:
-    """Round the setting up to a multiple of 256 bytes, as MongoDB does."""
-    return -(-size_bytes // 256) * 256
 
 
 def create(database: Database[Document], plan: Plan) -> bool:

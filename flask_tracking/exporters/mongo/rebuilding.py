@@ -26,7 +26,7 @@ from pymongo.errors import OperationFailure
 
 from ...config import Settings
 from ...errors import ExportError
-from ..retention import Rebuilt
+from ..retention import FILLED, Rebuilt
 from ..store import Problem
 from .collection import Plan, create, ensure_collection, find_capped_problems, read_options
 from .connection import is_stand_in
@@ -44,8 +44,6 @@ TIMEOUT_S = 60.0
 """The timeout of each call to the database: a batch takes longer than a query."""
 COPY_TIMEOUT_S = 86_400.0
 """The timeout of the first read of a collection. MongoDB applies it to all reads together."""
-SPARE = 20
-"""One part in this many of a capped collection is left free for writes between measurements."""
 
 
 def find_sources(database: Database[Document], name: str) -> list[str]:
@@ -207,19 +205,24 @@ class _Room:
         """Return True if there is room for the next record, of `size` bytes, and all after it."""
         if self._bounds == (None, None):
             return True
-        if self._unmeasured > (self._bounds[1] or 0) / SPARE:
+        if self._unmeasured > 1 - FILLED:
             self._measure_room()
         has_room = all(left <= free for left, free in zip(self._left, self._free, strict=True))
         self._left = _Size(self._left.records - 1, self._left.bytes - size)
         if has_room:
-            self._unmeasured += size
+            self._unmeasured += self._share(size)
             self._free = (self._free[0] - 1, self._free[1] - size)
         return has_room
+
+    def _share(self, size: int) -> float:
+        """Return the share of the bound that a record takes: of that which is reached first."""
+        records, size_bytes = self._bounds
+        return max(1 / (records or math.inf), size / (size_bytes or math.inf))
 
     def _measure_room(self) -> None:
         self._unmeasured = 0
         records, size = (
-            math.inf if bound is None else bound * (1 - 1 / SPARE) - used
+            math.inf if bound is None else bound * FILLED - used
             for bound, used in zip(self._bounds, self._measure(), strict=True)
         )
         self._free = (records, size)

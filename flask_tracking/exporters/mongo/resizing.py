@@ -36,6 +36,7 @@ def measure(database: Database[Document], name: str) -> Usage | None:
         max_bytes=options.get("size"),
         # What the server calls no bound is a number as well.
         max_records=options.get("max") or None,
+        max_records_key="TRACKING_MAX_DOCUMENTS",
         ttl_s=indexing.ttl_s,
         oldest=_find_oldest(database, name),
     )
@@ -67,6 +68,8 @@ def resize(database: Database[Document], plan: Plan) -> Resized | None:
         is_done=after is not None and not any(find_capped_problems(after, plan)),
         refusal=refusal or unseen or "",
         exists=after is not None,
+        old_records=(before or {}).get("max") or None,
+        new_records=(after or {}).get("max") or None,
     )
 
 
