@@ -14,9 +14,10 @@ from ..config.settings import check_setting
 from ..errors import ConfigError, TrackingError
 from ..exporters.retention import DAY_S, FILLED, Bounds, Rebuilt, Resized, Usage, round_up
 from ..exporters.store import Store
+from ..runtime.sizes import format_size
 from ..runtime.text import visible
 from .common import get_current, get_store, reports_errors
-from .sizes import format_size, parse_size
+from .sizes import parse_size
 from .terminal import ask, say
 from .text_table import Column, render_columns
 
@@ -52,6 +53,8 @@ def capacity(as_json: bool) -> None:
         say("\n".join(_describe(usage, now)))
         if sizes := _choose_sizes(usage):
             click.echo(_render_sizes(usage, sizes, now))
+            if any(usage.reaches(size) for size in sizes):
+                say(f"  * {_name_records_bound(usage)} is reached first. To store more raise it, too.")
 
 
 def _to_json(usage: Usage, now: datetime) -> dict[str, Any]:
@@ -72,6 +75,7 @@ def _to_json(usage: Usage, now: datetime) -> dict[str, Any]:
                 "bytes": round(size),
                 "records": usage.records_at(size),
                 "days": usage.days_at(size, now),
+                "is_limited_by_records": usage.reaches(size) is not None,
             }
             for size in _choose_sizes(usage)
         ],
@@ -125,7 +129,12 @@ def _render_sizes(usage: Usage, sizes: Sequence[float], now: datetime) -> str:
         Column("RECORDS", [_round(one) for one in records], is_number=True),
         Column("HOLDS", ["" if one is None else _format_days(one) for one in days], is_number=True),
     ]
-    return render_columns(columns)
+    marks = ["*" if usage.reaches(size) else "" for size in sizes]
+    return render_columns([*columns, Column("", marks)] if any(marks) else columns)
+
+
+def _name_records_bound(usage: Usage) -> str:
+    return f"{usage.max_records_key or 'The maximum number of records'}, {usage.max_records:,},"
 
 
 def _format_days(days: float) -> str:
@@ -178,6 +187,7 @@ def resize(size: str | None, is_kept: bool, rebuild: bool, yes: bool) -> None:
         now = store.resize(max_bytes, is_kept=is_kept) or resized
         resized = now._replace(old_bytes=resized.old_bytes, old_records=resized.old_records)
     _report(resized, key, size is not None)
+    _warn_of_records_bound(_find_usage(store, is_kept))
 
 
 def _find_bounds(max_bytes: int | None, is_kept: bool) -> Bounds:
@@ -257,6 +267,14 @@ def _report(resized: Resized, key: str, is_given: bool) -> None:
         say(f"{name} is capped at {_name_bounds(*new)} now, it {before}.")
     if is_given:
         say(f"Set {key} = {found} as well, or each start logs the difference.")
+
+
+def _warn_of_records_bound(usage: Usage | None) -> None:
+    if usage is not None and (size := usage.reaches(usage.max_bytes)):
+        say(
+            f"{_name_records_bound(usage)} is reached at about {format_size(size)}. To use the whole "
+            "size raise it, restart the app, and run this again."
+        )
 
 
 # Another kind

@@ -1,4 +1,4 @@
-"""Sizes in bytes, as people write and read them."""
+"""Sizes in bytes, as people write them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,3 @@ def parse_size(text: str) -> int:
     if match is None or unit is None:
         raise ConfigError(f"Invalid size {text!r}: expected bytes, or one like 500MB, 512MiB or 2GB.")
     return round(float(match[1]) * unit)
-
-
-def format_size(size: float) -> str:
-    """Return a size for people, like ``1.5 GB``; a kB is 1,000 bytes."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 999.5:
-            return f"{size:.0f} {unit}" if size >= 99.5 or unit == "bytes" else f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:,.3g} TB" if size < 99.5 else f"{size:,.0f} TB"

@@ -564,7 +564,8 @@ class Settings:
         _integer(1, 2**31 - 1),
         1_000_000,
         "int",
-        "The maximum number of records in the capped collection; usually its size is reached first.",
+        "The maximum number of records in the capped collection. With the default size and ordinary "
+        "records, the size is reached first; for sizes of 2 GB and more raise it.",
     )
     kept_size_bytes: int = _setting(
         "KEPT_SIZE",

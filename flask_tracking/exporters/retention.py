@@ -63,6 +63,17 @@ class Usage:
             return None
         return self.stored_bytes / self.records
 
+    def reaches(self, max_bytes: float | None) -> float | None:
+        """Return the bytes at which `max_records` is reached before a size; None if the size is first.
+
+        Args:
+            max_bytes: the size; None for none.
+        """
+        if self.max_records is None or max_bytes is None or not self.record_bytes:
+            return None
+        size = self.max_records * self.record_bytes
+        return size if size < max_bytes else None
+
     def excess(self, bounds: Bounds, filled: float = 1.0) -> float:
         """Return the share of the records, the oldest, that has no room within other limits.
 

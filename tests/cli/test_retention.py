@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -15,8 +16,9 @@ from pymongo.database import Database
 
 from flask_tracking import MemoryExporter, Tracking, TrackingError
 from flask_tracking.cli import retention
-from flask_tracking.cli.sizes import format_size, parse_size
+from flask_tracking.cli.sizes import parse_size
 from flask_tracking.exporters.retention import Rebuilt, Resized, Usage
+from flask_tracking.runtime.sizes import format_size
 
 from ..captures import make_record
 
@@ -106,6 +108,29 @@ def test_capacity(
         "   524 MB  230,000   50 days",
         "  1.05 GB  460,000  100 days",
     ]
+
+
+def test_capacity_with_a_bound_of_records(
+    app: Flask, invoke: Invoke, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sizes at which the bound of records is reached first are marked, and it is named."""
+    usage = dataclasses.replace(FULL, max_records=100_000, max_records_key="TRACKING_MAX_DOCUMENTS")
+    monkeypatch.setattr(memory, "measure", lambda: [usage])
+    Tracking(app, exporter=memory)
+    lines = invoke("capacity").output.splitlines()
+    assert (
+        lines[-4:]
+        == [
+            "   105 MB   46,000  10 days",
+            "   210 MB   92,000  20 days",
+            "   524 MB  100,000  22 days  *",
+            "  1.05 GB  100,000  22 days  *",
+            "  * TRACKING_MAX_DOCUMENTS, 100,000, is reached first. To store more raise it, too.",
+        ][-4:]
+    )
+    (shown,) = json.loads(invoke("capacity", "--json").output)
+    limits = [one["is_limited_by_records"] for one in shown["sizes"]]
+    assert limits == [False, False, False, True, True]
 
 
 def test_capacity_as_json(
@@ -296,6 +321,20 @@ def test_copy_that_drops_some_asks(stored: Flask, invoke: Invoke, database: Data
     if database["tracking"].options()["max"] != 20:
         assert "The oldest 5% of its records will be dropped. Go on?" in result.output
     assert database["tracking"].count_documents({}) == 20
+
+
+def test_resize_beyond_the_bound_of_records(
+    app: Flask, invoke: Invoke, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A size that the bound of records makes useless is said to be."""
+    usage = dataclasses.replace(FULL, max_bytes=20 * 10**9, max_records_key="TRACKING_MAX_DOCUMENTS")
+    monkeypatch.setattr(memory, "measure", lambda: [usage])
+    monkeypatch.setattr(memory, "resize", lambda *_, **__: Resized("tracking", 1, 20 * 10**9, True))
+    Tracking(app, exporter=memory)
+    assert invoke("resize", "20GB").output.splitlines()[-1] == (
+        "TRACKING_MAX_DOCUMENTS, 1,000,000, is reached at about 2.28 GB. To use the whole size raise "
+        "it, restart the app, and run this again."
+    )
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,21 @@ def test_measure(make: Make) -> None:
     assert kept.record_bytes is None
 
 
+def test_bound_of_documents_far_below_the_size(make: Make, fail_command: Callable[..., None]) -> None:
+    """A bound of documents that leaves most of the size unused is a problem; one near it is none."""
+    exporter = make(table_size_bytes=2**22, max_documents=150)
+    export_all(exporter, make_records(100))
+    (problem,) = exporter.check()
+    assert problem.what.startswith("tracking uses at most ")
+    assert problem.what.endswith(" kB of 4.19 MB: TRACKING_MAX_DOCUMENTS is 150")
+    assert problem.command.startswith("flask tracking resize")
+    fail_command("collStats", errorCode=13)
+    assert exporter.check() == []
+    near = make(table_size_bytes=2**22, max_documents=2**21 // 1000, collection="near")
+    export_all(near, make_records(100))
+    assert near.check() == []
+
+
 def test_measure_before_anything_is_stored(make: Make) -> None:
     """What is not there has no size."""
     assert make().measure() == []

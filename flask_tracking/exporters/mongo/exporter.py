@@ -180,10 +180,12 @@ class MongoExporter(Store):
         from .collection import inspect_collections
         from .health import find_problems
         from .rebuilding import find_interrupted
+        from .resizing import find_early_limit
 
         yield from self._call(find_problems, self._settings, self._connection.where())
         for state in self._call(inspect_collections, self._settings, self._refusals):
             yield from state.problems
+        yield from self._call(find_early_limit, self._plan(None, None, is_kept=False))
         yield from self._call(find_interrupted, self._settings)
 
     def _call(self, function: Callable[..., Answer], *arguments: Any) -> Answer:

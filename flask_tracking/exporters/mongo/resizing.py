@@ -9,7 +9,9 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from ...filters import FIRST
+from ...runtime.sizes import format_size
 from ..retention import Resized, Usage
+from ..store import Problem
 from .codec import for_reading
 from .collection import Plan, find_capped_problems, read_options
 from .connection import is_stand_in
@@ -18,6 +20,10 @@ from .indexes import Indexing, read_refusal
 Document = dict[str, Any]
 
 OLDEST_FIRST = [("date_created", 1)]
+MANY_RECORDS = 100
+"""Fewer say little about the size of those that follow."""
+EARLY = 0.5
+"""A bound of documents that is reached below this share of the size is mentioned."""
 
 
 def measure(database: Database[Document], name: str) -> Usage | None:
@@ -47,6 +53,33 @@ def _find_oldest(database: Database[Document], name: str) -> datetime | None:
     found = for_reading(database[name]).find_one(query, {"date_created": True}, sort=OLDEST_FIRST)
     oldest = found and found["date_created"]
     return oldest if isinstance(oldest, datetime) else None
+
+
+def find_early_limit(database: Database[Document], plan: Plan) -> list[Problem]:
+    """Return a problem where the bound of documents leaves much of the size unused."""
+    usage = None if plan.max_documents is None else _measure_if_allowed(database, plan.name)
+    if usage is None or usage.max_records != plan.max_documents or usage.records < MANY_RECORDS:
+        return []
+    reached = usage.reaches(usage.max_bytes and usage.max_bytes * EARLY)
+    if reached is None:
+        return []
+    return [
+        Problem(
+            "warning",
+            f"{plan.name} uses at most {format_size(reached)} of {format_size(usage.max_bytes or 0)}: "
+            f"TRACKING_MAX_DOCUMENTS is {plan.max_documents:,}",
+            f"Raise it, or lower {plan.size_key}, and apply it",
+            plan.resize_command,
+        )
+    ]
+
+
+def _measure_if_allowed(database: Database[Document], name: str) -> Usage | None:
+    try:
+        return measure(database, name)
+    except OperationFailure as error:
+        read_refusal(error)
+        return None
 
 
 def resize(database: Database[Document], plan: Plan) -> Resized | None:
