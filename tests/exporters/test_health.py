@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from flask_tracking import Settings
 from flask_tracking.exporters.mongo import MongoExporter, health
-from flask_tracking.exporters.mongo.health import find_missing_actions, measure_skew
+from flask_tracking.exporters.mongo.health import find_missing_actions, measure_skew, read_privileges
+
+from ..servers import MongoServer, end, mongo_server
 
 Document = dict[str, Any]
 Make = Callable[..., MongoExporter]
@@ -131,7 +136,76 @@ def test_rights_that_are_missing(
     (problem,) = exporter.check()
     assert problem.level == level
     assert problem.what.startswith("The login has no right to ")
-    assert problem.command.startswith("db.grantRolesToUser('ada', [{role: 'readWrite', db: 'test_")
+    assert problem.command.startswith(
+        "db.getSiblingDB('admin').grantRolesToUser('ada', [{role: 'readWrite', db: 'test_"
+    )
+
+
+@pytest.mark.parametrize(
+    ("roles", "missing"),
+    [
+        ([("readWrite", "shop")], []),
+        ([("dbOwner", "shop")], []),
+        ([("root", "admin")], []),
+        ([("readWriteAnyDatabase", "admin")], []),
+        ([("readWrite", "other")], ALL),
+        ([("userAdminAnyDatabase", "admin")], ALL),
+        ([("read", "shop")], ["createCollection", "createIndex", "insert", "remove", "update"]),
+        ([("read", "shop"), ("dbAdmin", "shop")], ["insert", "remove", "update"]),
+        ([("read", "shop"), ("keeper", "shop")], None),
+        ([], ALL),
+    ],
+)
+def test_roles_without_privileges(roles: list[tuple[str, str]], missing: list[str] | None) -> None:
+    """A server that lists roles and no privileges is asked about built-in roles only."""
+    listed = [{"role": role, "db": db} for role, db in roles]
+    privileges = read_privileges({"authenticatedUserPrivileges": [], "authenticatedUserRoles": listed})
+    if missing is None:
+        assert privileges is None
+    else:
+        assert privileges is not None
+        assert find_missing_actions(privileges, "shop", "tracking") == missing
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(MongoServer.kind() is None, reason="no MongoDB is installed")
+def test_server_that_asks_for_a_password() -> None:
+    """A login with readWrite has all rights, one with read lacks those to write, also in SecantusDB."""
+    with mongo_server() as server:
+        client: MongoClient[Document] = MongoClient(server.uri)
+        for role in ("readWrite", "read"):
+            roles = [{"role": role, "db": "shop"}]
+            client.admin.command("createUser", role, pwd="secret", roles=roles)
+        client.close()
+        assert server.process is not None
+        end(server.process)
+        server.options += ("--auth",)
+        server.start()
+        found = {}
+        for role in ("readWrite", "read"):
+            uri = f"{server.uri.replace('://', f'://{role}:secret@')}shop?authSource=admin"
+            settings = Settings(mongodb_uri=uri, kept_size_bytes=0, rollup_days=0)
+            with contextlib.closing(MongoExporter(settings)) as exporter:
+                if role == "readWrite":
+                    exporter.prepare()
+                found[role] = exporter.check()
+    assert found["readWrite"] == []
+    assert [one.what for one in found["read"]] == [
+        "The login has no right to createCollection, createIndex, insert, remove, update in tracking"
+    ]
+
+
+def test_rights_by_a_role_that_is_not_known(make: Make, answer: Callable[..., None]) -> None:
+    """What a role of somebody's own allows is not guessed."""
+    exporter = make()
+    exporter.prepare()
+    info = {
+        "authenticatedUsers": [{"user": "ada", "db": "admin"}],
+        "authenticatedUserRoles": [{"role": "keeper", "db": "admin"}],
+        "authenticatedUserPrivileges": [],
+    }
+    answer(connectionStatus={"authInfo": info})
+    assert exporter.check() == []
 
 
 def test_rights_by_collection(make: Make, answer: Callable[..., None]) -> None:

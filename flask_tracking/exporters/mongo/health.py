@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from time import perf_counter
 from typing import Any
@@ -25,6 +25,23 @@ ACTIONS = frozenset(
      "update"}
 )  # fmt: skip
 """Actions that recording and the commands need; the role ``readWrite`` allows all of them."""
+_READ = frozenset({"find", "listCollections", "listIndexes"})
+_MANAGE = frozenset({"createCollection", "createIndex", "listCollections", "listIndexes"})
+ROLES: Mapping[str, frozenset[str]] = {
+    "read": _READ,
+    "readWrite": ACTIONS,
+    "dbAdmin": _MANAGE,
+    "dbOwner": ACTIONS,
+    "userAdmin": frozenset(),
+    "readAnyDatabase": _READ,
+    "readWriteAnyDatabase": ACTIONS,
+    "dbAdminAnyDatabase": _MANAGE,
+    "userAdminAnyDatabase": frozenset(),
+    "root": ACTIONS,
+}
+"""What the built-in roles allow of `ACTIONS`."""
+EVERYWHERE = frozenset({"root", *(role for role in ROLES if role.endswith("AnyDatabase"))})
+"""The roles that are about all databases."""
 
 
 def describe(database: Database[Document], where: str) -> list[str]:
@@ -98,10 +115,10 @@ def _check_rights(database: Database[Document], settings: Settings) -> Iterator[
     try:
         status = database.command("connectionStatus", showPrivileges=True)["authInfo"]
         users = status["authenticatedUsers"]
-        privileges = status["authenticatedUserPrivileges"]
+        privileges = read_privileges(status)
     except (OperationFailure, KeyError):  # other servers do not tell
         return
-    if not users:  # whoever may connect may do everything
+    if not users or privileges is None:  # whoever may connect may do everything
         return
     for name in _name_collections(settings):
         missing = find_missing_actions(privileges, database.name, name)
@@ -112,7 +129,8 @@ def _check_rights(database: Database[Document], settings: Settings) -> Iterator[
                 "error" if is_fatal else "warning",
                 f"The login has no right to {', '.join(missing)} in {name}",
                 "Grant it the role readWrite, in mongosh",
-                f"db.grantRolesToUser('{users[0].get('user')}', "
+                f"db.getSiblingDB('{users[0].get('db', 'admin')}')"
+                f".grantRolesToUser('{users[0].get('user')}', "
                 f"[{{role: 'readWrite', db: '{database.name}'}}])",
             )
 
@@ -123,6 +141,29 @@ def _name_collections(settings: Settings) -> Iterator[str]:
         yield settings.kept_collection
     if settings.rollup_days:
         yield settings.rollup_collection
+
+
+def read_privileges(status: Mapping[str, Any]) -> Sequence[Mapping[str, Any]] | None:
+    """Return the privileges of a login; None if the server does not tell them.
+
+    SecantusDB lists the roles of a login, and no privileges: those of built-in roles are known.
+
+    Args:
+        status: the ``authInfo`` of ``connectionStatus``.
+    """
+    privileges: Sequence[Mapping[str, Any]] = status["authenticatedUserPrivileges"]
+    roles = status.get("authenticatedUserRoles", ())
+    if privileges or not roles:
+        return privileges
+    if any(one["role"] not in ROLES for one in roles):
+        return None
+    return [
+        {
+            "resource": {"db": "" if one["role"] in EVERYWHERE else one["db"], "collection": ""},
+            "actions": ROLES[one["role"]],
+        }
+        for one in roles
+    ]
 
 
 def find_missing_actions(
