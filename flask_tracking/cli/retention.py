@@ -12,13 +12,13 @@ from flask.cli import with_appcontext
 
 from ..config.settings import check_setting
 from ..errors import ConfigError, TrackingError
-from ..exporters.retention import DAY_S, FILLED, Bounds, Rebuilt, Resized, Usage, round_up
-from ..exporters.store import Store
+from ..exporters.retention import DAY_S, FILLED, Bounds, Rebuilt, Resized, Usage
 from ..runtime.sizes import format_size
 from ..runtime.text import visible
 from .common import get_current, get_store, reports_errors
+from .questions import ask_for_age, ask_for_room, find_bounds, find_usage, format_days, round_count
 from .sizes import parse_size
-from .terminal import ask, say
+from .terminal import say
 from .text_table import Column, render_columns
 
 INTERRUPTED = 130
@@ -96,7 +96,7 @@ def _describe(usage: Usage, now: datetime) -> Iterator[str]:
     if rate is None:
         yield "  The records span less than ten minutes, too little for a rate."
     else:
-        yield f"  {_round(rate)} records per day, since {usage.oldest:%Y-%m-%d %H:%M} UTC"
+        yield f"  {round_count(rate)} records per day, since {usage.oldest:%Y-%m-%d %H:%M} UTC"
     yield from _describe_future(usage, now)
 
 
@@ -114,9 +114,9 @@ def _describe_future(usage: Usage, now: datetime) -> Iterator[str]:
         ttl_days = usage.ttl_s / DAY_S
         room = format_size(rate * ttl_days * usage.record_bytes) if rate and usage.record_bytes else ""
         takes = f", which takes about {room} at this rate" if room else ""
-        yield f"  Records expire after {_format_days(ttl_days)}{takes}."
+        yield f"  Records expire after {format_days(ttl_days)}{takes}."
     elif days is not None:
-        yield f"  Holds about {_format_days(days)} at this rate."
+        yield f"  Holds about {format_days(days)} at this rate."
     elif usage.max_bytes is None and usage.max_records is None:
         yield "  Nothing bounds it."
 
@@ -126,8 +126,8 @@ def _render_sizes(usage: Usage, sizes: Sequence[float], now: datetime) -> str:
     days = [usage.days_at(size, now) for size in sizes]
     columns = [
         Column("  SIZE", [f"  {format_size(size)}" for size in sizes], is_number=True),
-        Column("RECORDS", [_round(one) for one in records], is_number=True),
-        Column("HOLDS", ["" if one is None else _format_days(one) for one in days], is_number=True),
+        Column("RECORDS", [round_count(one) for one in records], is_number=True),
+        Column("HOLDS", ["" if one is None else format_days(one) for one in days], is_number=True),
     ]
     marks = ["*" if usage.reaches(size) else "" for size in sizes]
     return render_columns([*columns, Column("", marks)] if any(marks) else columns)
@@ -135,20 +135,6 @@ def _render_sizes(usage: Usage, sizes: Sequence[float], now: datetime) -> str:
 
 def _name_records_bound(usage: Usage) -> str:
     return f"{usage.max_records_key or 'The maximum number of records'}, {usage.max_records:,},"
-
-
-def _format_days(days: float) -> str:
-    for unit, per_day in (("days", 1), ("hours", 24), ("minutes", 24 * 60), ("seconds", DAY_S)):
-        count = days * per_day
-        if count >= 2 or unit == "seconds":
-            break
-    return f"{count:.2g} {unit}" if count < 99.5 else f"{_round(count)} {unit}"
-
-
-def _round(number: float) -> str:
-    """Return a count with two digits that mean something."""
-    digits = max(0, len(str(int(number))) - 3)
-    return f"{round(number, -digits):,.0f}"
 
 
 # Another size
@@ -175,75 +161,25 @@ def resize(size: str | None, is_kept: bool, rebuild: bool, yes: bool) -> None:
             "SIZE is 0. To keep no records longer than others set TRACKING_KEPT_SIZE = 0."
         )
     store = get_store()
-    usage, bounds = _find_usage(store, is_kept), _find_bounds(max_bytes, is_kept)
-    is_asked = yes or _ask_for_room(usage, bounds)
+    usage, bounds = find_usage(store, is_kept=is_kept), find_bounds(max_bytes, is_kept)
+    is_asked = yes or ask_for_room(usage, bounds)
     resized = store.resize(max_bytes, is_kept=is_kept)
     if resized is None:
         raise TrackingError(f"{type(store).__name__} has no size in bytes.")
     if not resized.is_done and rebuild:
         if not is_asked:
-            _ask_for_room(usage, bounds, FILLED)
+            ask_for_room(usage, bounds, FILLED)
         _rebuild(store.rebuild(None, max_bytes, is_kept=is_kept))
         now = store.resize(max_bytes, is_kept=is_kept) or resized
         resized = now._replace(old_bytes=resized.old_bytes, old_records=resized.old_records)
     _report(resized, key, size is not None)
-    _warn_of_records_bound(_find_usage(store, is_kept))
-
-
-def _find_bounds(max_bytes: int | None, is_kept: bool) -> Bounds:
-    """Return the bounds of a capped collection: a size that is given, else those of the settings."""
-    settings = get_current().settings
-    own_bytes = settings.kept_size_bytes if is_kept else settings.table_size_bytes
-    return Bounds(
-        round_up(own_bytes if max_bytes is None else max_bytes),
-        None if is_kept else settings.max_documents,
-    )
-
-
-def _find_usage(store: Store, is_kept: bool) -> Usage | None:
-    usages = store.measure()
-    return usages[is_kept] if len(usages) > is_kept else None
-
-
-def _ask_for_room(usage: Usage | None, bounds: Bounds, filled: float = 1.0) -> bool:
-    """Ask before the oldest records are dropped; False if all have room."""
-    excess = 0.0 if usage is None else usage.excess(bounds, filled)
-    if usage is None or not excess:
-        return False
-    margin = f", of which a copy fills {filled:.0%}" if filled < 1 else ""
-    ask(
-        f"{visible(usage.name)} holds {_compare(usage, bounds, filled)}{margin}. "
-        f"The oldest {max(1, round(excess * 100))}% of its records will be dropped. Go on?"
-    )
-    return True
-
-
-def _compare(usage: Usage, bounds: Bounds, filled: float) -> str:
-    """Say what is stored, and the bound that leaves less room for it."""
-    size, records = bounds
-    has_less = usage.excess(Bounds(size), filled) < usage.excess(Bounds(None, records), filled)
-    if has_less or size is None or usage.stored_bytes is None:
-        return f"{usage.records:,} records, and TRACKING_MAX_DOCUMENTS is {records:,}"
-    return f"{format_size(usage.stored_bytes)}, and its new size is {format_size(size)}"
+    _warn_of_records_bound(find_usage(store, is_kept=is_kept))
 
 
 def _name_bounds(max_bytes: int | None, max_records: int | None) -> str:
     size = "" if max_bytes is None else f"{max_bytes:,} bytes"
     records = "" if max_records is None else f"{max_records:,} documents"
     return " and ".join(filter(None, (size, records)))
-
-
-def _ask_for_age(usage: Usage | None, ttl_s: int) -> None:
-    oldest = None if usage is None else usage.oldest
-    if usage is None or oldest is None or usage.ttl_s is not None:
-        return
-    age_days = (datetime.now(timezone.utc) - oldest).total_seconds() / DAY_S
-    ttl_days = ttl_s / DAY_S
-    if age_days > ttl_days:
-        ask(
-            f"The oldest record of {visible(usage.name)} is {_format_days(age_days)} old. "
-            f"Records older than TRACKING_TTL_S, {_format_days(ttl_days)}, will be deleted. Go on?"
-        )
 
 
 def _report(resized: Resized, key: str, is_given: bool) -> None:
@@ -291,17 +227,23 @@ def migrate(retention: str, yes: bool) -> None:
     Set TRACKING_RETENTION and restart the app first. Safe to interrupt and repeat; until it is done
     some records cannot be found.
     """
-    store, settings = get_store(), get_current().settings
+    store = get_store()
     if not yes:
-        usage = _find_usage(store, is_kept=False)
-        if retention == "ttl":
-            _ask_for_age(usage, settings.ttl_s)
-        elif usage is not None and not _has_bounds(usage, bounds := _find_bounds(None, is_kept=False)):
-            _ask_for_room(usage, bounds, FILLED)
+        _ask_to_migrate(find_usage(store), retention)
     if not _rebuild(store.rebuild(retention)):
         say(f"Nothing to do: the records are stored as {retention} requires.")
         return
     say(f"Set TRACKING_RETENTION = {retention!r}, if it is not set.")
+
+
+def _ask_to_migrate(usage: Usage | None, retention: str) -> None:
+    bounds = find_bounds(None, is_kept=False)
+    if usage is None:
+        return
+    if retention == "ttl" and usage.max_bytes is not None:
+        ask_for_age(usage, get_current().settings.ttl_s)
+    elif retention == "capped" and not _has_bounds(usage, bounds):
+        ask_for_room(usage, bounds, FILLED)
 
 
 def _has_bounds(usage: Usage, bounds: Bounds) -> bool:

@@ -21,7 +21,8 @@ from ..errors import TrackingError
 from ..exporters.base import Exporter
 from ..exporters.store import Store, find_store
 from ..runtime.text import visible
-from .common import get_exporter, reports_errors, show_problems
+from .common import get_current, get_exporter, reports_errors, show_problems
+from .questions import ask_for_age, find_usage
 from .terminal import say
 
 DEFAULT_PORT = 27027
@@ -41,15 +42,19 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (sig
     type=click.Choice(["hashed"]),
     help="Distribute the records over the shards of a cluster, by the hash of their ids.",
 )
+@click.option("--yes", is_flag=True, help="Do not ask before records expire by a shorter lifetime.")
 @with_appcontext
 @reports_errors
-def init(shard_key: str | None) -> None:
+def init(shard_key: str | None, yes: bool) -> None:
     """Create the collections and their indexes, and report problems.
 
-    Existing ones are used as they are.
+    Existing collections are used as they are, but for the lifetime of records, which becomes
+    TRACKING_TTL_S.
     """
     exporter = get_exporter()
     store = find_store(exporter)
+    if store is not None and not yes:
+        _ask_for_lifetime(store)
     if exporter is not store:
         exporter.open()
     places = () if store is None else store.prepare()
@@ -63,6 +68,14 @@ def init(shard_key: str | None) -> None:
         _show_sharding(exporter, store)
     if store is not None:
         show_problems(store.check())
+
+
+def _ask_for_lifetime(store: Store) -> None:
+    """Ask before TRACKING_TTL_S becomes so short that records expire at once."""
+    settings = get_current().settings
+    usage = find_usage(store) if settings.retention == "ttl" else None
+    if usage is not None and usage.max_bytes is None and usage.ttl_s != settings.ttl_s:
+        ask_for_age(usage, settings.ttl_s)
 
 
 def _show_sharding(exporter: Exporter, store: Store | None) -> None:

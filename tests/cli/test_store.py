@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,45 @@ def test_init_of_ttl(app: Flask, database_uri: str) -> None:
     tracking = Tracking(app)
     output = app.test_cli_runner().invoke(args=["tracking", "init"]).output
     assert "records expire after 3,600 seconds" in output
+    tracking.close(5)
+
+
+@pytest.mark.parametrize("index", [{"expireAfterSeconds": 604_800}, {}])
+def test_init_asks_before_records_expire(
+    app: Flask, database_uri: str, database: Database[Document], index: dict[str, Any]
+) -> None:
+    """A shorter lifetime is applied after a yes where records would expire by it, and else at once."""
+    app.config.update(TRACKING_MONGODB_URI=database_uri, TRACKING_RETENTION="ttl", TRACKING_TTL_S=60)
+    records = database["tracking"]
+    records.create_index("date_created", **index)
+    tracking = Tracking(app)
+    invoke = app.test_cli_runner().invoke
+    records.insert_one({"date_created": datetime.now(timezone.utc) - timedelta(hours=3)})
+    result = invoke(args=["tracking", "init"])
+    assert result.exit_code == 1
+    assert "The oldest record of tracking is 3 hours old. Records older than TRACKING_TTL_S, 60 " in (
+        result.output
+    )
+    assert records.index_information()["date_created_1"].get("expireAfterSeconds") == (
+        index.get("expireAfterSeconds")
+    )
+    records.delete_many({})
+    assert invoke(args=["tracking", "init"]).exit_code == 0
+    assert records.index_information()["date_created_1"]["expireAfterSeconds"] == 60
+    tracking.close(5)
+
+
+def test_init_applies_a_shorter_lifetime(
+    app: Flask, database_uri: str, database: Database[Document]
+) -> None:
+    """With --yes nothing is asked."""
+    app.config.update(TRACKING_MONGODB_URI=database_uri, TRACKING_RETENTION="ttl", TRACKING_TTL_S=3600)
+    records = database["tracking"]
+    records.create_index("date_created", expireAfterSeconds=604_800)
+    records.insert_one({"date_created": datetime.now(timezone.utc) - timedelta(hours=3)})
+    tracking = Tracking(app)
+    assert app.test_cli_runner().invoke(args=["tracking", "init", "--yes"]).exit_code == 0
+    assert records.index_information()["date_created_1"]["expireAfterSeconds"] == 3600
     tracking.close(5)
 
 

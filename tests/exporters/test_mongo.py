@@ -144,6 +144,16 @@ def test_ttl(make: Make, database: Database[Document]) -> None:
     assert database["tracking"].index_information()["date_created_1"]["expireAfterSeconds"] == 60
 
 
+def test_ttl_that_differs(make: Make) -> None:
+    """A check says that the next start applies another lifetime, and which command does it now."""
+    make(retention="ttl", ttl_s=3600, kept_size_bytes=0).prepare()
+    (problem,) = make(retention="ttl", ttl_s=60, kept_size_bytes=0).check()
+    assert str(problem) == (
+        "Records of tracking expire after 3600 s, TRACKING_TTL_S is 60. "
+        "The next start of the app changes it. To change it now: flask tracking init"
+    )
+
+
 def test_ttl_that_may_not_be_changed(make: Make, fail_command: Callable[..., None]) -> None:
     """Where the role forbids changing an index the old expiry stands, and the command is named."""
     make(retention="ttl", ttl_s=3600).prepare()

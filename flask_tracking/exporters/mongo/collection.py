@@ -314,10 +314,12 @@ def _find_ttl_problems(options: Document, plan: Plan, indexing: Indexing) -> Ite
             "Delete old records yourself, or set TRACKING_RETENTION='capped'",
         )
     else:
+        # The server may refuse it to the app's user: then an administrator can do it in mongosh.
         index = f"{{keyPattern: {{date_created: 1}}, expireAfterSeconds: {wanted}}}"
+        by_hand = f"db.runCommand({{collMod: '{name}', index: {index}}})"
         yield Problem(
             "warning",
             f"Records of {name} expire after {found} s, TRACKING_TTL_S is {wanted}{reason}",
-            "To change it",
-            f"db.runCommand({{collMod: '{name}', index: {index}}})",
+            "To change it" if reason else "The next start of the app changes it. To change it now",
+            by_hand if reason else "flask tracking init",
         )
