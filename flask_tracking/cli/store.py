@@ -19,6 +19,7 @@ from flask.cli import with_appcontext
 
 from ..errors import TrackingError
 from ..exporters.base import Exporter
+from ..exporters.retention import Sharded
 from ..exporters.store import Store, find_store
 from ..runtime.text import visible
 from .common import get_current, get_exporter, reports_errors, show_problems
@@ -53,6 +54,8 @@ def init(shard_key: str | None, yes: bool) -> None:
     """
     exporter = get_exporter()
     store = find_store(exporter)
+    if shard_key:
+        _shard(exporter, store, is_dry_run=True)
     if store is not None and not yes:
         _ask_for_lifetime(store)
     if exporter is not store:
@@ -65,7 +68,7 @@ def init(shard_key: str | None, yes: bool) -> None:
         for fact in place.facts:
             say(f"  {visible(fact)}")
     if shard_key:
-        _show_sharding(exporter, store)
+        _show_sharding(_shard(exporter, store))
     if store is not None:
         show_problems(store.check())
 
@@ -78,10 +81,14 @@ def _ask_for_lifetime(store: Store) -> None:
         ask_for_age(usage, settings.ttl_s)
 
 
-def _show_sharding(exporter: Exporter, store: Store | None) -> None:
-    sharded = None if store is None else store.shard()
+def _shard(exporter: Exporter, store: Store | None, *, is_dry_run: bool = False) -> Sharded:
+    sharded = None if store is None else store.shard(is_dry_run=is_dry_run)
     if sharded is None:
         raise TrackingError(f"{type(store or exporter).__name__} has no shards.")
+    return sharded
+
+
+def _show_sharding(sharded: Sharded) -> None:
     if sharded.is_done:
         say(f"{visible(sharded.name)}: sharded by the hashed _id")
         return

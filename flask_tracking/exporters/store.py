@@ -172,14 +172,18 @@ class Store(Exporter):
         """
         return ()
 
-    def shard(self) -> Sharded | None:
+    def shard(self, *, is_dry_run: bool = False) -> Sharded | None:
         """Distribute the records over shards, by a key that spreads writes evenly.
+
+        Args:
+            is_dry_run: change nothing, only find out whether it can be done.
 
         Returns:
             Whether that is done, and the commands for it; None where this store knows no shards.
 
         Raises:
-            TrackingError: the settings ask for a kind of storage that cannot be distributed.
+            TrackingError: the place of the records, or the one that the settings ask for, is of a kind
+                that cannot be distributed.
             ExportError: the store cannot be reached, or refuses.
         """
         return None

@@ -179,6 +179,22 @@ def test_init_with_a_shard_key(
     assert "MemoryExporter has no shards." in result.stderr
 
 
+@pytest.mark.parametrize("has_collection", [True, False])
+def test_init_with_a_shard_key_of_a_capped_collection(
+    app: Flask, database_uri: str, database: Database[Document], has_collection: bool
+) -> None:
+    """A capped collection is refused before anything is created, whatever makes it one."""
+    app.config["TRACKING_MONGODB_URI"] = database_uri
+    if has_collection:
+        app.config["TRACKING_RETENTION"] = "ttl"
+        database.create_collection("tracking", capped=True, size=8192)
+    Tracking(app)
+    result = app.test_cli_runner().invoke(args=["tracking", "init", "--shard-key", "hashed"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "run `flask tracking migrate --to ttl`" in result.stderr
+    assert database.list_collection_names() == ["tracking"] * has_collection
+
+
 def test_init_of_a_store_without_collections(app: Flask, memory: MemoryExporter) -> None:
     """A store that needs no preparation says so."""
     Tracking(app, exporter=memory)

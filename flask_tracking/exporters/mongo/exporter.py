@@ -280,16 +280,12 @@ class MongoExporter(Store):
         kept = [settings.kept_collection] if settings.kept_size_bytes else []
         return [settings.collection, *kept]
 
-    def shard(self) -> Sharded | None:
+    def shard(self, *, is_dry_run: bool = False) -> Sharded | None:
         """Shard the collection of all records by the hashed ``_id``; kept ones stay on one shard."""
         from .sharding import shard
 
-        if self._settings.retention != "ttl":
-            raise TrackingError(
-                "A capped collection cannot be sharded. Set TRACKING_RETENTION='ttl'; for an existing "
-                "collection run `flask tracking migrate --to ttl`."
-            )
-        return self._call(shard, self._settings.collection)
+        plan = self._plan(None, None, is_kept=False)
+        return self._call(shard, plan, is_dry_run)
 
     def resize(self, max_bytes: int | None = None, *, is_kept: bool = False) -> Resized | None:
         """Give a capped collection another size, and read it back."""

@@ -6,7 +6,9 @@ from typing import Any
 
 from pymongo.database import Database
 
+from ...errors import TrackingError
 from ..retention import Sharded
+from .collection import Plan, read_options
 from .connection import is_stand_in
 
 Document = dict[str, Any]
@@ -24,17 +26,28 @@ def make_commands(database: str, collection: str) -> tuple[str, ...]:
     )
 
 
-def shard(database: Database[Document], collection: str) -> Sharded | None:
+def shard(database: Database[Document], plan: Plan, is_dry_run: bool) -> Sharded | None:
     """Shard a collection where the server is a cluster, and say what would do it elsewhere.
 
     Args:
         database: where it is.
-        collection: its name; it exists, and is not capped.
+        plan: its wanted kind; it exists, unless nothing is to be changed.
+        is_dry_run: change nothing.
+
+    Raises:
+        TrackingError: it is capped, or is to be.
     """
     if is_stand_in(database):
         return None
+    collection = plan.name
+    options, _ = read_options(database, collection)
+    if plan.size_bytes is not None or (options or {}).get("capped"):
+        raise TrackingError(
+            "A capped collection cannot be sharded. Set TRACKING_RETENTION='ttl'; for an existing "
+            "collection run `flask tracking migrate --to ttl`."
+        )
     commands = make_commands(database.name, collection)
-    if database.command("hello").get("msg") != "isdbgrid":
+    if is_dry_run or database.command("hello").get("msg") != "isdbgrid":
         return Sharded(collection, commands, is_done=False)
     if not database.command("collStats", collection).get("sharded"):
         admin = database.client.admin
