@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 from ..config.settings import check_setting
 from ..errors import ConfigError, TrackingError
 from ..exporters.retention import DAY_S, FILLED, Bounds, Rebuilt, Resized, Usage
+from ..exporters.store import Store
 from ..runtime.sizes import format_size
 from ..runtime.text import visible
 from .common import get_current, get_store, reports_errors
@@ -162,7 +163,8 @@ def resize(size: str | None, is_kept: bool, rebuild: bool, yes: bool) -> None:
         )
     store = get_store()
     usage, bounds = find_usage(store, is_kept=is_kept), find_bounds(max_bytes, is_kept)
-    is_asked = yes or ask_for_room(usage, bounds)
+    filled = _find_filled(store, usage, bounds, rebuild)
+    is_asked = yes or ask_for_room(usage, bounds, filled)
     resized = store.resize(max_bytes, is_kept=is_kept)
     if resized is None:
         raise TrackingError(f"{type(store).__name__} has no size in bytes.")
@@ -174,6 +176,21 @@ def resize(size: str | None, is_kept: bool, rebuild: bool, yes: bool) -> None:
         resized = now._replace(old_bytes=resized.old_bytes, old_records=resized.old_records)
     _report(resized, key, size is not None)
     _warn_of_records_bound(find_usage(store, is_kept=is_kept))
+
+
+def _find_filled(store: Store, usage: Usage | None, bounds: Bounds, rebuild: bool) -> float:
+    """Return the share of the bounds that will be filled if not all records have room.
+
+    Raises:
+        TrackingError: that takes a copy, which was not asked for.
+    """
+    if usage is None or not usage.excess(bounds):
+        return 1.0
+    if usage.max_bytes is not None and store.resizes_in_place():
+        return 1.0
+    if not rebuild:
+        raise _make_refusal(usage.name)
+    return FILLED
 
 
 def _name_bounds(max_bytes: int | None, max_records: int | None) -> str:
@@ -191,11 +208,7 @@ def _report(resized: Resized, key: str, is_given: bool) -> None:
             "interrupted, add --rebuild."
         )
     if not resized.is_done:
-        refusal = f" It says: {visible(resized.refusal)}." if resized.refusal else ""
-        raise TrackingError(
-            f"The server does not resize {name} in place.{refusal} To copy its records into a new "
-            "collection, while the app goes on recording, add --rebuild."
-        )
+        raise _make_refusal(resized.name, resized.refusal)
     if old == new:
         say(f"{name} is capped at {_name_bounds(*new)}.")
     else:
@@ -203,6 +216,14 @@ def _report(resized: Resized, key: str, is_given: bool) -> None:
         say(f"{name} is capped at {_name_bounds(*new)} now, it {before}.")
     if is_given:
         say(f"Set {key} = {found} as well, or each start logs the difference.")
+
+
+def _make_refusal(name: str, reason: str = "") -> TrackingError:
+    says = f" It says: {visible(reason)}." if reason else ""
+    return TrackingError(
+        f"The server does not resize {visible(name)} in place.{says} To copy its records into a new "
+        "collection, while the app goes on recording, add --rebuild."
+    )
 
 
 def _warn_of_records_bound(usage: Usage | None) -> None:

@@ -52,8 +52,20 @@ def say(text: str, *, err: bool = False, **style: Any) -> None:
 
 
 def ask(question: str) -> None:
-    """Ask for a yes; anything else ends the command."""
-    click.confirm("\n".join(wrap(question, terminal_width())), abort=True)
+    """Ask for a yes; anything else ends the command, whose option ``--yes`` answers.
+
+    Raises:
+        ClickException: nobody can answer, because the input is at its end.
+    """
+    try:
+        click.confirm("\n".join(wrap(question, terminal_width())), abort=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)
+        raise click.ClickException(
+            "Nothing was changed, because nobody said yes. To say it beforehand add --yes."
+        ) from None
 
 
 def echo_pages(text: str) -> None:

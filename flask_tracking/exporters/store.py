@@ -188,6 +188,15 @@ class Store(Exporter):
         """
         return None
 
+    def resizes_in_place(self) -> bool:
+        """Return False if `resize` is known to change nothing here, so that it takes a `rebuild`.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+            NoDatabaseError: no database is configured.
+        """
+        return True
+
     def resize(self, max_bytes: int | None = None, *, is_kept: bool = False) -> Resized | None:
         """Give a place another bound, as long as that takes no copy of its records.
 

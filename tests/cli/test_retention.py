@@ -286,6 +286,31 @@ def test_resize_asks_before_records_are_dropped(
     assert sizes == [52_428_800]
 
 
+@pytest.mark.parametrize("answer", ["", "n\n"])
+def test_question_without_a_terminal(
+    app: Flask, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    """A script that does not answer is told the option that does."""
+    monkeypatch.setattr(memory, "measure", lambda: [FULL])
+    Tracking(app, exporter=memory)
+    result = app.test_cli_runner().invoke(args=["tracking", "resize", "50MB"], input=answer)
+    assert result.exit_code == 1
+    assert "Nothing was changed" in result.stderr and "add --yes" in result.stderr
+
+
+def test_resize_that_needs_a_copy_asks_nothing_before(
+    app: Flask, invoke: Invoke, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server cannot do is said first; the question of a copy is about what a copy drops."""
+    monkeypatch.setattr(memory, "measure", lambda: [FULL])
+    monkeypatch.setattr(memory, "resizes_in_place", lambda: False)
+    Tracking(app, exporter=memory)
+    result = invoke("resize", "52428800")
+    assert result.exit_code == 1
+    assert "Go on?" not in result.output and "add --rebuild" in result.stderr
+    assert "52.4 MB, of which a copy fills 95%." in invoke("resize", "52428800", "--rebuild").output
+
+
 @pytest.mark.parametrize("command", ["resize", "migrate"])
 def test_bound_of_documents_asks_before_records_are_dropped(
     stored: Flask, invoke: Invoke, database: Database[Document], command: str

@@ -79,6 +79,7 @@ def test_store_says_how_full_it_is(make_store: MakeStore) -> None:
 def test_store_without_a_size(memory: MemoryExporter) -> None:
     """A store that has no size in bytes says so, and has nothing to rebuild."""
     assert memory.resize(5000) is None
+    assert memory.resizes_in_place()
     assert list(memory.rebuild()) == []
     assert memory.describe() == ("the memory of this process",)
 
@@ -138,6 +139,15 @@ def test_resize_is_read_back(make: Make, database: Database[Document]) -> None:
     found = database["tracking"].options()["size"]
     assert (resized.old_bytes, resized.new_bytes) == (8192, found)
     assert resized.is_done is (found == 65_536)
+
+
+def test_server_that_resizes_in_place(make: Make) -> None:
+    """What is said of the server is what it does."""
+    exporter = make(table_size_bytes=8192)
+    exporter.prepare()
+    resized = exporter.resize(65_536)
+    assert resized is not None
+    assert exporter.resizes_in_place() is resized.is_done
 
 
 def test_resize_that_the_server_refuses(make: Make, fail_command: Callable[..., None]) -> None:

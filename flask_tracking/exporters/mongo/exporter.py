@@ -287,6 +287,12 @@ class MongoExporter(Store):
         plan = self._plan(None, None, is_kept=False)
         return self._call(shard, plan, is_dry_run)
 
+    def resizes_in_place(self) -> bool:
+        """Return False for a server that is too old, and for SecantusDB."""
+        from .health import resizes_in_place
+
+        return self._call(resizes_in_place)
+
     def resize(self, max_bytes: int | None = None, *, is_kept: bool = False) -> Resized | None:
         """Give a capped collection another size, and read it back."""
         from .resizing import resize

@@ -61,6 +61,15 @@ def describe(database: Database[Document], where: str) -> list[str]:
     return lines
 
 
+def resizes_in_place(database: Database[Document]) -> bool:
+    """Return False for a server that does not resize capped collections in place."""
+    build = {} if is_stand_in(database) else database.command("buildInfo")
+    # SecantusDB answers that it is done, and does nothing.
+    return (
+        tuple(build.get("versionArray", ()))[:2] >= RESIZING_VERSION and "secantusVersion" not in build
+    )
+
+
 def _name_kind(hello: Mapping[str, Any]) -> str:
     if hello.get("msg") == "isdbgrid":
         return "a sharded cluster"
