@@ -15,7 +15,7 @@ from ..filters.terms import TERMS, TermType
 from .common import get_current
 from .proposals import find_values
 
-__all__ = ["takes_filter"]
+__all__ = ["complete_words", "get_saved_filter", "make_option_term", "takes_filter"]
 
 _OPTIONS = {f"term_{key}": row for key, row in TERMS.items() if not key.endswith(".")}
 """The rows that have an option, by the name of its parameter."""
@@ -91,10 +91,11 @@ def _complete_value(
     row: TermType, context: click.Context, _: click.Parameter, incomplete: str
 ) -> list[str]:
     values = row.choices or find_values(context, row.key)
-    return [value for value in values if value.startswith(incomplete)]
+    return [value for value in values if value.casefold().startswith(incomplete.casefold())]
 
 
-def _complete_words(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def complete_words(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Return what the words of a filter may become."""
     return complete(incomplete, functools.partial(find_values, context))
 
 
@@ -110,4 +111,4 @@ _SAVED = click.option(
     help="A filter of the setting TRACKING_FILTERS.",
 )
 _KEPT = click.option("--kept", "is_kept", is_flag=True, help="The same as --is kept.")
-_WORDS = click.argument("words", metavar="[FILTER]...", nargs=-1, shell_complete=_complete_words)
+_WORDS = click.argument("words", metavar="[FILTER]...", nargs=-1, shell_complete=complete_words)

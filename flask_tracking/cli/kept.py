@@ -23,6 +23,7 @@ from .common import (
     takes_limit,
 )
 from .misses import explain_nothing
+from .record_ids import takes_ids, takes_ids_or_filter
 from .record_table import render_line
 from .terminal import say
 
@@ -30,7 +31,7 @@ NOT_KEPT = Filter.parse("not is:kept")
 
 
 @id_command()
-@click.argument("words", metavar="ID...|FILTER", nargs=-1, required=True)
+@takes_ids_or_filter
 @click.option("--reason", default="asked for", show_default=True, help="Why they are kept.")
 @takes_limit(100, "Maximum number of records of a filter, the newest ones.")
 @with_appcontext
@@ -76,7 +77,7 @@ def _describe_kept(kept: int, limit: int) -> str:
 
 
 @id_command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@takes_ids
 @with_appcontext
 @reports_errors
 def unkeep(ids: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from .common import find_id, get_record, get_store, id_command, reports_errors, 
 from .filtering import make_option_term, takes_filter
 from .json_output import render_json, takes_json
 from .misses import explain_nothing
+from .record_ids import takes_id
 from .record_table import render_record, render_table
 from .terminal import echo_pages, say, terminal_width
 from .text_table import takes_zone
@@ -79,7 +80,7 @@ def _search_bodies(store: Store, wanted: Filter, limit: int) -> list[RecordSumma
 
 
 @id_command()
-@click.argument("record_id", metavar="ID")
+@takes_id
 @takes_zone
 @takes_json
 @with_appcontext

@@ -11,12 +11,15 @@ from flask.cli import with_appcontext
 
 from ..errors import ConfigError
 from ..exporters.store import Store
+from ..queries.values import read_user_ids
 from ..record import Record
 from ..reproduce.replay import Replay, replay
 from ..reproduce.request import read_request
 from ..reproduce.stable import find_cut
 from ..runtime.text import visible
 from .common import find_id, get_current, get_record, get_store, id_command, reports_errors
+from .proposals import ask_briefly
+from .record_ids import takes_id
 from .record_table import render_line
 from .terminal import say
 
@@ -26,11 +29,21 @@ DIFFERENT = 3
 """The exit status where the responses differ."""
 
 
+def _complete_user(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    found = set(ask_briefly(context, read_user_ids))
+    return sorted(one for one in found if one.startswith(incomplete))
+
+
 @id_command("replay")
-@click.argument("record_id", metavar="ID")
+@takes_id
 @click.option("--to", metavar="URL", help="A server to send it to, instead of the app in this process.")
 @click.option("--set", "given", metavar="NAME=VALUE", multiple=True, help="A value that was redacted.")
-@click.option("--as-user", metavar="ID", help="Log this user in, with Flask-Login.")
+@click.option(
+    "--as-user",
+    metavar="ID",
+    shell_complete=_complete_user,
+    help="Log this user in, with Flask-Login.",
+)
 @click.option("--unsafe", is_flag=True, help="Also send POST and what else may change something.")
 @click.option("--yes", "any_host", is_flag=True, help="Also send it to another machine.")
 @with_appcontext

@@ -24,11 +24,10 @@ from .common import (
     takes_limit,
 )
 from .misses import explain_nothing
+from .record_ids import takes_id, takes_ids_or_filter
 from .terminal import say
 
 SHELLS: dict[str, Callable[[Record], str]] = {"posix": curl, "powershell": powershell}
-
-id_argument = click.argument("record_id", metavar="ID")
 
 
 def _print(text: str) -> None:
@@ -42,7 +41,7 @@ def _find(record_id: str) -> Record:
 
 
 @id_command("curl")
-@id_argument
+@takes_id
 @click.option("--shell", default="posix", show_default=True, type=click.Choice(list(SHELLS)))
 @with_appcontext
 @reports_errors
@@ -55,7 +54,7 @@ def print_curl(record_id: str, shell: str) -> None:
 
 
 @id_command("httpie")
-@id_argument
+@takes_id
 @with_appcontext
 @reports_errors
 def print_httpie(record_id: str) -> None:
@@ -64,7 +63,7 @@ def print_httpie(record_id: str) -> None:
 
 
 @id_command("python")
-@id_argument
+@takes_id
 @with_appcontext
 @reports_errors
 def print_python(record_id: str) -> None:
@@ -73,7 +72,7 @@ def print_python(record_id: str) -> None:
 
 
 @id_command("pytest")
-@id_argument
+@takes_id
 @with_appcontext
 @reports_errors
 def print_pytest(record_id: str) -> None:
@@ -87,7 +86,7 @@ def print_pytest(record_id: str) -> None:
 
 
 @id_command("har")
-@click.argument("words", metavar="ID...|FILTER", nargs=-1, required=True)
+@takes_ids_or_filter
 @takes_limit(100, "Maximum number of records of a filter, the newest ones.")
 @with_appcontext
 @reports_errors

@@ -20,7 +20,7 @@ _PLAIN_NAME = re.compile(r"[^\s()'\":*\\]+")
 
 
 def complete(text: str, find_values: FindValues = lambda _: ()) -> list[str]:
-    """Return the texts that `text` may become by one more key, or one more value.
+    """Return the texts that `text` may become by one more key, or one more value, in any case.
 
     Args:
         text: the beginning of a filter, up to the cursor.
@@ -28,7 +28,8 @@ def complete(text: str, find_values: FindValues = lambda _: ()) -> list[str]:
     """
     before, word = split_last_word(text)
     proposed = _propose(word, find_values)
-    return [before + one for one in proposed if one.startswith(word) and one != word]
+    folded = word.casefold()
+    return [before + one for one in proposed if one.casefold().startswith(folded) and one != word]
 
 
 def split_last_word(text: str) -> tuple[str, str]:

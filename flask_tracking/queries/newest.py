@@ -23,6 +23,7 @@ __all__ = [
     "find_newest",
     "read_back",
     "read_matching",
+    "read_newest",
     "search_bodies",
     "search_newest",
 ]
@@ -87,8 +88,42 @@ def find_newest(
         fields: ``all`` returns records, ``facts`` the same without bodies and tracebacks, ``summary``
             only the columns of a list.
     """
-    steps = _search_back(store, wanted, limit, now or datetime.now(timezone.utc), fields)
-    return [one for found, _ in steps for one in found]
+    return list(read_newest(store, wanted, limit, now=now, fields=fields))
+
+
+@overload
+def read_newest(
+    store: Store,
+    wanted: Filter,
+    limit: int,
+    *,
+    now: datetime | None = None,
+    fields: Literal["all", "facts"] = "all",
+) -> Iterator[Record]: ...
+
+
+@overload
+def read_newest(
+    store: Store,
+    wanted: Filter,
+    limit: int,
+    *,
+    now: datetime | None = None,
+    fields: Literal["summary"],
+) -> Iterator[RecordSummary]: ...
+
+
+def read_newest(
+    store: Store,
+    wanted: Filter,
+    limit: int,
+    *,
+    now: datetime | None = None,
+    fields: Fields = "all",
+) -> Iterator[Any]:
+    """Yield what `find_newest` returns, each range as it is read, for whoever cannot wait for all."""
+    for found, _ in _search_back(store, wanted, limit, now or datetime.now(timezone.utc), fields):
+        yield from found
 
 
 def _search_back(

@@ -12,12 +12,15 @@ from ..exporters.store import Store
 from ..filters import Filter
 from ..filters.predicate import find_items
 from ..record_summary import RecordSummary
+from .newest import read_newest
 
 __all__ = [
     "find_app_values",
     "find_custom_values",
     "find_literal_paths",
     "find_record_values",
+    "read_record_values",
+    "read_user_ids",
     "split_paths",
 ]
 
@@ -64,8 +67,13 @@ def find_record_values(store: Store, key: str) -> set[str]:
     Raises:
         ExportError: the store is unreachable or refuses.
     """
+    return set(read_record_values(store, key))
+
+
+def read_record_values(store: Store, key: str) -> Iterator[str]:
+    """Yield what `find_record_values` returns as it is found, some of it more than once."""
     read = _OF_RECORDS.get(key)
-    return set() if read is None else set(read(store))
+    return iter(()) if read is None else iter(read(store))
 
 
 def find_custom_values(store: Store, name: str) -> set[str]:
@@ -78,9 +86,18 @@ def find_custom_values(store: Store, name: str) -> set[str]:
     Raises:
         ExportError: the store is unreachable or refuses.
     """
-    newest = store.find(Filter.all, limit=NEWEST, fields="facts")
+    newest = read_newest(store, Filter.all, NEWEST, fields="facts")
     path = tuple(name.split("."))
     return {text for one in newest for text in _list_texts(find_items(one.custom_data, path))}
+
+
+def read_user_ids(store: Store) -> Iterator[str]:
+    """Yield the ids of users among the newest records as they are found, some more than once.
+
+    Raises:
+        ExportError: the store is unreachable or refuses.
+    """
+    return iter(_read_column(lambda one: one.user_id)(store))
 
 
 def _list_texts(values: Iterable[Any]) -> Iterator[str]:
@@ -94,28 +111,27 @@ def _list_texts(values: Iterable[Any]) -> Iterator[str]:
 def _read_column(
     read: Callable[[RecordSummary], str | None],
 ) -> Callable[[Store], Iterable[str]]:
-    def read_all(store: Store) -> set[str]:
-        newest = store.find(Filter.all, limit=NEWEST, fields="summary")
-        return {value for one in newest if (value := read(one))}
+    def read_all(store: Store) -> Iterator[str]:
+        newest = read_newest(store, Filter.all, NEWEST, fields="summary")
+        return (value for one in newest if (value := read(one)))
 
     return read_all
 
 
 def _read_paths(key: str) -> Callable[[Store], Iterable[str]]:
     read = _read_column(lambda one: one.path)
-    return lambda store: split_paths(key, read(store))
+    return lambda store: (value for path in read(store) for value in split_paths(key, [path]))
 
 
-def _read_users(store: Store) -> set[str]:
-    """Return ids and names: people type the name, and ``user:ada`` finds ``<User ada>``."""
-    newest = store.find(Filter.all, limit=NEWEST, fields="summary")
-    texts = {text for one in newest for text in (one.user_id, one.user_repr) if text}
-    return {_OBJECT.sub(r"\1", text) for text in texts}
+def _read_users(store: Store) -> Iterator[str]:
+    """Yield ids and names: people type the name, and ``user:ada`` finds ``<User ada>``."""
+    for one in read_newest(store, Filter.all, NEWEST, fields="summary"):
+        yield from (_OBJECT.sub(r"\1", text) for text in (one.user_id, one.user_repr) if text)
 
 
-def _read_custom_names(store: Store) -> set[str]:
-    newest = store.find(Filter.all, limit=NEWEST_DATA, fields="facts")
-    return {name for one in newest for name in _list_names(one.custom_data)}
+def _read_custom_names(store: Store) -> Iterator[str]:
+    newest = read_newest(store, Filter.all, NEWEST_DATA, fields="facts")
+    return (name for one in newest for name in _list_names(one.custom_data))
 
 
 def _list_names(data: Any, before: str = "") -> Iterator[str]:

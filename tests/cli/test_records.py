@@ -11,14 +11,19 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from click.shell_completion import ShellComplete
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    ShellComplete,
+    ZshComplete,
+)
 from click.testing import Result
 from flask import Flask
 from flask.cli import ScriptInfo
 
 from flask_tracking import Exporter, ExportError, Filter, MemoryExporter, Record, Tracking
 from flask_tracking.cli import common
-from flask_tracking.cli.record_table import shorten_id
+from flask_tracking.cli.record_table import render_line, shorten_id
 from flask_tracking.filters.terms import TERMS
 from flask_tracking.queries import newest
 from flask_tracking.record_summary import RecordSummary
@@ -225,11 +230,16 @@ def test_list_help(invoke: Invoke, tracking: Tracking) -> None:
 
 def complete(app: Flask, *words: str) -> list[str]:
     """Return what a shell proposes for the last word of a command."""
+    return [one.value for one in propose(app, *words)]
+
+
+def propose(app: Flask, *words: str) -> list[CompletionItem]:
+    """Return the same, with descriptions."""
     command = app.cli.commands["tracking"]
     *others, incomplete = words
     script = ScriptInfo(create_app=lambda: app)
     completion = ShellComplete(command, {"obj": script}, "tracking", "_TRACKING_COMPLETE")
-    return [one.value for one in completion.get_completions(others, incomplete)]
+    return completion.get_completions(others, incomplete)
 
 
 @pytest.mark.parametrize(
@@ -241,6 +251,7 @@ def complete(app: Flask, *words: str) -> list[str]:
         (["(is:k"], ["(is:kept"]),
         (["nothing:"], []),
         (["--method", "P"], ["POST", "PUT", "PATCH"]),
+        (["--method", "pa"], ["PATCH"]),
         (["--status", ""], ["2xx", "3xx", "4xx", "5xx"]),
     ],
 )
@@ -282,6 +293,71 @@ def test_shell_completion_of_what_there_is(
         ]
     )
     assert complete(app, "list", *words) == proposed
+
+
+@pytest.mark.parametrize("shell", [BashComplete, ZshComplete])
+def test_completion_within_quotes(
+    app: Flask,
+    memory: MemoryExporter,
+    tracking: Tracking,
+    monkeypatch: pytest.MonkeyPatch,
+    shell: type[ShellComplete],
+) -> None:
+    """A shell that tells a word with the quote that begins it gets the words behind the quote."""
+    memory.export([dataclasses.replace(make_record(), user_id="ada")])
+    monkeypatch.setenv("COMP_WORDS", "flask tracking list 'is:error user:a")
+    monkeypatch.setenv("COMP_CWORD", "3")
+    command = app.cli.commands["tracking"]
+    script = ScriptInfo(create_app=lambda: app)
+    completion = shell(command, {"obj": script}, "flask", "_FLASK_COMPLETE")
+    arguments, incomplete = completion.get_completion_args()
+    found = completion.get_completions(arguments[1:], incomplete)
+    assert [one.value for one in found] == ["is:error user:ada"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show"],
+        ["curl"],
+        ["httpie"],
+        ["python"],
+        ["pytest"],
+        ["replay"],
+        ["replay", "--unsafe"],
+        ["keep"],
+        ["har"],
+        ["har", "-1"],
+    ],
+)
+def test_completion_of_ids(app: Flask, records: list[Record], words: list[str]) -> None:
+    """A shell proposes the ids of the newest records, the newest first, with their requests."""
+    newest = max(records, key=lambda one: one.date_created)
+    proposed = propose(app, *words, str(newest.id)[:6].upper())
+    assert (proposed[0].value, proposed[0].help) == (str(newest.id), render_line(newest))
+    assert {one.value for one in proposed} <= {str(one.id) for one in records}
+    assert propose(app, *words, "x") == []
+
+
+def test_completion_of_kept_ids(app: Flask, memory: MemoryExporter, records: list[Record]) -> None:
+    """To be kept no longer only those that are kept are proposed."""
+    memory.keep(records[2].id, "talk")
+    kept = [str(one.id) for one in memory.records if one.kept]
+    assert str(records[2].id) in kept
+    assert sorted(complete(app, "unkeep", "")) == sorted(kept)
+
+
+def test_completion_of_words_where_ids_are_taken(app: Flask, records: list[Record]) -> None:
+    """Where a filter is taken, too, its keys and values are proposed."""
+    assert complete(app, "keep", "status:5") == ["status:5xx"]
+    assert complete(app, "har", "hostn") == ["hostname:"]
+
+
+def test_completion_of_users_to_log_in(app: Flask, memory: MemoryExporter, tracking: Tracking) -> None:
+    """For a login only ids of users are proposed, and no names."""
+    memory.export([dataclasses.replace(make_record(), user_id="42", user_repr="grace")])
+    assert complete(app, "replay", "--as-user", "") == ["42"]
+    assert complete(app, "replay", "--as-user", "g") == []
 
 
 @pytest.mark.parametrize(("value", "is_plain"), [("1", True), ("", False)])

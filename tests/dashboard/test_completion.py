@@ -73,9 +73,11 @@ def test_routes(client: FlaskClient) -> None:
 def test_values_are_asked_for_once(client: FlaskClient, memory: MemoryExporter) -> None:
     """With each letter the same ones are proposed."""
     with mock.patch.object(memory, "_find", wraps=memory._find) as find:
-        for text in ("user:", "user:a", "user:ad"):
+        ask(client, "user:")
+        asked = find.call_count
+        for text in ("user:a", "user:ad"):
             ask(client, text)
-    assert find.call_count == 1
+        assert find.call_count == asked > 0
 
 
 def test_store_that_is_away(client: FlaskClient, memory: MemoryExporter) -> None:

@@ -50,6 +50,9 @@ def test_meanings_are_one_sentence() -> None:
         ("a or h", ["a or has:", "a or header.", "a or host:", "a or hostname:"]),
         ("header.", []),
         ("user:a", []),
+        ("Stat", ["status:"]),
+        ("method:pa", ["method:PATCH"]),
+        ("method:get", ["method:GET"]),
         ("unknown:", []),
     ],
 )
