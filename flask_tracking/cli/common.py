@@ -25,11 +25,11 @@ from ..exporters.store import Problem, Store, find_store
 from ..filters import Filter
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
-from ..runtime.text import visible
+from ..runtime.text import count_of, visible
 from ..spool import Spool, open_spool
 from .terminal import say, terminal_width, wrap
 
-CHECK = "Check that it runs, and the URI; the page Operations of the docs says more."
+CHECK = "Check that it runs, and the URI. See the page Operations of the docs."
 """The advice after an error of the database."""
 
 SHORT_ID = re.compile(r"([0-9a-f]{8,22})(?:…|\.{1,3})([0-9a-f]{6,16})")
@@ -220,7 +220,8 @@ def _find_by_age(store: Store, age: int) -> ObjectId:
 
     newest = find_newest(store, Filter.all, age, fields="summary")
     if len(newest) < age:
-        raise TrackingError(f"Record -{age} not found: {len(newest)} are stored.")
+        stored = count_of(len(newest), "record")
+        raise TrackingError(f"Record -{age} not found: the store has {stored}.")
     return newest[-1].id
 
 

@@ -12,7 +12,7 @@ from ..exporters.store import Store
 from ..filters import Filter
 from ..queries import find_newest
 from ..record import Record
-from ..runtime.text import visible
+from ..runtime.text import count_of, visible
 from .common import (
     find_records,
     get_record,
@@ -61,10 +61,9 @@ def _keep_one(store: Store, record: Record, reason: str) -> None:
 def _keep_all(store: Store, wanted: Filter, reason: str, limit: int) -> None:
     found = find_newest(store, wanted & NOT_KEPT, limit, fields="summary")
     # Some may have been overwritten in the meantime.
-    count = sum(store.keep(record.id, reason) for record in found)
+    kept = sum(store.keep(record.id, reason) for record in found)
     more = " More may match: use a higher --limit." if len(found) == limit else ""
-    noun = "record" if count == 1 else "records"
-    say(f"Kept ({visible(reason)}): {count:,} {noun}.{more}")
+    say(f"Kept ({visible(reason)}): {count_of(kept, 'record')}.{more}")
     if not found:
         kept = len(find_newest(store, wanted, limit, fields="summary"))
         say(_describe_kept(kept, limit) if kept else explain_nothing(store, wanted), err=True)
@@ -72,8 +71,8 @@ def _keep_all(store: Store, wanted: Filter, reason: str, limit: int) -> None:
 
 def _describe_kept(kept: int, limit: int) -> str:
     if kept == 1:
-        return "1 matching record is kept already."
-    return f"{kept:,}{' or more' * (kept == limit)} matching records are kept already."
+        return "1 matching record is already kept."
+    return f"{kept:,}{' or more' * (kept == limit)} matching records are already kept."
 
 
 @id_command()

@@ -15,7 +15,7 @@ from ..errors import ConfigError, TrackingError
 from ..exporters.retention import DAY_S, FILLED, Bounds, Rebuilt, Resized, Usage
 from ..exporters.store import Store
 from ..runtime.sizes import format_size
-from ..runtime.text import visible
+from ..runtime.text import count_of, visible
 from .common import get_current, get_store, reports_errors
 from .questions import ask_for_age, ask_for_room, find_bounds, find_usage, format_days, round_count
 from .sizes import parse_size
@@ -92,7 +92,7 @@ def _choose_sizes(usage: Usage) -> Sequence[float]:
 
 
 def _describe(usage: Usage, now: datetime) -> Iterator[str]:
-    yield f"  {usage.records:,} records{_describe_bytes(usage)}"
+    yield f"  {count_of(usage.records, 'record')}{_describe_bytes(usage)}"
     rate = usage.records_per_day(now)
     if rate is None:
         yield "  The records span less than ten minutes, too little for a rate."
@@ -119,7 +119,7 @@ def _describe_future(usage: Usage, now: datetime) -> Iterator[str]:
     elif days is not None:
         yield f"  Holds about {format_days(days)} at this rate."
     elif usage.max_bytes is None and usage.max_records is None:
-        yield "  Nothing bounds it."
+        yield "  It has no limit."
 
 
 def _render_sizes(usage: Usage, sizes: Sequence[float], now: datetime) -> str:
@@ -286,7 +286,7 @@ def _rebuild(steps: Iterator[Rebuilt]) -> bool:
     except KeyboardInterrupt:
         say("\nInterrupted. Run it again to copy the rest.", err=True)
         raise SystemExit(INTERRUPTED) from None
-    say(f"{last.copied:,} records were copied.")
+    say(f"Copied: {count_of(last.copied, 'record')}.")
     if last.skipped:
         say(
             f"{last.skipped:,} of the oldest had no room. A copy fills {FILLED:.0%} of the collection: "
@@ -294,7 +294,7 @@ def _rebuild(steps: Iterator[Rebuilt]) -> bool:
         )
     if last.left:
         raise TrackingError(
-            f"{last.left:,} records were refused and are still in {visible(step.name)}_rebuild_…. "
+            f"Refused, and still in {visible(step.name)}_rebuild_…: {count_of(last.left, 'record')}. "
             "Inspect them there, then drop that collection."
         )
     return True

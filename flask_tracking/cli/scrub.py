@@ -13,7 +13,7 @@ from flask.cli import with_appcontext
 from ..errors import TrackingError
 from ..exporters.store import Rewritten
 from ..record import Record
-from ..runtime.text import visible
+from ..runtime.text import count_of, visible
 from ..spool import SET_ASIDE, HeldFile, decode_record, encode_record, open_spool
 from .common import get_current, get_store, reports_errors
 from .redaction import make_current_stored_redactor
@@ -128,7 +128,8 @@ def _report(done: list[Rewritten], *, is_dry_run: bool) -> None:
     left = sum(one.left for one in done)
     if left:
         say(
-            f"{left:,} records could not be read or written, or kept changing. Run the command again.",
+            f"{count_of(left, 'record')} could not be read or written, or kept changing. "
+            "Run the command again.",
             fg="yellow",
         )
     if is_dry_run:

@@ -95,7 +95,7 @@ def list_files(as_json: bool) -> None:
     if places:
         click.echo(_render(places))
     for name in (*found.foreign(), *open_rollup_spool(found).foreign()):
-        say(f"{visible(name)}: foreign, or of another version; left alone", fg="yellow")
+        say(f"{visible(name)}: not of this version, left alone", fg="yellow")
 
 
 def _to_values(place: _Place) -> dict[str, Any]:
@@ -119,8 +119,8 @@ def _summarize(found: Spool, places: Sequence[_Place]) -> str:
     amount = reduce(_Amount.plus, (place.amount for place in waiting), _Amount())
     max_bytes = get_current().settings.spool_bytes
     return (
-        f"{amount} wait in {len(waiting):,} files. {found.size():,} of {max_bytes:,} bytes "
-        f"are used in {visible(found.path)}"
+        f"Waiting: {amount} in {count_of(len(waiting), 'file')}. "
+        f"{found.size():,} of {max_bytes:,} bytes are used in {visible(found.path)}"
     )
 
 
@@ -230,8 +230,8 @@ def _describe(verdict: _Verdict) -> str:
         return f"{file.name}: {visible(verdict.error)}"
     if verdict.is_away:
         return f"{file.name}: in use, or gone"
-    noun = "rollups" if verdict.place.has_rollups else "records"
-    return f"{file.name}: {verdict.intact:,} of {file.entry_count:,} {noun} are intact"
+    noun = "rollup" if verdict.place.has_rollups else "record"
+    return f"{file.name}: {verdict.intact:,} of {count_of(file.entry_count, noun)} intact"
 
 
 def _verdict_to_values(verdict: _Verdict) -> dict[str, Any]:

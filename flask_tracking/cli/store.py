@@ -64,7 +64,7 @@ def init(shard_key: str | None, yes: bool) -> None:
     if not places:
         say(f"{type(exporter).__name__} needs no preparation.")
     for place in places:
-        say(f"{visible(place.name)}: {'created' if place.was_created else 'exists already'}")
+        say(f"{visible(place.name)}: {'created' if place.was_created else 'already exists'}")
         for fact in place.facts:
             say(f"  {visible(fact)}")
     if shard_key:
@@ -92,7 +92,7 @@ def _show_sharding(sharded: Sharded) -> None:
     if sharded.is_done:
         say(f"{visible(sharded.name)}: sharded by the hashed _id")
         return
-    say("This is not a sharded cluster. In mongosh, on one, the same is done by:")
+    say("This is not a sharded cluster. On one, run this in mongosh:")
     for command in sharded.commands:
         click.echo(f"  {visible(command)}")
 

@@ -15,7 +15,7 @@ from ..exporters.store import Store
 from ..filters import Filter
 from ..record_summary import RecordSummary
 from ..runtime.durations import format_duration
-from ..runtime.text import visible
+from ..runtime.text import count_of, visible
 from .common import get_store, reports_errors
 from .filtering import takes_filter
 from .json_output import render_json, takes_json
@@ -89,7 +89,9 @@ def follow(store: Store, wanted: Filter, position: Any) -> Iterator[RecordSummar
 
 
 def _describe(totals: Totals, took: timedelta) -> str:
-    line = f"{totals.records:,} records in {format_duration(took)}, {totals.failures:,} failed."
+    line = (
+        f"{count_of(totals.records, 'record')} in {format_duration(took)}, {totals.failures:,} failed."
+    )
     if totals.slowest is None or totals.slowest.execution_time is None:
         return line
     return (

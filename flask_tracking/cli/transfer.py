@@ -19,6 +19,7 @@ from ..interchange import FORMATS, READABLE, read_records, write_records
 from ..queries import read_matching
 from ..record import Record
 from ..redaction.redactor import Redactor
+from ..runtime.text import count_of
 from .common import get_current, get_store, reports_errors
 from .filtering import takes_filter
 from .misses import explain_nothing
@@ -52,13 +53,13 @@ def export_records(wanted: Filter, name: str | None, output: str | None) -> None
     name = name or _check_format(output)
     with _open_output(output) as file:
         records = read_matching(store, wanted)
-        count = store.count_records() if wanted == Filter.all else None
-        with _show_progress(records, "Exporting", count) as counted:
+        about = store.count_records() if wanted == Filter.all else None
+        with _show_progress(records, "Exporting", about) as counted:
             written, left_out = write_records(counted, file, name)
-    say(f"Exported {written:,} records.", err=True)
+    say(f"Exported {count_of(written, 'record')}.", err=True)
     if not written + left_out:
         say(explain_nothing(store, wanted), err=True)
-    _report_missing({f"cannot be written as {name}": left_out})
+    _report_missing({f"Cannot be written as {name}": left_out})
 
 
 @click.command("import")
@@ -74,7 +75,7 @@ def export_records(wanted: Filter, name: str | None, output: str | None) -> None
 def import_records(path: Path, name: str | None) -> None:
     """Store the records of a file that `export` has written.
 
-    They are redacted with the current names and formats first. Records that are stored already stay
+    They are redacted with the current names and formats first. Records that are already stored stay
     as they are, so an interrupted import can be repeated.
     """
     store = get_store()
@@ -92,20 +93,20 @@ def import_records(path: Path, name: str | None) -> None:
             stored += len(new) - lost
             known += len(records) - len(new)
     say(_describe_import(stored, known), err=True)
-    _report_missing({"cannot be read": unreadable, "were rejected by the store": rejected})
+    _report_missing({"Cannot be read": unreadable, "Rejected by the store": rejected})
 
 
 def _describe_import(stored: int, known: int) -> str:
-    line = f"Imported {stored:,} {'record' if stored == 1 else 'records'}"
+    line = f"Imported {count_of(stored, 'record')}"
     were = "was" if known == 1 else "were"
-    return f"{line}; {known:,} {were} stored already." if known else f"{line}."
+    return f"{line}; {known:,} {were} already stored." if known else f"{line}."
 
 
 def _report_missing(counts: Mapping[str, int]) -> None:
     """Report missing records, and fail if there are any: a script may delete the original next."""
-    missing = {what: count for what, count in counts.items() if count}
-    for what, count in missing.items():
-        say(f"{count:,} {what}.", fg="yellow", err=True)
+    missing = {what: number for what, number in counts.items() if number}
+    for what, number in missing.items():
+        say(f"{what}: {count_of(number, 'record')}.", fg="yellow", err=True)
     if missing:
         click.get_current_context().exit(1)
 
@@ -144,7 +145,7 @@ def _open_output(path: str | None) -> Iterator[IO[bytes]]:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise TrackingError(f"{path} exists already. Choose another name, or remove it.") from None
+        raise TrackingError(f"{path} already exists. Choose another name, or remove it.") from None
     except OSError as error:
         raise TrackingError(f"{path} cannot be created: {error.strerror}.") from None
     try:
@@ -171,14 +172,14 @@ def is_terminal() -> bool:
 
 
 @contextlib.contextmanager
-def _show_progress(records: Iterator[T], label: str, count: int | None = None) -> Iterator[Iterable[T]]:
-    """Show a progress bar in a terminal: up to about `count`, or only the number so far."""
+def _show_progress(records: Iterator[T], label: str, about: int | None = None) -> Iterator[Iterable[T]]:
+    """Show a progress bar in a terminal: up to `about`, or only the number so far."""
     if not is_terminal():
         yield records
         return
     with click.progressbar(
         records,
-        length=count,
+        length=about,
         label=label,
         show_pos=True,
         update_min_steps=100,

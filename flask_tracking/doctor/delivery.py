@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..exporters.store import Problem
 from ..record import Record
 from ..rollups.rollup import Rollup
+from ..runtime.text import count_of
 from .subject import Findings, Subject, describe_age
 
 WHY_DROPPED = "Its log says why; the page Operations says what to do about each reason"
@@ -30,10 +31,10 @@ def check_drops(subject: Subject) -> Findings:
         dropped.setdefault(rollup.process or "unknown", Counter()).update(rollup.dropped)
     for process, reasons in sorted(dropped.items()):
         if reasons.total():
-            listed = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
+            listed = ", ".join(f"{number:,} {reason}" for reason, number in reasons.most_common())
             yield Problem(
                 "warning",
-                f"The process {process} lost {reasons.total():,} records in the last "
+                f"The process {process} lost {count_of(reasons.total(), 'record')} in the last "
                 f"{describe_age(minutes.lifetime.total_seconds())}: {listed}",
                 WHY_DROPPED,
             )
@@ -43,10 +44,11 @@ def _check_gaps(sample: Sequence[Record]) -> Findings:
     dropped: Counter[str] = Counter()
     for record in sample:
         dropped[record.process or "unknown"] += record.dropped_before
-    for process, count in sorted((+dropped).items()):
+    for process, number in sorted((+dropped).items()):
         yield Problem(
             "warning",
-            f"The process {process} dropped {count:,} records before some of the last {len(sample)}",
+            f"The process {process} dropped {count_of(number, 'record')} before some of the last "
+            f"{len(sample)}",
             WHY_DROPPED,
         )
 

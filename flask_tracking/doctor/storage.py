@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from ..exporters.store import Problem
+from ..runtime.text import count_of
 from ..spool import Spool, SpoolFile, open_rollup_spool, open_spool
 from .subject import Findings, Subject, describe_age
 
@@ -32,11 +33,11 @@ def check_spool(subject: Subject) -> Findings:
         yield "TRACKING_SPOOL_DIR is not set"
         return
     rollups = open_rollup_spool(spool)
-    yield from _check_waiting("records", spool.waiting())
+    yield from _check_waiting("record", spool.waiting())
     if subject.settings.rollup_days:
-        yield from _check_waiting("rollups", rollups.waiting())
+        yield from _check_waiting("rollup", rollups.waiting())
     elif left := _count_entries(rollups.waiting()):
-        yield f"{left:,} rollups stay there while TRACKING_ROLLUP_DAYS is 0"
+        yield f"{count_of(left, 'rollup')} left there, while TRACKING_ROLLUP_DAYS is 0"
     yield from _check_access(spool)
     yield from _check_room(spool, subject.settings.spool_bytes)
     yield from _check_unsent(spool, rollups)
@@ -44,15 +45,15 @@ def check_spool(subject: Subject) -> Findings:
 
 def _check_waiting(noun: str, waiting: Sequence[SpoolFile]) -> Findings:
     entries = _count_entries(waiting)
-    if entries or noun == "records":
-        yield f"{entries:,} {noun} wait"
+    if entries or noun == "record":
+        yield f"{count_of(entries, noun)} waiting"
     if not waiting:
         return
     age_s = datetime.now(timezone.utc).timestamp() - waiting[0].written_ms / 1000
     if age_s > LATE_S:
         yield Problem(
             "warning",
-            f"{noun.capitalize()} wait in the spool since {describe_age(age_s)}",
+            f"{noun.capitalize()}s wait in the spool since {describe_age(age_s)}",
             "Running processes send them when the store answers. To send them now",
             "flask tracking spool retry",
         )
@@ -88,14 +89,15 @@ def _check_unsent(*spools: Spool) -> Findings:
     if aside:
         yield Problem(
             "warning",
-            f"{aside:,} files of the spool were set aside: they are damaged, or broke the exporter",
+            f"The spool has {count_of(aside, 'file')} set aside: damaged, or the exporter failed "
+            "with it",
             "To see which",
             "flask tracking spool verify",
         )
     if foreign:
         yield Problem(
             "warning",
-            f"{foreign:,} files of the spool are foreign or of another version, and are left alone",
+            f"The spool has {count_of(foreign, 'file')} of another program or version, left alone",
             "To see which",
             "flask tracking spool list",
         )

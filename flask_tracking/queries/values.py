@@ -50,9 +50,12 @@ def find_literal_paths(app: Flask) -> set[str]:
 
 
 def split_paths(key: str, paths: Iterable[str]) -> set[str]:
-    """Return paths as values of ``path``; for a word, whose key is empty, their segments."""
+    """Return paths as values of ``path``; for a word, whose key is empty, their segments.
+
+    The root is left out: it is like every short path.
+    """
     if key:
-        return set(paths)
+        return {path for path in paths if path != "/"}
     return {segment for path in paths for segment in path.split("/") if segment}
 
 

@@ -256,8 +256,7 @@ def _find_missing(
     names = [gap.name for gap in gaps]
     if unknown := sorted(values.keys() - set(names)):
         raise ReplayError(
-            f"Nothing is missing with the name {', '.join(unknown)}. "
-            f"Missing: {', '.join(names) or 'nothing'}.",
+            f"Unknown name: {', '.join(unknown)}. Missing values: {', '.join(names) or 'none'}.",
             is_argument_wrong=True,
         )
     missing = [gap for gap in gaps if gap.name not in values]
@@ -306,7 +305,7 @@ def _join_header(parts: Parts, values: Values) -> bytes:
     for gap in find_gaps(parts):
         if _ENDS_HEADER.search(_encode(gap, values[gap.name])):
             raise ReplayError(
-                f"No header can have the value of {gap.name}: it has a line end or a NUL.",
+                f"Invalid value of {gap.name}: a header cannot contain a line end or a NUL.",
                 is_argument_wrong=True,
             )
     return _join(parts, values)

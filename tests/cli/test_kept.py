@@ -62,7 +62,10 @@ def test_several_by_their_ages(invoke: Invoke, memory: MemoryExporter, tracking:
     """Ids and ages can be given in a row: each record is kept once, and none if one is wrong."""
     memory.export([make_record(path=f"/{number}") for number in range(3)])
     wrong = invoke("keep", "-1", "-4")
-    assert (wrong.exit_code, wrong.stderr) == (1, "Error: Record -4 not found: 3 are stored.\n")
+    assert (wrong.exit_code, wrong.stderr) == (
+        1,
+        "Error: Record -4 not found: the store has 3 records.\n",
+    )
     assert not any(one.kept for one in memory.records)
     paths = [one.path for one in find_newest(memory, Filter.all, 3)]
     again = str(find_newest(memory, Filter.all, 1)[0].id)
@@ -138,7 +141,7 @@ def test_unkeep_the_only_copy(app: Flask, invoke: Invoke) -> None:
             "Invalid id 'nonsense\\x1b': expected 24 hex digits, or a short id like 6b0b2833..3982aa.",
         ),
         ("6b060", "Invalid id '6b060': expected 24 hex digits"),
-        ("-1", "Record -1 not found: 0 are stored."),
+        ("-1", "Record -1 not found: the store has 0 records."),
         ("6b0603d28cdad1b338a9a362", "Record 6b0603d28cdad1b338a9a362 not found. It may have been"),
     ],
 )
@@ -220,7 +223,7 @@ def test_keep_by_a_filter_again(invoke: Invoke, memory: MemoryExporter, tracking
     memory.export([make_record(path="/again")])
     assert invoke("keep", "path:/again").stderr == ""
     result = invoke("keep", "path:/again")
-    assert result.stderr == "1 matching record is kept already.\n"
+    assert result.stderr == "1 matching record is already kept.\n"
     memory.export([make_record(path="/again")])
     invoke("keep", "path:/again")
-    assert invoke("keep", "path:/again").stderr == "2 matching records are kept already.\n"
+    assert invoke("keep", "path:/again").stderr == "2 matching records are already kept.\n"

@@ -82,14 +82,14 @@ def test_refused(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
         ("--unsafe",): "The record lacks what was redacted or cut: password. Give each with --set "
         "name=value.",
         ("--unsafe", "--set", "x"): "Invalid value 'x': expected name=value.",
-        ("--unsafe", "--set", "file_x=/"): "Nothing is missing with the name x. Missing: password.",
+        ("--unsafe", "--set", "file_x=/"): "Unknown name: x. Missing values: password.",
         ("--unsafe", "--to", "localhost:5000"): "Invalid URL 'localhost:5000': expected one like "
         "http://localhost:5000.",
         ("--to", "http://shop.example", "--unsafe"): "shop.example is another machine. Allow it with "
         "--yes. The record lacks what was redacted or cut: password. Give each with --set name=value.",
     }.items():
         result = invoke("replay", "-1", *options)
-        status = 2 if message.startswith(("Invalid", "Nothing")) else 1
+        status = 2 if message.startswith(("Invalid", "Unknown")) else 1
         assert (result.exit_code, result.stdout, result.stderr) == (status, "", f"Error: {message}\n")
     assert len(memory.records) == 1
 

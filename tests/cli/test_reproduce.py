@@ -111,7 +111,7 @@ def test_ids(invoke: Invoke, records: list[Record], command: str, record_id: str
 @pytest.mark.parametrize(
     ("record_id", "message"),
     [
-        ("-4", "Record -4 not found: 3 are stored."),
+        ("-4", "Record -4 not found: the store has 3 records."),
         ("-0", "Invalid id '-0': expected 24 hex digits"),
         ("--x", "Invalid id '--x': expected 24 hex digits"),
         ("0badc0de", "Record 0badc0de not found. It may have been overwritten by newer records."),

@@ -164,7 +164,7 @@ def test_capacity_of_records_that_expire(
     ("usage", "said"),
     [
         (Usage(name="a", records=0), "The records span less than ten minutes"),
-        (Usage(name="a", records=5, oldest=NOW - timedelta(days=1)), "Nothing bounds it."),
+        (Usage(name="a", records=5, oldest=NOW - timedelta(days=1)), "It has no limit."),
         (
             Usage(name="a", records=24, max_records=48, oldest=NOW - timedelta(days=1)),
             "Holds about 2 days at this rate.",
@@ -240,7 +240,7 @@ def test_resize(stored: Flask, invoke: Invoke, database: Database[Document]) -> 
         assert "The server does not resize tracking in place." in first.stderr
         assert "add --rebuild" in first.stderr
         first = invoke("resize", "2MiB", "--rebuild")
-        assert "10 records were copied." in first.output
+        assert "Copied: 10 records." in first.output
     assert first.exit_code == 0
     assert first.output.splitlines()[-2:] == [
         "tracking is capped at 2,097,152 bytes and 1,000,000 documents now, "
@@ -400,7 +400,7 @@ def test_migrate(app: Flask, invoke: Invoke, database_uri: str, database: Databa
     app.extensions["tracking"].exporter.export([make_record() for _ in range(10)])
     result = invoke("migrate", "--to", "ttl")
     assert result.output.splitlines()[-2:] == [
-        "10 records were copied.",
+        "Copied: 10 records.",
         "Set TRACKING_RETENTION = 'ttl', if it is not set.",
     ]
     assert database["tracking"].options() == {}
@@ -441,7 +441,7 @@ def test_migrate_that_leaves_records(
     result = invoke("migrate", "--to", "capped")
     assert result.exit_code == 1
     assert result.stdout.splitlines()[-2:] == [
-        "6 records were copied.",
+        "Copied: 6 records.",
         "2 of the oldest had no room. A copy fills 95% of the collection: the rest is for records that "
         "are written meanwhile.",
     ]

@@ -88,7 +88,7 @@ def test_no_spool(app: Flask, memory: MemoryExporter, invoke: Invoke) -> None:
 def test_empty_spool(spool: Spool, invoke: Invoke) -> None:
     """Before anything was spooled there is not even a directory."""
     assert invoke("spool", "list").output.startswith(
-        "0 records wait in 0 files. 0 of 268,435,456 bytes"
+        "Waiting: 0 records in 0 files. 0 of 268,435,456 bytes"
     )
     assert invoke("spool", "verify").output == "0 records are intact, 0 files are damaged.\n"
     assert "Sent: 0 records." in invoke("spool", "retry").output
@@ -104,12 +104,12 @@ def test_list(spool: Spool, invoke: Invoke) -> None:
         held.set_aside()
     (Path(spool.path) / "notes.txt").write_text("hello")
     lines = invoke("spool", "list").output.splitlines()
-    assert lines[0].startswith("1,201 records wait in 2 files. ") and lines[0].endswith(spool.path)
+    assert lines[0].startswith("Waiting: 1,201 records in 2 files. ") and lines[0].endswith(spool.path)
     assert lines[1].split() == ["WRITTEN", "KIND", "RECORDS", "FILE", "STATE"]
     rows = {tuple(line.split()[2:5]) for line in lines[2:4]}
     assert rows == {("kept", "1", kept.name), ("routine", "1,200", routine.name)}
     assert damaged.name in lines[4] and lines[4].endswith("  set aside")
-    assert lines[5] == "notes.txt: foreign, or of another version; left alone"
+    assert lines[5] == "notes.txt: not of this version, left alone"
     rows_of_json = [json.loads(line) for line in invoke("spool", "list", "--json").output.splitlines()]
     assert {(row["name"], row["records"], row["state"]) for row in rows_of_json} == {
         (kept.name, 1, "waiting"),
@@ -187,7 +187,7 @@ def test_rollups(spool: Spool, store: Store, invoke: Invoke) -> None:
     spool_records(spool, *make_records(2))
     whole, damaged = spool_rollups(spool, 1, 2)
     lines = invoke("spool", "list").output.splitlines()
-    assert lines[0].startswith("2 records and 2 rollups wait in 3 files. ")
+    assert lines[0].startswith("Waiting: 2 records and 2 rollups in 3 files. ")
     assert [line.split()[2:] for line in lines[3:5]] == [
         ["rollups", whole.name],
         ["rollups", damaged.name],
@@ -200,7 +200,7 @@ def test_rollups(spool: Spool, store: Store, invoke: Invoke) -> None:
     result = invoke("spool", "verify")
     assert (result.exit_code, result.output) == (
         1,
-        f"{damaged.name}: 0 of 1 rollups are intact\n"
+        f"{damaged.name}: 0 of 1 rollup intact\n"
         "2 records and 1 rollup are intact, 1 file is damaged.\n",
     )
     result = invoke("spool", "retry")

@@ -55,7 +55,7 @@ def test_init(stored: Flask, database: Database[Document]) -> None:
     assert database["tracking_kept"].options() == {"capped": True, "size": 20_971_520}
     again = invoke(args=["tracking", "init"]).output.splitlines()
     assert again[::3] == [
-        f"{name}: exists already" for name in ("tracking", "tracking_kept", "tracking_rollup")
+        f"{name}: already exists" for name in ("tracking", "tracking_kept", "tracking_rollup")
     ]
 
 
@@ -167,7 +167,7 @@ def test_init_with_a_shard_key(
     lines = invoke(args=["tracking", "init", "--shard-key", "hashed"]).output.splitlines()
     name = database.name
     assert lines[-4:] == [
-        "This is not a sharded cluster. In mongosh, on one, the same is done by:",
+        "This is not a sharded cluster. On one, run this in mongosh:",
         f"  sh.enableSharding('{name}')",
         f"  db.getSiblingDB('{name}').getCollection('tracking').createIndex({{_id: 'hashed'}})",
         f"  sh.shardCollection('{name}.tracking', {{_id: 'hashed'}})",
@@ -238,7 +238,7 @@ def test_init_without_a_database(app: Flask) -> None:
     Tracking(app)
     result = app.test_cli_runner().invoke(args=["tracking", "init"])
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: no MongoDB is configured. Set TRACKING_MONGODB_URI")
+    assert result.stderr.startswith("Error: No MongoDB is configured. Set TRACKING_MONGODB_URI")
 
 
 @pytest.mark.integration

@@ -54,7 +54,7 @@ def test_round_trip(
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Exported 10 records.\n")
     assert path.stat().st_mode & 0o077 == 0
     memory.clear()
-    for said in ("Imported 10 records.", "Imported 0 records; 10 were stored already."):
+    for said in ("Imported 10 records.", "Imported 0 records; 10 were already stored."):
         result = invoke("import", str(path))
         assert (result.exit_code, result.stderr) == (0, f"{said}\n")
         assert stored(memory) == records
@@ -118,7 +118,7 @@ def test_bad_file(
     path.write_text(f"nonsense\n{good}{{}}\n")
     memory.clear()
     result = invoke("import", str(path))
-    assert result.stderr == "Imported 1 record.\n2 cannot be read.\n"
+    assert result.stderr == "Imported 1 record.\nCannot be read: 2 records.\n"
     assert result.exit_code == 1
     path.write_bytes(b"PK\x03\x04")
     result = invoke("import", str(path), "--format", "bson")
@@ -132,7 +132,7 @@ def test_existing_file(invoke: Invoke, records: list[Record], tmp_path: Path) ->
     path = tmp_path / "a.json"
     path.write_text("mine")
     result = invoke("export", "-o", str(path))
-    assert result.stderr == f"Error: {path} exists already. Choose another name, or remove it.\n"
+    assert result.stderr == f"Error: {path} already exists. Choose another name, or remove it.\n"
     assert path.read_text() == "mine"
     result = invoke("export", "-o", str(tmp_path / "no" / "a.json"))
     assert "cannot be created: No such file or directory." in result.stderr

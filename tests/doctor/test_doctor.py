@@ -146,13 +146,13 @@ def test_no_spool(ask: Ask) -> None:
 
 def test_spool_is_empty(spooling: Subject) -> None:
     """A spool without files is in order."""
-    assert list(check_spool(spooling)) == ["0 records wait"]
+    assert list(check_spool(spooling)) == ["0 records waiting"]
 
 
 def test_records_wait_in_the_spool(spooling: Subject) -> None:
     """What was just written waits rightly; what waits for long does not."""
     folder = write_spool(spooling)
-    assert list(check_spool(spooling)) == ["3 records wait"]
+    assert list(check_spool(spooling)) == ["3 records waiting"]
     (file,) = folder.glob("*.v1")
     written_ms = int(file.name[:13]) - 300_000
     file.rename(folder / f"{written_ms}{file.name[13:]}")
@@ -165,7 +165,7 @@ def test_spool_is_nearly_full(spooling: Subject) -> None:
     (folder / "other").write_bytes(b"x" * 900_000)
     assert whats(check_spool(spooling)) == [
         "The spool is 86% full: soon its oldest routine records are dropped",
-        "1 files of the spool are foreign or of another version, and are left alone",
+        "The spool has 1 file of another program or version, left alone",
     ]
 
 
@@ -176,7 +176,7 @@ def test_files_that_were_set_aside(spooling: Subject) -> None:
     (folder / SET_ASIDE).mkdir(exist_ok=True)
     file.rename(folder / SET_ASIDE / file.name)
     assert whats(check_spool(spooling)) == [
-        "1 files of the spool were set aside: they are damaged, or broke the exporter"
+        "The spool has 1 file set aside: damaged, or the exporter failed with it"
     ]
 
 
@@ -186,7 +186,7 @@ def test_rollups_wait_in_the_spool(spooling: Subject) -> None:
     assert spool is not None
     rollups = open_rollup_spool(spool)
     assert rollups.write(Kind.ROUTINE, [b"a", b"b"]).is_written
-    assert list(check_spool(spooling)) == ["0 records wait", "2 rollups wait"]
+    assert list(check_spool(spooling)) == ["0 records waiting", "2 rollups waiting"]
     (file,) = Path(rollups.path).glob("*.v1")
     file.rename(file.with_name(f"{int(file.name[:13]) - 300_000}{file.name[13:]}"))
     assert whats(check_spool(spooling)) == ["Rollups wait in the spool since 5 minutes"]
@@ -203,7 +203,7 @@ def test_rollups_that_stay_in_the_spool(app: Flask, memory: MemoryExporter, tmp_
     (file,) = Path(rollups.path).glob("*.v1")
     file.rename(file.with_name(f"{int(file.name[:13]) - 300_000}{file.name[13:]}"))
     assert list(check_spool(subject)) == [
-        "0 records wait", "2 rollups stay there while TRACKING_ROLLUP_DAYS is 0"
+        "0 records waiting", "2 rollups left there, while TRACKING_ROLLUP_DAYS is 0"
     ]  # fmt: skip
 
 

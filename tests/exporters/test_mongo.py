@@ -1188,7 +1188,7 @@ def test_check_without_a_server() -> None:
     exporter.close()
     assert away.level == "error" and "does not answer within 0.05 s" in away.what
     (nowhere,) = MongoExporter(Settings(db_alias="nowhere")).check()
-    assert nowhere.level == "error" and nowhere.what.startswith("no MongoDB is configured. Set")
+    assert nowhere.level == "error" and nowhere.what.startswith("No MongoDB is configured. Set")
 
 
 IMPORTS = """

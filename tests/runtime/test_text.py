@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from flask_tracking.runtime.text import _RUN, read_number, visible
+from flask_tracking.runtime.text import _RUN, count_of, read_number, visible
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,11 @@ def test_run_of_a_word_or_number() -> None:
     for number in [*range(0x3000), 0xFFFF, 0x10000, 0x10FFFF]:
         character = chr(number)
         assert bool(_RUN.fullmatch(character)) == (number < 128 and character not in others)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 records"), (1, "1 record"), (2, "2 records"), (1200, "1,200 records")]
+)
+def test_count(number: int, text: str) -> None:
+    """One of a kind is singular."""
+    assert count_of(number, "record") == text

@@ -164,7 +164,7 @@ class Connection:
             return {"host": self._uri}, database or DEFAULT_DATABASE
         settings = _alias_settings().get(self._alias)
         if settings is None:
-            raise NoDatabaseError(f"no MongoDB is configured. {_MENDING}")
+            raise NoDatabaseError(f"No MongoDB is configured. {_MENDING}")
         usable = {
             _RENAMED.get(key, key).lower(): value
             for key, value in settings.items()
