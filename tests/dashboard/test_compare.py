@@ -163,7 +163,11 @@ def test_requests_that_are_the_same(client: FlaskClient, memory: MemoryExporter)
     pair = make_pair()
     memory.export(pair)
     page = check(client.get(COMPARE, query_string={"a": str(pair[0].id), "b": str(pair[1].id)}).text)
-    assert page.count('<p class="nothing">The same.</p>') >= 4
+    named = re.search(r"No difference in: ([^<]+)\.</p>", page)
+    assert named is not None
+    sections = {"custom data", "request headers", "request body", "response headers", "response body"}
+    assert sections <= set(named[1].split(", "))
+    assert 'side by side"' not in page
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from ...filters import FIRST, Filter
 from ...queries.statistics import name_route
 from ...record import Headers, Record, Remark, find_header
 from ...record_summary import RecordSummary, summarize
+from ..charts.place import read_place
 from ..messages import show_message
 from ..page import Page
 from ..record.bodies import Piece, read_body, reason_of, split_marks
@@ -22,6 +23,7 @@ from ..record.tracebacks import split_traceback
 from ..record.waterfall import make_waterfall
 from ..statistics.failures import find_group
 from ..tables.keyset import Cursor, read_page
+from ..tables.route_rows import link_to_route
 from ..templating import html, render
 from ..text import filter_text
 
@@ -69,6 +71,10 @@ def show_request(page: Page, id: str) -> Response:
             exception_message=_mark(record.exception.message) if record.exception else (),
             traceback=traceback,
             waterfall=make_waterfall(record),
+            place=page.attempt(
+                "its place among its route", lambda: read_place(page, record), None, NEIGHBOURS_S
+            ),
+            route=link_to_route(page, name_route(record.method, record.url_rule)),
             request_headers=_mark_headers(record.request_headers, "request_headers", remarks),
             response_headers=_mark_headers(record.response_headers, "response_headers", remarks),
             request_body=read_body(

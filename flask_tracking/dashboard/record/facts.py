@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ...errors import FilterError
@@ -27,7 +27,8 @@ class Fact(NamedTuple):
 
 def read_facts(record: Record) -> list[Fact]:
     """Return the known facts of a record, the most useful first."""
-    return [_link(fact, record) for fact in _read(record)]
+    facts = (read(record) for read in _FACTS)
+    return [_link(fact, record) for fact in facts if fact is not None]
 
 
 def _link(fact: Fact, record: Record) -> Fact:
@@ -42,45 +43,72 @@ def _finds(text: str, record: Record) -> bool:
         return False
 
 
-def _read(record: Record) -> Iterator[Fact]:
-    if record.user_id or record.user_repr:
-        name = record.user_id or record.user_repr or ""
-        both = record.user_repr and record.user_id and record.user_repr != record.user_id
-        yield Fact("User", f"{name} {record.user_repr}" if both else name, term("user", name))
-    if record.url_rule:
-        yield Fact("Route", record.url_rule, term("route", record.url_rule), True)
-    if record.method:
-        yield Fact("Method", record.method, find_term("method", record.method), True)
-    if record.endpoint:
-        yield Fact("View", record.endpoint, term("endpoint", record.endpoint), True)
-    if record.version:
-        yield Fact("Version", record.version, term("version", record.version), True)
-    if record.ip:
-        yield Fact("Client", record.ip, term("ip", record.ip), True)
-    if record.host:
-        yield Fact("Host", record.host, term("host", record.host), True)
-    yield from _read_user_agent(record)
-    if record.hostname:
-        yield Fact("Machine", record.hostname, term("hostname", record.hostname), True)
-    if record.process:
-        yield Fact("Process", record.process, term("process", record.process), True)
-    if record.trace_id:
-        yield Fact("Trace", record.trace_id, term("trace", record.trace_id), True)
-    if record.request_id:
-        yield Fact("Request id", record.request_id, is_mono=True)
-    sizes = f"{size(record.request_body_size)} in, {size(record.response_body_size)} out"
-    yield Fact("Sizes", sizes)
-    if record.kept:
-        yield Fact("Kept", record.kept_reason or "yes")
-    if record.dropped_before:
-        yield Fact("Dropped before", f"{record.dropped_before:,} records of this process")
+Reader = Callable[[Record], Fact | None]
+"""Reads a fact; None where the record has none."""
 
 
-def _read_user_agent(record: Record) -> Iterator[Fact]:
+def _of_field(name: str, field: str, key: str) -> Reader:
+    """Return what reads a field of text, which the key of a filter asks for."""
+
+    def read(record: Record) -> Fact | None:
+        text = getattr(record, field)
+        return Fact(name, text, find_term(key, text), True) if text else None
+
+    return read
+
+
+def _read_user(record: Record) -> Fact | None:
+    name = record.user_id or record.user_repr
+    if not name:
+        return None
+    both = record.user_repr and record.user_repr != name
+    return Fact("User", f"{name} {record.user_repr}" if both else name, term("user", name))
+
+
+def _read_user_agent(record: Record) -> Fact | None:
     agent = record.user_agent
-    if agent is not None and (text := describe_client(agent) or agent.string):
-        header = find_header(record.request_headers, "user-agent") or agent.string
-        yield Fact("Browser", text, find_term("header.user-agent", header))
+    text = agent and (describe_client(agent) or agent.string)
+    if agent is None or not text:
+        return None
+    header = find_header(record.request_headers, "user-agent") or agent.string
+    return Fact("Browser", text, find_term("header.user-agent", header))
+
+
+def _read_request_id(record: Record) -> Fact | None:
+    return Fact("Request id", record.request_id, is_mono=True) if record.request_id else None
+
+
+def _read_sizes(record: Record) -> Fact:
+    sizes = f"{size(record.request_body_size)} in, {size(record.response_body_size)} out"
+    return Fact("Sizes", sizes)
+
+
+def _read_kept(record: Record) -> Fact | None:
+    return Fact("Kept", record.kept_reason or "yes") if record.kept else None
+
+
+def _read_dropped(record: Record) -> Fact | None:
+    lost = record.dropped_before
+    return Fact("Dropped before", f"{lost:,} records of this process") if lost else None
+
+
+_FACTS: tuple[Reader, ...] = (
+    _read_user,
+    _of_field("Route", "url_rule", "route"),
+    _of_field("Method", "method", "method"),
+    _of_field("View", "endpoint", "endpoint"),
+    _of_field("Version", "version", "version"),
+    _of_field("Client", "ip", "ip"),
+    _of_field("Host", "host", "host"),
+    _read_user_agent,
+    _of_field("Machine", "hostname", "hostname"),
+    _of_field("Process", "process", "process"),
+    _of_field("Trace", "trace_id", "trace"),
+    _read_request_id,
+    _read_sizes,
+    _read_kept,
+    _read_dropped,
+)
 
 
 def read_custom(record: Record) -> list[Fact]:
