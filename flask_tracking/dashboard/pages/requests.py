@@ -15,6 +15,7 @@ from ...queries import find_newest
 from ...record_summary import RecordSummary
 from ..page import Page
 from ..record.languages import FILE_FORMATS
+from ..statistics.overwritten import read_counted
 from ..tables.keyset import MILLISECOND, Cursor, Rows, read_page
 from ..tables.latest import find_latest, round_down
 from ..tables.request_rows import BLANK, make_rows
@@ -24,7 +25,13 @@ from ..text.numbers import iso
 
 PAGE_ROWS = 50
 SHOWN = "%Y-%m-%d %H:%M:%S"
-NOT_KNOWN = {"is_empty": False, "example_address": "", "nearest_before": None, "hits_without": ()}
+NOT_KNOWN = {
+    "is_empty": False,
+    "example_address": "",
+    "nearest_before": None,
+    "hits_without": (),
+    "counted": None,
+}
 """The explanation of an empty list after a timeout."""
 QUICK = (
     ("is:error", "failed"),
@@ -150,21 +157,16 @@ def _explain_nothing(page: Page) -> dict[str, Any]:
     """Explain an empty list: no records at all, the nearest one, or the term that excludes them."""
     newest = find_newest(page.store, Filter(), 1, fields="summary")
     if not newest:
-        return {
-            "is_empty": True,
-            "example_address": page.request.host_url,
-            "nearest_before": None,
-            "hits_without": (),
-        }
+        return {**NOT_KNOWN, "is_empty": True, "example_address": page.request.host_url}
     before = None
     if page.since is not None:
         mine = page.wanted_at_any_time.narrowed(None, page.since)
         before = next(iter(find_newest(page.store, mine, 1, fields="summary")), None)
     return {
-        "is_empty": False,
-        "example_address": "",
+        **NOT_KNOWN,
         "nearest_before": before,
         "hits_without": _find_hits_without(page),
+        "counted": page.attempt("what rollups count", lambda: read_counted(page), None),
     }
 
 
