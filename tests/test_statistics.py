@@ -105,6 +105,23 @@ def test_nothing_is_merged_yet(merged_until: timedelta | None) -> None:
         assert found.total.requests == len({*range(minutes + 1)} & {*range(150)})
 
 
+def test_coarsest_that_are_whole() -> None:
+    """Each stretch is read from the widest rollups that have all of it, whatever is not merged yet."""
+    store = MemoryExporter()
+    noon = NOW.replace(hour=12, minute=0, second=0)
+    for at in range(4 * 60, -35, -1):
+        minute = noon - at * MINUTE
+        store.rollups.store([make_minute(minute)])
+        if at % 5 == 0:
+            store.rollups.merge("me", minute + MINUTE)
+    spans = choose_spans(store.rollups, noon - timedelta(hours=4), NOW, NOW)
+    assert [(span.width_s, (span.until - span.since) / MINUTE) for span in spans] == [
+        (3600, 240),
+        (300, 30),
+        (60, 5),
+    ]
+
+
 def test_range_of_rollups_that_expired() -> None:
     """What is older than the coarsest rollups live is not asked for."""
     spans = choose_spans(MemoryExporter().rollups, NOW - timedelta(days=4000), NOW, NOW)

@@ -47,8 +47,9 @@ def _find_unmerged(table: RollupTable, since: datetime, until: datetime) -> Unme
     starts = set[datetime]()
     for fine, coarse in zip(table.widths, table.widths[1:], strict=False):
         query = RollupQuery(fine.seconds, align(since, coarse.seconds), until, is_merged=False)
-        starts |= {start for start, _ in table.find_starts(query)}
-        unmerged[coarse.seconds] = starts = {align(start, coarse.seconds) for start in starts}
+        found = {start for start, _ in table.find_starts(query)}
+        starts = {align(start, coarse.seconds) for start in found | starts}
+        unmerged[coarse.seconds] = starts
     return unmerged
 
 

@@ -126,6 +126,6 @@ def test_storage_of_a_store(make: Make, memory: MemoryExporter) -> None:
     client = make().test_client()
     client.get("/tea/green")
     page = check(client.get(PAGE).text)
-    assert "How long records stay" in page and "Reaches back to" in page
+    assert "How long records stay" in page and "<dt>Oldest</dt>" in page
     for name in ("memory", "kept"):
         assert f'<dt class="mono">{name}</dt>' in page
