@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import bson
@@ -22,6 +23,7 @@ __all__ = ["rollup_from_dict", "rollup_to_dict"]
 
 Document = dict[str, Any]
 
+_read_failure_key = itemgetter(*FailureKey._fields)
 FORMAT = 1
 """Raised when documents change in a way that older versions would read wrongly."""
 
@@ -142,7 +144,7 @@ def _read_examples(packed: Any) -> Iterator[tuple[int, Example]]:
 def _read_failures(packed: Any, wanted: RouteKey | None) -> Iterator[tuple[FailureKey, Failures]]:
     for one in _unpack_list(packed):
         if wanted is None or one["url_rule"] == wanted.url_rule:
-            key = FailureKey(*(one[name] for name in FailureKey._fields))
+            key = FailureKey._make(_read_failure_key(one))
             example = one["example"]
             yield key, Failures(int(one["count"]), example and Example(bool(example[0]), example[1]))
 
