@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import html
 import json
 import math
@@ -10,6 +11,7 @@ import random
 import re
 from collections import Counter
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
@@ -40,10 +42,21 @@ ROUTES = (
     ("GET", "/items/<int:id>", 120, 30.0),
     ("GET", "/a", 30, 90.0),
 )
+EPOCH = datetime.fromtimestamp(0, timezone.utc)
 OVERVIEW = "/_tracking/"
 
 
-def make_rollups(
+def make_rollups(**happens: Any) -> list[Rollup]:
+    """Return two hours by minute, until now, in which happens what `draw_rollups` takes."""
+    now = datetime.now(timezone.utc).replace(second=0, microsecond=0)
+    return [
+        dataclasses.replace(one, start=now - timedelta(minutes=ago), routes=dict(one.routes))
+        for ago, one in enumerate(draw_rollups(**happens), 1)
+    ]
+
+
+@functools.cache
+def draw_rollups(
     *,
     slower: float = 1.0,
     failing: float = 0.004,
@@ -52,22 +65,23 @@ def make_rollups(
     dropped: int = 0,
     second_minutes: int = 0,
 ) -> list[Rollup]:
-    """Return two hours by minute; in the last `minutes` something happens to the first route.
+    """Return 120 rollups of a minute, the last first.
 
-    In the last `second_minutes` the last route takes five times as long.
+    In the last `minutes` something happens to the first route; in the last `second_minutes` the last
+    route takes five times as long.
     """
     rng = random.Random(7)
-    now = datetime.now(timezone.utc).replace(second=0, microsecond=0)
     rollups = []
     for ago in range(1, 121):
         is_after = ago <= minutes
         rollup = Rollup(
             width_s=60,
-            start=now - timedelta(minutes=ago),
+            start=EPOCH,
             source="host:1:a",
             version="2.4.1" if is_after and (slower, failing) != (1.0, 0.004) else "2.4.0",
             stored=100,
         )
+        half_octaves = set()
         for method, rule, count, median_ms in ROUTES:
             is_first = rule == "/checkout"
             counts = rollup.routes.setdefault(RouteKey(rule, method), Counts())
@@ -77,12 +91,13 @@ def make_rollups(
                 took *= slower if is_first and is_after else 1
                 took *= 5 if rule == "/a" and ago <= second_minutes else 1
                 bucket = counts.add_request(500 if failed else 200, failed, took, 9, 99)
-                rollup.examples[bucket // 16] = Example(False, ObjectId())
+                half_octaves.add(bucket // 16)
                 if failed:
                     name = "shop.pay.CardDeclined" if is_first and is_after else "KeyError"
                     key = FailureKey(name, "/srv/shop/pay.py", "charge", rule)
                     example = Example(True, ObjectId())
                     rollup.failures.setdefault(key, Failures()).add(1, example)
+        rollup.examples = {one: Example(False, ObjectId()) for one in half_octaves}
         if is_after and dropped:
             rollup.dropped = Counter(queue=dropped)
         rollups.append(rollup)
@@ -98,7 +113,7 @@ def client(make: Make) -> FlaskClient:
 def read(client: FlaskClient, memory: MemoryExporter, **happens: float) -> str:
     """Return the overview after something happened."""
     assert memory.rollups is not None
-    memory.rollups.store(make_rollups(**happens))  # type: ignore[arg-type]
+    memory.rollups.store(make_rollups(**happens))
     return check(client.get(OVERVIEW).text)
 
 

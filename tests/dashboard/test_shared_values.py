@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Sequence
 
@@ -32,26 +33,24 @@ CHOICES: dict[str, dict[str, float]] = {
 def draw(dice: random.Random, count: int, **planted: str) -> list[Traits]:
     """Make records whose fields are independent of each other, but for what is planted."""
     routes = dice.choices(list(ROUTES), list(ROUTES.values()), k=count)
-    columns = [
-        [Item(field, value) for value in dice.choices(list(shares), list(shares.values()), k=count)]
+    columns = {
+        field: dice.choices([Item(field, value) for value in shares], list(shares.values()), k=count)
         for field, shares in CHOICES.items()
-    ]
+    }
+    free = zip(*(column for field, column in columns.items() if field not in planted), strict=True)
+    fixed = [Item(field, value) for field, value in planted.items() if field != "route"]
     sizes = [dice.lognormvariate(6, 1.5) for _ in range(count)]
     return [
-        Traits(
-            (route := planted.get("route", routes[at])),
-            frozenset(
-                {
-                    *(column[at] for column in columns if column[at].field not in planted),
-                    Item("route", route),
-                    Item("method", route.partition(" ")[0]),
-                    *(Item(field, value) for field, value in planted.items() if field != "route"),
-                }
-            ),
-            {"response size": sizes[at]},
+        Traits(route, frozenset((*drawn, *_items_of(route), *fixed)), {"response size": size})
+        for route, drawn, size in zip(
+            [planted.get("route", route) for route in routes], free, sizes, strict=True
         )
-        for at in range(count)
     ]
+
+
+@functools.cache
+def _items_of(route: str) -> tuple[Item, ...]:
+    return Item("route", route), Item("method", route.partition(" ")[0])
 
 
 def mix(dice: random.Random, count: int, share: float, **planted: str) -> list[Traits]:
