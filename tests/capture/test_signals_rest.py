@@ -239,11 +239,12 @@ def test_exceptions_count_by_what_the_client_gets(
     add: Callable[[Flask], None], first: str, config: dict[str, Any]
 ) -> None:
     """Whatever the settings: recorded when the client gets a 5xx or it escapes, else not."""
+    memory = MemoryExporter()
+    app, bare = (make_app(add, one, first, **config) for one in (memory, None))
     for kind in ("ok", "404", "503", "crash", "stock", "taken"):
-        memory = MemoryExporter()
-        app = make_app(add, memory, first, **config)
+        memory.clear()
         answer = ask(app, kind)
-        assert answer == ask(make_app(add, None, first, **config), kind)
+        assert answer == ask(bare, kind)
         status, exception = recorded(memory)
         if isinstance(answer, type):
             assert (status, exception) == (500, answer.__name__)
