@@ -991,6 +991,44 @@ PAYLOADS: dict[str, str] = {
         json | {"name": "projects/1/secrets/db/versions/1", "payload": {"data": "«b40»"}}
         json | {"value": "«a24»", "id": "https://myvault.vault.azure.net/secrets/db/4387e9f3d6e14c459867679a90fd0f79"}
     """,
+    "told by the keys beside": r"""
+        json | {"card": {"number": "4111111111111111", "exp_month": 8, "exp_year": 2027, "code": "«d3»"}}
+        json | {"number": "4242 4242 4242 4242", "expiry": "12/27", "code": "«d3»", "holder": "Ada"}
+        json | {"gift_card": {"code": "«{u4}-{u4}-{u4}-{u4}»", "pin": "«d6»", "balance": 50}}
+        json | {"wifi": {"ssid": "Home", "psk": "«a12»", "security": "wpa2"}}
+        json | {"outputs": {"connection": {"value": "«a24»", "type": "string", "sensitive": true}}}
+        json | {"key": "MY_THING", "value": "«a12»", "variable_type": "env_var", "masked": true}
+        json | {"name": "MY_THING", "value": "«a12»", "isSecret": true}
+        json | {"credentials": [{"type": "password", "value": "«a14»", "temporary": false}]}
+        json | {"type": "secret_text", "name": "MY_THING", "text": "«a24»"}
+        json | {"resources": [{"type": "random_password", "name": "db", "values": {"length": 16, "result": "«a16»"}}]}
+        json | {"type": "random_password", "name": "db", "instances": [{"attributes": {"id": "none", "result": "«a16»"}}]}
+        json | {"violations": [{"propertyPath": "plainPassword", "invalidValue": "«a10»", "message": "This value is too short."}]}
+        json | {"errors": [{"propertyName": "Password", "attemptedValue": "«a10»", "errorMessage": "Too short."}]}
+        json | {"scratch_codes": [«d8», «d8»]}
+    """,
+    "names and queries of services": r"""
+        query | state=af0ifjsldkj&session_state=«h40»
+        json | {"token_type": "Bearer", "session_state": "«{h8}-{h4}-{h4}-{h4}-{h12}»"}
+        json | {"source_id": "«cn|on:{a18}»", "amount_money": {"amount": 1000}}
+        json | {"stream_key": "«{h8}-{h4}-{h4}-{h4}-{h12}»", "status": "idle"}
+        json | {"encoded_jit_config": "«a40»"}
+        json | {"Cmd": ["redis-server", "--requirepass", "«a14»"]}
+        json | {"reset_url": "https://app.example.org/reset?t=«w43»"}
+        header | X-Honeycomb-Team: «a22»
+        header | X-Ovh-Consumer: «a32»
+        query | appid=«h32»&q=London
+        query | db=shop&u=ada&p=«a12»
+        query | id=17&first_name=Ada&auth_date=1662771648&hash=«h64»
+    """,
+    "said in a sentence": r"""
+        text | Please log in with password «{a6}7{a5}» and change it.
+        text | Use the name ada and the password «{a6}7{a5}» to sign in.
+        text | Use «d6» to verify your account
+        text | Your authentication code is «{d3} {d3}»
+        text | Your login PIN: «d6»\nValid for 10 minutes.
+        text | Ihre TAN lautet «d6»
+    """,
     "rows of tables in JSON": r"""
         json | {"columns": ["user", "password"], "rows": [["ann", "«{a6}7k»"], ["bob", "«{a9}2x»"]], "total": 2}
         json | {"rows": [[1, "«{a6}7k»"], [2, "«{a9}2x»"]], "columns": ["id", "api_token"]}

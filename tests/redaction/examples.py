@@ -210,6 +210,22 @@ OUTLINES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("{w22}:AP|A91{w134}", "{a11}:AP|A91b{w40}", '"{w22}:AP|A91{w134}"'),
         ("{w22}:AP|A81{w134}", "{a5}:AP|A91{w134}", "{w22}:AP|A91{w10}"),
     ),
+    "openweather": (
+        ("appid={h32}", "https://api.openweathermap.org/data/2.5?q=London&appid={h32}", '"?appid={h32}&q=x"'),
+        ("appid=wx{h16}", "xappid={h32}", "appid: {h32}"),
+    ),
+    "query-password": (
+        ("u=ada&p={a12}", "https://example.org/query?db=shop&u=ada&p={a12}", '"?u=ada&p={a9}&v=1"'),
+        ("u=ada&p=2", "menu=ada&p={a12}", "u=ada&page={a12}"),
+    ),
+    "telegram-login": (
+        (
+            "auth_date=1{d9}&hash={h64}",
+            "id=17&auth_date=1{d9}&first_name=Ada&hash={h64}",
+            '"?auth_date=1{d9}&hash={h64}"',
+        ),
+        ("auth_date=1{d9}&hash={h40}", "date=1{d9}&hash={h64}", "auth_date=1{d9} hash={h64}"),
+    ),
     "wifi": (
         ("WI|FI:T:WPA;S:Home;P:{a9};;", "WI|FI:P:{a12};S:Home;;", 'qr "WI|FI:S:Home;T:WPA2;P:{a12};H:false;;"'),
         ("WI|FI:T:nopass;S:Home;;", "WI|FI:S:Home;P:;;", "xWI|FI:S:Home;P:{a12};;"),

@@ -603,6 +603,20 @@ PAYLOADS: dict[str, str] = {
         text | "signature": {\n  "type": "RsaSignature2017",\n  "creator": "https://example.org/ann"\n}
         md | \| Right \| Support \|\n\| --- \| --- \|\n\| [Access to your personal keys and tokens](https://example.org/law/topics/data-protection/reform "Ask what is stored of your password and how") \| ![yes](./mark.svg) \|\n
     """,
+    "beside other keys": r"""
+        json | {"coupon": {"code": "SUMMER26", "expiry": "‹d›", "number": ‹n›}, "currency": {"code": "EUR", "number": "978"}}
+        json | {"card": {"brand": "visa", "last4": "4242", "exp_month": 8, "exp_year": 2027, "checks": {"cvc_check": "pass"}}, "code": "card_declined"}
+        json | {"number": "‹n›", "code": "DE", "pin": 4, "name": "GPIO ‹n›"}
+        json | {"fields": [{"type": "password", "name": "pw", "value": "", "text": "Enter your password"}, {"type": "secret", "text": "Psst, keep it"}]}
+        json | {"tokens": [{"type": "token", "value": "if"}, {"type": "number", "value": ‹n›}], "flags": {"sensitive": false, "value": "‹i›"}}
+        json | {"name": "Address", "sensitive": true, "value": "‹w› Street"}
+        json | {"key": "CARD", "masked": true, "value": "****1234"}
+        json | {"ssid": "Home", "security": "wpa2-psk", "psk": null, "result": "‹i›", "type": "random_id"}
+        json | {"join_command": "kubeadm join 10.0.0.1:6443 --discovery-token-ca-cert-hash sha256:‹h›"}
+        query | state=‹w›&session_state=active&u=‹n›&page=2
+        text | Log in with password authentication, or with password hashing (bcrypt) and secret management
+        text | Use ‹n› points to verify nothing, and order 48291 to confirm delivery.
+    """,
     "tables, counts and places": r"""
         json | {"secrets": ‹n›, "passwords": ‹n›, "credentials": 2, "tokens": 1500}
         json | {"columns": ["user", "password"], "rows": [["ann", "*****"], ["bob", null], ["eve", "unset"]]}

@@ -96,6 +96,8 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "json_shapes._TOKEN": ('"a":', ", "),
     "json_shapes._OPERATOR": ('"="', '"X"'),
     "json_shapes._KEY_BEFORE": ('"name": ', '"name", '),
+    "json_shapes._CARD_KEY": ("card_number", "order_number"),
+    "json_shapes._CARD_NUMBER": ('"4111 1111 1111 1111"', '"17"'),
     "json_shapes._LOGIN_KEY": ("user_email", "address"),
     "json_text._PAIR": ('{"token": "X",', '{"token": "X\\"",'),
     "json_text._BARE_VALUE": ("-1.5e7", "x1"),
@@ -178,6 +180,7 @@ PHRASE_EXAMPLES = (
     ("name: DB_PASSWORD\nvalue: X", "name: DB_PASSWORD\ntype: X"),
     ("Your code is 367591", "Your code was sent"),
     ("Use 367591 to sign in", "367591 is a login code"),
+    ("with password x7Kq2m", "password x7Kq2m"),
     ("invalid password 'x7Kq2m'", "invalid password 'x7'"),
     ("Incorrect API key x7Kq2mW9pLz4Tb8vNc3R", "Incorrect API key x7Kq2mW9"),
 )

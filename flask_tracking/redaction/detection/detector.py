@@ -34,7 +34,8 @@ from .validators import CHECKS, ESCAPED_REST, is_likely_card
 
 SPACED = frozenset(
     """
-    bearer card iban password-hash private-key putty shell-credentials sql-password url-credentials wifi
+    bearer card iban password-hash private-key putty query-password shell-credentials sql-password
+    url-credentials wifi
     """.split()
 )
 """Formats with blanks and the like within: not one run of token characters."""

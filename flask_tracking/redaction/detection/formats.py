@@ -167,12 +167,18 @@ FORMATS = (
     Format(
         "link",
         r"/(?:reset|reset[_-]password|password(?:[_-]reset|/edit)|(?:verify|confirm)(?:[_-]email)?|email/verify|activate|"
-        r"magic|invite|invitation|accept[_-]invite|unsubscribe|token|session|hooks|webhooks)/"
-        r"(?:[0-9A-Za-z_-]{1,20}/)?(?P<s>[0-9A-Za-z_=-]{20,})",
+        r"magic|invite|invitation|accept[_-]invite|unsubscribe|token|session|hooks|webhooks)"
+        r"(?:/(?:[0-9A-Za-z_-]{1,20}/)?|\?[0-9A-Za-z_]{1,20}=)(?P<s>[0-9A-Za-z_=-]{20,})",
         ("/reset", "/password", "/verify", "/confirm", "/activate/", "/magic/", "invit", "/unsubscribe/", "/token/",
          "/session/", "hooks/"),
         "the documentation of Django and of Auth.js",
         ANYWHERE, "mixed_run", finds="links that reset a password or confirm an address"),
+    Format("openweather", r"appid=(?P<s>[0-9a-f]{32,})", ("appid=",), "OpenWeather's documentation", LONE,
+           finds="OpenWeather API keys in queries"),
+    Format("query-password", r"u=[^&\s]{1,80}&p=(?P<s>[^&\s\"']{4,})", ("&p=",), "the documentation of InfluxDB and Subsonic",
+           LONE, finds="passwords in queries as u=...&p=..."),
+    Format("telegram-login", r"auth_date=[0-9]{9,}&(?:[^\s\"']{0,400}&)?hash=(?P<s>[0-9a-f]{64})", ("auth_date=",),
+           "Telegram's documentation", LONE, finds="signatures of Telegram logins"),
     Format("resend", r"re_[0-9A-Za-z]{6,}_[0-9A-Za-z]{20,}", ("re_",), "Resend's documentation", LONE, "has_digit",
            finds="Resend API keys"),
     Format("fernet", r"gAAAAA[0-9A-Za-z_-]{60,}={0,2}", ("gAAAAA",), "made with cryptography", finds="Fernet tokens"),

@@ -47,12 +47,12 @@ TABLE = {
         apikeys access_key access_keys secret_key private_key private_keys priv_key encryption_key
         decryption_key signing_key master_key auth_key account_key shared_key shared_access_key
         storage_key ssh_key session_key consumer_key app_key application_key client_key service_key
-        webhook_key subscription_key functions_key license_key hmac_key server_key mashape_key
+        webhook_key stream_key subscription_key functions_key license_key hmac_key server_key mashape_key
         rapidapi_key key_material primary_key_material connection_string connection_uri conn_str
         database_url database_uri db_url db_uri mongodb_uri mongo_url mongo_uri redis_url redis_uri
         broker_url amqp_url card_number card_no cc_number cc_num credit_card account_number
         social_security_number security_code security_answer verification_code recovery_code
-        recovery_codes backup_code backup_codes one_time_code one_time_password mfa_code fa_code
+        recovery_codes backup_code backup_codes scratch_code scratch_codes binding_code one_time_code one_time_password mfa_code fa_code
         challenge_code card_code setup_key manual_entry_key transaction_key login_code auth_code
         tfa_code factor_code sms_code confirm_code
         confirmation_code verify_code reset_code access_code activation_code device_code user_code
@@ -67,11 +67,11 @@ TABLE = {
         id_token_hint login_hint_token
     """,
     Strength.TOKEN: """
-        token clave parola sandi geslu gesla geslom new_pass old_pass current_pass confirm_pass
+        token requirepass clave parola sandi geslu gesla geslom new_pass old_pass current_pass confirm_pass
         user_pass db_pass admin_pass root_pass smtp_pass mail_pass pass_1 pass_2
     """,
     Strength.CODE: """
-        your_code this_code dein_code ihr_code votre_code su_código kode_verifikasi
+        your_code authentication_code your_pin your_tan login_pin ihr_tan ihre_tan deine_tan this_code dein_code ihr_code votre_code su_código kode_verifikasi
         código_de_verificación code_de_vérification bestätigungscode код_подтверждения 验证码 驗證碼 認証コード
         인증번호 mã_xác_nhận mã_otp kod_pin code_pin use_code enter_code tu_código tu_code código_pin
         pin_kodu verification_code login_code security_code one_time_code confirmation_code
@@ -84,7 +84,7 @@ TABLE = {
         tokens cookies nonce wpnonce ticket zak assertion hmac psk crumb mfa plaintext
         recaptcha_response captcha_response turnstile_response websocket_protocol
         web_socket_protocol auth_user session_id session_ids authorization_code auth_req_id
-        two_factor key_value resource_key keys_base_64 push_key link_code
+        session_state honeycomb_team ovh_consumer jit_config two_factor key_value resource_key keys_base_64 push_key link_code
     """,
 }
 """Sensitive words, and phrases whose words are joined by ``_``, by their strength.
@@ -124,7 +124,7 @@ HARMLESS_WORDS = (
 """Beginnings of words that have a sensitive one in them and mean something else: ``tokenizer``."""
 HARMLESS_ENDS = frozenset(
     """
-    accepted address age alerts alg algorithm allow allowlist at attempts bin bucket change changed
+    accepted address age alerts certhash alg algorithm allow allowlist at attempts bin bucket change changed
     chars check claim class column company configured consent count created date days description
     digits domain duration email enabled end endpoint error event expiration expire expired expiry
     field file fingerprint format found from header hint hook ids in issuer java js kind label

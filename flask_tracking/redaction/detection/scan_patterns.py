@@ -38,7 +38,16 @@ ESCAPED = (
         r"Failing row contains|Duplicate entry \\*'|\)=\(|duplicate key value is \(|, input_value=",
         ("Failing row", "Duplicate entry", ")=(", "duplicate key value is", ", input_value="),
     ),
-    ScanPattern(r"[0-9]{4,8} to (?:sign|log) in", ("to sign in", "to log in"), any_case=True),
+    ScanPattern(
+        r"[0-9]{4,8} to (?:sign in|log in|verify|confirm)",
+        ("to sign in", "to log in", "to verify", "to confirm"),
+        any_case=True,
+    ),
+    ScanPattern(
+        r'"(?:sensitive|masked|is_?secret)"\s*:\s*true',
+        ("sensitive", "masked", "secret"),
+        any_case=True,
+    ),
     ScanPattern(r'"kty\\{0,3}"', ('"kty',)),
     ScanPattern(r"&lt;[0-9a-z_:.-]{1,60}[^<>&]{0,60}&gt;", ("&lt;",), any_case=True),
 )

@@ -55,11 +55,12 @@ _STEP = "(?:/(?-i:[A-Z]?[a-z_-]+|[A-Z_]+)|/v?[0-9]{1,8})"
 _PLACEHOLDER = re.compile(
     r"\$?\{{1,3}[a-z_. ]{1,60}(?::?[-?])?\}{1,3}|\$[0-9]{1,3}|<[a-z_ -]{1,40}>|%\([a-z_]{1,40}\)s|"
     r"(?-i:\$[A-Z_][0-9A-Z_]*)|(?:[a-z]+ )?end(?:s|ing)(?: in| with)? [0-9]{2,4}|"
+    r"[*•]{3,}[ *•-]*[0-9]{2,4}|"
     rf"(?:https?://[\w.-]+(?::[0-9]{{1,5}})?{_STEP}*|{_STEP}+)(?:/|\.[a-z]{{2,4}})?|"
     r"\+[0-9]{8,15}|[~^<>=]{0,2}[0-9]+\.[0-9x*]+(?:\.[0-9x*]+)?(?:-[a-z]+[.0-9]*)?",
     re.I,
 )
-"""``${TOKEN}``, ``$1``, ``ends in 1111``, ``/password/reset``, ``https://a.example``, ``+49309018``."""
+"""``${TOKEN}``, ``$1``, ``ends in 1111``, ``***11``, ``/a/reset``, ``https://a.example``, ``+49…``."""
 _ORIGIN = re.compile("https?://[^/]*", re.I)
 _HARMLESS_RUN = re.compile(
     r"""
@@ -115,7 +116,7 @@ _REQUIREMENTS = frozenset(
 MAX_WORD, MAX_ACRONYM = 24, 6
 
 VALUE_KEYS = frozenset(
-    "value values val content default input raw plain current new old text data".split()
+    "value values val content default input raw plain current new old text data result".split()
 )
 """Keys of values whose name stands elsewhere."""
 SCHEMA_KEYS = frozenset(
@@ -144,9 +145,10 @@ def weigh_key(names: Names, key: str, around: Around) -> Around:
         return Around(key, Strength.CODE)
     if own > Strength.NONE or around.strength <= Strength.VAGUE:
         return Around(key, own)
-    if lowered in SCHEMA_KEYS or names.is_about(key):
+    is_value = lowered in VALUE_KEYS
+    if not is_value and (lowered in SCHEMA_KEYS or names.is_about(key)):
         return Around(key)
-    return Around(key, around.strength, lowered not in VALUE_KEYS)
+    return Around(key, around.strength, not is_value)
 
 
 def is_secret(

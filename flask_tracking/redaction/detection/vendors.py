@@ -81,7 +81,7 @@ shippo          shippo_live_,shippo_test_           h16  Shippo API tokens
 slack-legacy    slk_                                w16  Slack-compatible keys
 sonar           sqa_,squ_,sqp_                      a16  SonarQube and SonarCloud tokens
 sourcegraph     sgp_                                w16  Sourcegraph tokens
-square          sq0atp-,sq0csp-,sq0idp-             w16  Square tokens
+square          sq0atp-,sq0csp-,sq0idp-,cnon:,cnon%3A w16  Square tokens and card nonces
 stackhawk       hawk.                               p16  StackHawk API keys
 tailscale       tskey-,tskey-auth-,tskey-api-,tskey-client-,tskey-scim-,tskey-webhook- w16  Tailscale keys
 tavily          tvly-                               w16  Tavily API keys

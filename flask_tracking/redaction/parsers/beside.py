@@ -92,15 +92,24 @@ PHRASES = (
     # Your one-time code is 367591; not: The token is invalid
     _phrase(
         r"(?<![\w-])(?P<name>(?:[\w-]+[ \t]){0,3}[\w-]+)[ \t]+(?:is|est|es|ist|er|jest)[ \t]+(?:<\w{1,6}>)?"
-        r"(?P<value>[^\s.,;:!?\"'<>]{4,200})",
+        r"(?P<value>[0-9]{3}[ -][0-9]{3}\b|[^\s.,;:!?\"'<>]{4,200})",
         "",
     ),
-    # 367591 is your login code; Use 367591 to sign in
+    # 367591 is your login code; 367591 to sign in; Use 367591 to verify
     _phrase(
         r"(?<![\w.])(?:[A-Z]-)?(?P<value>[0-9]{4,8})[ \t]+(?:(?<!\b(?:19|20)\d\d )to (?:sign|log) in\b|"
+        r"(?:(?<=\buse \d{4} )|(?<=\buse \d{6} )|(?<=\buse \d{8} ))to (?:verify|confirm)\b|"
         r"(?:is|as)[ \t]+(?:your|the)[ \t]+(?P<name>(?:[\w-]+[ \t]+){0,3}(?:code|otp|pin|password|passcode))\b)",
         "",
         Strength.CODE,
+    ),
+    # log in with password x7Kq2m; not: with password authentication
+    _phrase(
+        r"\b(?:with|using|and)[ \t]+(?P<name>(?:[\w-]+[ \t]){0,2}?(?:pass(?:word|code|phrase)|secret))[ \t]+"
+        r"(?P<value>[^\s.,;:!?\"'<>]{6,200})",
+        "",
+        Strength.TOKEN,
+        Strength.STRONG,
     ),
     # invalid password 'x7Kq2m'; not: invalid token 'export'
     _phrase(

@@ -31,22 +31,28 @@ _OPERATOR = re.compile(rb'"[!=<>a-z]{1,5}"')  # ["password", "=", X]
 _NAME_KEYS = frozenset(
     b"""
     name key field header id label param parameter property variable path instancepath argumentname
-    parameterkey question keyname
+    parameterkey question keyname propertyname propertypath type
     """.split()
 )
-_NAMED = frozenset(b"value values val content default parametervalue answer payload".split())
-_ECHOED = frozenset(b"input received rejectedvalue data value".split())
+_NAMED = frozenset(b"value values val content default parametervalue answer payload instances".split())
+_ECHOED = frozenset(b"input received rejectedvalue invalidvalue attemptedvalue data value".split())
 """Keys of what errors repeat; only a string is one."""
+_FLAGS = frozenset(b"sensitive masked secret is_secret issecret".split())
+"""Beside a value: ``"sensitive": true``."""
 _PRIVATE_JWK = frozenset(b"d p q dp dq qi k oth".split())
 _LOGIN_KEY = re.compile(
     rb"phone|mobile|msisdn|e-?mail|user|login|grant_type|otp|sms|challenge|verification", re.I
 )
+_CARD_KEY = re.compile(rb"(?:card[_-]?)?(?:number|num)|pan")
+_CARD_NUMBER = re.compile(rb'"?[0-9 -]{12,}')
 _OTHER_CODES = frozenset(
     b"message error errors status detail city country street region zip currency price sku".split()
 )
 """Keys beside the ``code`` of an error, a place or a product."""
 BESIDE_LOGIN = {b"code": Strength.CODE, b"pin": Strength.CODE, b"pass": Strength.TOKEN}
 """Names that say more beside a user, a phone or the like."""
+_TELLING_KEYS = frozenset([*BESIDE_LOGIN, *_FLAGS, b"psk", b"kty"])
+"""Keys that say more about the values beside them, or beside which they say more themselves."""
 WORK_TO_READ, WORK_FOR_ROW = 4, 16
 """Readings that it costs to find all structures, and bytes that a row of a table counts for."""
 Weigh = Callable[[bytes], Strength]
@@ -134,8 +140,8 @@ def find_named(
     """
     if is_key:
         lowered = text.lower()
-        if lowered == b"kty" or lowered in BESIDE_LOGIN:
-            yield from _find_by_key(list(get().members(get().find_around(start))), lowered)
+        if lowered in _TELLING_KEYS:
+            yield from _find_by_key(list(get().members(get().find_around(start))), data, lowered)
         return
     is_value = b":" in data[max(0, start - 20) : start]  # most are not
     key = _KEY_BEFORE.search(data, max(0, start - 80), start) if is_value else None
@@ -146,12 +152,31 @@ def find_named(
         yield from _find_in_array(get(), start, text, strength)
 
 
-def _find_by_key(members: list[tuple[bytes, Item]], key: bytes) -> Iterator[tuple[Item, Strength]]:
+def _find_by_key(
+    members: list[tuple[bytes, Item]], data: bytes, key: bytes
+) -> Iterator[tuple[Item, Strength]]:
     keys = {one for one, _ in members}
     if key == b"kty":
         yield from ((item, Strength.OWN) for one, item in members if one in _PRIVATE_JWK)
-    elif keys.isdisjoint(_OTHER_CODES) and any(map(_LOGIN_KEY.search, keys)):
-        yield from ((item, BESIDE_LOGIN[key]) for one, item in members if one == key)
+    elif key in _FLAGS:
+        if any(one == key and data.startswith(b"true", item.start) for one, item in members):
+            yield from ((item, Strength.TOKEN) for one, item in members if one in _NAMED)
+    else:
+        is_card = any(
+            _CARD_KEY.fullmatch(one) and _CARD_NUMBER.match(data, item.start) for one, item in members
+        )
+        strength = Strength.STRONG if is_card else _weigh_beside(keys, key)
+        yield from ((item, strength) for one, item in members if one == key and strength)
+
+
+def _weigh_beside(keys: set[bytes], key: bytes) -> Strength:
+    """Return the strength of a key among these: of a ``code`` beside an e-mail, or beside a card."""
+    if key == b"psk":
+        return Strength.TOKEN if b"ssid" in keys else Strength.NONE
+    if key == b"pin" and b"code" in keys:
+        return Strength.CODE  # of a gift card
+    is_login = keys.isdisjoint(_OTHER_CODES) and any(map(_LOGIN_KEY.search, keys))
+    return BESIDE_LOGIN[key] if is_login else Strength.NONE
 
 
 def _find_by_value(
@@ -166,8 +191,12 @@ def _find_by_value(
         strength = Strength.STRONG  # the resource of a vault
     elif key == b"question":
         strength = min(strength, Strength.TOKEN)
+    elif key == b"type":
+        # ``{"type": "token"}`` is one of a language; what fields of a form show is no secret.
+        strength = min(strength, Strength.TOKEN) if strength >= Strength.STRONG else Strength.NONE
     for one, item in members if strength else ():
-        if one in _NAMED or one in _ECHOED and data[item.start] == 0x22:
+        is_text = data[item.start] == 0x22
+        if one in _NAMED or is_text and (one in _ECHOED or one == b"text" and key == b"type"):
             yield item, strength
 
 

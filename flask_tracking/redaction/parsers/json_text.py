@@ -36,6 +36,8 @@ _BEFORE, _BEHIND = b"{[,:\n\xbf\x1e", b",:}]\n\x1e"
 """Allowed before and behind a string; a line feed also between two texts, 0xBF at the end of a BOM."""
 _PLURAL = re.compile(r".*[^s]s", re.I | re.S)
 """``secrets``, whose number is how many there are; not ``pass``."""
+MIN_CODE = 6
+"""Digits of a code in a list: fewer may be a number of something."""
 NEAR = 60
 """Bytes around a string that are given along with it."""
 QUOTE = b'"'
@@ -202,7 +204,9 @@ class _JsonReader:
         self._done = bare.end() if bare else start
         if bare is None or not judge(name.strength, bare[0], is_loose=is_item):
             return []
-        if name.strength < Strength.OWN and (bare[0] == b"0" or _PLURAL.fullmatch(name.name)):
+        is_code = is_item and len(bare[0]) >= MIN_CODE
+        is_count = bare[0] == b"0" or not is_code and _PLURAL.fullmatch(name.name) is not None
+        if name.strength < Strength.OWN and is_count:
             return []  # how many there are
         if not _BARE_VALUE.fullmatch(bare[0]):
             raise MalformedError
