@@ -1006,6 +1006,8 @@ PAYLOADS: dict[str, str] = {
         json | {"violations": [{"propertyPath": "plainPassword", "invalidValue": "«a10»", "message": "This value is too short."}]}
         json | {"errors": [{"propertyName": "Password", "attemptedValue": "«a10»", "errorMessage": "Too short."}]}
         json | {"scratch_codes": [«d8», «d8»]}
+        json | {"key": "DEPLOY", "value": "«a14»", "secured": true}
+        json | {"object": "challenge", "code": "«d6»", "authentication_factor": {"type": "totp"}}
     """,
     "names and queries of services": r"""
         query | state=af0ifjsldkj&session_state=«h40»
@@ -1016,6 +1018,13 @@ PAYLOADS: dict[str, str] = {
         json | {"Cmd": ["redis-server", "--requirepass", "«a14»"]}
         json | {"reset_url": "https://app.example.org/reset?t=«w43»"}
         header | X-Honeycomb-Team: «a22»
+        header | X-Vercel-Protection-Bypass: «a32»
+        header | X-Trello-Webhook: «b27»=
+        json | {"opaqueData": {"dataDescriptor": "COMMON.ACCEPT.INAPP.PAYMENT", "dataValue": "«b80»"}}
+        json | {"wif": "«5K{a49}»"}
+        json | {"seed_hex": "«h64»"}
+        json | {"puk1": "«d8»"}
+        json | {"salt": "b2f9", "verifier": "«h256»"}
         header | X-Ovh-Consumer: «a32»
         query | appid=«h32»&q=London
         query | db=shop&u=ada&p=«a12»
@@ -1027,6 +1036,8 @@ PAYLOADS: dict[str, str] = {
         text | Use «d6» to verify your account
         text | Your authentication code is «{d3} {d3}»
         text | Your login PIN: «d6»\nValid for 10 minutes.
+        json | {"message": "The session «{a20}7{a11}» has expired"}
+        text | Cannot insert duplicate key row in object 'dbo.ApiKeys' with unique index 'IX_ApiKeys_Key'. The duplicate key value is («a32»).
         text | Ihre TAN lautet «d6»
     """,
     "rows of tables in JSON": r"""

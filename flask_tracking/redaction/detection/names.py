@@ -67,7 +67,7 @@ TABLE = {
         id_token_hint login_hint_token
     """,
     Strength.TOKEN: """
-        token requirepass clave parola sandi geslu gesla geslom new_pass old_pass current_pass confirm_pass
+        token puk requirepass clave parola sandi geslu gesla geslom new_pass old_pass current_pass confirm_pass
         user_pass db_pass admin_pass root_pass smtp_pass mail_pass pass_1 pass_2
     """,
     Strength.CODE: """
@@ -84,7 +84,7 @@ TABLE = {
         tokens cookies nonce wpnonce ticket zak assertion hmac psk crumb mfa plaintext
         recaptcha_response captcha_response turnstile_response websocket_protocol
         web_socket_protocol auth_user session_id session_ids authorization_code auth_req_id
-        session_state honeycomb_team ovh_consumer jit_config two_factor key_value resource_key keys_base_64 push_key link_code
+        session_state opaque_data seed_hex trello_webhook protection_bypass honeycomb_team ovh_consumer jit_config two_factor key_value resource_key keys_base_64 push_key link_code
     """,
 }
 """Sensitive words, and phrases whose words are joined by ``_``, by their strength.
@@ -95,7 +95,8 @@ phrase of the strength CODE is one in a message: ``your code is 367591``.
 WEAK_ENDS = {"key": Strength.VAGUE, "sign": Strength.WEAK}
 """Sensitive only as the last word of a name: ``STRIPE_KEY``, and not ``key_count``."""
 WEAK_NAMES = dict.fromkeys(
-    ["code", "invite", "magic", "seed", "access", "refresh", "key1", "key2", "keys"], Strength.VAGUE
+    ["code", "invite", "magic", "seed", "wif", "verifier", "access", "refresh", "key1", "key2", "keys"],
+    Strength.VAGUE,
 )
 """Sensitive only as the whole name: any other code is one of an error, a country, a product."""
 PARTS = frozenset(["id", "_id", "key", "code"])
@@ -127,7 +128,7 @@ HARMLESS_ENDS = frozenset(
     accepted address age alerts certhash alg algorithm allow allowlist at attempts bin bucket change changed
     chars check claim class column company configured consent count created date days description
     digits domain duration email enabled end endpoint error event expiration expire expired expiry
-    field file fingerprint format found from header hint hook ids in issuer java js kind label
+    field file fingerprint format found from header hint hook ids iin in issuer java js kind label
     language last4 length level lifetime limit logprobs match max message method min minutes mode
     month name order param parameter path placeholder policy prevention price provider question rate
     refill remaining required requirement reset result rs rules scanning second secure set size skew

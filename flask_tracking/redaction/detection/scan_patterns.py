@@ -44,8 +44,8 @@ ESCAPED = (
         any_case=True,
     ),
     ScanPattern(
-        r'"(?:sensitive|masked|is_?secret)"\s*:\s*true',
-        ("sensitive", "masked", "secret"),
+        r'"(?:sensitive|masked|secured|is_?secret)"\s*:\s*true',
+        ("sensitive", "masked", "secured", "secret"),
         any_case=True,
     ),
     ScanPattern(r'"kty\\{0,3}"', ('"kty',)),

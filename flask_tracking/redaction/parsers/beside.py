@@ -47,7 +47,7 @@ PHRASES = (
     ),
     # Violation of UNIQUE KEY constraint 'UQ_token'. … The duplicate key value is (X).
     _phrase(
-        r"constraint '(?P<name>[\w.$-]{1,200})'[^\r\n]{1,400}?key value is \((?P<value>[^\r\n]{1,1000}?)\)",
+        r"(?:constraint|index) '(?P<name>[\w.$-]{1,200})'[^\r\n]{1,400}?key value is \((?P<value>[^\r\n]{1,1000}?)\)",
         "key value is (",
     ),
     # users.0.password, and on the next line: String should … [type=…, input_value='X', input_type=str]
@@ -124,7 +124,7 @@ PHRASES = (
         rf"(?<![\w-])(?P<name>(?:[\w-]+[ \t]){{0,2}}[\w-]+)[ \t]+{_MIXED}(?P<value>[\w-]{{20,200}})",
         "",
         Strength.WEAK,
-        Strength.TOKEN,
+        Strength.WEAK,
     ),
 )
 

@@ -37,11 +37,11 @@ _NAME_KEYS = frozenset(
 _NAMED = frozenset(b"value values val content default parametervalue answer payload instances".split())
 _ECHOED = frozenset(b"input received rejectedvalue invalidvalue attemptedvalue data value".split())
 """Keys of what errors repeat; only a string is one."""
-_FLAGS = frozenset(b"sensitive masked secret is_secret issecret".split())
+_FLAGS = frozenset(b"sensitive masked secured secret is_secret issecret".split())
 """Beside a value: ``"sensitive": true``."""
 _PRIVATE_JWK = frozenset(b"d p q dp dq qi k oth".split())
 _LOGIN_KEY = re.compile(
-    rb"phone|mobile|msisdn|e-?mail|user|login|grant_type|otp|sms|challenge|verification", re.I
+    rb"phone|mobile|msisdn|e-?mail|user|login|grant_type|otp|sms|challenge|verification|factor", re.I
 )
 _CARD_KEY = re.compile(rb"(?:card[_-]?)?(?:number|num)|pan")
 _CARD_NUMBER = re.compile(rb'"?[0-9 -]{12,}')
@@ -148,7 +148,7 @@ def find_named(
     if key is not None and (key[1].lower() in _NAME_KEYS or text == b"Secret"):
         members = list(get().members(get().find_around(start)))
         yield from _find_by_value(members, data, key[1].lower(), text, weigh)
-    elif key is None and (strength := weigh(text)):
+    elif key is None and b"=" not in text and (strength := weigh(text)):
         yield from _find_in_array(get(), start, text, strength)
 
 
