@@ -445,7 +445,7 @@ def test_migrate_that_leaves_records(
         "2 of the oldest had no room. A copy fills 95% of the collection: the rest is for records that "
         "are written meanwhile.",
     ]
-    assert "1 records were refused and are still in tracking_rebuild_…." in result.stderr
+    assert "Refused, and still in tracking_rebuild_…: 1 record." in result.stderr
 
 
 @pytest.mark.parametrize(

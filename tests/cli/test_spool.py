@@ -127,7 +127,7 @@ def test_verify(spool: Spool, invoke: Invoke, tmp_path: Path) -> None:
     result = invoke("spool", "verify")
     assert result.exit_code == 1
     assert result.output == (
-        f"{path.name}: 2 of 3 records are intact\n2 records are intact, 1 file is damaged.\n"
+        f"{path.name}: 2 of 3 records intact\n2 records are intact, 1 file is damaged.\n"
     )
     assert list_contents(tmp_path) == before
 
