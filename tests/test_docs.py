@@ -12,6 +12,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,8 +25,10 @@ from mongoengine.queryset.base import BaseQuerySet
 from flask_tracking import Record, Settings, Tracking, cli, registry
 from flask_tracking.cli.records import list_records
 from flask_tracking.documents import Tracking as TrackingDocument
+from flask_tracking.exporters.rollup_table import align
 from flask_tracking.filters.terms import TERMS
 from flask_tracking.pipeline.stats import Stats
+from flask_tracking.rollups.rollup import Rollup
 
 from .captures import make_record
 
@@ -282,7 +285,8 @@ def make_shown_app(page: Path, namespace: dict[str, Any], uri: str) -> Flask:
     app.config.update(TRACKING_MONGODB_URI=uri, TRACKING_EXCLUDE_STATUS_CODES=[304])
     Tracking(app)
     bodies = [b"a=1", b"b=2", b"password=hunter2"] * 100
-    app.extensions["tracking"].exporter.export(
+    store = app.extensions["tracking"].exporter
+    store.export(
         [
             dataclasses.replace(
                 make_record(custom_data={"tenant": "acme"}),
@@ -293,6 +297,8 @@ def make_shown_app(page: Path, namespace: dict[str, Any], uri: str) -> Flask:
             for at, body in enumerate(bodies)
         ]
     )
+    now = datetime.now(timezone.utc)
+    store.rollups.store([Rollup(width_s=60, start=align(now, 60), source="web1:7:a.1")])
     return app
 
 

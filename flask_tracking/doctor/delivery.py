@@ -11,9 +11,10 @@ from ..exporters.store import Problem
 from ..record import Record
 from ..rollups.rollup import Rollup
 from ..runtime.text import count_of
-from .subject import Findings, Subject, describe_age
+from .subject import Findings, Subject, Unknown, describe_age
 
 WHY_DROPPED = "Its log says why; the page Operations says what to do about each reason"
+NO_ROLLUPS = "there are no rollups, which would tell"
 RECENT = timedelta(minutes=15)
 """Who lagged before then has caught up."""
 LATE_S = 10.0
@@ -23,8 +24,9 @@ LATE_S = 10.0
 def check_drops(subject: Subject) -> Findings:
     """Records that processes lost, by the rollups of each; without these by the gaps in the sample."""
     minutes = subject.minutes
-    if minutes is None:
+    if minutes is None or not minutes.rollups:
         yield from _check_gaps(subject.sample)
+        yield Unknown(NO_ROLLUPS if minutes is None else _name_silence(minutes.lifetime))
         return
     dropped: dict[str, Counter[str]] = {}
     for rollup in minutes.rollups:
@@ -38,6 +40,10 @@ def check_drops(subject: Subject) -> Findings:
                 f"{describe_age(minutes.lifetime.total_seconds())}: {listed}",
                 WHY_DROPPED,
             )
+
+
+def _name_silence(time: timedelta) -> str:
+    return f"no process has counted requests in the last {describe_age(time.total_seconds())}"
 
 
 def _check_gaps(sample: Sequence[Record]) -> Findings:
@@ -56,11 +62,11 @@ def _check_gaps(sample: Sequence[Record]) -> Findings:
 def check_lag(subject: Subject) -> Findings:
     """Processes whose records wait in memory for long, because the store or they are too slow."""
     if subject.minutes is None:
-        yield "there are no rollups, which would tell"
+        yield Unknown(NO_ROLLUPS)
         return
     waits = _find_waits(subject.minutes.rollups)
     if not waits:
-        yield "no process has counted requests lately"
+        yield Unknown(_name_silence(RECENT))
         return
     late_s = subject.settings.flush_interval_s + LATE_S
     for process, (lag_s, waiting) in sorted(waits.items()):

@@ -22,6 +22,13 @@ from ..rollups.rollup import Rollup
 SAMPLE = 200
 """Number of newest records in the sample."""
 
+
+class Unknown(str):
+    """A fact for which a check cannot tell whether all is in order."""
+
+    __slots__ = ()
+
+
 Findings = Iterator[Problem | str]
 """Problems, and facts as text, a line each."""
 

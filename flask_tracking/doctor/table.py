@@ -11,7 +11,7 @@ from .delivery import check_drops, check_lag
 from .process import check_capture, check_settings, check_speed, check_threads
 from .records import check_proxy, check_records, check_secrets
 from .storage import check_spool, check_store
-from .subject import Findings, Subject
+from .subject import Findings, Subject, Unknown
 
 Level = Literal["ok", "warning", "error", "skipped"]
 
@@ -50,7 +50,7 @@ class Checked(NamedTuple):
     facts: tuple[str, ...] = ()
     """Facts that are not problems, a line each."""
     is_skipped: bool = False
-    """True if the check needs a store that answers; `facts` say what is missing."""
+    """True if the check cannot tell, for example without a store that answers; `facts` say why."""
 
     @property
     def level(self) -> Level:
@@ -85,8 +85,11 @@ def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Chec
             findings.append(Problem("error", str(error).removesuffix(".")))
         if not findings and check.clear:
             findings.append(check.clear)
-        yield Checked(
-            check.name,
-            tuple(one for one in findings if isinstance(one, Problem)),
-            tuple(one for one in findings if isinstance(one, str)),
-        )
+        yield _sum_up(check.name, findings)
+
+
+def _sum_up(name: str, findings: Sequence[Problem | str]) -> Checked:
+    problems = tuple(one for one in findings if isinstance(one, Problem))
+    is_skipped = not problems and any(isinstance(one, Unknown) for one in findings)
+    facts = tuple(one for one in findings if isinstance(one, str))
+    return Checked(name, problems, facts, is_skipped)

@@ -70,9 +70,25 @@ def record(**parts: Any) -> Record:
 def test_app_in_order(subject: Subject, memory: MemoryExporter) -> None:
     """An app that is set up well has no problems, and each check says so."""
     memory.export([record()])
+    count_request(memory)
     checked = list(examine(subject))
     assert [one.name for one in checked] == [check.name for check in CHECKS]
     assert {one.level for one in checked} == {"ok"}, checked
+
+
+def count_request(memory: MemoryExporter) -> None:
+    """Store what a process counts in this minute."""
+    assert memory.rollups is not None
+    memory.rollups.store([make_rollup("web1:7:a.1", align(datetime.now(timezone.utc), 60))])
+
+
+def test_what_cannot_be_told(subject: Subject, memory: MemoryExporter) -> None:
+    """A check that cannot tell whether all is in order does not say that it is."""
+    memory.export([record()])
+    checked = {one.name: one for one in examine(subject)}
+    assert checked["drops"].facts == ("no process has counted requests in the last 3 hours",)
+    assert checked["lag"].facts == ("no process has counted requests in the last 15 minutes",)
+    assert {name for name, one in checked.items() if one.level == "skipped"} == {"drops", "lag"}
 
 
 def test_names_are_different() -> None:
@@ -230,6 +246,7 @@ def test_spool_that_cannot_be_read(app: Flask, memory: MemoryExporter, tmp_path:
     """A directory that cannot be read is an error, and the other checks go on."""
     (tmp_path / "file").touch()
     app.config["TRACKING_SPOOL_DIR"] = str(tmp_path / "file")
+    count_request(memory)
     checked = {one.name: one for one in examine(track(app, memory))}
     assert checked["spool"].level == "error"
     assert not any(one.is_skipped for one in checked.values())
@@ -443,7 +460,7 @@ def test_rollups_are_off(app: Flask, memory: MemoryExporter) -> None:
 
 def test_nobody_counts(ask: Ask) -> None:
     """Without requests there is no lag."""
-    assert ask(check_lag) == ["no process has counted requests lately"]
+    assert ask(check_lag) == ["no process has counted requests in the last 15 minutes"]
 
 
 def test_lag_without_rollups(memory: MemoryExporter, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

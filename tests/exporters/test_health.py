@@ -43,8 +43,10 @@ ANSWERS: dict[str, tuple[Document, str]] = {
 @pytest.mark.parametrize(("hello", "said"), ANSWERS.values(), ids=ANSWERS)
 def test_kinds_of_servers(make: Make, answer: Callable[..., None], hello: Document, said: str) -> None:
     """A replica set and a sharded cluster are called so; an old server cannot resize."""
+    exporter = make()
+    exporter.prepare()
     answer(hello=hello, buildInfo={"version": "5.0.1", "versionArray": [5, 0, 1, 0]})
-    first, _, last = make().describe()
+    first, _, last = exporter.describe()
     assert f", {said}, version 5.0.1" in first
     assert last == "resizes no capped collection in place: that needs MongoDB 6.0"
 

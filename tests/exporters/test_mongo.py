@@ -1120,12 +1120,43 @@ def test_closing_when_no_time_is_left(make: Make) -> None:
 
 
 def test_check_creates_nothing(make: Make, database: Database[Document]) -> None:
-    """Where nothing is stored yet that is said, with the command that prepares it."""
-    assert [str(problem) for problem in make().check()] == [
-        f"{name} does not exist yet. The first record creates it. To create it now: flask tracking init"
-        for name in ("tracking", "tracking_kept")
-    ]
+    """A new database is in order: that nothing is stored yet is only told."""
+    assert make().check() == []
+    assert make().describe()[-1] == (
+        "tracking and tracking_kept: created with the first record, or by `flask tracking init`"
+    )
     assert database.list_collection_names() == []
+
+
+def test_collection_that_is_missing(make: Make, database: Database[Document]) -> None:
+    """A collection that is missing beside others is a problem, with the command that creates it."""
+    exporter = make()
+    exporter.prepare()
+    exporter.export([make_record()])
+    database.drop_collection("tracking_kept")
+    database.drop_collection("tracking_rollup")
+    create = "The next start of the app creates it. To create it now: flask tracking init"
+    assert [str(problem) for problem in exporter.check()] == [f"tracking_kept does not exist. {create}"]
+    counted = datetime.now(timezone.utc) - timedelta(minutes=2)
+    exporter.export([dataclasses.replace(make_record(), date_created=counted)])
+    assert [str(problem) for problem in exporter.check()] == [
+        f"tracking_kept does not exist. {create}",
+        f"tracking_rollup does not exist: there are no counts of requests. {create}",
+    ]
+    assert make(rollup_days=0, kept_size_bytes=0).check() == []
+    exporter.prepare()
+    assert exporter.check() == []
+
+
+def test_rollups_without_an_index(make: Make, database: Database[Document]) -> None:
+    """The collection of rollups lacks its indexes where it was dropped while an app was running."""
+    exporter = make()
+    exporter.prepare()
+    database["tracking_rollup"].drop_indexes()
+    assert [problem.what for problem in exporter.check()] == [
+        "tracking_rollup has no index of width_s, start",
+        "tracking_rollup has no index of width_s, is_merged, start",
+    ]
 
 
 def test_check_finds_what_preparing_finds(make: Make, database: Database[Document]) -> None:

@@ -114,6 +114,7 @@ def test_measure(make: Make) -> None:
 def test_bound_of_documents_far_below_the_size(make: Make, fail_command: Callable[..., None]) -> None:
     """A bound of documents that leaves most of the size unused is a problem; one near it is none."""
     exporter = make(table_size_bytes=2**22, max_documents=150)
+    exporter.prepare()
     export_all(exporter, make_records(100))
     (problem,) = exporter.check()
     assert problem.what.startswith("tracking uses at most ")
@@ -122,6 +123,7 @@ def test_bound_of_documents_far_below_the_size(make: Make, fail_command: Callabl
     fail_command("collStats", errorCode=13)
     assert exporter.check() == []
     near = make(table_size_bytes=2**22, max_documents=2**21 // 1000, collection="near")
+    near.prepare()
     export_all(near, make_records(100))
     assert near.check() == []
 
@@ -354,6 +356,7 @@ def test_records_that_are_refused_stay(
 def test_interrupted_rebuild_is_a_problem(make: Make, database: Database[Document]) -> None:
     """A check names the collection that holds the rest, and the command that copies it."""
     exporter = make(table_size_bytes=2**22)
+    exporter.prepare()
     export_all(exporter, make_records(1500))
     steps = exporter.rebuild(None, 2**23)
     next(steps)

@@ -7,29 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from pymongo import MongoClient
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import CollectionInvalid, OperationFailure
 
 from ...config import Settings
-from ...filters import FIRST_FAILURE
+from ...filters import FIRST, FIRST_FAILURE
 from ..retention import round_up
 from ..store import Place, Problem
+from .codec import for_reading
 from .connection import is_stand_in
 from .indexes import EXPIRY, Index, Indexing, Refusals, read_refusal
+from .rollups import INDEXES as ROLLUP_INDEXES
 from .rollups import MongoRollupTable
 
 Document = dict[str, Any]
 
 NAMESPACE_EXISTS = 48
+COUNTED_AFTER = timedelta(minutes=1)
+"""By then the request of a record is in a rollup, even if several attempts to store it failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionState(Place):
     """The state of a collection."""
 
+    exists: bool = True
     is_capped: bool = False
     size_bytes: int | None = None
     """None if it is not capped."""
@@ -149,6 +156,32 @@ def inspect_collections(
     )
 
 
+def inspect_rollups(database: Database[Document], settings: Settings) -> Iterator[Problem]:
+    """Yield what is missing of the collection of rollups, if processes had the time to create it."""
+    if is_stand_in(database) or not settings.rollup_days:
+        return
+    name = settings.rollup_collection
+    options, _ = read_options(database, name)
+    if options is not None:
+        indexing = Indexing(database[name])
+        indexing.read()
+        yield from indexing.find_missing([Index(tuple(keys)) for keys in ROLLUP_INDEXES])
+    elif _has_records(database[settings.collection]):
+        yield Problem(
+            "warning",
+            f"{name} does not exist: there are no counts of requests",
+            "The next start of the app creates it. To create it now",
+            "flask tracking init",
+        )
+
+
+def _has_records(collection: Collection[Document]) -> bool:
+    """Return True for records that arrived so long ago that rollups count them."""
+    counted = datetime.now(timezone.utc) - COUNTED_AFTER
+    query = {"date_created": {"$gte": FIRST, "$lt": counted}}
+    return for_reading(collection).find_one(query, {"_id": True}) is not None
+
+
 def ensure_collection(database: Database[Document], plan: Plan) -> CollectionState:
     """Do what `ensure_collections` does, for one."""
     options, refusal = read_options(database, plan.name)
@@ -167,11 +200,11 @@ def _inspect_collection(
     if options is None:
         missing = Problem(
             "warning",
-            f"{plan.name} does not exist yet",
-            "The first record creates it. To create it now",
+            f"{plan.name} does not exist",
+            "The next start of the app creates it. To create it now",
             "flask tracking init",
         )
-        return CollectionState(name=plan.name, problems=(missing,))
+        return CollectionState(name=plan.name, exists=False, problems=(missing,))
     indexing = Indexing(database[plan.name], refusals)
     indexing.read()
     return _make_state(plan, options, refusal, indexing, was_created=False)

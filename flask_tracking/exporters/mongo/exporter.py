@@ -171,20 +171,29 @@ class MongoExporter(Store):
         return states
 
     def describe(self) -> Sequence[str]:
-        """Return the kind, version and address of the server."""
+        """Return the kind, version and address of the server, and whether there is anything yet."""
+        from .collection import inspect_collections
         from .health import describe
 
-        return self._call(describe, self._connection.where())
+        lines = self._call(describe, self._connection.where())
+        states = self._call(inspect_collections, self._settings, self._refusals)
+        if not any(state.exists for state in states):
+            names = " and ".join(state.name for state in states)
+            lines.append(f"{names}: created with the first record, or by `flask tracking init`")
+        return lines
 
     def _check(self) -> Iterator[Problem]:
-        from .collection import inspect_collections
+        from .collection import inspect_collections, inspect_rollups
         from .health import find_problems
         from .rebuilding import find_interrupted
         from .resizing import find_early_limit
 
         yield from self._call(find_problems, self._settings, self._connection.where())
-        for state in self._call(inspect_collections, self._settings, self._refusals):
-            yield from state.problems
+        states = self._call(inspect_collections, self._settings, self._refusals)
+        # A new database has none: that is a fact, and in order.
+        if any(state.exists for state in states):
+            yield from (problem for state in states for problem in state.problems)
+            yield from self._call(inspect_rollups, self._settings)
         yield from self._call(find_early_limit, self._plan(None, None, is_kept=False))
         yield from self._call(find_interrupted, self._settings)
 

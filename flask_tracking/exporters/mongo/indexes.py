@@ -86,7 +86,12 @@ class Indexing:
                 f"The server does not show the indexes of {name}: {self._unseen}",
                 "Recording goes on; they cannot be compared with the settings",
             )
-        for index in self._missing((Index(REQUIRED), *others)):
+        yield from self.find_missing((Index(REQUIRED), *others))
+
+    def find_missing(self, wished: Sequence[Index]) -> Iterator[Problem]:
+        """Yield a problem for each of these indexes that is missing, and that the server shows."""
+        name = self._collection.name
+        for index in self._missing(wished):
             fields = ", ".join(field for field, _ in index.keys)
             reason = self.refusals.get(index.keys)
             if reason is not None:
