@@ -93,9 +93,7 @@ def check_threads(subject: Subject) -> Findings:
     if not threads_can_run():
         yield Problem("error", "uWSGI runs without threads: nothing is stored", fix)
     elif not subject.sample and any(map(_is_installed, UWSGI)):
-        yield Problem(
-            "warning", "Nothing is stored, and uWSGI is installed: it runs no threads by default", fix
-        )
+        yield "nothing is stored; uWSGI is installed, and needs --enable-threads if it serves the app"
 
 
 def _is_installed(distribution: str) -> bool:

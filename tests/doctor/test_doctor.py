@@ -345,7 +345,7 @@ def test_uwsgi_without_threads(
 
 
 def test_uwsgi_is_installed(memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing is stored and uWSGI is installed, that is the likely cause."""
+    """Where nothing is stored and uWSGI is installed, that may be the cause: it is told as a fact."""
 
     def version(name: str) -> str:
         if name != "pyuwsgi":
@@ -354,8 +354,8 @@ def test_uwsgi_is_installed(memory: MemoryExporter, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(metadata, "version", version)
     subject = track(Flask("batch"), memory)
-    assert whats(check_threads(subject)) == [
-        "Nothing is stored, and uWSGI is installed: it runs no threads by default"
+    assert list(check_threads(subject)) == [
+        "nothing is stored; uWSGI is installed, and needs --enable-threads if it serves the app"
     ]
     memory.export([record()])
     del subject.sample
