@@ -32,6 +32,9 @@ class TrackingError(Exception):
     .. versionadded:: 2.0
     """
 
+    fix: str = ""
+    """The solution, as a sentence without a full stop; empty if it is unknown or in the message."""
+
 
 class ConfigError(TrackingError):
     """A setting or an argument is wrong. The message names the key, the value seen and the fix.
@@ -80,6 +83,11 @@ class ExportError(TrackingError):
 
     .. versionadded:: 2.0
     """
+
+    def __init__(self, message: str = "", *, fix: str = "") -> None:
+        """Take the message and, if it is known, what to do."""
+        super().__init__(message)
+        self.fix = fix
 
 
 class StoreTimeoutError(ExportError):

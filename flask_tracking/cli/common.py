@@ -29,8 +29,8 @@ from ..runtime.text import count_of, visible
 from ..spool import Spool, open_spool
 from .terminal import say, terminal_width, wrap
 
-CHECK = "Check that it runs, and the URI. See the page Operations of the docs."
-"""The advice after an error of the database."""
+MORE = "See the page Messages of the docs."
+"""The last sentence after an error of the database."""
 
 SHORT_ID = re.compile(r"([0-9a-f]{8,22})(?:…|\.{1,3})([0-9a-f]{6,16})")
 """The second and the number of an id, or more. Dots may replace the ellipsis, which is hard to type."""
@@ -79,7 +79,8 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except ExportError as error:
-            raise CommandError(visible(f"{error}. {CHECK}")) from None
+            sentences = (f"{error}.", error.fix and f"{error.fix}.", MORE)
+            raise CommandError(visible(" ".join(filter(None, sentences)))) from None
         except FilterError as error:
             # Its last lines mark the spot.
             raise WrongArgument("\n".join(map(visible, str(error).split("\n")))) from None

@@ -82,7 +82,7 @@ def examine(subject: Subject, checks: Sequence[Check] = CHECKS) -> Iterator[Chec
         except TrackingError as error:
             if isinstance(error, (ExportError, NoDatabaseError)):
                 missing = "the store does not answer"
-            findings.append(Problem("error", str(error).removesuffix(".")))
+            findings.append(Problem("error", str(error).removesuffix("."), error.fix))
         if not findings and check.clear:
             findings.append(check.clear)
         yield _sum_up(check.name, findings)

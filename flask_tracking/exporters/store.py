@@ -148,7 +148,7 @@ class Store(Exporter):
         try:
             return list(self._check())
         except TrackingError as error:
-            return [Problem("error", str(error).removesuffix("."))]
+            return [Problem("error", str(error).removesuffix("."), error.fix)]
 
     def _check(self) -> Iterable[Problem]:
         """Implement `check`; a raised `TrackingError` becomes a problem."""

@@ -104,7 +104,23 @@ def test_database_is_away(app: Flask, invoke: Invoke) -> None:
     result = invoke("doctor")
     assert result.exit_code == 1
     assert "does not answer within 0.2 s" in result.output.splitlines()[0]
+    assert "Check that the server runs" in result.output.splitlines()[1]
     assert "skipped  secrets   the store does not answer" in result.output.splitlines()
+
+
+@pytest.mark.integration
+def test_host_is_unknown(app: Flask, invoke: Invoke) -> None:
+    """A name that cannot be looked up is said to be unknown: by the doctor and by other commands."""
+    app.config.update(TRACKING_MONGODB_URI="mongodb://shop.invalid/x", TRACKING_EXPORT_TIMEOUT_S=1.0)
+    Tracking(app)
+    checked = json.loads(invoke("doctor", "--json").output)["checks"]
+    (problem,) = next(one["problems"] for one in checked if one["name"] == "store")
+    assert problem["what"].startswith(
+        "MongoDB at shop.invalid:27017 cannot be reached: the name of its host is unknown"
+    )
+    assert problem["fix"].startswith("Check the host in TRACKING_MONGODB_URI")
+    error = invoke("list").stderr
+    assert f"{problem['fix']}. See the page Messages of the docs." in error
 
 
 def test_real_database(

@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 from flask_tracking import MemoryExporter, Record, Tracking
 from flask_tracking.cli import scrub as scrub_module
-from flask_tracking.cli.common import CHECK
+from flask_tracking.cli.common import MORE
 from flask_tracking.exporters.store import Rewritten
 
 from ..captures import make_record
@@ -119,7 +119,7 @@ def test_scrub_without_a_server(app: Flask) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     (line,) = result.stderr.splitlines()
     assert "does not answer within 0.2 s" in line
-    assert line.endswith(CHECK)
+    assert line.endswith(MORE)
 
 
 def test_scrub_without_rules(app: Flask, memory: MemoryExporter) -> None:

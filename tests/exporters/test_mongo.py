@@ -1218,6 +1218,7 @@ def test_check_without_a_server() -> None:
     (away,) = exporter.check()
     exporter.close()
     assert away.level == "error" and "does not answer within 0.05 s" in away.what
+    assert away.fix.startswith("Check that the server runs")
     (nowhere,) = MongoExporter(Settings(db_alias="nowhere")).check()
     assert nowhere.level == "error" and nowhere.what.startswith("No MongoDB is configured. Set")
 

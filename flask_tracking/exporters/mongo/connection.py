@@ -7,6 +7,7 @@ close its own at any time.
 from __future__ import annotations
 
 import os
+import re
 import select
 import sys
 import threading
@@ -38,6 +39,12 @@ _RENAMED = {"authentication_source": "authsource", "authentication_mechanism": "
 OLDEST_WIRE_VERSION = 13
 """The wire version of MongoDB 5.0. Older servers cannot delete or resize documents in capped
 collections."""
+_UNKNOWN_HOST = re.compile(
+    r"name or service not known|nodename nor servname|getaddrinfo failed|name resolution"
+    r"|no address associated",
+    re.IGNORECASE,
+)
+"""What systems say of a name that they cannot look up: PyMongo keeps only the text."""
 GOODBYE_S = 0.1
 """Time limit for ending the sessions of a client, which is optional: they expire by themselves."""
 LOCK_S = 0.1
@@ -190,6 +197,14 @@ class Connection:
                 f"{self.where()} is older than MongoDB 5.0, which flask-tracking needs. "
                 "Upgrade the server."
             )
+
+    def has_unknown_hosts(self) -> bool:
+        """Return True if no server was found because none of their names can be looked up."""
+        client: object = self._client
+        if not isinstance(client, MongoClient):
+            return False
+        servers = client.topology_description.server_descriptions().values()
+        return bool(servers) and all(_UNKNOWN_HOST.search(str(one.error)) for one in servers)
 
     def where(self) -> str:
         """Return the servers, without user and password, for messages."""

@@ -76,6 +76,20 @@ TOO_LONG_TEXT = (
     "letters where upper and lower case are the same, and 900 characters elsewhere."
 )
 READ_ONLY_CODES = frozenset({10107, 13435, 20})
+FIX_HOST = "Check the host in TRACKING_MONGODB_URI, and whether this machine can look up names"
+FIX_TIMEOUT = (
+    "Check that the server runs, and host and port in TRACKING_MONGODB_URI. For a slow one raise "
+    "TRACKING_EXPORT_TIMEOUT_S"
+)
+FIX_LOGIN = (
+    "Check user, password and authSource in TRACKING_MONGODB_URI. The user needs the role readWrite"
+)
+FIX_READ_ONLY = "Wait for the election of a primary, or name the replica set in TRACKING_MONGODB_URI"
+FIX_DISK = "Free some, or give the server a larger disk, and start it again"
+FIX_CODE = "Look up the code in MongoDB's list of error codes, and in the server's log"
+FIX_CONNECTION = (
+    "Check what listens at this port: a restart, a proxy or a firewall may have closed the connection"
+)
 NO_DOCUMENT = "no document can be made of it"
 _limit_s: ContextVar[float] = ContextVar("flask_tracking_limit_s", default=0.0)
 """The limit of `MongoExporter.limited` in this context, for messages; 0 without one."""
@@ -206,7 +220,9 @@ class MongoExporter(Store):
             return function(self._connection.open(), *arguments)
         except OperationFailure as error:
             # No record was sent, so the server's message cannot quote one.
-            raise ExportError(f"{self._explain(error)}. It says: {read_words(error)}") from None
+            explained = self._explain(error)
+            message = f"{explained}. It says: {read_words(error)}"
+            raise ExportError(message, fix=explained.fix) from None
         except PyMongoError as error:
             raise self._explain(error) from None
 
@@ -366,26 +382,27 @@ class MongoExporter(Store):
             error: the driver's error.
             timeout_s: the time limit of the call, by default ``export_timeout_s``.
         """
-        where = self._connection.where()
         if error.timeout:
-            seconds = _limit_s.get() or timeout_s or self._settings.export_timeout_s
-            name = type(error).__name__
-            return StoreTimeoutError(f"{where} does not answer within {seconds:g} s ({name})")
+            return self._explain_timeout(error, timeout_s)
+        where, name = self._connection.where(), type(error).__name__
         if isinstance(error, (OperationFailure, NotPrimaryError)):
             code = error.code if isinstance(error, OperationFailure) else _code_of(error)
             if code in BAD_VALUE_CODES and _EXPRESSION.search(str(error)):
                 return FilterError(TOO_LONG_TEXT)
-            if code in LOGIN_CODES:
-                return ExportError(f"{where} refuses the login or write access (code {code})")
-            if code in READ_ONLY_CODES:
-                return ExportError(f"{where} is read-only (code {code})")
-            if code == OUT_OF_DISK_SPACE:
-                return ExportError(f"{where} has no space left on its disk (code {code})")
-            return ExportError(f"{where} answers with an error (code {code})")
-        name = type(error).__name__
+            return _explain_code(where, code)
         if isinstance(error, ConnectionFailure):
-            return ExportError(f"{where} is unreachable or closed the connection ({name})")
+            message = f"{where} is unreachable or closed the connection ({name})"
+            return ExportError(message, fix=FIX_CONNECTION)
         return ExportError(f"{where} cannot be used ({name})")
+
+    def _explain_timeout(self, error: PyMongoError, timeout_s: float | None) -> StoreTimeoutError:
+        where, name = self._connection.where(), type(error).__name__
+        if self._connection.has_unknown_hosts():
+            message = f"{where} cannot be reached: the name of its host is unknown ({name})"
+            return StoreTimeoutError(message, fix=FIX_HOST)
+        seconds = _limit_s.get() or timeout_s or self._settings.export_timeout_s
+        message = f"{where} does not answer within {seconds:g} s ({name})"
+        return StoreTimeoutError(message, fix=FIX_TIMEOUT)
 
     # Keeping
 
@@ -568,6 +585,17 @@ def _insert(
     unmade = {record.id: NO_DOCUMENT for record, document in made if document is None}
     documents = [document for _, document in made if document is not None]
     return unmade | insert_documents(collection, documents, max_bytes)
+
+
+def _explain_code(where: str, code: int | None) -> ExportError:
+    if code in LOGIN_CODES:
+        message = f"{where} refuses the login or write access (code {code})"
+        return ExportError(message, fix=FIX_LOGIN)
+    if code in READ_ONLY_CODES:
+        return ExportError(f"{where} is read-only (code {code})", fix=FIX_READ_ONLY)
+    if code == OUT_OF_DISK_SPACE:
+        return ExportError(f"{where} has no space left on its disk (code {code})", fix=FIX_DISK)
+    return ExportError(f"{where} answers with an error (code {code})", fix=FIX_CODE)
 
 
 def _code_of(error: NotPrimaryError) -> int | None:
