@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta, timezone
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -113,7 +114,7 @@ def test_processes(make: Make, memory: MemoryExporter) -> None:
         ),
     ],
 )
-def test_storage(parts: dict[str, int], row: tuple[object, ...]) -> None:
+def test_storage(parts: dict[str, Any], row: tuple[object, ...]) -> None:
     """It says for how long records stay, here and in larger sizes, as far as that is known."""
     now = datetime.now(timezone.utc)
     usage = Usage(name="tracking", records=500, oldest=now - timedelta(days=1), **parts)
