@@ -106,6 +106,10 @@ class Counters:
                 self.spool_dropped_kept[reason] += count
             self._gap += count + untold
 
+    def count_dropped(self, reason: str) -> int:
+        """Return the number of records lost for a reason. `lock` must be held."""
+        return self.dropped[reason] + self.spool_dropped[reason]
+
     def add_to_rollups(self, judged: Iterable[Judged]) -> None:
         """Count requests. `lock` must be held."""
         if self.rollups is not None:

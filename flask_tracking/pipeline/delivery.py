@@ -7,9 +7,9 @@ thread, while the next one is made; it is settled before the next one is sent.
 from __future__ import annotations
 
 import functools
-import logging
 import threading
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from time import monotonic
 from typing import NamedTuple, TypeVar
 
@@ -18,6 +18,7 @@ from ..exporters.base import Exporter, read_rejected
 from ..exporters.bisection import Bisection, Failure, Outcome, join_company, say_lost
 from ..record import Record
 from ..runtime import guard
+from ..runtime.durations import format_duration
 from .background import BackgroundCall
 from .counters import Counters
 from .interrupts import ends_thread, persist
@@ -92,6 +93,10 @@ class Delivery:
         """The batch that waits until the one that was sent ahead is settled."""
         self._ahead: Ahead | None = None
         self._is_failing = False
+        self._failing_since = 0.0
+        """The monotonic time of the first failure since the last success."""
+        self._has_complained = False
+        """Whether that was logged."""
         self.next_try = 0.0
         """The monotonic time of the next attempt after the store was unavailable."""
         self.is_proven = False
@@ -327,7 +332,14 @@ class Delivery:
         if self._is_failing:
             self._is_failing = False
             self._on_recovery()
-            guard.warn_rarely("recovered", "Records are stored again.", level=logging.INFO)
+            self._say_recovered()
+
+    def _say_recovered(self) -> None:
+        """Log the end of an outage if its begin was logged: the last line of a log must be true."""
+        if self._has_complained and not self.is_abandoned:
+            self._has_complained = False
+            away = timedelta(seconds=monotonic() - self._failing_since)
+            guard.warn("Records are stored again after %s.", format_duration(away))
 
     @property
     def is_away(self) -> bool:
@@ -366,16 +378,30 @@ class Delivery:
             # At exit, a daemon thread that holds the lock of a log handler may crash the process.
             return Failure("shutdown")
         self.is_proven = False
-        if self._spool is not None and isinstance(error, ExportError | NoDatabaseError):
-            self._put_off()
-        if isinstance(error, NoDatabaseError):
-            guard.warn_rarely("no database", "Nothing is recorded: %s", error)
-            return Failure("not_configured", error)
-        self._is_failing = True
-        self._counters.note_failed_export()
-        if isinstance(error, ExportError):
-            # Its message is safe to log: it quotes no record.
-            guard.warn_rarely("export", "Records cannot be stored: %s", error)
-            return Failure("export_failed", error)
+        if isinstance(error, ExportError | NoDatabaseError):
+            return self._note_away(error)
+        self._begin_failing()
         guard.report_failure("exporting records", error)
         return Failure("export_failed", error)
+
+    def _note_away(self, error: ExportError | NoDatabaseError) -> Failure:
+        is_configured = isinstance(error, ExportError)
+        if is_configured or self._spool is not None:
+            self._begin_failing()
+        # The messages of these errors are safe to log: they quote no record.
+        if self._spool is not None:
+            self._put_off()
+            said = guard.warn_rarely(
+                "export", "Records cannot be stored, and wait in the spool: %s", error
+            )
+        elif is_configured:
+            said = guard.warn_rarely("export", "Records cannot be stored: %s", error)
+        else:
+            said = guard.warn_rarely("no database", "Nothing is recorded: %s", error)
+        self._has_complained |= said and self._is_failing
+        return Failure("export_failed" if is_configured else "not_configured", error)
+
+    def _begin_failing(self) -> None:
+        if not self._is_failing:
+            self._is_failing, self._failing_since = True, monotonic()
+        self._counters.note_failed_export()

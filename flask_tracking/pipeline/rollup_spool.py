@@ -37,6 +37,13 @@ class RollupSpool:
         """Write a file of `rollups`, and evict the oldest if necessary; return False if it fails."""
         entries = [bson.encode(rollup_to_dict(one), codec_options=CODEC) for one in rollups]
         written = self._spool.write(Kind.ROUTINE, entries)
+        if written.evicted:
+            lost = sum(file.entry_count for file in written.evicted)
+            guard.warn_rarely(
+                "rollups full",
+                "The spool has no room for more rollups; the oldest were lost: %d.",
+                lost,
+            )
         if written.error is not None:
             guard.warn_rarely("spool rollups", "Rollups cannot be spooled: %s", written.error)
         return written.is_written

@@ -49,6 +49,8 @@ class SpoolWriter:
         written = self._spool.write(kind, entries, gap) if entries else Written(True)
         for file in written.evicted:
             self.note_lost("spool_full", file)
+        if written.error is None and (written.evicted or not written.is_written):
+            self._say_full(0 if written.is_written else len(records))
         if written.error is not None:
             guard.warn_rarely("spool", "Records cannot be spooled: %s", written.error)
             return records
@@ -61,6 +63,18 @@ class SpoolWriter:
             else:
                 self._drop("spool_full", len(records), kind, untold=gap)
         return []
+
+    def _say_full(self, unwritten: int) -> None:
+        """Log the number of records lost until now; `unwritten` ones are not counted yet."""
+        with self._counters.lock:
+            if self.is_abandoned:
+                return
+            lost = self._counters.count_dropped("spool_full") + unwritten
+        guard.warn_rarely(
+            "spool full",
+            "The spool is full; records that were lost: %d. Raise TRACKING_SPOOL_BYTES.",
+            lost,
+        )
 
     def _drop(self, reason: str, count: int, kind: Kind, untold: int = 0) -> None:
         kept = count if kind is Kind.KEPT else 0

@@ -161,16 +161,27 @@ def warn_rarely(
     *args: object,
     level: int = logging.WARNING,
     trace: TracebackType | None = None,
-) -> None:
+) -> bool:
     """Log one line, unless a line with this `key` was logged within the last minute.
 
     Never raises, not even when a log handler does: this runs inside requests.
+
+    Returns:
+        Whether the line is logged.
     """
     now = monotonic()
     last = _last_logged.get(key)
     if last is not None and now - last < LOG_INTERVAL_S:
-        return
+        return False
     _last_logged[key] = now
+    warn(message, *args, level=level, trace=trace)
+    return True
+
+
+def warn(
+    message: str, *args: object, level: int = logging.WARNING, trace: TracebackType | None = None
+) -> None:
+    """Log one line. Never raises, not even when a log handler does."""
     exc_info = None
     if trace is not None:
         hidden = HiddenMessageError("(the message may quote a value, so it is not shown)")

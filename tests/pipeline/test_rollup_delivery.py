@@ -14,6 +14,7 @@ from unittest import mock
 import pytest
 
 from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Settings
+from flask_tracking import spool as spool_module
 from flask_tracking.exporters.rollup_table import RollupQuery
 from flask_tracking.pipeline import delivery as delivery_module
 from flask_tracking.pipeline import rollup_delivery
@@ -293,6 +294,20 @@ def test_known_outage_with_a_spool(
             sent.delivery.tend(is_away=True)
     assert sum(sent.tend(31)) == 250
     assert [one for one in caplog.messages if "failed" in one or "not counted" in one] == []
+
+
+def test_spool_without_room(clock: Clock, spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
+    """The oldest rollups go, which is said."""
+    sent = Sent(clock, spool)
+    with (
+        mock.patch.object(spool_module, "MAX_ROLLUP_BYTES", 8192),
+        mock.patch.object(sent.store.rollups, "_store", side_effect=ExportError("away")),
+    ):
+        small = RollupDelivery(sent.store.rollups, sent.counters, sent.counted, RollupSpool(spool))
+        for _ in range(3):
+            sent.count()
+            small.finish()
+    assert "The spool has no room for more rollups; the oldest were lost: 2." in caplog.messages
 
 
 def test_spool_that_cannot_be_written(

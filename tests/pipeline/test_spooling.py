@@ -40,6 +40,7 @@ from flask_tracking.pipeline.delivery import Delivery
 from flask_tracking.pipeline.drain import Drain
 from flask_tracking.pipeline.spooling import SpoolWriter
 from flask_tracking.pipeline.worker import SyncWorker
+from flask_tracking.runtime import guard
 from flask_tracking.spool import Kind, Spool
 
 from ..captures import make_capture, make_record
@@ -348,7 +349,26 @@ def test_full_disk(
     assert (len(store.records), worker.stats.dropped) == (30, {})
 
 
-def test_full_spool(tmp_path: Path, store: Store) -> None:
+def test_log_ends_with_the_end_of_an_outage(
+    sender: Sender, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However soon one outage follows another, the last line is no complaint when the store is back."""
+    now = 1000.0
+    monkeypatch.setattr(guard, "monotonic", lambda: now)
+    monkeypatch.setattr(delivery_module, "monotonic", lambda: now)
+    for seconds in (50, 20, 5):
+        store.error = AWAY
+        assert sender.delivery.deliver(make_batch(1), threading.Event()) is None
+        now += seconds
+        store.error = None
+        assert not sender.delivery.resend(make_batch(1)).left
+        now += 20 - seconds % 20
+    complaint = "Records cannot be stored, and wait in the spool: the store is away"
+    back = "Records are stored again after"
+    assert caplog.messages == [complaint, f"{back} 50s.", complaint, f"{back} 20s."]
+
+
+def test_full_spool(tmp_path: Path, store: Store, caplog: pytest.LogCaptureFixture) -> None:
     """Past its bound the oldest routine records are lost, which is counted and told in the data."""
     sender = Sender(Spool(str(tmp_path), 64 * 1024), store)
     kept = make_batch(1, kept=True, request_body=b"a" * 9000)
@@ -359,6 +379,9 @@ def test_full_spool(tmp_path: Path, store: Store) -> None:
     counters = sender.counters
     assert counters.read(0).dropped == {"spool_full": 4}
     assert counters.read(0).dropped_kept == {}
+    assert caplog.messages == [
+        "The spool is full; records that were lost: 2. Raise TRACKING_SPOOL_BYTES."
+    ]  # the next line comes a minute later
     assert (counters.spooled, counters.take_gap()) == (9, 4)
     sender.send()
     assert [record.id for record in store.records] == [
@@ -374,12 +397,15 @@ def test_evicted_records_were_to_tell_of_others(tmp_path: Path, store: Store) ->
     assert sender.counters.take_gap() == 8
 
 
-def test_record_that_does_not_fit(tmp_path: Path, store: Store) -> None:
-    """It is counted as lost, and kept records are counted as such."""
+def test_record_that_does_not_fit(
+    tmp_path: Path, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is counted as lost, which is said, and kept records are counted as such."""
     sender = Sender(Spool(str(tmp_path), 4096), store)
     assert sender.writer.write(make_batch(2, kept=True, request_body=b"a" * 5000)) == []
     stats = sender.counters.read(0)
     assert (stats.dropped, stats.dropped_kept) == ({"spool_full": 2}, {"spool_full": 2})
+    assert "The spool is full; records that were lost: 2." in caplog.text
 
 
 # From the spool
@@ -862,5 +888,9 @@ def test_recovery_is_said_once(
     assert worker.flush(TIMEOUT_S)
     store.error = None
     wait_until(lambda: worker.stats.unspooled == 1)
-    assert caplog.messages.count("Records are stored again.") == 1
+    assert caplog.messages == [
+        "Records cannot be stored, and wait in the spool: the store is away",
+        "Records are stored again after 0s.",
+    ]
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
     assert batch_module.PATIENCE < 1

@@ -429,6 +429,7 @@ def test_failed_batch_is_sent_again(
     assert [record.getMessage() for record in caplog.records] == [
         "Records cannot be stored: the store is away",
         "exporting records failed with OSError",
+        "Records are stored again after 0s.",
     ]
     assert "(the message may quote a value, so it is not shown)" in caplog.text
 
@@ -1153,8 +1154,9 @@ def test_recovery_is_said_once(
     assert worker.flush(TIMEOUT_S)
     assert [record.getMessage() for record in caplog.records] == [
         "Records cannot be stored: away",
-        "Records are stored again.",
+        "Records are stored again after 0s.",
     ]
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
 def test_sync_worker_stores_at_once(exporter: Gate) -> None:
