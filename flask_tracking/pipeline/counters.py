@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from .judged import Judged
 from .minute_rollups import MinuteRollups
+from .spool_gauge import EMPTY, Backlog
 from .stats import Stats
 
 __all__ = ["Counters"]
@@ -165,7 +166,7 @@ class Counters:
         with self.lock:
             self.failed_exports += 1
 
-    def read(self, queue_bytes: int) -> Stats:
+    def read(self, queue_bytes: int, backlog: Backlog = EMPTY) -> Stats:
         """Return a snapshot of the counters. `lock` must be held."""
         last = self._last_export
         return Stats(
@@ -180,4 +181,6 @@ class Counters:
             queue_records=self.waiting,
             queue_bytes=queue_bytes,
             last_export_age_s=None if last is None else monotonic() - last,
+            spool_records=backlog.records,
+            spool_bytes=backlog.size,
         )

@@ -39,3 +39,8 @@ class Stats:
     """Their approximate memory in bytes."""
     last_export_age_s: float | None
     """Seconds since the last successful export; None before the first."""
+    spool_records: int | None = 0
+    """Records that wait in the spool, whichever process wrote them; some seconds old. None if the
+    directory cannot be read."""
+    spool_bytes: int | None = 0
+    """What the spool takes of ``TRACKING_SPOOL_BYTES``, like `spool_records`."""

@@ -29,6 +29,7 @@ from .processor import Processed, Processor
 from .rollup_delivery import RollupDelivery, find_table
 from .rollup_spool import RollupSpool
 from .server import threads_can_run
+from .spool_gauge import EMPTY, SpoolGauge
 from .spooling import SpoolWriter
 from .stats import Stats
 from .untraced import untraced
@@ -62,6 +63,7 @@ class Worker(ABC):
         self._exporter = exporter
         self._spool = spool
         self._rollup_spool = None if spool is None else RollupSpool(spool)
+        self._gauge = None if spool is None else SpoolGauge(spool)
         self._failures: Counter[str] = Counter() if failures is None else failures
         self._processor = Processor(settings, hooks)
         self._reset()
@@ -233,8 +235,10 @@ class Worker(ABC):
     @property
     def stats(self) -> Stats:
         """A snapshot of the counters."""
+        # Outside the lock, so that no request waits for the disk.
+        backlog = EMPTY if self._gauge is None else self._gauge.read()
         with self._lock:
-            return self._counters.read(self._queue_bytes())
+            return self._counters.read(self._queue_bytes(), backlog)
 
     def _queue_bytes(self) -> int:
         return 0
