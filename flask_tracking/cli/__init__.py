@@ -12,6 +12,8 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, FlaskGroup
 
+from .terminal import help_width
+
 __all__ = ["is_command_running", "register"]
 
 _MODULES = {
@@ -49,10 +51,11 @@ class _Commands(AppGroup):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Make the context of a call: with ``NO_COLOR``, which Click does not know, without colours."""
+        """Make the context of a call, with what Click does not know: ``NO_COLOR``, narrow terminals."""
         _replace_unknown_characters(sys.stdout)
         if os.environ.get("NO_COLOR"):
             extra.setdefault("color", False)
+        extra.setdefault("terminal_width", help_width())
         return super().make_context(info_name, args, parent, **extra)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -19,7 +19,7 @@ from ..runtime.text import count_of, visible
 from .common import get_current, get_store, reports_errors
 from .questions import ask_for_age, ask_for_room, find_bounds, find_usage, format_days, round_count
 from .sizes import parse_size
-from .terminal import say
+from .terminal import bar_width, say
 from .text_table import Column, render_columns
 
 INTERRUPTED = 130
@@ -279,7 +279,7 @@ def _rebuild(steps: Iterator[Rebuilt]) -> bool:
     if step is None:
         return False
     try:
-        with click.progressbar(length=step.stored, label=visible(step.name)) as bar:
+        with click.progressbar(length=step.stored, label=visible(step.name), width=bar_width()) as bar:
             last = step
             for last in steps:
                 bar.update(last.looked_at - bar.pos)

@@ -17,7 +17,7 @@ from ..runtime.text import count_of, visible
 from ..spool import SET_ASIDE, HeldFile, decode_record, encode_record, open_spool
 from .common import get_current, get_store, reports_errors
 from .redaction import make_current_stored_redactor
-from .terminal import say, terminal_width
+from .terminal import bar_width, say, terminal_width
 from .text_table import Column, render_columns
 
 if TYPE_CHECKING:
@@ -106,12 +106,12 @@ def _follow(steps: Iterator[Rewritten], done: dict[str, Rewritten]) -> None:
     step = next(steps, None)
     while step is not None:
         name, seen = step.name, 0
-        with click.progressbar(length=step.stored, label=visible(name)) as bar:
+        with click.progressbar(length=step.stored, label=visible(name), width=bar_width()) as bar:
             while step is not None and step.name == name:
                 done[name] = step
-                count = step.looked_at + step.current
-                bar.update(count - seen)
-                seen = count
+                reached = step.looked_at + step.current
+                bar.update(reached - seen)
+                seen = reached
                 step = next(steps, None)
             # The length is an estimate: records come and go meanwhile.
             bar.update(max(0, done[name].stored - seen))

@@ -17,7 +17,7 @@ from ..runtime.text import count_of, visible
 from ..spool import SET_ASIDE, HeldFile, Spool, SpoolError, SpoolFile, decode_record, open_rollup_spool
 from .common import get_current, get_exporter, get_spool, reports_errors
 from .json_output import render_values, takes_json
-from .terminal import say, terminal_width
+from .terminal import bar_width, say, terminal_width
 from .text_table import Column, render_columns
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ def retry() -> None:
     sent = [place for place in places if sender.takes_rollups or not place.has_rollups]
     fates: Counter[_Fate] = Counter()
     try:
-        with click.progressbar(sent, label="Sending") as bar:
+        with click.progressbar(sent, label="Sending", width=bar_width()) as bar:
             fates.update(_send(place, sender) for place in bar)
     except (ExportError, NoDatabaseError) as error:
         sender.finish(is_away=True)

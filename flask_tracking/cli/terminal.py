@@ -13,15 +13,23 @@ import click
 
 __all__ = [
     "ask",
+    "bar_width",
     "cell_width",
     "character_width",
     "cut_to_height",
     "echo_pages",
+    "help_width",
     "say",
     "terminal_width",
     "wrap",
 ]
 
+BAR_WIDTH = 36
+"""Click's own width of a progress bar."""
+WIDE = 80
+"""From this width on there is room for the bar, its label and the time."""
+LEAST_HELP = 52
+"""Click wraps help for terminals of this width or more."""
 _WORD = re.compile(r"\s*\S+")
 _INDENT = re.compile(r" *")
 
@@ -36,6 +44,18 @@ def terminal_width(*, err: bool = False) -> int | None:
     """
     stream = sys.stderr if err else sys.stdout
     return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
+def bar_width(*, err: bool = False) -> int:
+    """Return the width of a progress bar: Click's own, or 0, which takes what a narrow terminal has."""
+    width = terminal_width(err=err)
+    return 0 if width is not None and width < WIDE else BAR_WIDTH
+
+
+def help_width() -> int | None:
+    """Return the width of help texts in a terminal that is too narrow for Click's own; else None."""
+    width = terminal_width()
+    return width if width is not None and width < LEAST_HELP else None
 
 
 def say(text: str, *, err: bool = False, **style: Any) -> None:

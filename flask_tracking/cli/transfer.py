@@ -24,7 +24,7 @@ from .common import get_current, get_store, reports_errors
 from .filtering import takes_filter
 from .misses import explain_nothing
 from .redaction import make_current_stored_redactor
-from .terminal import say
+from .terminal import bar_width, say
 
 T = TypeVar("T")
 
@@ -183,6 +183,7 @@ def _show_progress(records: Iterator[T], label: str, about: int | None = None) -
         label=label,
         show_pos=True,
         update_min_steps=100,
+        width=bar_width(err=True),
         file=sys.stderr,
     ) as bar:
         yield bar

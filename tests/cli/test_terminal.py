@@ -11,7 +11,7 @@ from flask_tracking import MemoryExporter, Tracking
 from flask_tracking.cli.common import WrongArgument
 from flask_tracking.cli.doctor import _render
 from flask_tracking.cli.record_table import render_record
-from flask_tracking.cli.terminal import ask, cell_width, say, wrap
+from flask_tracking.cli.terminal import ask, bar_width, cell_width, say, wrap
 from flask_tracking.doctor import Checked
 from flask_tracking.exporters.store import Problem
 from flask_tracking.record import Remark
@@ -78,6 +78,20 @@ def test_question(narrow: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("click.confirm", confirm)
     ask("tracking holds 5 MB. The oldest 50% of its records will be dropped. Go on?")
     assert asked == ["tracking holds 5 MB. The oldest 50% of\nits records will be dropped. Go on?"]
+
+
+@pytest.mark.parametrize(("width", "bar"), [(None, 36), (40, 0), (79, 0), (80, 36)])
+def test_progress_bars(monkeypatch: pytest.MonkeyPatch, width: int | None, bar: int) -> None:
+    """A bar is as wide as Click makes it, or takes what a narrow terminal has."""
+    monkeypatch.setattr("flask_tracking.cli.terminal.terminal_width", lambda *, err=False: width)
+    assert bar_width() == bar
+
+
+@pytest.mark.parametrize("command", [[], ["replay"], ["spool"], ["keep"]])
+def test_help(narrow: None, invoke: Invoke, tracking: Tracking, command: list[str]) -> None:
+    """Help has lines that fit: Click's own are 50 cells wide in every narrower terminal."""
+    lines = invoke(*command, "--help").stdout.splitlines()
+    assert lines and max(map(len, lines)) <= 40
 
 
 def test_errors(narrow: None, capsys: pytest.CaptureFixture[str]) -> None:

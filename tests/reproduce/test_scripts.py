@@ -246,6 +246,17 @@ def test_powershell_sends_values(server: Recorder, tmp_path: Path) -> None:
     assert server.take().body == b"\x00\xff\n"
 
 
+def test_powershell_quotes() -> None:
+    """What PowerShell would obey stands in single quotes, or as a number where it is no ASCII."""
+    header = 'it\'s $(x) `y` "z" \\ \u2019;#'.encode().decode("latin-1")
+    script = powershell(make_request(request_headers=(("X-A", header),), request_body=b"@a--%\r\n"))
+    assert (
+        "-join @('header = \"', 'X-A: it''s $(x) `y` \\\"z\\\" \\\\ ', "
+        "[char]226, [char]128, [char]153, ';#', [char]34)\n"
+    ) in script
+    assert "      '@a--%'\n      [char]13\n      [char]10\n" in script
+
+
 def test_powershell_demands_values() -> None:
     """The variables stand at the top, and the script stops without them."""
     script = powershell(make_request(**REDACTED))
