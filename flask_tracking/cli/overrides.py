@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timezone, tzinfo
 from typing import Any
 
 import click
@@ -26,7 +26,7 @@ from ..runtime.text import visible
 from .common import get_current, get_exporter, get_store, reports_errors
 from .json_output import render_values, takes_json
 from .terminal import say, terminal_width
-from .text_table import PLAIN, Column, render_columns
+from .text_table import PLAIN, Column, render_columns, show_time, takes_zone
 
 LEAST_VALUE = 8
 """The minimum width of the values of a setting, in cells."""
@@ -62,17 +62,18 @@ def set_overrides(terms: tuple[str, ...], lifetime: str | None) -> None:
 
 
 @overrides.command("show")
+@takes_zone
 @takes_json
 @with_appcontext
 @reports_errors
-def show_overrides(as_json: bool) -> None:
+def show_overrides(as_json: bool, utc: bool) -> None:
     """Show the current values, and when overrides expire."""
     exporter = get_exporter()
     if as_json:
         for one in _load_overrides(exporter):
             click.echo(render_values(one._asdict()))
     else:
-        _show(exporter, get_current().settings)
+        _show(exporter, get_current().settings, timezone.utc if utc else None)
 
 
 @overrides.command("clear")
@@ -99,9 +100,9 @@ def _when(store: Store, settings: Settings) -> str:
     return f"Every process follows within {settings.flush_interval_s:g} s."
 
 
-def _show(exporter: Exporter, settings: Settings) -> None:
+def _show(exporter: Exporter, settings: Settings, zone: tzinfo | None = None) -> None:
     active = _load_overrides(exporter)
-    click.echo(render_overrides(settings, active, utc_now(), terminal_width()))
+    click.echo(render_overrides(settings, active, utc_now(), terminal_width(), zone))
 
 
 def _load_overrides(exporter: Exporter) -> Sequence[Override]:
@@ -110,7 +111,11 @@ def _load_overrides(exporter: Exporter) -> Sequence[Override]:
 
 
 def render_overrides(
-    settings: Settings, active: Sequence[Override], now: datetime, width: int | None = None
+    settings: Settings,
+    active: Sequence[Override],
+    now: datetime,
+    width: int | None = None,
+    zone: tzinfo | None = timezone.utc,
 ) -> str:
     """Return a table of the settings that can be overridden, with the overridden ones in colour.
 
@@ -119,6 +124,7 @@ def render_overrides(
         active: its overrides.
         now: the current time, in UTC.
         width: the width of the terminal in cells; None for no limit.
+        zone: the zone of the times; None for that of this machine.
     """
     changed = change_settings(settings, active)
     until = {override.name: override.expires_at for override in active}
@@ -141,7 +147,7 @@ def render_overrides(
         ),
         Column(
             "UNTIL",
-            [_until(until[name], now) if name in until else "" for name in NAMES],
+            [_until(until[name], now, zone) if name in until else "" for name in NAMES],
             least=LEAST_VALUE,
         ),
     ]
@@ -159,9 +165,10 @@ def _value(name: str, value: Any) -> str:
     return f"{value:.15g}" if name == "sample_rate" else f"{value:,.15g} ms"
 
 
-def _until(expires_at: datetime, now: datetime) -> str:
-    day = "" if expires_at.date() == now.date() else f"{expires_at:%Y-%m-%d} "
-    return f"{day}{expires_at:%H:%M:%S}Z, in {format_duration(expires_at - now)}"
+def _until(expires_at: datetime, now: datetime, zone: tzinfo | None) -> str:
+    is_today = expires_at.astimezone(zone).date() == now.astimezone(zone).date()
+    form = "%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S"
+    return f"{show_time(expires_at, zone, form)}, in {format_duration(expires_at - now)}"
 
 
 COMMANDS = (overrides,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timezone, tzinfo
 from typing import Any
 
 import click
@@ -20,7 +20,7 @@ from .common import get_current, get_store, reports_errors
 from .questions import ask_for_age, ask_for_room, find_bounds, find_usage, format_days, round_count
 from .sizes import parse_size
 from .terminal import bar_width, say
-from .text_table import Column, render_columns
+from .text_table import Column, render_columns, show_time, takes_zone
 
 INTERRUPTED = 130
 """The exit code of what Ctrl-C has ended."""
@@ -34,10 +34,11 @@ ORDINARY_SIZES = (100e6, 1e9, 10e9)
 
 
 @click.command()
+@takes_zone
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with bytes and days.")
 @with_appcontext
 @reports_errors
-def capacity(as_json: bool) -> None:
+def capacity(as_json: bool, utc: bool) -> None:
     """Say how many days of records fit, now and with other sizes.
 
     The rate is the average since the oldest record.
@@ -51,7 +52,7 @@ def capacity(as_json: bool) -> None:
         say("Nothing is stored.")
     for usage in usages:
         say(visible(usage.name), bold=True)
-        say("\n".join(_describe(usage, now)))
+        say("\n".join(_describe(usage, now, timezone.utc if utc else None)))
         if sizes := _choose_sizes(usage):
             click.echo(_render_sizes(usage, sizes, now))
             if any(usage.reaches(size) for size in sizes):
@@ -91,13 +92,14 @@ def _choose_sizes(usage: Usage) -> Sequence[float]:
     return [factor * usage.max_bytes for factor in FACTORS]
 
 
-def _describe(usage: Usage, now: datetime) -> Iterator[str]:
+def _describe(usage: Usage, now: datetime, zone: tzinfo | None) -> Iterator[str]:
     yield f"  {count_of(usage.records, 'record')}{_describe_bytes(usage)}"
     rate = usage.records_per_day(now)
-    if rate is None:
+    if rate is None or usage.oldest is None:
         yield "  The records span less than ten minutes, too little for a rate."
     else:
-        yield f"  {round_count(rate)} records per day, since {usage.oldest:%Y-%m-%d %H:%M} UTC"
+        since = show_time(usage.oldest, zone, "%Y-%m-%d %H:%M")
+        yield f"  {round_count(rate)} records per day, since {since}"
     yield from _describe_future(usage, now)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timezone, tzinfo
 from enum import Enum
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +18,7 @@ from ..spool import SET_ASIDE, HeldFile, Spool, SpoolError, SpoolFile, decode_re
 from .common import get_current, get_exporter, get_spool, reports_errors
 from .json_output import render_values, takes_json
 from .terminal import bar_width, say, terminal_width
-from .text_table import Column, render_columns
+from .text_table import Column, render_columns, show_time, takes_zone
 
 if TYPE_CHECKING:
     from ..pipeline.retry import SpoolRetry, Totals
@@ -77,10 +77,11 @@ class _Amount(NamedTuple):
 
 
 @spool.command("list")
+@takes_zone
 @takes_json
 @with_appcontext
 @reports_errors
-def list_files(as_json: bool) -> None:
+def list_files(as_json: bool, utc: bool) -> None:
     """List the files of the spool, the oldest first.
 
     Files that flask-tracking did not write, or a newer version of it, are left alone and listed last.
@@ -93,7 +94,7 @@ def list_files(as_json: bool) -> None:
         return
     say(_summarize(found, places))
     if places:
-        click.echo(_render(places))
+        click.echo(_render(places, timezone.utc if utc else None))
     for name in (*found.foreign(), *open_rollup_spool(found).foreign()):
         say(f"{visible(name)}: not of this version, left alone", fg="yellow")
 
@@ -124,10 +125,10 @@ def _summarize(found: Spool, places: Sequence[_Place]) -> str:
     )
 
 
-def _render(places: Sequence[_Place]) -> str:
+def _render(places: Sequence[_Place], zone: tzinfo | None) -> str:
     return render_columns(
         [
-            Column("WRITTEN", [_show_time(place.file) for place in places], rank=2),
+            Column("WRITTEN", [show_time(_read_time(place.file), zone) for place in places], rank=2),
             Column("KIND", [place.kind for place in places], rank=1),
             Column("RECORDS", [_show_records(place) for place in places], is_number=True),
             Column("FILE", [place.file.name for place in places], least=LEAST_FILE),
@@ -139,10 +140,6 @@ def _render(places: Sequence[_Place]) -> str:
 
 def _show_records(place: _Place) -> str:
     return "" if place.has_rollups else f"{place.file.entry_count:,}"
-
-
-def _show_time(file: SpoolFile) -> str:
-    return f"{_read_time(file):%Y-%m-%d %H:%M:%SZ}"
 
 
 def _read_time(file: SpoolFile) -> datetime:

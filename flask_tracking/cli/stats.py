@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import timezone, tzinfo
 from time import monotonic, sleep
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..runtime.text import visible
 from .common import get_store, reports_errors
 from .filtering import takes_filter
 from .terminal import cut_to_height, terminal_width, wrap
-from .text_table import PLAIN, Column, Style, render_columns
+from .text_table import PLAIN, Column, Style, render_columns, show_time, takes_zone
 
 SHARES = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
 RANKS = {"PER S": 1, "MAX MS": 1, "P50 MS": 2, "P99 MS": 3, "P95 MS": 4, "%": 5, "FAILED": 6}
@@ -49,21 +49,24 @@ LEAST_KEY = 14
     "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many groups to show."
 )
 @click.option("--watch", "is_watching", is_flag=True, help="Show it again every 2 seconds.")
+@takes_zone
 @click.option("--json", "is_json", is_flag=True, help="Print JSON, all groups on one line.")
 @with_appcontext
 @reports_errors
 @takes_filter
-def stats(wanted: Filter, by: str, limit: int, is_watching: bool, is_json: bool) -> None:
+def stats(wanted: Filter, by: str, limit: int, is_watching: bool, is_json: bool, utc: bool) -> None:
     """Count requests, their durations and their failures.
 
     By default of the last 24 hours. Rollups count every request for a year; they know time, method,
     route and version. Other terms of a filter, users and hosts are asked of the records.
     """
-    store = get_store()
+    store, zone = get_store(), timezone.utc if utc else None
 
     def make_text() -> str:
         found = measure(store, wanted, by=by)
-        return render_json(found, by) if is_json else render_stats(found, by, limit, terminal_width())
+        if is_json:
+            return render_json(found, by)
+        return render_stats(found, by, limit, terminal_width(), zone)
 
     if is_watching:
         watch(make_text, is_cleared=not is_json)
@@ -92,7 +95,13 @@ def watch(make_text: Callable[[], str], *, is_cleared: bool) -> None:
 # For people
 
 
-def render_stats(found: Statistics, by: str, limit: int, width: int | None) -> str:
+def render_stats(
+    found: Statistics,
+    by: str,
+    limit: int,
+    width: int | None,
+    zone: tzinfo | None = timezone.utc,
+) -> str:
     """Return all of it as tables.
 
     Args:
@@ -100,8 +109,9 @@ def render_stats(found: Statistics, by: str, limit: int, width: int | None) -> s
         by: what the groups have in common.
         limit: how many groups to show.
         width: the terminal's, in cells; None cuts nothing and leaves nothing out.
+        zone: the zone of the times; None for that of this machine.
     """
-    lines = wrap(_name_range(found), width)
+    lines = wrap(_name_range(found, zone), width)
     if not found.total.requests:
         return "\n".join([*lines, "No requests."])
     lines += ["", _render_groups(found, by, limit, width)]
@@ -115,13 +125,9 @@ def render_stats(found: Statistics, by: str, limit: int, width: int | None) -> s
     return "\n".join(lines)
 
 
-def _name_range(found: Statistics) -> str:
+def _name_range(found: Statistics, zone: tzinfo | None) -> str:
     source = found.source + (f", because {found.reason}" if found.reason else "")
-    return f"{_time(found.since)} to {_time(found.until)}, from {source}"
-
-
-def _time(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%SZ}"
+    return f"{show_time(found.since, zone)} to {show_time(found.until, zone)}, from {source}"
 
 
 def _render_groups(found: Statistics, by: str, limit: int, width: int | None) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import click
 
+from ..present import describe_zone
 from .terminal import cell_width, character_width
 
 GAP = "  "
@@ -97,6 +99,19 @@ def _fit(widths: list[int], columns: Sequence[Column], total: int | None) -> lis
 
 
 takes_zone = click.option("--utc", is_flag=True, help="Show times in UTC, not in the local zone.")
+
+
+def show_time(time: datetime, zone: tzinfo | None, form: str = "%Y-%m-%d %H:%M:%S") -> str:
+    """Return a time with its zone: ``Z`` in UTC, else the offset.
+
+    Args:
+        time: an aware time.
+        zone: the zone; None for that of this machine.
+        form: the format of the time, for `datetime.strftime`.
+    """
+    there = time.astimezone(zone)
+    offset = describe_zone(there)
+    return f"{there:{form}}Z" if offset == "UTC" else f"{there:{form}} {offset}"
 
 
 def _cut(text: str, width: int) -> str:

@@ -16,6 +16,8 @@ from flask import Flask
 
 from flask_tracking import MemoryExporter, Tracking
 from flask_tracking.cli.terminal import echo_pages
+from flask_tracking.config.overrides import Override
+from flask_tracking.exporters.retention import Usage
 from flask_tracking.record import ExceptionInfo
 
 from ..captures import make_record
@@ -98,6 +100,43 @@ def test_zone(
         assert "+02:00" in invoke(*command).stdout
         assert "10:00:00" in invoke(*command, "--utc").stdout
         assert "2026-06-01T10:00:00.000Z" in invoke(*command, "--json").stdout
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("command", "local", "in_utc"),
+    [
+        (
+            ["stats", "--until", "2026-06-01T10:00"],
+            " to 2026-06-02 02:00:00 +02:00",
+            " to 2026-06-02 00:00:00Z",
+        ),
+        (["capacity"], "since 2026-06-01 12:00 +02:00", "since 2026-06-01 10:00Z"),
+        (["overrides", "show"], "+02:00, in ", "Z, in "),
+    ],
+)
+def test_zone_of_other_times(
+    invoke: Invoke,
+    memory: MemoryExporter,
+    tracking: Tracking,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    local: str,
+    in_utc: str,
+) -> None:
+    """Other commands have the option, too, and say the zone with each time."""
+    arrived = datetime(2026, 6, 1, 10, tzinfo=timezone.utc)
+    usage = Usage(name="a", records=9, stored_bytes=9000, oldest=arrived)
+    memory.measure = lambda: [usage]  # type: ignore[method-assign]
+    end = datetime(2100, 6, 1, tzinfo=timezone.utc)
+    memory.store_overrides([Override("slow_ms", 200.0, arrived, end)])
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert local in invoke(*command).stdout
+        assert in_utc in invoke(*command, "--utc").stdout
     finally:
         monkeypatch.undo()
         time.tzset()
