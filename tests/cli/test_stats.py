@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import click
 import pytest
@@ -107,10 +107,13 @@ def test_groups_are_named(
     invoke: Invoke, tracking: Tracking, memory: MemoryExporter, by: str, title: str
 ) -> None:
     """The first column says what the rows are, and the line below what the others are."""
+    arrived = datetime.now(timezone.utc) - timedelta(
+        seconds=1
+    )  # not in the millisecond of the question
     for number in range(3):
         record = dataclasses.replace(make_record(), url_rule=f"/{number}", host=f"h{number}")
-        user_id, status = f"u{number}", 200 + number
-        memory.export([dataclasses.replace(record, user_id=user_id, status_code=status)])
+        record = dataclasses.replace(record, user_id=f"u{number}", status_code=200 + number)
+        memory.export([dataclasses.replace(record, date_created=arrived)])
     lines = invoke("stats", "slow:>=0ms", "--by", by, "--limit", "1").output.splitlines()
     assert lines[2].startswith(f"{title}  ")
     assert f"and 2 more {module.NOUNS[by]}; --limit shows all" in lines
@@ -154,7 +157,11 @@ def test_no_route(
     invoke: Invoke, tracking: Tracking, memory: MemoryExporter, by: str, name: str
 ) -> None:
     """Requests without a route have the same name by either group, and among the failures."""
-    memory.export([dataclasses.replace(make_record(), url_rule=None, status_code=500)])
+    arrived = datetime.now(timezone.utc) - timedelta(
+        seconds=1
+    )  # not in the millisecond of the question
+    record = dataclasses.replace(make_record(), date_created=arrived)
+    memory.export([dataclasses.replace(record, url_rule=None, status_code=500)])
     lines = invoke("stats", "slow:>=0ms", "--by", by).output.splitlines()
     assert lines[3].startswith(f"{name}  ")
     assert "  (no route)  " in lines[7]
