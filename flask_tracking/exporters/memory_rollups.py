@@ -38,7 +38,17 @@ class MemoryRollupTable(RollupTable):
 
     def _store(self, rollups: Sequence[Rollup]) -> None:
         with self._lock:
-            self._rollups.update({one.id: one for one in rollups})
+            for one in rollups:
+                before = self._rollups.get(one.id)
+                if before is None or before.revision <= one.revision:
+                    self._rollups[one.id] = one
+
+    def _settle(self, rollups: Sequence[Rollup]) -> None:
+        with self._lock:
+            for one in rollups:
+                stored = self._rollups.get(one.id)
+                if stored is not None and stored.revision == one.revision:
+                    self._rollups[one.id] = dataclasses.replace(stored, is_open=False)
 
     def _find(self, query: RollupQuery) -> list[Rollup]:
         with self._lock:
@@ -60,18 +70,12 @@ class MemoryRollupTable(RollupTable):
             self._rollups[rollup.id] = rollup
             return True
 
-    def _mark_merged(self, rollups: Sequence[Rollup]) -> None:
+    def _mark_merged(self, rollups: Sequence[Rollup], *, is_merged: bool = True) -> None:
         with self._lock:
             for one in rollups:
                 now = self._rollups.get(one.id)
                 if now is not None and now.etag == one.etag:
-                    self._rollups[one.id] = dataclasses.replace(now, is_merged=True)
-
-    def _finalise(self, width_s: int, before: datetime, etag: ObjectId) -> None:
-        with self._lock:
-            for one in list(self._rollups.values()):
-                if one.width_s == width_s and one.start < before and not one.is_final:
-                    self._rollups[one.id] = dataclasses.replace(one, is_final=True, etag=etag)
+                    self._rollups[one.id] = dataclasses.replace(now, is_merged=is_merged)
 
     def _delete(self, width_s: int, before: datetime, *, is_merged: bool | None = None) -> None:
         query = RollupQuery(width_s, until=before, is_merged=is_merged)

@@ -4,6 +4,10 @@ A process replaces only its own minutes. The process that holds the lease rebuil
 finer ones, under the same id each time, so that a retry, a crash or two holders have the same result. A
 finer one is deleted only when a coarser one counts it. From then on the coarser one is final, and late
 rollups move up beside it.
+
+A final rollup counts no finer one that may be written again: by a process that stood still, after an
+unanswered write, or from the spool. Such a rollup is *open* until its process has settled it. It moves
+up under an id of its own, so that writing it again replaces it, whichever clocks were wrong meanwhile.
 """
 
 from __future__ import annotations
@@ -41,6 +45,8 @@ class RollupQuery(NamedTuple):
     """Beginning before this time."""
     is_merged: bool | None = None
     """None for both."""
+    is_final: bool | None = None
+    """None for both."""
     id: str | None = None
     with_routes: bool = True
     """False reads the sum over all routes instead of each."""
@@ -62,6 +68,7 @@ class RollupQuery(NamedTuple):
             and (self.since is None or rollup.start >= self.since)
             and (self.until is None or rollup.start < self.until)
             and (self.is_merged is None or rollup.is_merged is self.is_merged)
+            and (self.is_final is None or rollup.is_final is self.is_final)
             and (self.id is None or rollup.id == self.id)
         )
 
@@ -86,7 +93,7 @@ class RollupTable(ABC):
         self.widths: Sequence[Width] = make_widths(days)
 
     def store(self, rollups: Sequence[Rollup]) -> None:
-        """Store rollups; each replaces one of the same id.
+        """Store rollups; each replaces one of the same id, but not one of a later revision.
 
         Raises:
             ExportError: they are not stored, or not all are; the same may be stored again.
@@ -96,7 +103,23 @@ class RollupTable(ABC):
 
     @abstractmethod
     def _store(self, rollups: Sequence[Rollup]) -> None:
-        """Replace or insert each."""
+        """Replace or insert each, unless there is one of the same id and of a later revision."""
+
+    def settle(self, rollups: Sequence[Rollup]) -> None:
+        """Note that these rollups are stored, and will not be written again.
+
+        Call it only when the store has confirmed them. Without it they are counted all the same, but
+        take more room.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+        """
+        if rollups:
+            self._settle(rollups)
+
+    @abstractmethod
+    def _settle(self, rollups: Sequence[Rollup]) -> None:
+        """Unset `Rollup.is_open` of those that still have the same id and revision."""
 
     def find(self, query: RollupQuery) -> list[Rollup]:
         """Return the rollups that `query` selects, in no particular order.
@@ -151,7 +174,7 @@ class RollupTable(ABC):
 
         Args:
             holder: identifies the caller. While another holder merges, nothing is done.
-            now: the present by default.
+            now: the present; by default `read_clock`.
             pause: called after each rollup that is read or added, so that other threads can run.
 
         Returns:
@@ -160,7 +183,7 @@ class RollupTable(ABC):
         Raises:
             ExportError: the store cannot be reached, or refuses. What was done stays done.
         """
-        now = now or datetime.now(timezone.utc)
+        now = now or self.read_clock(datetime.now(timezone.utc))
         if not self._take_lease(holder, now, now + LEASE):
             return 0
         made = 0
@@ -170,6 +193,19 @@ class RollupTable(ABC):
         self._delete(last.seconds, align(now - last.lifetime, last.seconds))
         return made
 
+    def read_clock(self, own: datetime) -> datetime:
+        """Return the present: the earlier of a clock of this process and that of the store.
+
+        One clock that is ahead must neither delete history nor merge what is not over.
+
+        Args:
+            own: the time by the clock of this process.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+        """
+        return own
+
     @abstractmethod
     def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
         """Let `holder` merge until a time; False while another one does, by the time `now`."""
@@ -177,65 +213,94 @@ class RollupTable(ABC):
     def _merge_width(
         self, fine: Width, coarse: Width, now: datetime, pause: Callable[[], object]
     ) -> int:
-        closed = align(now - GRACE, coarse.seconds)
-        query = RollupQuery(fine.seconds, until=closed, is_merged=False)
+        ended = align(now - GRACE, coarse.seconds)
+        cutoff = min(align(now - fine.lifetime, coarse.seconds), ended)
+        unmerged = RollupQuery(fine.seconds, until=ended, is_merged=False)
+        unfinished = RollupQuery(coarse.seconds, until=cutoff, is_final=False)
         spans = {
-            (align(start, coarse.seconds), version or "") for start, version in self._find_starts(query)
+            (align(start, coarse.seconds), version or "")
+            for query in (unmerged, unfinished)
+            for start, version in self._find_starts(query)
         }
+        expired = now - coarse.lifetime
         made = sum(
-            self._merge_span(fine, coarse, start, version or None, pause)
+            self._merge_span(
+                _Parts(fine, coarse, start, version or None, start < cutoff, start < expired), pause
+            )
             for start, version in sorted(spans)
         )
-        cutoff = align(now - fine.lifetime, coarse.seconds)
-        self._finalise(coarse.seconds, cutoff, _make_etag())
         self._delete(fine.seconds, cutoff, is_merged=True)
         return made
 
-    def _merge_span(
+    def _merge_span(self, span: _Parts, pause: Callable[[], object]) -> bool:
+        """Make one rollup; False where another process was quicker, which saw the same or more."""
+        # Before its parts are read, so that whoever changes it meanwhile is noticed.
+        beside = {one.id: one for one in self._find(span.coarse_query)}
+        before = beside.get(span.wanted.id)
+        found = self._find(span.query)
+        parts = [one for one in _with_pauses(found, pause) if one.version == span.version]
+        if before is not None and before.is_final:
+            return self._move_up([one for one in parts if not one.is_merged], span)
+        is_gone = before is None and span.is_expired  # others of its parts may be counted elsewhere
+        late = [
+            one
+            for one in parts
+            if is_gone or (span.is_last and one.is_open) or span.move(one).id in beside
+        ]
+        ids = {one.id for one in late}
+        return self._divide(before, [one for one in parts if one.id not in ids], late, span, pause)
+
+    def _divide(
         self,
-        fine: Width,
-        coarse: Width,
-        start: datetime,
-        version: str | None,
+        before: Rollup | None,
+        parts: Sequence[Rollup],
+        late: Sequence[Rollup],
+        span: _Parts,
         pause: Callable[[], object],
     ) -> bool:
-        """Make one rollup; False where another process was quicker, which saw the same or more."""
-        wanted = merge(
-            (),
-            width_s=coarse.seconds,
-            start=start,
-            source=f"{MERGED}/{version or ''}",
-            version=version,
-        )
-        # Before its parts are read, so that whoever changes it meanwhile is noticed.
-        before = next(iter(self._find(RollupQuery(coarse.seconds, id=wanted.id))), None)
-        found = self._find(RollupQuery(fine.seconds, since=start, until=wanted.end))
-        parts = [one for one in _with_pauses(found, pause) if one.version == version]
-        if before is not None and before.is_final:
-            self._move_up([one for one in parts if not one.is_merged], coarse, start)
-            return True
+        """Rebuild a rollup from `parts`, finally if it `is_last`, and store the late ones beside it."""
+        # First: if this process is killed now, the next one finds them.
+        self._mark_merged(late, is_merged=False)
+        if parts or before is not None:
+            made = self._rebuild(before, parts, span, pause)
+            if made is None or (span.is_last and not self._finish(made)):
+                return False
+        return self._move_up(late, span) or bool(parts)
+
+    def _rebuild(
+        self,
+        before: Rollup | None,
+        parts: Sequence[Rollup],
+        span: _Parts,
+        pause: Callable[[], object],
+    ) -> Rollup | None:
+        """Replace a rollup by the sum of its parts; None if another process was quicker."""
+        wanted = span.wanted
         merged = merge(
             _with_pauses(parts, pause),
-            width_s=coarse.seconds,
-            start=start,
+            width_s=wanted.width_s,
+            start=wanted.start,
             source=wanted.source,
-            version=version,
+            version=wanted.version,
         )
-        if not self._replace(_renew(merged), None if before is None else before.etag):
-            return False
+        made = _renew(dataclasses.replace(merged, is_open=True))
+        if not self._replace(made, None if before is None else before.etag):
+            return None
         self._mark_merged(parts)
-        return True
+        return made
 
-    def _move_up(self, late: Sequence[Rollup], coarse: Width, start: datetime) -> None:
+    def _finish(self, made: Rollup) -> bool:
+        """Make a rollup final, once its parts are marked: the others of a final one move up."""
+        final = _renew(dataclasses.replace(made, is_final=True, is_open=False))
+        return self._replace(final, made.etag)
+
+    def _move_up(self, late: Sequence[Rollup], span: _Parts) -> bool:
         """Store late ones beside a final rollup, of which the other parts are gone."""
-        moved = [
-            dataclasses.replace(
-                one, width_s=coarse.seconds, start=start, source=f"{one.source}/{one.start:%H%M}"
-            )
-            for one in late
-        ]
-        self.store(moved)
+        # Those that are rebuilt by themselves wait until they are final.
+        late = [one for one in late if one.process is not None or not one.is_open]
+        self.store([span.move(one) for one in late])
         self._mark_merged(late)
+        return bool(late)
 
     @abstractmethod
     def _replace(self, rollup: Rollup, etag: ObjectId | None) -> bool:
@@ -246,16 +311,58 @@ class RollupTable(ABC):
         """
 
     @abstractmethod
-    def _mark_merged(self, rollups: Sequence[Rollup]) -> None:
+    def _mark_merged(self, rollups: Sequence[Rollup], *, is_merged: bool = True) -> None:
         """Set `Rollup.is_merged` of those that still have the same etag."""
-
-    @abstractmethod
-    def _finalise(self, width_s: int, before: datetime, etag: ObjectId) -> None:
-        """Set `Rollup.is_final`, with a new etag, of those that begin before a time and are not."""
 
     @abstractmethod
     def _delete(self, width_s: int, before: datetime, *, is_merged: bool | None = None) -> None:
         """Delete those that begin before a time; `is_merged` None deletes both."""
+
+
+class _Parts(NamedTuple):
+    """Finer rollups of a version, and the span of a coarser one that shall count them."""
+
+    fine: Width
+    coarse: Width
+    start: datetime
+    version: str | None
+    is_last: bool
+    """Whether to make the coarser rollup final."""
+    is_expired: bool
+    """Whether the coarser rollup may have been deleted, after it was counted in yet another one."""
+
+    @property
+    def wanted(self) -> Rollup:
+        """The coarser rollup, empty."""
+        source = _merged_source(self.version)
+        return Rollup(
+            width_s=self.coarse.seconds, start=self.start, source=source, version=self.version
+        )
+
+    @property
+    def query(self) -> RollupQuery:
+        """Select the finer rollups of all versions."""
+        return RollupQuery(self.fine.seconds, since=self.start, until=self.wanted.end)
+
+    @property
+    def coarse_query(self) -> RollupQuery:
+        """Select the coarser rollup, and those beside it, without what they count."""
+        query = self.query._replace(width_s=self.coarse.seconds)
+        return query._replace(with_routes=False, with_failures=False, with_examples=False)
+
+    def move(self, rollup: Rollup) -> Rollup:
+        """Return a finer rollup as one of the coarser width, with an id of its own."""
+        source = f"{rollup.source}/{rollup.start:%H%M}"
+        if rollup.source == _merged_source(rollup.version):
+            # Another of the same id may follow, made of what arrives after this one has expired.
+            source += f".{rollup.etag}"
+        return dataclasses.replace(
+            rollup, width_s=self.coarse.seconds, start=self.start, source=source, is_final=True
+        )
+
+
+def _merged_source(version: str | None) -> str:
+    return f"{MERGED}/{version or ''}"
 
 
 def _with_pauses(rollups: Iterable[Rollup], pause: Callable[[], object]) -> Iterator[Rollup]:

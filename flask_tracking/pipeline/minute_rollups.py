@@ -79,6 +79,7 @@ class MinuteRollups:
             start=datetime.fromtimestamp(number * MINUTE, timezone.utc),
             source=f"{self._source}.{self._begun}",
             version=self._version,
+            is_open=True,
         )
 
     def total(self) -> int:

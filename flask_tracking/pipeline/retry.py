@@ -92,7 +92,7 @@ class SpoolRetry:
         """
         if self._table is None:
             return False
-        intact = self._rollup_spool.send_held(held, self._table.store) or 0
+        intact = self._rollup_spool.send_held(held, self._table.store, self._table.settle) or 0
         self._rollups += intact
         self._damaged_rollups += held.file.count_missing(intact)
         return True

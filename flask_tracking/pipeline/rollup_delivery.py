@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
+from math import inf
 from time import monotonic
 from time import time as wall_time
 
@@ -115,13 +116,18 @@ class RollupDelivery:
         """Store all remaining minutes: first in the spool, if there is one, where they are safe."""
         if self._spool is None:
             self.tend(is_forced=True)
-            lost = sum(one.unwritten.total.requests for one in self._waiting().values())
-            if lost:
+            if lost := _count_unwritten(self._waiting()):
                 guard.logger.warning(
                     "Rollups were not stored in time; requests that are not counted: %d.", lost
                 )
+            elif self._has_counted and not self._has_timed_out:
+                self._try(self._settle_until, "stored")
         elif self.spool_all() and self._has_counted:  # a command that only reads changes nothing
-            self._try(self._send_spooled, "stored")
+            self._try(self._send_rest, "stored")
+
+    def _send_rest(self) -> None:
+        self._send_spooled()
+        self._settle_until()
 
     def spool_all(self) -> bool:
         """Write all remaining minutes to the spool; return True if none is left.
@@ -159,7 +165,7 @@ class RollupDelivery:
     def _add(self, number: int, more: Rollup) -> None:
         minute = self._minutes.get(number)
         if minute is None:
-            self._minutes[number] = _Minute(more, more, monotonic())
+            self._minutes[number] = _Minute(more, monotonic())
         else:
             minute.add(more)
 
@@ -174,7 +180,7 @@ class RollupDelivery:
         dropped = {number: one for number, one in waiting.items() if (one.waits_since or 0) < oldest}
         if len(waiting) - len(dropped) > MAX_MINUTES:
             dropped = {number: waiting[number] for number in sorted(waiting)[:-MAX_MINUTES]}
-        lost = sum(one.unwritten.total.requests for one in dropped.values())
+        lost = _count_unwritten(dropped)
         is_spooled = self._spool_minutes(dropped)
         self._minutes = {number: one for number, one in self._minutes.items() if number not in dropped}
         return 0 if is_spooled else lost
@@ -182,18 +188,22 @@ class RollupDelivery:
     # Storing
 
     def _spool_minutes(self, minutes: Mapping[int, _Minute]) -> bool:
+        """Spool minutes as a whole, under their ids: a write without an answer may have stored them."""
         if not minutes:
             return True
-        left = [one.unwritten for one in minutes.values()]
-        if self._spool is None or not self._spool.write(left):
+        if self._spool is None:
             return False
         for number in minutes:
-            del self._minutes[number]
+            # Before: from now on a thread that hangs in a call must not settle them.
+            self._minutes.pop(number, None)
+        if not self._spool.write([one.whole for one in minutes.values()]):
+            self._minutes.update(minutes)
+            return False
         return True
 
     def _spool_late(self) -> None:
         """Spool all minutes once one has waited for too long."""
-        waiting = {number: one for number, one in self._waiting().items() if not one.is_uncertain}
+        waiting = self._waiting()
         if self._spool is not None and waiting:
             first = min(one.waits_since or 0.0 for one in waiting.values())
             if monotonic() >= first + SPOOLED_AFTER_S:
@@ -201,20 +211,27 @@ class RollupDelivery:
 
     def _send_spooled(self) -> None:
         if self._spool is not None:
-            self._spool.send(self._table.store)
+            self._spool.send(self._table.store, self._table.settle)
 
     def _write(self) -> None:
-        waiting = self._waiting()
-        for minute in waiting.values():
-            minute.is_tried = True
-        self._store([one.whole for one in waiting.values()])
-        for minute in waiting.values():
-            minute.note_written()
+        written = {number: one.whole for number, one in self._waiting().items()}
+        self._store(list(written.values()))
+        for number, whole in written.items():
             self._has_written = True
+            if (minute := self._minutes.get(number)) is not None:
+                minute.note_written(whole)
         # Later counts of an older minute become another rollup.
-        still_open = (wall_time() - OPEN_S) // MINUTE
-        self._minutes = {number: one for number, one in self._minutes.items() if number >= still_open}
+        self._settle_until((wall_time() - OPEN_S) // MINUTE)
         self._send_spooled()
+
+    def _settle_until(self, end: float = inf) -> None:
+        """Let go of the stored minutes before the number `end`: none of them is written again."""
+        settled: list[Rollup] = []
+        for number, minute in list(self._minutes.items()):
+            if number < end and minute.waits_since is None:
+                taken = self._minutes.pop(number, None)  # another thread may have spooled it
+                settled += [] if taken is None else [taken.whole]
+        self._table.settle(settled)
 
     def _store(self, rollups: Sequence[Rollup]) -> None:
         if self._spool is None:
@@ -226,8 +243,11 @@ class RollupDelivery:
         interval_s = MERGE_INTERVAL_S if self._has_written else IDLE_MERGE_INTERVAL_S
         if monotonic() >= self._last_merge + interval_s:
             self._last_merge, self._has_written = monotonic(), False
-            now = datetime.fromtimestamp(wall_time(), timezone.utc)
-            self._try(lambda: self._table.merge(self._holder, now, pause=give_way), "merged")
+            self._try(self._merge_now, "merged")
+
+    def _merge_now(self) -> None:
+        now = self._table.read_clock(datetime.fromtimestamp(wall_time(), timezone.utc))
+        self._table.merge(self._holder, now, pause=give_way)
 
     def _try(self, function: Callable[[], object], done: str) -> bool:
         """Call `function`; log an error, and return False."""
@@ -247,41 +267,40 @@ class RollupDelivery:
 
 
 class _Minute:
-    """A minute of this process, and the part that is not stored yet.
+    """A minute of this process. It is always written as a whole, so that writing twice is harmless."""
 
-    It is always written as a whole, so that writing twice is harmless. Later the store may have merged
-    and deleted the rollup: a part that has waited longer is written separately, with an id of its own.
-    """
-
-    def __init__(self, whole: Rollup, unwritten: Rollup, waits_since: float) -> None:
+    def __init__(self, whole: Rollup, waits_since: float) -> None:
         self.whole = whole
-        self.unwritten = unwritten
         self.waits_since: float | None = waits_since
         """None if nothing waits."""
-        self.is_tried = False
-        """Whether the unwritten part may be stored without our knowledge."""
-
-    @property
-    def is_uncertain(self) -> bool:
-        """Whether the unwritten part may be stored already, with the id of the whole."""
-        return self.is_tried and self.unwritten is not self.whole
+        self._stored: Rollup | None = None
 
     def add(self, more: Rollup) -> None:
         """Count more requests."""
-        is_new = self.unwritten is self.whole
         self.whole = _join(self.whole, more)
         if self.waits_since is None:
-            self.unwritten, self.waits_since = more, monotonic()
-        else:
-            self.unwritten = self.whole if is_new else _join(self.unwritten, more)
+            self.waits_since = monotonic()
 
-    def note_written(self) -> None:
-        """Note that everything is stored."""
-        self.waits_since, self.is_tried = None, False
+    def note_written(self, whole: Rollup) -> None:
+        """Note that this is stored. Meanwhile another thread may have counted more."""
+        self._stored = whole
+        if self.whole is whole:
+            self.waits_since = None
+
+    def count_unwritten(self) -> int:
+        """Return the number of requests of which nothing is stored, as far as is known."""
+        stored = 0 if self._stored is None else self._stored.total.requests
+        return self.whole.total.requests - stored
+
+
+def _count_unwritten(minutes: Mapping[int, _Minute]) -> int:
+    return sum(minute.count_unwritten() for minute in minutes.values())
 
 
 def _join(one: Rollup, more: Rollup) -> Rollup:
-    return merge((one, more), width_s=MINUTE, start=one.start, source=one.source, version=one.version)
+    joined = merge((one, more), width_s=MINUTE, start=one.start, source=one.source, version=one.version)
+    joined.revision, joined.is_open = one.revision + 1, True
+    return joined
 
 
 def _warn_of_lost_requests(count: int) -> None:

@@ -17,6 +17,8 @@ from .sending import FileSender
 
 __all__ = ["RollupSpool", "decode_rollup"]
 
+Take = Callable[[Sequence[Rollup]], object]
+
 
 class RollupSpool:
     """Writes rollups to files, and sends the files of all processes of the app."""
@@ -48,7 +50,7 @@ class RollupSpool:
             guard.warn_rarely("spool rollups", "Rollups cannot be spooled: %s", written.error)
         return written.is_written
 
-    def pass_on(self, rollups: Sequence[Rollup], store: Callable[[Sequence[Rollup]], object]) -> bool:
+    def pass_on(self, rollups: Sequence[Rollup], store: Take) -> bool:
         """Pass rollups to `store`; return whether it took the last ones. Exceptions propagate."""
         if rollups:
             self.is_proven = False
@@ -56,16 +58,26 @@ class RollupSpool:
             self.is_proven = True
         return self.is_proven
 
-    def send(self, store: Callable[[Sequence[Rollup]], object]) -> None:
+    def send(self, store: Take, settle: Take | None = None) -> None:
         """Pass the rollups of all files to `store`, and remove the files. Exceptions propagate.
 
         A damaged file is set aside once its intact rollups are stored.
+
+        Args:
+            store: stores them, like `RollupTable.store`.
+            settle: called when a file is gone, so that its rollups are never sent again, like
+                `RollupTable.settle`; None to leave them open.
         """
         for file in self._sender.list_files():
-            self._sender.hold(file, lambda held: self.send_held(held, store))
+            self._sender.hold(file, lambda held: self.send_held(held, store, settle))
 
-    def send_held(self, held: HeldFile, store: Callable[[Sequence[Rollup]], object]) -> int | None:
+    def send_held(self, held: HeldFile, store: Take, settle: Take | None = None) -> int | None:
         """Pass the intact rollups of a file to `store`, then remove the file, or set it aside.
+
+        Args:
+            held: the file.
+            store: see `send`.
+            settle: see `send`.
 
         Returns:
             The number of intact rollups; None if the file stays, because none is and the store
@@ -78,7 +90,9 @@ class RollupSpool:
         rollups = [one for entry in contents.entries if (one := decode_rollup(entry))]
         if not self.pass_on(rollups, store):
             return None
-        self._sender.finish(held, len(rollups), is_whole=contents.is_whole)
+        is_gone = self._sender.finish(held, len(rollups), is_whole=contents.is_whole)
+        if is_gone and settle is not None:
+            settle(rollups)
         return len(rollups)
 
 

@@ -40,6 +40,8 @@ def rollup_to_dict(rollup: Rollup) -> Document:
         "etag": rollup.etag,
         "is_merged": rollup.is_merged,
         "is_final": rollup.is_final,
+        "revision": rollup.revision,
+        "is_open": rollup.is_open,
         "stored": rollup.stored,
         "not_stored": rollup.not_stored,
         "dropped": dict(rollup.dropped),
@@ -119,7 +121,9 @@ def _read(document: Mapping[str, Any], route: RouteKey | None) -> Rollup:
         stored=int(document["stored"]),
         not_stored=int(document["not_stored"]),
         dropped=Counter(document["dropped"]),
-        waiting=int(document.get("waiting", 0)),  # rollups of earlier versions have neither
+        revision=int(document.get("revision", 0)),  # rollups of earlier versions have none of these
+        is_open=bool(document.get("is_open", False)),
+        waiting=int(document.get("waiting", 0)),
         lag_ms=int(document.get("lag_ms", 0)),
         overall=_read_counts(overall) if routes is None else None,
         examples={} if route is not None else dict(_read_examples(overall.get("examples"))),

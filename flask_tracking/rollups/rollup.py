@@ -122,6 +122,10 @@ class Rollup:
     """True once a coarser rollup includes it."""
     is_final: bool = False
     """True once finer rollups of its span may be deleted, so that it cannot be recomputed."""
+    revision: int = 0
+    """Raised each time its process counts more: an older rollup never replaces a newer one."""
+    is_open: bool = False
+    """True while it may change: its process may write it again, or it is not final."""
 
     @property
     def id(self) -> str:

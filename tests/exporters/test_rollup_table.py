@@ -65,6 +65,61 @@ def test_come_back(table: RollupTable) -> None:
     assert bare.total == wanted.total
 
 
+def test_older_revision(table: RollupTable) -> None:
+    """A write that arrives late replaces nothing newer."""
+    newer = make_minute(0, 3, revision=2)
+    table.store([newer])
+    table.store([make_minute(0, 2, revision=1)])
+    assert count(table, MINUTE) == 3
+    table.store([newer])
+    table.store([make_minute(0, 4, revision=3)])
+    assert count(table, MINUTE) == 4
+
+
+def test_settle(table: RollupTable) -> None:
+    """What a process has settled is not open any more, unless it has been written since."""
+    table.store([make_minute(0, is_open=True), make_minute(1, is_open=True, revision=1)])
+    table.settle([make_minute(0), make_minute(1)])
+    table.settle([])
+    found = {one.start: one.is_open for one in table.find(RollupQuery(MINUTE))}
+    assert found == {NOON: False, NOON + timedelta(minutes=1): True}
+
+
+@pytest.mark.parametrize("hours", [4, 60, 40 * 24])
+def test_open_minute_is_written_again(table: RollupTable, hours: int) -> None:
+    """A minute that others merged while its process stood still is counted once, as it is at last."""
+    table.store([make_minute(0, 1, is_open=True), make_minute(0, 1, source="web:2")])
+    later = NOON + timedelta(hours=hours)
+    table.merge("me", later)
+    assert count(table, MINUTE) == 0
+    last = make_minute(0, 3, is_open=True, revision=1)
+    for _ in range(2):
+        table.store([last])
+        table.merge("me", later)
+    table.settle([last])
+    table.store([dataclasses.replace(last, is_open=False)])
+    table.merge("me", later)
+    found = [count(table, width) for width in WIDTHS_S]
+    assert found[1:3] == [4 if hours < 48 else 0, 4 if hours < 35 * 24 else 0]
+    table.merge("me", max(later, NOON + timedelta(hours=13)))
+    assert count(table, DAY) == 4
+
+
+def test_open_minute_that_merged_too_early(table: RollupTable) -> None:
+    """A clock that is ahead merges what is not over: it counts once, also before it is final."""
+    table.store([make_minute(0, 1, is_open=True)])
+    table.merge("ahead", NOON + timedelta(hours=4))
+    last = make_minute(0, 3, is_open=True, revision=1)
+    table.store([last])
+    table.settle([last])
+    table.merge("right", NOON + timedelta(hours=4, minutes=2))
+    assert [count(table, width) for width in (FIVE, HOUR)] == [3, 3]
+    table.store([make_minute(1, 1)])
+    for hours in (0, 1, 4, 13):
+        table.merge("right", NOON + timedelta(hours=hours, minutes=6))
+    assert [count(table, width) for width in (FIVE, HOUR, DAY)] == [4, 4, 4]
+
+
 def test_queries(table: RollupTable) -> None:
     """A query means one width, and beginnings from the first time up to before the second."""
     failures = {FailureKey("E", "a.py", "f", rule): Failures(1) for rule in ("/a", "/b")}
@@ -193,7 +248,7 @@ class _KilledError(Exception):
     """Stands for the end of a process."""
 
 
-STEPS = ("_store", "_find", "_replace", "_mark_merged", "_finalise", "_delete", "_take_lease")
+STEPS = ("_store", "_find", "_replace", "_mark_merged", "_settle", "_delete", "_take_lease")
 
 
 def kill_after(monkeypatch: pytest.MonkeyPatch, table: RollupTable, steps: int) -> None:

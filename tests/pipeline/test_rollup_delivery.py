@@ -214,8 +214,8 @@ def test_spool_at_the_end(clock: Clock, spool: Spool, caplog: pytest.LogCaptureF
     assert [one for one in caplog.messages if "not counted" in one] == []
 
 
-def test_spooled_part_of_a_minute(clock: Clock, spool: Spool) -> None:
-    """Of a stored minute only the rest is spooled: the minute may be merged before that is sent."""
+def test_spooled_rest_of_a_minute(clock: Clock, spool: Spool) -> None:
+    """A stored minute of which more is spooled may be merged before that is sent."""
     first, second = Sent(clock, spool), Sent(clock, spool)
     first.count(3)
     assert first.tend() == [3]
@@ -229,7 +229,7 @@ def test_spooled_part_of_a_minute(clock: Clock, spool: Spool) -> None:
     first.store.rollups.merge("me", later)
     third = RollupDelivery(first.store.rollups, second.counters, second.counted, RollupSpool(spool))
     third.tend(is_forced=True)
-    assert first.stored() == [4]
+    assert first.stored() == [7]
     first.store.rollups.merge("me", later)
     hours = first.store.rollups.find(RollupQuery(3600))
     assert sum(one.total.requests for one in hours) == 7

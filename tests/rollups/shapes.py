@@ -63,4 +63,6 @@ def rollups() -> st.SearchStrategy[Rollup]:
         etag=st.none() | ids,
         is_merged=st.booleans(),
         is_final=st.booleans(),
+        revision=st.integers(0, 99),
+        is_open=st.booleans(),
     )

@@ -71,7 +71,13 @@ class MongoRollupTable(RollupTable):
             self.prepare()
         with self._open() as collection:
             for document in map(rollup_to_dict, rollups):
-                collection.replace_one({"_id": document["_id"]}, document, upsert=True)
+                _replace_older(collection, document)
+
+    def _settle(self, rollups: Sequence[Rollup]) -> None:
+        with self._open() as collection:
+            for one in rollups:
+                same = {"_id": one.id, "revision": one.revision}
+                collection.update_one(same, {"$set": {"is_open": False}})
 
     def _find(self, query: RollupQuery) -> Iterator[Rollup]:
         documents = self._read(query, to_projection(query))
@@ -110,23 +116,29 @@ class MongoRollupTable(RollupTable):
                 return False
         return True
 
-    def _mark_merged(self, rollups: Sequence[Rollup]) -> None:
+    def _mark_merged(self, rollups: Sequence[Rollup], *, is_merged: bool = True) -> None:
+        if not rollups:
+            return
         # Each etag is one rollup's alone.
         same = {
             "_id": {"$in": [one.id for one in rollups]},
             "etag": {"$in": [one.etag for one in rollups]},
         }
         with self._open() as collection:
-            collection.update_many(same, {"$set": {"is_merged": True}})
-
-    def _finalise(self, width_s: int, before: datetime, etag: ObjectId) -> None:
-        query = {"width_s": width_s, "start": {"$lt": before}, "is_final": False}
-        with self._open() as collection:
-            collection.update_many(query, {"$set": {"is_final": True, "etag": etag}})
+            collection.update_many(same, {"$set": {"is_merged": is_merged}})
 
     def _delete(self, width_s: int, before: datetime, *, is_merged: bool | None = None) -> None:
         with self._open() as collection:
             collection.delete_many(to_query(RollupQuery(width_s, until=before, is_merged=is_merged)))
+
+
+def _replace_older(collection: Collection[Document], document: Document) -> None:
+    """Replace or insert a rollup, unless there is one of a later revision."""
+    older = {"_id": document["_id"], "revision": {"$not": {"$gt": document["revision"]}}}
+    try:
+        collection.replace_one(older, document, upsert=True)
+    except DuplicateKeyError:  # there is a later one, or another process was quicker
+        collection.replace_one(older, document)
 
 
 def to_query(wanted: RollupQuery) -> Document:
@@ -136,6 +148,8 @@ def to_query(wanted: RollupQuery) -> Document:
     query: Document = {"width_s": wanted.width_s}
     if wanted.is_merged is not None:
         query["is_merged"] = wanted.is_merged
+    if wanted.is_final is not None:
+        query["is_final"] = wanted.is_final
     begins = {"$gte": wanted.since, "$lt": wanted.until}
     start = {operator: time for operator, time in begins.items() if time is not None}
     return {**query, "start": start} if start else query
