@@ -57,7 +57,8 @@ class MemoryRollupTable(RollupTable):
 
     def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
         with self._lock:
-            if self._lease is not None and self._lease[0] != holder and self._lease[1] > now:
+            # A lease that ends later than this one was taken by a clock that is ahead.
+            if self._lease is not None and self._lease[0] != holder and now < self._lease[1] <= until:
                 return False
             self._lease = (holder, until)
             return True

@@ -208,7 +208,10 @@ class RollupTable(ABC):
 
     @abstractmethod
     def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
-        """Let `holder` merge until a time; False while another one does, by the time `now`."""
+        """Let `holder` merge until a time; False while another one does, by the time `now`.
+
+        A lease of another one that ends after `until` does not count: its holder's clock was ahead.
+        """
 
     def _merge_width(
         self, fine: Width, coarse: Width, now: datetime, pause: Callable[[], object]

@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from unittest import mock
 
 import pytest
 from bson import ObjectId
+from pymongo.database import Database
 
 from flask_tracking import ExportError, MemoryExporter, Store
 from flask_tracking.exporters.mongo.rollups import MongoRollupTable, to_query
@@ -242,6 +244,49 @@ def test_lease(table: RollupTable) -> None:
     table.store([make_minute(2)])
     assert table.merge("two", now + timedelta(seconds=91)) > 0
     assert count(table, FIVE) == 3
+
+
+def test_lease_of_a_clock_that_is_ahead(table: RollupTable) -> None:
+    """A lease that is longer than any blocks nobody."""
+    table.store([make_minute(0)])
+    now = NOON + timedelta(hours=1)
+    table.merge("ahead", now + timedelta(days=365))
+    table.store([make_minute(1, is_open=True)])
+    assert table.merge("right", now) > 0
+    assert table.merge("another", now + timedelta(seconds=30)) == 0
+
+
+def test_foreign_lease(make: Make) -> None:
+    """A lease that another program wrote blocks nobody."""
+    exporter = make()
+    assert exporter.rollups is not None
+    exporter.rollups.store([make_minute(0)])
+    exporter.rollup_collection().insert_one({"_id": "lease", "holder": 1, "until": "soon"})
+    assert exporter.rollups.merge("me", NOON + timedelta(hours=1)) > 0
+
+
+def test_clock(table: RollupTable) -> None:
+    """The earlier of two clocks counts, that of the process or that of the store."""
+    now = datetime.now(timezone.utc)
+    assert table.read_clock(now - timedelta(days=1)) == now - timedelta(days=1)
+    assert abs(table.read_clock(now) - now) < timedelta(minutes=1)
+
+
+def test_server_clock(make: Make) -> None:
+    """A process whose clock is ahead merges by the server's, and deletes no history."""
+    table = make().rollups
+    assert table is not None
+    now = datetime.now(timezone.utc)
+    clock = table.read_clock(now + timedelta(days=365))
+    assert abs(clock - now) < timedelta(minutes=1)
+
+
+def test_server_without_a_clock(make: Make) -> None:
+    """Where the server does not tell its time, that of the process counts."""
+    table = make().rollups
+    assert table is not None
+    with mock.patch.object(Database, "command", return_value={}):
+        assert table.read_clock(NOON) == NOON
 
 
 class _KilledError(Exception):

@@ -437,6 +437,54 @@ def test_merging(sent: Sent) -> None:
         sent.tend(61)
 
 
+def test_merging_by_the_clock_of_the_store(sent: Sent) -> None:
+    """A process whose clock is ahead goes by that of the store."""
+    theirs = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    table = sent.store.rollups
+    with (
+        mock.patch.object(table, "read_clock", return_value=theirs) as read_clock,
+        mock.patch.object(table, "merge") as merge,
+    ):
+        sent.count()
+        sent.tend(70)
+    assert merge.call_args.args[1] == theirs
+    assert read_clock.call_args.args == (datetime.fromtimestamp(sent.clock.wall(), timezone.utc),)
+
+
+def is_any_open(sent: Sent) -> list[bool]:
+    """Return of each stored minute whether it may be written again."""
+    return [one.is_open for one in sent.store.rollups.find(RollupQuery(MINUTE))]
+
+
+def test_minutes_are_settled(sent: Sent) -> None:
+    """A minute is open until no more is counted in it, or until the process ends."""
+    sent.count()
+    sent.tend()
+    assert is_any_open(sent) == [True]
+    sent.tend(200)
+    assert is_any_open(sent) == [False]
+    sent.count()
+    sent.tend()
+    sent.delivery.finish()
+    assert is_any_open(sent) == [False, False]
+
+
+def test_spooled_minutes_are_settled(clock: Clock, spool: Spool) -> None:
+    """A spooled minute is open until its file is removed."""
+    sent = Sent(clock, spool)
+    sent.count()
+    with mock.patch.object(System, "remove", side_effect=OSError(errno.EROFS, "Read-only")):
+        sent.delivery.finish()
+    assert is_any_open(sent) == [True]
+    Sent(clock, spool).delivery.finish()
+    second = Sent(clock, spool)
+    second.store = sent.store
+    assert is_any_open(sent) == [True]
+    sent.count()
+    sent.delivery.finish()
+    assert sorted(is_any_open(sent)) == [False, True]
+
+
 def test_merging_while_idle(sent: Sent) -> None:
     """A process that writes nothing merges now and then: its last minutes are not merged yet."""
     sent.count()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from bson import ObjectId
@@ -16,6 +16,7 @@ from ...rollups.codec import FORMAT, rollup_from_dict, rollup_to_dict
 from ...rollups.rollup import Rollup
 from ...storable import CODEC
 from ..rollup_table import RollupQuery, RollupTable
+from .connection import is_stand_in
 
 __all__ = ["MongoRollupTable"]
 
@@ -94,8 +95,20 @@ class MongoRollupTable(RollupTable):
         with self._open() as collection:
             return list(collection.find(to_query(query), projection, batch_size=BATCH))
 
+    def read_clock(self, own: datetime) -> datetime:
+        """Return the earlier of `own` and the server's time."""
+        with self._open() as collection:
+            if is_stand_in(collection.database):
+                return own
+            theirs = collection.database.command("hello").get("localTime")
+        if not isinstance(theirs, datetime):
+            return own
+        return min(own, theirs.replace(tzinfo=timezone.utc))
+
     def _take_lease(self, holder: str, now: datetime, until: datetime) -> bool:
-        is_free = {"_id": LEASE_ID, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
+        # A lease that ends later than this one was taken by a clock that is ahead.
+        is_taken = {"$gt": now, "$lte": until}
+        is_free = {"_id": LEASE_ID, "$or": [{"holder": holder}, {"until": {"$not": is_taken}}]}
         lease = {"$set": {"holder": holder, "until": until}}
         with self._open() as collection:
             try:
