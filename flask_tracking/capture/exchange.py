@@ -13,7 +13,7 @@ from ..runtime.cache import BoundedCache, HashedCache, make_pick
 from ..runtime.guard import call_foreign, counting, drop_own_frame, harmless, report_failure
 from ..runtime.text import read_number
 from . import clock
-from .bodies import CHUNK_SIZE, BodyCopy
+from .bodies import CHUNK_SIZE, FEW, BodyCopy
 from .files import Delivery, SentFile
 from .input_tee import tee_input
 from .output_tee import output_tee_classes
@@ -48,7 +48,6 @@ _WITHOUT_BODY = ("101", "204", "304")
 EXCLUDED = -1
 """Instead of a number of bytes: the settings exclude the bodies."""
 _ABSENT = -1
-_MISSING = object()
 _BASE_SIZE = 800
 """Bytes of memory for the fields of a capture, including the times and the status."""
 _TEXT_SIZE = 57
@@ -164,25 +163,18 @@ class Exchange:
             self._room = self.response.room = room
             self._stored_types = stored_types
             length = environ.get("CONTENT_LENGTH")
-            # An Upgrade header alone means nothing. A handler that takes over the socket bypasses the
-            # tee.
-            if (length and length != "0") or "HTTP_TRANSFER_ENCODING" in environ:
-                self._copy_request_body(environ, room, stored_types)
+            has_body = (length and length != "0") or "HTTP_TRANSFER_ENCODING" in environ
+            # An Upgrade header alone means nothing. Who takes over the socket bypasses the tee.
+            if has_body and "wsgi.input" in environ:
+                is_stored = stored_types[environ.get("CONTENT_TYPE", "")]
+                copy = self._request = BodyCopy(room) if is_stored else BodyCopy(0, "binary")
+                environ["wsgi.input"] = tee_input(environ["wsgi.input"], copy)
         environ[ENVIRON_KEY] = self.span
         self.span.exchange = self
         wrap_file = environ.get("wsgi.file_wrapper")
         if wrap_file is not None:
             self.server_wrap_file = wrap_file
             environ["wsgi.file_wrapper"] = self
-
-    def _copy_request_body(
-        self, environ: WSGIEnvironment, room: int, stored_types: BoundedCache[str, bool]
-    ) -> None:
-        stream = environ.get("wsgi.input", _MISSING)
-        if stream is not _MISSING:
-            is_stored = stored_types[environ.get("CONTENT_TYPE", "")]
-            copy = self._request = BodyCopy(room) if is_stored else BodyCopy(0, "binary")
-            environ["wsgi.input"] = tee_input(stream, copy)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Replace the server's file wrapper, and remember the file that it made."""
@@ -210,7 +202,7 @@ class Exchange:
             drop_own_frame()
             raise
         try:
-            self._note_start(status, tuple(headers))
+            self._note_start(status, (*headers,))
         except Exception as error:
             report_failure("reading the response's headers", error)
         self._server_write = write
@@ -473,12 +465,14 @@ class Exchange:
         if request is None:
             capture.request_chunks = ()
         else:
-            capture.request_chunks = request.take_chunks()
-            size += request.kept + CHUNK_SIZE * len(request.chunks)
+            chunks: Any = request.chunks  # the first ones are bytes
+            capture.request_chunks = (*chunks,) if len(chunks) <= FEW else request.take_chunks()
+            size += request.kept + CHUNK_SIZE * len(chunks)
         capture.status = self._status
         capture.response_headers = self._headers
-        capture.response_chunks = response.take_chunks()
-        size += response.kept + CHUNK_SIZE * len(response.chunks)
+        chunks = response.chunks
+        capture.response_chunks = (*chunks,) if len(chunks) <= FEW else response.take_chunks()
+        size += response.kept + CHUNK_SIZE * len(chunks)
         capture.response_size = response.size
         capture.response_note = response.note
         capture.outcome = outcome

@@ -41,8 +41,9 @@ _get_request: Callable[[], Request] = request._get_current_object  # type: ignor
 
 def connect(app: Flask) -> None:
     """Subscribe to the signals of `app`, and note the exceptions that its errorhandlers answer."""
-    # Module-level functions: blinker holds receivers weakly, and a bound method would be collected.
-    request_started.connect(_on_request_started, app)
+    # Module-level functions: blinker holds receivers weakly, and a bound method would be collected. The
+    # one that every request calls is held strongly, which saves looking up a weak reference.
+    request_started.connect(_on_request_started, app, weak=False)
     got_request_exception.connect(_on_got_request_exception, app)
     _note_exceptions(app)
 

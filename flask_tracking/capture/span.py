@@ -176,7 +176,19 @@ class Span:
         """
         if self.is_recording:
             try:
-                self._set(key, value)
+                size = plain_size(value)
+                if size is None:
+                    value, size = self._copy_nested(value)
+                if type(key) is not str or len(key) > MAX_REPR or not key.isascii() or "\0" in key:
+                    key = _given_text(key).replace("\0", "\\x00")
+                if not self.is_annotated:
+                    self._annotate()
+                custom = self.custom
+                if key in custom or len(custom) >= MAX_KEYS or self._custom_size + size > MAX_BYTES:
+                    self._replace(key, value, size)
+                else:
+                    self._custom_size += size
+                    custom[key] = (value, size)
             except Exception as error:
                 report_failure("setting custom data", error)
 
@@ -185,24 +197,20 @@ class Span:
             self.is_annotated = True
             self.custom, self.children, self.notes = {}, [], {}
 
-    def _set(self, key: str, value: object) -> None:
-        if not self.is_annotated:
-            self._annotate()
-        if type(key) is not str or len(key) > MAX_REPR or not key.isascii():
-            key = _given_text(key)
-        if "\0" in key:
-            key = key.replace("\0", "\\x00")
+    def _copy_nested(self, value: object) -> tuple[object, int]:
+        self._annotate()
+        copied = snapshot(value)
+        self._has_nested = True
+        self._note(copied.notes)
+        return copied.value, copied.size
+
+    def _replace(self, key: str, value: object, size: int) -> None:
+        """Set the value of a key that is set already, or where there is no room for another one."""
         custom = self.custom
         old = custom.get(key)
         if old is None and len(custom) >= MAX_KEYS:
             self.notes["custom data has too many keys: the rest was cut"] = None
             return
-        size = plain_size(value)
-        if size is None:
-            copied = snapshot(value)
-            value, size = copied.value, copied.size
-            self._has_nested = True
-            self._note(copied.notes)
         others = self._custom_size - (old[1] if old else 0)
         if others + size > MAX_BYTES:
             self.notes["custom data is too large: a value was cut"] = None

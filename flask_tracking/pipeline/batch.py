@@ -80,6 +80,7 @@ class BatchWorker(Worker):
         """Take the arguments of `Worker`."""
         self._parents: CaptureQueue | None = None
         self._pace = Pace()
+        self._batch_records = settings.batch_records
         super().__init__(settings, exporter, hooks, failures, spool)
 
     def after_fork_in_child(self) -> None:
@@ -126,7 +127,7 @@ class BatchWorker(Worker):
             self._start()
         if capture.arrived_at > self._watch.due_at:
             self._watch.note_overdue(capture.arrived_at)
-        if waiting >= self._settings.batch_records and not self._wake.is_set():
+        if waiting >= self._batch_records and not self._wake.is_set():
             self._wake.set()
 
     def _evict(self) -> None:
@@ -268,7 +269,7 @@ class BatchWorker(Worker):
             self._begin_delivery()
         writer = self._spool_writer
         while writer is not None and not writer.write(records) and monotonic() < ends_at:
-            captures = self._take(self._settings.batch_records)
+            captures = self._take(self._batch_records)
             if not captures:
                 break
             records = self._make_records(captures)
@@ -371,7 +372,7 @@ class BatchWorker(Worker):
             if is_due:
                 next_flush = monotonic() + self._settings.flush_interval_s
             self._note_waiting()
-            self._empty_queue(down_to=1 if is_due else self._settings.batch_records)
+            self._empty_queue(down_to=1 if is_due else self._batch_records)
             if not self._is_over:
                 is_away = self._delivery.is_away
                 tend = functools.partial(self._tend_rollups, is_forced=is_flushing, is_away=is_away)
@@ -470,7 +471,7 @@ class BatchWorker(Worker):
         is_ordered = False
         left = len(self._queue)
         while left >= down_to and self._queue and not self._is_over:
-            left -= self._settings.batch_records
+            left -= self._batch_records
             if self._is_closing and not is_ordered:  # time may run out
                 is_ordered = True
                 with self._lock:
@@ -482,7 +483,7 @@ class BatchWorker(Worker):
         # At exit there is no time to read the store; in an outage each attempt takes its timeout.
         if not self._closing.is_set() and not self._delivery.is_away:
             self._call("loading overrides", self._refresh_rules, default=None)
-        captures = self._take(self._settings.batch_records)
+        captures = self._take(self._batch_records)
         try:
             self._work(captures)
         except Exception as error:  # an unforeseen error costs the batch, not the thread
@@ -505,7 +506,7 @@ class BatchWorker(Worker):
 
     def _can_send_ahead(self, delivery: Delivery) -> bool:
         """Whether there is another batch to make meanwhile, and nothing against it."""
-        waits = len(self._queue) >= self._settings.batch_records
+        waits = len(self._queue) >= self._batch_records
         # At exit no thread may start any more. An absent store is asked for nothing.
         return waits and not self._closing.is_set() and not delivery.is_away
 
@@ -546,7 +547,7 @@ class BatchWorker(Worker):
 
     def _take_company(self, already: int) -> list[Record]:
         # At least one more, even if the batch size is 1.
-        return self._make_records(self._take(max(self._settings.batch_records, 2) - already))
+        return self._make_records(self._take(max(self._batch_records, 2) - already))
 
     def _make_records(self, captures: list[Capture]) -> list[Record]:
         judged = persist(self._judge_all, captures)

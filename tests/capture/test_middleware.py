@@ -973,9 +973,9 @@ def test_failure_of_ours_harms_nothing(
         raise RuntimeError("ours")
 
     client = app.test_client()
-    for name in ("_copy_request_body", "_make_capture"):
+    for name in ("tee_input", "Exchange._make_capture"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"flask_tracking.capture.exchange.Exchange.{name}", fail)
+            patch.setattr(f"flask_tracking.capture.exchange.{name}", fail)
             assert client.post("/", data="hello", content_type="text/plain").text == "hello"
     with monkeypatch.context() as patch:
         patch.setattr("flask_tracking.capture.exchange.output_tee_classes", {})
