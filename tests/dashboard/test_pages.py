@@ -11,10 +11,12 @@ from unittest import mock
 from urllib.parse import urlencode
 
 import pytest
+from bson import ObjectId
 from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, MemoryExporter
+from flask_tracking.dashboard.text.numbers import iso
 
 from ..captures import make_record
 from .conftest import Make
@@ -253,6 +255,37 @@ def test_nothing_matches(client: FlaskClient, memory: MemoryExporter) -> None:
     assert "No records match" in page
     assert "The newest before this range came at" in page
     assert re.findall(r"without <code>(.*?)</code>", page) == ["status:404"]
+
+
+@pytest.mark.parametrize("count", [1, 49, 50, 300])
+def test_first_after(client: FlaskClient, memory: MemoryExporter, count: int) -> None:
+    """A range before the first record says when that came, however many came soon after."""
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    arrived = [now - timedelta(hours=3) + timedelta(seconds=at**2 / 100) for at in range(count)]
+    records = [
+        dataclasses.replace(make_record(), id=ObjectId(), date_created=one, status_code=404)
+        for one in arrived
+    ]
+    memory.export(records)
+    times = {"from": f"{now - timedelta(days=2):%Y-%m-%d}", "to": iso(now - timedelta(hours=9))}
+    page = check(client.get(LIST, query_string={"q": "status:404", **times}).text)
+    found = re.search(r'The first after this range came at <a href="[^"]*/([0-9a-f]{24})', page)
+    assert found is not None and found[1] == str(records[0].id)
+    page = check(client.get(LIST, query_string={"q": "status:418", **times}).text)
+    assert "The first after this range" not in page
+
+
+def test_way_on_from_a_record_that_is_gone(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Its page says how far records reach back, and leads to the numbers of its hour."""
+    old = datetime(2026, 11, 24, 12, 30, tzinfo=timezone.utc)
+    gone = ObjectId.from_datetime(old)
+    assert "Records reach back" not in check(client.get(f"{LIST}/{gone}").text)
+    memory.export([dataclasses.replace(make_record(), date_created=old + timedelta(hours=3))])
+    page = check(client.get(f"{LIST}/{gone}").text)
+    assert "Records reach back to 2026-11-24 15:30:00 UTC." in page
+    (address,) = re.findall(r'href="([^"]+)"[^>]*>The overview of its hour', page)
+    assert "from=2026-11-24T12:00:00.000Z" in address and "to=2026-11-24T13:00:00.000Z" in address
+    assert client.get(address.replace("&amp;", "&")).status_code == 200
 
 
 def test_pages_of_the_list(client: FlaskClient, memory: MemoryExporter) -> None:

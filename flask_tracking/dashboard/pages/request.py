@@ -9,6 +9,7 @@ from typing import Any
 from bson import ObjectId
 from flask import Response
 
+from ...exporters.rollup_table import align
 from ...filters import FIRST, Filter
 from ...queries.statistics import name_route
 from ...record import Headers, Record, Remark, find_header
@@ -26,6 +27,7 @@ from ..tables.keyset import Cursor, read_page
 from ..tables.route_rows import link_to_route
 from ..templating import html, render
 from ..text import filter_text
+from ..text.numbers import iso
 
 Neighbours = tuple[RecordSummary | None, RecordSummary | None]
 """The next newer and the next older record, or None."""
@@ -36,6 +38,7 @@ MAX_RELATED = 6
 RELATED_WITHIN = timedelta(minutes=5)
 LAST = datetime.max.replace(tzinfo=timezone.utc) - RELATED_WITHIN
 MAX_READ = 200
+NO_LINES: list[str] = []
 NO_RELATED: list[RelatedRequests] = []
 NOT_READ: Neighbours = (None, None)
 NEIGHBOURS_S = 1.0
@@ -184,6 +187,7 @@ def _take_nearest(others: list[RecordSummary], record: Record) -> list[RecordSum
 
 def _explain_missing(page: Page, text: str) -> Response:
     lines = [f"There is no record {text}."]
+    links = [("The newest requests", page.link_to("requests"))]
     if ObjectId.is_valid(text):
         arrived = ObjectId(text).generation_time
         lines = [
@@ -191,6 +195,15 @@ def _explain_missing(page: Page, text: str) -> Response:
             f"Its id says that it arrived about {arrived:%Y-%m-%d %H:%M:%S} UTC.",
             "Newer records overwrite older ones. With a larger TRACKING_TABLE_SIZE all of them stay "
             "longer, and a kept record is not overwritten by routine ones.",
+            *page.attempt("how far records reach back", lambda: _describe_reach(page), NO_LINES),
         ]
-    links = [("The newest requests", page.link_to("requests"))]
+        hour = align(arrived, 3600)
+        times = {"from": iso(hour), "to": iso(hour + timedelta(hours=1))}
+        links.append(("The overview of its hour", page.link_to("overview", keep=(), **times)))
     return show_message(page, "Record not found", lines, links, 404)
+
+
+def _describe_reach(page: Page) -> list[str]:
+    """Return a sentence on the oldest record; none if there is none."""
+    oldest = next((usage.oldest for usage in page.store.measure()), None)
+    return [f"Records reach back to {oldest:%Y-%m-%d %H:%M:%S} UTC."] if oldest else []

@@ -16,6 +16,7 @@ from ...record_summary import RecordSummary
 from ..page import Page
 from ..record.languages import FILE_FORMATS
 from ..statistics.overwritten import read_counted
+from ..tables.earliest import find_first_after
 from ..tables.keyset import MILLISECOND, Cursor, Rows, read_page
 from ..tables.latest import find_latest, round_down
 from ..tables.request_rows import BLANK, make_rows
@@ -29,6 +30,7 @@ NOT_KNOWN = {
     "is_empty": False,
     "example_address": "",
     "nearest_before": None,
+    "nearest_after": None,
     "hits_without": (),
     "counted": None,
 }
@@ -158,13 +160,16 @@ def _explain_nothing(page: Page) -> dict[str, Any]:
     newest = find_newest(page.store, Filter(), 1, fields="summary")
     if not newest:
         return {**NOT_KNOWN, "is_empty": True, "example_address": page.request.host_url}
-    before = None
+    before = after = None
+    if page.until is not None:
+        after = find_first_after(page, page.confine(page.until))
     if page.since is not None:
         mine = page.wanted_at_any_time.narrowed(None, page.since)
         before = next(iter(find_newest(page.store, mine, 1, fields="summary")), None)
     return {
         **NOT_KNOWN,
         "nearest_before": before,
+        "nearest_after": after,
         "hits_without": _find_hits_without(page),
         "counted": page.attempt("what rollups count", lambda: read_counted(page), None),
     }
