@@ -13,6 +13,7 @@ from flask import Response
 from ...filters import Filter
 from ...queries import find_newest
 from ...record_summary import RecordSummary
+from ..charts.traffic import read_traffic
 from ..page import Page
 from ..record.languages import FILE_FORMATS
 from ..statistics.overwritten import read_counted
@@ -25,6 +26,7 @@ from ..text import filter_text
 from ..text.numbers import iso
 
 PAGE_ROWS = 50
+TRAFFIC_S = 0.5
 SHOWN = "%Y-%m-%d %H:%M:%S"
 NOT_KNOWN = {
     "is_empty": False,
@@ -68,11 +70,15 @@ def show_requests(page: Page) -> Response:
     state: dict[str, Any] = {}
     if not (found.summaries or found.resume or page.filter_error):
         state = page.attempt("where there are some", lambda: _explain_nothing(page), NOT_KNOWN)
+    traffic = None
+    if found.summaries and not (after or page.is_live):
+        traffic = page.attempt("how many there are", lambda: read_traffic(page), None, TRAFFIC_S)
     return html(
         render(
             "requests.html",
             page=page,
             rows=make_rows(page, found.summaries),
+            traffic=traffic,
             blank_row=BLANK,
             can_mark=True,
             marked=_read_marked(page),
