@@ -368,6 +368,35 @@ def test_interrupted_rebuild_is_a_problem(make: Make, database: Database[Documen
     assert make(table_size_bytes=2**23).check() == []
 
 
+def test_resumed_rebuild_counts_no_record_twice(
+    make: Make, database: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an interrupted run has copied needs no room again, so nothing else is said to have none."""
+    monkeypatch.setattr(rebuilding, "BATCH_RECORDS", 100)
+    exporter = make(table_size_bytes=2**24)
+    records = make_records(1000)
+    export_all(exporter, records)
+    size = database.command("collStats", "tracking")["size"]
+    steps = exporter.rebuild(None, int(size * 1.15))
+    assert next(one for one in steps if one.looked_at == 600).skipped == 0
+    steps.close()  # type: ignore[attr-defined]
+    last = rebuild(exporter, None, int(size * 1.15))
+    assert (last.copied, last.skipped, last.left) == (1000, 0, 0)
+    assert stored_ids(database) == [record.id for record in records]
+
+
+def test_resumed_migration_creates_the_indexes(make: Make, database: Database[Document]) -> None:
+    """A writer may have created the new collection, where a run was killed before it did."""
+    exporter = make(table_size_bytes=2**22, ttl_s=3600)
+    records = make_records(50)
+    export_all(exporter, records)
+    database["tracking"].rename("tracking_rebuild_1")
+    database["tracking"].insert_one({})
+    rebuild(exporter, "ttl")
+    assert database["tracking"].index_information()["date_created_1"]["expireAfterSeconds"] == 3600
+    assert {record.id for record in records} < set(stored_ids(database))
+
+
 KILLED = """
 import sys
 from flask_tracking import Settings
@@ -405,6 +434,7 @@ def test_killed_at_random_moments(
     assert len(found) == len(set(found)), seed
     assert {record.id for record in records} | set(writer.stored) == set(found), seed
     assert bool(database["tracking"].options().get("capped")) is (retention == "capped")
+    assert "date_created_1" in database["tracking"].index_information(), seed
     assert sorted(database.list_collection_names()) == ["tracking", "tracking_kept"]
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pymongo
+from bson import encode
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference, WriteConcern
@@ -90,6 +91,8 @@ class Rebuilding:
             RAW, write_concern=WriteConcern(j=True)
         )
         self._done = Rebuilt(plan.name, 0)
+        self._is_resumed = False
+        """True if an earlier run has copied some of the records already."""
 
     def run(self) -> Iterator[Rebuilt]:
         """Rebuild the collection if necessary, and yield the progress after each batch.
@@ -101,9 +104,11 @@ class Rebuilding:
         if is_stand_in(self._database):
             return
         with pymongo.timeout(TIMEOUT_S):
+            self._is_resumed = bool(find_sources(self._database, self._plan.name))
             if not self._is_as_planned():
                 self._set_apart()
-                ensure_collection(self._database, self._plan)
+            # Always, because a run that was killed may have left the collection without its indexes.
+            ensure_collection(self._database, self._plan)
             sources = find_sources(self._database, self._plan.name)
         if not sources:
             return
@@ -162,17 +167,30 @@ class Rebuilding:
         with source.find(batch_size=BATCH_RECORDS) as cursor:
             batch = _read_batch(cursor, COPY_TIMEOUT_S)
             while batch:
-                fitting = [one for one in batch if room.takes(len(one.raw))]
+                missing = self._find_missing(batch)
+                room.leave_out(_Size.of(batch) - _Size.of(missing))
+                fitting = [one for one in missing if room.takes(len(one.raw))]
                 with pymongo.timeout(TIMEOUT_S):
                     refused = insert_once(self._target, fitting)
+                skipped = len(missing) - len(fitting)
                 self._add(
                     looked_at=len(batch),
-                    copied=len(fitting) - len(refused),
+                    copied=len(batch) - skipped - len(refused),
                     left=len(refused),
-                    skipped=len(batch) - len(fitting),
+                    skipped=skipped,
                 )
                 yield self._done
                 batch = _read_batch(cursor, TIMEOUT_S)
+
+    def _find_missing(self, batch: Sequence[RawBSONDocument]) -> Sequence[RawBSONDocument]:
+        """Return the records of a batch that no earlier run has copied."""
+        if not self._is_resumed:
+            return batch
+        ids = {encode({"_id": one["_id"]}): one for one in batch}
+        with pymongo.timeout(TIMEOUT_S):
+            wanted = {"_id": {"$in": [one["_id"] for one in batch]}}
+            copied = {one.raw for one in self._target.find(wanted, {"_id": 1})}
+        return [one for key, one in ids.items() if key not in copied]
 
     def _add(self, **counts: int) -> None:
         sums = {name: getattr(self._done, name) + count for name, count in counts.items()}
@@ -182,6 +200,13 @@ class Rebuilding:
 class _Size(NamedTuple):
     records: int
     bytes: int
+
+    @classmethod
+    def of(cls, documents: Sequence[RawBSONDocument]) -> _Size:
+        return cls(len(documents), sum(len(one.raw) for one in documents))
+
+    def __sub__(self, other: _Size) -> _Size:
+        return _Size(self.records - other.records, self.bytes - other.bytes)
 
 
 class _Room:
@@ -208,11 +233,15 @@ class _Room:
         if self._unmeasured > 1 - FILLED:
             self._measure_room()
         has_room = all(left <= free for left, free in zip(self._left, self._free, strict=True))
-        self._left = _Size(self._left.records - 1, self._left.bytes - size)
+        self.leave_out(_Size(1, size))
         if has_room:
             self._unmeasured += self._share(size)
             self._free = (self._free[0] - 1, self._free[1] - size)
         return has_room
+
+    def leave_out(self, size: _Size) -> None:
+        """Note that records need no room any more."""
+        self._left -= size
 
     def _share(self, size: int) -> float:
         """Return the share of the bound that a record takes: of that which is reached first."""
