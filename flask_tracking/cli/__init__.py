@@ -12,8 +12,6 @@ import click
 from flask import Flask
 from flask.cli import AppGroup, FlaskGroup
 
-from .terminal import help_width
-
 __all__ = ["is_command_running", "register"]
 
 _MODULES = {
@@ -52,6 +50,8 @@ class _Commands(AppGroup):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Make the context of a call, with what Click does not know: ``NO_COLOR``, narrow terminals."""
+        from .terminal import help_width  # an app that is only served needs none of it
+
         _replace_unknown_characters(sys.stdout)
         if os.environ.get("NO_COLOR"):
             extra.setdefault("color", False)

@@ -330,7 +330,7 @@ def test_retry_while_the_store_is_away(
     store.error = ExportError("MongoDB at 127.0.0.1:1 cannot be reached")
     result = invoke("spool", "retry")
     assert result.exit_code == 1
-    assert result.output.startswith("Error: MongoDB at 127.0.0.1:1 cannot be reached. Check")
+    assert result.output.startswith("Error: MongoDB at 127.0.0.1:1 cannot be reached. See the page")
     store.open = lambda: None  # type: ignore[method-assign]
     result = invoke("spool", "retry")
     assert "Error: Stopped after 0 records: MongoDB at 127.0.0.1:1 cannot be reached" in result.output
