@@ -168,7 +168,8 @@ class _Report:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the slowest routes."""
         terminalreporter.section("slowest routes")
-        for line in self._run.render():
+        width = self._config.get_terminal_writer().fullwidth if sys.stdout.isatty() else None
+        for line in self._run.render(width):
             terminalreporter.line(line)
 
 

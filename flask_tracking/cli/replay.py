@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from flask.cli import with_appcontext
@@ -18,6 +19,7 @@ from ..reproduce.request import read_request
 from ..reproduce.stable import find_cut
 from ..runtime.text import visible
 from .common import find_id, get_current, get_record, get_store, id_command, reports_errors
+from .json_output import render_values
 from .proposals import ask_briefly
 from .record_ids import takes_id
 from .record_table import render_line
@@ -46,6 +48,7 @@ def _complete_user(context: click.Context, _: click.Parameter, incomplete: str) 
 )
 @click.option("--unsafe", is_flag=True, help="Also send POST and what else may change something.")
 @click.option("--yes", "any_host", is_flag=True, help="Also send it to another machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with all differences.")
 @with_appcontext
 @reports_errors
 def replay_record(
@@ -55,6 +58,7 @@ def replay_record(
     as_user: str | None,
     unsafe: bool,
     any_host: bool,
+    as_json: bool,
 ) -> None:
     """Send a request again and compare the responses.
 
@@ -67,8 +71,14 @@ def replay_record(
     record = get_record(store, find_id(store, record_id))
     values = _read_values(record, given)
     done = replay(record, to, values=values, as_user=as_user, unsafe=unsafe, any_host=any_host)
-    say("\n".join([f"Replayed {render_line(record)}", *_describe_record(store, done)]))
-    click.echo(_render(record, done))
+    is_stored = _is_stored(store, done)
+    if as_json:
+        click.echo(render_values(_to_values(record, done, is_stored=is_stored is True)))
+    else:
+        say(
+            "\n".join([f"Replayed {render_line(record)}", *_describe_record(done, is_stored=is_stored)])
+        )
+        click.echo(_render(record, done))
     if done.differences:
         click.get_current_context().exit(DIFFERENT)
 
@@ -107,18 +117,31 @@ def _read_file(path: str) -> bytes:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _describe_record(store: Store, done: Replay) -> Iterator[str]:
-    """Say whether the app has stored the replay: its rules may leave it out."""
+def _is_stored(store: Store, done: Replay) -> bool | None:
+    """Tell whether the app has stored the replay; None where another process answered."""
     worker = get_current().worker
     if done.record_id is None or worker is None:
-        return
+        return None
     worker.flush(FLUSH_S)
-    is_stored = store.get(done.record_id) is not None
-    yield (
-        f"Recorded as {done.record_id}"
-        if is_stored
-        else "Not recorded: the rules of the app leave it out"
-    )
+    return store.get(done.record_id) is not None
+
+
+def _describe_record(done: Replay, *, is_stored: bool | None) -> Iterator[str]:
+    if is_stored is not None:
+        yield (
+            f"Recorded as {done.record_id}"
+            if is_stored
+            else "Not recorded: the rules of the app leave it out"
+        )
+
+
+def _to_values(record: Record, done: Replay, *, is_stored: bool) -> dict[str, Any]:
+    return {
+        "record": record.id,
+        "replay": done.record_id if is_stored else None,
+        "is_body_compared": done.is_body_compared,
+        "differences": [one._asdict() for one in done.differences],
+    }
 
 
 def _render(record: Record, done: Replay) -> str:

@@ -22,6 +22,8 @@ MAX_CURL_LENGTH = 4000
 """Characters; a longer command is not shown."""
 TRACEBACK_LINES = 12
 """Lines at the end of a traceback that are shown."""
+LEAST_ROUTE = 18
+"""The minimum width of a route, in cells."""
 NO_ROUTE = "(no route)"
 
 
@@ -68,12 +70,16 @@ class RunReport:
         """Return all times in a form that any channel between processes takes."""
         return {route: tuple(times) for route, times in self._routes.items()}
 
-    def render(self) -> list[str]:
-        """Return the lines of the report: the slowest routes by their mean."""
+    def render(self, width: int | None = None) -> list[str]:
+        """Return the lines of the report: the slowest routes by their mean.
+
+        Args:
+            width: the width of the terminal in cells; None for no limit.
+        """
         if not self._routes:
             return ["No request was recorded: no test uses the fixture app, or none sent a request."]
         slowest = sorted(self._routes.items(), key=lambda item: (-item[1].mean_ms, item[0]))
-        lines = render_columns(_make_columns(slowest[:MAX_ROUTES])).splitlines()
+        lines = render_columns(_make_columns(slowest[:MAX_ROUTES]), width).splitlines()
         left_out = len(slowest) - MAX_ROUTES
         return [*lines, f"({left_out} faster routes)"] if left_out > 0 else lines
 
@@ -81,9 +87,14 @@ class RunReport:
 def _make_columns(routes: Sequence[tuple[str, RouteTimes]]) -> list[Column]:
     return [
         Column("mean ms", [f"{times.mean_ms:,.1f}" for _, times in routes], is_number=True),
-        Column("slowest ms", [f"{times.slowest_ms:,.1f}" for _, times in routes], is_number=True),
+        Column(
+            "slowest ms",
+            [f"{times.slowest_ms:,.1f}" for _, times in routes],
+            is_number=True,
+            rank=1,
+        ),
         Column("requests", [str(times.requests) for _, times in routes], is_number=True),
-        Column("route", [visible(route) for route, _ in routes]),
+        Column("route", [visible(route) for route, _ in routes], least=LEAST_ROUTE),
     ]
 
 

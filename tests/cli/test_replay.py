@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,26 @@ def test_different(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
     assert result.exit_code == 3
     assert result.stdout.splitlines()[2:] == [
         '$.cents has another type: 1190 → "\\u001b[31m"',
+    ]
+
+
+def test_json(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
+    """For programs all of it is one object, and the exit status is the same."""
+    shop.test_client().get("/price")
+    original = str(memory.records[0].id)
+    result = invoke("replay", original, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {
+        "record": original,
+        "replay": str(memory.records[-1].id),
+        "is_body_compared": True,
+        "differences": [],
+    }
+    shop.extensions["price"] = "\x1b[31m"
+    result = invoke("replay", original, "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["differences"] == [
+        {"kind": "type", "path": "$.cents", "recorded": 1190, "replayed": "\x1b[31m"}
     ]
 
 

@@ -32,6 +32,15 @@ def test_slowest_routes_are_shown() -> None:
     ]
 
 
+def test_report_in_a_narrow_terminal() -> None:
+    """In 40 columns the mean stays, and the route is shortened."""
+    report = RunReport()
+    report.add([make_request(url_rule="/a/very/long/route/of/the/app", execution_time=12.0)])
+    lines = report.render(40)
+    assert max(map(len, lines)) <= 40
+    assert lines[0].split() == ["mean", "ms", "requests", "route"]
+
+
 def test_requests_are_described() -> None:
     """The newest requests have their cURL, and the end of the traceback where there is one."""
     old = [make_request(path=f"/old/{number}", **HOST) for number in range(9)]
