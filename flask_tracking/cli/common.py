@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 from bson import ObjectId
@@ -25,9 +25,9 @@ from ..exporters.store import Problem, Store, find_store
 from ..filters import Filter
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
-from ..runtime.text import count_of, visible
+from ..runtime.text import count_of, suggest, visible
 from ..spool import Spool, open_spool
-from .terminal import say, terminal_width, wrap
+from .terminal import cut_excerpt, say, terminal_width, wrap
 
 MORE = "See the page Messages of the docs."
 """The last sentence after an error of the database."""
@@ -48,18 +48,35 @@ MAX_LIMIT = 10_000
 PAGE = 500
 """The number of records of one second that are read at a time."""
 
+if TYPE_CHECKING:
+    _Choice = click.Choice[str]
+else:
+    _Choice = click.Choice  # it is not generic before Click 8.2
+
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Choice(_Choice):
+    """One of some words; the error for another one proposes what is spelled like it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word that is meant."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            self.fail(f"{error.message}{suggest(str(value), map(str, self.choices))}", param, ctx)
 
 
 class CommandError(click.ClickException):
     """The error that ends a command."""
 
     def format_message(self) -> str:
-        """Return the message, wrapped for the terminal but for the lines that mark a spot."""
-        first, *others = self.message.split("\n")
-        lines = wrap(f"Error: {first}", terminal_width(err=True))
-        return "\n".join([*lines, *others]).removeprefix("Error: ")
+        """Return the message, wrapped for the terminal; what marks a spot is cut around the spot."""
+        first, *excerpt = self.message.split("\n")
+        width = terminal_width(err=True)
+        lines = wrap(f"Error: {first}", width)
+        return "\n".join([*lines, *cut_excerpt(excerpt, width)]).removeprefix("Error: ")
 
 
 class WrongArgument(CommandError):

@@ -14,7 +14,7 @@ from flask.cli import with_appcontext
 from ..doctor import CHECKS, Checked, Subject, examine
 from ..exporters.store import find_store
 from ..runtime.text import visible
-from .common import get_current, get_exporter, reports_errors
+from .common import Choice, get_current, get_exporter, reports_errors
 from .terminal import terminal_width, wrap
 from .text_table import PLAIN, Style
 
@@ -29,7 +29,7 @@ FAILURES = {"error": ("error",), "warning": ("error", "warning")}
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "--fail-level",
-    type=click.Choice(["error", "warning"]),
+    type=Choice(["error", "warning"]),
     default="error",
     show_default=True,
     help="Exit with status 1 if there is a problem of this level or a worse one.",

@@ -12,6 +12,7 @@ from ..errors import FilterError
 from ..filters import Filter
 from ..filters.completion import complete
 from ..filters.terms import TERMS, TermType
+from ..runtime.text import suggest
 from .common import get_current
 from .proposals import find_values
 
@@ -71,7 +72,8 @@ def get_saved_filter(name: str) -> Filter:
     filters = dict(get_current().settings.filters)
     if name not in filters:
         known = ", ".join(filters) or "none"
-        raise FilterError(f"Unknown filter {name!r}. Saved in TRACKING_FILTERS: {known}.")
+        hint = suggest(name, list(filters))
+        raise FilterError(f"Unknown filter {name!r}.{hint} Saved in TRACKING_FILTERS: {known}.")
     return filters[name]
 
 

@@ -14,6 +14,7 @@ from ..queries import find_newest
 from ..record import Record
 from ..reproduce import curl, har, httpie, powershell, pytest_function, python
 from .common import (
+    Choice,
     find_id,
     find_records,
     get_record,
@@ -42,7 +43,7 @@ def _find(record_id: str) -> Record:
 
 @id_command("curl")
 @takes_id
-@click.option("--shell", default="posix", show_default=True, type=click.Choice(list(SHELLS)))
+@click.option("--shell", default="posix", show_default=True, type=Choice(list(SHELLS)))
 @with_appcontext
 @reports_errors
 def print_curl(record_id: str, shell: str) -> None:

@@ -16,7 +16,7 @@ from ..exporters.retention import DAY_S, FILLED, Bounds, Rebuilt, Resized, Usage
 from ..exporters.store import Store
 from ..runtime.sizes import format_size
 from ..runtime.text import count_of, visible
-from .common import get_current, get_store, reports_errors
+from .common import Choice, get_current, get_store, reports_errors
 from .questions import ask_for_age, ask_for_room, find_bounds, find_usage, format_days, round_count
 from .sizes import parse_size
 from .terminal import bar_width, say
@@ -240,7 +240,7 @@ def _warn_of_records_bound(usage: Usage | None) -> None:
 
 
 @click.command()
-@click.option("--to", "retention", required=True, type=click.Choice(["capped", "ttl"]))
+@click.option("--to", "retention", required=True, type=Choice(["capped", "ttl"]))
 @click.option("--yes", is_flag=True, help="Do not ask before records are dropped.")
 @with_appcontext
 @reports_errors

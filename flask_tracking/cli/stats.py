@@ -17,7 +17,7 @@ from ..queries import Group, Statistics, measure
 from ..queries.statistics import NO_ROUTE
 from ..rollups.rollup import FailureKey, Failures
 from ..runtime.text import visible
-from .common import get_store, reports_errors
+from .common import Choice, get_store, reports_errors
 from .filtering import takes_filter
 from .terminal import cut_to_height, terminal_width, wrap
 from .text_table import PLAIN, Column, Style, render_columns, show_time, takes_zone
@@ -43,7 +43,7 @@ LEAST_KEY = 14
 
 @click.command()
 @click.option(
-    "--by", type=click.Choice(list(NOUNS)), default="route", show_default=True, help="Group by this."
+    "--by", type=Choice(list(NOUNS)), default="route", show_default=True, help="Group by this."
 )
 @click.option(
     "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many groups to show."

@@ -22,7 +22,7 @@ from ..exporters.base import Exporter
 from ..exporters.retention import Sharded
 from ..exporters.store import Store, find_store
 from ..runtime.text import visible
-from .common import get_current, get_exporter, reports_errors, show_problems
+from .common import Choice, get_current, get_exporter, reports_errors, show_problems
 from .questions import ask_for_age, find_usage
 from .terminal import say
 
@@ -40,7 +40,7 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP) if hasattr(signal, "SIGHUP") else (sig
 @click.command()
 @click.option(
     "--shard-key",
-    type=click.Choice(["hashed"]),
+    type=Choice(["hashed"]),
     help="Distribute the records over the shards of a cluster, by the hash of their ids.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before records expire by a shorter lifetime.")

@@ -16,6 +16,7 @@ __all__ = [
     "bar_width",
     "cell_width",
     "character_width",
+    "cut_excerpt",
     "cut_to_height",
     "echo_pages",
     "help_width",
@@ -137,6 +138,23 @@ def _fill(text: str, width: int, blanks: str) -> Iterator[str]:
         else:
             line, taken = line + word, taken + cells
     yield line
+
+
+def cut_excerpt(lines: list[str], width: int | None) -> list[str]:
+    """Return a text and the marks below it, so that the first mark is to be seen.
+
+    Args:
+        lines: both, or none.
+        width: the width of the terminal in cells; None for no limit.
+    """
+    if not lines or width is None or cell_width(lines[0]) <= width:
+        return lines
+    text, marks = lines
+    at = len(marks) - len(marks.lstrip(" "))
+    begin = max(0, at - width // 2)
+    text = f"…{text[begin + 1 :]}" if begin else text
+    marks = marks[begin:]
+    return [text if cell_width(text) <= width else f"{text[: width - 1]}…", marks[:width]]
 
 
 def cell_width(text: str) -> int:

@@ -20,7 +20,7 @@ from ..queries import read_matching
 from ..record import Record
 from ..redaction.redactor import Redactor
 from ..runtime.text import count_of
-from .common import get_current, get_store, reports_errors
+from .common import Choice, get_current, get_store, reports_errors
 from .filtering import takes_filter
 from .misses import explain_nothing
 from .redaction import make_current_stored_redactor
@@ -36,7 +36,7 @@ DEFAULT_FORMAT = "ndjson"
 @click.option(
     "--format",
     "name",
-    type=click.Choice(list(FORMATS)),
+    type=Choice(list(FORMATS)),
     help="By default that of the file's suffix, else ndjson.",
 )
 @click.option("-o", "--output", metavar="FILE", help="A new file; by default standard output.")
@@ -67,7 +67,7 @@ def export_records(wanted: Filter, name: str | None, output: str | None) -> None
 @click.option(
     "--format",
     "name",
-    type=click.Choice(READABLE),
+    type=Choice(READABLE),
     help="By default that of the file's suffix, else ndjson.",
 )
 @with_appcontext

@@ -14,12 +14,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import NamedTuple
 
 from ..errors import FilterError
-from ..runtime.text import visible
+from ..runtime.text import suggest, visible
 from .conditions import All, AnyOf, Condition, Negation, Term, all_of, any_of
 from .terms import TERMS, WORD, TermType, make_term
 from .wildcards import collapse, read_parts, write_parts
@@ -260,10 +259,8 @@ def _find_type(key: str | None) -> tuple[TermType, str]:
     stem, dot, name = key.partition(".")
     term_type = TERMS.get(stem.lower() + dot)
     if term_type is None or (dot and not name):
-        nearest = difflib.get_close_matches(stem.lower(), _STEMS, n=1)
-        hint = f" Did you mean {_STEMS[nearest[0]]}?" if nearest else ""
         raise FilterError(
-            f"Unknown key {key!r}.{hint} Possible keys: {', '.join(KEYS)}. "
+            f"Unknown key {key!r}.{suggest(stem, _STEMS)} Possible keys: {', '.join(KEYS)}. "
             "Put a word with a colon in quotes."
         )
     return term_type, name

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 from ..errors import FilterError
 from ..runtime.durations import parse_duration
+from ..runtime.text import suggest
 from .conditions import (
     All,
     AnyOf,
@@ -179,7 +180,8 @@ def make_choice(conditions: Mapping[str, Condition]) -> Make:
     def make(_: str, parts: Parts) -> Condition:
         word = _join(parts)
         if word not in conditions:
-            raise FilterError(f"Invalid value {word!r}: expected one of {', '.join(conditions)}.")
+            hint = suggest(word, list(conditions))
+            raise FilterError(f"Invalid value {word!r}: expected one of {', '.join(conditions)}.{hint}")
         return conditions[word]
 
     return make

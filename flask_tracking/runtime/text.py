@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
 _LAST_URL = re.compile(r"[A-Za-z][0-9A-Za-z+.-]{0,30}:(?:\\?/){2}[^\s\"<>]*\Z")
 _LAST_TAG = re.compile(r"<[A-Za-z/!?][^<>]*\Z")
@@ -42,6 +43,21 @@ def clean_text(text: str) -> str:
 
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def suggest(word: str, known: Mapping[str, str] | Iterable[str]) -> str:
+    """Return a blank and a question for what is spelled like a word; empty if nothing is.
+
+    Args:
+        word: the wrong word.
+        known: the right ones; a mapping has for each what is shown of it.
+    """
+    from difflib import get_close_matches  # only who makes a mistake needs it
+
+    shown = known if isinstance(known, Mapping) else {one: one for one in known}
+    by_folded = {one.casefold(): text for one, text in shown.items()}
+    nearest = get_close_matches(word.casefold(), by_folded, n=1)
+    return f" Did you mean {by_folded[nearest[0]]}?" if nearest else ""
 
 
 def read_number(text: str) -> int | None:

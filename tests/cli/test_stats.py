@@ -177,6 +177,9 @@ def test_wrong_values(invoke: Invoke, tracking: Tracking) -> None:
     assert "'soon'" in invoke("stats", "--since", "soon").stderr
     assert "'x'" in invoke("stats", "x:1").stderr
     assert invoke("stats", "--by", "colour").exit_code == 2
+    misspelt = invoke("stats", "--by", "rout")
+    assert (misspelt.exit_code, misspelt.stderr.split("'. ")[-1]) == (2, "Did you mean route?\n")
+    assert "Did you mean error?" in invoke("stats", "is:eror").stderr
 
 
 def test_reversed_range(invoke: Invoke, tracking: Tracking) -> None:

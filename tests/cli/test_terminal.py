@@ -11,7 +11,7 @@ from flask_tracking import MemoryExporter, Tracking
 from flask_tracking.cli.common import WrongArgument
 from flask_tracking.cli.doctor import _render
 from flask_tracking.cli.record_table import render_record
-from flask_tracking.cli.terminal import ask, bar_width, cell_width, say, wrap
+from flask_tracking.cli.terminal import ask, bar_width, cell_width, cut_excerpt, say, wrap
 from flask_tracking.doctor import Checked
 from flask_tracking.exporters.store import Problem
 from flask_tracking.record import Remark
@@ -101,9 +101,25 @@ def test_errors(narrow: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.splitlines() == [
         "Error: Unknown key 'statuss'. Did you",
         "mean status?",
-        spot,
+        "  statuss:500 path:/a/very/long/path/wi…",
         "  ^^^",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "marks", "cut"),
+    [
+        ("  a:1", "  ^^^", ["  a:1", "  ^^^"]),
+        ("  a:1 path:/and/more", "  ^^^", ["  a:1 pat…", "  ^^^"]),
+        ("  path:/and/more a:1", "                 ^^^", ["…ore a:1", "     ^^^"]),
+        ("  path:/and/more a:1 and b", "                 ^^^^^^^", ["…ore a:1 …", "     ^^^^^"]),
+    ],
+)
+def test_excerpt(text: str, marks: str, cut: list[str]) -> None:
+    """A long text is cut so that what is marked in it is to be seen."""
+    assert cut_excerpt([text, marks], 10) == cut
+    assert cut_excerpt([text, marks], None) == [text, marks]
+    assert cut_excerpt([], 10) == []
 
 
 @pytest.mark.parametrize("width", [40, 80])

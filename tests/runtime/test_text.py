@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
-from flask_tracking.runtime.text import _RUN, count_of, read_number, visible
+from flask_tracking.runtime.text import _RUN, count_of, read_number, suggest, visible
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,21 @@ def test_run_of_a_word_or_number() -> None:
     for number in [*range(0x3000), 0xFFFF, 0x10000, 0x10FFFF]:
         character = chr(number)
         assert bool(_RUN.fullmatch(character)) == (number < 128 and character not in others)
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "question"),
+    [
+        ("rout", ["route", "user"], " Did you mean route?"),
+        ("ROUT", ["route", "user"], " Did you mean route?"),
+        ("Heade", {"header": "header.NAME"}, " Did you mean header.NAME?"),
+        ("colour", ["route"], ""),
+        ("x", [], ""),
+    ],
+)
+def test_suggest(word: str, known: Any, question: str) -> None:
+    """What is spelled alike is asked for, in any case."""
+    assert suggest(word, known) == question
 
 
 @pytest.mark.parametrize(
