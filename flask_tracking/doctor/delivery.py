@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
+from ..config import Settings
 from ..exporters.store import Problem
 from ..record import Record
 from ..rollups.rollup import Rollup
@@ -75,11 +76,18 @@ def check_lag(subject: Subject) -> Findings:
                 "warning",
                 f"The process {process} lags: in the last {describe_age(RECENT.total_seconds())} "
                 f"a record waited {describe_age(lag_s)} in its memory, and up to {waiting:,} at once",
-                "The store was away or slow, or the process has too little CPU: see its log. "
-                "TRACKING_SPOOL_DIR lets records wait on disk, TRACKING_SAMPLE_RATE makes them fewer",
+                _advise(subject.settings),
             )
     longest_s = max(wait.lag_s for wait in waits.values())
     yield f"no record waited longer than {longest_s:.1f} s; processes: {len(waits):,}"
+
+
+def _advise(settings: Settings) -> str:
+    spool = "" if settings.spool_dir else "TRACKING_SPOOL_DIR lets records wait on disk, "
+    return (
+        "The store was away or slow, or the process has too little CPU: see its log. "
+        f"{spool}TRACKING_SAMPLE_RATE makes records fewer"
+    )
 
 
 class Wait(NamedTuple):

@@ -135,6 +135,9 @@ def test_real_database(
     assert lines[0].startswith("warning  store     MongoDB at 127.0.0.1:")
     said = [line.strip() for line in lines]
     at = said.index("tracking is capped at 8192 bytes, TRACKING_TABLE_SIZE is 104857600.")
-    assert said[at + 1] == "To resize it: flask tracking resize"
+    assert (
+        said[at + 1]
+        == "To resize it, by a copy where the server cannot: flask tracking resize --rebuild"
+    )
     assert result.exit_code == 0
     tracking.close(5)

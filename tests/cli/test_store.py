@@ -83,7 +83,10 @@ def test_init_says_what_differs(stored: Flask, database: Database[Document]) -> 
     """A collection of another size is kept, and the command that mends it is printed."""
     database.create_collection("tracking", capped=True, size=8192, max=1_000_000)
     output = stored.test_cli_runner().invoke(args=["tracking", "init"]).output
-    assert "TRACKING_TABLE_SIZE is 1048576. To resize it: flask tracking resize\n" in output
+    assert (
+        "TRACKING_TABLE_SIZE is 1048576. To resize it, by a copy where the server cannot: "
+        "flask tracking resize --rebuild\n" in output
+    )
 
 
 def test_init_says_what_the_server_refuses(

@@ -445,6 +445,18 @@ def test_processes_that_lag(memory: MemoryExporter, ask: Ask) -> None:
         "and up to 1,200 at once"
     ]
     assert found[-1] == "no record waited longer than 95.0 s; processes: 2"
+    assert isinstance(found[0], Problem) and "TRACKING_SPOOL_DIR" in found[0].fix
+
+
+def test_lag_with_a_spool(spooling: Subject, memory: MemoryExporter) -> None:
+    """What is set already is not advised."""
+    assert memory.rollups is not None
+    rollup = make_rollup("web1:7:a.1", align(datetime.now(timezone.utc), 60))
+    rollup.lag_ms = 95_000
+    memory.rollups.store([rollup])
+    problem, _ = check_lag(spooling)
+    assert isinstance(problem, Problem)
+    assert "TRACKING_SPOOL_DIR" not in problem.fix and "TRACKING_SAMPLE_RATE" in problem.fix
 
 
 def test_rollups_are_off(app: Flask, memory: MemoryExporter) -> None:

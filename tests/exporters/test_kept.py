@@ -78,7 +78,7 @@ def test_existing_collection_is_used_as_it_is(
     assert database["tracking_kept"].options() == {"capped": True, "size": 8192, "max": 10}
     assert [record.getMessage() for record in caplog.records] == [
         "tracking_kept is capped at 8192 bytes, TRACKING_KEPT_SIZE is 16384. "
-        "To resize it: flask tracking resize --kept",
+        "To resize it, by a copy where the server cannot: flask tracking resize --kept --rebuild",
     ]
 
 

@@ -120,9 +120,9 @@ def test_existing_collection_is_used_as_it_is(
     assert database["tracking"].options() == {"capped": True, "size": 8192, "max": 10}
     assert [record.getMessage() for record in caplog.records] == [
         "tracking is capped at 8192 bytes, TRACKING_TABLE_SIZE is 16384. "
-        "To resize it: flask tracking resize",
+        "To resize it, by a copy where the server cannot: flask tracking resize --rebuild",
         "tracking is capped at 10 documents, TRACKING_MAX_DOCUMENTS is 20. "
-        "To change it: flask tracking resize",
+        "To change it, by a copy where the server cannot: flask tracking resize --rebuild",
     ]
 
 
@@ -1166,7 +1166,7 @@ def test_check_finds_what_preparing_finds(make: Make, database: Database[Documen
     prepared = [problem for state in exporter.prepare() for problem in state.problems]
     assert exporter.check() == make().check() == prepared
     assert [problem.what.rpartition(" ")[2] for problem in prepared] == ["104857600", "1000000"]
-    assert {problem.command for problem in prepared} == {"flask tracking resize"}
+    assert {problem.command for problem in prepared} == {"flask tracking resize --rebuild"}
 
 
 def test_check_of_what_is_in_order(make: Make) -> None:
@@ -1189,6 +1189,29 @@ def test_check_tells_of_what_was_refused(make: Make, refuse: Refuse) -> None:
         "tracking has no index of status_code, date_created. "
         "Queries for these fields are slower. To create it: flask tracking init"
     ]
+
+
+def test_required_index_that_is_missing(make: Make, database: Database[Document]) -> None:
+    """It is said what that costs; preparing creates it, and tells that it did."""
+    exporter = make(kept_size_bytes=0)
+    exporter.prepare()
+    for name in ("tracking", "tracking_rollup"):
+        database[name].drop_indexes()
+    assert str(exporter.check()[0]) == (
+        "tracking has no index of date_created. Every query reads all records, and takes seconds or "
+        "fails. To create it: flask tracking init"
+    )
+    records, rollups = exporter.prepare()
+    assert [fact for fact in records.facts if "created" in fact.split()] == [
+        "created its index of date_created",
+        "created its index of status_code, date_created",
+        "created its index of date_stored",
+    ]
+    assert rollups.facts[-2:] == (
+        "created its index of width_s, start",
+        "created its index of width_s, is_merged, start",
+    )
+    assert not any("created its" in fact for state in exporter.prepare() for fact in state.facts)
 
 
 def test_index_that_was_made_after_it_was_refused(

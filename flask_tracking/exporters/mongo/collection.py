@@ -22,12 +22,12 @@ from ..store import Place, Problem
 from .codec import for_reading
 from .connection import is_stand_in
 from .indexes import EXPIRY, Index, Indexing, Refusals, read_refusal
-from .rollups import INDEXES as ROLLUP_INDEXES
-from .rollups import MongoRollupTable
+from .rollups import INDEXES, MongoRollupTable
 
 Document = dict[str, Any]
 
 NAMESPACE_EXISTS = 48
+_ROLLUP_INDEXES = [Index(tuple(keys)) for keys in INDEXES]
 COUNTED_AFTER = timedelta(minutes=1)
 """By then the request of a record is in a rollup, even if several attempts to store it failed."""
 
@@ -73,9 +73,9 @@ class Plan:
 
     @property
     def resize_command(self) -> str:
-        """The command that resizes the collection to the size in the settings."""
-        is_kept = self.size_key == "TRACKING_KEPT_SIZE"
-        return "flask tracking resize --kept" if is_kept else "flask tracking resize"
+        """The command that resizes the collection to the settings, whatever the server can do."""
+        kept = " --kept" if self.size_key == "TRACKING_KEPT_SIZE" else ""
+        return f"flask tracking resize{kept} --rebuild"
 
 
 def plan_collections(settings: Settings) -> tuple[Plan, ...]:
@@ -120,18 +120,22 @@ def ensure_rollups(
     if is_stand_in(database):
         return None
     before, _ = read_options(database, name)
+    indexing = Indexing(database[name])
+    if before is not None:
+        indexing.read()
+    missing = indexing.missing(_ROLLUP_INDEXES)
     table.prepare()
     options, _ = read_options(database, name)
     if options is None:
         return None
-    indexing = Indexing(database[name])
-    indexing.read()
+    indexing.note_created(missing)
     return CollectionState(
         name=name,
         was_created=before is None,
         facts=(
             f"holds rollups for {table.widths[-1].lifetime.days:,} days",
             *_describe(options, indexing),
+            *(() if before is None else _name_created(indexing)),
         ),
         indexes=indexing.names,
     )
@@ -165,7 +169,7 @@ def inspect_rollups(database: Database[Document], settings: Settings) -> Iterato
     if options is not None:
         indexing = Indexing(database[name])
         indexing.read()
-        yield from indexing.find_missing([Index(tuple(keys)) for keys in ROLLUP_INDEXES])
+        yield from indexing.find_missing(_ROLLUP_INDEXES)
     elif _has_records(database[settings.collection]):
         yield Problem(
             "warning",
@@ -216,7 +220,7 @@ def _make_state(
     return CollectionState(
         name=plan.name,
         was_created=was_created,
-        facts=tuple(_describe(options, indexing)),
+        facts=(*_describe(options, indexing), *(() if was_created else _name_created(indexing))),
         is_capped=bool(options.get("capped")),
         size_bytes=options.get("size"),
         max_documents=options.get("max"),
@@ -238,6 +242,11 @@ def _describe(options: Document, indexing: Indexing) -> Iterator[str]:
         yield f"records expire after {indexing.ttl_s:,} seconds"
     if indexing.names:
         yield f"indexes: {', '.join(indexing.names)}"
+
+
+def _name_created(indexing: Indexing) -> Iterator[str]:
+    """Yield the indexes that an existing collection lacked."""
+    return (f"created its index of {index.fields}" for index in indexing.created)
 
 
 def _find_problems(
@@ -308,21 +317,21 @@ def find_capped_problems(options: Document, plan: Plan) -> Iterator[Problem]:
             "warning",
             f"{name} is not capped and grows without bound",
             "To cap it",
-            f"{plan.resize_command} --rebuild",
+            plan.resize_command,
         )
         return
     if found_size != size:
         yield Problem(
             "warning",
             f"{name} is capped at {found_size} bytes, {plan.size_key} is {size}",
-            "To resize it",
+            "To resize it, by a copy where the server cannot",
             plan.resize_command,
         )
     if most is not None and found_most not in (None, most):
         yield Problem(
             "warning",
             f"{name} is capped at {found_most} documents, TRACKING_MAX_DOCUMENTS is {most}",
-            "To change it",
+            "To change it, by a copy where the server cannot",
             plan.resize_command,
         )
 

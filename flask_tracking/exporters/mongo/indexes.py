@@ -35,6 +35,11 @@ class Index(NamedTuple):
     keys: Keys
     options: Mapping[str, Any] = {}
 
+    @property
+    def fields(self) -> str:
+        """The names of the fields, for messages."""
+        return ", ".join(name for name, _ in self.keys)
+
     def to_model(self) -> IndexModel:
         """Return the index as a model of PyMongo."""
         return IndexModel(list(self.keys), **self.options)
@@ -59,6 +64,8 @@ class Indexing:
         self._found: Mapping[str, Any] | None = None
         self._unseen: str | None = None
         self.refusals: Refusals = dict(refusals or {})
+        self.created: Sequence[Index] = ()
+        """The indexes that `ensure` has created, as far as the server shows them."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,24 +98,24 @@ class Indexing:
     def find_missing(self, wished: Sequence[Index]) -> Iterator[Problem]:
         """Yield a problem for each of these indexes that is missing, and that the server shows."""
         name = self._collection.name
-        for index in self._missing(wished):
-            fields = ", ".join(field for field, _ in index.keys)
+        for index in self.missing(wished):
             reason = self.refusals.get(index.keys)
             if reason is not None:
                 yield Problem(
                     "warning",
-                    f"The server refuses {name} an index of {fields}: {reason}",
+                    f"The server refuses {name} an index of {index.fields}: {reason}",
                     "Recording goes on; queries for these fields are slower",
                 )
             elif self._found is not None:
                 yield Problem(
                     "warning",
-                    f"{name} has no index of {fields}",
-                    "Queries for these fields are slower. To create it",
+                    f"{name} has no index of {index.fields}",
+                    f"{_name_cost(index)}. To create it",
                     "flask tracking init",
                 )
 
-    def _missing(self, wished: Sequence[Index]) -> list[Index]:
+    def missing(self, wished: Sequence[Index]) -> list[Index]:
+        """Return those of the wanted indexes that are not known to exist."""
         there = [_keys_of(index) for index in (self._found or {}).values()]
         return [one for one in wished if one.keys not in there]
 
@@ -125,14 +132,20 @@ class Indexing:
         """
         self.read()
         required = Index(REQUIRED, {} if ttl_s is None else {"expireAfterSeconds": ttl_s})
-        missing = self._missing((required, *others))
+        missing = self.missing((required, *others))
         if missing and not self._create(missing):
             for one in missing:
                 self._create_one(one)
         if missing:
-            self.read()
+            self.note_created(missing)
         if ttl_s is not None and self._found is not None and self.ttl_s != ttl_s:
             self._change_ttl(ttl_s)
+
+    def note_created(self, missing: Sequence[Index]) -> None:
+        """Read the indexes, and remember which exist of those that were missing before."""
+        self.read()
+        left = self.missing(missing)
+        self.created = [one for one in missing if one not in left]
 
     def read(self) -> None:
         """Read the existing indexes, if the server shows them."""
@@ -177,6 +190,12 @@ class Indexing:
             reason = read_refusal(error)
             self.refusals.setdefault(EXPIRY, reason)
         self.read()
+
+
+def _name_cost(index: Index) -> str:
+    if index.keys == REQUIRED:
+        return "Every query reads all records, and takes seconds or fails"
+    return "Queries for these fields are slower"
 
 
 def _keys_of(index: Mapping[str, Any]) -> Keys:

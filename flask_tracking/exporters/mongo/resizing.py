@@ -68,7 +68,7 @@ def find_early_limit(database: Database[Document], plan: Plan) -> list[Problem]:
             "warning",
             f"{plan.name} uses at most {format_size(reached)} of {format_size(usage.max_bytes or 0)}: "
             f"TRACKING_MAX_DOCUMENTS is {plan.max_documents:,}",
-            f"Raise it, or lower {plan.size_key}, and apply it",
+            f"Raise it, or lower {plan.size_key}. To apply it, by a copy where the server cannot",
             plan.resize_command,
         )
     ]
