@@ -14,7 +14,7 @@ from ..config.settings import check_setting
 from ..errors import ConfigError, TrackingError
 from ..exporters.retention import DAY_S, FILLED, Bounds, Rebuilt, Resized, Usage
 from ..exporters.store import Store
-from ..runtime.sizes import format_size
+from ..runtime.sizes import format_bound, format_size
 from ..runtime.text import count_of, visible
 from .common import Choice, get_current, get_store, reports_errors
 from .questions import ask_for_age, ask_for_room, find_bounds, find_usage, format_days, round_count
@@ -35,7 +35,12 @@ ORDINARY_SIZES = (100e6, 1e9, 10e9)
 
 @click.command()
 @takes_zone
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with bytes and days.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print a JSON array with an object for each collection, in bytes and days.",
+)
 @with_appcontext
 @reports_errors
 def capacity(as_json: bool, utc: bool) -> None:
@@ -75,7 +80,7 @@ def _to_json(usage: Usage, now: datetime) -> dict[str, Any]:
         "sizes": [
             {
                 "bytes": round(size),
-                "records": usage.records_at(size),
+                "records": int(usage.records_at(size) or 0),
                 "days": usage.days_at(size, now),
                 "is_limited_by_records": usage.reaches(size) is not None,
             }
@@ -94,13 +99,17 @@ def _choose_sizes(usage: Usage) -> Sequence[float]:
 
 def _describe(usage: Usage, now: datetime, zone: tzinfo | None) -> Iterator[str]:
     yield f"  {count_of(usage.records, 'record')}{_describe_bytes(usage)}"
+    if usage.records:
+        yield _describe_rate(usage, now, zone)
+    yield from _describe_future(usage, now)
+
+
+def _describe_rate(usage: Usage, now: datetime, zone: tzinfo | None) -> str:
     rate = usage.records_per_day(now)
     if rate is None or usage.oldest is None:
-        yield "  The records span less than ten minutes, too little for a rate."
-    else:
-        since = show_time(usage.oldest, zone, "%Y-%m-%d %H:%M")
-        yield f"  {round_count(rate)} records per day, since {since}"
-    yield from _describe_future(usage, now)
+        return "  The records span less than ten minutes, too little for a rate."
+    since = show_time(usage.oldest, zone, "%Y-%m-%d %H:%M")
+    return f"  {round_count(rate)} records per day, since {since}"
 
 
 def _describe_bytes(usage: Usage) -> str:
@@ -196,7 +205,7 @@ def _find_filled(store: Store, usage: Usage | None, bounds: Bounds, rebuild: boo
 
 
 def _name_bounds(max_bytes: int | None, max_records: int | None) -> str:
-    size = "" if max_bytes is None else f"{max_bytes:,} bytes"
+    size = "" if max_bytes is None else format_bound(max_bytes)
     records = "" if max_records is None else f"{max_records:,} documents"
     return " and ".join(filter(None, (size, records)))
 

@@ -105,7 +105,7 @@ def _show_sharding(sharded: Sharded) -> None:
 def serve(host: str, port: int) -> None:
     """Run SecantusDB, a MongoDB for laptops.
 
-    Its data is stored in the app's instance folder.
+    Its data is stored in the app's instance folder. Ctrl-C, SIGTERM and SIGHUP stop it.
     """
     program = _find_program()
     with contextlib.suppress(OSError), socket.create_connection((host, port), 0.5):

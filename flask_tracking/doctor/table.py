@@ -36,7 +36,7 @@ CHECKS: Sequence[Check] = (
     Check("records", check_records, reads_store=True),
     Check("drops", check_drops, reads_store=True, clear="no record was lost in the last three hours"),
     Check("lag", check_lag, reads_store=True, clear="no process is behind"),
-    Check("proxy", check_proxy, reads_store=True, clear="ProxyFix is there where records need it"),
+    Check("proxy", check_proxy, reads_store=True, clear="no record has a proxy's address as its `ip`"),
     Check("secrets", check_secrets, reads_store=True, clear="none in the newest records"),
     Check("speed", check_speed, clear="native code is installed"),
 )

@@ -88,7 +88,7 @@ class Place:
     was_created: bool = False
     """True if it did not exist before."""
     facts: tuple[str, ...] = ()
-    """Its properties, one line each, like ``capped at 1,048,576 bytes``."""
+    """Its properties, one line each, like ``capped at 1.05 MB (1,048,576 bytes)``."""
 
 
 class Tail(NamedTuple):

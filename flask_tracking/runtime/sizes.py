@@ -10,3 +10,8 @@ def format_size(size: float) -> str:
             return f"{size:.0f} {unit}" if size >= 99.5 or unit == "bytes" else f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:,.3g} TB" if size < 99.5 else f"{size:,.0f} TB"
+
+
+def format_bound(size: int) -> str:
+    """Return a size with its bytes, for comparing, like ``8.19 kB (8,192 bytes)``."""
+    return format_size(size) if size < 1000 else f"{format_size(size)} ({size:,} bytes)"

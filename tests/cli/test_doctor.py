@@ -134,7 +134,10 @@ def test_real_database(
     lines = result.output.splitlines()
     assert lines[0].startswith("warning  store     MongoDB at 127.0.0.1:")
     said = [line.strip() for line in lines]
-    at = said.index("tracking is capped at 8192 bytes, TRACKING_TABLE_SIZE is 104857600.")
+    at = said.index(
+        "tracking is capped at 8.19 kB (8,192 bytes), "
+        "TRACKING_TABLE_SIZE is 105 MB (104,857,600 bytes)."
+    )
     assert (
         said[at + 1]
         == "To resize it, by a copy where the server cannot: flask tracking resize --rebuild"

@@ -18,7 +18,7 @@ from flask_tracking import MemoryExporter, Tracking, TrackingError
 from flask_tracking.cli import retention
 from flask_tracking.cli.sizes import parse_size
 from flask_tracking.exporters.retention import Rebuilt, Resized, Usage
-from flask_tracking.runtime.sizes import format_size
+from flask_tracking.runtime.sizes import format_bound, format_size
 
 from ..captures import make_record
 
@@ -84,6 +84,12 @@ def test_format_size(size: float, text: str) -> None:
     assert format_size(size) == text
 
 
+def test_format_bound() -> None:
+    """A bound is shown with its bytes: two that differ by little look alike without."""
+    assert format_bound(50_000_128) == "50 MB (50,000,128 bytes)"
+    assert format_bound(256) == "256 bytes"
+
+
 # Capacity
 
 
@@ -143,6 +149,7 @@ def test_capacity_as_json(
     assert usage["records_per_day"] == pytest.approx(4600, rel=0.01)
     assert usage["days"] == pytest.approx(10, rel=0.01)
     assert [one["bytes"] for one in usage["sizes"]][1] == FULL.max_bytes
+    assert {type(one["records"]) for one in usage["sizes"]} == {int}
 
 
 def test_capacity_of_records_that_expire(
@@ -163,7 +170,8 @@ def test_capacity_of_records_that_expire(
 @pytest.mark.parametrize(
     ("usage", "said"),
     [
-        (Usage(name="a", records=0), "The records span less than ten minutes"),
+        (Usage(name="a", records=0, max_bytes=4096), "a\n  0 records\n"),
+        (Usage(name="a", records=1, oldest=NOW), "The records span less than ten minutes"),
         (Usage(name="a", records=5, oldest=NOW - timedelta(days=1)), "It has no limit."),
         (
             Usage(name="a", records=24, max_records=48, oldest=NOW - timedelta(days=1)),
@@ -243,14 +251,14 @@ def test_resize(stored: Flask, invoke: Invoke, database: Database[Document]) -> 
         assert "Copied: 10 records." in first.output
     assert first.exit_code == 0
     assert first.output.splitlines()[-2:] == [
-        "tracking is capped at 2,097,152 bytes and 1,000,000 documents now, "
-        "it was 1,048,576 bytes and 1,000,000 documents.",
+        "tracking is capped at 2.1 MB (2,097,152 bytes) and 1,000,000 documents now, "
+        "it was 1.05 MB (1,048,576 bytes) and 1,000,000 documents.",
         "Set TRACKING_TABLE_SIZE = 2097152 as well, or each start logs the difference.",
     ]
     assert database["tracking"].options()["size"] == 2_097_152
     assert database["tracking"].count_documents({}) == 10
     again = invoke("resize", "2MiB").output.splitlines()
-    assert again[0] == "tracking is capped at 2,097,152 bytes and 1,000,000 documents."
+    assert again[0] == "tracking is capped at 2.1 MB (2,097,152 bytes) and 1,000,000 documents."
 
 
 def test_resize_to_the_settings(stored: Flask, invoke: Invoke, database: Database[Document]) -> None:
@@ -258,7 +266,7 @@ def test_resize_to_the_settings(stored: Flask, invoke: Invoke, database: Databas
     database.create_collection("tracking_kept", capped=True, size=8192)
     output = invoke("resize", "--kept", "--rebuild").output
     assert output.splitlines()[-1] == (
-        "tracking_kept is capped at 20,971,520 bytes now, it was 8,192 bytes."
+        "tracking_kept is capped at 21 MB (20,971,520 bytes) now, it was 8.19 kB (8,192 bytes)."
     )
     assert database["tracking_kept"].options()["size"] == 20_971_520
 
@@ -330,7 +338,7 @@ def test_bound_of_documents_asks_before_records_are_dropped(
     assert database["tracking"].options()["max"] == 20
     assert database["tracking"].count_documents({}) >= 19
     if command == "resize":
-        assert "1,048,576 bytes and 20 documents now" in done.output
+        assert "1.05 MB (1,048,576 bytes) and 20 documents now" in done.output
 
 
 def test_copy_that_drops_some_asks(stored: Flask, invoke: Invoke, database: Database[Document]) -> None:

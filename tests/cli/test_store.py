@@ -42,10 +42,10 @@ def test_init(stored: Flask, database: Database[Document]) -> None:
     invoke = stored.test_cli_runner().invoke
     assert invoke(args=["tracking", "init"]).output.splitlines() == [
         "tracking: created",
-        "  capped at 1,048,576 bytes and 1,000,000 documents",
+        "  capped at 1.05 MB (1,048,576 bytes) and 1,000,000 documents",
         "  indexes: _id_, date_created_1, date_stored_1, failures",
         "tracking_kept: created",
-        "  capped at 20,971,520 bytes",
+        "  capped at 21 MB (20,971,520 bytes)",
         "  indexes: _id_, date_created_1",
         "tracking_rollup: created",
         "  holds rollups for 400 days",
@@ -84,8 +84,8 @@ def test_init_says_what_differs(stored: Flask, database: Database[Document]) -> 
     database.create_collection("tracking", capped=True, size=8192, max=1_000_000)
     output = stored.test_cli_runner().invoke(args=["tracking", "init"]).output
     assert (
-        "TRACKING_TABLE_SIZE is 1048576. To resize it, by a copy where the server cannot: "
-        "flask tracking resize --rebuild\n" in output
+        "TRACKING_TABLE_SIZE is 1.05 MB (1,048,576 bytes). To resize it, by a copy where the server "
+        "cannot: flask tracking resize --rebuild\n" in output
     )
 
 

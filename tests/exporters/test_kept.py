@@ -77,7 +77,8 @@ def test_existing_collection_is_used_as_it_is(
         make(kept_size_bytes=16_384).open()
     assert database["tracking_kept"].options() == {"capped": True, "size": 8192, "max": 10}
     assert [record.getMessage() for record in caplog.records] == [
-        "tracking_kept is capped at 8192 bytes, TRACKING_KEPT_SIZE is 16384. "
+        "tracking_kept is capped at 8.19 kB (8,192 bytes), "
+        "TRACKING_KEPT_SIZE is 16.4 kB (16,384 bytes). "
         "To resize it, by a copy where the server cannot: flask tracking resize --kept --rebuild",
     ]
 

@@ -119,7 +119,7 @@ def test_existing_collection_is_used_as_it_is(
     assert exporter.export([make_record()]) == 0
     assert database["tracking"].options() == {"capped": True, "size": 8192, "max": 10}
     assert [record.getMessage() for record in caplog.records] == [
-        "tracking is capped at 8192 bytes, TRACKING_TABLE_SIZE is 16384. "
+        "tracking is capped at 8.19 kB (8,192 bytes), TRACKING_TABLE_SIZE is 16.4 kB (16,384 bytes). "
         "To resize it, by a copy where the server cannot: flask tracking resize --rebuild",
         "tracking is capped at 10 documents, TRACKING_MAX_DOCUMENTS is 20. "
         "To change it, by a copy where the server cannot: flask tracking resize --rebuild",
@@ -1165,7 +1165,10 @@ def test_check_finds_what_preparing_finds(make: Make, database: Database[Documen
     exporter = make()
     prepared = [problem for state in exporter.prepare() for problem in state.problems]
     assert exporter.check() == make().check() == prepared
-    assert [problem.what.rpartition(" ")[2] for problem in prepared] == ["104857600", "1000000"]
+    assert [problem.what.rpartition(" is ")[2] for problem in prepared] == [
+        "105 MB (104,857,600 bytes)",
+        "1,000,000",
+    ]
     assert {problem.command for problem in prepared} == {"flask tracking resize --rebuild"}
 
 

@@ -17,6 +17,7 @@ from pymongo.errors import CollectionInvalid, OperationFailure
 
 from ...config import Settings
 from ...filters import FIRST, FIRST_FAILURE
+from ...runtime.sizes import format_bound
 from ..retention import round_up
 from ..store import Place, Problem
 from .codec import for_reading
@@ -237,7 +238,7 @@ def _make_state(
 def _describe(options: Document, indexing: Indexing) -> Iterator[str]:
     if options.get("capped"):
         most = f" and {options['max']:,} documents" if options.get("max") else ""
-        yield f"capped at {options['size']:,} bytes{most}"
+        yield f"capped at {format_bound(options['size'])}{most}"
     elif indexing.ttl_s is not None:
         yield f"records expire after {indexing.ttl_s:,} seconds"
     if indexing.names:
@@ -320,17 +321,18 @@ def find_capped_problems(options: Document, plan: Plan) -> Iterator[Problem]:
             plan.resize_command,
         )
         return
-    if found_size != size:
+    if size is not None and found_size != size:
         yield Problem(
             "warning",
-            f"{name} is capped at {found_size} bytes, {plan.size_key} is {size}",
+            f"{name} is capped at {format_bound(found_size or 0)}, "
+            f"{plan.size_key} is {format_bound(size)}",
             "To resize it, by a copy where the server cannot",
             plan.resize_command,
         )
     if most is not None and found_most not in (None, most):
         yield Problem(
             "warning",
-            f"{name} is capped at {found_most} documents, TRACKING_MAX_DOCUMENTS is {most}",
+            f"{name} is capped at {found_most:,} documents, TRACKING_MAX_DOCUMENTS is {most:,}",
             "To change it, by a copy where the server cannot",
             plan.resize_command,
         )
