@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import dataclasses
 import doctest
+import importlib
 import importlib.util
 import re
 import shlex
 import subprocess
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -243,6 +244,24 @@ def test_commands_are_described() -> None:
         shown = name if isinstance(parameter, click.Option) else str(parameter.metavar)
         # The page of the filters has a line for each term: see tests/filters/test_terms.py.
         assert name in TERMS or f"--{shown}" in page or f"{shown.strip('.')}`" in page, shown
+
+
+def test_commands_that_are_mentioned_exist() -> None:
+    """A command that a page or a message names is one, and so is one of a group."""
+    paths = [*PAGES, *(ROOT / "flask_tracking").rglob("*.py")]
+    text = "\n".join(path.read_text() for path in paths)
+    groups = {name: import_group(name) for name in ("overrides", "redact", "spool")}
+    for name, word in re.findall(r"flask tracking ([a-z]+)(?: ([a-z]+))?", text):
+        assert name in cli._MODULES, name
+        assert not word or word in groups.get(name, {word}), f"{name} {word}"
+
+
+def import_group(name: str) -> Container[str]:
+    """Return the names of the commands of a group."""
+    module = importlib.import_module(f"flask_tracking.cli.{cli._MODULES[name]}")
+    (group,) = (one for one in module.COMMANDS if one.name == name)
+    assert isinstance(group, click.Group)
+    return group.commands
 
 
 # Sessions of the terminal

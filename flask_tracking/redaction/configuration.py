@@ -36,7 +36,7 @@ def _check_ids(key: str, ids: Iterable[str], known: Set[str]) -> None:
         if rule_id not in known:
             raise ConfigError(
                 f"{key} has {rule_id!r}, which is not the id of a format. {_hint(rule_id, known)}"
-                "'flask tracking redact rules' lists them."
+                "'flask tracking redact formats' lists them."
             )
 
 
