@@ -17,7 +17,7 @@ from ..runtime.text import count_of, visible
 from ..spool import SET_ASIDE, HeldFile, Spool, SpoolError, SpoolFile, decode_record, open_rollup_spool
 from .common import get_current, get_exporter, get_spool, reports_errors
 from .json_output import render_values, takes_json
-from .terminal import bar_width, say, terminal_width
+from .terminal import ask, bar_width, say, terminal_width
 from .text_table import Column, render_columns, show_time, takes_zone
 
 if TYPE_CHECKING:
@@ -152,14 +152,16 @@ class _Verdict(NamedTuple):
     place: _Place
     intact: int | None = None
     """How many of its entries are; None where it could not be read."""
+    is_whole: bool = True
+    """False if there is anything else in it."""
     error: str = ""
     """Why it could not be read."""
 
     @property
     def is_damaged(self) -> bool:
-        """Whether entries are missing, or it cannot be read."""
-        is_short = self.intact is not None and self.intact < self.place.file.entry_count
-        return bool(self.error) or is_short
+        """Whether entries are missing, something else is there, or it cannot be read."""
+        is_short = self.intact is not None and self.place.file.count_missing(self.intact) > 0
+        return bool(self.error) or is_short or not self.is_whole
 
     @property
     def is_away(self) -> bool:
@@ -204,21 +206,19 @@ def _be(is_one: bool) -> str:
 
 def _verify(place: _Place) -> _Verdict:
     try:
-        return _Verdict(place, _count_intact(place))
+        with place.spool.hold(place.file, place.folder) as held:
+            return _Verdict(place) if held is None else _verify_held(place, held)
     except SpoolError as error:
         return _Verdict(place, error=str(error))
 
 
-def _count_intact(place: _Place) -> int | None:
-    with place.spool.hold(place.file, place.folder) as held:
-        return None if held is None else _count_intact_of(place, held)
-
-
-def _count_intact_of(place: _Place, held: HeldFile) -> int:
+def _verify_held(place: _Place, held: HeldFile) -> _Verdict:
     from ..pipeline.rollup_spool import decode_rollup  # it imports the way to the store
 
     decode: Callable[[bytes], object] = decode_rollup if place.has_rollups else decode_record
-    return sum(decode(entry) is not None for entry in held.read().entries)
+    contents = held.read()
+    intact = sum(decode(entry) is not None for entry in contents.entries)
+    return _Verdict(place, intact, contents.is_whole)
 
 
 def _describe(verdict: _Verdict) -> str:
@@ -287,7 +287,7 @@ def _send(place: _Place, sender: SpoolRetry) -> _Fate:
         with place.spool.hold(place.file, place.folder) as held:
             if held is None:
                 return _Fate.IN_USE
-            if place.folder and _count_intact_of(place, held) < place.file.entry_count:
+            if place.folder and _verify_held(place, held).is_damaged:
                 return _Fate.OLD
             is_sent = sender.send_rollups(held) if place.has_rollups else sender.send_records(held)
             return _Fate.SENT if is_sent else _Fate.REFUSED
@@ -318,6 +318,31 @@ def _say_lost(totals: Totals) -> bool:
     if totals.rejected:
         say(f"Rejected by the store: {count_of(totals.rejected, 'record')}", fg="red", err=True)
     return any(damaged) or totals.rejected > 0
+
+
+@spool.command()
+@click.option("--yes", is_flag=True, help="Do not ask before files are deleted.")
+@with_appcontext
+@reports_errors
+def discard(yes: bool) -> None:
+    """Delete damaged files that were set aside.
+
+    What is intact in them is stored already. Undamaged files that were set aside stay: `retry` sends
+    them.
+    """
+    aside = [place for place in _read_places(get_spool()) if place.folder]
+    damaged = [one.place for one in map(_verify, aside) if one.is_damaged and not one.error]
+    if damaged and not yes:
+        ask(f"Delete {count_of(len(damaged), 'damaged file')}?")
+    discarded = sum(map(_discard, damaged))
+    say(f"Deleted: {count_of(discarded, 'file')}")
+
+
+def _discard(place: _Place) -> bool:
+    with place.spool.hold(place.file, place.folder) as held:
+        if held is not None:
+            held.remove()
+    return held is not None
 
 
 COMMANDS = (spool,)

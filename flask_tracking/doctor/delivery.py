@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-from ..config import Settings
 from ..exporters.store import Problem
 from ..record import Record
 from ..rollups.rollup import Rollup
@@ -16,6 +15,9 @@ from .subject import Findings, Subject, Unknown, describe_age
 
 WHY_DROPPED = "Its log says why; the page Operations says what to do about each reason"
 NO_ROLLUPS = "there are no rollups, which would tell"
+WHY_LATE = "The store was away or slow, or the process has too little CPU: see its log"
+STORE_LESS = "TRACKING_SAMPLE_RATE makes records fewer"
+SPOOL_IT = f"TRACKING_SPOOL_DIR lets records wait on disk, {STORE_LESS}"
 RECENT = timedelta(minutes=15)
 """Who lagged before then has caught up."""
 LATE_S = 10.0
@@ -70,24 +72,17 @@ def check_lag(subject: Subject) -> Findings:
         yield Unknown(_name_silence(RECENT))
         return
     late_s = subject.settings.flush_interval_s + LATE_S
+    advice = SPOOL_IT if subject.settings.spool_dir is None else STORE_LESS
     for process, (lag_s, waiting) in sorted(waits.items()):
         if lag_s > late_s:
             yield Problem(
                 "warning",
                 f"The process {process} lags: in the last {describe_age(RECENT.total_seconds())} "
                 f"a record waited {describe_age(lag_s)} in its memory, and up to {waiting:,} at once",
-                _advise(subject.settings),
+                f"{WHY_LATE}. {advice}",
             )
     longest_s = max(wait.lag_s for wait in waits.values())
     yield f"no record waited longer than {longest_s:.1f} s; processes: {len(waits):,}"
-
-
-def _advise(settings: Settings) -> str:
-    spool = "" if settings.spool_dir else "TRACKING_SPOOL_DIR lets records wait on disk, "
-    return (
-        "The store was away or slow, or the process has too little CPU: see its log. "
-        f"{spool}TRACKING_SAMPLE_RATE makes records fewer"
-    )
 
 
 class Wait(NamedTuple):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
+from ..config import Settings
 from ..exporters.store import Problem
 from ..runtime.text import count_of
-from ..spool import Spool, SpoolFile, open_rollup_spool, open_spool
+from ..spool import Spool, SpoolError, SpoolFile, open_rollup_spool, open_spool
 from .subject import Findings, Subject, describe_age
 
 LATE_S = 60.0
@@ -32,14 +33,26 @@ def check_spool(subject: Subject) -> Findings:
     if spool is None:
         yield "TRACKING_SPOOL_DIR is not set"
         return
+    try:
+        yield from _check_files(spool, subject.settings)
+    except SpoolError as error:
+        yield Problem(
+            "error",
+            str(error),
+            "Let TRACKING_SPOOL_DIR name a directory that the user of the app may read and write, "
+            "and run this as that user",
+        )
+
+
+def _check_files(spool: Spool, settings: Settings) -> Findings:
     rollups = open_rollup_spool(spool)
     yield from _check_waiting("record", spool.waiting())
-    if subject.settings.rollup_days:
+    if settings.rollup_days:
         yield from _check_waiting("rollup", rollups.waiting())
     elif left := _count_entries(rollups.waiting()):
         yield f"{count_of(left, 'rollup')} left there, while TRACKING_ROLLUP_DAYS is 0"
     yield from _check_access(spool)
-    yield from _check_room(spool, subject.settings.spool_bytes)
+    yield from _check_room(spool, settings.spool_bytes)
     yield from _check_unsent(spool, rollups)
 
 
@@ -53,7 +66,7 @@ def _check_waiting(noun: str, waiting: Sequence[SpoolFile]) -> Findings:
     if age_s > LATE_S:
         yield Problem(
             "warning",
-            f"{noun.capitalize()}s wait in the spool since {describe_age(age_s)}",
+            f"The oldest {noun} has waited in the spool for {describe_age(age_s)}",
             "Running processes send them when the store answers. To send them now",
             "flask tracking spool retry",
         )
@@ -91,8 +104,9 @@ def _check_unsent(*spools: Spool) -> Findings:
             "warning",
             f"The spool has {count_of(aside, 'file')} set aside: damaged, or the exporter failed "
             "with it",
-            "To see which",
-            "flask tracking spool verify",
+            "What is intact in damaged files is stored already. `flask tracking spool verify` names "
+            "them, `spool retry` sends those that are whole. To delete the damaged ones",
+            "flask tracking spool discard",
         )
     if foreign:
         yield Problem(

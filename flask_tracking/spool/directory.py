@@ -181,7 +181,7 @@ class Spool:
         return True
 
     def find_obstacle(self) -> str | None:
-        """Return why this user cannot write here, as far as that shows without writing; None if not."""
+        """Return why this user cannot write here, as far as that shows without files; None if not."""
         return self.system.find_obstacle(self.path)
 
     # Reading

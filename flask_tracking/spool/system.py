@@ -49,8 +49,10 @@ class System:
     def find_obstacle(self, path: str) -> str | None:
         """Return why this user can write nothing below `path`; None if nothing is in the way.
 
-        The directory may not exist yet. Nothing is changed, so a full disk is not noticed.
+        If the directory does not exist, one of another name is created and removed. Nothing else is
+        changed, so a full disk is not noticed.
         """
+        wanted = path
         while not os.path.lexists(path) and path != (parent := os.path.dirname(path)):
             path = parent
         if not os.path.isdir(path):
@@ -58,6 +60,16 @@ class System:
             return f"{path} {'is a link that leads nowhere' if is_link else 'is not a directory'}"
         if not os.access(path, os.W_OK | os.X_OK):
             return f"{path} is not writable"
+        return None if path == wanted else self._find_refusal(path)
+
+    def _find_refusal(self, path: str) -> str | None:
+        """Return why no directory can be created in `path`: not everywhere do the rights tell."""
+        probe = os.path.join(path, f".flask-tracking-{os.urandom(6).hex()}")
+        try:
+            os.mkdir(probe, DIRECTORY_MODE)
+            os.rmdir(probe)
+        except OSError as error:
+            return f"nothing can be created in {path} ({error.strerror})"
         return None
 
     def create(self, path: str) -> int:

@@ -16,7 +16,7 @@ def invoke(app: Flask) -> Invoke:
     """Run ``flask tracking ...``."""
     runner = app.test_cli_runner()
 
-    def run(*arguments: str) -> Result:
-        return runner.invoke(args=["tracking", *arguments])
+    def run(*arguments: str, typed: str | None = None) -> Result:
+        return runner.invoke(args=["tracking", *arguments], input=typed)
 
     return run

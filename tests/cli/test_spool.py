@@ -304,6 +304,36 @@ def test_retry_of_damaged_files(spool: Spool, store: Store, invoke: Invoke) -> N
     assert (result.exit_code, len(store.records), len(spool.set_aside())) == (0, 0, 1)
 
 
+def test_discard(spool: Spool, invoke: Invoke) -> None:
+    """Damaged files that were set aside can be deleted; those that may still be sent stay."""
+    (path,) = spool_records(spool, *make_records(3))
+    path.write_bytes(path.read_bytes()[:-1])
+    invoke("spool", "retry")
+    spool_records(spool, *make_records(2))
+    (file,) = spool.waiting()
+    with spool.hold(file) as held:
+        assert held is not None
+        held.set_aside()
+    (waiting,) = spool_records(spool, *make_records(1))
+    waiting.write_bytes(b"")
+    asked = invoke("spool", "discard", typed="n\n")
+    assert (asked.exit_code, len(spool.set_aside())) == (1, 2)
+    assert asked.output.startswith("Delete 1 damaged file? [y/N]")
+    assert invoke("spool", "discard", "--yes").output == "Deleted: 1 file\n"
+    assert spool.set_aside() == [file] and waiting.exists()
+    assert invoke("spool", "discard").output == "Deleted: 0 files\n"
+
+
+def test_retry_of_a_file_with_something_else(spool: Spool, store: Store, invoke: Invoke) -> None:
+    """It is set aside when its records are stored, and they are not sent and counted again."""
+    (path,) = spool_records(spool, *make_records(3))
+    path.write_bytes(path.read_bytes() + b"foreign")
+    assert invoke("spool", "retry").output.endswith("Sent: 3 records.\n")
+    assert "Sent: 0 records.\n1 file: set aside before" in invoke("spool", "retry").output
+    assert invoke("spool", "verify").exit_code == 1
+    assert (measure(store).stored, len(spool.set_aside())) == (3, 1)
+
+
 def test_retry_that_loses_the_store(spool: Spool, store: Store, invoke: Invoke) -> None:
     """What was sent and lost before is counted: if not in the store, then in the spool."""
     (path,) = spool_records(spool, *make_records(3))

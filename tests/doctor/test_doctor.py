@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import importlib.util
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -172,7 +174,7 @@ def test_records_wait_in_the_spool(spooling: Subject) -> None:
     (file,) = folder.glob("*.v1")
     written_ms = int(file.name[:13]) - 300_000
     file.rename(folder / f"{written_ms}{file.name[13:]}")
-    assert whats(check_spool(spooling)) == ["Records wait in the spool since 5 minutes"]
+    assert whats(check_spool(spooling)) == ["The oldest record has waited in the spool for 5 minutes"]
 
 
 def test_spool_is_nearly_full(spooling: Subject) -> None:
@@ -191,9 +193,11 @@ def test_files_that_were_set_aside(spooling: Subject) -> None:
     (file,) = folder.glob("*.v1")
     (folder / SET_ASIDE).mkdir(exist_ok=True)
     file.rename(folder / SET_ASIDE / file.name)
-    assert whats(check_spool(spooling)) == [
-        "The spool has 1 file set aside: damaged, or the exporter failed with it"
-    ]
+    *_, problem = check_spool(spooling)
+    assert isinstance(problem, Problem)
+    assert problem.what == "The spool has 1 file set aside: damaged, or the exporter failed with it"
+    assert problem.fix.startswith("What is intact in damaged files is stored")
+    assert problem.command == "flask tracking spool discard"
 
 
 def test_rollups_wait_in_the_spool(spooling: Subject) -> None:
@@ -205,7 +209,7 @@ def test_rollups_wait_in_the_spool(spooling: Subject) -> None:
     assert list(check_spool(spooling)) == ["0 records waiting", "2 rollups waiting"]
     (file,) = Path(rollups.path).glob("*.v1")
     file.rename(file.with_name(f"{int(file.name[:13]) - 300_000}{file.name[13:]}"))
-    assert whats(check_spool(spooling)) == ["Rollups wait in the spool since 5 minutes"]
+    assert whats(check_spool(spooling)) == ["The oldest rollup has waited in the spool for 5 minutes"]
 
 
 def test_rollups_that_stay_in_the_spool(app: Flask, memory: MemoryExporter, tmp_path: Path) -> None:
@@ -242,6 +246,25 @@ def test_spool_that_cannot_be_written(
     assert not list(tmp_path.glob("spool/*"))
 
 
+def test_spool_that_cannot_be_created(
+    app: Flask, memory: MemoryExporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems, like /proc, refuse new directories although the rights are there."""
+
+    def refuse(path: str, mode: int = 0) -> None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+
+    app.config["TRACKING_SPOOL_DIR"] = str(tmp_path / "nope")
+    subject = track(app, memory)
+    assert whats(check_spool(subject)) == []
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("os.mkdir", refuse)
+    assert whats(check_spool(subject)) == [
+        f"This user cannot write to the spool: nothing can be created in {tmp_path} "
+        "(No such file or directory)"
+    ]
+
+
 def test_spool_that_cannot_be_read(app: Flask, memory: MemoryExporter, tmp_path: Path) -> None:
     """A directory that cannot be read is an error, and the other checks go on."""
     (tmp_path / "file").touch()
@@ -249,6 +272,8 @@ def test_spool_that_cannot_be_read(app: Flask, memory: MemoryExporter, tmp_path:
     count_request(memory)
     checked = {one.name: one for one in examine(track(app, memory))}
     assert checked["spool"].level == "error"
+    (problem,) = checked["spool"].problems
+    assert problem.fix.startswith("Let TRACKING_SPOOL_DIR name a directory")
     assert not any(one.is_skipped for one in checked.values())
 
 
@@ -449,8 +474,7 @@ def test_processes_that_lag(memory: MemoryExporter, ask: Ask) -> None:
 
 
 def test_lag_with_a_spool(spooling: Subject, memory: MemoryExporter) -> None:
-    """What is set already is not advised."""
-    assert memory.rollups is not None
+    """A spool that is there is not recommended."""
     rollup = make_rollup("web1:7:a.1", align(datetime.now(timezone.utc), 60))
     rollup.lag_ms = 95_000
     memory.rollups.store([rollup])
