@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone, tzinfo
 from enum import Enum
 from functools import reduce
@@ -13,6 +13,7 @@ import click
 from flask.cli import AppGroup, with_appcontext
 
 from ..errors import ExportError, NoDatabaseError, TrackingError
+from ..runtime.sizes import format_size
 from ..runtime.text import count_of, visible
 from ..spool import SET_ASIDE, HeldFile, Spool, SpoolError, SpoolFile, decode_record, open_rollup_spool
 from .common import get_current, get_exporter, get_spool, reports_errors
@@ -95,7 +96,7 @@ def list_files(as_json: bool, utc: bool) -> None:
     say(_summarize(found, places))
     if places:
         click.echo(_render(places, timezone.utc if utc else None))
-    for name in (*found.foreign(), *open_rollup_spool(found).foreign()):
+    for name in _list_foreign(found):
         say(f"{visible(name)}: not of this version, left alone", fg="yellow")
 
 
@@ -115,14 +116,22 @@ def _read_places(found: Spool) -> Iterator[_Place]:
         yield from (_Place(one, file, SET_ASIDE, has_rollups) for file in one.set_aside())
 
 
+def _list_foreign(found: Spool) -> list[str]:
+    return [*found.foreign(), *open_rollup_spool(found).foreign()]
+
+
 def _summarize(found: Spool, places: Sequence[_Place]) -> str:
     waiting = [place for place in places if not place.folder]
-    amount = reduce(_Amount.plus, (place.amount for place in waiting), _Amount())
-    max_bytes = get_current().settings.spool_bytes
+    amount = _sum_up(place.amount for place in waiting)
+    used, limit = format_size(found.size()), format_size(get_current().settings.spool_bytes)
     return (
         f"Waiting: {amount} in {count_of(len(waiting), 'file')}. "
-        f"{found.size():,} of {max_bytes:,} bytes are used in {visible(found.path)}"
+        f"{used} of {limit} are used in {visible(found.path)}"
     )
+
+
+def _sum_up(amounts: Iterable[_Amount]) -> _Amount:
+    return reduce(_Amount.plus, amounts, _Amount())
 
 
 def _render(places: Sequence[_Place], zone: tzinfo | None) -> str:
@@ -185,19 +194,31 @@ def verify(as_json: bool) -> None:
 
     The exit status is 1 if something is damaged or cannot be read.
     """
-    intact, damaged = _Amount(), 0
-    for verdict in map(_verify, _read_places(get_spool())):
-        intact = intact.plus(verdict.place.amount_of(verdict.intact or 0))
-        damaged += verdict.is_damaged
+    found, verdicts = get_spool(), []
+    for verdict in map(_verify, _read_places(found)):
+        verdicts.append(verdict)
         if as_json:
             click.echo(render_values(_verdict_to_values(verdict)))
         elif verdict.state != "intact":
             say(_describe(verdict), fg="red" if verdict.is_damaged else None)
     if not as_json:
-        files = f"{count_of(damaged, 'file')} {_be(damaged == 1)} damaged"
-        say(f"{intact} {_be(intact == (1, 0))} intact, {files}.")
-    if damaged:
+        _say_verified(verdicts, _list_foreign(found))
+    if any(verdict.is_damaged for verdict in verdicts):
         raise SystemExit(1)
+
+
+def _say_verified(verdicts: Sequence[_Verdict], foreign: Sequence[str]) -> None:
+    """Print the sums, also of what was not checked."""
+    intact = _sum_up(one.place.amount_of(one.intact or 0) for one in verdicts)
+    damaged = sum(one.is_damaged for one in verdicts)
+    files = f"{count_of(damaged, 'file')} {_be(damaged == 1)} damaged"
+    say(f"{intact} {_be(intact == (1, 0))} intact, {files}.")
+    away = [one.place for one in verdicts if one.is_away]
+    if away:
+        amount = _sum_up(place.amount for place in away)
+        say(f"Not checked, because in use or gone: {count_of(len(away), 'file')} with {amount}")
+    if foreign:
+        say(f"Not checked, because foreign or of another version: {count_of(len(foreign), 'file')}")
 
 
 def _be(is_one: bool) -> str:
@@ -228,7 +249,9 @@ def _describe(verdict: _Verdict) -> str:
     if verdict.is_away:
         return f"{file.name}: in use, or gone"
     noun = "rollup" if verdict.place.has_rollups else "record"
-    return f"{file.name}: {verdict.intact:,} of {count_of(file.entry_count, noun)} intact"
+    what = f"{verdict.intact:,} of {count_of(file.entry_count, noun)} intact"
+    is_short = file.count_missing(verdict.intact or 0) > 0
+    return f"{file.name}: {what}{'' if is_short else ', beside something that is not ours'}"
 
 
 def _verdict_to_values(verdict: _Verdict) -> dict[str, Any]:
