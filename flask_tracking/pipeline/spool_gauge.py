@@ -42,12 +42,12 @@ class SpoolGauge:
         began = monotonic()
         if began >= self._due_at:
             self._due_at = began + INTERVAL_S  # other threads do not look meanwhile
-            self._last = self._look()
+            self._last = self._count()
             took_s = monotonic() - began
             self._due_at = began + max(INTERVAL_S, took_s / SHARE)
         return self._last
 
-    def _look(self) -> Backlog:
+    def _count(self) -> Backlog:
         try:
             waiting = self._spool.waiting()
             return Backlog(sum(file.entry_count for file in waiting), self._spool.size())
