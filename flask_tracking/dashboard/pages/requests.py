@@ -13,7 +13,7 @@ from flask import Response
 from ...filters import Filter
 from ...queries import find_newest
 from ...record_summary import RecordSummary
-from ..charts.traffic import read_traffic
+from ..charts.traffic import Traffic, read_traffic
 from ..page import Page
 from ..record.languages import FILE_FORMATS
 from ..statistics.overwritten import read_counted
@@ -72,7 +72,7 @@ def show_requests(page: Page) -> Response:
         state = page.attempt("where there are some", lambda: _explain_nothing(page), NOT_KNOWN)
     traffic = None
     if found.summaries and not (after or page.is_live):
-        traffic = page.attempt("how many there are", lambda: read_traffic(page), None, TRAFFIC_S)
+        traffic = _share_traffic(page)
     return html(
         render(
             "requests.html",
@@ -95,6 +95,14 @@ def show_requests(page: Page) -> Response:
             **state,
         )
     )
+
+
+def _share_traffic(page: Page) -> Traffic | None:
+    def read() -> Traffic | None:
+        return page.attempt("how many there are", lambda: read_traffic(page), None, TRAFFIC_S)
+
+    # Its links begin with the path of the app.
+    return page.share(("traffic", page.request.root_path), read)
 
 
 def _make_chips(page: Page) -> list[Chip]:
