@@ -58,7 +58,7 @@ def read_titles(page: str) -> list[str]:
 def test_bars(client: FlaskClient) -> None:
     """All requests are counted, stored or not; each bar leads to the list of its time."""
     page = read(client)
-    assert "1,000 requests, 100 failed, from rollups" in page
+    assert "1,000 requests, 100 failed (below), from rollups" in page
     numbers = [re.findall(r"UTC: (\d+) requests, (\d+) failed", one) for one in read_titles(page)]
     assert 10 <= len(numbers) <= 12
     assert [sum(int(one[0][at]) for one in numbers) for at in (0, 1)] == [1000, 100]

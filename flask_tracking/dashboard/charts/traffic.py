@@ -20,8 +20,8 @@ MAX_BARS = 30
 LEAST_S = 300
 SHORT = timedelta(minutes=30)
 """A shorter range has bars of a minute."""
-WIDTH, HEIGHT = 960.0, 44.0
-"""In the units of the drawing."""
+WIDTH, HEIGHT, FAILED_HEIGHT = 960.0, 32.0, 10.0
+"""In the units of the drawing. Failed ones have a scale of their own, or nobody would see them."""
 
 
 class TrafficBar(NamedTuple):
@@ -71,24 +71,31 @@ def _read_columns(page: Page, table: RollupTable) -> list[Column]:
 
 def _draw(page: Page, columns: Sequence[Column]) -> list[TrafficBar]:
     most = max((column.counts.requests for column in columns), default=0) or 1
+    most_failed = max((column.counts.failed for column in columns), default=0) or 1
+    units = HEIGHT / most, FAILED_HEIGHT / most_failed
     width = WIDTH / max(1, len(columns))
     ends = [*(column.start for column in columns[1:]), page.bounds[1]]
     return [
-        _draw_bar(page, column, end, round(at * width, 2), width, HEIGHT / most)
+        _draw_bar(page, column, end, round(at * width, 2), width, units)
         for at, (column, end) in enumerate(zip(columns, ends, strict=True))
         if column.counts.requests
     ]
 
 
 def _draw_bar(
-    page: Page, column: Column, end: datetime, x: float, width: float, unit: float
+    page: Page,
+    column: Column,
+    end: datetime,
+    x: float,
+    width: float,
+    units: tuple[float, float],
 ) -> TrafficBar:
     requests, failed = column.counts.requests, column.counts.failed
     return TrafficBar(
         x,
         round(width, 2),
-        round(requests * unit, 1),
-        round(failed * unit, 1),
+        round(requests * units[0], 1),
+        round(failed * units[1], 1),
         f"{column.start:%Y-%m-%d %H:%M} UTC: {count(requests)} requests, {count(failed)} failed",
         page.link_to("requests", **{"from": iso(column.start), "to": iso(end)}),
     )
