@@ -612,6 +612,7 @@ PAYLOADS: dict[str, str] = {
         json | {"name": "Address", "sensitive": true, "value": "‹w› Street"}
         json | {"env": ["SECRET_TOKEN=[redacted]", "NODE_VERSION=‹n›", "LANG=C.UTF-8"], "token_iin": "411111"}
         text | The session PROJ-1234-a-long-name-12 of ticket SHOP-‹n›-fix-the-cart-total-2 has the cookie consent-banner-v2-2024-seen
+        json | {"otp": {"result": "SUCCESS", "status": "ok"}, "part": {"type": "credential", "data": "photo2.png", "id": ‹n›}}
         json | {"key": "CARD", "masked": true, "value": "****1234"}
         json | {"ssid": "Home", "security": "wpa2-psk", "psk": null, "result": "‹i›", "type": "random_id"}
         json | {"join_command": "kubeadm join 10.0.0.1:6443 --discovery-token-ca-cert-hash sha256:‹h›"}

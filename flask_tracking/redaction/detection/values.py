@@ -116,7 +116,7 @@ _REQUIREMENTS = frozenset(
 MAX_WORD, MAX_ACRONYM = 24, 6
 
 VALUE_KEYS = frozenset(
-    "value values val content default input raw plain current new old text data result".split()
+    "value values val content default input raw plain current new old text data".split()
 )
 """Keys of values whose name stands elsewhere."""
 SCHEMA_KEYS = frozenset(
@@ -145,10 +145,11 @@ def weigh_key(names: Names, key: str, around: Around) -> Around:
         return Around(key, Strength.CODE)
     if own > Strength.NONE or around.strength <= Strength.VAGUE:
         return Around(key, own)
-    is_value = lowered in VALUE_KEYS
-    if not is_value and (lowered in SCHEMA_KEYS or names.is_about(key)):
+    if lowered == "result":  # of a generated password, or of a check: then it is a word
+        return Around(key, min(around.strength, Strength.TOKEN))
+    if lowered in SCHEMA_KEYS or names.is_about(key):
         return Around(key)
-    return Around(key, around.strength, not is_value)
+    return Around(key, around.strength, lowered not in VALUE_KEYS)
 
 
 def is_secret(
@@ -164,7 +165,7 @@ def is_secret(
     """
     text = value.decode("utf-8", "replace").strip()
     if strength >= Strength.TOKEN and not is_loose and _PLAIN.fullmatch(text):
-        return True
+        return _LENGTH.search(text) is None or not is_about(text, is_loose=False, is_prose=is_prose)
     lowered = text.lower()
     if strength is Strength.NONE or lowered in _NOTHING:
         return False

@@ -196,7 +196,7 @@ def _find_by_value(
         strength = min(strength, Strength.TOKEN) if strength >= Strength.STRONG else Strength.NONE
     for one, item in members if strength else ():
         is_text = data[item.start] == 0x22
-        if one in _NAMED or is_text and (one in _ECHOED or one == b"text" and key == b"type"):
+        if one in _NAMED or is_text and (one == b"text" if key == b"type" else one in _ECHOED):
             yield item, strength
 
 
