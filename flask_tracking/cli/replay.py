@@ -38,15 +38,19 @@ def _complete_user(context: click.Context, _: click.Parameter, incomplete: str) 
 
 @id_command("replay")
 @takes_id
-@click.option("--to", metavar="URL", help="A server to send it to, instead of the app in this process.")
-@click.option("--set", "given", metavar="NAME=VALUE", multiple=True, help="A value that was redacted.")
+@click.option(
+    "--to", metavar="URL", help="The URL of a server, which answers instead of the app in this process."
+)
+@click.option(
+    "--set", "given", metavar="NAME=VALUE", multiple=True, help="The value of a redacted part."
+)
 @click.option(
     "--as-user",
     metavar="ID",
     shell_complete=_complete_user,
     help="Log this user in, with Flask-Login.",
 )
-@click.option("--unsafe", is_flag=True, help="Also send POST and what else may change something.")
+@click.option("--unsafe", is_flag=True, help="Also send methods that may change something, like POST.")
 @click.option("--yes", "any_host", is_flag=True, help="Also send it to another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with all differences.")
 @with_appcontext

@@ -185,7 +185,7 @@ def _name_place(key: FailureKey) -> str:
 def _explain(found: Statistics) -> Iterator[tuple[str, Style]]:
     """Yield sentences below the tables, each with its style."""
     if found.source == "records":
-        text = "Records are what the rules stored, and what was not overwritten yet."
+        text = "Only stored records are counted, as far as they are not overwritten."
         if not found.is_complete:
             text += " There are more records in this range: only the newest were read."
         yield text, PLAIN

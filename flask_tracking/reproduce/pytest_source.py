@@ -93,7 +93,7 @@ def _skip_without(gaps: tuple[Gap, ...]) -> list[str]:
     condition: Expression = Raw(f"not {names[0].code}")
     if len(names) > 1:
         condition = call("not all", [("", literal(names))])
-    reason = "the record lacks what was redacted: set the constants first"
+    reason = "redacted values are missing: set the constants first"
     return lay_out("@", call("pytest.mark.skipif", [("", condition), ("reason=", literal(reason))]))
 
 

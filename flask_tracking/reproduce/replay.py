@@ -270,7 +270,7 @@ def _find_missing(
         )
     if removed := [gap.name for gap in missing if gap.name not in unread]:
         yield Obstacle(
-            f"The record lacks what was redacted or cut: {', '.join(removed)}.",
+            f"Redacted or cut values are missing: {', '.join(removed)}.",
             "Give each with values={name: value}.",
             "Give each with --set name=value.",
         )

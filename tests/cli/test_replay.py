@@ -98,16 +98,15 @@ def test_refused(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
     """A refusal is one line that says what allows it, and nothing is sent."""
     shop.test_client().post("/price", data={"password": "hunter2"})
     for options, message in {
-        (): "POST may change something. Allow it with --unsafe. The record lacks what was redacted or "
-        "cut: password. Give each with --set name=value.",
-        ("--unsafe",): "The record lacks what was redacted or cut: password. Give each with --set "
-        "name=value.",
+        (): "POST may change something. Allow it with --unsafe. Redacted or cut values are "
+        "missing: password. Give each with --set name=value.",
+        ("--unsafe",): "Redacted or cut values are missing: password. Give each with --set name=value.",
         ("--unsafe", "--set", "x"): "Invalid value 'x': expected name=value.",
         ("--unsafe", "--set", "file_x=/"): "Unknown name: x. Missing values: password.",
         ("--unsafe", "--to", "localhost:5000"): "Invalid URL 'localhost:5000': expected one like "
         "http://localhost:5000.",
         ("--to", "http://shop.example", "--unsafe"): "shop.example is another machine. Allow it with "
-        "--yes. The record lacks what was redacted or cut: password. Give each with --set name=value.",
+        "--yes. Redacted or cut values are missing: password. Give each with --set name=value.",
     }.items():
         result = invoke("replay", "-1", *options)
         status = 2 if message.startswith(("Invalid", "Unknown")) else 1
@@ -147,7 +146,7 @@ def test_login_instead_of_a_session(
     client.get("/me")
     result = invoke("replay", "-1")
     assert result.stderr == (
-        "Error: The record lacks what was redacted or cut: cookie_session. Give each with --set "
+        "Error: Redacted or cut values are missing: cookie_session. Give each with --set "
         "name=value. Instead of cookie_session, --as-user 1 logs the user in.\n"
     )
     result = invoke("replay", "-1", "--as-user", "99")

@@ -138,7 +138,7 @@ def test_filter(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> N
     output = invoke("stats", "path:/orders/*", "--by", "host").output
     assert "from records, because rollups do not know the host" in output
     assert re.search(r"^example.org +1 ", output, re.MULTILINE)
-    assert "Records are what the rules stored" in output
+    assert "Only stored records are counted" in output
 
 
 def test_status_has_no_durations(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
