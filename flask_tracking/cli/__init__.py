@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from io import TextIOWrapper
-from typing import Any, TextIO
+from typing import Any
 
 import click
 from flask import Flask
@@ -50,9 +49,13 @@ class _Commands(AppGroup):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         """Make the context of a call, with what Click does not know: ``NO_COLOR``, narrow terminals."""
-        from .terminal import help_width  # an app that is only served needs none of it
+        from .terminal import (  # an app that is only served needs none of it
+            help_width,
+            replace_unknown_characters,
+        )
 
-        _replace_unknown_characters(sys.stdout)
+        for stream in (sys.stdout, sys.stderr):
+            replace_unknown_characters(stream)
         if os.environ.get("NO_COLOR"):
             extra.setdefault("color", False)
         extra.setdefault("terminal_width", help_width())
@@ -76,12 +79,6 @@ class _Commands(AppGroup):
             for command in import_module(f".{module}", __name__).COMMANDS:
                 # A command that the app has replaced stays.
                 self.commands.setdefault(command.name, command)
-
-
-def _replace_unknown_characters(stream: TextIO) -> None:
-    """Let a stream print ``?`` for what its encoding lacks: records hold any Unicode."""
-    if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
-        stream.reconfigure(errors="replace")
 
 
 def register(app: Flask) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import shutil
 import sys
 import unicodedata
 from collections.abc import Iterator
-from typing import Any
+from io import TextIOWrapper
+from typing import Any, TextIO
 
 import click
 
@@ -20,11 +22,13 @@ __all__ = [
     "cut_to_height",
     "echo_pages",
     "help_width",
+    "replace_unknown_characters",
     "say",
     "terminal_width",
     "wrap",
 ]
 
+ASCII = "flask_tracking_ascii"
 BAR_WIDTH = 36
 """Click's own width of a progress bar."""
 WIDE = 80
@@ -33,6 +37,32 @@ LEAST_HELP = 52
 """Click wraps help for terminals of this width or more."""
 _WORD = re.compile(r"\s*\S+")
 _INDENT = re.compile(r" *")
+
+
+def replace_unknown_characters(stream: TextIO) -> None:
+    """Let a stream print ``?`` for what its encoding lacks: records hold any Unicode."""
+    if not isinstance(stream, TextIOWrapper):
+        return
+    errors = "replace" if stream.errors == "strict" else stream.errors
+    if codecs.lookup(stream.encoding).name == "ascii":
+        codecs.register(_find_ascii)
+        stream.reconfigure(encoding=ASCII, errors=errors)
+    else:
+        stream.reconfigure(errors=errors)
+
+
+def _find_ascii(name: str) -> codecs.CodecInfo | None:
+    """Return ASCII by a name of our own: Click takes its real name for a mistake, and writes UTF-8."""
+    if name != ASCII:
+        return None
+    found = codecs.lookup("ascii")
+    return codecs.CodecInfo(
+        found.encode,
+        found.decode,
+        incrementalencoder=found.incrementalencoder,
+        incrementaldecoder=found.incrementaldecoder,
+        name=ASCII,
+    )
 
 
 def terminal_width(*, err: bool = False) -> int | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+from unittest import mock
 
 import click
 import pytest
@@ -11,7 +13,15 @@ from flask_tracking import MemoryExporter, Tracking
 from flask_tracking.cli.common import WrongArgument
 from flask_tracking.cli.doctor import _render
 from flask_tracking.cli.record_table import render_record
-from flask_tracking.cli.terminal import ask, bar_width, cell_width, cut_excerpt, say, wrap
+from flask_tracking.cli.terminal import (
+    ask,
+    bar_width,
+    cell_width,
+    cut_excerpt,
+    replace_unknown_characters,
+    say,
+    wrap,
+)
 from flask_tracking.doctor import Checked
 from flask_tracking.exporters.store import Problem
 from flask_tracking.record import Remark
@@ -65,6 +75,20 @@ def test_sentences(narrow: None, capsys: pytest.CaptureFixture[str]) -> None:
         "  more.",
     ]
     assert errors.splitlines() == ["The store does not answer: it is asked", "again each second."]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"),
+    [("ascii", b"gr?n ?\n"), ("us-ascii", b"gr?n ?\n"), ("latin-1", b"gr\xfcn ?\n"), ("utf-8", None)],
+)
+def test_encodings(encoding: str, written: bytes | None) -> None:
+    """A stream gets ``?`` for what its encoding lacks, and no UTF-8 that nobody has asked for."""
+    file = io.BytesIO()
+    stream = io.TextIOWrapper(file, encoding=encoding, write_through=True)
+    replace_unknown_characters(stream)
+    with mock.patch("sys.stdout", stream):
+        click.echo("grün 😀")
+    assert file.getvalue() == ("grün 😀\n".encode() if written is None else written)
 
 
 def test_question(narrow: None, monkeypatch: pytest.MonkeyPatch) -> None:
