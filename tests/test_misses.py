@@ -11,7 +11,7 @@ import pytest
 from bson import ObjectId
 from flask import Flask
 
-from flask_tracking import Filter, MemoryExporter, Record
+from flask_tracking import Filter, MemoryExporter, Record, Tracking
 from flask_tracking.errors import StoreTimeoutError
 from flask_tracking.queries import misses
 from flask_tracking.queries.misses import MAX_PARTS, MAX_TERMS, Miss, explain_miss
@@ -85,6 +85,8 @@ def store() -> MemoryExporter:
         ("path:/prodcts?page=2", "", "path:/products", ""),
         ("prodcts", "", "products", ""),
         ("status:500 prodcts", "prodcts", "products", ""),
+        ("zz", "", "", ""),
+        ("path:/static/tee", "", "", "path:/about/team path:/products"),
         ("route:/order/<int:number>", "", "route:/orders/<int:number>", ""),
         ("endpoint:show_orders", "", "endpoint:show_order", ""),
         ("user:Adda", "", "user:ada", ""),
@@ -114,3 +116,10 @@ def test_miss_costs_little(shop: Flask) -> None:
     assert explain_miss(store, Filter.parse(text), shop) == Miss()
     assert set(store.limits) == {misses.QUESTION_S}
     assert len(store.limits) <= MAX_PARTS + 2 * MAX_TERMS
+
+
+def test_excluded_paths_are_not_proposed(store: MemoryExporter, shop: Flask) -> None:
+    """No record has a path that is excluded."""
+    shop.config["TRACKING_EXCLUDE"] = ["/about"]
+    Tracking(shop, exporter=store)
+    assert explain_miss(store, Filter.parse("path:/about/teem"), shop).similar == ()

@@ -90,6 +90,8 @@ def _find_values(store: Store, term: Term, app: Flask) -> Found:
         return (), ()
     (value,) = term.parts
     stem, _, name = term.key.partition(".")
+    if not stem:  # other words are no example of anything
+        return _choose("", value, _list_values(store, "", app))[0], ()
     if stem != "custom":
         return _choose(term.key, value, _list_values(store, term.key, app))
     names = _ask(store, lambda: find_record_values(store, "custom."))

@@ -12,6 +12,7 @@ from ..exporters.store import Store
 from ..filters import Filter
 from ..filters.predicate import find_items
 from ..record_summary import RecordSummary
+from ..registry import EXTENSION_KEY, TrackedApp
 from .newest import read_newest
 
 __all__ = [
@@ -45,8 +46,11 @@ def find_app_values(app: Flask, key: str) -> set[str] | None:
 
 
 def find_literal_paths(app: Flask) -> set[str]:
-    """Return the paths that the routes of `app` name without arguments."""
-    return {rule.rule for rule in app.url_map.iter_rules() if not rule.arguments}
+    """Return the paths that the routes of `app` name without arguments, but for excluded ones."""
+    tracked: TrackedApp | None = app.extensions.get(EXTENSION_KEY)
+    excluded = () if tracked is None else tracked.settings.excluded_paths
+    paths = {rule.rule for rule in app.url_map.iter_rules() if not rule.arguments}
+    return {path for path in paths if not any(one.match(path) for one in excluded)}
 
 
 def split_paths(key: str, paths: Iterable[str]) -> set[str]:
