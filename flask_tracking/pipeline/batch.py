@@ -368,7 +368,7 @@ class BatchWorker(Worker):
             self._wake.clear()
             flush = self._flushes_asked
             is_flushing = flush > self._flushes_done
-            is_due = monotonic() >= next_flush or is_flushing or self._closing.is_set()
+            is_due = monotonic() >= next_flush or is_flushing or self._must_spool
             if is_due:
                 next_flush = monotonic() + self._settings.flush_interval_s
             self._note_waiting()
@@ -408,6 +408,15 @@ class BatchWorker(Worker):
     @property
     def _drain_due_at(self) -> float:
         return math.inf if self._drain is None else self._drain.due_at
+
+    @property
+    def _must_spool(self) -> bool:
+        """Whether captures must not wait any longer: for the end, or for a try of an absent store.
+
+        Such a try may take a timeout.
+        """
+        is_tried_now = self._delivery.is_away and monotonic() >= self._drain_due_at
+        return is_tried_now or self._closing.is_set()
 
     def _drain_spool(self) -> bool:
         drain = self._drain

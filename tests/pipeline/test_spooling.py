@@ -237,6 +237,17 @@ def test_store_is_tried_with_spooled_records(sender: Sender, store: Store) -> No
     assert (sender.counters.exported, len(store.records)) == (7, 11)
 
 
+def test_records_are_spooled_before_a_try(make_worker: MakeWorker, store: Store) -> None:
+    """What waits for its batch in an outage is on the disk before the store is tried for a timeout."""
+    store.error = AWAY
+    worker = make_worker(flush_interval_s=3600.0)
+    worker.submit(make_capture())
+    assert worker.flush(TIMEOUT_S)
+    for count in (2, 3):
+        worker.submit(make_capture())
+        wait_until(lambda: worker.stats.spooled == count)  # noqa: B023 # called at once
+
+
 def test_end_of_an_outage_with_an_empty_spool(sender: Sender, store: Store, spool: Spool) -> None:
     """If other processes have sent what was spooled, the next batch tries the store."""
     store.error = AWAY
