@@ -81,8 +81,8 @@ def summary_from_dict(values: Mapping[str, Any]) -> RecordSummary:
     known = {name: values[name] for name in RECORD_FIELDS if values.get(name) is not None}
     summary = {name: _READERS[name](value) for name, value in known.items()}
     exception = values.get("exception")
-    if exception is not None:
-        summary["exception_type"] = exception.get("type")
+    if exception is not None and exception.get("type") is not None:
+        summary["exception_type"] = _read_text(exception["type"])
     return RecordSummary(**summary)
 
 
@@ -104,6 +104,13 @@ def _of_type(kind: type) -> Read:
         return value
 
     return read
+
+
+_read_text = _of_type(str)
+
+
+def _read_exception(values: Any) -> ExceptionInfo:
+    return ExceptionInfo(*(_read_text(values.get(name) or "") for name in ExceptionInfo._fields))
 
 
 def _read_duration(value: Any) -> float | None:
@@ -130,11 +137,11 @@ def _read_headers(headers: Any) -> Headers:
     return tuple((str(name), str(value)) for name, value in pairs)
 
 
-def _read_part(kind: Callable[..., Any], missing: str | None = None) -> Read:
+def _read_part(kind: Callable[..., Any]) -> Read:
     names: Sequence[str] = kind._fields  # type: ignore[attr-defined]
 
     def read(values: Any) -> Any:
-        return kind(*(values.get(name, missing) for name in names))
+        return kind(*(values.get(name) for name in names))
 
     return read
 
@@ -160,7 +167,7 @@ _READ_BY_TYPE: dict[str, Read] = {
     "tuple[tuple[str, str], ...]": _read_headers,
     "tuple[ChildTiming, ...]": _read_all(_read_child),
     "tuple[Remark, ...]": _read_all(_read_part(Remark)),
-    "ExceptionInfo | None": _read_part(ExceptionInfo, missing=""),
+    "ExceptionInfo | None": _read_exception,
     "UserAgent | None": _read_part(UserAgent),
     "UserRef | None": _read_part(UserRef),
 }

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from ..config import Settings
-from ..exporters.store import Problem
+from ..exporters.store import Problem, Store
 from ..runtime.text import count_of
 from ..spool import Spool, SpoolError, SpoolFile, open_rollup_spool, open_spool
 from .subject import Findings, Subject, describe_age
 
 LATE_S = 60.0
 """Running processes send what waits within this time, if the store answers."""
+NAMES, NAME_LENGTH = 3, 80
+"""How many documents are named, and with how many characters."""
 FULL = 0.8
 """From this share on the spool is nearly full."""
 
@@ -25,6 +27,19 @@ def check_store(subject: Subject) -> Findings:
         return
     yield from subject.store.describe()
     yield from subject.store.check()
+    yield from _check_rollups(subject.store)
+
+
+def _check_rollups(store: Store) -> Findings:
+    foreign = [] if store.rollups is None else store.rollups.find_foreign()
+    if foreign:
+        named = ", ".join(one[:NAME_LENGTH] for one in foreign[:NAMES])
+        yield Problem(
+            "warning",
+            f"{len(foreign):,} documents in the collection of rollups are not rollups, by their _id: "
+            f"{named}{', …' if len(foreign) > NAMES else ''}",
+            "They are left out of all statistics. Another program wrote them: delete them",
+        )
 
 
 def check_spool(subject: Subject) -> Findings:

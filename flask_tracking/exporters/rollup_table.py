@@ -145,6 +145,14 @@ class RollupTable(ABC):
         """Implement `find_starts`; by default each rollup is read as a whole."""
         return ((one.start, one.version) for one in self._find(query))
 
+    def find_foreign(self) -> list[str]:
+        """Return the ids of documents that are not rollups, as text; none where only we write.
+
+        Raises:
+            ExportError: the store cannot be reached, or refuses.
+        """
+        return []
+
     def find_last(self, now: datetime) -> datetime | None:
         """Return about when the last request ended, to some minutes; None where none was counted.
 

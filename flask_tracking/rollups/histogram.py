@@ -36,6 +36,8 @@ _LETTERS = {"B": 2**8 - 1, "H": 2**16 - 1, "I": 2**32 - 1, "Q": 2**64 - 1}
 """The maximum count for each format character of `struct`."""
 _SIZES = {ord(letter): struct.calcsize(f"<{letter}") for letter in _LETTERS}
 """The bytes of a count by the first byte of a packed histogram."""
+_LAST = 2**14
+"""The place of the last bucket that can be read. Of one much farther, no number holds the duration."""
 _LONGEST = 255
 """The maximum distance between two buckets, which is stored in one byte."""
 
@@ -80,7 +82,7 @@ def pack(buckets: Mapping[int, int]) -> bytes:
     if not buckets:
         return b""
     numbers = list(_fill_gaps(sorted(buckets)))
-    counts = [buckets.get(number, 0) for number in numbers]
+    counts = [min(buckets.get(number, 0), _LETTERS["Q"]) for number in numbers]
     letter = next(letter for letter, most in _LETTERS.items() if max(counts) <= most)
     distances = [after - before for before, after in pairwise(numbers)]
     values = (numbers[0] - _FIRST, *distances, *counts)
@@ -110,6 +112,8 @@ def check_packed(packed: bytes) -> None:
     count, rest = divmod(len(packed) - 2, 1 + size)
     if rest or count < 1:
         raise ValueError("the histogram is cut off")
+    if (packed[1] | packed[2] << 8) + sum(packed[3 : 2 + count]) > _LAST:
+        raise ValueError("no request takes so long")
 
 
 def unpack(packed: bytes) -> Buckets:

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import bson
 import pytest
@@ -26,7 +27,7 @@ from flask_tracking.doctor import CHECKS, Check, Checked, Subject, examine
 from flask_tracking.doctor.delivery import check_drops, check_lag
 from flask_tracking.doctor.process import check_capture, check_settings, check_speed, check_threads
 from flask_tracking.doctor.records import check_proxy, check_records, check_secrets
-from flask_tracking.doctor.storage import check_spool
+from flask_tracking.doctor.storage import check_spool, check_store
 from flask_tracking.doctor.subject import Findings
 from flask_tracking.exporters.rollup_table import align
 from flask_tracking.exporters.store import Problem
@@ -436,6 +437,16 @@ def test_dropped_records(memory: MemoryExporter, ask: Ask) -> None:
     assert whats(ask(check_drops)) == [
         "The process web1:7:a lost 1,007 records in the last 3 hours: 1,005 queue_full, 2 shutdown"
     ]
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_foreign_rollups(memory: MemoryExporter, ask: Ask, count: int) -> None:
+    """What others wrote into the collection of rollups is named."""
+    with mock.patch.object(memory.rollups, "find_foreign", return_value=["'x'"] * count):
+        found = [one for one in whats(ask(check_store)) if "not rollups" in one]
+    assert len(found) == bool(count)
+    assert all(f"{count} documents" in one and "'x'" in one for one in found)
+    assert all(one.endswith("…") is (count > 3) for one in found)
 
 
 def test_dropped_records_without_rollups(

@@ -38,6 +38,8 @@ PARTS: list[Document] = [
     {"execution_time": "x"},
     {"exception": ["x"]},
     {"exception": [{"type": "x"}]},
+    {"exception": {"type": {"a": 1}}},
+    {"exception": {"type": ["x"]}},
     {"children": [5]},
     {"custom_data": bson.Regex("(")},
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import random
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from bson import ObjectId
+from bson import Decimal128, ObjectId
 from pymongo.database import Database
 
 from flask_tracking import ExportError, MemoryExporter, Store
@@ -412,6 +413,41 @@ def test_foreign_documents(make: Make) -> None:
     exporter.rollup_collection().insert_one({"width_s": MINUTE, "start": NOON, "is_merged": False})
     assert count(table, MINUTE) == 1
     assert table.merge("me", NOON + timedelta(hours=1)) > 0
+
+
+ODD: dict[str, Any] = {
+    "dict": {"git": "abc"},
+    "list": [1, {"b": 2}],
+    "Decimal128": Decimal128("NaN"),
+    "endless": math.inf,
+    "bytes": b"\xff\x00",
+    "text": "text",
+    "negative": -5,
+    "none": None,
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_rollups(make: Make, odd: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A foreign value in any field stops no merging and no reading: it is left out, and told."""
+    exporter = make()
+    table = exporter.rollups
+    assert table is not None
+    table.store([make_minute(0)])
+    collection = exporter.rollup_collection()
+    whole = collection.find_one({"width_s": MINUTE})
+    assert whole is not None
+    for name in whole.keys() - {"_id", "width_s"}:
+        collection.insert_one({**whole, "_id": f"odd {name}", name: ODD[odd]})
+    table.find(RollupQuery(MINUTE))
+    for hours in (1, 4, 14, 60):
+        table.merge("me", NOON + timedelta(hours=hours))
+    assert [count(table, width) for width in WIDTHS_S] == [0, 0, 1, 1]
+    left = collection.count_documents({"width_s": MINUTE})
+    assert left >= len(whole) - 4, "none is deleted that is not marked as merged"
+    told = [one for one in caplog.messages if "not rollups" in one]
+    assert len(told) == 1
+    assert len(table.find_foreign()) == left
 
 
 @pytest.mark.parametrize(

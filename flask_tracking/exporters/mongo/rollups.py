@@ -12,10 +12,12 @@ from pymongo import IndexModel, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from ...rollups.codec import FORMAT, rollup_from_dict, rollup_to_dict
+from ...rollups.codec import Start, is_foreign, rollup_from_dict, rollup_to_dict, start_from_dict
 from ...rollups.rollup import Rollup
+from ...runtime import guard
 from ...storable import CODEC
 from ..rollup_table import RollupQuery, RollupTable
+from .codec import for_reading
 from .connection import is_stand_in
 
 __all__ = ["MongoRollupTable"]
@@ -26,6 +28,7 @@ INDEXES = (
     [("width_s", 1), ("start", 1)],
     [("width_s", 1), ("is_merged", 1), ("start", 1)],
 )
+LIGHT = {"routes": False, "failures": False, "all.examples": False}
 STARTS = {"format": True, "start": True, "version": True}
 BATCH = 10_000
 """All rollups of a range come in one round trip, or as many as fit into 16 MB."""
@@ -52,6 +55,8 @@ class MongoRollupTable(RollupTable):
         self._get_collection = get_collection
         self._explain = explain
         self._is_prepared = False
+        self._has_told = False
+        """Whether it was logged that there are foreign documents."""
 
     def prepare(self) -> None:
         """Create the indexes, and so the collection. Where they are refused, queries are slower."""
@@ -81,18 +86,34 @@ class MongoRollupTable(RollupTable):
                 collection.update_one(same, {"$set": {"is_open": False}})
 
     def _find(self, query: RollupQuery) -> Iterator[Rollup]:
-        documents = self._read(query, to_projection(query))
-        found = (rollup_from_dict(document, query.route) for document in documents)
-        return (one for one in found if one is not None)
+        for document in self._read(query, to_projection(query)):
+            rollup = rollup_from_dict(document, query.route)
+            if rollup is not None:
+                yield rollup
+            elif is_foreign(document):
+                self._tell_foreign()
 
-    def _find_starts(self, query: RollupQuery) -> Iterator[tuple[datetime, str | None]]:
-        for one in self._read(query, STARTS):
-            start, version = one.get("start"), one.get("version")
-            if one.get("format") == FORMAT and isinstance(start, datetime):
-                yield start, version
+    def _find_starts(self, query: RollupQuery) -> Iterator[Start]:
+        found = map(start_from_dict, self._read(query, STARTS))
+        return (start for start in found if start is not None)
+
+    def find_foreign(self) -> list[str]:
+        """Return the ids of documents that are not rollups, as text."""
+        found = (one for width in self.widths for one in self._read(RollupQuery(width.seconds), LIGHT))
+        return [repr(one["_id"]) for one in found if rollup_from_dict(one) is None and is_foreign(one)]
+
+    def _tell_foreign(self) -> None:
+        if not self._has_told:
+            self._has_told = True
+            guard.warn_rarely(
+                "foreign rollups",
+                "Documents in %s that are not rollups are left out: another program wrote them.",
+                self._get_collection().name,
+            )
 
     def _read(self, query: RollupQuery, projection: Document | None) -> list[Document]:
         with self._open() as collection:
+            collection = for_reading(collection)
             return list(collection.find(to_query(query), projection, batch_size=BATCH))
 
     def read_clock(self, own: datetime) -> datetime:
