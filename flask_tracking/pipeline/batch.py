@@ -40,6 +40,8 @@ HURRY_S = 1.0
 POLL_S = 0.05
 RESERVE_S = 0.25
 """The time that is left at shutdown for the rollups that count what was sent from the spool."""
+JUDGED_AT_ONCE = 64
+"""The number of captures that are judged before other threads run: they take about half a ms."""
 FREED_AT_ONCE = 32
 """The number of the parent's captures that a forked child frees before it lets other threads run."""
 
@@ -559,17 +561,25 @@ class BatchWorker(Worker):
         return self._make_records(self._take(max(self._batch_records, 2) - already))
 
     def _make_records(self, captures: list[Capture]) -> list[Record]:
-        judged = persist(self._judge_all, captures)
+        judged: list[Judged] = []
+        for start in range(0, len(captures), JUDGED_AT_ONCE):
+            judged += persist(self._judge_all, captures[start : start + JUDGED_AT_ONCE])
+            if not self._is_behind:
+                give_way()
         captures.clear()  # while the store is unavailable, each body is held only once
         records = self._process(self._choose(judged))
         judged.clear()
         return records
 
+    @property
+    def _is_behind(self) -> bool:
+        return self._queue.fill(self._hand.size + self._sent_ahead.size) >= BEHIND
+
     def _process(self, chosen: list[Judged]) -> list[Record]:
         self._hand.kept += sum(one.kept_reason is not None for one in chosen)
-        is_behind = self._queue.fill(self._hand.size + self._sent_ahead.size) >= BEHIND
+        is_late = len(self._queue) >= self._batch_records
         records: list[Record] = []
-        for chunk in self._pace.chunks(chosen, is_behind=is_behind):
+        for chunk in self._pace.chunks(chosen, is_late=is_late, is_behind=self._is_behind):
             records += self._settle_processed(persist(self._processor.process, chunk))
         chosen.clear()
         return records

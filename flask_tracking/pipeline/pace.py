@@ -9,8 +9,14 @@ from typing import Protocol, TypeVar
 
 __all__ = ["Pace", "give_way"]
 
-CALM_TURN_S = 0.002
-"""The length of a turn while the worker keeps up. A single capture may take longer."""
+CALM_TURN_S = 0.0005
+"""The length of a turn while the worker keeps up. A single capture may take longer.
+
+A request waits up to one turn for the interpreter each time that it has given it away. Shorter turns
+cost the worker more than they save a request: it looks for secrets in the captures of a turn together.
+"""
+LATE_TURN_S = 0.002
+"""The same while the next full batch waits already."""
 GREEN_TURN_S = 0.005
 """The same under gevent and eventlet, where all requests wait meanwhile."""
 BUSY_TURN_S = 0.02
@@ -41,8 +47,9 @@ class Pace:
     """Cuts captures into chunks that take one turn each, judging by the cost of the last chunks.
 
     A chunk is scanned for secrets as a whole, so its cost must be estimated in advance. While the
-    worker keeps up, turns are short, and other threads run after each. When it is behind, it takes long
-    turns and does not give way: it would wait for every busy thread to get the interpreter back.
+    worker keeps up, turns are short, and other threads run after each; while another batch waits, turns
+    are longer. When it is behind, it takes long turns and does not give way: it would wait for every
+    busy thread to get the interpreter back.
     """
 
     def __init__(self, clock: Callable[[], float] = time.thread_time) -> None:
@@ -51,11 +58,20 @@ class Pace:
         self._bytes = CALM_TURN_S / FIRST_RATE
         self._seconds = CALM_TURN_S
 
-    def chunks(self, captures: Sequence[T], *, is_behind: bool = False) -> Iterator[Sequence[T]]:
-        """Yield `captures` in chunks, and let other threads run in between unless `is_behind`."""
+    def chunks(
+        self, captures: Sequence[T], *, is_late: bool = False, is_behind: bool = False
+    ) -> Iterator[Sequence[T]]:
+        """Yield `captures` in chunks, and let other threads run in between unless `is_behind`.
+
+        Args:
+            captures: the captures.
+            is_late: True if another batch waits.
+            is_behind: True if so many wait that some may be lost.
+        """
         is_green = are_threads_green()
         keeps_on = is_behind and not is_green
-        turn_s = GREEN_TURN_S if is_green else BUSY_TURN_S if is_behind else CALM_TURN_S
+        calm_s = LATE_TURN_S if is_late else CALM_TURN_S
+        turn_s = GREEN_TURN_S if is_green else BUSY_TURN_S if is_behind else calm_s
         start = 0
         while start < len(captures):
             chunk = captures[start : start + self._choose_count(captures, start, turn_s)]
@@ -87,8 +103,7 @@ def are_threads_green() -> bool:
 
 def give_way() -> None:
     """Let a waiting thread run now instead of in 5 ms."""
-    if are_threads_green():
-        # gevent does not check sockets and timers while something sleeps for 0 s.
-        time.sleep(LEAST_SLEEP_S)
-    else:
-        _sleep(0)
+    # Not for 0 s: gevent would not check sockets and timers meanwhile, and a thread would have the
+    # interpreter back before the waiting one has woken up.
+    sleep = time.sleep if are_threads_green() else _sleep
+    sleep(LEAST_SLEEP_S)

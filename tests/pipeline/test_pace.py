@@ -18,6 +18,7 @@ from flask_tracking.pipeline.pace import (
     BUSY_TURN_S,
     CALM_TURN_S,
     GREEN_TURN_S,
+    LATE_TURN_S,
     Pace,
     are_threads_green,
     give_way,
@@ -35,11 +36,16 @@ class Work:
         self.pace = Pace(lambda: self.now)
 
     def do(
-        self, captures: Sequence[Capture], seconds_per_byte: float, *, is_behind: bool = False
+        self,
+        captures: Sequence[Capture],
+        seconds_per_byte: float,
+        *,
+        is_late: bool = False,
+        is_behind: bool = False,
     ) -> list[int]:
         """Return how many captures each chunk has."""
         counts = []
-        for chunk in self.pace.chunks(captures, is_behind=is_behind):
+        for chunk in self.pace.chunks(captures, is_late=is_late, is_behind=is_behind):
             self.now += seconds_per_byte * sum(capture.size for capture in chunk)
             counts.append(len(chunk))
         return counts
@@ -60,7 +66,12 @@ def test_large_captures_go_one_by_one(work: Work) -> None:
     assert work.do(captures_of(60_000, 40), 0.4e-6) == [1] * 40
 
 
-TURNS = {"calm": CALM_TURN_S, "green": GREEN_TURN_S, "behind": BUSY_TURN_S}
+TURNS = {
+    "calm": CALM_TURN_S,
+    "late": LATE_TURN_S,
+    "green": GREEN_TURN_S,
+    "behind": BUSY_TURN_S,
+}
 
 
 @pytest.fixture(params=TURNS)
@@ -74,14 +85,14 @@ def turn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 @pytest.mark.parametrize("rate", [0.001e-6, 0.02e-6, 0.05e-6, 0.1e-6, 0.2e-6, 0.5e-6])
 def test_chunk_takes_one_turn(work: Work, rate: float, turn: str) -> None:
     """A chunk is as large as one turn allows, neither more nor much less, however many that are."""
-    captures, turn_s = captures_of(3000, 500), TURNS[turn]
+    captures, turn_s = captures_of(700, 500), TURNS[turn]
     for _ in range(3):
-        work.do(captures, rate, is_behind=turn == "behind")
-    *counts, last = work.do(captures, rate, is_behind=turn == "behind")
+        work.do(captures, rate, is_late=turn == "late", is_behind=turn == "behind")
+    *counts, last = work.do(captures, rate, is_late=turn == "late", is_behind=turn == "behind")
     assert sum(counts) + last == 500
     for count in counts:
-        assert count * 3000 * rate <= turn_s * 1.0001
-        assert (count + 2) * 3000 * rate > turn_s
+        assert count * 700 * rate <= turn_s * 1.0001
+        assert (count + 2) * 700 * rate > turn_s
 
 
 def test_first_chunks_are_small(work: Work) -> None:
@@ -91,17 +102,17 @@ def test_first_chunks_are_small(work: Work) -> None:
 
 def test_costs_that_change(work: Work) -> None:
     """What suddenly costs more is noticed within a chunk; what costs less again, within a few."""
-    work.do(captures_of(3000, 500), 0.02e-6)
-    first, *others = work.do(captures_of(3000, 500), 2e-6)
+    work.do(captures_of(700, 500), 0.02e-6)
+    first, *others = work.do(captures_of(700, 500), 2e-6)
     assert first > 20
     assert others == [1] * len(others)
-    assert max(work.do(captures_of(3000, 500), 0.02e-6)) > 20
+    assert max(work.do(captures_of(700, 500), 0.02e-6)) > 20
 
 
 def test_large_capture_among_small_ones(work: Work) -> None:
     """A large capture does not join those before it."""
-    work.do(captures_of(3000, 500), 0.05e-6)
-    captures = [*captures_of(3000, 5), *captures_of(200_000, 1), *captures_of(3000, 5)]
+    work.do(captures_of(700, 500), 0.05e-6)
+    captures = [*captures_of(700, 5), *captures_of(200_000, 1), *captures_of(700, 5)]
     counts = work.do(captures, 0.05e-6)
     assert counts[:2] == [5, 1]
 

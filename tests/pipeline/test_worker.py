@@ -22,7 +22,7 @@ from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Record,
 from flask_tracking.exporters.rollup_table import RollupQuery
 from flask_tracking.pipeline import delivery as delivery_module
 from flask_tracking.pipeline import worker as worker_module
-from flask_tracking.pipeline.batch import BatchWorker
+from flask_tracking.pipeline.batch import JUDGED_AT_ONCE, BatchWorker
 from flask_tracking.pipeline.callback import Hooks
 from flask_tracking.pipeline.worker import SyncWorker, Worker
 from flask_tracking.record import Capture
@@ -1385,14 +1385,38 @@ def test_worker_that_is_behind(
     """The worker stops giving way when an eighth of the queue is in use."""
     worker = make_worker(queue_records=100, batch_records=1)
     seen: list[bool] = []
+    late: list[bool] = []
     chunks = worker._pace.chunks
 
-    def note(captures: Any, *, is_behind: bool) -> Any:
+    def note(captures: Any, *, is_late: bool, is_behind: bool) -> Any:
         seen.append(is_behind)
-        return chunks(captures, is_behind=is_behind)
+        late.append(is_late)
+        return chunks(captures, is_late=is_late, is_behind=is_behind)
 
     monkeypatch.setattr(worker._pace, "chunks", note)
     fill(worker, exporter, [make_capture() for _ in range(1 + queued)])
     exporter.gate.set()
     assert worker.flush(TIMEOUT_S)
     assert (seen[0], seen[1], seen[-1]) == (False, is_behind, False)
+    assert late[1:] == [True] * (queued - 1) + [False]  # a batch waits until the last one is taken
+
+
+def test_judging_lets_others_run(
+    make_worker: MakeWorker, exporter: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large batch is judged in parts, so that no request waits for the whole."""
+    judged: list[int] = []
+    worker = make_worker(batch_records=2 * JUDGED_AT_ONCE + 1)
+    judge_all = worker._judge_all
+
+    def note(captures: list[Capture]) -> Any:
+        judged.append(len(captures))
+        return judge_all(captures)
+
+    monkeypatch.setattr(worker, "_judge_all", note)
+    monkeypatch.setattr("flask_tracking.pipeline.batch.give_way", lambda: judged.append(0))
+    monkeypatch.setattr(worker, "_start", lambda: None)
+    for _ in range(2 * JUDGED_AT_ONCE + 1):
+        worker.submit(make_capture())
+    worker._make_records(worker._take(2 * JUDGED_AT_ONCE + 1))
+    assert judged == [JUDGED_AT_ONCE, 0, JUDGED_AT_ONCE, 0, 1, 0]
