@@ -577,9 +577,8 @@ class BatchWorker(Worker):
 
     def _process(self, chosen: list[Judged]) -> list[Record]:
         self._hand.kept += sum(one.kept_reason is not None for one in chosen)
-        is_late = len(self._queue) >= self._batch_records
         records: list[Record] = []
-        for chunk in self._pace.chunks(chosen, is_late=is_late, is_behind=self._is_behind):
+        for chunk in self._pace.chunks(chosen, is_behind=self._is_behind):
             records += self._settle_processed(persist(self._processor.process, chunk))
         chosen.clear()
         return records

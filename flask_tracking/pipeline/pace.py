@@ -15,8 +15,10 @@ CALM_TURN_S = 0.0005
 A request waits up to one turn for the interpreter each time that it has given it away. Shorter turns
 cost the worker more than they save a request: it looks for secrets in the captures of a turn together.
 """
-LATE_TURN_S = 0.002
-"""The same while the next full batch waits already."""
+LONG_TURN_S = 0.002
+"""The most of such a turn, where requests keep the worker waiting for the interpreter."""
+SHARE = 1 / 2
+"""The length of a turn relative to the wait before it, between these two bounds."""
 GREEN_TURN_S = 0.005
 """The same under gevent and eventlet, where all requests wait meanwhile."""
 BUSY_TURN_S = 0.02
@@ -47,40 +49,48 @@ class Pace:
     """Cuts captures into chunks that take one turn each, judging by the cost of the last chunks.
 
     A chunk is scanned for secrets as a whole, so its cost must be estimated in advance. While the
-    worker keeps up, turns are short, and other threads run after each; while another batch waits, turns
-    are longer. When it is behind, it takes long turns and does not give way: it would wait for every
-    busy thread to get the interpreter back.
+    worker keeps up, turns are short, and other threads run after each. Where it had to wait for the
+    interpreter, as requests that compute are interrupted only after 5 ms, the next turn is longer. When
+    it is behind, it takes long turns and does not give way: it would wait for every busy thread.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.thread_time) -> None:
-        """Take a clock in seconds. The default is the thread's CPU time: others may hold it up."""
-        self._clock = clock
-        self._bytes = CALM_TURN_S / FIRST_RATE
-        self._seconds = CALM_TURN_S
-
-    def chunks(
-        self, captures: Sequence[T], *, is_late: bool = False, is_behind: bool = False
-    ) -> Iterator[Sequence[T]]:
-        """Yield `captures` in chunks, and let other threads run in between unless `is_behind`.
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.thread_time,
+        wall_clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start with the assumed cost.
 
         Args:
-            captures: the captures.
-            is_late: True if another batch waits.
-            is_behind: True if so many wait that some may be lost.
+            clock: returns the time spent on work in seconds; by default the thread's CPU time, because
+                others may hold it up.
+            wall_clock: returns the time that passes in seconds.
         """
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._bytes = CALM_TURN_S / FIRST_RATE
+        self._seconds = CALM_TURN_S
+        self._calm_turn_s = CALM_TURN_S
+
+    def chunks(self, captures: Sequence[T], *, is_behind: bool = False) -> Iterator[Sequence[T]]:
+        """Yield `captures` in chunks, and let other threads run in between unless `is_behind`."""
         is_green = are_threads_green()
-        keeps_on = is_behind and not is_green
-        calm_s = LATE_TURN_S if is_late else CALM_TURN_S
-        turn_s = GREEN_TURN_S if is_green else BUSY_TURN_S if is_behind else calm_s
         start = 0
         while start < len(captures):
+            turn_s = GREEN_TURN_S if is_green else BUSY_TURN_S if is_behind else self._calm_turn_s
             chunk = captures[start : start + self._choose_count(captures, start, turn_s)]
             began = self._clock()
             yield chunk
             self._note(self._clock() - began, sum(capture.size for capture in chunk))
             start += len(chunk)
-            if not keeps_on:
-                give_way()
+            if is_green or not is_behind:
+                self._give_way()
+
+    def _give_way(self) -> None:
+        began = self._wall_clock()
+        give_way()
+        waited_s = self._wall_clock() - began
+        self._calm_turn_s = min(LONG_TURN_S, max(CALM_TURN_S, waited_s * SHARE))
 
     def _choose_count(self, captures: Sequence[Sized], start: int, turn_s: float) -> int:
         left = turn_s * self._bytes / max(self._seconds, 1e-9)  # in bytes

@@ -18,7 +18,7 @@ from flask_tracking.pipeline.pace import (
     BUSY_TURN_S,
     CALM_TURN_S,
     GREEN_TURN_S,
-    LATE_TURN_S,
+    LONG_TURN_S,
     Pace,
     are_threads_green,
     give_way,
@@ -33,19 +33,15 @@ class Work:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.pace = Pace(lambda: self.now)
+        self.wall = 0.0
+        self.pace = Pace(lambda: self.now, lambda: self.wall)
 
     def do(
-        self,
-        captures: Sequence[Capture],
-        seconds_per_byte: float,
-        *,
-        is_late: bool = False,
-        is_behind: bool = False,
+        self, captures: Sequence[Capture], seconds_per_byte: float, *, is_behind: bool = False
     ) -> list[int]:
         """Return how many captures each chunk has."""
         counts = []
-        for chunk in self.pace.chunks(captures, is_late=is_late, is_behind=is_behind):
+        for chunk in self.pace.chunks(captures, is_behind=is_behind):
             self.now += seconds_per_byte * sum(capture.size for capture in chunk)
             counts.append(len(chunk))
         return counts
@@ -66,12 +62,7 @@ def test_large_captures_go_one_by_one(work: Work) -> None:
     assert work.do(captures_of(60_000, 40), 0.4e-6) == [1] * 40
 
 
-TURNS = {
-    "calm": CALM_TURN_S,
-    "late": LATE_TURN_S,
-    "green": GREEN_TURN_S,
-    "behind": BUSY_TURN_S,
-}
+TURNS = {"calm": CALM_TURN_S, "green": GREEN_TURN_S, "behind": BUSY_TURN_S}
 
 
 @pytest.fixture(params=TURNS)
@@ -87,8 +78,8 @@ def test_chunk_takes_one_turn(work: Work, rate: float, turn: str) -> None:
     """A chunk is as large as one turn allows, neither more nor much less, however many that are."""
     captures, turn_s = captures_of(700, 500), TURNS[turn]
     for _ in range(3):
-        work.do(captures, rate, is_late=turn == "late", is_behind=turn == "behind")
-    *counts, last = work.do(captures, rate, is_late=turn == "late", is_behind=turn == "behind")
+        work.do(captures, rate, is_behind=turn == "behind")
+    *counts, last = work.do(captures, rate, is_behind=turn == "behind")
     assert sum(counts) + last == 500
     for count in counts:
         assert count * 700 * rate <= turn_s * 1.0001
@@ -148,6 +139,34 @@ def test_others_run_after_each_chunk(
     monkeypatch.setattr(pace_module, "are_threads_green", lambda: is_green)
     counts = work.do(captures_of(60_000, 7), 0.4e-6, is_behind=is_behind)
     assert len(pauses) == (len(counts) if gives_way else 0)
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "turn_s"),
+    [
+        (0.0, CALM_TURN_S),
+        (0.001, CALM_TURN_S),
+        (0.002, 0.001),
+        (0.005, LONG_TURN_S),
+        (1.0, LONG_TURN_S),
+    ],
+)
+def test_turn_after_a_wait(
+    work: Work, monkeypatch: pytest.MonkeyPatch, waited_s: float, turn_s: float
+) -> None:
+    """Whoever waits long for the interpreter keeps it longer, within bounds, and not for ever."""
+
+    def wait() -> None:
+        work.wall += waited_s
+
+    work.do(captures_of(700, 500), 0.05e-6)
+    monkeypatch.setattr(pace_module, "give_way", wait)
+    _, *counts, _ = work.do(captures_of(700, 500), 0.05e-6)
+    assert [count * 700 * 0.05e-6 for count in counts] == pytest.approx([turn_s] * len(counts), rel=0.1)
+    monkeypatch.setattr(pace_module, "give_way", lambda: None)
+    work.do(captures_of(700, 500), 0.05e-6)
+    *counts, _ = work.do(captures_of(700, 500), 0.05e-6)
+    assert max(counts) * 700 * 0.05e-6 <= CALM_TURN_S
 
 
 @pytest.mark.parametrize("module", ["gevent.hub", "eventlet.greenthread"])
