@@ -495,6 +495,8 @@ def test_sparklines(client: FlaskClient, memory: MemoryExporter) -> None:
     numbers = page.partition('class="numbers"')[2].partition("</dl>")[0].split("</div>")[:5]
     assert all(one.count("<svg") == 1 and "<polyline" in one for one in numbers)
     assert 'class="trend-line bad"' in numbers[3] and 'class="trend-line "' in numbers[0]
+    (points,) = re.findall('points="([^"]+)"', numbers[0])
+    assert float(points.rpartition(",")[2]) < 10, "the minute that is not over looks like a fall"
 
 
 @pytest.mark.parametrize(

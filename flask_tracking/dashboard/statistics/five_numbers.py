@@ -45,11 +45,15 @@ def make_numbers(page: Page, periods: Periods, columns: Columns, within: str = "
         within: the terms that restrict the statistics, in addition to the filter of the page.
     """
     numbers = _make_numbers(page, periods, within)
-    return [one._replace(trend=_draw(columns, read)) for one, read in zip(numbers, TRENDS, strict=True)]
-
-
-def _draw(columns: Columns, read: Callable[[Column], float | None]) -> tuple[str, ...]:
-    return draw_sparkline([read(one) for one in columns.now]) if columns.is_whole else ()
+    if not columns.is_whole:
+        return numbers
+    # A column that is not over has few requests yet, which would look like a fall.
+    length = timedelta(seconds=columns.seconds)
+    over = [one for one in columns.now if one.start + length <= periods.until]
+    return [
+        one._replace(trend=draw_sparkline(list(map(read, over))))
+        for one, read in zip(numbers, TRENDS, strict=True)
+    ]
 
 
 def _percentile(part: float) -> Callable[[Column], float | None]:
