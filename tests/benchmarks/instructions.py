@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from unittest import mock
 
@@ -24,8 +24,9 @@ from flask import Flask
 from flask_tracking import Exporter, Record, Tracking, storable
 from flask_tracking.exporters.mongo import codec
 from flask_tracking.pipeline.batch import BatchWorker
+from tests.benchmarks.redaction import CASES
 from tests.benchmarks.subject import make_app
-from tests.benchmarks.traffic import BODY, KINDS, Client
+from tests.benchmarks.traffic import Client
 
 REPEATED = 256
 CHUNK = 32
@@ -66,15 +67,16 @@ def track(app: Flask, **config: Any) -> BatchWorker:
     return worker
 
 
-def send(app: Flask, kind: str) -> Repeat:
+def send(app: Flask, case: str) -> Repeat:
     """Return what sends a number of requests."""
-    client, body = Client(app), BODY if kind == "POST" else b""
+    client, body = Client(app), CASES[case]
+    kind = "POST" if body else "GET"
     return lambda count: [client.send(kind, body) for _ in range(count)]
 
 
-def stages_of_app(app: Flask, worker: BatchWorker, kind: str) -> dict[str, Repeat]:
+def stages_of_app(app: Flask, worker: BatchWorker, case: str) -> dict[str, Repeat]:
     """Return the stages of a tracked app, each of which repeats its part of the way."""
-    request = send(app, kind)
+    request = send(app, case)
     request(REPEATED)
     captures = worker._queue.take(REPEATED)
     processor = worker._processor
@@ -96,6 +98,7 @@ def stages_of_app(app: Flask, worker: BatchWorker, kind: str) -> dict[str, Repea
         "judge": lambda count: worker._judge_all(captures[:count]),
         "assemble": lambda count: [processor._make_record(one) for one in judged[:count]],
         "redact": redact,
+        "redact, switched off": lambda count: [redactor._strip(one) for one in records[:count]],
         "document and BSON": lambda count: [encode(record) for record in redacted[:count]],
     }
 
@@ -103,11 +106,11 @@ def stages_of_app(app: Flask, worker: BatchWorker, kind: str) -> dict[str, Repea
 def make_stages() -> dict[str, Repeat]:
     """Return all that is measured, by name."""
     stages: dict[str, Repeat] = {"nothing": lambda count: None}
-    for kind in KINDS:
-        stages[f"{kind}: bare"] = send(make_app(), kind)
+    for case in CASES:
+        stages[f"{case}: bare"] = send(make_app(), case)
         app = make_app()
-        for name, repeat in stages_of_app(app, track(app), kind).items():
-            stages[f"{kind}: {name}"] = repeat
+        for name, repeat in stages_of_app(app, track(app), case).items():
+            stages[f"{case}: {name}"] = repeat
     for count in SETS:
         app = make_setting_app(count)
         for name, repeat in stages_of_app(app, track(app), "GET").items():
@@ -151,25 +154,33 @@ def count_instructions() -> dict[str, float]:
 
 def show(found: dict[str, float]) -> None:
     """Print thousands of instructions, as differences where a stage is one."""
-    print(f"{'thousands of instructions per request':44}" + "".join(f"{kind:>8}" for kind in KINDS))
-    bare = {kind: found[f"{kind}: bare"] for kind in KINDS}
+    print(f"{'thousands of instructions per request':44}" + "".join(f"{case:>17}" for case in CASES))
+    bare = {case: found[f"{case}: bare"] for case in CASES}
     for name in ("bare", "request thread", "judge", "assemble", "redact", "document and BSON"):
-        values = {kind: found[f"{kind}: {name}"] for kind in KINDS}
+        values = {case: found[f"{case}: {name}"] for case in CASES}
         if name == "request thread":
-            name, values = f"{name}, beyond bare", {kind: values[kind] - bare[kind] for kind in KINDS}
-        print(f"  {name:42}" + "".join(f"{values[kind] / 1000:8.1f}" for kind in KINDS))
+            name, values = f"{name}, beyond bare", {case: values[case] - bare[case] for case in CASES}
+        _print_row(name, {case: value / 1000 for case, value in values.items()})
+        if name == "redact":
+            off = {case: found[f"{case}: redact, switched off"] for case in CASES}
+            added = {case: (values[case] - off[case]) / bare[case] for case in CASES}
+            _print_row("  what TRACKING_REDACT adds, of bare", added, digits=2)
     parts = ("request thread", "assemble", "redact", "document and BSON")
     few, many = SETS
-    added = {
+    set_costs = {
         name: (found[f"with {many} span.set: {name}"] - found[f"with {few} span.set: {name}"])
         / (many - few)
         for name in parts
     }
-    print(f"  {'one span.set, all stages':42}{sum(added.values()) / 1000:8.1f}")
-    for name, value in added.items():
+    print(f"  {'one span.set, all stages':42}{sum(set_costs.values()) / 1000:8.1f}")
+    for name, value in set_costs.items():
         print(f"    {name:40}{value / 1000:8.1f}")
     pattern = (found["with patterns: request thread"] - found["GET: request thread"]) / PATTERNS
     print(f"  {f'one of {PATTERNS} patterns of TRACKING_EXCLUDE':42}{pattern / 1000:8.2f}")
+
+
+def _print_row(name: str, values: Mapping[str, float], digits: int = 1) -> None:
+    print(f"  {name:42}" + "".join(f"{value:17.{digits}f}" for value in values.values()))
 
 
 def main() -> None:
