@@ -1021,6 +1021,8 @@ PAYLOADS: dict[str, str] = {
         header | X-Vercel-Protection-Bypass: «a32»
         header | X-Trello-Webhook: «b27»=
         json | {"opaqueData": {"dataDescriptor": "COMMON.ACCEPT.INAPP.PAYMENT", "dataValue": "«b80»"}}
+        json | {"pfx": "«b120»", "alias": "web"}
+        json | {"rpcauth": "ada:«h32»$«h64»"}
         json | {"wif": "«5K{a49}»"}
         json | {"seed_hex": "«h64»"}
         json | {"puk1": "«d8»"}
@@ -1038,6 +1040,10 @@ PAYLOADS: dict[str, str] = {
         text | Your login PIN: «d6»\nValid for 10 minutes.
         json | {"message": "The session «{a20}7{a11}» has expired"}
         text | Cannot insert duplicate key row in object 'dbo.ApiKeys' with unique index 'IX_ApiKeys_Key'. The duplicate key value is («a32»).
+        text | Código de acceso: «d6»
+        text | Ihr Sicherheitscode: «d6»
+        json | {"username": "ada", "mfa": "«d6»"}
+        form | username=ada&password=«a10»&mfa=«d6»
         text | Ihre TAN lautet «d6»
     """,
     "rows of tables in JSON": r"""

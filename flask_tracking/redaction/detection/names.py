@@ -64,7 +64,7 @@ TABLE = {
         parola_d_ordine dpop palabra_clave palavra_passe password_di_accesso κωδικός_πρόσβασης
         كلمة_المرور كلمة_السر رمز_عبور کلمه_عبور kata_sandi_anda mật_khẩu_của_bạn
         كلمة_المرور_الخاصة_بك رمز_عبور_شما құпия_сөз нууц_үг סיסמה_שלך הסיסמה_שלך הסיסמא_שלך
-        id_token_hint login_hint_token
+        id_token_hint login_hint_token rpcauth
     """,
     Strength.TOKEN: """
         token puk requirepass clave parola sandi geslu gesla geslom new_pass old_pass current_pass confirm_pass
@@ -77,14 +77,15 @@ TABLE = {
         pin_kodu verification_code login_code security_code one_time_code confirmation_code
         access_code sms_code otp_code passcode otp kod_weryfikacyjny doğrulama_kodu
         codice_di_verifica verificatiecode engangskode engångskod rəmzi_kod رمز_التحقق קוד_אימות
-        सत्यापन_कोड รหัสยืนยัน code_de_sécurité
+        सत्यापन_कोड รหัสยืนยัน code_de_sécurité código_de_acceso código_de_acesso código_de_seguridad
+        código_de_segurança code_d_accès codice_di_accesso codice_di_sicurezza zugangscode sicherheitscode
     """,
     Strength.WEAK: """
         auth authorization authentication session sess sessid sid sig signature pass pin cookie
         tokens cookies nonce wpnonce ticket zak assertion hmac psk crumb mfa plaintext
         recaptcha_response captcha_response turnstile_response websocket_protocol
         web_socket_protocol auth_user session_id session_ids authorization_code auth_req_id
-        session_state opaque_data seed_hex trello_webhook protection_bypass honeycomb_team ovh_consumer jit_config two_factor key_value resource_key keys_base_64 push_key link_code
+        session_state opaque_data seed_hex trello_webhook protection_bypass honeycomb_team ovh_consumer jit_config pfx two_factor key_value resource_key keys_base_64 push_key link_code
     """,
 }
 """Sensitive words, and phrases whose words are joined by ``_``, by their strength.

@@ -27,8 +27,8 @@ _LOGIN_PATH = re.compile(
 )
 """``/auth/verify``, where any code is one to log in; not ``/verifiers``."""
 _NO_DATE = rb"(?!(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])\Z)"
-_CODE_IN_FORM = re.compile(rb"(?:code|pin|pass)=%b[0-9]{4,8}" % _NO_DATE, re.I)
-_CODE_IN_QUERY = re.compile(rb"code=%b[0-9]{6,8}|(?:pin|pass)=[0-9]{4,8}" % _NO_DATE, re.I)
+_CODE_IN_FORM = re.compile(rb"(?:code|mfa|pin|pass)=%b[0-9]{4,8}" % _NO_DATE, re.I)
+_CODE_IN_QUERY = re.compile(rb"code=%b[0-9]{6,8}|(?:mfa|pin|pass)=[0-9]{4,8}" % _NO_DATE, re.I)
 """A code that was sent to log in: in a form, and in a query beside ``state`` and the like."""
 _HAS_ESCAPED_NAME = re.compile(rb"[^=]*[%;]")  # user%5Bpassword%5D=X; not a=%41
 
