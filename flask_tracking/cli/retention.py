@@ -179,9 +179,10 @@ def resize(size: str | None, is_kept: bool, rebuild: bool, yes: bool) -> None:
     resized = store.resize(max_bytes, is_kept=is_kept)
     if resized is None:
         raise TrackingError(f"{type(store).__name__} has no size in bytes.")
-    if not resized.is_done and rebuild:
-        if not is_asked:
+    if rebuild:
+        if not resized.is_done and not is_asked:
             ask_for_room(usage, bounds, FILLED)
+        # Also where it has its size: an earlier run may have been interrupted after that.
         _rebuild(store.rebuild(None, max_bytes, is_kept=is_kept))
         now = store.resize(max_bytes, is_kept=is_kept) or resized
         resized = now._replace(old_bytes=resized.old_bytes, old_records=resized.old_records)

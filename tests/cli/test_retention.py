@@ -294,6 +294,22 @@ def test_resize_asks_before_records_are_dropped(
     assert sizes == [52_428_800]
 
 
+@pytest.mark.parametrize("options", [[], ["--kept"]])
+def test_interrupted_resize_goes_on(
+    stored: Flask, invoke: Invoke, database: Database[Document], options: list[str]
+) -> None:
+    """Run again, it copies the rest, although the new collection has its size already."""
+    name = "tracking_kept" if options else "tracking"
+    exporter = stored.extensions["tracking"].exporter
+    exporter.export([dataclasses.replace(make_record(), kept=True) for _ in range(3)])
+    database.create_collection(f"{name}_rebuild_1")
+    database[f"{name}_rebuild_1"].insert_many([{"_id": number} for number in range(5)])
+    result = invoke("resize", *options, "--rebuild")
+    assert "Copied: 5 records." in result.output
+    assert database[name].count_documents({}) == 8
+    assert f"{name}_rebuild_1" not in database.list_collection_names()
+
+
 @pytest.mark.parametrize("answer", ["", "n\n"])
 def test_question_without_a_terminal(
     app: Flask, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch, answer: str
