@@ -13,9 +13,10 @@ from .terminal import ask
 
 
 def find_usage(store: Store, *, is_kept: bool = False) -> Usage | None:
-    """Return how full the place of all records is, or that of kept ones; None where there is none."""
-    usages = store.measure()
-    return usages[is_kept] if len(usages) > is_kept else None
+    """Return how full the collection of all records is, or that of kept ones; None if it is missing."""
+    settings = get_current().settings
+    name = settings.kept_collection if is_kept else settings.collection
+    return next((usage for usage in store.measure() if usage.name == name), None)
 
 
 def find_bounds(max_bytes: int | None, is_kept: bool) -> Bounds:

@@ -273,8 +273,9 @@ def _ask_to_migrate(usage: Usage | None, retention: str) -> None:
     bounds = find_bounds(None, is_kept=False)
     if usage is None:
         return
-    if retention == "ttl" and usage.max_bytes is not None:
-        ask_for_age(usage, get_current().settings.ttl_s)
+    ttl_s = get_current().settings.ttl_s
+    if retention == "ttl" and usage.ttl_s != ttl_s:
+        ask_for_age(usage, ttl_s)
     elif retention == "capped" and not _has_bounds(usage, bounds):
         ask_for_room(usage, bounds, FILLED)
 

@@ -310,6 +310,33 @@ def test_interrupted_resize_goes_on(
     assert f"{name}_rebuild_1" not in database.list_collection_names()
 
 
+def test_question_is_about_the_collection_that_changes(
+    stored: Flask, invoke: Invoke, database: Database[Document]
+) -> None:
+    """Where one collection is missing the question is not about the other."""
+    database.create_collection("tracking_kept", capped=True, size=65_536)
+    database["tracking_kept"].insert_many([{"_id": at, "text": "x" * 1000} for at in range(20)])
+    result = invoke("resize", "8192", "--rebuild")
+    assert "Go on?" not in result.output
+    result = invoke("resize", "8192", "--kept", "--rebuild")
+    assert "tracking_kept holds 20.5 kB" in result.output and "Go on?" in result.output
+
+
+def test_migration_that_shortens_a_lifetime_asks(
+    app: Flask, invoke: Invoke, database_uri: str, database: Database[Document]
+) -> None:
+    """A migration also applies the lifetime, where there is nothing to copy."""
+    app.config.update(TRACKING_MONGODB_URI=database_uri, TRACKING_RETENTION="ttl", TRACKING_TTL_S=60)
+    records = database["tracking"]
+    records.create_index("date_created", expireAfterSeconds=604_800)
+    records.insert_one({"date_created": NOW - timedelta(hours=3)})
+    tracking = Tracking(app)
+    result = invoke("migrate", "--to", "ttl")
+    assert (result.exit_code, "3 hours old" in result.output) == (1, True)
+    assert records.index_information()["date_created_1"]["expireAfterSeconds"] == 604_800
+    tracking.close(5)
+
+
 @pytest.mark.parametrize("answer", ["", "n\n"])
 def test_question_without_a_terminal(
     app: Flask, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch, answer: str
