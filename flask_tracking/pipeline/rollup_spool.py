@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -11,8 +12,8 @@ import bson
 from ..rollups.codec import rollup_from_dict, rollup_to_dict
 from ..rollups.rollup import Rollup
 from ..runtime import guard
-from ..spool import HeldFile, Kind, Spool, open_rollup_spool
-from ..storable import CODEC, UNENCODABLE
+from ..spool import MAX_GAP, HeldFile, Kind, Spool, open_rollup_spool
+from ..storable import CODEC, MAX_DOCUMENT_BYTES, UNENCODABLE
 from .sending import FileSender
 
 __all__ = ["RollupSpool", "decode_rollup"]
@@ -31,20 +32,24 @@ class RollupSpool:
         """
         self._spool = open_rollup_spool(spool)
         self._sender = FileSender(self._spool, "rollup")
+        self._lost = 0
+        """The number of requests in evicted files."""
         self.is_proven = False
         """True if the store took the last rollups. Otherwise a file without intact ones stays as it is:
         a start with a wrong URI must not change the directory."""
 
     def write(self, rollups: Sequence[Rollup]) -> bool:
         """Write a file of `rollups`, and evict the oldest if necessary; return False if it fails."""
-        entries = [bson.encode(rollup_to_dict(one), codec_options=CODEC) for one in rollups]
-        written = self._spool.write(Kind.ROUTINE, entries)
+        # The name of the file says how many requests are lost if it is evicted.
+        requests = sum(counts.requests for one in rollups for counts in one.routes.values())
+        entries = [_encode_rollup(one) for one in rollups]
+        written = self._spool.write(Kind.ROUTINE, entries, min(requests, MAX_GAP))
+        self._lost += sum(file.gap for file in written.evicted)
         if written.evicted:
-            lost = sum(file.entry_count for file in written.evicted)
             guard.warn_rarely(
                 "rollups full",
-                "The spool has no room for more rollups; the oldest were lost: %d.",
-                lost,
+                "The spool has no room for more rollups; requests that are not counted: %d.",
+                self._lost,
             )
         if written.error is not None:
             guard.warn_rarely("spool rollups", "Rollups cannot be spooled: %s", written.error)
@@ -98,7 +103,19 @@ class RollupSpool:
 
 def decode_rollup(entry: bytes) -> Rollup | None:
     """Return the rollup in `entry`; None if it is not a rollup, or has a later format."""
-    with suppress(*UNENCODABLE):
-        document: dict[str, Any] = bson.decode(entry, codec_options=CODEC)
+    with suppress(*UNENCODABLE, zlib.error):
+        document: dict[str, Any] = bson.decode(_decompress(entry), codec_options=CODEC)
         return rollup_from_dict(document)
     return None
+
+
+def _encode_rollup(rollup: Rollup) -> bytes:
+    # A quarter of the size, so that the folder holds an outage that is longer.
+    return zlib.compress(bson.encode(rollup_to_dict(rollup), codec_options=CODEC), level=1)
+
+
+def _decompress(entry: bytes) -> bytes:
+    # Earlier versions wrote plain BSON, which begins with its length.
+    if int.from_bytes(entry[:4], "little") == len(entry):
+        return entry
+    return zlib.decompressobj().decompress(entry, MAX_DOCUMENT_BYTES)

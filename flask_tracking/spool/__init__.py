@@ -11,10 +11,11 @@ import zlib
 
 from ..config import Settings
 from .directory import SET_ASIDE, HeldFile, Spool, SpoolError, Written
-from .naming import Kind, SpoolFile
+from .naming import MAX_GAP, Kind, SpoolFile
 from .records import decode_record, encode_record, split_by_kind
 
 __all__ = [
+    "MAX_GAP",
     "SET_ASIDE",
     "HeldFile",
     "Kind",
@@ -32,7 +33,7 @@ __all__ = [
 ROLLUPS = "rollups"
 """The folder for rollups, beside the records."""
 MAX_ROLLUP_BYTES = 16 * 1024 * 1024
-"""The limit for the files of rollups on disk: a thousand minutes of fifty busy routes."""
+"""The limit for the files of rollups on disk: four thousand minutes of fifty busy routes."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
 

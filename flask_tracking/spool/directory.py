@@ -82,7 +82,7 @@ class Spool:
         Args:
             kind: the kind of the entries. Routine files are evicted for others, never the reverse.
             entries: the entries, at least one.
-            gap: the sum of ``dropped_before``.
+            gap: see `SpoolFile.gap`.
         """
         content = join_frames(entries)
         evicted: list[SpoolFile] = []

@@ -8,13 +8,15 @@ import re
 import time
 from typing import NamedTuple
 
-__all__ = ["Kind", "SpoolFile", "VERSION", "make_name", "parse_name"]
+__all__ = ["MAX_GAP", "Kind", "SpoolFile", "VERSION", "make_name", "parse_name"]
 
 VERSION = 1
 """The version of new files. Files of this and lower versions are read, others are left alone.
 
 Raise it when the format changes, or when records get a field that an older version would lose.
 """
+MAX_GAP = 999_999_999
+"""The largest `SpoolFile.gap` that fits into a name."""
 PARTIAL = ".tmp"
 """The suffix of a file that is not complete yet."""
 _NAME = re.compile(
@@ -42,7 +44,8 @@ class SpoolFile(NamedTuple):
     entry_count: int
     """The number of entries."""
     gap: int
-    """The sum of the records' ``dropped_before``, to be reported elsewhere if the file is lost."""
+    """The sum of the records' ``dropped_before``, or the requests that rollups count: to be reported
+    elsewhere if the file is lost."""
     is_partial: bool
     """True for a file that is being written, or was left by a killed process."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import bson
 import pytest
 
 from flask_tracking import ExportError, MemoryExporter, NoDatabaseError, Settings
@@ -26,6 +27,8 @@ from flask_tracking.pipeline.rollup_delivery import RollupDelivery
 from flask_tracking.pipeline.rollup_spool import RollupSpool
 from flask_tracking.pipeline.summary import summarise
 from flask_tracking.pipeline.worker import SyncWorker
+from flask_tracking.rollups.codec import rollup_to_dict
+from flask_tracking.rollups.rollup import Rollup
 from flask_tracking.rollups.widths import MINUTE
 from flask_tracking.spool import Kind, Spool, Written
 from flask_tracking.spool.system import System
@@ -304,10 +307,23 @@ def test_spool_without_room(clock: Clock, spool: Spool, caplog: pytest.LogCaptur
         mock.patch.object(sent.store.rollups, "_store", side_effect=ExportError("away")),
     ):
         small = RollupDelivery(sent.store.rollups, sent.counters, sent.counted, RollupSpool(spool))
-        for _ in range(3):
-            sent.count()
+        for requests in (1, 3, 5):
+            sent.count(requests)
             small.finish()
-    assert "The spool has no room for more rollups; the oldest were lost: 2." in caplog.messages
+    lost = "The spool has no room for more rollups; requests that are not counted: 4."
+    assert lost in caplog.messages
+
+
+def test_plain_rollups_of_an_earlier_version(clock: Clock, spool: Spool) -> None:
+    """Files with rollups that are not compressed are sent, too."""
+    folder = Spool(os.path.join(spool.path, "rollups"), 10**6)
+    rollup = Rollup(width_s=MINUTE, start=datetime.fromtimestamp(NOON, timezone.utc), source="p.1")
+    rollup.get_counts("/", "GET").add_request(200, False, 1.0, 0, 0)
+    folder.write(Kind.ROUTINE, [bson.encode(rollup_to_dict(rollup))])
+    sent = Sent(clock, spool)
+    sent.count()
+    assert sorted(sent.tend()) == [1, 1]
+    assert folder.waiting() == [] and folder.set_aside() == []
 
 
 def test_spool_that_cannot_be_written(
