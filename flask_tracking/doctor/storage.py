@@ -33,11 +33,11 @@ def check_store(subject: Subject) -> Findings:
 def _check_rollups(store: Store) -> Findings:
     foreign = [] if store.rollups is None else store.rollups.find_foreign()
     if foreign:
-        named = ", ".join(one[:NAME_LENGTH] for one in foreign[:NAMES])
+        more = ["…"] if len(foreign) > NAMES else []
+        named = ", ".join([*(one[:NAME_LENGTH] for one in foreign[:NAMES]), *more])
         yield Problem(
             "warning",
-            f"{len(foreign):,} documents in the collection of rollups are not rollups, by their _id: "
-            f"{named}{', …' if len(foreign) > NAMES else ''}",
+            f"Documents in the collection of rollups that are not rollups, by their _id: {named}",
             "They are left out of all statistics. Another program wrote them: delete them",
         )
 

@@ -445,7 +445,7 @@ def test_foreign_rollups(memory: MemoryExporter, ask: Ask, count: int) -> None:
     with mock.patch.object(memory.rollups, "find_foreign", return_value=["'x'"] * count):
         found = [one for one in whats(ask(check_store)) if "not rollups" in one]
     assert len(found) == bool(count)
-    assert all(f"{count} documents" in one and "'x'" in one for one in found)
+    assert all("'x'" in one for one in found)
     assert all(one.endswith("…") is (count > 3) for one in found)
 
 
