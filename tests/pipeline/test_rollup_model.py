@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from flask_tracking import ExportError, MemoryExporter
+from flask_tracking import ExportError, MemoryExporter, Settings
+from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.exporters.rollup_table import RollupQuery, RollupTable
 from flask_tracking.pipeline import rollup_delivery
 from flask_tracking.pipeline.counters import Counters
@@ -158,3 +159,21 @@ def test_all_widths_count_the_same(make_world: Callable[[RollupTable, int], Worl
         world.act()
     world.end()
     assert world.count() == [world.served] * 3
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("seed", range(100, 102))
+def test_all_widths_count_the_same_in_a_database(
+    make_world: Callable[[RollupTable, int], World], database_uri: str, seed: int
+) -> None:
+    """A database replaces, settles and merges like the memory of a process."""
+    exporter = MongoExporter(Settings(mongodb_uri=database_uri))
+    try:
+        assert exporter.rollups is not None
+        world = make_world(exporter.rollups, seed)
+        while world.now_s < HISTORY_S:
+            world.act()
+        world.end()
+        assert world.count() == [world.served] * 3
+    finally:
+        exporter.close()
