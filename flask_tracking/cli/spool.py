@@ -337,7 +337,7 @@ def _say_lost(totals: Totals) -> bool:
     """Say what was lost; return whether anything was."""
     damaged = _Amount(totals.damaged_records, totals.damaged_rollups)
     if any(damaged):
-        say(f"Lost by damage: {damaged}. Their files are set aside.", fg="red", err=True)
+        say(f"Lost by damage: {damaged}. Damaged files are set aside.", fg="red", err=True)
     if totals.rejected:
         say(f"Rejected by the store: {count_of(totals.rejected, 'record')}", fg="red", err=True)
     return any(damaged) or totals.rejected > 0

@@ -207,7 +207,7 @@ def test_rollups(spool: Spool, store: Store, invoke: Invoke) -> None:
     assert (result.exit_code, result.output.partition("\n")[2]) == (
         1,
         "Sent: 2 records and 1 rollup.\n"
-        "Lost by damage: 0 records and 1 rollup. Their files are set aside.\n",
+        "Lost by damage: 0 records and 1 rollup. Damaged files are set aside.\n",
     )
     assert sorted(one.stored for one in store.rollups.find(RollupQuery(60))) == [1, 2]
     assert invoke("spool", "list").output.splitlines()[2].endswith("  set aside")
@@ -304,7 +304,7 @@ def test_retry_of_damaged_files(spool: Spool, store: Store, invoke: Invoke) -> N
     (path,) = spool_records(spool, *make_records(3))
     path.write_bytes(path.read_bytes()[:-1])
     result = invoke("spool", "retry")
-    assert "Sent: 2 records.\nLost by damage: 1 record. Their files are set aside." in result.output
+    assert "Sent: 2 records.\nLost by damage: 1 record. Damaged files are set aside." in result.output
     assert (result.exit_code, len(store.records)) == (1, 2)
     found = measure(store)
     assert (found.stored, found.dropped) == (2, {"spool_damaged": 1})
