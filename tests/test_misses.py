@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
+from unittest import mock
 
 import pytest
 from bson import ObjectId
@@ -15,7 +16,9 @@ from flask_tracking import Filter, MemoryExporter, Record, Tracking
 from flask_tracking.errors import StoreTimeoutError
 from flask_tracking.queries import misses
 from flask_tracking.queries.misses import MAX_PARTS, MAX_TERMS, Miss, explain_miss
+from flask_tracking.queries.values import find_record_values
 from flask_tracking.record import ExceptionInfo
+from flask_tracking.record_summary import RecordSummary, summarize
 
 NOW = datetime.now(timezone.utc)
 
@@ -116,6 +119,22 @@ def test_miss_costs_little(shop: Flask) -> None:
     assert explain_miss(store, Filter.parse(text), shop) == Miss()
     assert set(store.limits) == {misses.QUESTION_S}
     assert len(store.limits) <= MAX_PARTS + 2 * MAX_TERMS
+
+
+def test_values_that_are_found_in_time(shop: Flask) -> None:
+    """When the time is over, what was found before is proposed; a store that found nothing says so."""
+    store = SlowStore()
+    pages = iter([[make_record(version="2.4")]])
+
+    def find(wanted: Filter, limit: int) -> list[RecordSummary]:
+        for page in pages:
+            return [summarize(one) for one in page]
+        raise StoreTimeoutError("The time is over")
+
+    with mock.patch.object(store, "_find_summaries", find):
+        assert find_record_values(store, "version") == {"2.4"}
+        with pytest.raises(StoreTimeoutError):
+            find_record_values(store, "version")
 
 
 def test_excluded_paths_are_not_proposed(store: MemoryExporter, shop: Flask) -> None:

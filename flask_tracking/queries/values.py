@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask
 
+from ..errors import StoreTimeoutError
 from ..exporters.store import Store
 from ..filters import Filter
 from ..filters.predicate import find_items
@@ -74,7 +75,7 @@ def find_record_values(store: Store, key: str) -> set[str]:
     Raises:
         ExportError: the store is unreachable or refuses.
     """
-    return set(read_record_values(store, key))
+    return _collect(read_record_values(store, key))
 
 
 def read_record_values(store: Store, key: str) -> Iterator[str]:
@@ -95,7 +96,19 @@ def find_custom_values(store: Store, name: str) -> set[str]:
     """
     newest = read_newest(store, Filter.all, NEWEST, fields="facts")
     path = tuple(name.split("."))
-    return {text for one in newest for text in _list_texts(find_items(one.custom_data, path))}
+    return _collect(text for one in newest for text in _list_texts(find_items(one.custom_data, path)))
+
+
+def _collect(values: Iterator[str]) -> set[str]:
+    """Return the values that are read before the time of `Store.limited` is over."""
+    found: set[str] = set()
+    try:
+        for value in values:
+            found.add(value)
+    except StoreTimeoutError:
+        if not found:
+            raise
+    return found
 
 
 def read_user_ids(store: Store) -> Iterator[str]:
