@@ -48,7 +48,6 @@ REQUEST_STAGES = (
     Stage("span: make", span.Span, "__init__"),
     Stage("exchange: make", exchange.Exchange, "__init__"),
     Stage("exchange: enter the app", exchange.Exchange, "enter"),
-    Stage("exchange: give back", exchange.Exchange, "give_back"),
     Stage("signal: request_started", signals, "_on_request_started"),
     Stage("span: find the trace", span.Span, "settle_trace"),
     Stage("start_response", exchange.Exchange, "start_response"),
@@ -75,7 +74,7 @@ WORKER_STAGES = (
     Stage("redaction: the rest", redactor.Redactor, "redact"),
     Stage("mongo: store", mongo.MongoExporter, "_store"),
     Stage("mongo: documents", mongo, "to_document"),
-    Stage("mongo: insert_many, BSON and sending", inserting, "_insert"),
+    Stage("mongo: insert_many, BSON and sending", inserting, "insert_once"),
 )
 APP = "the app itself"
 BSON = "BSON"
