@@ -82,7 +82,7 @@ def follow(link: Locator) -> None:
 
 
 PICTURES = (
-    Picture("overview", "light", 1280, 816, stay),
+    Picture("overview", "light", 1280, 752, stay),
     Picture("phone", "dark", 390, 844, stay),
     Picture("shared", "light", 1280, 640, go_down),
     Picture("request", "dark", 1280, 900, open_failed),
