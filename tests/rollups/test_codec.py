@@ -87,7 +87,7 @@ def pack(document: dict[str, Any]) -> dict[str, Any]:
 
     lists = {name: pack_list(document[name]) for name in ("routes", "failures")}
     overall = document["all"]
-    if isinstance(overall, dict):
+    if isinstance(overall, dict) and "examples" in overall:  # another dict may stand there
         overall = {**overall, "examples": pack_list(overall["examples"])}
     return {**document, **lists, "all": overall}
 
