@@ -329,7 +329,7 @@ def test_migration_that_shortens_a_lifetime_asks(
     app.config.update(TRACKING_MONGODB_URI=database_uri, TRACKING_RETENTION="ttl", TRACKING_TTL_S=60)
     records = database["tracking"]
     records.create_index("date_created", expireAfterSeconds=604_800)
-    records.insert_one({"date_created": NOW - timedelta(hours=3)})
+    records.insert_one({"date_created": datetime.now(timezone.utc) - timedelta(hours=3)})
     tracking = Tracking(app)
     result = invoke("migrate", "--to", "ttl")
     assert (result.exit_code, "3 hours old" in result.output) == (1, True)
