@@ -29,7 +29,7 @@ from ..record import Record
 from ..redaction.redactor import Redactor
 from ..registry import ENVIRON_KEY, find_tracked, literals_of
 from .differences import Difference, compare_responses
-from .request import Gap, Parts, RequestParts, find_gaps, read_cookies, read_request
+from .request import Gap, Part, Parts, RequestParts, find_gaps, read_cookies, read_request
 from .stable import find_cut
 
 if TYPE_CHECKING:
@@ -295,20 +295,28 @@ def _suggest_login(
 
 
 def _fill(record: Record, request: RequestParts, target: Parts, values: Values) -> Sent:
-    headers = [(name, _join_header(value, values)) for name, value in request.headers]
+    headers = [(name, _join_header(name, value, values)) for name, value in request.headers]
     headers = [one for one in headers if one[0].lower() != "accept-encoding"]
     headers.append((REPLAY_HEADER, str(record.id).encode()))
     return Sent(request.method, _join(target, values), headers, _join(request.body, values))
 
 
-def _join_header(parts: Parts, values: Values) -> bytes:
+def _join_header(name: str, parts: Parts, values: Values) -> bytes:
     for gap in find_gaps(parts):
         if _ENDS_HEADER.search(_encode(gap, values[gap.name])):
             raise ReplayError(
                 f"Invalid value of {gap.name}: a header cannot contain a line end or a NUL.",
                 is_argument_wrong=True,
             )
-    return _join(parts, values)
+    data = _join(parts, values)
+    return _drop_repeated_scheme(data, parts[0]) if name.lower() == "authorization" and parts else data
+
+
+def _drop_repeated_scheme(credentials: bytes, scheme: Part) -> bytes:
+    """Return ``Bearer x`` for ``Bearer Bearer x``: records keep the scheme, people copy the header."""
+    if isinstance(scheme, bytes) and credentials[len(scheme) :].lower().startswith(scheme.lower()):
+        return scheme + credentials[2 * len(scheme) :]
+    return credentials
 
 
 def _join(parts: Parts, values: Values) -> bytes:

@@ -130,6 +130,19 @@ def test_redacted_values(memory: MemoryExporter, shop: Flask, replayed: Callable
     assert done.record_id == memory.records[1].id
 
 
+@pytest.mark.parametrize("value", ["x y", "Bearer x y", "bearer x y", b"BEARER x y"])
+def test_scheme_in_a_value(
+    app: Flask, memory: MemoryExporter, replayed: Callable[..., Any], value: str | bytes
+) -> None:
+    """The record has the scheme of credentials: a value that repeats it is sent with one."""
+    app.add_url_rule("/who", "who", lambda: request.headers["Authorization"])
+    app.test_client().get("/who", headers={"Authorization": "Bearer abc"})
+    arrived = []
+    app.before_request_funcs[None] = [lambda: arrived.append(request.headers["Authorization"])]
+    replayed(values={"authorization": value})
+    assert arrived == ["Bearer x y"]
+
+
 @pytest.mark.parametrize("to", [None, "http://127.0.0.1:1"])
 @pytest.mark.parametrize("end", ["\n", "\r\nX-Other: 1", "\0"])
 def test_value_that_ends_its_header(
