@@ -162,6 +162,8 @@ def _replay_in_app(
         _refuse([*obstacles, *_find_missing(record, request, request.client_path, values)])
         raise ReplayError("No app is current. Replay inside `with app.app_context():`, or to a URL.")
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    if as_user is not None and not _has_flask_login(app):
+        raise ReplayError("The app has no Flask-Login: leave out --as-user.", is_argument_wrong=True)
     needed = request if as_user is None else _set_session(request, app, b"")
     missing = list(_find_missing(record, needed, request.client_path, values))
     if missing and as_user is None:
@@ -286,7 +288,7 @@ def _suggest_login(
     """Yield how to do without the redacted cookie of a session of Flask-Login."""
     session = dict(read_cookies(request)).get(app.config["SESSION_COOKIE_NAME"], ())
     names = [gap.name for gap in find_gaps(session) if gap.name not in values]
-    if names and record.user_id is not None and hasattr(app, "login_manager"):
+    if names and record.user_id is not None and _has_flask_login(app):
         yield Obstacle(
             f"Instead of {names[0]},",
             f"as_user={record.user_id!r} logs the user in.",
@@ -356,12 +358,13 @@ def _log_in(request: RequestParts, app: Flask, user_id: str) -> RequestParts:
 
 
 def _is_loaded(app: Flask, base_url: str, cookie: str) -> bool:
-    """Return False if Flask-Login knows no user of this session; True in an app without it."""
-    login = sys.modules.get("flask_login")
-    if login is None or not hasattr(app, "login_manager"):
-        return True
+    """Tell whether Flask-Login knows a user of this session."""
     with app.test_request_context(base_url=base_url, headers={"Cookie": cookie}):
-        return login.current_user.get_id() is not None
+        return sys.modules["flask_login"].current_user.get_id() is not None
+
+
+def _has_flask_login(app: Flask) -> bool:
+    return "flask_login" in sys.modules and hasattr(app, "login_manager")
 
 
 def _set_session(request: RequestParts, app: Flask, value: bytes) -> RequestParts:

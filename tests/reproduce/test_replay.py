@@ -198,10 +198,19 @@ def test_as_user(memory: MemoryExporter, app: Flask, tracking: Tracking) -> None
             replay(memory.records[0], "http://localhost:1", as_user="ada")
 
 
+def test_as_user_without_flask_login(replayed: Callable[..., Any], shop: Flask) -> None:
+    """An app without Flask-Login would ignore the user: that is refused, as a wrong argument."""
+    shop.test_client().get("/price")
+    with pytest.raises(ReplayError, match="The app has no Flask-Login: leave out --as-user") as refused:
+        replayed(as_user="ada")
+    assert refused.value.is_argument_wrong
+
+
 def test_as_user_without_sessions(
     app: Flask, replayed: Callable[..., Any], shop: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where no cookie holds a session, nobody can be logged in."""
+    LoginManager(app)
     # All apps share this object.
     monkeypatch.setattr(app.session_interface, "should_set_cookie", lambda *_: False)
     shop.test_client().get("/price")
