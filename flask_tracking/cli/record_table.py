@@ -160,10 +160,23 @@ def _fit_cells(path: str, user: str, error: str, *, width: int, least: int) -> s
 
 def render_line(record: Record | RecordSummary) -> str:
     """Return a line that describes a record, without its id."""
-    summary = summarize(record) if isinstance(record, Record) else record
-    path = summary.path_and_query or "-"
-    parts = [record.method, path, str(record.status_code or "-"), summary.error]
+    return f"{render_request(record)} {render_outcome(record)}"
+
+
+def render_request(record: Record | RecordSummary) -> str:
+    """Return its method and path: ``GET /orders?page=2``."""
+    path = _summarize(record).path_and_query or "-"
+    return visible(" ".join(filter(None, [record.method, path])))
+
+
+def render_outcome(record: Record | RecordSummary) -> str:
+    """Return its status and its exception: ``500 KeyError``."""
+    parts = [str(record.status_code or "-"), _summarize(record).error]
     return visible(" ".join(filter(None, parts)))
+
+
+def _summarize(record: Record | RecordSummary) -> RecordSummary:
+    return summarize(record) if isinstance(record, Record) else record
 
 
 def render_record(record: Record, zone: tzinfo | None = timezone.utc, width: int | None = None) -> str:

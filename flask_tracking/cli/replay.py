@@ -22,7 +22,7 @@ from .common import find_id, get_current, get_record, get_store, id_command, rep
 from .json_output import render_values
 from .proposals import ask_briefly
 from .record_ids import takes_id
-from .record_table import render_line
+from .record_table import render_outcome, render_request
 from .terminal import say
 
 FLUSH_S = 10.0
@@ -79,9 +79,8 @@ def replay_record(
     if as_json:
         click.echo(render_values(_to_values(record, done, is_stored=is_stored is True)))
     else:
-        say(
-            "\n".join([f"Replayed {render_line(record)}", *_describe_record(done, is_stored=is_stored)])
-        )
+        lines = [_describe_answer(record, done, to), *_describe_record(done, is_stored=is_stored)]
+        say("\n".join(lines))
         click.echo(_render(record, done))
     if done.differences:
         click.get_current_context().exit(DIFFERENT)
@@ -130,6 +129,12 @@ def _is_stored(store: Store, done: Replay) -> bool | None:
     return store.get(done.record_id) is not None
 
 
+def _describe_answer(record: Record, done: Replay, to: str | None) -> str:
+    place = "the app" if to is None else visible(to)
+    status = done.record.status_code
+    return f"Sent {render_request(record)} to {place}: {status} (recorded: {render_outcome(record)})"
+
+
 def _describe_record(done: Replay, *, is_stored: bool | None) -> Iterator[str]:
     if is_stored is not None:
         yield (
@@ -151,7 +156,7 @@ def _to_values(record: Record, done: Replay, *, is_stored: bool) -> dict[str, An
 def _render(record: Record, done: Replay) -> str:
     lines = [visible(line) for one in done.differences for line in str(one).split("\n")]
     if not done.differences:
-        lines.append("The response is the same.")
+        lines.append("The response is the same as the recorded one.")
     if not done.is_body_compared:
         cut = find_cut(record)
         lines.append(f"The bodies were not compared: the recorded one is not whole ({cut}).")

@@ -28,6 +28,7 @@ from ..errors import ReplayError
 from ..record import Record
 from ..redaction.redactor import Redactor
 from ..registry import ENVIRON_KEY, find_tracked, literals_of
+from ..runtime.text import count_of
 from .differences import Difference, compare_responses
 from .request import Gap, Part, Parts, RequestParts, find_gaps, read_cookies, read_request
 from .stable import find_cut
@@ -55,17 +56,25 @@ Values = Mapping[str, str | bytes]
 class Replay(NamedTuple):
     """A request that was sent again.
 
+    `record` has the new response and is compared with the recorded one: `differences`, which do not
+    contain the body unless `is_body_compared`. The replay's own record is `record_id`.
+
     .. versionadded:: 2.0
     """
 
     record: Record
-    """The record with the new response, redacted; times and ids are the recorded ones."""
+    """The record with the new response, redacted; its id and times are those of the recorded one."""
     differences: list[Difference]
     """In the order status, headers, body; empty where both responses are the same."""
     is_body_compared: bool
     """False where the record does not have the whole body."""
     record_id: ObjectId | None
     """Of the replay's own record; None where another process stores it, or nobody does."""
+
+    def __repr__(self) -> str:
+        """Name the recorded request and the new status, without quoting data of clients."""
+        found = count_of(len(self.differences), "difference")
+        return f"<Replay of {self.record.id}: {self.record.status_code}, {found}>"
 
 
 class Obstacle(NamedTuple):

@@ -16,6 +16,7 @@ from flask_login import LoginManager, UserMixin, current_user
 from flask_tracking import MemoryExporter, Tracking
 
 from ..captures import make_record
+from ..reproduce.recorder import recorder
 from .conftest import Invoke
 
 
@@ -37,9 +38,9 @@ def test_same(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
     result = invoke("replay", "-1")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
-        "Replayed GET /price 200",
+        "Sent GET /price to the app: 200 (recorded: 200)",
         f"Recorded as {memory.records[1].id}",
-        "The response is the same.",
+        "The response is the same as the recorded one.",
     ]
     assert "replay of" in invoke("show", "-1").stdout
 
@@ -49,7 +50,7 @@ def test_value_that_is_no_utf8(invoke: Invoke, app: Flask, tracking: Tracking) -
     app.add_url_rule("/", "index", lambda: repr(request.headers["Authorization"]))
     app.test_client().get("/", headers={"Authorization": "Bearer hunter2hunter2"})
     result = invoke("replay", "-1", "--set", "authorization=caf\udce9")
-    assert result.stdout.startswith("Replayed GET / 200\n"), result.output
+    assert result.stdout.startswith("Sent GET / to the app: 200 (recorded: 200)\n"), result.output
 
 
 def test_not_recorded(app: Flask, memory: MemoryExporter, invoke: Invoke) -> None:
@@ -59,7 +60,10 @@ def test_not_recorded(app: Flask, memory: MemoryExporter, invoke: Invoke) -> Non
     app.add_url_rule("/", "index", lambda: "hello")
     memory.export([make_record(path="/")])
     lines = invoke("replay", "-1").stdout.splitlines()
-    assert lines[:2] == ["Replayed GET /?a=1 200", "Not recorded: the rules of the app leave it out"]
+    assert lines[:2] == [
+        "Sent GET /?a=1 to the app: 200 (recorded: 200)",
+        "Not recorded: the rules of the app leave it out",
+    ]
     assert len(memory.records) == 1
 
 
@@ -72,6 +76,29 @@ def test_different(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
     assert result.stdout.splitlines()[2:] == [
         '$.cents has another type: 1190 → "\\u001b[31m"',
     ]
+
+
+def test_both_statuses(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
+    """The first line tells the new status from the recorded one, which has the exception."""
+    shop.config["PROPAGATE_EXCEPTIONS"] = False
+    shop.add_url_rule("/fails", "fails", lambda: str(1 // shop.extensions["price"]))
+    shop.extensions["price"] = 0
+    shop.test_client().get("/fails")
+    shop.extensions["price"] = 1
+    result = invoke("replay", "-1")
+    assert result.stdout.splitlines()[0] == (
+        "Sent GET /fails to the app: 200 (recorded: 500 ZeroDivisionError)"
+    )
+
+
+@pytest.mark.integration
+def test_server_is_named(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
+    """The first line names the server that answered."""
+    memory.export([make_record(path="/price")])
+    with recorder() as running:
+        url = f"http://{running.host}"
+        result = invoke("replay", "-1", "--to", url)
+    assert result.stdout.splitlines()[0] == f"Sent GET /price?a=1 to {url}: 204 (recorded: 200)"
 
 
 def test_json(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
@@ -203,8 +230,8 @@ def test_replay_is_stored(database_uri: str, database: Any, tmp_path: Path) -> N
     assert (done.returncode, done.stderr) == (0, "")
     original, again = database["tracking"].find().sort("date_created")
     assert done.stdout.splitlines() == [
-        "Replayed GET /price 200",
+        "Sent GET /price to the app: 200 (recorded: 200)",
         f"Recorded as {again['_id']}",
-        "The response is the same.",
+        "The response is the same as the recorded one.",
     ]
     assert again["replay_of"] == original["_id"]

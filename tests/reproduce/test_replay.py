@@ -165,6 +165,15 @@ def test_cut_body(memory: MemoryExporter, app: Flask, replayed: Callable[..., An
     assert not done.is_body_compared
 
 
+def test_text_of_the_result(memory: MemoryExporter, shop: Flask, replayed: Callable[..., Any]) -> None:
+    """The result is shown as the replay of a record, with the new status, without data of clients."""
+    shop.test_client().get("/price")
+    (record,) = memory.records
+    assert repr(replayed()) == f"<Replay of {record.id}: 200, 0 differences>"
+    shop.extensions["prices"] = {"sencha": 990}
+    assert repr(replayed()) == f"<Replay of {record.id}: 200, 1 difference>"
+
+
 class User(UserMixin):
     """Somebody who may log in."""
 
