@@ -38,6 +38,8 @@ ID_PREFIX = re.compile(r"([0-9a-f]{6,23})(?:…|\.{1,3})?()")
 """The first digits of an id: with six of them it is one of four minutes."""
 AGE = re.compile(r"-([1-9][0-9]{0,2})")
 """The newest record is ``-1``, the one before it ``-2``."""
+NO_REPLAYS = Filter.parse("not is:replay")
+"""The records that an age counts: else a command of ``-1`` after a replay would mean the replay."""
 SECOND_DIGITS = 8
 """Number of digits of an id that encode the second of its creation."""
 TAKES_ID = {"ignore_unknown_options": True}
@@ -191,6 +193,8 @@ def takes_limit(default: int, meaning: str) -> Callable[[Callable[..., Any]], Ca
 def find_id(store: Store, text: str) -> ObjectId:
     """Return the id that is meant: a whole one, a part that no other has, or ``-1`` for the newest.
 
+    ``-1`` and so on do not count replays.
+
     Raises:
         ConfigError: the id is invalid.
         TrackingError: no record or several records have it.
@@ -236,10 +240,12 @@ def find_records(store: Store, ids: Iterable[str]) -> list[Record]:
 def _find_by_age(store: Store, age: int) -> ObjectId:
     from ..queries import find_newest  # its import takes longer than most commands
 
-    newest = find_newest(store, Filter.all, age, fields="summary")
+    newest = find_newest(store, NO_REPLAYS, age, fields="summary")
     if len(newest) < age:
         stored = count_of(len(newest), "record")
-        raise TrackingError(f"Record -{age} not found: the store has {stored}.")
+        raise TrackingError(
+            f"Record -{age} not found: the store has {stored}. Replays are not counted."
+        )
     return newest[-1].id
 
 

@@ -204,6 +204,7 @@ STATES: dict[str, Condition] = {
         )
     ),
     "redacted": Exists("redacted"),
+    "replay": Exists("replay_of"),
 }
 PARTS: dict[str, Condition] = {
     "exception": Exists("exception"),

@@ -87,7 +87,7 @@ TERMS: Mapping[str, TermType] = {
         TermType("route", "ROUTE", "of this route", ("/orders/<int:id>",), make_match("url_rule")),
         TermType("slow", "DURATION", "that took this long or longer; with `>`, `<` or `<=`, accordingly", ("500ms", ">500ms", "<2.9s"), make_duration, (">500ms", ">1s")),
         TermType("user", "USER", "of the user with this id or text; `ada` also finds `<User ada>`", ("42", "ada", "*ada*"), make_user),
-        TermType("is", "STATE", "that failed (`error`), are kept (`kept`), had a body of unknown length (`streamed`), or lost a secret (`redacted`)", tuple(STATES), make_choice(STATES), tuple(STATES), str.lower),
+        TermType("is", "STATE", "that failed (`error`), are kept (`kept`), had a body of unknown length (`streamed`), lost a secret (`redacted`), or were sent by `flask tracking replay` (`replay`)", tuple(STATES), make_choice(STATES), tuple(STATES), str.lower),
         TermType("has", "PART", "with an exception, a user, a query, a request body, custom data or child timings", tuple(PARTS), make_choice(PARTS), tuple(PARTS), str.lower),
         TermType("error", "TYPE", "with an exception of this class, named with or without its module", ("ZeroDivisionError", "*Timeout"), make_error),
         TermType("outcome", "OUTCOME", "that ended like this", tuple(OUTCOMES), make_choice(OUTCOMES), tuple(OUTCOMES), str.lower),

@@ -64,7 +64,7 @@ def test_several_by_their_ages(invoke: Invoke, memory: MemoryExporter, tracking:
     wrong = invoke("keep", "-1", "-4")
     assert (wrong.exit_code, wrong.stderr) == (
         1,
-        "Error: Record -4 not found: the store has 3 records.\n",
+        "Error: Record -4 not found: the store has 3 records. Replays are not counted.\n",
     )
     assert not any(one.kept for one in memory.records)
     paths = [one.path for one in find_newest(memory, Filter.all, 3)]

@@ -42,7 +42,19 @@ def test_same(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
         f"Recorded as {memory.records[1].id}",
         "The response is the same as the recorded one.",
     ]
-    assert "replay of" in invoke("show", "-1").stdout
+    assert "replay of" in invoke("show", str(memory.records[1].id)).stdout
+
+
+def test_again(invoke: Invoke, memory: MemoryExporter, shop: Flask) -> None:
+    """Positions do not count replays: the same command sends the same request again."""
+    shop.test_client().get("/price")
+    for _ in range(3):
+        assert invoke("replay", "-1").exit_code == 0
+    original, *replays = memory.records
+    assert [record.replay_of for record in replays] == [original.id] * 3
+    assert invoke("show", "-2").stderr == (
+        "Error: Record -2 not found: the store has 1 record. Replays are not counted.\n"
+    )
 
 
 def test_value_that_is_no_utf8(invoke: Invoke, app: Flask, tracking: Tracking) -> None:

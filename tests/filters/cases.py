@@ -76,6 +76,7 @@ RECORDS: dict[str, dict[str, Any]] = {
         "user_id": "2",
         "user_repr": "1",
         "custom_data": ["x", {"order_id": 18.0}],
+        "replay_of": ObjectId("6b0b28330102030405060708"),
     },
     "stream": {
         "date_created": NOON + timedelta(minutes=3),
@@ -167,6 +168,8 @@ CASES: list[tuple[str, str]] = [
     ("is:kept status:404", ""),
     ("is:streamed", "stream"),
     ("is:redacted", "post"),
+    ("is:replay", "odd"),
+    ("not is:replay", "get post stream none"),
     ("has:exception", "post stream"),
     ("has:user", "get post odd"),
     ("has:query", "get"),

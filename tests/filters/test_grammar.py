@@ -133,7 +133,7 @@ def test_printed(text: str, printed: str) -> None:
         ("''", 'A value is empty: expected one like 42, "two words" or *.', (0, 2)),
         (
             "is:bad",
-            "Invalid value 'bad': expected one of error, kept, streamed, redacted.",
+            "Invalid value 'bad': expected one of error, kept, streamed, redacted, replay.",
             (3, 6),
         ),
         (
