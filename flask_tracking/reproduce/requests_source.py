@@ -31,7 +31,8 @@ def python(record: Record) -> str:
     request = read_request(record)
     code = list(_make_code(request))
     names = find_names("\n".join(code))
-    lines = ["from pathlib import Path"] if "Path" in names else []
+    lines = ["import os"] if "os" in names else []
+    lines += ["from pathlib import Path"] if "Path" in names else []
     lines += ["from urllib.parse import quote"] if "quote" in names else []
     lines += [""] * bool(lines) + ["import requests", ""]
     return "\n".join([*lines, *code, ""])
@@ -39,7 +40,8 @@ def python(record: Record) -> str:
 
 def _make_code(request: RequestParts) -> Iterator[str]:
     for gap in request.gaps:
-        yield f'{gap.variable} = ""'
+        value = call("os.environ.get", [("", literal(gap.variable)), ("", literal(""))])
+        yield from lay_out(f"{gap.variable} = ", value)
         yield f"if not {gap.variable}:"
         yield f'    raise SystemExit("{gap.variable} {gap.demand}")'
     if request.gaps:

@@ -112,12 +112,15 @@ def _escape_item(name: str, value: Parts) -> Iterator[Part]:
 
 
 def _make_script(request: RequestParts, program: str, arguments: Sequence[str], is_piped: bool) -> str:
-    lines = [f"{gap.variable}=''" for gap in request.gaps]
+    # The environment comes first, and the value between the quotes only without it.
+    lines = [f"{gap.variable}=${{{gap.variable}:-''}}" for gap in request.gaps]
     # One command: a shell that runs line by line runs nothing after a missing value.
     lines += [f': "${{{gap.variable}:?{gap.demand}}}" &&' for gap in request.gaps]
     if is_piped:
         lines += _pipe(request.body)
-    return "\n".join([*lines, " \\\n  ".join([program, *arguments])])
+    lines.append(" \\\n  ".join([program, *arguments]))
+    # A shell of its own forgets the values: else those of one pasted script would go out with the next.
+    return "\n".join(["(", *lines, ")"] if request.gaps else lines)
 
 
 def _pipe(body: Parts) -> list[str]:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -57,11 +57,16 @@ def make_request(host: str = "localhost", **parts: Any) -> Record:
     return dataclasses.replace(make_record(environ={"HTTP_HOST": host}), host=host, **parts)
 
 
-def run(*command: str | Path, script: str = "", folder: Path | None = None) -> tuple[int, str]:
+def run(
+    *command: str | Path,
+    script: str = "",
+    folder: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
     """Run a command that reads a script, and return its status and what it says."""
     # HTTPie is beside this interpreter: a virtual environment need not be active.
     path = os.pathsep.join([os.environ["PATH"], os.path.dirname(sys.executable)])
-    environ = {"PATH": path, "HOME": str(folder), "PS1": "", "PS2": ""}
+    environ = {"PATH": path, "HOME": str(folder), "PS1": "", "PS2": "", **(variables or {})}
     done = subprocess.run(
         command, cwd=folder, env=environ, input=script.encode(), capture_output=True, check=False
     )
@@ -95,8 +100,13 @@ def test_nothing_is_sent_before_all_is_set(
 ) -> None:
     """A command with gaps says what is missing, and sends nothing, also where it is pasted."""
     script = curl(make_request(server.host, **REDACTED))
-    assert script.startswith("REDACTED_TOKEN=''\nREDACTED_AUTHORIZATION=''\nREDACTED_PASSWORD=''\n")
-    script = script.replace("REDACTED_TOKEN=''", "REDACTED_TOKEN='t'")
+    assert script.startswith(
+        "(\n"
+        "REDACTED_TOKEN=${REDACTED_TOKEN:-''}\n"
+        "REDACTED_AUTHORIZATION=${REDACTED_AUTHORIZATION:-''}\n"
+        "REDACTED_PASSWORD=${REDACTED_PASSWORD:-''}\n"
+    )
+    script = script.replace("REDACTED_TOKEN:-''", "REDACTED_TOKEN:-'t'")
     _, said = run(shell, *options, script=script + "\nexit\n", folder=tmp_path)
     assert "REDACTED_AUTHORIZATION: is not in the record: set it first" in said
     assert server.received == []
@@ -106,11 +116,26 @@ def test_nothing_is_sent_before_all_is_set(
 @pytest.mark.parametrize("shell", SHELLS)
 def test_values_are_sent(server: Recorder, tmp_path: Path, shell: str) -> None:
     """What is filled in is sent, with all its quotes."""
-    script = curl(make_request(server.host, **REDACTED)).replace("=''\n", "='$(x) \"%s'\n")
-    assert run(shell, script=script, folder=tmp_path)[0] == 0
-    received = server.take()
-    assert received.headers["authorization"] == b'Bearer $(x) "%s'
-    assert received.body == b'{"password": "$(x) "%s"}'
+    script = curl(make_request(server.host, **REDACTED)).replace(":-''}\n", ":-'$(x) \"%s}!*'}\n")
+    for options in ([], ["-i"]):
+        assert run(shell, *options, script=script + "\nexit\n", folder=tmp_path)[0] == 0
+        received = server.take()
+        assert received.headers["authorization"] == b'Bearer $(x) "%s}!*'
+        assert received.body == b'{"password": "$(x) "%s}!*"}'
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("shell", SHELLS)
+def test_values_of_the_environment(server: Recorder, tmp_path: Path, shell: str) -> None:
+    """A variable of the environment stands for the value; the shell does not keep any of a script."""
+    script = curl(make_request(server.host, **REDACTED))
+    values = {f"REDACTED_{name}": '$(x) "%s}!*' for name in ("TOKEN", "AUTHORIZATION", "PASSWORD")}
+    assert run(shell, script=script, folder=tmp_path, variables=values)[0] == 0
+    assert server.take().body == b'{"password": "$(x) "%s}!*"}'
+    filled = script.replace(":-''}\n", ":-'x'}\n")
+    _, said = run(shell, script=f"{filled}\n{script}\n", folder=tmp_path)
+    assert "REDACTED_TOKEN: is not in the record: set it first" in said
+    assert server.take().body == b'{"password": "x"}'
 
 
 @pytest.mark.integration
@@ -121,7 +146,7 @@ def test_file(server: Recorder, tmp_path: Path, shell: str) -> None:
     record = make_request(
         server.host, method="PUT", request_body=b"", request_body_size=9, request_body_note="binary"
     )
-    script = curl(record).replace("FILE_BODY=''", "FILE_BODY='-a b'")
+    script = curl(record).replace("FILE_BODY:-''", "FILE_BODY:-'-a b'")
     assert run(shell, script=script, folder=tmp_path)[0] == 0
     assert server.take().body == b"\x00\xff\n"
 
@@ -271,12 +296,14 @@ def test_python(server: Recorder, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(source := python(make_request(server.host, **REDACTED)))
     status, said = run(sys.executable, tmp_path / "script.py")
     assert (status, said) == (1, "REDACTED_TOKEN is not in the record: set it first\n")
-    (tmp_path / "script.py").write_text(source.replace('= ""', '= "a b\\""'))
-    assert run(sys.executable, tmp_path / "script.py") == (0, "")
-    received = server.take()
-    assert received.target == b"/x?token=a%20b%22"
-    assert received.headers["authorization"] == b'Bearer a b"'
-    assert received.body == b'{"password": "a b\\""}'
+    (tmp_path / "filled.py").write_text(source.replace(', "")', ', "a b\\"")'))
+    values = {f"REDACTED_{name}": 'a b"' for name in ("TOKEN", "AUTHORIZATION", "PASSWORD")}
+    for script, variables in (("filled.py", {}), ("script.py", values)):
+        assert run(sys.executable, tmp_path / script, variables=variables) == (0, "")
+        received = server.take()
+        assert received.target == b"/x?token=a%20b%22"
+        assert received.headers["authorization"] == b'Bearer a b"'
+        assert received.body == b'{"password": "a b\\""}'
 
 
 @pytest.mark.integration
