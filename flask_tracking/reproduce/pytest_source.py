@@ -25,6 +25,7 @@ _CLIENT_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST"
 _LEFT_OUT = frozenset({"accept-encoding", "cookie", "traceparent", "tracestate", "x-request-id"})
 """Headers that say how to answer and not what, and cookies, which a client is given in another way."""
 _LOCAL_HOST = re.compile(r"(?:localhost|127\.0\.0\.1)(?::[0-9]+)?")
+_RECORD_IN_MEMORY = '@pytest.mark.usefixtures("tracking_records")  # in memory, not in a database'
 LONGEST_NAME = 60
 _IMPORTS = {
     "Path": "from pathlib import Path",
@@ -38,7 +39,8 @@ def pytest_function(record: Record, *, session_cookie: str | None = None) -> str
 
     If the request failed, the test expects a response that is not a failure: it fails until that is
     mended. Else it demands the status and what looks stable of the response. What was redacted is a
-    constant at its top; the test is skipped until all are set. It is laid out as ``ruff format`` does.
+    constant at its top; the test is skipped until all are set. The plugin of flask-tracking keeps the
+    test's own records out of the app's database. It is laid out as ``ruff format`` does.
 
     Args:
         record: of a request.
@@ -62,7 +64,7 @@ def pytest_function(record: Record, *, session_cookie: str | None = None) -> str
         body += lay_out("", _set_cookie(request, name, value), indent=4)
     body += lay_out("response = ", _send(request), indent=4)
     body += _assert_response(record)
-    code = [*_skip_without(gaps), f"def {_name_test(record)}(client):", *body]
+    code = [*_skip_without(gaps), _RECORD_IN_MEMORY, f"def {_name_test(record)}(client):", *body]
     head = [*_describe(record), *_import("\n".join(code))]
     if gaps:
         head += ["", *(f'{gap.variable} = ""' for gap in gaps)]
@@ -81,9 +83,7 @@ def _import(code: str) -> list[str]:
     """Return the imports that some code needs, as ``ruff`` sorts them."""
     names = find_names(code)
     standard = [line for name, line in _IMPORTS.items() if name in names]
-    others = ["import pytest"] if "pytest" in names else []
-    blank = [""] if standard and others else []
-    return ["", *standard, *blank, *others] if standard or others else []
+    return ["", *standard, *([""] if standard else []), "import pytest"]
 
 
 def _skip_without(gaps: tuple[Gap, ...]) -> list[str]:
