@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -16,7 +16,15 @@ from ..runtime.text import suggest
 from .common import get_current
 from .proposals import find_values
 
-__all__ = ["complete_words", "get_saved_filter", "make_option_term", "takes_filter"]
+__all__ = [
+    "add_filter_options",
+    "complete_words",
+    "get_saved_filter",
+    "join_filters",
+    "make_option_term",
+    "pop_option_filters",
+    "takes_filter",
+]
 
 _OPTIONS = {f"term_{key}": row for key, row in TERMS.items() if not key.endswith(".")}
 """The rows that have an option, by the name of its parameter."""
@@ -29,21 +37,42 @@ def takes_filter(command: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     @functools.wraps(command)
-    def with_filter(
-        *args: Any, words: tuple[str, ...], saved: tuple[str, ...], is_kept: bool, **values: Any
-    ) -> Any:
-        filters = [Filter.parse(" ".join(words)), *map(get_saved_filter, saved)]
-        for name, row in _OPTIONS.items():
-            filters += [make_option_term(row.key, text) for text in values.pop(name)]
-        if is_kept:
-            filters.append(Filter.term("is", "kept"))
-        wanted = functools.reduce(Filter.__and__, filters)
+    def with_filter(*args: Any, words: tuple[str, ...], **values: Any) -> Any:
+        wanted = join_filters(words, pop_option_filters(values))
         return command(*args, wanted=wanted, **values)
 
+    return _WORDS(add_filter_options(with_filter))
+
+
+def add_filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each term, ``--kept`` and ``--saved``; `pop_option_filters` reads them."""
     options = [_make_option(name, row) for name, row in reversed(_OPTIONS.items())]
     # The last one that is added is the first in the help.
-    additions: list[Callable[[Any], Any]] = [_SAVED, _KEPT, *options, _WORDS]
-    return functools.reduce(lambda decorated, add: add(decorated), additions, with_filter)
+    additions: list[Callable[[Any], Any]] = [_SAVED, _KEPT, *options]
+    return functools.reduce(lambda decorated, add: add(decorated), additions, command)
+
+
+def pop_option_filters(values: dict[str, Any]) -> list[Filter]:
+    """Take what the options of a filter were given out of the values of a command.
+
+    Raises:
+        FilterError: a value is invalid, or there is no saved filter of that name.
+    """
+    filters = list(map(get_saved_filter, values.pop("saved")))
+    for name, row in _OPTIONS.items():
+        filters += [make_option_term(row.key, text) for text in values.pop(name)]
+    if values.pop("is_kept"):
+        filters.append(Filter.term("is", "kept"))
+    return filters
+
+
+def join_filters(words: Iterable[str], filters: Iterable[Filter]) -> Filter:
+    """Return the filter that the words are, and those of the options, all of which must match.
+
+    Raises:
+        FilterError: the words are no filter.
+    """
+    return functools.reduce(Filter.__and__, filters, Filter.parse(" ".join(words)))
 
 
 def make_option_term(key: str, text: str, option: str | None = None) -> Filter:

@@ -18,7 +18,6 @@ from .common import (
     get_record,
     get_store,
     id_command,
-    is_filter,
     reports_errors,
     takes_limit,
 )
@@ -31,21 +30,21 @@ NOT_KEPT = Filter.parse("not is:kept")
 
 
 @id_command()
-@takes_ids_or_filter
 @click.option("--reason", default="asked for", show_default=True, help="Why they are kept.")
 @takes_limit(100, "Maximum number of records of a filter, the newest ones.")
 @with_appcontext
 @reports_errors
-def keep(words: Sequence[str], reason: str, limit: int) -> None:
+@takes_ids_or_filter
+def keep(ids: Sequence[str], wanted: Filter | None, reason: str, limit: int) -> None:
     """Keep records: routine records will not overwrite them.
 
-    Takes ids, or a filter with a colon, like 'path:/payments/* since:1h'.
+    Takes ids, or a filter with a colon, like 'path:/payments/* since:1h'; each term is an option, too.
     """
     store = get_store()
-    if is_filter(words):
-        _keep_all(store, Filter.parse(" ".join(words)), reason, limit)
+    if wanted is not None:
+        _keep_all(store, wanted, reason, limit)
         return
-    for record in find_records(store, words):
+    for record in find_records(store, ids):
         _keep_one(store, record, reason)
 
 

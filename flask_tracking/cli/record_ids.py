@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
+import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -12,35 +15,78 @@ from ..exporters.store import Store
 from ..filters import Filter
 from ..queries.newest import read_newest
 from ..record_summary import RecordSummary
-from .filtering import complete_words
+from .common import is_filter
+from .filtering import add_filter_options, complete_words, join_filters, pop_option_filters
 from .proposals import ask_briefly
 from .record_table import render_line
 
 __all__ = ["takes_id", "takes_ids", "takes_ids_or_filter"]
 
 MAX_PROPOSED = 20
+_AGE = re.compile(r"-[0-9]+")
+"""What begins like an option, but says how many records are newer."""
 KEPT = Filter.parse("is:kept")
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_IDS_OR_FILTER = "ID...|FILTER"
+
+T = TypeVar("T", str, tuple[str, ...])
 
 
 def takes_id(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument ID; the command gets it as ``record_id``."""
-    return click.argument("record_id", metavar="ID", shell_complete=_complete_id)(command)
+    add = click.argument(
+        "record_id", metavar="ID", shell_complete=_complete_id, callback=_refuse_options
+    )
+    return add(command)
 
 
 def takes_ids(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument ID... of kept records; the command gets it as ``ids``."""
-    add = click.argument("ids", metavar="ID...", nargs=-1, required=True, shell_complete=_complete_kept)
+    add = click.argument(
+        "ids",
+        metavar="ID...",
+        nargs=-1,
+        required=True,
+        shell_complete=_complete_kept,
+        callback=_refuse_options,
+    )
     return add(command)
 
 
 def takes_ids_or_filter(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the argument ID...|FILTER; the command gets it as ``words``."""
+    """Add the argument ID...|FILTER, and the options of a filter.
+
+    The command gets ``ids``, and the `Filter` ``wanted``, which is None if there are ids.
+    """
+
+    @functools.wraps(command)
+    def with_ids_or_filter(*args: Any, words: tuple[str, ...], **values: Any) -> Any:
+        filters = pop_option_filters(values)
+        if filters or is_filter(words):
+            return command(*args, ids=(), wanted=join_filters(words, filters), **values)
+        if not words:
+            raise click.MissingParameter(param_hint=f"'{_IDS_OR_FILTER}'", param_type="argument")
+        return command(*args, ids=words, wanted=None, **values)
+
     add = click.argument(
-        "words", metavar="ID...|FILTER", nargs=-1, required=True, shell_complete=_complete_id_or_word
+        "words",
+        metavar=_IDS_OR_FILTER,
+        nargs=-1,
+        shell_complete=_complete_id_or_word,
+        callback=_refuse_options,
     )
-    return add(command)
+    return add(add_filter_options(with_ids_or_filter))
+
+
+def _refuse_options(context: click.Context, _: click.Parameter, value: T) -> T:
+    """Refuse an option that the command does not have: Click takes it for an id, as it does ``-1``."""
+    for word in (value,) if isinstance(value, str) else value:
+        if word.startswith("-") and not _AGE.fullmatch(word):
+            name = word.partition("=")[0]
+            known = [one for parameter in context.command.params for one in parameter.opts]
+            similar = difflib.get_close_matches(name, known)
+            raise click.NoSuchOption(name, possibilities=similar, ctx=context)
+    return value
 
 
 def _complete_id(

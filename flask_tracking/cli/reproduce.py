@@ -20,7 +20,6 @@ from .common import (
     get_record,
     get_store,
     id_command,
-    is_filter,
     reports_errors,
     takes_limit,
 )
@@ -87,26 +86,25 @@ def print_pytest(record_id: str) -> None:
 
 
 @id_command("har")
-@takes_ids_or_filter
 @takes_limit(100, "Maximum number of records of a filter, the newest ones.")
 @with_appcontext
 @reports_errors
-def print_har(words: Sequence[str], limit: int) -> None:
+@takes_ids_or_filter
+def print_har(ids: Sequence[str], wanted: Filter | None, limit: int) -> None:
     """Print requests as an HTTP archive (HAR 1.2).
 
     The developer tools of browsers import it. Takes ids, or a filter with a colon, like 'is:error
-    since:1h'; the oldest request is the first.
+    since:1h'; each term is an option, too. The oldest request is the first.
     """
     store = get_store()
-    if is_filter(words):
-        wanted = Filter.parse(" ".join(words))
+    if wanted is not None:
         found = find_newest(store, wanted, limit)[::-1]
         if not found:
             say(explain_nothing(store, wanted), err=True)
         # A record without a method is not a request, or its redaction has failed.
         records = [record for record in found if record.method]
     else:
-        records = find_records(store, words)
+        records = find_records(store, ids)
     _print(json.dumps(har(*records), indent=2))
 
 

@@ -227,3 +227,16 @@ def test_keep_by_a_filter_again(invoke: Invoke, memory: MemoryExporter, tracking
     memory.export([make_record(path="/again")])
     invoke("keep", "path:/again")
     assert invoke("keep", "path:/again").stderr == "2 matching records are already kept.\n"
+
+
+def test_keep_by_options(app: Flask, invoke: Invoke) -> None:
+    """Each term is an option, as of ``list``, and so is a saved filter."""
+    app.config["TRACKING_FILTERS"] = {"trouble": "status:5xx"}
+    memory = MemoryExporter()
+    Tracking(app, exporter=memory)
+    memory.export([make_record(path=f"/{one}", status=f"{one} X") for one in (200, 404, 503)])
+    assert invoke("keep", "--status", "4xx").stdout == "Kept (asked for): 1 record.\n"
+    assert invoke("keep", "--saved", "trouble").stdout == "Kept (asked for): 1 record.\n"
+    assert [one.path for one in memory.records if one.kept] == ["/404", "/503"]
+    nothing = invoke("keep")
+    assert (nothing.exit_code, "Missing argument 'ID...|FILTER'." in nothing.stderr) == (2, True)

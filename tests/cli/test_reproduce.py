@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -113,7 +114,6 @@ def test_ids(invoke: Invoke, records: list[Record], command: str, record_id: str
     [
         ("-4", "Record -4 not found: the store has 3 records."),
         ("-0", "Invalid id '-0': expected 24 hex digits"),
-        ("--x", "Invalid id '--x': expected 24 hex digits"),
         ("0badc0de", "Record 0badc0de not found. It may have been overwritten by newer records."),
         (f"{int(MADE_AT.timestamp()):08x}"[:6], "Several records have the id "),
     ],
@@ -124,6 +124,30 @@ def test_wrong_ids(invoke: Invoke, records: list[Record], record_id: str, messag
     assert (result.exit_code, result.stdout) == (2 if message.startswith("Invalid") else 1, "")
     assert result.stderr.startswith(f"Error: {message}")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["show", "curl", "replay", "keep", "unkeep", "har"])
+def test_unknown_option(invoke: Invoke, records: list[Record], command: str) -> None:
+    """What begins like an option and is no ``-1`` is none of the command, and no id."""
+    result = invoke(command, "--limitt=1")
+    assert (result.exit_code, result.stdout) == (2, "")
+    # Versions of Click differ in colons and quotes.
+    assert re.search(r"No such option:? '?--limitt", result.stderr)
+    assert bool(re.search(r"Did you mean '?--limit\b", result.stderr)) == (command in ("keep", "har"))
+    assert invoke(command, "-1", "-x").exit_code == 2
+
+
+def test_archive_of_options(invoke: Invoke, records: list[Record]) -> None:
+    """A filter can be given as options, alone and with words."""
+    for words, numbers in (
+        (["--path", "/1"], [1]),
+        (["--path", "/1", "path:*"], [1]),
+        (["--kept"], []),
+        (["-1", "--limit", "1"], [2]),
+    ):
+        entries = json.loads(invoke("har", *words).stdout)["log"]["entries"]
+        assert [entry["_record_id"] for entry in entries] == [str(records[one].id) for one in numbers]
+    assert invoke("har", "--status", "6xx").stderr.startswith("Error: --status: Invalid status '6xx'")
 
 
 def test_many_with_one_prefix(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
