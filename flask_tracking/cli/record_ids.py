@@ -5,17 +5,18 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
+from ..errors import ConfigError
 from ..exporters.store import Store
 from ..filters import Filter
 from ..queries.newest import read_newest
 from ..record_summary import RecordSummary
-from .common import is_filter
+from .common import is_filter, is_id
 from .filtering import add_filter_options, complete_words, join_filters, pop_option_filters
 from .proposals import ask_briefly
 from .record_table import render_line
@@ -63,6 +64,7 @@ def takes_ids_or_filter(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_ids_or_filter(*args: Any, words: tuple[str, ...], **values: Any) -> Any:
         filters = pop_option_filters(values)
         if filters or is_filter(words):
+            _refuse_ids(words)
             return command(*args, ids=(), wanted=join_filters(words, filters), **values)
         if not words:
             raise click.MissingParameter(param_hint=f"'{_IDS_OR_FILTER}'", param_type="argument")
@@ -76,6 +78,14 @@ def takes_ids_or_filter(command: Callable[..., Any]) -> Callable[..., Any]:
         callback=_refuse_options,
     )
     return add(add_filter_options(with_ids_or_filter))
+
+
+def _refuse_ids(words: Iterable[str]) -> None:
+    for word in filter(is_id, words):
+        raise ConfigError(
+            f"{word} is an id, and the rest is a filter: give either. "
+            "If it is a word of the filter, quote the whole filter."
+        )
 
 
 def _refuse_options(context: click.Context, _: click.Parameter, value: T) -> T:

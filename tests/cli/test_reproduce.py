@@ -137,6 +137,32 @@ def test_unknown_option(invoke: Invoke, records: list[Record], command: str) -> 
     assert invoke(command, "-1", "-x").exit_code == 2
 
 
+@pytest.mark.parametrize("command", ["keep", "har"])
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["is:error", "-1"], "-1"),
+        (["-2", "--status", "2xx"], "-2"),
+        (["6b0b2833..3982aa", "path:/1"], "6b0b2833..3982aa"),
+    ],
+)
+def test_ids_and_a_filter(
+    invoke: Invoke, records: list[Record], command: str, words: list[str], named: str
+) -> None:
+    """Ids beside a filter are refused, and not taken for words that no record has."""
+    result = invoke(command, *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"Error: {named} is an id, and the rest is a filter: give either. "
+        "If it is a word of the filter, quote the whole filter.\n"
+    )
+
+
+def test_quoted_filter_with_a_word_like_an_id(invoke: Invoke, records: list[Record]) -> None:
+    """Within the quotes of a filter a word is a word."""
+    assert invoke("har", "path:/1 123456").exit_code == 0
+
+
 def test_archive_of_options(invoke: Invoke, records: list[Record]) -> None:
     """A filter can be given as options, alone and with words."""
     for words, numbers in (
