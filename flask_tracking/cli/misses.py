@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection
+from datetime import datetime, timezone
 
 from flask import current_app
 
 from ..exporters.store import Store
 from ..filters import Filter
+from ..filters.conditions import Compares
 from ..filters.wildcards import Parts, contains, write_parts
 from ..queries.misses import explain_miss
 from ..runtime.text import visible
@@ -32,7 +34,18 @@ def explain_nothing(store: Store, wanted: Filter) -> str:
         said.append(f"Try {hint}.")
     elif known:
         said.append(f"For example there are {', '.join(map(_quote, known))}.")
+    if _may_mean_local(wanted):
+        now = datetime.now(timezone.utc)
+        said.append(f"Filters read times as UTC; it is {now:%Y-%m-%dT%H:%M} there now.")
     return " ".join(said)
+
+
+def _may_mean_local(wanted: Filter) -> bool:
+    """Tell whether a time may be copied from the list of a machine that is not in UTC."""
+    if not datetime.now().astimezone().utcoffset():
+        return False
+    conditions = (one.condition for one in wanted.terms())
+    return any(isinstance(one, Compares) and isinstance(one.value, datetime) for one in conditions)
 
 
 def _find_hint(wanted: Filter, excluding: Collection[str]) -> str | None:

@@ -79,8 +79,8 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 TERMS: Mapping[str, TermType] = {
     row.key: row
     for row in (
-        TermType("since", "TIME", "that arrived at this time or later; an age counts back from now", ("15m", "2026-11-24T12:00"), make_time(">="), ("15m", "1h", "24h", "7d")),
-        TermType("until", "TIME", "that arrived before this time", ("1h", "2026-11-24T13:00"), make_time("<"), ("15m", "1h", "24h", "7d")),
+        TermType("since", "TIME", "that arrived at this time (UTC) or later; an age counts back from now", ("15m", "2026-11-24T12:00"), make_time(">="), ("15m", "1h", "24h", "7d")),
+        TermType("until", "TIME", "that arrived before this time (UTC)", ("1h", "2026-11-24T13:00"), make_time("<"), ("15m", "1h", "24h", "7d")),
         TermType("status", "CODE", "with this status code, or a code of this class", ("404", "5xx"), make_status, _STATUS_CHOICES, str.lower),
         TermType("method", "METHOD", "with this HTTP method", ("post",), make_method, _METHODS, str.upper),
         TermType("path", "PATH", "with this path and any query; with a `?`, with this path and this query", ("/orders/17", "/api/*", "/orders?page=2"), make_path),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from datetime import datetime, timedelta, timezone
 from threading import Event
 from threading import enumerate as enumerate_threads
@@ -108,6 +109,30 @@ def test_list_of_nothing(
     result = invoke("list", *options)
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == f"No records match {shown}.{hint}\n"
+
+
+@pytest.mark.parametrize("term", ["since:9999-12-31T23:59", "until:1999-11-30"])
+@pytest.mark.parametrize(("zone", "is_said"), [("Europe/Berlin", True), ("UTC", False)])
+def test_nothing_at_a_local_time(
+    invoke: Invoke,
+    tracking: Tracking,
+    monkeypatch: pytest.MonkeyPatch,
+    term: str,
+    zone: str,
+    is_said: bool,
+) -> None:
+    """The list shows local times: where they are not UTC, it is said that those of filters are."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        now = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:}"
+        said = invoke("list", term).stderr
+        of_ages = invoke("list", "since:1h").stderr
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert (f" Filters read times as UTC; it is {now}" in said) == is_said
+    assert "UTC" not in of_ages
 
 
 def test_list_of_a_typo(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
