@@ -44,6 +44,8 @@ Raises: FilterError.
 def parse_time(text: str) -> datetime | timedelta:
     """Parse a time: ISO 8601, UTC without an offset, or an age like ``90s`` or ``2h``.
 
+    A date alone is its beginning.
+
     Raises:
         FilterError: `text` is neither.
     """
@@ -56,8 +58,8 @@ def parse_time(text: str) -> datetime | timedelta:
             return time.replace(tzinfo=timezone.utc)
         return time.astimezone(timezone.utc)  # as in stores: an offset may lead out of all years
     raise FilterError(
-        f"Invalid time {text!r}: expected one like 2026-11-24T12:00 (UTC), "
-        "or an age like 90s, 15m, 2h, 7d."
+        f"Invalid time {text!r}: expected one like 2026-11-24T12:00, or a date like 2026-11-24, "
+        "in UTC, or an age like 90s, 15m, 2h, 7d."
     )
 
 

@@ -197,7 +197,7 @@ def test_list_without_records(
         ),
         (
             ["--since", "soon"],
-            "--since: Invalid time 'soon': expected one like 2026-11-24T12:00 (UTC), or an age",
+            "--since: Invalid time 'soon': expected one like 2026-11-24T12:00, or a date like",
         ),
         (
             ["--slow", "slow"],

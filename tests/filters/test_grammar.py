@@ -125,8 +125,8 @@ def test_printed(text: str, printed: str) -> None:
         ("slow:=1s", "Invalid duration '=1s': expected one like >500ms, <2.9s or >=1m.", (5, 8)),
         (
             "since:yesterday",
-            "Invalid time 'yesterday': expected one like 2026-11-24T12:00 (UTC), "
-            "or an age like 90s, 15m, 2h, 7d.",
+            "Invalid time 'yesterday': expected one like 2026-11-24T12:00, or a date like 2026-11-24, "
+            "in UTC, or an age like 90s, 15m, 2h, 7d.",
             (6, 15),
         ),
         ("user:", 'A value is empty: expected one like 42, "two words" or *.', (5, 6)),
@@ -181,6 +181,13 @@ def test_wrong_text(text: str, message: str, spot: tuple[int, int]) -> None:
     assert shown == f"  {text}"
     assert mark == "  " + " " * spot[0] + "^" * max(1, len(text[spot[0] : spot[1]]))
     assert str(error) == f"{message}\n{error.excerpt}"
+
+
+def test_date_alone() -> None:
+    """A date is its midnight in UTC: two of them bound a day."""
+    bounds = Filter.parse("since:2026-11-23 until:2026-11-24").arrival()
+    midnight = datetime(2026, 11, 23, tzinfo=timezone.utc)
+    assert (bounds.low, bounds.high) == (midnight, midnight + timedelta(days=1))
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00+23:59", "9999-12-31T23:59-23:59"])
@@ -292,7 +299,7 @@ def _nest(name: str) -> Any:
 
 
 VALUES = {
-    "since": ["15m", "2026-11-24T12:00", "2026-11-24T12:00:00.250+02:00"],
+    "since": ["15m", "2026-11-24", "2026-11-24T12:00", "2026-11-24T12:00:00.250+02:00"],
     "until": ["0s", "2026-11-24"],
     "status": ["404", "5xx", "1XX"],
     "method": ["post", "M-SEARCH"],
