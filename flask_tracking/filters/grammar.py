@@ -259,8 +259,10 @@ def _find_type(key: str | None) -> tuple[TermType, str]:
     stem, dot, name = key.partition(".")
     term_type = TERMS.get(stem.lower() + dot)
     if term_type is None or (dot and not name):
+        # A name of custom data is the likeliest of what is spelled like no key.
+        hint = suggest(stem, _STEMS) or (f" For custom data write custom.{key}." if not dot else "")
         raise FilterError(
-            f"Unknown key {key!r}.{suggest(stem, _STEMS)} Possible keys: {', '.join(KEYS)}. "
+            f"Unknown key {key!r}.{hint} Possible keys: {', '.join(KEYS)}. "
             "Put a word with a colon in quotes."
         )
     return term_type, name

@@ -165,8 +165,21 @@ def test_printed(text: str, printed: str) -> None:
         ),
         (
             "http://x",
-            f"Unknown key 'http'. Possible keys: {KEYS_TEXT}. Put a word with a colon in quotes.",
+            f"Unknown key 'http'. For custom data write custom.http. Possible keys: {KEYS_TEXT}. "
+            "Put a word with a colon in quotes.",
             (0, 8),
+        ),
+        (
+            "status:5xx tenant:acme",
+            f"Unknown key 'tenant'. For custom data write custom.tenant. Possible keys: {KEYS_TEXT}. "
+            "Put a word with a colon in quotes.",
+            (11, 22),
+        ),
+        (
+            "data.tenant:acme",
+            f"Unknown key 'data.tenant'. Possible keys: {KEYS_TEXT}. "
+            "Put a word with a colon in quotes.",
+            (0, 16),
         ),
     ],
 )
