@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timezone
 
 from flask import current_app
 
 from ..exporters.store import Store
 from ..filters import Filter
-from ..filters.conditions import Compares
+from ..filters.conditions import Compares, Condition, Term, all_of, any_of
 from ..filters.wildcards import Parts, contains, write_parts
-from ..queries.misses import explain_miss
+from ..queries.misses import explain_miss, finds_any, parts_of
 from ..runtime.text import visible
 
 __all__ = ["explain_nothing"]
@@ -26,11 +26,14 @@ def explain_nothing(store: Store, wanted: Filter) -> str:
         return "No records are stored. `flask tracking init` shows which collections are read."
     excluding, similar, known = explain_miss(store, wanted, current_app)
     said = [f"No records match {visible(str(wanted))}."]
-    if excluding:
+    choice = _find_choice(store, parts_of(wanted))
+    if excluding and not choice:
         said.append(f"There are some without {' or '.join(map(_quote, excluding))}.")
-    if similar:
+    if choice:
+        said.append(f"Try {_quote(choice)}.")
+    elif similar:
         said.append(f"Did you mean {' or '.join(map(_quote, similar))}?")
-    elif hint := _find_hint(wanted, excluding):
+    elif hint := _find_hint(store, parts_of(wanted), excluding):
         said.append(f"Try {hint}.")
     elif known:
         said.append(f"For example there are {', '.join(map(_quote, known))}.")
@@ -48,28 +51,48 @@ def _may_mean_local(wanted: Filter) -> bool:
     return any(isinstance(one, Compares) and isinstance(one.value, datetime) for one in conditions)
 
 
-def _find_hint(wanted: Filter, excluding: Collection[str]) -> str | None:
-    """Return a hint for a term, for one that excludes all records if such are known."""
-    terms = [one for one in wanted.terms() if not excluding or str(Filter(one)) in excluding]
-    by_key = {term.key: term.parts for term in reversed(terms)}
-    hints = (hint(by_key[key]) for key, hint in _HINTS.items() if key in by_key)
-    return next(filter(None, hints), None)
+def _find_choice(store: Store, parts: Sequence[Condition]) -> str | None:
+    """Return two terms of one key, joined with ``or``, if that finds records."""
+    by_key: dict[str, list[Condition]] = {}
+    for one in parts:
+        if isinstance(one, Term) and one.key not in _NARROWING:
+            by_key.setdefault(one.key, []).append(one)
+    for terms in by_key.values():
+        choice = any_of(terms)
+        if len(terms) > 1 and finds_any(store, _replace(parts, terms, choice)):
+            return str(Filter(choice))
+    return None
 
 
-def _hint_at_user(parts: Parts) -> str | None:
-    return None if len(parts) > 1 else _show("user", contains(parts))
+def _replace(parts: Sequence[Condition], replaced: Sequence[Condition], other: Condition) -> Filter:
+    return Filter(all_of([*(one for one in parts if one not in replaced), other]))
 
 
-def _hint_at_path(parts: Parts) -> str | None:
+def _find_hint(store: Store, parts: Sequence[Condition], excluding: Collection[str]) -> str | None:
+    """Return a wider term that finds records, for one that excludes all if such are known."""
+    terms = [one for one in parts if isinstance(one, Term)]
+    by_key = {one.key: one for one in terms if not excluding or str(Filter(one)) in excluding}
+    for key, widen in _HINTS.items():
+        wider = widen(by_key[key].parts) if key in by_key else None
+        if wider and finds_any(store, _replace(parts, [by_key[key]], wider.condition)):
+            return _quote(str(wider)) if wider != Filter.all else "an earlier time"
+    return None
+
+
+def _widen_user(parts: Parts) -> Filter | None:
+    return None if len(parts) > 1 else _make("user", contains(parts))
+
+
+def _widen_path(parts: Parts) -> Filter | None:
     if len(parts) > 1:
         return None
     # A path alone is found with any query.
     without_query, mark, _ = parts[0].partition("?")
-    return _show("path", (without_query,) if mark else (without_query, ""))
+    return _make("path", (without_query,) if mark else (without_query, ""))
 
 
-def _show(key: str, parts: Parts) -> str:
-    return _quote(str(Filter.term(key, write_parts(parts))))
+def _make(key: str, parts: Parts) -> Filter:
+    return Filter.term(key, write_parts(parts))
 
 
 def _quote(term: str) -> str:
@@ -77,9 +100,11 @@ def _quote(term: str) -> str:
     return shlex.quote(visible(term))
 
 
-_HINTS: dict[str, Callable[[Parts], str | None]] = {
-    "user": _hint_at_user,
-    "path": _hint_at_path,
-    "since": lambda _: "an earlier time",
+_HINTS: dict[str, Callable[[Parts], Filter | None]] = {
+    "user": _widen_user,
+    "path": _widen_path,
+    "since": lambda _: Filter.all,
 }
-"""Hints for finding more, by the key of a term."""
+"""Wider terms, by the key of a term."""
+_NARROWING = ("since", "until", "slow", "is", "has", "body", "")
+"""Keys of terms of which one record may match several."""

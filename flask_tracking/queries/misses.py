@@ -23,7 +23,7 @@ from .values import (
     split_paths,
 )
 
-__all__ = ["Miss", "explain_miss"]
+__all__ = ["Miss", "explain_miss", "finds_any", "parts_of"]
 
 MAX_PARTS = 4
 """Parts of a filter that are left out in turn."""
@@ -61,12 +61,24 @@ def explain_miss(store: Store, wanted: Filter, app: Flask) -> Miss:
         wanted: the filter.
         app: whose routes, endpoints and blueprints may be meant.
     """
-    condition = wanted.condition
-    parts = condition.conditions if isinstance(condition, All) else (condition,)
+    parts = parts_of(wanted)
     excluding = [parts[at] for at in range(min(len(parts), MAX_PARTS)) if _excludes(store, parts, at)]
     terms = [one for one in excluding or parts if isinstance(one, Term)][:MAX_TERMS]
     found = next(filter(any, (_find_values(store, one, app) for one in terms)), ((), ()))
     return Miss(tuple(map(_format, excluding)), *found)
+
+
+def parts_of(wanted: Filter) -> tuple[Condition, ...]:
+    """Return the parts of a filter that must all match."""
+    condition = wanted.condition
+    return condition.conditions if isinstance(condition, All) else (condition,)
+
+
+def finds_any(store: Store, wanted: Filter) -> bool:
+    """Tell whether a filter finds a record; no if the time is over before one is found."""
+    with contextlib.suppress(ExportError), store.limited(QUESTION_S):
+        return bool(search_newest(store, wanted, 1).records)
+    return False
 
 
 def _format(part: Condition) -> str:
@@ -75,13 +87,9 @@ def _format(part: Condition) -> str:
 
 
 def _excludes(store: Store, parts: Sequence[Condition], at: int) -> bool:
-    """Tell whether the other parts find a record; no if the time is over before one is found."""
-    if len(parts) == 1:
-        return False
-    rest = Filter(all_of((*parts[:at], *parts[at + 1 :])))
-    with contextlib.suppress(ExportError), store.limited(QUESTION_S):
-        return bool(search_newest(store, rest, 1).records)
-    return False
+    """Tell whether the other parts find a record."""
+    rest = parts[:at], parts[at + 1 :]
+    return len(parts) > 1 and finds_any(store, Filter(all_of((*rest[0], *rest[1]))))
 
 
 def _find_values(store: Store, term: Term, app: Flask) -> Found:
