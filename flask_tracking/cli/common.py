@@ -32,8 +32,8 @@ from .terminal import cut_excerpt, say, terminal_width, wrap
 MORE = "See the page Messages of the docs."
 """The last sentence after an error of the database."""
 
-SHORT_ID = re.compile(r"([0-9a-f]{8,22})(?:…|\.{1,3})([0-9a-f]{6,16})")
-"""The second and the number of an id, or more. Dots may replace the ellipsis, which is hard to type."""
+SHORT_ID = re.compile(r"([0-9a-f]{6,22})(?:…|\.{1,3})([0-9a-f]{1,18})")
+"""The begin and the end of an id. Dots may replace the ellipsis, which is hard to type."""
 ID_PREFIX = re.compile(r"([0-9a-f]{6,23})(?:…|\.{1,3})?()")
 """The first digits of an id: with six of them it is one of four minutes."""
 AGE = re.compile(r"-([1-9][0-9]{0,2})")
@@ -205,19 +205,30 @@ def find_id(store: Store, text: str) -> ObjectId:
         return _find_by_age(store, int(age[1]))
     part = SHORT_ID.fullmatch(text.lower()) or ID_PREFIX.fullmatch(text.lower())
     if part is None:
-        raise ConfigError(
-            f"Invalid id {text!r}: expected 24 hex digits, or a short id like 6b0b2833..3982aa. "
-            "`list` shows the ids, and -1 is the newest."
-        )
+        raise make_id_error(text)
     found = sorted(_find_ids(store, part[1], part[2]))
     if not found:
         raise _not_found(text)
     if len(found) > 1:
         shown = [*map(str, found[:MAX_SHOWN_IDS]), *["…"] * (len(found) > MAX_SHOWN_IDS)]
+        end = f" and end with {part[2]}" if part[2] else ""
         raise TrackingError(
-            f"Several records have the id {text}: {', '.join(shown)}. Use one of these."
+            f"Several ids begin with {part[1]}{end}: {', '.join(shown)}. Use one of these."
         )
     return found[0]
+
+
+def make_id_error(text: str, hint: str = "") -> ConfigError:
+    """Return the error for what is no id.
+
+    Args:
+        text: what is no id.
+        hint: a sentence with a blank before it, or nothing.
+    """
+    return ConfigError(
+        f"Invalid id {text!r}: expected 24 hex digits, or a short id like 6b0b2833..3982aa. "
+        f"`list` shows the ids, and -1 is the newest.{hint}"
+    )
 
 
 def is_filter(words: Iterable[str]) -> bool:

@@ -57,10 +57,9 @@ def _find_choice(store: Store, parts: Sequence[Condition]) -> str | None:
     for one in parts:
         if isinstance(one, Term) and one.key not in _NARROWING:
             by_key.setdefault(one.key, []).append(one)
-    for terms in by_key.values():
-        choice = any_of(terms)
-        if len(terms) > 1 and finds_any(store, _replace(parts, terms, choice)):
-            return str(Filter(choice))
+    terms = next((terms for terms in by_key.values() if len(terms) > 1), None)
+    if terms and finds_any(store, _replace(parts, terms, any_of(terms))):
+        return str(Filter(any_of(terms)))
     return None
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from ..exporters.store import Store
 from ..filters import Filter
 from ..queries.newest import read_newest
 from ..record_summary import RecordSummary
-from .common import is_filter, is_id
+from .common import is_filter, is_id, make_id_error
 from .filtering import add_filter_options, complete_words, join_filters, pop_option_filters
 from .proposals import ask_briefly
 from .record_table import render_line
@@ -68,6 +68,8 @@ def takes_ids_or_filter(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*args, ids=(), wanted=join_filters(words, filters), **values)
         if not words:
             raise click.MissingParameter(param_hint=f"'{_IDS_OR_FILTER}'", param_type="argument")
+        for word in itertools.filterfalse(is_id, words):
+            raise make_id_error(word, " A filter needs a colon, like user:ada.")
         return command(*args, ids=words, wanted=None, **values)
 
     add = click.argument(
@@ -92,9 +94,11 @@ def _refuse_options(context: click.Context, _: click.Parameter, value: T) -> T:
     """Refuse an option that the command does not have: Click takes it for an id, as it does ``-1``."""
     for word in (value,) if isinstance(value, str) else value:
         if word.startswith("-") and not _AGE.fullmatch(word):
+            from difflib import get_close_matches  # only who makes a mistake needs it
+
             name = word.partition("=")[0]
             known = [one for parameter in context.command.params for one in parameter.opts]
-            similar = difflib.get_close_matches(name, known)
+            similar = get_close_matches(name, known)
             raise click.NoSuchOption(name, possibilities=similar, ctx=context)
     return value
 

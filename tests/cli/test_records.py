@@ -483,8 +483,11 @@ def test_short_id_of_several(invoke: Invoke, memory: MemoryExporter, tracking: T
     result = invoke("show", f"{head}…00002a")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        f"Error: Several records have the id {head}…00002a: {ids[0]}, {ids[1]}. Use one of these.\n"
+        f"Error: Several ids begin with {head} and end with 00002a: {ids[0]}, {ids[1]}. "
+        "Use one of these.\n"
     )
+    for record in (f"{head[:6]}..a00002a", f"{head}a..a"):
+        assert invoke("show", record).output.startswith("GET /orders/7?a=1")
 
 
 def test_short_id_in_a_busy_second(
@@ -513,7 +516,8 @@ def test_short_id_in_a_busy_second(
         ("nonsense\x1b", "Invalid id 'nonsense\\x1b': expected 24 hex digits"),
         ("6b0603d28cdad1b338a9a362", "Record 6b0603d28cdad1b338a9a362 not found."),
         ("6b0603d2…3982aa", "Record 6b0603d2…3982aa not found. It may have been"),
-        ("6b0603d2…3982a", "Invalid id '6b0603d2…3982a': expected 24 hex digits"),
+        ("6b0603d2…3982a", "Record 6b0603d2…3982a not found. It may have been"),
+        ("6b060…3982aa", "Invalid id '6b060…3982aa': expected 24 hex digits"),
     ],
 )
 def test_show_what_is_not_there(

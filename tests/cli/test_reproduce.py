@@ -115,7 +115,7 @@ def test_ids(invoke: Invoke, records: list[Record], command: str, record_id: str
         ("-4", "Record -4 not found: the store has 3 records."),
         ("-0", "Invalid id '-0': expected 24 hex digits"),
         ("0badc0de", "Record 0badc0de not found. It may have been overwritten by newer records."),
-        (f"{int(MADE_AT.timestamp()):08x}"[:6], "Several records have the id "),
+        (f"{int(MADE_AT.timestamp()):08x}"[:6], "Several ids begin with "),
     ],
 )
 def test_wrong_ids(invoke: Invoke, records: list[Record], record_id: str, message: str) -> None:
@@ -156,6 +156,15 @@ def test_ids_and_a_filter(
         f"Error: {named} is an id, and the rest is a filter: give either. "
         "If it is a word of the filter, quote the whole filter.\n"
     )
+
+
+@pytest.mark.parametrize("command", ["keep", "har"])
+def test_filter_without_a_colon(invoke: Invoke, records: list[Record], command: str) -> None:
+    """A word alone is taken for an id, and the error says how it is a filter."""
+    result = invoke(command, "ada")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: Invalid id 'ada': ")
+    assert result.stderr.endswith(" A filter needs a colon, like user:ada.\n")
 
 
 def test_quoted_filter_with_a_word_like_an_id(invoke: Invoke, records: list[Record]) -> None:
