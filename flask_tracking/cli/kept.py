@@ -69,9 +69,11 @@ def _keep_all(store: Store, wanted: Filter, reason: str, limit: int) -> None:
 
 
 def _describe_kept(kept: int, limit: int) -> str:
-    if kept == 1:
-        return "1 matching record is already kept."
-    return f"{kept:,}{' or more' * (kept == limit)} matching records are already kept."
+    """Say how many there are; as many as the limit may be a part of them, none of which is not kept."""
+    if kept == limit:
+        return "All matching records are already kept."
+    verb = "is" if kept == 1 else "are"
+    return f"{count_of(kept, 'matching record')} {verb} already kept."
 
 
 @id_command()

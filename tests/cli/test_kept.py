@@ -227,6 +227,9 @@ def test_keep_by_a_filter_again(invoke: Invoke, memory: MemoryExporter, tracking
     memory.export([make_record(path="/again")])
     invoke("keep", "path:/again")
     assert invoke("keep", "path:/again").stderr == "2 matching records are already kept.\n"
+    for limit in ("1", "2"):
+        said = invoke("keep", "path:/again", "--limit", limit).stderr
+        assert said == "All matching records are already kept.\n"
 
 
 def test_keep_by_options(app: Flask, invoke: Invoke) -> None:
