@@ -62,6 +62,9 @@ def list_records(wanted: Filter, limit: int, resume: str | None, utc: bool, as_j
         click.echo(render_table(records, terminal_width(), timezone.utc if utc else None))
     elif not in_bodies:
         say(explain_nothing(store, wanted), err=True)
+    if len(records) == limit and not in_bodies:
+        newest = f"the newest {limit:,} are" if limit > 1 else "the newest record is"
+        say(f"Only {newest} listed. More may match: use a higher --limit.", err=True)
 
 
 def _search_bodies(store: Store, wanted: Filter, limit: int) -> list[RecordSummary]:

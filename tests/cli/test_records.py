@@ -183,6 +183,30 @@ def test_list_of_a_typo(invoke: Invoke, memory: MemoryExporter, tracking: Tracki
     assert "Try an earlier time" not in invoke("list", "since:1h status:404").stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "limit"),
+    [
+        ([], 20),
+        (["--json"], 20),
+        (["--limit", "5"], 5),
+        (["--limit", "1"], 1),
+        (["--limit", "25"], None),
+    ],
+)
+def test_list_says_where_it_ends(
+    invoke: Invoke,
+    memory: MemoryExporter,
+    tracking: Tracking,
+    options: list[str],
+    limit: int | None,
+) -> None:
+    """A list as long as its limit says that more may match, apart from the records."""
+    memory.export([make_record() for _ in range(24)])
+    newest = "the newest record is" if limit == 1 else f"the newest {limit} are"
+    said = f"Only {newest} listed. More may match: use a higher --limit.\n"
+    assert invoke("list", *options).stderr == (said if limit else "")
+
+
 @pytest.mark.parametrize("command", ["list", "export", "har", "keep"])
 def test_every_command_explains_that_nothing_is_found(
     invoke: Invoke, memory: MemoryExporter, tracking: Tracking, command: str
