@@ -6,13 +6,13 @@ import dataclasses
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, NoReturn, TypeVar, overload
 
 from ..cli.text_table import Column, render_columns
 from ..filters import Filter
 from ..record import ChildTiming, ExceptionInfo, Record
 from ..record_summary import summarize
-from ..runtime.text import visible
+from ..runtime.text import count_of, visible
 from .stored_text import find_text
 
 __all__ = ["RecordedRequest", "RecordedRequests", "RecordedSpan"]
@@ -33,7 +33,11 @@ class _Assertions(ABC):
 
     @abstractmethod
     def _requests(self) -> Sequence[Record]:
-        """Return those that are meant."""
+        """Return those that are meant.
+
+        Raises:
+            AssertionError: there are none.
+        """
 
     def assert_status(self: A, *expected: int) -> A:
         """Assert that each request was answered with one of the `expected` status codes.
@@ -106,10 +110,7 @@ class _Assertions(ABC):
         hint: str = "",
     ) -> A:
         __tracebackhide__ = True
-        requests = self._requests()
-        if not requests:
-            raise AssertionError(NOTHING)
-        wrong = [say(one) for one in requests if not holds(one)]
+        wrong = [say(one) for one in self._requests() if not holds(one)]
         if wrong:
             raise AssertionError("\n".join([*wrong[:MAX_SHOWN], *filter(None, [hint])]))
         return self
@@ -145,7 +146,7 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
             read: called at each use.
             description: which ones they are, for messages.
         """
-        self._read = read
+        self._read = self._read_all = read
         self._description = description
 
     def where(self, text: str = "", /, **fields: Any) -> RecordedRequests:
@@ -163,10 +164,12 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
             _check_field(name)
         wanted = Filter.parse(text)
         parts = [self._description, text, *(f"{name}={value!r}" for name, value in fields.items())]
-        return RecordedRequests(
+        found = RecordedRequests(
             lambda: [one for one in self._read() if wanted.matches(one) and _has_values(one, fields)],
             ", ".join(filter(None, parts)),
         )
+        found._read_all = self._read_all
+        return found
 
     def one(self, text: str = "", /, **fields: Any) -> RecordedRequest:
         """Return the only request, or the only one that `where` finds.
@@ -181,7 +184,7 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
             return requests[0]
         what = found._description and f" with {found._description}"
         raise AssertionError(
-            f"Expected one request{what}, but {_count(len(requests))} recorded.{self._list()}"
+            f"Expected one request{what}, but {_count(len(requests))} recorded.{found._list()}"
         )
 
     def assert_none(self, text: str = "", /, **fields: Any) -> None:
@@ -194,10 +197,23 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
             )
 
     def _requests(self) -> Sequence[Record]:
-        return self._read()
+        __tracebackhide__ = True
+        return self._read() or self._fail()
+
+    def _fail(self) -> NoReturn:
+        """Say that there are no such requests, and what was recorded instead."""
+        __tracebackhide__ = True
+        recorded = len(self._read_all())
+        if not recorded:
+            raise AssertionError(NOTHING)
+        raise AssertionError(
+            f"None of the {count_of(recorded, 'recorded request')} matches {self._description}."
+            f"{self._list()}"
+        )
 
     def _list(self) -> str:
-        records = self._read()
+        """Return these requests, or else all that were recorded."""
+        records = self._read() or self._read_all()
         return f"\n{list_requests(records)}" if records else f" {NOTHING}"
 
     @overload
@@ -242,10 +258,7 @@ class RecordedSpan:
             AssertionError: there is none.
         """
         __tracebackhide__ = True
-        requests = list(self._all)
-        if not requests:
-            raise AssertionError(NOTHING)
-        return requests[-1]
+        return (list(self._all) or self._all._fail())[-1]
 
     @property
     def data(self) -> Any:

@@ -79,6 +79,7 @@ NOTHING = (
     "No request was recorded in this test. Settings like TRACKING_EXCLUDE and calls like "
     "span.discard() leave requests out."
 )
+TABLE = f"  method  path     status    took  id\n  GET     /orders  200     1.2 ms  {ID}"
 FAIL: list[tuple[Callable[[], object], str]] = [
     (
         lambda: make_requests(make_request(), FAILED).assert_status(200, 201),
@@ -104,6 +105,15 @@ FAIL: list[tuple[Callable[[], object], str]] = [
     ),
     (lambda: make_requests().assert_status(200), NOTHING),
     (lambda: make_requests().assert_no_secret("hunter2"), NOTHING),
+    (lambda: make_requests().where("status:5xx").assert_status(500), NOTHING),
+    (
+        lambda: make_requests(make_request()).where("status:5xx").assert_status(500),
+        f"None of the 1 recorded request matches status:5xx.\n{TABLE}",
+    ),
+    (
+        lambda: RecordedSpan(make_requests(make_request()).where(method="PUT")).data,
+        f"None of the 1 recorded request matches method='PUT'.\n{TABLE}",
+    ),
     (lambda: make_requests().one(), f"Expected one request, but none were recorded. {NOTHING}"),
     (lambda: RecordedSpan(make_requests()).data, NOTHING),
     (
@@ -115,7 +125,8 @@ FAIL: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: make_requests(make_request()).where("status:4xx").one("path:/a", user_id="ada"),
-        "Expected one request with status:4xx, path:/a, user_id='ada', but none were recorded.",
+        "Expected one request with status:4xx, path:/a, user_id='ada', but none were recorded.\n"
+        f"{TABLE}",
     ),
     (
         lambda: make_requests(make_request(), FAILED).one(),
