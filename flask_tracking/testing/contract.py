@@ -23,6 +23,8 @@ from ..rollups.rollup import Rollup, RouteKey
 
 __all__ = ["assert_exporter", "assert_store"]
 
+__tracebackhide__ = True  # of pytest: a failure shows the test that asserts, not how that is done
+
 CLOSE_S = 1.0
 SLACK_S = 1.0
 """Time that the machine may add to that of the exporter."""

@@ -11,8 +11,22 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import NamedTuple
 
-__all__ = ["RULES", "Answer", "Observation", "Rule", "first_difference", "normalise"]
+__all__ = [
+    "OFF_AND_ON",
+    "RULES",
+    "TWICE",
+    "Answer",
+    "Observation",
+    "Rule",
+    "Sides",
+    "first_difference",
+    "normalise",
+]
+
+Lines = dict[str, str]
+"""What was observed, by its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,20 @@ class Observation:
     """Events in the app, in order: signals, teardowns, reads, closes."""
     log: tuple[str, ...] = ()
     """Log output, with tracebacks."""
+
+
+class Sides(NamedTuple):
+    """The names of the two observations in the text of a difference."""
+
+    words: tuple[str, str]
+    """At the beginning of a line."""
+    phrases: tuple[str, str]
+    """In a sentence."""
+
+
+OFF_AND_ON = Sides(("off", "on"), ("with tracking off", "with it on"))
+TWICE = Sides(("once", "then"), ("the first time", "the second time"))
+_NO_ANSWER = Answer("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,39 +144,80 @@ def normalise(observation: Observation) -> Observation:
     return dataclasses.replace(observation, answers=tuple(answers), log=log)
 
 
-def first_difference(off: Observation, on: Observation) -> str | None:
+def first_difference(off: Observation, on: Observation, sides: Sides = OFF_AND_ON) -> str | None:
     """Say readably where two observations first differ, after `normalise`; None when they are equal.
 
     Args:
         off: what was seen without tracking.
         on: what was seen with it.
+        sides: the names of both.
     """
-    pairs = zip_longest(_lines(normalise(off)), _lines(normalise(on)), fillvalue=("nothing more", ""))
-    for (place, left), (other_place, right) in pairs:
-        if (place, left) != (other_place, right):
-            where = place if place == other_place else f"{place} | {other_place}"
-            return f"{where}\n  off  {_abridge(left, right)}\n  on   {_abridge(right, left)}"
+    for describe, left, right in _pair(normalise(off), normalise(on)):
+        for place in {**left, **right}:
+            texts = left.get(place), right.get(place)
+            if texts[0] != texts[1]:
+                return describe(place, texts, sides)
     return None
 
 
-def _lines(observation: Observation) -> Iterator[tuple[str, str]]:
-    """Yield all that was observed, each with the name of its place."""
-    for number, answer in enumerate(observation.answers, 1):
-        yield f"status of answer {number}", answer.status
-        for position, (name, value) in enumerate(answer.headers, 1):
-            yield f"header {position} of answer {number}", f"{name}: {value}"
-        body = b"".join(answer.chunks)
-        yield f"body of answer {number}", f"{len(body)} bytes: {body!r}"
-        for position, chunk in enumerate(answer.chunks, 1):
-            yield f"chunk {position} of answer {number}", f"{len(chunk)} bytes: {chunk!r}"
-    yield "fate", observation.fate
-    yield from _numbered("journal", observation.journal)
-    yield from _numbered("log", observation.log)
+Texts = tuple[str | None, str | None]
 
 
-def _numbered(place: str, entries: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for number, entry in enumerate(entries, 1):
-        yield f"{place}, entry {number}", entry
+def _pair(
+    off: Observation, on: Observation
+) -> Iterator[tuple[Callable[[str, Texts, Sides], str], Lines, Lines]]:
+    """Yield what belongs together, in the order in which it is compared."""
+    answers = zip_longest(off.answers, on.answers, fillvalue=_NO_ANSWER)
+    for number, (left, right) in enumerate(answers, 1):
+        of = f" of answer {number}"
+        yield _describe, {f"status{of}": left.status}, {f"status{of}": right.status}
+        # By name first: a header that only one side has would move those behind it.
+        yield _describe_header, _by_name(left, number), _by_name(right, number)
+        yield _describe, _list_headers(left, of), _list_headers(right, of)
+        yield _describe, _list_body(left, of), _list_body(right, of)
+    yield _describe, {"fate": off.fate}, {"fate": on.fate}
+    yield _describe, _number("journal", off.journal), _number("journal", on.journal)
+    yield _describe, _number("log", off.log), _number("log", on.log)
+
+
+def _by_name(answer: Answer, number: int) -> Lines:
+    found: Lines = {}
+    of = f" of answer {number}" if number > 1 else ""
+    for name, value in answer.headers:
+        place = f"header {name}{of}"
+        found[place] = f"{found[place]}, {value!r}" if place in found else repr(value)
+    return found
+
+
+def _list_headers(answer: Answer, of: str) -> Lines:
+    named = enumerate(answer.headers, 1)
+    return {f"header {at}{of}": f"{name}: {value}" for at, (name, value) in named}
+
+
+def _list_body(answer: Answer, of: str) -> Lines:
+    chunks = {f"chunk {at}{of}": _show(chunk) for at, chunk in enumerate(answer.chunks, 1)}
+    return {f"body{of}": _show(b"".join(answer.chunks)), **chunks}
+
+
+def _show(data: bytes) -> str:
+    return f"{len(data)} bytes: {data!r}"
+
+
+def _number(place: str, entries: Sequence[str]) -> Lines:
+    return {f"{place}, entry {number}": entry for number, entry in enumerate(entries, 1)}
+
+
+def _describe(place: str, texts: Texts, sides: Sides) -> str:
+    left, right = ("(nothing more)" if one is None else one for one in texts)
+    room = max(map(len, sides.words))
+    shown = zip(sides.words, (_abridge(left, right), _abridge(right, left)), strict=True)
+    return "\n".join([place, *(f"  {word:<{room}}  {text}" for word, text in shown)])
+
+
+def _describe_header(place: str, texts: Texts, sides: Sides) -> str:
+    left, right = ("missing" if one is None else one for one in texts)
+    first, second = sides.phrases
+    return f"{place}: {_abridge(left, right)} {first}, {_abridge(right, left)} {second}"
 
 
 def _abridge(text: str, other: str, room: int = 300) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeVar, overload
 
 from ..cli.text_table import Column, render_columns
+from ..errors import FilterError
 from ..filters import Filter
 from ..record import ChildTiming, ExceptionInfo, Record
 from ..record_summary import summarize
@@ -16,6 +17,8 @@ from ..runtime.text import count_of, visible
 from .stored_text import find_text
 
 __all__ = ["RecordedRequest", "RecordedRequests", "RecordedSpan"]
+
+__tracebackhide__ = True  # of pytest: a failure shows the test that asserts, not how that is done
 
 A = TypeVar("A", bound="_Assertions")
 MAX_SHOWN = 20
@@ -45,7 +48,6 @@ class _Assertions(ABC):
         Returns:
             The same object, for further assertions.
         """
-        __tracebackhide__ = True
         wanted = " or ".join(map(str, expected))
         return self._assert_each(
             lambda one: one.status_code in expected,
@@ -54,7 +56,6 @@ class _Assertions(ABC):
 
     def assert_faster_than(self: A, limit_ms: float) -> A:
         """Assert that each request took less than `limit_ms`, to the last byte of its response."""
-        __tracebackhide__ = True
         return self._assert_each(
             lambda one: one.execution_time is not None and one.execution_time < limit_ms,
             lambda one: f"{name_request(one)} took {_took(one)}, expected less than {limit_ms:,g} ms",
@@ -69,7 +70,6 @@ class _Assertions(ABC):
             AssertionError: a field contains it; the message names the fields.
             ValueError: `secret` is empty.
         """
-        __tracebackhide__ = True
         if not secret:
             raise ValueError("assert_no_secret() was given an empty text, which every field contains.")
         return self._assert_each(
@@ -90,7 +90,6 @@ class _Assertions(ABC):
             at_least: by default 0 beside `at_most`.
             at_most: by default any number.
         """
-        __tracebackhide__ = True
         if at_least is at_most is None:
             at_least = 1
         bounds = {"at least": at_least, "at most": at_most}
@@ -109,7 +108,6 @@ class _Assertions(ABC):
         say: Callable[[Record], str],
         hint: str = "",
     ) -> A:
-        __tracebackhide__ = True
         wrong = [say(one) for one in self._requests() if not holds(one)]
         if wrong:
             raise AssertionError("\n".join([*wrong[:MAX_SHOWN], *filter(None, [hint])]))
@@ -162,7 +160,7 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
         """
         for name in fields:
             _check_field(name)
-        wanted = Filter.parse(text)
+        wanted = _parse(text)
         parts = [self._description, text, *(f"{name}={value!r}" for name, value in fields.items())]
         found = RecordedRequests(
             lambda: [one for one in self._read() if wanted.matches(one) and _has_values(one, fields)],
@@ -177,7 +175,6 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
         Raises:
             AssertionError: there is none, or more than one.
         """
-        __tracebackhide__ = True
         found = self.where(text, **fields)
         requests = list(found)
         if len(requests) == 1:
@@ -189,7 +186,6 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
 
     def assert_none(self, text: str = "", /, **fields: Any) -> None:
         """Assert that no request was recorded, or none that `where` finds."""
-        __tracebackhide__ = True
         found = self.where(text, **fields)
         if found:
             raise AssertionError(
@@ -197,12 +193,10 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
             )
 
     def _requests(self) -> Sequence[Record]:
-        __tracebackhide__ = True
         return self._read() or self._fail()
 
     def _fail(self) -> NoReturn:
         """Say that there are no such requests, and what was recorded instead."""
-        __tracebackhide__ = True
         recorded = len(self._read_all())
         if not recorded:
             raise AssertionError(NOTHING)
@@ -223,7 +217,17 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
     def __getitem__(self, index: slice) -> Sequence[RecordedRequest]: ...
 
     def __getitem__(self, index: int | slice) -> RecordedRequest | Sequence[RecordedRequest]:
-        return [_as_request(one) for one in self._read()][index]
+        """Return a request, or those of a slice.
+
+        Raises:
+            IndexError: there are fewer; the message says what was recorded.
+        """
+        requests = [_as_request(one) for one in self._read()]
+        try:
+            return requests[index]
+        except IndexError:
+            problem = f"No request has the index {index}: {_count(len(requests))} recorded."
+        raise IndexError(f"{problem}{self._list()}")
 
     def __iter__(self) -> Iterator[RecordedRequest]:
         return map(_as_request, self._read())
@@ -257,37 +261,31 @@ class RecordedSpan:
         Raises:
             AssertionError: there is none.
         """
-        __tracebackhide__ = True
         return (list(self._all) or self._all._fail())[-1]
 
     @property
     def data(self) -> Any:
         """The custom data: of ``span.set``, ``span.update`` and ``request._tracking_data``."""
-        __tracebackhide__ = True
         return self.request.custom_data
 
     @property
     def user_id(self) -> str | None:
         """The user, by ``span.set_user`` or from the login extension."""
-        __tracebackhide__ = True
         return self.request.user_id
 
     @property
     def children(self) -> tuple[ChildTiming, ...]:
         """The child spans, in the order in which they began."""
-        __tracebackhide__ = True
         return self.request.children
 
     @property
     def exception(self) -> ExceptionInfo | None:
         """The exception, by ``span.record_exception`` or because the view raised it."""
-        __tracebackhide__ = True
         return self.request.exception
 
     @property
     def kept_reason(self) -> str | None:
         """Why the record is kept: the reason of ``span.keep``, ``error`` or ``slow``; else None."""
-        __tracebackhide__ = True
         return self.request.kept_reason
 
     def __repr__(self) -> str:
@@ -302,11 +300,17 @@ class RecordedSpan:
         Raises:
             AssertionError: the view has not set it; the message says what it has set.
         """
-        __tracebackhide__ = True
         data = self.data
         if not isinstance(data, dict) or name not in data:
             raise AssertionError(f"{name_request(self.request)} did not set {name!r}. It set: {data!r}")
         return data[name]
+
+
+def _parse(text: str) -> Filter:
+    try:
+        return Filter.parse(text)
+    except FilterError as error:
+        raise error.with_traceback(None) from None  # a test shows no frames of the parser
 
 
 def _count(number: int) -> str:

@@ -148,6 +148,41 @@ def test_difference_names_its_place(place: str) -> None:
     assert off[7:] != on[7:]
 
 
+HEADERS = [
+    ((("A", "1"), ("B", "2")), "header X-On: 'yes' with tracking off, missing with it on"),
+    (
+        (("A", "1"), ("B", "2"), ("X-On", "yes"), ("X-On", "no")),
+        "header X-On: 'yes' with tracking off, 'yes', 'no' with it on",
+    ),
+    ((("X-On", "yes"), ("A", "1"), ("B", "3")), "header B: '2' with tracking off, '3' with it on"),
+    (
+        (("A", "1"), ("X-On", "yes"), ("B", "2")),
+        "header 1 of answer 1\n  off  X-On: yes\n  on   A: 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("headers", "difference"), HEADERS)
+def test_headers_are_compared_by_name(headers: tuple[tuple[str, str], ...], difference: str) -> None:
+    """A header that is missing does not move those behind it; then their order is compared."""
+    body = (b"hello",)
+    off = Observation((Answer("200 OK", (("X-On", "yes"), ("A", "1"), ("B", "2")), body),))
+    on = Observation((Answer("200 OK", headers, body),))
+    assert first_difference(off, on) == difference
+
+
+def test_the_second_answer_is_named() -> None:
+    """Of several answers over one connection the text says which one differs."""
+    off = Observation((Answer("200 OK"), Answer("200 OK", (("A", "1"),))))
+    on = Observation((Answer("200 OK"), Answer("200 OK")))
+    assert first_difference(off, on) == (
+        "header A of answer 2: '1' with tracking off, missing with it on"
+    )
+    assert first_difference(off, replace(on, answers=on.answers[:1])) == (
+        "status of answer 2\n  off  200 OK\n  on   (nothing)"
+    )
+
+
 def test_what_is_missing_is_a_difference() -> None:
     """An answer or an entry that only one side has is told."""
     assert "nothing more" in str(first_difference(SEEN, replace(SEEN, log=())))

@@ -747,10 +747,34 @@ def test_failures_show_no_code_of_ours(run: Run) -> None:
 
     def test_user(tracking_span):
         assert tracking_span.user_id
+
+    def test_filter(tracking_records):
+        tracking_records.where("stat:5xx")
+
+    def test_field(tracking_records):
+        tracking_records.one(status=200)
+
+    def test_index(tracking_records):
+        tracking_records[0]
+
+    def test_status(tracking_records):
+        tracking_records.assert_status(200)
+
+    def test_harmless(assert_harmless, app):
+        assert_harmless(lambda: app, ["/"])
+
+    def test_exporter():
+        from flask_tracking.testing import assert_exporter
+        from flask_tracking import MemoryExporter
+        class Wrong(MemoryExporter):
+            def export(self, records):
+                return "no number"
+        assert_exporter(Wrong)
     """,
     )
-    result.assert_outcomes(failed=2)
-    assert "recorded.py" not in result.stdout.str()
+    result.assert_outcomes(failed=8)
+    places = {line.partition(":")[0] for line in result.outlines if re.match(r"\S+\.py:\d", line)}
+    assert places == {"test_shop.py"}
 
 
 @pytest.mark.parametrize("option", [(), ("--tracking-report",)])

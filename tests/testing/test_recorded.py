@@ -195,6 +195,16 @@ def test_wrong_calls_say_what_is_right() -> None:
         make_requests(make_request()).assert_no_secret("")
 
 
+def test_index_out_of_range_says_what_was_recorded() -> None:
+    """An index without a request is an IndexError, as of any sequence, that says what there is."""
+    with pytest.raises(IndexError) as caught:
+        make_requests()[0]
+    assert str(caught.value) == f"No request has the index 0: none were recorded. {NOTHING}"
+    with pytest.raises(IndexError) as caught:
+        make_requests(make_request())[-2]
+    assert str(caught.value) == f"No request has the index -2: 1 was recorded.\n{TABLE}"
+
+
 def test_requests_are_records() -> None:
     """A request has all fields of its record, and a sequence of them is read anew at each use."""
     records = [make_request()]
