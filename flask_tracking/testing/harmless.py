@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from flask import Flask
+# Not `flask.Flask`, which OpenTelemetry replaces: apps created before that are apps too.
+from flask.app import Flask
 
 from ..config.overridden import overridden
 from ..exporters.memory import MemoryExporter
@@ -39,11 +40,17 @@ def assert_harmless(app_factory: Callable[[], Flask], requests: Iterable[Asked])
     Raises:
         AssertionError: something differs. The message says what the first difference is; also when the
             app already differs from itself with tracking off.
+        TypeError: `app_factory` is an app, or `requests` are no sequence of paths and mappings.
         ValueError: the factory returned one app twice, or no request was given.
 
     .. versionadded:: 2.0
     """
-    asked = [{"path": one} if isinstance(one, str) else dict(one) for one in requests]
+    if isinstance(app_factory, Flask):
+        raise TypeError(
+            "assert_harmless() was given an app, and needs a function that creates a new one at each "
+            "call: pass your factory, like create_app, or lambda: create_app(config)."
+        )
+    asked = _read_requests(requests)
     if not asked:
         raise ValueError("assert_harmless() was given no requests, so it would prove nothing.")
     off, again, on = Trial(app_factory, False), Trial(app_factory, False), Trial(app_factory, True)
@@ -62,6 +69,25 @@ def assert_harmless(app_factory: Callable[[], Flask], requests: Iterable[Asked])
         if difference is not None:
             raise AssertionError(f"Tracking changes {what} at the {difference}")
     on.check_recorded()
+
+
+def _read_requests(requests: Iterable[Asked]) -> list[dict[str, Any]]:
+    if isinstance(requests, (str, Mapping)):
+        raise TypeError(
+            "assert_harmless() needs a list of requests: put square brackets around the one."
+        )
+    return [_read_request(number, one) for number, one in enumerate(requests, 1)]
+
+
+def _read_request(number: int, asked: Asked) -> dict[str, Any]:
+    if isinstance(asked, str):
+        return {"path": asked}
+    if isinstance(asked, Mapping):
+        return dict(asked)
+    raise TypeError(
+        f"Request {number} is {asked!r}: expected a path like '/orders', or the arguments of "
+        "app.test_client().open, like {'path': '/orders', 'method': 'POST'}."
+    )
 
 
 class Trial:

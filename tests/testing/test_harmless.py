@@ -105,6 +105,22 @@ def test_one_app_returned_twice_is_refused() -> None:
         assert_harmless(lambda: app, ["/stream"])
 
 
+WRONG: list[tuple[Any, Any, str]] = [
+    (make_app(tracks_itself=False), ["/"], "was given an app, and needs a function that creates .* like create_app"),
+    (make_app, [("POST", "/orders")], r"Request 1 is \('POST', '/orders'\): expected a path like"),
+    (make_app, ["/", None], "Request 2 is None: expected a path like '/orders', or the arguments of"),
+    (make_app, "/orders", "needs a list of requests"),
+    (make_app, {"path": "/orders"}, "needs a list of requests"),
+]
+
+
+@pytest.mark.parametrize(("factory", "requests", "message"), WRONG)
+def test_wrong_arguments_say_what_is_right(factory: Any, requests: Any, message: str) -> None:
+    """An app instead of its factory, and requests of another form, are told before any is sent."""
+    with pytest.raises(TypeError, match=message):
+        assert_harmless(factory, requests)
+
+
 def test_no_requests_are_refused() -> None:
     """No request proves nothing."""
     with pytest.raises(ValueError, match="no requests"):
