@@ -93,11 +93,13 @@ class _Assertions(ABC):
         if at_least is at_most is None:
             at_least = 1
         bounds = {"at least": at_least, "at most": at_most}
-        wanted = " and ".join(f"{word} {bound}" for word, bound in bounds.items() if bound is not None)
+        given = [(word, bound) for word, bound in bounds.items() if bound is not None]
+        wanted = " and ".join(f"{word} {bound}" for word, bound in given)
+        spans = "child span" if given[-1][1] == 1 else "child spans"
         return self._assert_each(
             lambda one: _is_within(_count_children(one, name), at_least, at_most),
             lambda one: (
-                f"{name_request(one)}: expected {wanted} child spans {name!r}; "
+                f"{name_request(one)}: expected {wanted} {spans} {name!r}; "
                 f"recorded: {_list_children(one)}"
             ),
         )
@@ -146,6 +148,8 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
         """
         self._read = self._read_all = read
         self._description = description
+        self._path = ""
+        """The path that these have, if they were selected by one."""
 
     def where(self, text: str = "", /, **fields: Any) -> RecordedRequests:
         """Return some of the requests: ``where(path="/orders")``, ``where("status:5xx or slow:>1s")``.
@@ -167,6 +171,8 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
             ", ".join(filter(None, parts)),
         )
         found._read_all = self._read_all
+        paths = ["".join(term.parts) for term in wanted.terms() if term.key == "path"]
+        found._path = str(fields.get("path") or next(iter(paths), self._path))
         return found
 
     def one(self, text: str = "", /, **fields: Any) -> RecordedRequest:
@@ -179,9 +185,9 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
         requests = list(found)
         if len(requests) == 1:
             return requests[0]
-        what = found._description and f" with {found._description}"
         raise AssertionError(
-            f"Expected one request{what}, but {_count(len(requests))} recorded.{found._list()}"
+            f"Expected one request{found._name_criteria()}, but {_count(len(requests))} recorded."
+            f"{found._list()}"
         )
 
     def assert_none(self, text: str = "", /, **fields: Any) -> None:
@@ -189,8 +195,12 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
         found = self.where(text, **fields)
         if found:
             raise AssertionError(
-                f"Expected no such request, but {_count(len(found))} recorded.{found._list()}"
+                f"Expected no request{found._name_criteria()}, but {_count(len(found))} recorded."
+                f"{found._list()}"
             )
+
+    def _name_criteria(self) -> str:
+        return self._description and f" with {self._description}"
 
     def _requests(self) -> Sequence[Record]:
         return self._read() or self._fail()
@@ -208,7 +218,11 @@ class RecordedRequests(_Assertions, Sequence[RecordedRequest]):
     def _list(self) -> str:
         """Return these requests, or else all that were recorded."""
         records = self._read() or self._read_all()
-        return f"\n{list_requests(records)}" if records else f" {NOTHING}"
+        if not records:
+            return f" {NOTHING}"
+        nearest = None if self._read() else _find_hidden(records, self._path)
+        similar = f"\nThe most similar path:\n{list_requests([nearest])}" if nearest else ""
+        return f"{similar}\nRecorded:\n{list_requests(records)}"
 
     @overload
     def __getitem__(self, index: int) -> RecordedRequest: ...
@@ -336,7 +350,15 @@ def list_requests(records: Sequence[Record]) -> str:
     ]
     lines = [INDENT + line for line in render_columns(columns).splitlines()]
     left_out = len(records) - len(shown)
-    return "\n".join([f"{INDENT}({left_out} earlier ones)"] * bool(left_out) + lines)
+    return "\n".join([f"{INDENT}({count_of(left_out, 'earlier request')})"] * bool(left_out) + lines)
+
+
+def _find_hidden(records: Sequence[Record], path: str) -> Record | None:
+    """Return the record whose path is most similar to `path`, unless a list shows it anyway."""
+    by_path = {str(one.path): one for one in records}
+    nearest = difflib.get_close_matches(path, by_path, n=1)
+    found = by_path[nearest[0]] if nearest else None
+    return None if found in records[-MAX_SHOWN:] else found
 
 
 def _as_request(record: Record) -> RecordedRequest:

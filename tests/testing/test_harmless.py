@@ -106,7 +106,11 @@ def test_one_app_returned_twice_is_refused() -> None:
 
 
 WRONG: list[tuple[Any, Any, str]] = [
-    (make_app(tracks_itself=False), ["/"], "was given an app, and needs a function that creates .* like create_app"),
+    (
+        make_app(tracks_itself=False),
+        ["/"],
+        "was given an app, and needs a function that creates .* like create_app",
+    ),
     (make_app, [("POST", "/orders")], r"Request 1 is \('POST', '/orders'\): expected a path like"),
     (make_app, ["/", None], "Request 2 is None: expected a path like '/orders', or the arguments of"),
     (make_app, "/orders", "needs a list of requests"),

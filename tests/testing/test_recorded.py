@@ -79,7 +79,7 @@ NOTHING = (
     "No request was recorded in this test. Settings like TRACKING_EXCLUDE and calls like "
     "span.discard() leave requests out."
 )
-TABLE = f"  method  path     status    took  id\n  GET     /orders  200     1.2 ms  {ID}"
+TABLE = f"Recorded:\n  method  path     status    took  id\n  GET     /orders  200     1.2 ms  {ID}"
 FAIL: list[tuple[Callable[[], object], str]] = [
     (
         lambda: make_requests(make_request(), FAILED).assert_status(200, 201),
@@ -91,12 +91,19 @@ FAIL: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: make_requests(CHILDREN).assert_children("db query", at_most=1),
-        "GET /orders: expected at most 1 child spans 'db query'; "
-        "recorded: 2 × 'db query', 1 × 'charge'",
+        "GET /orders: expected at most 1 child span 'db query'; recorded: 2 × 'db query', 1 × 'charge'",
     ),
     (
         lambda: make_requests(make_request()).one().assert_children("mail"),
-        "GET /orders: expected at least 1 child spans 'mail'; recorded: none",
+        "GET /orders: expected at least 1 child span 'mail'; recorded: none",
+    ),
+    (
+        lambda: make_requests(make_request()).assert_children("mail", at_least=1, at_most=2),
+        "GET /orders: expected at least 1 and at most 2 child spans 'mail'; recorded: none",
+    ),
+    (
+        lambda: make_requests(make_request()).assert_none(),
+        f"Expected no request, but 1 was recorded.\n{TABLE}",
     ),
     (
         lambda: make_requests(make_request(request_body=b"a hunter2 b")).assert_no_secret("hunter2"),
@@ -119,7 +126,7 @@ FAIL: list[tuple[Callable[[], object], str]] = [
     (
         lambda: make_requests(make_request(), FAILED).one(path="/x", method="GET"),
         "Expected one request with path='/x', method='GET', but none were recorded.\n"
-        "  method  path      status        took  id\n"
+        "Recorded:\n  method  path      status        took  id\n"
         f"  GET     /orders   200         1.2 ms  {ID}\n"
         f"  POST    /pay?a=1  500     1,234.5 ms  {ID}",
     ),
@@ -134,8 +141,8 @@ FAIL: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: make_requests(make_request(outcome="unread")).assert_none(path="/orders"),
-        "Expected no such request, but 1 was recorded.\n"
-        "  method  path     status    took  outcome  id\n"
+        "Expected no request with path='/orders', but 1 was recorded.\n"
+        "Recorded:\n  method  path     status    took  outcome  id\n"
         f"  GET     /orders  200     1.2 ms  unread   {ID}",
     ),
     (
@@ -225,8 +232,25 @@ def test_long_lists_are_cut() -> None:
     with pytest.raises(AssertionError) as caught:
         make_requests(*[make_request()] * 1000).one()
     lines = str(caught.value).splitlines()
-    assert lines[1] == "  (980 earlier ones)"
-    assert len(lines) == 23
+    assert lines[1:3] == ["Recorded:", "  (980 earlier requests)"]
+    assert len(lines) == 24
+
+
+@pytest.mark.parametrize("criteria", [("path:/order/3",), {"path": "/order/3"}])
+def test_most_similar_path_comes_first(criteria: Any) -> None:
+    """Where a long list hides the request that was meant, a message shows it in front."""
+    records = [make_request(path="/orders/3"), *[make_request(path="/health")] * 20]
+    text, fields = (criteria, {}) if isinstance(criteria, tuple) else ((), criteria)
+    with pytest.raises(AssertionError) as caught:
+        make_requests(*records).one(*text, **fields)
+    _, heading, _, row, *rest = str(caught.value).splitlines()
+    assert heading == "The most similar path:"
+    assert "/orders/3" in row
+    assert rest[:2] == ["Recorded:", "  (1 earlier request)"]
+    assert "/orders/3" not in "\n".join(rest)
+    with pytest.raises(AssertionError) as caught:
+        make_requests(*records[:20]).where(*text, **fields).assert_status(200)
+    assert "similar" not in str(caught.value)
 
 
 def test_span() -> None:
