@@ -26,13 +26,16 @@ from .errors import TrackingError
 from .exporters.mongo.codec import read_document, to_document
 from .record import Record
 from .record_summary import COLUMNS, summarize
+from .runtime.text import count_of
 from .runtime.trees import map_tree
 from .storable import ANY_YEAR, CODEC, MAX_DOCUMENT_BYTES, UNENCODABLE, make_storable
 
 __all__ = ["FORMATS", "READABLE", "read_records", "write_records"]
 
 Encode = Callable[[Record], bytes | None]
-Read = Callable[[IO[bytes]], Iterator[Record | None]]
+NoteFault = Callable[[str], object]
+"""Takes the place of an invalid entry, like ``line 3``."""
+Read = Callable[[IO[bytes], NoteFault], Iterator[Record | None]]
 
 MAX_LINE_BYTES = 4 * MAX_DOCUMENT_BYTES
 """The maximum size of a line. JSON is longer than its document: a body takes a third more."""
@@ -102,12 +105,19 @@ def write_records(records: Iterable[Record], file: IO[bytes], name: str) -> tupl
     return written, left_out
 
 
-def read_records(file: IO[bytes], name: str) -> Iterator[Record | None]:
+def _ignore(_: str) -> None:
+    """Note no fault."""
+
+
+def read_records(
+    file: IO[bytes], name: str, note_fault: NoteFault = _ignore
+) -> Iterator[Record | None]:
     """Yield the records of a file, and None for invalid entries.
 
     Args:
         file: a binary file.
         name: one of `READABLE`.
+        note_fault: called with the place of each invalid entry, like ``line 3`` or ``document 3``.
 
     Raises:
         TrackingError: the file has another format, or is damaged; records yielded before are valid.
@@ -117,7 +127,7 @@ def read_records(file: IO[bytes], name: str) -> Iterator[Record | None]:
         raise TrackingError(
             f"Files of the format {name} cannot be read. Possible: {', '.join(READABLE)}."
         )
-    return read(file)
+    return read(file, note_fault)
 
 
 def _to_document(record: Record) -> dict[str, Any] | None:
@@ -215,17 +225,20 @@ def _make_cell(value: Any) -> str:
     return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
 
 
-def _read_bson(file: IO[bytes]) -> Iterator[Record | None]:
+def _read_bson(file: IO[bytes], note_fault: NoteFault) -> Iterator[Record | None]:
     count = 0
     while head := file.read(_SIZE.size):
         size = _SIZE.unpack(head)[0] if len(head) == _SIZE.size else 0
         if not _SIZE.size < size <= 2 * MAX_DOCUMENT_BYTES:
-            raise _damaged(count)
+            raise _damaged(count, "bson")
         entry = head + file.read(size - _SIZE.size)
         if len(entry) < size:
-            raise _damaged(count)
-        yield _read_entry(entry, _decode_bson)
+            raise _damaged(count, "bson")
         count += 1
+        record = _read_entry(entry, _decode_bson)
+        if record is None:
+            note_fault(f"document {count:,}")
+        yield record
 
 
 def _decode_bson(entry: bytes) -> Any:
@@ -233,16 +246,20 @@ def _decode_bson(entry: bytes) -> Any:
     return map_tree(document, key=_restore_reference) if _REFERENCE in entry else document
 
 
-def _read_lines(file: IO[bytes]) -> Iterator[Record | None]:
-    count = 0
+def _read_lines(file: IO[bytes], note_fault: NoteFault) -> Iterator[Record | None]:
+    count = number = 0
     while line := file.readline(MAX_LINE_BYTES):
+        number += 1
         if len(line) == MAX_LINE_BYTES:
-            raise _damaged(count)
+            raise _damaged(count, "lines of JSON")
         entry = (line if count else line.removeprefix(codecs.BOM_UTF8)).strip().rstrip(b",")
         if entry in (b"", b"[", b"]"):  # the brackets around the entries of a JSON file
             continue
-        yield _read_entry(entry, _decode_json)
         count += 1
+        record = _read_entry(entry, _decode_json)
+        if record is None:
+            note_fault(f"line {number:,}")
+        yield record
 
 
 def _decode_json(entry: bytes) -> Any:
@@ -257,9 +274,10 @@ def _read_entry(entry: bytes, decode: Callable[[bytes], Any]) -> Record | None:
         return None
 
 
-def _damaged(count: int) -> TrackingError:
+def _damaged(count: int, expected: str) -> TrackingError:
     return TrackingError(
-        f"The file is damaged after its first {count:,} records, or has another format."
+        f"The file is damaged after its first {count_of(count, 'record')}, or has another format: "
+        f"expected {expected}."
     )
 
 

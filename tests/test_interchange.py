@@ -190,7 +190,17 @@ def test_damaged_bson(tail: bytes) -> None:
 def test_foreign_bson() -> None:
     """A document of others is None."""
     content = bson.encode({"a": 1}) + write([FULL], "bson") + b"\x06\x00\x00\x00\xff\x00"
-    assert list(read_records(io.BytesIO(content), "bson")) == [None, FULL, None]
+    places: list[str] = []
+    assert list(read_records(io.BytesIO(content), "bson", places.append)) == [None, FULL, None]
+    assert places == ["document 1", "document 3"]
+
+
+def test_places_of_faults_in_lines() -> None:
+    """Lines are counted as editors count them, empty ones and brackets too."""
+    places: list[str] = []
+    content = b"[\n\n" + write([FULL], "ndjson") + b"{},\n]\n"
+    assert list(read_records(io.BytesIO(content), "json", places.append)) == [FULL, None]
+    assert places == ["line 4"]
 
 
 @pytest.mark.parametrize("name", FORMATS)

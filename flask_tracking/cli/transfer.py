@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -59,11 +59,12 @@ def export_records(wanted: Filter, name: str | None, output: str | None) -> None
     say(f"Exported {count_of(written, 'record')}.", err=True)
     if not written + left_out:
         say(explain_nothing(store, wanted), err=True)
-    _report_missing({f"Cannot be written as {name}": left_out})
+    _say_missing(f"Cannot be written as {name}", left_out)
+    _exit_if(left_out > 0)
 
 
 @click.command("import")
-@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.option(
     "--format",
     "name",
@@ -72,28 +73,81 @@ def export_records(wanted: Filter, name: str | None, output: str | None) -> None
 )
 @with_appcontext
 @reports_errors
-def import_records(path: Path, name: str | None) -> None:
+def import_records(path: str, name: str | None) -> None:
     """Store the records of a file that `export` has written.
 
-    They are redacted with the current names and formats first. Records that are already stored stay
-    as they are, so an interrupted import can be repeated.
+    The file - is standard input. Records are redacted with the current names and formats first. Those
+    that are already stored stay as they are, so an interrupted import can be repeated.
     """
     store = get_store()
     store.open()
     redactor = make_current_stored_redactor() if get_current().settings.redact else None
-    stored = known = unreadable = rejected = 0
-    with path.open("rb") as file, _show_progress(_read(file, path, name), "Importing") as found:
-        for batch in _batches(found):
-            records = [record for record in batch if record is not None]
-            unreadable += len(batch) - len(records)
+    source = _Source(name or _find_readable_format(path))
+    stored = known = rejected = 0
+    with (
+        click.open_file(path, "rb") as file,
+        _show_progress(source.read(file), "Importing") as found,
+    ):
+        for records in _batches(found):
             found_ids = store.find_ids({record.id for record in records})
             new = [record for record in records if record.id not in found_ids]
             lost = store.export(redact(new, redactor)) or 0
             rejected += lost
             stored += len(new) - lost
             known += len(records) - len(new)
-    say(_describe_import(stored, known), err=True)
-    _report_missing({"Cannot be read": unreadable, "Rejected by the store": rejected})
+    if source.damage is None or stored + known:
+        say(_describe_import(stored, known), err=True)
+    source.say_faults()
+    _say_missing("Rejected by the store", rejected)
+    source.check_end()
+    _exit_if(source.faults + rejected > 0)
+
+
+class _Source:
+    """A file whose records are imported, and what cannot be read of it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self.faults = 0
+        self._first_fault = ""
+        self._count = 0
+        self.damage: TrackingError | None = None
+
+    def read(self, file: IO[bytes]) -> Iterator[Record]:
+        """Yield what can be read. At damage it ends: the records in front of it are to be stored."""
+        try:
+            found = read_records(file, self._name, self._note_fault)
+            for record in found:
+                if record is not None:
+                    self._count += 1
+                    yield record
+        except TrackingError as error:
+            self.damage = error
+
+    def _note_fault(self, place: str) -> None:
+        self._first_fault = self._first_fault or place
+        self.faults += 1
+
+    def say_faults(self) -> None:
+        """Say how many entries are no records, where the first is, and what was expected."""
+        if self.faults:
+            unit = self._first_fault.partition(" ")[0]
+            say(
+                f"Cannot be read: {count_of(self.faults, unit)}, the first is {self._first_fault}. "
+                f"Expected records as {self._name}; for another format use --format.",
+                fg="yellow",
+                err=True,
+            )
+
+    def check_end(self) -> None:
+        """Make sure that the whole file was read.
+
+        Raises:
+            TrackingError: it is damaged; the records in front of the damage are stored by now.
+        """
+        if self.damage is not None:
+            stored = ["What was read before is stored."] if self._count else []
+            raise TrackingError(" ".join([str(self.damage), *stored]))
 
 
 def _describe_import(stored: int, known: int) -> str:
@@ -102,13 +156,24 @@ def _describe_import(stored: int, known: int) -> str:
     return f"{line}; {known:,} {were} already stored." if known else f"{line}."
 
 
-def _report_missing(counts: Mapping[str, int]) -> None:
-    """Report missing records, and fail if there are any: a script may delete the original next."""
-    missing = {what: number for what, number in counts.items() if number}
-    for what, number in missing.items():
+def _say_missing(what: str, number: int) -> None:
+    if number:
         say(f"{what}: {count_of(number, 'record')}.", fg="yellow", err=True)
-    if missing:
+
+
+def _exit_if(is_incomplete: bool) -> None:
+    """Fail if records are missing: a script may delete the original next."""
+    if is_incomplete:
         click.get_current_context().exit(1)
+
+
+def _find_readable_format(path: str) -> str:
+    name = find_format(path)
+    if name not in READABLE:
+        raise ConfigError(
+            f"Files of the format {name} cannot be read. Possible: {', '.join(READABLE)}."
+        )
+    return name
 
 
 def find_format(path: str | Path | None) -> str:
@@ -156,11 +221,7 @@ def _open_output(path: str | None) -> Iterator[IO[bytes]]:
         raise
 
 
-def _read(file: IO[bytes], path: Path, name: str | None) -> Iterator[Record | None]:
-    return read_records(file, name or find_format(path))
-
-
-def _batches(found: Iterable[Record | None]) -> Iterator[list[Record | None]]:
+def _batches(found: Iterable[Record]) -> Iterator[list[Record]]:
     found = iter(found)
     while batch := list(itertools.islice(found, BATCH)):
         yield batch

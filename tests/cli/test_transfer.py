@@ -118,13 +118,60 @@ def test_bad_file(
     path.write_text(f"nonsense\n{good}{{}}\n")
     memory.clear()
     result = invoke("import", str(path))
-    assert result.stderr == "Imported 1 record.\nCannot be read: 2 records.\n"
+    assert result.stderr == (
+        "Imported 1 record.\nCannot be read: 2 lines, the first is line 1. "
+        "Expected records as ndjson; for another format use --format.\n"
+    )
     assert result.exit_code == 1
     path.write_bytes(b"PK\x03\x04")
     result = invoke("import", str(path), "--format", "bson")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: The file is damaged after its first 0 records")
     assert invoke("import", str(tmp_path / "none")).exit_code == 2
+
+
+def test_file_that_is_cut(
+    invoke: Invoke, memory: MemoryExporter, records: list[Record], tmp_path: Path
+) -> None:
+    """What stands in front of the damage is stored, and that is said."""
+    path = tmp_path / "a.bson"
+    path.write_bytes(invoke("export", "--format", "bson").stdout_bytes[:-5])
+    memory.clear()
+    result = invoke("import", str(path))
+    assert result.stderr == (
+        "Imported 9 records.\nError: The file is damaged after its first 9 records, or has another "
+        "format: expected bson. What was read before is stored.\n"
+    )
+    assert result.exit_code == 1
+    assert stored(memory) == records[:9]
+
+
+def test_file_of_another_format(invoke: Invoke, records: list[Record], tmp_path: Path) -> None:
+    """A format that cannot be read is a wrong argument; one under another name is explained."""
+    path = tmp_path / "a.csv"
+    invoke("export", "-o", str(path))
+    result = invoke("import", str(path))
+    known = ", ".join(READABLE)
+    assert result.stderr == f"Error: Files of the format csv cannot be read. Possible: {known}.\n"
+    assert result.exit_code == 2
+    path = tmp_path / "a.ndjson"
+    invoke("export", "-o", str(path), "--format", "bson")
+    result = invoke("import", str(path))
+    assert result.exit_code == 1
+    assert ", the first is line 1. Expected records as ndjson; " in result.stderr
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_standard_input(
+    invoke: Invoke, memory: MemoryExporter, app: Flask, records: list[Record], name: str
+) -> None:
+    """What `export` writes to standard output `import` reads from standard input."""
+    content = invoke("export", "--format", name).stdout_bytes
+    memory.clear()
+    arguments = ["tracking", "import", "-", *(["--format", name] if name != "ndjson" else [])]
+    result = app.test_cli_runner().invoke(args=arguments, input=content)
+    assert (result.exit_code, result.stderr) == (0, "Imported 10 records.\n")
+    assert stored(memory) == records
 
 
 def test_existing_file(invoke: Invoke, records: list[Record], tmp_path: Path) -> None:
