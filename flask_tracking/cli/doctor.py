@@ -15,7 +15,7 @@ from ..doctor import CHECKS, Checked, Subject, examine
 from ..exporters.store import find_store
 from ..runtime.text import visible
 from .common import Choice, get_current, get_exporter, reports_errors
-from .terminal import terminal_width, wrap
+from .terminal import stylize, terminal_width, wrap
 from .text_table import PLAIN, Style
 
 COLORS = {"ok": "green", "warning": "yellow", "error": "red", "skipped": "bright_black"}
@@ -57,7 +57,7 @@ def _render(checked: Checked, width: int | None = None) -> Iterator[str]:
     head = f"{checked.level:{len('skipped')}}  {checked.name:{names}}  "
     # In a narrow terminal all that was found stands below the name.
     indent = 2 if width is not None and width < WIDE else len(head)
-    found = [click.style(line, **style) for line, style in _list_found(checked, indent, width)]
+    found = [stylize(line, **style) for line, style in _list_found(checked, indent, width)]
     level = click.style(head[: len("skipped")], fg=COLORS[checked.level])
     first = found.pop(0) if found and indent == len(head) else ""
     yield f"{level}{head[len('skipped') :]}{first}".rstrip()

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone, tzinfo
 
-import click
-
 from ..present import Section, describe_zone, present
 from ..record import Record
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
-from .terminal import cell_width, wrap
+from .terminal import cell_width, stylize, wrap
 from .text_table import GAP, PLAIN, Column, Style, leave_out, pad, render_columns
 
 LEAST_PATH = 15
@@ -141,8 +139,7 @@ def render_row(record: RecordSummary, width: int | None, zone: tzinfo | None = t
         first = next(heads, short)
         room = width - cell_width(first) - len(GAP) - len(record_id)
         line = f"{first}{_fit_cells(path, *last, width=room, least=_least_path(width))}{GAP}{record_id}"
-    style = _style(record)
-    return click.style(line, **style) if style else line
+    return stylize(line, **_style(record))
 
 
 def _fit_cells(path: str, user: str, error: str, *, width: int, least: int) -> str:

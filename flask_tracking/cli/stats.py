@@ -19,7 +19,7 @@ from ..rollups.rollup import FailureKey, Failures
 from ..runtime.text import visible
 from .common import Choice, get_store, reports_errors
 from .filtering import takes_filter
-from .terminal import cut_to_height, terminal_width, wrap
+from .terminal import cut_to_height, stylize, terminal_width, wrap
 from .text_table import PLAIN, Column, Style, render_columns, show_time, takes_zone
 
 SHARES = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
@@ -121,7 +121,7 @@ def render_stats(
     if found.failures:
         lines += ["", _render_failures(found.failures[:MAX_FAILURES], width)]
     for text, style in _explain(found):
-        lines += ["", *(click.style(line, **style) for line in wrap(text, width))]
+        lines += ["", *(stylize(line, **style) for line in wrap(text, width))]
     return "\n".join(lines)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "help_width",
     "replace_unknown_characters",
     "say",
+    "stylize",
     "terminal_width",
     "wrap",
 ]
@@ -99,7 +100,12 @@ def say(text: str, *, err: bool = False, **style: Any) -> None:
     """
     width = terminal_width(err=err)
     lines = [line for one in text.split("\n") for line in wrap(one, width)]
-    click.secho("\n".join(lines), err=err, **style)
+    click.echo(stylize("\n".join(lines), **style), err=err)
+
+
+def stylize(text: str, **style: Any) -> str:
+    """Return a text in a style, like `click.style`; as it is without one, where Click resets."""
+    return click.style(text, **style) if style else text
 
 
 def ask(question: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import click
 
 from ..present import describe_zone
-from .terminal import cell_width, character_width
+from .terminal import cell_width, character_width, stylize
 
 GAP = "  "
 Style = Mapping[str, Any]
@@ -55,9 +55,7 @@ def render_columns(
         for row in rows
     ]
     styled = zip(lines, styles or [PLAIN] * len(lines), strict=True)
-    return "\n".join(
-        [titles, *(click.style(line, **style) if style else line for line, style in styled)]
-    )
+    return "\n".join([titles, *(stylize(line, **style) for line, style in styled)])
 
 
 def leave_out(columns: list[Column], width: int) -> list[Column]:

@@ -38,6 +38,25 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(path, lambda *, err=False: 40)
 
 
+@pytest.mark.parametrize("err", [False, True])
+def test_no_escape_without_a_style(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], err: bool
+) -> None:
+    """Where colours are shown, a plain message has no escape sequence, and a coloured one two."""
+    monkeypatch.setattr("click.utils.should_strip_ansi", lambda *_: False)
+    say("Exported 1 record.", err=err)
+    say("Rejected.", err=err, fg="yellow")
+    plain, coloured = capsys.readouterr()[err].splitlines()
+    assert plain == "Exported 1 record."
+    assert coloured == "\x1b[33mRejected.\x1b[0m"
+
+
+def test_no_escape_around_plain_facts() -> None:
+    """In doctor's report only the level and its problems are coloured."""
+    (line,) = _render(Checked("store", facts=("12 records",)))
+    assert line.endswith("12 records") and line.count("\x1b") == 2
+
+
 @pytest.mark.parametrize(
     ("text", "indent", "lines"),
     [
