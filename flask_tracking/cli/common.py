@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import re
 from collections.abc import Callable, Iterable
@@ -27,7 +28,7 @@ from ..record import Record
 from ..registry import TrackedApp, find_tracked
 from ..runtime.text import count_of, suggest, visible
 from ..spool import Spool, open_spool
-from .terminal import cut_excerpt, say, terminal_width, wrap
+from .terminal import cut_excerpt, discard_output, say, terminal_width, wrap
 
 MORE = "See the page Messages of the docs."
 """The last sentence after an error of the database."""
@@ -47,6 +48,8 @@ TAKES_ID = {"ignore_unknown_options": True}
 MAX_SHOWN_IDS = 5
 MAX_LIMIT = 10_000
 """A command finds at most so many records by a filter."""
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of a disk that takes no more output."""
 PAGE = 500
 """The number of records of one second that are read at a time."""
 
@@ -112,6 +115,11 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise kind(visible(error.for_commands)) from None
         except TrackingError as error:
             raise CommandError(visible(str(error))) from None
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            discard_output()
+            raise CommandError(f"The output cannot be written: {error.strerror}.") from None
 
     return reporting
 

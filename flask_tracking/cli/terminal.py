@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
+import os
 import re
 import shutil
 import sys
@@ -20,6 +22,7 @@ __all__ = [
     "character_width",
     "cut_excerpt",
     "cut_to_height",
+    "discard_output",
     "echo_pages",
     "help_width",
     "replace_unknown_characters",
@@ -101,6 +104,14 @@ def say(text: str, *, err: bool = False, **style: Any) -> None:
     width = terminal_width(err=err)
     lines = [line for one in text.split("\n") for line in wrap(one, width)]
     click.echo(stylize("\n".join(lines), **style), err=err)
+
+
+def discard_output() -> None:
+    """Send standard output nowhere: Python would try to write what is left of it when it ends."""
+    with contextlib.suppress(OSError):  # also where it is not a file
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, sys.stdout.fileno())
+        os.close(descriptor)
 
 
 def stylize(text: str, **style: Any) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import io
+from pathlib import Path
 from unittest import mock
 
 import click
 import pytest
 
 from flask_tracking import MemoryExporter, Tracking
-from flask_tracking.cli.common import WrongArgument
+from flask_tracking.cli.common import WrongArgument, reports_errors
 from flask_tracking.cli.doctor import _render
 from flask_tracking.cli.record_table import render_record
 from flask_tracking.cli.terminal import (
@@ -49,6 +51,29 @@ def test_no_escape_without_a_style(
     plain, coloured = capsys.readouterr()[err].splitlines()
     assert plain == "Exported 1 record."
     assert coloured == "\x1b[33mRejected.\x1b[0m"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+@pytest.mark.parametrize("size", [1, 1_000_000])
+def test_full_disk(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Output that does not fit ends the command in one line, and nothing is tried again at the end."""
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        with pytest.raises(click.ClickException) as caught:
+            reports_errors(lambda: click.echo("x" * size))()
+        monkeypatch.undo()
+    assert caught.value.message == "The output cannot be written: No space left on device."
+    assert caught.value.exit_code == 1
+
+
+def test_other_errors_of_the_system_stay() -> None:
+    """What has nothing to do with the output keeps its traceback, and a closed pipe is Click's."""
+
+    def fail() -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):
+        reports_errors(fail)()
 
 
 def test_no_escape_around_plain_facts() -> None:
