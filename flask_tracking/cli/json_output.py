@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -18,7 +18,16 @@ from ..runtime.trees import map_tree
 
 __all__ = ["render_json", "render_values", "takes_json"]
 
-takes_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, an object for each.")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def takes_json(what: str) -> Callable[[F], F]:
+    """Give a command the option ``--json``.
+
+    Args:
+        what: the objects that it prints, for the help.
+    """
+    return click.option("--json", "as_json", is_flag=True, help=f"Print JSON: {what}.")
 
 
 def render_json(record: Record | RecordSummary, indent: int | None = None) -> str:

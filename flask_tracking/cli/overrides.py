@@ -63,7 +63,7 @@ def set_overrides(terms: tuple[str, ...], lifetime: str | None) -> None:
 
 @overrides.command("show")
 @takes_zone
-@takes_json
+@takes_json("an object for each setting that is overridden, one per line")
 @with_appcontext
 @reports_errors
 def show_overrides(as_json: bool, utc: bool) -> None:

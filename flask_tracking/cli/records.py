@@ -29,7 +29,7 @@ from .text_table import takes_zone
 @takes_limit(20, "Maximum number of records.")
 @click.option("--resume", metavar="TIME", help="Go on with a search in bodies before this time.")
 @takes_zone
-@takes_json
+@takes_json("an object for each record, one per line")
 @with_appcontext
 @reports_errors
 @takes_filter
@@ -85,7 +85,7 @@ def _search_bodies(store: Store, wanted: Filter, limit: int) -> list[RecordSumma
 @id_command()
 @takes_id
 @takes_zone
-@takes_json
+@takes_json("one object, the record")
 @with_appcontext
 @reports_errors
 def show(record_id: str, utc: bool, as_json: bool) -> None:

@@ -50,7 +50,7 @@ def redact() -> None:
 
 
 @redact.command()
-@takes_json
+@takes_json("an object for each format, one per line")
 @with_appcontext
 @reports_errors
 def formats(as_json: bool) -> None:
@@ -107,7 +107,7 @@ def _describe(settings: Settings) -> Iterable[str]:
 
 @redact.command(context_settings=TAKES_ID)
 @click.argument("source", metavar="PATH|ID")
-@takes_json
+@takes_json("one object, the record")
 @with_appcontext
 @reports_errors
 def preview(source: str, as_json: bool) -> None:

@@ -79,7 +79,7 @@ class _Amount(NamedTuple):
 
 @spool.command("list")
 @takes_zone
-@takes_json
+@takes_json("an object for each file, one per line")
 @with_appcontext
 @reports_errors
 def list_files(as_json: bool, utc: bool) -> None:
@@ -186,7 +186,7 @@ class _Verdict(NamedTuple):
 
 
 @spool.command()
-@takes_json
+@takes_json("an object for each file, one per line")
 @with_appcontext
 @reports_errors
 def verify(as_json: bool) -> None:

@@ -45,7 +45,7 @@ class Totals(NamedTuple):
 
 @click.command()
 @takes_zone
-@takes_json
+@takes_json("an object for each record, one per line")
 @with_appcontext
 @reports_errors
 @takes_filter

@@ -177,6 +177,27 @@ def test_formats(app: Flask, memory: MemoryExporter, invoke: Invoke) -> None:
     assert rows["card"].keys() == {"id", "finds", "version", "sources", "off"}
 
 
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        (["list"], "an object for each record, one per line"),
+        (["show"], "one object, the record"),
+        (["tail"], "an object for each record, one per line"),
+        (["spool", "list"], "an object for each file, one per line"),
+        (["spool", "verify"], "an object for each file, one per line"),
+        (["redact", "formats"], "an object for each format, one per line"),
+        (["redact", "preview"], "one object, the record"),
+        (["overrides", "show"], "an object for each setting that is overridden, one per line"),
+    ],
+)
+def test_help_names_the_objects(
+    invoke: Invoke, tracking: Tracking, command: list[str], what: str
+) -> None:
+    """The help of ``--json`` says what an object stands for."""
+    words = " ".join(invoke(*command, "--help").stdout.split())
+    assert f"--json Print JSON: {what}." in words
+
+
 def test_preview(invoke: Invoke, memory: MemoryExporter, tracking: Tracking) -> None:
     """A record as it would be stored is an object."""
     record = make_record(environ={"HTTP_X_API_KEY": "hunter2hunter2"})
