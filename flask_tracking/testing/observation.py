@@ -65,7 +65,6 @@ class Sides(NamedTuple):
 
 OFF_AND_ON = Sides(("off", "on"), ("with tracking off", "with it on"))
 TWICE = Sides(("once", "then"), ("the first time", "the second time"))
-_NO_ANSWER = Answer("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +166,10 @@ def _pair(
     off: Observation, on: Observation
 ) -> Iterator[tuple[Callable[[str, Texts, Sides], str], Lines, Lines]]:
     """Yield what belongs together, in the order in which it is compared."""
-    answers = zip_longest(off.answers, on.answers, fillvalue=_NO_ANSWER)
-    for number, (left, right) in enumerate(answers, 1):
+    answers = zip_longest(off.answers, on.answers)
+    for number, (one, other) in enumerate(answers, 1):
         of = f" of answer {number}"
+        left, right = one or _no_answer(off), other or _no_answer(on)
         yield _describe, {f"status{of}": left.status}, {f"status{of}": right.status}
         # By name first: a header that only one side has would move those behind it.
         yield _describe_header, _by_name(left, number), _by_name(right, number)
@@ -178,6 +178,11 @@ def _pair(
     yield _describe, {"fate": off.fate}, {"fate": on.fate}
     yield _describe, _number("journal", off.journal), _number("journal", on.journal)
     yield _describe, _number("log", off.log), _number("log", on.log)
+
+
+def _no_answer(observation: Observation) -> Answer:
+    """Stand in for an answer that is missing, and say how the exchange ended instead."""
+    return Answer(f"(no answer: {observation.fate or 'nothing came'})")
 
 
 def _by_name(answer: Answer, number: int) -> Lines:

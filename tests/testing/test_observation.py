@@ -179,7 +179,10 @@ def test_the_second_answer_is_named() -> None:
         "header A of answer 2: '1' with tracking off, missing with it on"
     )
     assert first_difference(off, replace(on, answers=on.answers[:1])) == (
-        "status of answer 2\n  off  200 OK\n  on   (nothing)"
+        "status of answer 2\n  off  200 OK\n  on   (no answer: nothing came)"
+    )
+    assert first_difference(off, Observation(fate="not played")) == (
+        "status of answer 1\n  off  200 OK\n  on   (no answer: not played)"
     )
 
 
