@@ -17,6 +17,8 @@ from ..servers import FULL_BYTES, MongoServer, limit_files
 
 Document = dict[str, Any]
 OUT_OF_DISK_SPACE = 14031
+DATABASE_FULL = "disk of the database full"
+"""The event of a database that can write no files any more."""
 WRITES = ("insert", "update", "delete", "create", "createIndexes", "findAndModify")
 
 
@@ -127,6 +129,7 @@ def fill_the_disk_of_the_database(site: Site) -> None:
     """Let the database write no files; it panics, and is started again when there is room."""
     pause_s = site.draw_pause(1, 4)
     if site.server is not None:
+        site.note(DATABASE_FULL)
         site.server.fill_disk()
     time.sleep(pause_s)
     if site.server is not None:
