@@ -195,7 +195,10 @@ def id_command(name: str | None = None) -> Callable[[Callable[..., Any]], click.
 def takes_limit(default: int, meaning: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add the option ``--limit`` to a command that finds records by a filter."""
     limit = click.IntRange(1, MAX_LIMIT)
-    return click.option("--limit", default=default, show_default=True, type=limit, help=meaning)
+    # "INTEGER RANGE" would leave too little room beside it in a narrow terminal.
+    return click.option(
+        "--limit", metavar="NUMBER", default=default, show_default=True, type=limit, help=meaning
+    )
 
 
 def find_id(store: Store, text: str) -> ObjectId:

@@ -100,7 +100,7 @@ TERMS: Mapping[str, TermType] = {
         TermType("process", "PROCESS", "of this process: machine, number, and letters that are new with each start", ("web-1:4100:h1", "web-1:4100:*"), make_match("process")),
         TermType("ip", "IP", "from this address", ("10.0.*",), make_match("ip")),
         TermType("endpoint", "ENDPOINT", "of this endpoint", ("orders.show",), make_match("endpoint")),
-        TermType("blueprint", "BLUEPRINT", "of this blueprint", ("orders",), make_match("blueprint")),
+        TermType("blueprint", "NAME", "of this blueprint", ("orders",), make_match("blueprint")),
         TermType("trace", "ID", "of this trace", ("4bf92f3577b34da6a3ce929d0e0e4736",), make_match("trace_id")),
         TermType("body", "TEXT", "whose request or response body contains this text", ("needle", '"two words"'), make_body),
     )

@@ -155,7 +155,7 @@ def test_progress_bars(monkeypatch: pytest.MonkeyPatch, width: int | None, bar: 
     assert bar_width() == bar
 
 
-@pytest.mark.parametrize("command", [[], ["replay"], ["spool"], ["keep"]])
+@pytest.mark.parametrize("command", [[], ["replay"], ["spool"], ["keep"], ["har"], ["list"]])
 def test_help(narrow: None, invoke: Invoke, tracking: Tracking, command: list[str]) -> None:
     """Help has lines that fit: Click's own are 50 cells wide in every narrower terminal."""
     lines = invoke(*command, "--help").stdout.splitlines()
