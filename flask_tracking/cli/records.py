@@ -7,6 +7,7 @@ from datetime import timezone
 from time import monotonic
 
 import click
+from click.core import ParameterSource
 from flask.cli import with_appcontext
 
 from ..errors import ConfigError
@@ -62,9 +63,13 @@ def list_records(wanted: Filter, limit: int, resume: str | None, utc: bool, as_j
         click.echo(render_table(records, terminal_width(), timezone.utc if utc else None))
     elif not in_bodies:
         say(explain_nothing(store, wanted), err=True)
-    if len(records) == limit and not in_bodies:
-        newest = f"the newest {limit:,} are" if limit > 1 else "the newest record is"
-        say(f"Only {newest} listed. More may match: use a higher --limit.", err=True)
+    if len(records) == limit and not in_bodies and not _is_limit_given():
+        say(f"Only the newest {limit:,} are listed. More may match: use a higher --limit.", err=True)
+
+
+def _is_limit_given() -> bool:
+    source = click.get_current_context().get_parameter_source("limit")
+    return source is not ParameterSource.DEFAULT
 
 
 def _search_bodies(store: Store, wanted: Filter, limit: int) -> list[RecordSummary]:
