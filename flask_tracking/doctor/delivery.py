@@ -46,7 +46,7 @@ def check_drops(subject: Subject) -> Findings:
 
 
 def _name_silence(time: timedelta) -> str:
-    return f"no process has counted requests in the last {describe_age(time.total_seconds())}"
+    return f"no counts of the last {describe_age(time.total_seconds())} are stored"
 
 
 def _check_gaps(sample: Sequence[Record]) -> Findings:
