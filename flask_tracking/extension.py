@@ -228,7 +228,12 @@ class Tracking:
         if current_app:
             tracked = current_app.extensions.get(EXTENSION_KEY)
         if tracked is None or tracked not in self._tracked:
-            if len(self._tracked) != 1:
+            if not self._tracked:
+                raise TrackingError(
+                    "No app is tracked by this object. Call `init_app(app)`, and keep the app: one "
+                    "that nothing refers to is gone."
+                )
+            if len(self._tracked) > 1:
                 raise TrackingError(
                     f"{len(self._tracked)} apps are tracked by this object, so it is not clear whose "
                     "stats are meant. Ask inside `with app.app_context():`."

@@ -267,7 +267,7 @@ def test_background_worker_is_the_default(memory: MemoryExporter) -> None:
 def test_stats_of_many_apps(memory: MemoryExporter) -> None:
     """The current app's stats are meant, else those of the only app."""
     tracking = Tracking(exporter=memory)
-    with pytest.raises(TrackingError, match="0 apps are tracked by this object"):
+    with pytest.raises(TrackingError, match="No app is tracked by this object"):
         tracking.stats  # noqa: B018 - asking for it is what raises
     first, second = make_app(TRACKING_WORKER="sync"), make_app(TRACKING_WORKER="sync")
     tracking.init_app(first)

@@ -269,6 +269,17 @@ class BatchWorker(Worker):
             self._is_relieved = True
             records = self._delivery.take_over()
             self._begin_delivery()
+        for spool in self._spools:
+            spool.postpone_syncs()
+        self._spool_rest(records, ends_at)
+        for spool in self._spools:
+            spool.sync(ends_at)
+        with self._lock:
+            self._queue.release_all()
+            self._hand.size = self._sent_ahead.size = 0
+
+    def _spool_rest(self, records: Sequence[Record], ends_at: float) -> None:
+        """Spool `records`, then the captures that wait, then the rollups."""
         writer = self._spool_writer
         while writer is not None and not writer.write(records) and monotonic() < ends_at:
             captures = self._take(self._batch_records)
@@ -277,9 +288,6 @@ class BatchWorker(Worker):
             records = self._make_records(captures)
         if self._rollups is not None:
             self._rollups.spool_all()
-        with self._lock:
-            self._queue.release_all()
-            self._hand.size = self._sent_ahead.size = 0
 
     def _must_close_here(self) -> bool:
         with self._lock:

@@ -38,6 +38,11 @@ class RollupSpool:
         """True if the store took the last rollups. Otherwise a file without intact ones stays as it is:
         a start with a wrong URI must not change the directory."""
 
+    @property
+    def files(self) -> Spool:
+        """The files of the rollups."""
+        return self._spool
+
     def write(self, rollups: Sequence[Rollup]) -> bool:
         """Write a file of `rollups`, and evict the oldest if necessary; return False if it fails."""
         # The name of the file says how many requests are lost if it is evicted.

@@ -63,6 +63,7 @@ class Worker(ABC):
         self._exporter = exporter
         self._spool = spool
         self._rollup_spool = None if spool is None else RollupSpool(spool)
+        self._spools = [one for one in (spool, self._rollup_spool and self._rollup_spool.files) if one]
         self._gauge = None if spool is None else SpoolGauge(spool)
         self._failures: Counter[str] = Counter() if failures is None else failures
         self._processor = Processor(settings, hooks)

@@ -63,6 +63,8 @@ class Spool:
         """Makes the system calls."""
         self._room = 0
         """The bytes to write before the directory is listed again."""
+        self._unsynced: list[str] | None = None
+        """The files that `sync` has to wait for; None while each write waits for the disk itself."""
         self._descriptors: set[int] = set()
         watch_forks(self)
 
@@ -73,11 +75,14 @@ class Spool:
                 self.system.close(descriptor)
         self._descriptors = set()
         self._room = 0
+        self._unsynced = None
 
     # Writing
 
     def write(self, kind: Kind, entries: Sequence[bytes], gap: int = 0) -> Written:
         """Write a file. Afterwards it is complete and on the disk, or nothing is left of it.
+
+        After `postpone_syncs` it is complete, and `sync` waits for the disk.
 
         Args:
             kind: the kind of the entries. Routine files are evicted for others, never the reverse.
@@ -94,18 +99,50 @@ class Spool:
             return Written(False, tuple(evicted), _reason(error))
         return Written(True, tuple(evicted))
 
+    def postpone_syncs(self) -> None:
+        """Let writes no longer wait for the disk, which `sync` does later for all of them.
+
+        For the end of a process: a busy disk may take seconds for each file, and there is time for few.
+        Files that are written but not synced survive the process, though not a loss of power.
+        """
+        if self._unsynced is None:
+            self._unsynced = []
+
+    def sync(self, ends_at: float) -> None:
+        """Wait for the files that were written since `postpone_syncs` to be on the disk.
+
+        Args:
+            ends_at: the monotonic time after which no further file is waited for.
+        """
+        unsynced = self._unsynced or []
+        with contextlib.suppress(OSError):  # what cannot be synced is written all the same
+            if unsynced and time.monotonic() < ends_at:
+                self.system.sync_directory(self.path)
+        while unsynced and time.monotonic() < ends_at:
+            with contextlib.suppress(OSError):
+                self._sync_file(unsynced.pop(0))
+
+    def _sync_file(self, path: str) -> None:
+        with self._closing(self.system.open(path)) as descriptor:
+            self.system.sync(descriptor)
+
     def _write_file(self, name: str, content: bytes, target: str | None = None) -> None:
-        partial = self._path_of(name + PARTIAL)
+        partial, path = self._path_of(name + PARTIAL), target or self._path_of(name)
+        unsynced = self._unsynced
         with self._create(partial) as descriptor:
             try:
                 self.system.write(descriptor, content)
-                self.system.sync(descriptor)
-                self.system.rename(partial, target or self._path_of(name))
+                if unsynced is None:
+                    self.system.sync(descriptor)
+                self.system.rename(partial, path)
             except OSError:
                 with contextlib.suppress(OSError):
                     self.system.remove(partial)
                 raise
-        self.system.sync_directory(self.path)
+        if unsynced is None:
+            self.system.sync_directory(self.path)
+        else:
+            unsynced.append(path)
 
     @contextlib.contextmanager
     def _create(self, path: str) -> Iterator[int]:

@@ -712,6 +712,29 @@ def test_close_while_a_call_without_records_hangs(
     release.set()
 
 
+def test_close_on_a_slow_disk(
+    make_worker: MakeWorker, store: Store, system: FaultySystem, spool: Spool
+) -> None:
+    """A disk that keeps each file waiting costs time for none but the first: all are written."""
+    store.error = AWAY
+    system.sync_s = 0.4
+    worker = make_worker(flush_interval_s=3600.0, batch_records=10)
+    worker._thread = threading.current_thread()  # start it when all are there
+    for _ in range(95):
+        worker.submit(make_capture())
+    worker._thread = None
+    worker._start()
+    wait_until(lambda: "sync" in system.calls)
+    began = time.monotonic()
+    worker.close(1.0)
+    assert time.monotonic() - began < 2.5
+    assert (worker.stats.spooled, worker.stats.dropped) == (95, {})
+    system.sync_s, store.error = 0.0, None
+    wait_until(lambda: system.calls[-1] != "sync")
+    Sender(spool, store).send()
+    assert len({record.id for record in store.records}) == 95
+
+
 def test_failures_first(make_worker: MakeWorker, store: Store, spool: Spool) -> None:
     """When the process ends failures are spooled before routine requests."""
     store.error = AWAY
@@ -788,8 +811,9 @@ HANGING = """
     apps = []
 
     def tell():
-        for tracking in apps:
-            stats = tracking.stats
+        for app, tracking in apps:
+            with app.app_context():
+                stats = tracking.stats
             print(stats.received, stats.spooled, dict(stats.dropped), stats.queue_records)
 
     atexit.register(tell)  # what is registered first is called last
@@ -807,7 +831,7 @@ HANGING = """
         app.config.update(TRACKING_SPOOL_DIR={path!r}, TRACKING_FLUSH_INTERVAL_S=0.05)
         app.config.update(TRACKING_SHUTDOWN_TIMEOUT_S={timeout_s})
         app.add_url_rule("/", "index", lambda: "hello")
-        apps.append(Tracking(app, exporter=Hanging()))
+        apps.append((app, Tracking(app, exporter=Hanging())))
         client = app.test_client()
         for _ in range(50):
             client.get("/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,6 +36,8 @@ class FaultySystem(System):
         self.errors: dict[str, OSError] = {}
         """By the name of a call what it fails with."""
         self.calls: list[str] = []
+        self.sync_s = 0.0
+        """How long the disk keeps a call to `sync` waiting."""
         self._open: set[int] = set()
         self._is_dead = False
 
@@ -106,6 +109,7 @@ class FaultySystem(System):
 
     def sync(self, descriptor: int) -> None:
         self._call("sync")  # power cuts are not tried here, and syncing takes most of the time
+        time.sleep(self.sync_s)
 
     def sync_directory(self, path: str) -> None:
         self._call("sync_directory")
