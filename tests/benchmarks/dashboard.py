@@ -70,7 +70,7 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    with mongo_server() as server:
+    with mongo_server(*read.ROOMY) as server:
         uri = f"{server.uri}dashboard"
         fill(uri, arguments.records)
         is_met = measure_pages(uri, arguments.rounds)
@@ -82,11 +82,7 @@ def main() -> int:
 def fill(uri: str, records: int) -> None:
     """Store records of the demo's mix over a day, and a month of rollups."""
     settings = Settings(
-        mongodb_uri=uri,
-        table_size_bytes=max(2**30, 6000 * records),
-        max_documents=max(1_000_000, records),
-        kept_size_bytes=2**28,
-        export_timeout_s=120.0,
+        mongodb_uri=uri, retention=read.RETENTION, kept_size_bytes=2**28, export_timeout_s=120.0
     )
     began = time.perf_counter()
     read.store(uri, settings, make_mix(), records, datetime.now(timezone.utc))
@@ -107,6 +103,7 @@ def measure_pages(uri: str, rounds: int) -> bool:
         "TRACKING_DASHBOARD": True,
         "TRACKING_ENABLED": False,
         "TRACKING_MONGODB_URI": uri,
+        "TRACKING_RETENTION": read.RETENTION,
         "TRACKING_EXPORT_TIMEOUT_S": 60.0,
     }
     tracking = Tracking(app, dashboard_access=lambda: True)
