@@ -18,7 +18,7 @@ import re
 from typing import NamedTuple
 
 from ..errors import FilterError
-from ..runtime.text import suggest, visible
+from ..runtime.text import clean_text, suggest, visible
 from .conditions import All, AnyOf, Condition, Negation, Term, all_of, any_of
 from .terms import TERMS, WORD, TermType, make_term
 from .wildcards import collapse, read_parts, write_parts
@@ -209,7 +209,7 @@ class _Parser:
         try:
             term_type, name = _find_type(token.key)
         except FilterError as error:
-            raise self._fail(error, token) from None
+            raise self._fail(error, token._replace(end=token.value_at - 1)) from None
         try:
             term = make_term(term_type, name, read_parts(token.value))
         except FilterError as error:
@@ -265,6 +265,8 @@ def _find_type(key: str | None) -> tuple[TermType, str]:
             f"Unknown key {key!r}.{hint} Possible keys: {', '.join(KEYS)}. "
             "Put a word with a colon in quotes."
         )
+    name = clean_text(name)
+    term_type.check_name(name)
     return term_type, name
 
 

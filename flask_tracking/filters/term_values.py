@@ -161,12 +161,15 @@ def make_header(field: str) -> Make:
     return lambda name, parts: HasHeader(field, fold_case(name), _require(parts))
 
 
-def make_custom(name: str, parts: Parts) -> Condition:
-    path = tuple(name.split("."))
+def check_path(name: str) -> None:
+    path = name.split(".")
     if not all(path) or any(key.startswith("$") or "\0" in key for key in path):
         # A server takes a key with a "$" for an operator.
         raise FilterError(f"Invalid key {name!r}: expected one like order_id or order.items.")
-    return HasItem(path, _require(parts))
+
+
+def make_custom(name: str, parts: Parts) -> Condition:
+    return HasItem(tuple(name.split(".")), _require(parts))
 
 
 def make_body(_: str, parts: Parts) -> Condition:

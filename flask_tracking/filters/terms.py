@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from ..runtime.text import clean_text
 from .conditions import Term
 from .term_values import (
     OUTCOMES,
     PARTS,
     STATES,
     Make,
+    check_path,
     make_body,
     make_choice,
     make_custom,
@@ -51,6 +51,8 @@ class TermType(NamedTuple):
     """All values, where they are a closed set; else those that are worth proposing."""
     normalise: Callable[[str], str] = str
     """Turns different texts of a value into one."""
+    check_name: Callable[[str], object] = str
+    """Raises `FilterError` for a name behind the dot that cannot be."""
 
     @property
     def example_terms(self) -> list[str]:
@@ -63,13 +65,13 @@ def make_term(term_type: TermType, name: str, parts: Parts) -> Term:
 
     Args:
         term_type: a row of `TERMS`, or `WORD`.
-        name: what follows the dot in the key.
+        name: what follows the dot in the key, clean and checked.
         parts: the value.
 
     Raises:
         FilterError: the value is invalid; the message says what is expected.
     """
-    name, parts = clean_text(name), tuple(map(term_type.normalise, parts))
+    parts = tuple(map(term_type.normalise, parts))
     return Term(term_type.key + name, parts, term_type.make(name, parts))
 
 
@@ -93,7 +95,7 @@ TERMS: Mapping[str, TermType] = {
         TermType("outcome", "OUTCOME", "that ended like this", tuple(OUTCOMES), make_choice(OUTCOMES), tuple(OUTCOMES), str.lower),
         TermType("header.", "VALUE", "with a request header of this name and value", ("header.accept:*json*",), make_header("request_headers")),
         TermType("response_header.", "VALUE", "with a response header of this name and value", ("response_header.content-type:text/html*",), make_header("response_headers")),
-        TermType("custom.", "VALUE", "with this value in their custom data; dots lead into nested data", ("custom.order_id:17",), make_custom),
+        TermType("custom.", "VALUE", "with this value in their custom data; dots lead into nested data", ("custom.order_id:17",), make_custom, check_name=check_path),
         TermType("version", "VERSION", "of this version of the app", ("2.4",), make_match("version")),
         TermType("host", "HOST", "for this host", ("api.example.com",), make_match("host", folds_case=True)),
         TermType("hostname", "NAME", "of the machine with this name", ("web-1", "web-*"), make_match("hostname", folds_case=True)),

@@ -139,9 +139,14 @@ def test_printed(text: str, printed: str) -> None:
         (
             "custom.$where:1",
             "Invalid key '$where': expected one like order_id or order.items.",
-            (14, 15),
+            (0, 13),
         ),
-        ("custom.a..b:1", "Invalid key 'a..b': expected one like order_id or order.items.", (12, 13)),
+        ("custom.a..b:1", "Invalid key 'a..b': expected one like order_id or order.items.", (0, 11)),
+        (
+            'b custom."a b.$gt":"x y"',
+            "Invalid key 'a b.$gt': expected one like order_id or order.items.",
+            (2, 18),
+        ),
         ("a )", "Unexpected ')': no '(' is open. Quote a value with parentheses.", (2, 3)),
         ("a (b", "A '(' is not closed: expected ')'.", (2, 3)),
         ("a or", "Expected a term like status:5xx, a word, 'not' or '('.", (4, 5)),
@@ -155,31 +160,31 @@ def test_printed(text: str, printed: str) -> None:
             "stat:5xx",
             f"Unknown key 'stat'. Did you mean status? Possible keys: {KEYS_TEXT}. "
             "Put a word with a colon in quotes.",
-            (0, 8),
+            (0, 4),
         ),
         (
             "header:json",
             f"Unknown key 'header'. Did you mean header.NAME? Possible keys: {KEYS_TEXT}. "
             "Put a word with a colon in quotes.",
-            (0, 11),
+            (0, 6),
         ),
         (
             "http://x",
             f"Unknown key 'http'. For custom data write custom.http. Possible keys: {KEYS_TEXT}. "
             "Put a word with a colon in quotes.",
-            (0, 8),
+            (0, 4),
         ),
         (
             "status:5xx tenant:acme",
             f"Unknown key 'tenant'. For custom data write custom.tenant. Possible keys: {KEYS_TEXT}. "
             "Put a word with a colon in quotes.",
-            (11, 22),
+            (11, 17),
         ),
         (
             "data.tenant:acme",
             f"Unknown key 'data.tenant'. Possible keys: {KEYS_TEXT}. "
             "Put a word with a colon in quotes.",
-            (0, 16),
+            (0, 11),
         ),
     ],
 )
