@@ -16,7 +16,7 @@ from ..filters import Filter
 from ..queries import Group, Statistics, measure
 from ..queries.statistics import NO_ROUTE
 from ..rollups.rollup import FailureKey, Failures
-from ..runtime.text import visible
+from ..runtime.text import count_of, visible
 from .common import Choice, get_store, reports_errors
 from .filtering import takes_filter
 from .terminal import cut_to_height, stylize, terminal_width, wrap
@@ -36,6 +36,10 @@ NOUNS = {
     "hostname": "machines",
 }
 """What the groups are, by the value of ``--by``."""
+UNKNOWN_BY_STATUS = (
+    "Rollups have no durations by status code. A filter by status reads them from the newest "
+    "records: `flask tracking stats status:5xx`."
+)
 WATCH_INTERVAL_S = 2.0
 MAX_FAILURES = 10
 LEAST_KEY = 14
@@ -184,6 +188,8 @@ def _name_place(key: FailureKey) -> str:
 
 def _explain(found: Statistics) -> Iterator[tuple[str, Style]]:
     """Yield sentences below the tables, each with its style."""
+    if text := _explain_durations(found):
+        yield text, PLAIN
     if found.source == "records":
         text = "Only stored records are counted, as far as they are not overwritten."
         if not found.is_complete:
@@ -194,6 +200,17 @@ def _explain(found: Statistics) -> Iterator[tuple[str, Style]]:
     if found.dropped:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(found.dropped.items()))
         yield f"Records that were lost: {reasons}.", {"fg": "red"}
+
+
+def _explain_durations(found: Statistics) -> str:
+    """Say why durations are missing; empty where all are known."""
+    if found.source == "rollups":
+        # Those by any other key are known.
+        is_missing = any(group.max_ms is None for group in found.groups)
+        return UNKNOWN_BY_STATUS if is_missing else ""
+    missing = found.total.requests - sum(found.total.counts.buckets.values())
+    verb = "has" if missing == 1 else "have"
+    return f"{count_of(missing, 'record')} {verb} no duration." if missing else ""
 
 
 # For programs

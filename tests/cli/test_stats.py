@@ -142,14 +142,26 @@ def test_filter(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> N
 
 
 def test_status_has_no_durations(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
-    """By status there are counts."""
+    """By status there are counts, and a sentence says why there are no durations."""
     store_minute(memory)
     output = invoke("stats", "--by", "status").output
     assert re.search(r"^200 +118 .* 0 +0.0%$", output, re.MULTILINE)
+    assert f"\n\n{module.UNKNOWN_BY_STATUS}\n" in output
+    assert module.UNKNOWN_BY_STATUS not in invoke("stats").output
     found = json.loads(invoke("stats", "--by", "status", "--json").output)
     unknown = ("p95_ms", "max_ms", "request_bytes", "response_bytes")
     assert [found["groups"][0][name] for name in unknown] == [None] * 4
     assert found["total"]["response_bytes"] == 9900
+
+
+def test_records_without_durations(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
+    """Records that another program wrote may have none: that is said, and not taken for 0."""
+    arrived = datetime.now(timezone.utc) - timedelta(seconds=1)
+    records = [dataclasses.replace(make_record(), date_created=arrived) for _ in range(3)]
+    memory.export([dataclasses.replace(one, execution_time=None) for one in records[:2]] + records[2:])
+    output = invoke("stats", "path:*", "--by", "status").output
+    assert "\n2 records have no duration.\n" in output
+    assert "no duration" not in invoke("stats", "path:*", "slow:>=0ms").output
 
 
 @pytest.mark.parametrize(("by", "name"), [("route", "GET (no route)"), ("url_rule", "(no route)")])
