@@ -12,8 +12,11 @@ from ..runtime.text import visible
 from .terminal import cell_width, stylize, wrap
 from .text_table import GAP, PLAIN, Column, Style, leave_out, pad, render_columns
 
+METHOD = "METHOD"
 LEAST_PATH = 15
-"""The minimum width of a path, so that it fits in 40 cells with a status and a short id."""
+"""The minimum width of a path that shares its line with a status and a short id."""
+LEAST_STACKED = 18
+"""The minimum width of two lines for a record: an indent, a short id, which is never cut, and `…`."""
 LEAST_PATH_BESIDE_ERROR = 10
 """The same in at least `WIDE` cells, where the user and the error shall have room, too."""
 WIDE = 80
@@ -27,18 +30,32 @@ ID_HEAD, ID_TAIL = 8, 6
 def render_table(
     records: Sequence[RecordSummary], width: int | None, zone: tzinfo | None = timezone.utc
 ) -> str:
-    """Return a table with a line for each record.
+    """Return a table with a line for each record, or with two where the terminal is too narrow.
 
     Args:
         records: one or more records.
         width: the width of the terminal in cells; None for no limit.
         zone: the zone of the times; None for that of this machine.
     """
+    arrived = _time_column([record.date_created.astimezone(zone) for record in records])
+    columns = _make_columns(records, arrived, width)
+    if width is not None:
+        columns = leave_out([column for column in columns if any(column.cells)], width)
+        if not any(column.title == METHOD for column in columns):
+            times = zip(records, arrived.short or arrived.cells, strict=True)
+            return "\n".join([arrived.title, *(_stack(one, time, width) for one, time in times)])
+        columns = [
+            _mark_kept(one, columns, records) if one.title == "STATUS" else one for one in columns
+        ]
+    return render_columns(columns, width, [_style(record) for record in records])
+
+
+def _make_columns(records: Sequence[RecordSummary], arrived: Column, width: int | None) -> list[Column]:
     took = [_milliseconds(record.execution_time) for record in records]
     ids = [str(record.id) for record in records]
-    columns = [
-        _time_column([record.date_created.astimezone(zone) for record in records]),
-        Column("METHOD", [visible(record.method or "-") for record in records], least=6, rank=4),
+    return [
+        arrived,
+        Column(METHOD, [visible(record.method or "-") for record in records], least=6, rank=4),
         Column(
             "PATH",
             [visible(record.path_and_query or "-") for record in records],
@@ -51,12 +68,18 @@ def render_table(
         Column("KEPT", [_kept(record) for record in records], least=4, rank=1),
         Column("ID", ids, short=[shorten_id(one) for one in ids]),
     ]
-    if width is not None:
-        columns = leave_out([column for column in columns if any(column.cells)], width)
-        columns = [
-            _mark_kept(one, columns, records) if one.title == "STATUS" else one for one in columns
-        ]
-    return render_columns(columns, width, [_style(record) for record in records])
+
+
+def _stack(record: RecordSummary, time: str, width: int) -> str:
+    """Return two lines for a terminal with no room for method, path and id in one."""
+    mark = "*" if record.kept else ""
+    method, status = visible(record.method or "-"), str(record.status_code or "-")
+    path = visible(record.path_and_query or "-")
+    took = "" if record.execution_time is None else f"{_milliseconds(record.execution_time)} ms"
+    cells = [shorten_id(str(record.id)), took, visible(record.error), visible(record.user)]
+    lines = [f"{time} {method} {status}{mark} {path}", GAP + GAP.join(filter(None, cells))]
+    cut = [pad(line, max(width, LEAST_STACKED)).rstrip() for line in lines]
+    return stylize("\n".join(cut), **_style(record))
 
 
 def _least_path(width: int | None) -> int:
@@ -115,6 +138,8 @@ def _style(record: RecordSummary) -> Style:
 def render_row(record: RecordSummary, width: int | None, zone: tzinfo | None = timezone.utc) -> str:
     """Return the line of one record, for a list that goes on; its columns do not depend on others.
 
+    Narrow terminals get two lines.
+
     Args:
         record: the record.
         width: the width of the terminal in cells; None for no limit.
@@ -126,9 +151,8 @@ def render_row(record: RecordSummary, width: int | None, zone: tzinfo | None = t
     took = _milliseconds(record.execution_time)
     record_id = str(record.id) if width is None else shorten_id(str(record.id))
     path = visible(record.path_and_query or "-")
-    # A narrow terminal does without the time, then without the method.
-    short = f"{status:>3}  "
-    middle = f"{method:<7} {short}"
+    # A narrow terminal does without the time; a narrower one has it on a line of two.
+    middle = f"{method:<7} {status:>3}  "
     first = f"{arrived:%H:%M:%S}{mark} {method:<7} {status:>3} {took:>10}  "
     last = [visible(record.user), visible(record.error)]
     if width is None:
@@ -136,9 +160,11 @@ def render_row(record: RecordSummary, width: int | None, zone: tzinfo | None = t
     else:
         least = LEAST_PATH + len(GAP) + len(record_id)
         heads = (one for one in (first, middle) if width - cell_width(one) >= least)
-        first = next(heads, short)
-        room = width - cell_width(first) - len(GAP) - len(record_id)
-        line = f"{first}{_fit_cells(path, *last, width=room, least=_least_path(width))}{GAP}{record_id}"
+        head = next(heads, None)
+        if head is None:
+            return _stack(record, f"{arrived:%H:%M:%S}{mark}", width)
+        room = width - cell_width(head) - len(GAP) - len(record_id)
+        line = f"{head}{_fit_cells(path, *last, width=room, least=_least_path(width))}{GAP}{record_id}"
     return stylize(line, **_style(record))
 
 

@@ -302,14 +302,12 @@ def test_pipe_gets_everything() -> None:
     assert "…" not in line
 
 
-@pytest.mark.parametrize("width", [0, 1, 10, 39])
+@pytest.mark.parametrize("width", [0, 1, 10, 17])
 def test_terminal_too_narrow(width: int) -> None:
-    """In a terminal too narrow for the least there is each record still has a line with its id."""
+    """In a terminal too narrow for anything each record still has its time and a short id."""
     lines = rows([make_record(path="/a" * 300, user_repr="Ada " * 20)], width)
 
-    assert len(lines) == 2
-    assert lines[1].endswith(shorten_id("0123456789abcdef01234567"))
-    assert len(lines[1]) == 40
+    assert lines == ["2026-11-24", "12:34:56Z GET 200…", f"  {shorten_id(str(AN_ID))}…"]
 
 
 WIDE = [
@@ -324,20 +322,38 @@ WIDE = [
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_forty_cells_are_enough(count: int) -> None:
-    """From 40 cells on no line is wider than the terminal, and each has path, status and an id."""
+    """From 40 cells on no line is wider than the terminal, and each record has what matters most."""
     for width in range(40, 160):
-        titles, *lines = rows(WIDE[:count], width)
-        assert [line for line in [titles, *lines] if width_on_screen(line) > width] == []
-        assert {"PATH", "STATUS", "ID"} <= {*titles.split()}
-        whole = "0123456789abcdef01234567"
-        assert all(line.endswith((whole, shorten_id(whole))) for line in lines)
+        lines = rows(WIDE[:count], width)
+        assert [line for line in lines if width_on_screen(line) > width] == []
+        shown = "\n".join(lines)
+        ids = shown.count(str(AN_ID)) + shown.count(shorten_id(str(AN_ID)))
+        assert ids == shown.count("12:34:56") == count
+        assert "PROPF" in shown and "/a" in shown and "500" in shown
+
+
+def test_forty_cells_show_two_lines_for_a_record() -> None:
+    """Method, status, time and path come first; the id, and what else has room, stand below."""
+    assert rows(WIDE, 40) == [
+        "TIME (UTC)",
+        "11-24 12:34:56 PROPFIND 500* /a/a/a/a/a…",
+        "  01234567…234567  123,456.7 ms",
+        "11-23 12:34:56 GET 200 /日/日/日/日/日/…",
+        "  01234567…234567  12.3 ms  Ada Ada Ada…",
+        "11-24 12:34:56 GET 200* /orders/17",
+        "  01234567…234567  12.3 ms  OutOfStock",
+    ]
+    unfinished = make_record(status_code=None, execution_time=None, user_repr="Ada")
+    assert rows([unfinished], 40) == [
+        "2026-11-24",
+        "12:34:56Z GET - /orders/17",
+        "  01234567…234567  Ada",
+    ]
 
 
 @pytest.mark.parametrize(
     ("width", "titles"),
     [
-        (40, "PATH STATUS ID"),
-        (50, "PATH STATUS ID"),
         (60, "2026-11-24 METHOD PATH STATUS ID"),
         (70, "2026-11-24 METHOD PATH STATUS MS ID"),
         (80, "2026-11-24 METHOD PATH STATUS MS USER ERROR ID"),

@@ -21,7 +21,7 @@ from pymongo.database import Database
 
 from flask_tracking import ExportError, Filter, MemoryExporter, Settings, Tracking
 from flask_tracking.cli import tail
-from flask_tracking.cli.record_table import render_row
+from flask_tracking.cli.record_table import render_row, shorten_id
 from flask_tracking.cli.terminal import cell_width
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.exporters.store import Tail
@@ -156,7 +156,10 @@ def test_store_that_is_away(invoke: Invoke, app: Flask, between: list[Callable[[
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200, None])
 def test_row(width: int | None) -> None:
-    """A line fits the terminal, and has all that a list shows; without a terminal it is whole."""
+    """A line fits the terminal, and has all that a list shows; without a terminal it is whole.
+
+    In 40 cells there are two lines, as in a list.
+    """
     record = summarize(
         dataclasses.replace(
             make_record(path="/a" * 50),
@@ -170,9 +173,13 @@ def test_row(width: int | None) -> None:
     if width is None:
         assert row.startswith("12:00:03Z GET     200        2.5  /a/a")
         assert row.endswith(f"/a?a=1  <User ada>  OutOfStock  {record.id}")
+    elif width == 40:
+        assert list(map(cell_width, row.split("\n"))) == [40, 40]
+        assert row.startswith("12:00:03Z GET 200 /a/a/")
+        assert shorten_id(str(record.id)) in row and "  2.5 ms  OutOf" in row
     else:
         assert cell_width(row) == width
-        assert ("GET" in row, "12:00:03Z" in row) == (width >= 60, width >= 80)
+        assert "GET" in row and ("12:00:03Z" in row) == (width >= 80)
         assert ("<User" in row, "OutOf" in row) == (width >= 80, width >= 60)
 
 
