@@ -19,9 +19,8 @@ from .common import (
     get_store,
     id_command,
     reports_errors,
-    takes_limit,
 )
-from .misses import explain_nothing
+from .misses import comment
 from .record_ids import takes_ids, takes_ids_or_filter
 from .record_table import render_line
 from .terminal import say
@@ -31,7 +30,6 @@ NOT_KEPT = Filter.parse("not is:kept")
 
 @id_command()
 @click.option("--reason", default="asked for", show_default=True, help="Why they are kept.")
-@takes_limit(100, "Maximum number of records of a filter, the newest ones.")
 @with_appcontext
 @reports_errors
 @takes_ids_or_filter
@@ -64,8 +62,15 @@ def _keep_all(store: Store, wanted: Filter, reason: str, limit: int) -> None:
     more = " More may match: use a higher --limit." if len(found) == limit else ""
     say(f"Kept ({visible(reason)}): {count_of(kept, 'record')}.{more}")
     if not found:
-        kept = len(find_newest(store, wanted, limit, fields="summary"))
-        say(_describe_kept(kept, limit) if kept else explain_nothing(store, wanted), err=True)
+        _explain_none(store, wanted, limit)
+
+
+def _explain_none(store: Store, wanted: Filter, limit: int) -> None:
+    """Say why no record of a filter was kept: all are, or there is none."""
+    if kept := find_newest(store, wanted, limit, fields="summary"):
+        say(_describe_kept(len(kept), limit), err=True)
+    else:
+        comment(store, wanted, kept, limit, "kept")
 
 
 def _describe_kept(kept: int, limit: int) -> str:

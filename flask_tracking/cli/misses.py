@@ -1,11 +1,13 @@
-"""What a command says of a filter that finds nothing."""
+"""What a command says of a filter that finds nothing, or as many records as its limit allows."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence, Sized
 from datetime import datetime, timezone
 
+import click
+from click.core import ParameterSource
 from flask import current_app
 
 from ..exporters.store import Store
@@ -14,8 +16,30 @@ from ..filters.conditions import Compares, Condition, Term, all_of, any_of
 from ..filters.wildcards import Parts, contains, write_parts
 from ..queries.misses import explain_miss, finds_any, parts_of
 from ..runtime.text import visible
+from .terminal import say
 
-__all__ = ["explain_nothing"]
+__all__ = ["comment", "explain_nothing"]
+
+
+def comment(store: Store, wanted: Filter, found: Sized, limit: int, done: str) -> None:
+    """Say on standard error why nothing was found, or that the default limit may have left some out.
+
+    Args:
+        store: the store that was asked.
+        wanted: the filter of the command.
+        found: the records.
+        limit: the option ``--limit`` of the command; somebody who sets it knows it.
+        done: what the command does with records, like ``listed``.
+    """
+    if not found:
+        say(explain_nothing(store, wanted), err=True)
+    elif len(found) == limit and not _is_limit_given():
+        say(f"Only the newest {limit:,} are {done}. More may match: use a higher --limit.", err=True)
+
+
+def _is_limit_given() -> bool:
+    source = click.get_current_context().get_parameter_source("limit")
+    return source is not ParameterSource.DEFAULT
 
 
 def explain_nothing(store: Store, wanted: Filter) -> str:

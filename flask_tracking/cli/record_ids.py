@@ -16,7 +16,7 @@ from ..exporters.store import Store
 from ..filters import Filter
 from ..queries.newest import read_newest
 from ..record_summary import RecordSummary
-from .common import is_filter, is_id, make_id_error
+from .common import is_filter, is_id, make_id_error, takes_limit
 from .filtering import add_filter_options, complete_words, join_filters, pop_option_filters
 from .proposals import ask_briefly
 from .record_table import render_line
@@ -29,6 +29,7 @@ _AGE = re.compile(r"-[0-9]+")
 KEPT = Filter.parse("is:kept")
 
 _IDS_OR_FILTER = "ID...|FILTER"
+_LIMIT = takes_limit(100, "Maximum number of records of a filter, the newest ones.")
 
 T = TypeVar("T", str, tuple[str, ...])
 
@@ -55,9 +56,10 @@ def takes_ids(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def takes_ids_or_filter(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the argument ID...|FILTER, and the options of a filter.
+    """Add the argument ID...|FILTER, the options of a filter, and ``--limit``.
 
-    The command gets ``ids``, and the `Filter` ``wanted``, which is None if there are ids.
+    The command gets ``ids``, the `Filter` ``wanted``, which is None if there are ids, and ``limit``,
+    which bounds the records of a filter.
     """
 
     @functools.wraps(command)
@@ -79,7 +81,7 @@ def takes_ids_or_filter(command: Callable[..., Any]) -> Callable[..., Any]:
         shell_complete=_complete_id_or_word,
         callback=_refuse_options,
     )
-    return add(add_filter_options(with_ids_or_filter))
+    return add(_LIMIT(add_filter_options(with_ids_or_filter)))
 
 
 def _refuse_ids(words: Iterable[str]) -> None:

@@ -7,7 +7,6 @@ from datetime import timezone
 from time import monotonic
 
 import click
-from click.core import ParameterSource
 from flask.cli import with_appcontext
 
 from ..errors import ConfigError
@@ -19,7 +18,7 @@ from ..record_summary import RecordSummary, summarize
 from .common import find_id, get_record, get_store, id_command, reports_errors, takes_limit
 from .filtering import make_option_term, takes_filter
 from .json_output import render_json, takes_json
-from .misses import explain_nothing
+from .misses import comment
 from .record_ids import takes_id
 from .record_table import render_record, render_table
 from .terminal import echo_pages, say, terminal_width
@@ -61,15 +60,8 @@ def list_records(wanted: Filter, limit: int, resume: str | None, utc: bool, as_j
             click.echo(render_json(record))
     elif records:
         click.echo(render_table(records, terminal_width(), timezone.utc if utc else None))
-    elif not in_bodies:
-        say(explain_nothing(store, wanted), err=True)
-    if len(records) == limit and not in_bodies and not _is_limit_given():
-        say(f"Only the newest {limit:,} are listed. More may match: use a higher --limit.", err=True)
-
-
-def _is_limit_given() -> bool:
-    source = click.get_current_context().get_parameter_source("limit")
-    return source is not ParameterSource.DEFAULT
+    if not in_bodies:
+        comment(store, wanted, records, limit, "listed")
 
 
 def _search_bodies(store: Store, wanted: Filter, limit: int) -> list[RecordSummary]:

@@ -21,11 +21,9 @@ from .common import (
     get_store,
     id_command,
     reports_errors,
-    takes_limit,
 )
-from .misses import explain_nothing
+from .misses import comment
 from .record_ids import takes_id, takes_ids_or_filter
-from .terminal import say
 
 SHELLS: dict[str, Callable[[Record], str]] = {"posix": curl, "powershell": powershell}
 
@@ -86,7 +84,6 @@ def print_pytest(record_id: str) -> None:
 
 
 @id_command("har")
-@takes_limit(100, "Maximum number of records of a filter, the newest ones.")
 @with_appcontext
 @reports_errors
 @takes_ids_or_filter
@@ -98,11 +95,10 @@ def print_har(ids: Sequence[str], wanted: Filter | None, limit: int) -> None:
     """
     store = get_store()
     if wanted is not None:
-        found = find_newest(store, wanted, limit)[::-1]
-        if not found:
-            say(explain_nothing(store, wanted), err=True)
+        found = find_newest(store, wanted, limit)
+        comment(store, wanted, found, limit, "printed")
         # A record without a method is not a request, or its redaction has failed.
-        records = [record for record in found if record.method]
+        records = [record for record in found[::-1] if record.method]
     else:
         records = find_records(store, ids)
     _print(json.dumps(har(*records), indent=2))

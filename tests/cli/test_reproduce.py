@@ -93,6 +93,18 @@ def test_archive_of_a_filter(invoke: Invoke, memory: MemoryExporter, records: li
         assert [entry["_record_id"] for entry in entries] == expected
 
 
+def test_archive_of_as_many_as_the_limit(
+    invoke: Invoke, memory: MemoryExporter, tracking: Tracking
+) -> None:
+    """An archive as long as the default limit says that more may match, apart from the archive."""
+    memory.export([make_record(path=f"/{number}") for number in range(101)])
+    result = invoke("har", "path:/*")
+    assert len(json.loads(result.stdout)["log"]["entries"]) == 100
+    said = "Only the newest 100 are printed. More may match: use a higher --limit.\n"
+    assert result.stderr == said
+    assert invoke("har", "path:/*", "--limit", "100").stderr == ""
+
+
 @pytest.mark.parametrize(
     ("record_id", "number"),
     [
