@@ -8,6 +8,7 @@ from typing import Any
 
 from ..record import Record
 from .literals import Expression, Raw, call, find_names, lay_out, lay_out_assertion, literal, quote_text
+from .multipart_body import read_multipart
 from .python_body import join_text, read_body
 from .request import Gap, Parts, RequestParts, find_gaps, read_cookies, read_request
 from .stable import (
@@ -28,6 +29,7 @@ _LOCAL_HOST = re.compile(r"(?:localhost|127\.0\.0\.1)(?::[0-9]+)?")
 _RECORD_IN_MEMORY = '@pytest.mark.usefixtures("tracking_records")  # in memory, not in a database'
 LONGEST_NAME = 60
 _IMPORTS = {
+    "BytesIO": "from io import BytesIO",
     "Path": "from pathlib import Path",
     "ANY": "from unittest.mock import ANY",
     "quote": "from urllib.parse import quote",
@@ -121,7 +123,7 @@ def _send(request: RequestParts) -> Expression:
     arguments: list[tuple[str, Expression]] = [("", join_text(request.client_path))]
     if url := _find_base_url(request):
         arguments.append(("base_url=", literal(url)))
-    body = read_body(request)
+    body = read_body(request, read_multipart)
     headers = {
         name: join_text(value)
         for name, value in request.headers
@@ -132,6 +134,8 @@ def _send(request: RequestParts) -> Expression:
         arguments.append(("headers=", literal(headers)))
     if body is not None:
         arguments.append((f"{body.argument}=", body.expression))
+        if body.content_type:
+            arguments.append(("content_type=", literal(body.content_type)))
     if request.method in _CLIENT_METHODS:
         return call(f"client.{request.method.lower()}", arguments)
     return call("client.open", [*arguments, ("method=", literal(request.method))])

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import parse_qsl, urlencode
 
 from .literals import Expression, Raw, interpolate, join_parts, literal
-from .request import Gap, Parts, RequestParts
+from .request import Gap, Part, Parts, RequestParts
 from .stable import is_deep
 
-__all__ = ["Body", "join_text", "read_body"]
+__all__ = ["Body", "Placeholders", "join_text", "read_body"]
 
 _SIGNATURE = re.compile(r"(?i)signature|digest|hmac")
 
@@ -26,21 +26,30 @@ class Body(NamedTuple):
     expression: Expression
     has_type: bool
     """True where the client sets the ``Content-Type`` by itself."""
+    content_type: str | None = None
+    """What the client has to be told to set it to."""
 
 
-def read_body(request: RequestParts) -> Body | None:
+def read_body(
+    request: RequestParts, read_more: Callable[[RequestParts], Body | None] | None = None
+) -> Body | None:
     """Return the body of `request`; None where it has none.
 
     Where the bytes are signed they stay what they are: JSON may be written in many ways.
+
+    Args:
+        request: the request.
+        read_more: reads a kind of body that only this client can write; None for any other.
     """
     if not request.body:
         return None
     if not any(_SIGNATURE.search(name) for name, _ in request.headers):
         readable = _read_json(request) or _read_form(request)
+        if readable is None and read_more is not None:
+            readable = read_more(request)
         if readable is not None:
             return readable
-    pieces = [part if isinstance(part, bytes) else Raw(_as_bytes(part)) for part in request.body]
-    return Body("data", join_parts(pieces, 'b""'), False)
+    return Body("data", _join_bytes(request.body), False)
 
 
 def join_text(parts: Parts) -> Expression:
@@ -55,6 +64,11 @@ def join_text(parts: Parts) -> Expression:
     )
 
 
+def _join_bytes(parts: Iterable[Part]) -> Expression:
+    pieces = [part if isinstance(part, bytes) else Raw(_as_bytes(part)) for part in parts]
+    return join_parts(pieces, 'b""')
+
+
 def _as_text(gap: Gap) -> Raw:
     return Raw(f'quote({gap.variable}, safe="")' if gap.encoding == "url" else gap.variable)
 
@@ -65,7 +79,7 @@ def _as_bytes(gap: Gap) -> str:
     return f"{_as_text(gap).code}.encode()"
 
 
-class _Placeholders:
+class Placeholders:
     """Texts that stand for the gaps of a body while it is parsed."""
 
     def __init__(self, body: Parts) -> None:
@@ -77,22 +91,44 @@ class _Placeholders:
         }
         self._pattern = re.compile(f"({sign.decode()}[0-9]+x)")
         names = {gap: name for name, gap in self._gaps.items()}
-        self.text = b"".join(
+        self.data = b"".join(
             part if isinstance(part, bytes) else _quote(names[part], part).encode() for part in body
-        ).decode("utf-8")
+        )
+
+    @property
+    def text(self) -> str:
+        """The body with them.
+
+        Raises:
+            UnicodeError: it is not UTF-8.
+        """
+        return self.data.decode()
+
+    def fill_bytes(self, data: bytes) -> Expression:
+        """Return the expression of a part of the body."""
+        # Latin-1 has a character for each byte.
+        pieces = filter(None, self._pattern.split(data.decode("latin-1")))
+        return _join_bytes(self._gaps.get(piece, piece.encode("latin-1")) for piece in pieces)
 
     def fill(self, value: Any) -> Any:
-        """Return a parsed value with expressions for the placeholders in it."""
+        """Return a parsed value with expressions for the placeholders in it.
+
+        Raises:
+            ValueError: one stands for the content of a file, which may be no text.
+        """
         if isinstance(value, dict):
             return {name: self.fill(one) for name, one in value.items()}
         if isinstance(value, list):
             return [self.fill(one) for one in value]
         if not isinstance(value, str):
             return value
-        pieces = [piece for piece in self._pattern.split(value) if piece]
-        return interpolate(
-            Raw(self._gaps[piece].variable) if piece in self._gaps else piece for piece in pieces
-        )
+        return interpolate(map(self._fill_piece, filter(None, self._pattern.split(value))))
+
+    def _fill_piece(self, piece: str) -> str | Raw:
+        gap = self._gaps.get(piece)
+        if gap is not None and gap.is_file:
+            raise ValueError("a text cannot have the content of a file")
+        return piece if gap is None else Raw(gap.variable)
 
     def stand_in(self, text: str) -> bool:
         """Tell whether one of them is in a text."""
@@ -107,7 +143,7 @@ def _read_json(request: RequestParts) -> Body | None:
     if request.content_type != "application/json":
         return None
     try:
-        placeholders = _Placeholders(request.body)
+        placeholders = Placeholders(request.body)
         value = json.loads(
             placeholders.text,
             object_pairs_hook=_read_object,
@@ -148,13 +184,14 @@ def _list_keys(value: Any) -> list[str]:
 def _read_form(request: RequestParts) -> Body | None:
     if not _is_usual(request, "application/x-www-form-urlencoded"):
         return None
+    placeholders = Placeholders(request.body)
     try:
-        placeholders = _Placeholders(request.body)
+        text = placeholders.text
     except UnicodeError:
         return None
-    pairs = parse_qsl(placeholders.text, keep_blank_values=True)
+    pairs = parse_qsl(text, keep_blank_values=True)
     fields = dict(pairs)
-    if not fields or len(fields) < len(pairs) or urlencode(pairs) != placeholders.text:
+    if not fields or len(fields) < len(pairs) or urlencode(pairs) != text:
         return None
     if any(map(placeholders.stand_in, fields)):
         return None

@@ -169,6 +169,131 @@ def test_bodies(kind: str, body: bytes, argument: str) -> None:
     assert ("Content-Type" in call) is argument.startswith("data=b")
 
 
+def make_multipart(*parts: bytes, end: bytes = b"--xyz--\r\n") -> dict[str, Any]:
+    """Return the type and the body of a form; each part is its head, a blank line and its data."""
+    body = b"".join(b"--xyz\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts)
+    kind = (("Content-Type", "multipart/form-data; boundary=xyz"),)
+    return {"method": "POST", "request_headers": kind, "request_body": body + end}
+
+
+@st.composite
+def forms(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw the type and the body of a form with fields and files."""
+    parts = []
+    for _ in range(draw(st.integers(0, 5))):
+        head = f'name="{draw(st.sampled_from(["a", "b c", "é"]))}"'
+        filename = draw(st.sampled_from([None, "", "x.txt", "y\\z", "ü.png"]))
+        if filename is not None:
+            kind = draw(st.sampled_from(["text/plain", "application/json; charset=utf-8"]))
+            head += f'; filename="{filename}"\r\nContent-Type: {kind}'
+        data = draw(st.binary(max_size=60) | st.sampled_from([b"\r\n--xy", b"gap0x", b"\r", b"1"]))
+        parts.append(head.encode() + b"\r\n\r\n" + data)
+    return make_multipart(*parts)
+
+
+NOTE = b'name="note"\r\n\r\n\xc3\xa9 "x"\r\nsecond'
+PLAN = b'name="plan"; filename="a b.txt"\r\nContent-Type: text/plain\r\n\r\na\r\n\x00\xff'
+
+
+@pytest.mark.parametrize(
+    ("parts", "arguments"),
+    [
+        (
+            [PLAN, NOTE],
+            'data={"plan": (BytesIO(b"a\\r\\n\\x00\\xff"), "a b.txt", "text/plain"), '
+            '"note": \'é "x"\\r\\nsecond\'}',
+        ),
+        ([NOTE], 'data={"note": \'é "x"\\r\\nsecond\'}, content_type="multipart/form-data"'),
+        (
+            [b'name="a"\r\n\r\n1', b'name="b"\r\n\r\n', b'name="a"\r\n\r\n2'],
+            'data={"a": ["1", "2"], "b": ""}, content_type="multipart/form-data"',
+        ),
+        (
+            [b'name="none"; filename=""\r\nContent-Type: application/octet-stream\r\n\r\n'],
+            'data={"none": (BytesIO(b""), "", "application/octet-stream")}',
+        ),
+    ],
+    ids=["file and field", "field", "fields of one name", "no file chosen"],
+)
+def test_multipart(parts: list[bytes], arguments: str) -> None:
+    """A form is what a test client takes for one: the test has names, texts and files, no boundary."""
+    record = make_exchange(**make_multipart(*parts), status_code=500)
+    code = " ".join(get_body(pytest_function(record)))
+    call = code.replace("( ", "(").replace(", )", ")").replace("{ ", "{").replace(", }", "}")
+    assert arguments in call
+    assert "xyz" not in call and "Content-Type" not in call
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b'name="a"\r\nContent-Type: application/json\r\n\r\n1'],
+        [b'name="a"\r\n\r\n\xff'],
+        [b'name="a"; filename="a"\r\n\r\n1'],
+        [b'name="a"; filename="\\"a"\r\nContent-Type: text/plain\r\n\r\n1'],
+        [b'name="a"; filename="a"\r\nContent-Type: a/b\r\nX-Part: 1\r\n\r\n1'],
+        [b'filename="a"\r\nContent-Type: a/b\r\n\r\n1'],
+        [],
+    ],
+    ids=["type of a field", "no text", "no type", "quote", "header", "no name", "no part"],
+)
+def test_multipart_that_a_client_cannot_send(parts: list[bytes]) -> None:
+    """What a test client would send otherwise is bytes, under the recorded boundary."""
+    code = " ".join(get_body(pytest_function(make_exchange(**make_multipart(*parts)))))
+    assert "--xyz" in code and "multipart/form-data; boundary=xyz" in code
+    cut = make_multipart(PLAN, end=b"")
+    assert "boundary=xyz" in pytest_function(make_exchange(**cut))
+
+
+def test_multipart_with_gaps() -> None:
+    """What was removed of a form is a constant: the path of a file, or a text."""
+    removed, gone = b"[redacted]", b"(file: 3 bytes)"
+    parts = make_multipart(
+        b'name="plan"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n' + gone,
+        b'name="pin"\r\n\r\n' + removed + b"{y}",
+        b'name="log"; filename="log"\r\nContent-Type: text/plain\r\n\r\n' + removed + b"\xff",
+    )
+    at = parts["request_body"].index(gone)
+    remark = Remark("request_body", "file", 3, 3, at, len(gone))
+    source = pytest_function(make_exchange(**parts, redacted=(remark,)))
+    code = " ".join(line.strip() for line in source.splitlines())
+    assert 'FILE_PLAN = "" REDACTED_PIN = "" REDACTED_LOG = ""' in code
+    assert 'BytesIO(Path(FILE_PLAN).read_bytes()), "a.txt", "text/plain"' in code
+    assert '"pin": f"{REDACTED_PIN}{{y}}"' in code
+    assert 'BytesIO(b"".join([REDACTED_LOG.encode(), b"\\xff"])), "log"' in code
+    in_a_name = make_multipart(b'name="[redacted]"\r\n\r\n1')
+    assert "boundary=xyz" in pytest_function(make_exchange(**in_a_name))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(forms())
+def test_multipart_arrives_as_it_was(form: dict[str, Any]) -> None:
+    """Whatever a form holds, the printed test sends the same fields and files."""
+    app = Flask("form")
+    arrived: list[Any] = []
+
+    @app.post("/x")
+    def take() -> str:
+        files = [
+            (name, file.filename, file.content_type, file.read())
+            for name, file in request.files.items(multi=True)
+        ]
+        arrived.append((list(request.form.items(multi=True)), files))
+        return ""
+
+    record = make_exchange(**form)
+    with app.test_client() as client:
+        kind, body = record.request_headers[0][1], record.request_body
+        status = client.post("/x", data=body, content_type=kind).status_code
+        assert status == 200
+        names: dict[str, Any] = {}
+        record = dataclasses.replace(record, response_headers=(), response_body=b"")
+        exec(pytest_function(record), names)  # noqa: S102
+        (test,) = (value for name, value in names.items() if name.startswith("test_"))
+        test(client)
+    assert arrived[1] == arrived[0]
+
+
 def test_signed_body() -> None:
     """What is signed stays as it is, byte by byte."""
     headers = (("Content-Type", "application/json"), ("X-Hub-Signature-256", "sha256=00"))
@@ -265,15 +390,16 @@ def test_layout(tmp_path: Path, command: list[str]) -> None:
     """Tests and scripts of any request are Python of which ruff would change nothing."""
 
     @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(requests("example.org"), JSON_VALUES, st.integers(0, 90))
-    def write(record: Record, answer: Any, length: int) -> None:
+    @given(requests("example.org"), forms(), JSON_VALUES, st.integers(0, 90))
+    def write(record: Record, form: dict[str, Any], answer: Any, length: int) -> None:
         record = dataclasses.replace(
             record,
             response_headers=(*JSON, ("Location", "/" + "x" * length)),
             response_body=json.dumps(answer).encode(),
             redacted=REMOVED,
         )
-        for source in (pytest_function(record), python(record)):
+        sent = dataclasses.replace(record, **form)
+        for source in (pytest_function(record), python(record), pytest_function(sent)):
             compile(source, "test", "exec")
             (tmp_path / f"test_{len(list(tmp_path.iterdir()))}.py").write_text(source)
 
