@@ -7,6 +7,7 @@ import html
 import re
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
+from typing import Any
 from unittest import mock
 from urllib.parse import urlencode
 
@@ -273,6 +274,29 @@ def test_first_after(client: FlaskClient, memory: MemoryExporter, count: int) ->
     assert found is not None and found[1] == str(records[0].id)
     page = check(client.get(LIST, query_string={"q": "status:418", **times}).text)
     assert "The first after this range" not in page
+
+
+def test_first_after_years(
+    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first record is found by few reads of ranges with many records: these take their time."""
+    now = datetime.now(timezone.utc)
+    arrived = [now - timedelta(hours=2) + timedelta(seconds=at) for at in range(3_000)]
+    memory.export(
+        [dataclasses.replace(make_record(), id=ObjectId(), date_created=at) for at in arrived]
+    )
+    full, find = [], memory.find
+
+    def count(*args: Any, **options: Any) -> Any:
+        found = find(*args, **options)
+        full.extend([1] * (len(found) == options["limit"] > 1))
+        return found
+
+    monkeypatch.setattr(memory, "find", count)
+    times = {"from": "2020-01-01", "to": "2020-01-02"}
+    page = check(client.get(LIST, query_string=times).text)
+    assert "The first after this range came at" in page
+    assert sum(full) <= 8
 
 
 def test_way_on_from_a_record_that_is_gone(client: FlaskClient, memory: MemoryExporter) -> None:

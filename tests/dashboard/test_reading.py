@@ -129,7 +129,7 @@ def test_nothing_found_and_the_time_is_over(client: Any, slow: SlowStore) -> Non
     assert search_newest(slow, Filter.parse("status:404").narrowed(since, None), 1).records == []
     slow.answer(slow.asked)
     page = check(client.get(address).text)
-    assert "Not read in time: where there are some" in page
+    assert "Not read in time: the nearest requests" in page
 
 
 def test_search_in_bodies_whose_time_is_over(

@@ -26,6 +26,7 @@ from ..text import filter_text
 from ..text.numbers import iso
 
 PAGE_ROWS = 50
+NO_HITS: list[tuple[str, str]] = []
 TRAFFIC_S = 0.5
 SHOWN = "%Y-%m-%d %H:%M:%S"
 NOT_KNOWN = {
@@ -69,7 +70,7 @@ def show_requests(page: Page) -> Response:
         found = page.share(("list", after), read)
     state: dict[str, Any] = {}
     if not (found.summaries or found.resume or page.filter_error):
-        state = page.attempt("where there are some", lambda: _explain_nothing(page), NOT_KNOWN)
+        state = page.attempt("the nearest requests", lambda: _explain_nothing(page), NOT_KNOWN)
     traffic = None
     if found.summaries and not (after or page.is_live):
         traffic = _share_traffic(page)
@@ -170,23 +171,32 @@ def _count_rows(page: Page, found: Rows) -> str:
 
 
 def _explain_nothing(page: Page) -> dict[str, Any]:
-    """Explain an empty list: no records at all, the nearest one, or the term that excludes them."""
+    """Explain an empty list: no records at all, the nearest ones, or the term that excludes them."""
     newest = find_newest(page.store, Filter(), 1, fields="summary")
     if not newest:
         return {**NOT_KNOWN, "is_empty": True, "example_address": page.request.host_url}
-    before = after = None
-    if page.until is not None:
-        after = find_first_after(page, page.confine(page.until))
-    if page.since is not None:
-        mine = page.wanted_at_any_time.narrowed(None, page.since)
-        before = next(iter(find_newest(page.store, mine, 1, fields="summary")), None)
     return {
         **NOT_KNOWN,
-        "nearest_before": before,
-        "nearest_after": after,
-        "hits_without": _find_hits_without(page),
+        "nearest_before": page.attempt(
+            "the newest before this range", lambda: _find_before(page), None
+        ),
+        "hits_without": page.attempt(
+            "which part of the filter excludes them", lambda: _find_hits_without(page), NO_HITS
+        ),
         "counted": page.attempt("what rollups count", lambda: read_counted(page), None),
+        "nearest_after": page.attempt("the first after this range", lambda: _find_after(page), None),
     }
+
+
+def _find_before(page: Page) -> RecordSummary | None:
+    if page.since is None:
+        return None
+    mine = page.wanted_at_any_time.narrowed(None, page.since)
+    return next(iter(find_newest(page.store, mine, 1, fields="summary")), None)
+
+
+def _find_after(page: Page) -> RecordSummary | None:
+    return None if page.until is None else find_first_after(page, page.confine(page.until))
 
 
 def _find_hits_without(page: Page) -> list[tuple[str, str]]:
