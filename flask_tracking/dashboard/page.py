@@ -22,7 +22,7 @@ from .security import csrf
 from .security.boundary import BLUEPRINT
 from .sharing import share
 from .text import filter_text
-from .text.numbers import iso
+from .text.numbers import iso, moment
 
 Result = TypeVar("Result")
 
@@ -161,11 +161,13 @@ class Page:
 
     @property
     def range_title(self) -> str:
-        if self.to_text:
-            return f"{self.from_text} to {self.to_text}"
         if not self.has_own_range:
             return dict(RANGES)[self.from_text]
-        return f"Since {self.from_text}"
+        since = _name_time(self.from_text, self.since)
+        until = _name_time(self.to_text, self.until)
+        if not self.to_text:
+            return f"Since {since}"
+        return f"Until {until}" if self.from_text == "all" else f"{since} to {until}"
 
     @property
     def slow_title(self) -> str:
@@ -350,6 +352,13 @@ class Page:
             self.problems.append(str(error))
             return None
         return self.now - time if isinstance(time, timedelta) else time
+
+
+def _name_time(text: str, time: datetime | None) -> str:
+    """Return an end of a range for its menu: an age as it was written, any other time in full."""
+    if time is None:
+        return text
+    return f"{text} ago" if isinstance(parse_time(text), timedelta) else moment(time)
 
 
 def _make_address(name: str, values: dict[str, Any]) -> str:

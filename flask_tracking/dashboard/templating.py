@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -15,6 +16,8 @@ from . import static_files
 from .text import numbers
 from .text.hidden_characters import shorten, split_hidden
 
+_MARKED = re.compile(r"(`[^`]{1,200}`)|(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)")
+"""Code and times of sentences, like ``2026-11-30 12:00:05 UTC``; a near miss is a lone backtick."""
 STATUS_KINDS = {1: "none", 2: "ok", 3: "redirect", 4: "client", 5: "server"}
 
 
@@ -39,6 +42,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         shown=show,
+        sentence=show_sentence,
         plain=show_plainly,
         as_json=lambda value: json.dumps(value, ensure_ascii=False),
         status_kind=status_kind,
@@ -68,6 +72,23 @@ def show(text: object, most: int = 10_000) -> Markup:
     if left_out:
         parts.append(Markup('<span class="dim">… {:,} more</span>').format(left_out))
     return Markup("").join(parts)
+
+
+def show_sentence(text: str, most: int = 1_000) -> Markup:
+    """Return a sentence of ours, which may quote stored text: as `show`, with its times and its code.
+
+    Scripts show the times in the zone of the reader.
+    """
+    return Markup("").join(_show_marked(part, most) for part in _MARKED.split(text) if part)
+
+
+def _show_marked(part: str, most: int) -> Markup:
+    if not _MARKED.fullmatch(part):
+        return show(part, most)
+    if part.startswith("`"):
+        return Markup("<code>{}</code>").format(show(part.strip("`"), most))
+    day, clock, _ = part.split()
+    return Markup('<time datetime="{}T{}Z" data-second>{}</time>').format(day, clock, part)
 
 
 def show_plainly(text: object, most: int = 200) -> str:

@@ -13,7 +13,7 @@ from flask_tracking.dashboard.record.bodies import MAX_NODES, Node, read_body
 from flask_tracking.dashboard.record.tracebacks import split_traceback
 from flask_tracking.dashboard.record.waterfall import make_waterfall
 from flask_tracking.dashboard.tables.keyset import Cursor
-from flask_tracking.dashboard.templating import render, show, status_kind
+from flask_tracking.dashboard.templating import render, show, show_sentence, status_kind
 from flask_tracking.dashboard.text import numbers
 from flask_tracking.dashboard.text.filter_text import exclude, join, term, without
 from flask_tracking.dashboard.text.hidden_characters import split_hidden
@@ -46,6 +46,24 @@ def test_duration(ms: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("Run `flask tracking doctor`.", "Run <code>flask tracking doctor</code>."),
+        ("A ` alone", "A ` alone"),
+        (
+            "Back to 2026-11-30 12:00:05 UTC.",
+            'Back to <time datetime="2026-11-30T12:00:05Z" data-second>2026-11-30 12:00:05 UTC</time>.',
+        ),
+        ("`<b>`", "<code>&lt;b&gt;</code>"),
+        ("2026-11-30 UTC", "2026-11-30 UTC"),
+    ],
+)
+def test_sentence(text: str, html: str) -> None:
+    """Code is marked, scripts find the times, and quoted text stays text."""
+    assert show_sentence(text) == html
+
+
+@pytest.mark.parametrize(
     ("function", "value", "text"),
     [
         (numbers.size, 61, "61 B"),
@@ -59,7 +77,7 @@ def test_duration(ms: float | None, text: str) -> None:
         (numbers.per_minute, 0.02, "< 0.1"),
         (numbers.per_minute, 0.42, "0.4"),
         (numbers.per_minute, 1186, "1,186"),
-        (numbers.share, 0, "0.0 %"),
+        (numbers.share, 0, "0 %"),
         (numbers.share, 0.0004, "< 0.1 %"),
         (numbers.share, 0.004, "0.4 %"),
         (numbers.share, 0.475, "48 %"),

@@ -52,7 +52,7 @@ def read(client: FlaskClient, **parameters: str) -> str:
 def read_titles(page: str) -> list[str]:
     """Return what each bar says."""
     figure = page.partition('class="chart traffic"')[2].partition("</figure>")[0]
-    return re.findall("<title>(.*?)</title>", figure)
+    return re.findall("<title data-utc>(.*?)</title>", figure)
 
 
 def test_bars(client: FlaskClient) -> None:

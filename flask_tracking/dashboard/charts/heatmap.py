@@ -71,7 +71,7 @@ class Line(NamedTuple):
     parts: tuple[str, ...]
     """The points of each polyline."""
     end: tuple[float, float] | None
-    """The position of its name."""
+    """The position of its name, at the right edge."""
     value: float | None
     """The last percentile, in milliseconds."""
 
@@ -206,6 +206,7 @@ def _shade(cells: Sequence[Cell]) -> tuple[Cell, ...]:
 
 def _line(scale: _Scale, name: str, share: float, columns: Sequence[Column]) -> Line:
     parts: list[list[str]] = [[]]
+    right = scale.x(len(columns))
     end = last = None
     for at, column in enumerate(columns):
         value = _percentile(column.counts, share)
@@ -214,7 +215,7 @@ def _line(scale: _Scale, name: str, share: float, columns: Sequence[Column]) -> 
             continue
         x, y = round(scale.x(at) + scale.width / 2, 1), scale.y(value)
         parts[-1].append(f"{x},{y}")
-        end, last = (x, y), value
+        end, last = (right, y), value
     return Line(name, tuple(" ".join(part) for part in parts if part), end, last)
 
 

@@ -11,7 +11,7 @@ from ...queries import read_density
 from ...queries.rollup_filter import find_unknown, make_route_filter
 from ..page import Page
 from ..statistics.columns import Column, choose_column, fit_column, read_columns
-from ..text.numbers import count, iso
+from ..text.numbers import count, iso, moment
 
 __all__ = ["Traffic", "read_traffic"]
 
@@ -96,6 +96,6 @@ def _draw_bar(
         round(width, 2),
         round(requests * units[0], 1),
         round(failed * units[1], 1),
-        f"{column.start:%Y-%m-%d %H:%M} UTC: {count(requests)} requests, {count(failed)} failed",
+        f"{moment(column.start)}: {count(requests)} requests, {count(failed)} failed",
         page.link_to("requests", **{"from": iso(column.start), "to": iso(end)}),
     )

@@ -23,7 +23,7 @@ from ...record import Record
 from ...rollups.counts import Counts
 from ...rollups.histogram import find_bucket
 from ..page import Page
-from ..text.numbers import clock, count, duration, share, size
+from ..text.numbers import count, duration, moment, share, size
 from .shared_values import MIN_SELECTED, Findings, Item, Shared, Shift, find_shared
 from .sides import ComparisonSide, read_sides
 from .traits import ORDER, find_defining, leave_out, make_terms, read_traits
@@ -160,7 +160,7 @@ def _ask_kept(page: Page, base: Filter, bad: ProblemRequests) -> Question:
     has_kept = bool(page.tracked.settings.kept_size_bytes)
     reach = _find_reach(page, since, until, has_kept=has_kept)
     if reach > since:
-        notes.append(f"Both sides begin at {clock(reach)[:-4]} UTC: older records are not stored.")
+        notes.append(f"Both sides begin at {moment(reach)}: older records are not stored.")
         since = reach
     rate = page.tracked.settings.sample_rate
     if rate < 1:

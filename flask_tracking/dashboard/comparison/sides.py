@@ -11,6 +11,7 @@ from ...errors import FilterError
 from ...filters import Filter
 from ...filters.term_values import parse_time
 from ..page import VERSION, Page
+from ..text.numbers import moment
 
 EXPECTED = (
     "expected version:NAME, the id of a request, or two times like 2026-11-24T12:00/2026-11-24T13:00"
@@ -71,9 +72,7 @@ def _read_side(page: Page, text: str) -> ComparisonSide:
     start, end = (_read_time(page, one) for one in (first, last))
     if start >= end:
         raise FilterError(f"Invalid side {text!r}: it ends before it begins.")
-    return ComparisonSide(
-        text, f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC", Filter(), start, end
-    )
+    return ComparisonSide(text, f"{moment(start)} to {moment(end)}", Filter(), start, end)
 
 
 def _read_time(page: Page, text: str) -> datetime:

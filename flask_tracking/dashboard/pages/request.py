@@ -27,7 +27,7 @@ from ..tables.keyset import Cursor, read_page
 from ..tables.route_rows import link_to_route
 from ..templating import html, render
 from ..text import filter_text
-from ..text.numbers import iso
+from ..text.numbers import iso, moment
 
 Neighbours = tuple[RecordSummary | None, RecordSummary | None]
 """The next newer and the next older record, or None."""
@@ -192,8 +192,8 @@ def _explain_missing(page: Page, text: str) -> Response:
         arrived = ObjectId(text).generation_time
         lines = [
             f"The record {text} is not stored any more, or never was.",
-            f"Its id says that it arrived about {arrived:%Y-%m-%d %H:%M:%S} UTC.",
-            "Newer records overwrite older ones. With a larger TRACKING_TABLE_SIZE all of them stay "
+            f"Its id says that it arrived about {moment(arrived)}.",
+            "Newer records overwrite older ones. With a larger `TRACKING_TABLE_SIZE` all of them stay "
             "longer, and a kept record is not overwritten by routine ones.",
             *page.attempt("how far records reach back", lambda: _describe_reach(page), NO_LINES),
         ]
@@ -206,4 +206,4 @@ def _explain_missing(page: Page, text: str) -> Response:
 def _describe_reach(page: Page) -> list[str]:
     """Return a sentence on the oldest record; none if there is none."""
     oldest = next((usage.oldest for usage in page.store.measure()), None)
-    return [f"Records reach back to {oldest:%Y-%m-%d %H:%M:%S} UTC."] if oldest else []
+    return [f"Records reach back to {moment(oldest)}."] if oldest else []

@@ -23,12 +23,11 @@ from ..tables.latest import find_latest, round_down
 from ..tables.request_rows import BLANK, make_rows
 from ..templating import html, render
 from ..text import filter_text
-from ..text.numbers import iso
+from ..text.numbers import iso, moment
 
 PAGE_ROWS = 50
 NO_HITS: list[tuple[str, str]] = []
 TRAFFIC_S = 0.5
-SHOWN = "%Y-%m-%d %H:%M:%S"
 NOT_KNOWN = {
     "is_empty": False,
     "example_address": "",
@@ -153,9 +152,9 @@ def _describe_search(found: Rows) -> str:
     """Describe how far back the list reaches, and what was searched."""
     bodies = "" if found.searched is None else f"Searched the bodies of {found.searched:,} records. "
     if found.resume is not None:
-        return f"{bodies}The time was over: nothing before {found.resume:{SHOWN}} UTC was read."
+        return f"{bodies}The time was over: nothing before {moment(found.resume)} was read."
     if found.summaries:
-        return f"{bodies}Looked back to {found.summaries[-1].date_created:{SHOWN}} UTC."
+        return f"{bodies}Looked back to {moment(found.summaries[-1].date_created)}."
     return bodies
 
 

@@ -9,17 +9,29 @@ const announce = (text) => { find("[data-announce]").textContent = text; };
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
 
+const toMinute = { hour12: false, hour: "2-digit", minute: "2-digit" };
+
+function showDay(when, text, isDated) {
+  const isToday = when.toDateString() === new Date().toDateString();
+  return isToday && !isDated ? text : when.toLocaleDateString("sv") + " " + text;
+}
+
 function showLocalTimes(root) {
-  const today = new Date().toDateString();
   for (const time of findAll("time[datetime]", root)) {
     const when = new Date(time.dateTime);
     if (Number.isNaN(when.valueOf())) continue;
-    const toMinute = { hour12: false, hour: "2-digit", minute: "2-digit" };
-    const exact = when.toLocaleTimeString([], { hour12: false }) + "." + String(when.getMilliseconds()).padStart(3, "0");
+    const seconds = when.toLocaleTimeString([], { hour12: false });
+    const exact = "second" in time.dataset ? seconds : seconds + "." + String(when.getMilliseconds()).padStart(3, "0");
     const clock = "minute" in time.dataset ? when.toLocaleTimeString([], toMinute) : exact;
-    const isShort = when.toDateString() === today && !("date" in time.dataset);
-    time.textContent = isShort ? clock : when.toLocaleDateString("sv") + " " + clock;
+    time.textContent = showDay(when, clock, "date" in time.dataset);
     time.title = when.toString() + " · " + time.dateTime;
+  }
+  // Texts that hold no elements: options and titles
+  for (const one of findAll("[data-utc]", root)) {
+    one.textContent = one.textContent.replace(/(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/g, (_, day, clock) => {
+      const when = new Date(day + "T" + clock + "Z");
+      return showDay(when, when.toLocaleTimeString([], when.getSeconds() ? { hour12: false } : toMinute));
+    });
   }
 }
 

@@ -71,8 +71,10 @@ def per_minute(number: float) -> str:
 
 
 def share(part: float) -> str:
-    """Return a share from 0 to 1 as ``0.4 %``; ``< 0.1 %`` for a smaller one above zero."""
+    """Return a share from 0 to 1 as ``0.4 %``, ``< 0.1 %`` for a smaller one, and ``0 %`` for zero."""
     percent = 100 * part
+    if not percent:
+        return f"0{GAP}%"
     if 0 < percent < 0.1:
         return f"<{GAP}0.1{GAP}%"
     return f"{percent:.1f}{GAP}%" if percent < 9.95 else f"{percent:.0f}{GAP}%"
@@ -91,6 +93,11 @@ def clock(time: datetime, now: datetime | None = None, *, with_date: bool = Fals
     text = f"{time:%H:%M:%S}.{time.microsecond // 1000:03d}"
     is_short = time.date() == today and not with_date
     return text if is_short else f"{time:%Y-%m-%d} {text}"
+
+
+def moment(time: datetime) -> str:
+    """Return a time as ``2026-11-30 12:00:05 UTC``; pages show it in the zone of the reader."""
+    return f"{time.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def iso(time: datetime) -> str:
