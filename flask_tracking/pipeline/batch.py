@@ -9,7 +9,6 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from time import monotonic
 from typing import TypeVar
 
@@ -21,6 +20,7 @@ from ..runtime import guard
 from ..spool import Spool
 from .callback import NO_HOOKS, Hooks
 from .delivery import Delivery, Undelivered
+from .hands import Hands
 from .interrupts import ends_thread, persist
 from .judged import Judged
 from .pace import Pace, give_way
@@ -48,19 +48,6 @@ FREED_AT_ONCE = 32
 
 R = TypeVar("R")
 D = TypeVar("D")
-
-
-@dataclass(slots=True)
-class Hand:
-    """The sums over the captures of a batch, from taking them from the queue until they are settled."""
-
-    captures: int = 0
-    kept: int = 0
-    """How many of them the rules keep."""
-    size: int = 0
-    """In bytes."""
-    ended_at: float = math.inf
-    """When the first of their requests ended; Unix time, in seconds."""
 
 
 class BatchWorker(Worker):
@@ -95,10 +82,8 @@ class BatchWorker(Worker):
         super()._reset()
         settings = self._settings
         self._queue = CaptureQueue(settings.queue_records, settings.queue_bytes, self._judge)
-        self._hand = Hand()
-        self._sent_ahead = Hand()
-        """Of the batch that is sent while the next one is made."""
         self._done = threading.Condition(self._lock)
+        self._hands = Hands(self._queue, self._counters, self._done)
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._ended = threading.Event()
@@ -149,11 +134,7 @@ class BatchWorker(Worker):
     def _count_settled(self) -> int:
         """Return the number of received captures that are settled. The lock must be held."""
         counters = self._counters  # a batch is settled as a whole, and holds its memory until then
-        return counters.received - max(counters.waiting, len(self._queue) + self._captures_in_hand)
-
-    @property
-    def _captures_in_hand(self) -> int:
-        return self._hand.captures + self._sent_ahead.captures
+        return counters.received - max(counters.waiting, len(self._queue) + self._hands.captures)
 
     def _empty_unprocessed(self, reason: str) -> None:
         """Drop all waiting captures. The lock must be held."""
@@ -275,8 +256,7 @@ class BatchWorker(Worker):
         for spool in self._spools:
             spool.sync(ends_at)
         with self._lock:
-            self._queue.release_all()
-            self._hand.size = self._sent_ahead.size = 0
+            self._hands.release_memory()
 
     def _spool_rest(self, records: Sequence[Record], ends_at: float) -> None:
         """Spool `records`, then the captures that wait, then the rollups."""
@@ -301,7 +281,7 @@ class BatchWorker(Worker):
         before = self._counters.dropped.total()
         self._delivery.abandon()
         self._empty_unprocessed(reason)
-        self._drop_in_hand(reason)
+        self._hands.drop(reason)
         return self._counters.dropped.total() - before
 
     def _begin_to_close(self) -> None:
@@ -337,29 +317,11 @@ class BatchWorker(Worker):
 
     def _lose_hands(self) -> None:
         """Give up the batches in hand, the work on which was interrupted. The lock must be held."""
-        self._drop_in_hand("worker_failed")
+        self._hands.drop("worker_failed")
         self._queue.release_all()
 
-    def _drop_in_hand(self, reason: str) -> None:
-        """Release the batches in hand. The lock must be held.
-
-        Captures that are not counted yet are lost: none, unless the work on a batch was interrupted.
-        """
-        lost = max(0, self._counters.waiting - len(self._queue))
-        self._counters.drop(reason, lost, kept=min(lost, self._hand.kept + self._sent_ahead.kept))
-        self._release(self._hand)
-        self._release(self._sent_ahead)
-
-    def _release(self, hand: Hand) -> None:
-        self._queue.release(hand.size)
-        if hand.captures:
-            self._counters.note_lag(hand.ended_at)
-        hand.captures = hand.kept = hand.size = 0
-        hand.ended_at = math.inf
-        self._done.notify_all()
-
     def _serve(self) -> None:
-        if self._captures_in_hand:  # a signal has interrupted the previous turn
+        if self._hands.captures:  # a signal has interrupted the previous turn
             self._settle_ahead()
             with self._lock:
                 self._lose_hands()
@@ -516,7 +478,8 @@ class BatchWorker(Worker):
         self._settle(delivery, records)
         if self._can_send_ahead(delivery):
             delivery.send_ahead(records)
-            self._sent_ahead, self._hand = self._hand, Hand()
+            with self._lock:
+                self._hands.send_ahead()
             return
         with self._calling():
             undelivered = delivery.deliver(records, self._closing, self._take_company)
@@ -539,7 +502,7 @@ class BatchWorker(Worker):
             self._give_up(undelivered)
         with self._lock:
             if not self._is_relieved:
-                self._release(self._sent_ahead)
+                self._hands.release_ahead()
 
     def _settle_ahead(self) -> None:
         """Finish the batch that was sent ahead, when no other one is made."""
@@ -553,16 +516,11 @@ class BatchWorker(Worker):
     def _release_hands(self) -> None:
         with self._lock:
             if not self._is_relieved:
-                self._drop_in_hand("worker_failed")
+                self._hands.drop("worker_failed")
 
     def _take(self, count: int) -> list[Capture]:
         with self._lock:
-            captures = self._queue.take(count)
-            self._hand.captures += len(captures)
-            self._hand.size += sum(capture.size for capture in captures)
-            if captures:
-                self._hand.ended_at = min(self._hand.ended_at, captures[0].ended_at)
-        return captures
+            return self._hands.take(count)
 
     def _take_company(self, already: int) -> list[Record]:
         # At least one more, even if the batch size is 1.
@@ -581,10 +539,11 @@ class BatchWorker(Worker):
 
     @property
     def _is_behind(self) -> bool:
-        return self._queue.fill(self._hand.size + self._sent_ahead.size) >= BEHIND
+        return self._queue.fill(self._hands.size) >= BEHIND
 
     def _process(self, chosen: list[Judged]) -> list[Record]:
-        self._hand.kept += sum(one.kept_reason is not None for one in chosen)
+        with self._lock:
+            self._hands.note_kept(sum(one.kept_reason is not None for one in chosen))
         records: list[Record] = []
         for chunk in self._pace.chunks(chosen, is_behind=self._is_behind):
             records += self._settle_processed(persist(self._processor.process, chunk))
