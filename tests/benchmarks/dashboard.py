@@ -82,7 +82,7 @@ def main() -> int:
 def fill(uri: str, records: int) -> None:
     """Store records of the demo's mix over a day, and a month of rollups."""
     settings = Settings(
-        mongodb_uri=uri, retention=read.RETENTION, kept_size_bytes=2**28, export_timeout_s=120.0
+        mongodb_uri=uri, retention=read.RETENTION, kept_size_bytes=2**28, export_timeout_s=1800.0
     )
     began = time.perf_counter()
     read.store(uri, settings, make_mix(), records, datetime.now(timezone.utc))

@@ -203,7 +203,7 @@ def main() -> int:
     with mongo_server(*ROOMY) as server:
         uri = f"{server.uri}read"
         settings = Settings(
-            mongodb_uri=uri, retention=RETENTION, kept_size_bytes=2**28, export_timeout_s=120.0
+            mongodb_uri=uri, retention=RETENTION, kept_size_bytes=2**28, export_timeout_s=1800.0
         )
         began = time.perf_counter()
         store(uri, settings, mix, arguments.records, now)
