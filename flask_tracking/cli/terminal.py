@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 ASCII = "flask_tracking_ascii"
+DEFAULT_ERRORS = ("strict", "surrogateescape")
+"""How Python writes unknown characters unless told otherwise; the second in the locales C and POSIX."""
 BAR_WIDTH = 36
 """Click's own width of a progress bar."""
 WIDE = 80
@@ -47,7 +49,7 @@ def replace_unknown_characters(stream: TextIO) -> None:
     """Let a stream print ``?`` for what its encoding lacks: records hold any Unicode."""
     if not isinstance(stream, TextIOWrapper):
         return
-    errors = "replace" if stream.errors == "strict" else stream.errors
+    errors = "replace" if stream.errors in DEFAULT_ERRORS else stream.errors
     if codecs.lookup(stream.encoding).name == "ascii":
         codecs.register(_find_ascii)
         stream.reconfigure(encoding=ASCII, errors=errors)
