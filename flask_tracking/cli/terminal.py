@@ -25,6 +25,7 @@ __all__ = [
     "discard_output",
     "echo_pages",
     "help_width",
+    "is_terminal",
     "replace_unknown_characters",
     "say",
     "stylize",
@@ -80,7 +81,12 @@ def terminal_width(*, err: bool = False) -> int | None:
         err: ask for standard error instead of standard output.
     """
     stream = sys.stderr if err else sys.stdout
-    return shutil.get_terminal_size().columns if stream.isatty() else None
+    return shutil.get_terminal_size().columns if is_terminal(stream) else None
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a stream of the process is a terminal; it is None if it was closed at the start."""
+    return stream is not None and stream.isatty()
 
 
 def bar_width(*, err: bool = False) -> int:
@@ -130,7 +136,7 @@ def ask(question: str) -> None:
     try:
         click.confirm("\n".join(wrap(question, terminal_width())), abort=True)
     except click.Abort:
-        if sys.stdin.isatty():
+        if is_terminal(sys.stdin):
             raise
         click.echo(err=True)
         raise click.ClickException(
@@ -143,7 +149,7 @@ def echo_pages(text: str) -> None:
 
     A pipe and a file get it as it is.
     """
-    if sys.stdout.isatty() and text.count("\n") >= shutil.get_terminal_size().lines:
+    if is_terminal(sys.stdout) and text.count("\n") >= shutil.get_terminal_size().lines:
         click.echo_via_pager(text)
     else:
         click.echo(text)
@@ -151,7 +157,7 @@ def echo_pages(text: str) -> None:
 
 def cut_to_height(text: str) -> str:
     """Return the lines that fit into the terminal; all of them if the output is not a terminal."""
-    if not sys.stdout.isatty():
+    if not is_terminal(sys.stdout):
         return text
     room = shutil.get_terminal_size().lines - 1  # the cursor stands on the last line
     lines = text.split("\n")

@@ -203,10 +203,16 @@ def _make_value_matcher(parts: Parts) -> Callable[[Any], bool]:
     def holds(value: Any) -> bool:
         if isinstance(value, str):
             return matches(value)
-        # True equals 1 in Python, and not in a database.
-        return any(isinstance(value, bool) is isinstance(one, bool) and value == one for one in plain)
+        return any(_is_same(value, one) for one in plain)
 
     return holds
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    """Compare as a database does: True is not 1, and NaN equals itself."""
+    if isinstance(value, bool) is not isinstance(other, bool):
+        return False
+    return bool(value == other or (value != value and other != other))
 
 
 _MAKERS: Mapping[type, Callable[[Any], Predicate]] = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable
+from math import isfinite
 
 from ..runtime.text import clean_text
 
@@ -33,7 +34,17 @@ _OBJECT = r"^<[A-Za-z_][0-9A-Za-z_.]*:? ['\"]?"
 """The beginning of an object's text: ``<User ada>``, ``<User: ada>``, ``<User 'ada'>``."""
 _END = r"(?![\s\S])"
 """The end of a text. A dollar would match before a last line end, too."""
-_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
+_FLOAT = re.compile(r"-?[0-9]{1,309}(\.[0-9]{1,18})?(e[+-]?[0-9]{1,3})?")
+"""As Python and JSON write one."""
+_NAMED = {
+    "true": True,
+    "false": False,
+    "NaN": float("nan"),
+    "Infinity": float("inf"),
+    "-Infinity": float("-inf"),
+}
+"""The values that have names, by those that `show` prints."""
 """Every whole number of so many digits has room in 64 bits."""
 _LETTER = re.compile("[A-Za-z]")
 
@@ -152,8 +163,11 @@ def read_value(parts: Parts) -> tuple[float | bool, ...]:
     if len(parts) > 1:
         return ()
     text = parts[0]
-    if text in ("true", "false"):
-        return (text == "true",)
-    if not (match := _NUMBER.fullmatch(text)):
-        return ()
-    return (float(text) if match[1] else int(text),)
+    if text in _NAMED:
+        return (_NAMED[text],)
+    if _INTEGER.fullmatch(text):
+        # Larger ones are stored as text.
+        return (int(text),) if -(2**63) <= int(text) < 2**63 else ()
+    if _FLOAT.fullmatch(text) and isfinite(number := float(text)):
+        return (number,)
+    return ()

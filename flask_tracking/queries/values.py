@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -122,10 +123,10 @@ def read_user_ids(store: Store) -> Iterator[str]:
 
 def _list_texts(values: Iterable[Any]) -> Iterator[str]:
     for value in values:
-        if isinstance(value, bool):
-            yield str(value).lower()
-        elif isinstance(value, str | int | float):
-            yield str(value)
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, int | float):
+            yield json.dumps(value)
 
 
 def _read_column(

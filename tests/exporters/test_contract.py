@@ -19,6 +19,7 @@ from flask_tracking import (
 )
 from flask_tracking.config.overrides import parse_overrides, utc_now
 from flask_tracking.queries import find_newest
+from flask_tracking.queries.values import find_custom_values
 from flask_tracking.record import ChildTiming, ExceptionInfo, Remark, UserAgent, UserRef
 from flask_tracking.testing import assert_store
 
@@ -163,6 +164,16 @@ def test_true_is_not_one(store: Store, request: pytest.FixtureRequest) -> None:
     for text, expected in (("true", "03"), ("1", "12"), ("false", ""), ("1.0", "12")):
         found = store.find(Filter.term("custom.paid", text), limit=5)
         assert {one.id for one in found} == {records[int(number)].id for number in expected}
+
+
+def test_nan_is_found(store: Store, request: pytest.FixtureRequest) -> None:
+    """NaN is found by the name that `show` prints, though in Python it equals nothing."""
+    if "mongomock" in request.node.name:
+        pytest.skip("mongomock compares as Python does")
+    store.export([make_record(custom_data={"ratio": value}) for value in (float("nan"), 1.0, "nan")])
+    assert len(store.find(Filter.parse("custom.ratio:NaN"), limit=5)) == 1
+    assert len(store.find(Filter.parse("not custom.ratio:NaN"), limit=5)) == 2
+    assert find_custom_values(store, "ratio") == {"NaN", "1.0", "nan"}
 
 
 ODD = [
