@@ -28,7 +28,10 @@ BROKEN_OFF = frozenset({"disconnected", "stream_error", "unread"})
 HARMLESS_REST, CUT_WINDOW = 6, 4096
 _TEXTS = fields_holding(Holds.TEXT, Holds.PATH, Holds.FORM, Holds.TARGET)
 _HEADERS, _USER_AGENTS = fields_holding(Holds.HEADERS), fields_holding(Holds.USER_AGENT)
-_BODIES = {side: (f"{side}_body", f"{side}_body_note") for side in ("request", "response")}
+_PICK_BODY = {
+    side: make_pick((f"{side}_body", f"{side}_body_note", "outcome"))
+    for side in ("request", "response")
+}
 _pick_texts = make_pick(_TEXTS)
 _PLAIN, _HIDDEN = "", None
 MAX_CLEAN, MAX_CLEAN_SIZE = 1000, 300
@@ -47,6 +50,8 @@ class Hits(NamedTuple):
     response_body: Sequence[Range] | None
 
 
+ANOTHER: Sequence[Range] = ((0, 0),)
+"""The hits of a text that may have long runs of base64: without them it is another text."""
 CLEAN = Hits(False, (), ())
 """Nothing of the record has to be read."""
 READ_ALL = Hits(True, None, None)
@@ -74,9 +79,10 @@ class Prefilter:
             new = self._gather_new(values)
             head = _gather_head(values, new)
             request, response = values["request_body"], values["response_body"]
-            is_multipart = bool(request or response) and b"multipart/" in head.lower()
-            read_request = bool(request) and (is_multipart or self._must_read(record, "request"))
-            read_response = bool(response) and (is_multipart or self._must_read(record, "response"))
+            # A content type of multipart is never clean.
+            is_multipart = any("multipart/" in text.lower() for text in new) if new else False
+            read_request = bool(request) and (is_multipart or self._must_read(values, "request"))
+            read_response = bool(response) and (is_multipart or self._must_read(values, "response"))
             # A response often repeats the request: it is scanned once.
             is_seen = read_response or (not read_request and response == request)
             texts += (head, b"" if read_request else request, b"" if is_seen else response)
@@ -102,17 +108,19 @@ class Prefilter:
         if len(texts) > 1 and sum(map(len, texts)) > BYTES_AT_ONCE:
             half = len(texts) // 2
             return [*self._scan(texts[:half]), *self._scan(texts[half:])]
-        hits = self._detector.scan(b"\n".join(texts))
-        return _spread(hits, texts) if hits else [()] * len(texts)
+        hits, has_runs = self._detector.scan_apart(b"\n".join(texts))
+        if not hits:
+            return [()] * len(texts)
+        seen = _spread(hits, texts)
+        return [ANOTHER if one else one for one in seen] if has_runs else seen
 
-    def _must_read(self, record: Record, side: str) -> bool:
-        values = vars(record)
-        name, note = _BODIES[side]
-        if len(values[name]) > self._max_body_bytes or b"\0" in values[name]:
+    def _must_read(self, values: Mapping[str, Any], side: str) -> bool:
+        body, note, outcome = _PICK_BODY[side](values)
+        if len(body) > self._max_body_bytes or b"\0" in body:
             return True
-        if values[note] is None and values["outcome"] not in BROKEN_OFF:
+        if note is None and outcome not in BROKEN_OFF:
             return False
-        return values[note] == UNDECODABLE or is_cut(record, side)
+        return note == UNDECODABLE or is_cut(values, side)
 
     def _gather_new(self, values: Mapping[str, Any]) -> list[str]:
         """Return the headers and user agents that are not known to be clean."""
@@ -173,9 +181,8 @@ _OTHERS = [(name, gather) for holds, gather in _GATHER.items() for name in field
 """The other fields, each with the function that makes texts of it."""
 
 
-def is_cut(record: Record, side: str) -> bool:
-    """Tell whether a body went on where its copy ends, and was not redacted before."""
-    values = vars(record)
+def is_cut(values: Mapping[str, Any], side: str) -> bool:
+    """Tell whether a body of a record went on where its copy ends, and was not redacted before."""
     if values["redaction_version"] is not None:
         return False
     if values[f"{side}_body_note"] in CUT:
@@ -200,35 +207,30 @@ def _judge(
     record: Record,
     must_read: tuple[bool, bool],
     head: Sequence[Range],
-    request: Sequence[Range] | None,
-    response: Sequence[Range] | None,
+    request: Sequence[Range],
+    response: Sequence[Range],
 ) -> Hits:
     read_request, read_response = must_read
-    if read_request:
-        request = None
-    if read_response:
-        response = None
-    elif request and not response and record.response_body == record.request_body:
+    if request and not response and record.response_body == record.request_body:
         response = request
-    elif not (head or request or response or read_request):
+    if not (head or request or response or read_request or read_response):
         return CLEAN
-    return Hits(bool(head), request, response)
+    return Hits(
+        bool(head),
+        None if read_request or request is ANOTHER else request,
+        None if read_response or response is ANOTHER else response,
+    )
 
 
 def _spread(hits: Iterable[Range], texts: Sequence[bytes]) -> list[Sequence[Range]]:
     """Return for each of the joined texts the part of the hits that is in it."""
-    starts = list(accumulate((len(text) + 1 for text in texts[:-1]), initial=0))
-    seen: list[list[Range] | tuple[()]] = [()] * len(texts)
+    starts = list(accumulate([len(text) + 1 for text in texts], initial=0))
+    seen: list[list[Range]] = [[] for _ in texts]
     for start, end in hits:
         at = bisect_right(starts, start) - 1
-        while at < len(texts) and starts[at] < end:
-            within = (max(start - starts[at], 0), min(end - starts[at], len(texts[at])))
-            found = seen[at]
-            if within[0] > within[1]:
-                pass
-            elif isinstance(found, list):
-                found.append(within)
-            else:
-                seen[at] = [within]
+        while end > starts[at + 1]:  # it goes on in the next text
+            seen[at].append((start - starts[at], len(texts[at])))
             at += 1
-    return list(seen)
+            start = starts[at]
+        seen[at].append((start - starts[at], min(end - starts[at], len(texts[at]))))
+    return [one or () for one in seen]

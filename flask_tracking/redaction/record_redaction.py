@@ -267,7 +267,7 @@ class RecordRedaction:
             self._remarks.append(Remark(name, "unreadable", 0, len(data), 0, 0))
             values[name] = b""
             return
-        if ranges is None and is_cut(self._record, side):
+        if ranges is None and is_cut(vars(self._record), side):
             data = trim_cut(data)
         redacted = self._bytes(name, data, _find_content_type(values[f"{side}_headers"]), ranges)
         values[name] = cut_body(redacted, self._max_body_bytes)

@@ -89,12 +89,16 @@ class Detector:
 
     def scan(self, data: bytes) -> list[Range]:
         """Find where there may be a secret: nothing outside these hits is one."""
+        return self.scan_apart(data)[0]
+
+    def scan_apart(self, data: bytes) -> tuple[list[Range], bool]:
+        """Find the same, and tell whether the text has long runs of base64."""
         apart = set_aside(data, self._has_token)
         if apart is None:
-            return self._scan_all(data)
+            return self._scan_all(data), False
         hits = [apart.raw_range(*hit) for hit in self._scan_all(apart.text)]
         hits += [run[:2] for run in apart.runs if run.text and self._scan_all(run.text)]
-        return sorted(hits)
+        return sorted(hits), True
 
     def set_aside(self, data: bytes) -> WithoutRuns | None:
         """Return a text without its long runs of base64; None where it has none."""

@@ -37,8 +37,9 @@ _FILE_MARK = re.compile(rb"\[file, [0-9]+ bytes\]")
 def find_in_body(
     data: bytes, content_type: str, hits: Sequence[Range] | None, context: Context
 ) -> list[Finding]:
-    """Find the secrets in a body by its content type; without `hits` it is scanned first.
+    """Find the secrets in a body by its content type.
 
+    `hits` are those of a text that has no long runs of base64; without them it is scanned first.
     Raises MalformedError or TooLongError where it cannot be read, and there may be a secret in it.
     """
     kind = content_type.partition(";")[0].strip().lower()
@@ -50,8 +51,11 @@ def find_in_body(
             raise MalformedError
         return []
 
+    if hits is not None:
+        return _find_again(data, _find_by_kind(data, kind, hits, context))
+
     def find(text: bytes) -> list[Finding]:
-        found = context.detector.scan(text) if hits is None or text is not data else hits
+        found = context.detector.scan(text)
         return _find_by_kind(text, kind, found, context) if found else []
 
     return find_apart(data, find, context)
@@ -71,7 +75,7 @@ def find_apart(data: bytes, find: Callable[[bytes], list[Finding]], context: Con
 
 def _find_again(data: bytes, found: list[Finding]) -> list[Finding]:
     """Find the values of secrets wherever else they stand: in a link, in a message that shows them."""
-    values = dict.fromkeys([data[one.start : one.end] for one in found if one.rule == "name"])
+    values = dict.fromkeys([data[start:end] for start, end, rule, *_ in found if rule == "name"])
     more = []
     for value in islice(values, MAX_AGAIN):
         if data.count(value) > 1 and _is_mixed(value):
