@@ -1103,6 +1103,51 @@ PAYLOADS: dict[str, str] = {
         text | "user.pin_password" with value "«a7»" is too short
         path | /bot«{d9}:AA{w32}»/getUpdates
     """,
+    "keys and tokens in other languages": r"""
+        any | Clé d'API : «a32»
+        any | API-Schlüssel: «a32»
+        any | Clave de API: «a32»
+        any | Chave de API: «a32»
+        any | Chiave API: «a32»
+        any | Klucz API: «a32»
+        any | Ключ API: «a32»
+        any | APIキー: «a32»
+        any | Секретный ключ: «a32»
+        any | Jeton d'accès : «a32»
+        text | Пароль користувача: «=tea|Pot42»
+        text | Токен: «a32»
+        text | 访问令牌：«a32»
+        text | 密钥: «a32»
+        text | 秘密鍵: «a32»
+        text | アクセストークン: «a32»
+        text | 토큰: «a32»
+        text | Geheimnis: «a24»
+        text | Zugangscode: «a8»
+        text | Codice di accesso: «a8»
+        form | korisnik=ada&zaporka=«=tea|Pot42»
+        json | {"jeton": "«a24»"}
+    """,
+    "names of a service": r"""
+        json | {"cavv": "«{b27}=»", "eci": "05"}
+        json | {"invite_code": "«a24»"}
+        json | {"securityStamp": "«u32»"}
+        json | {"signed_request": "«{w43}.{w80}»"}
+        xml | <AccessRequest><AccessLicenseNumber>«h16»</AccessLicenseNumber></AccessRequest>
+        header | X-Wp-Nonce: «=6b4af3|903f»
+        query | _wpnonce=«=6b4af3|903f»&action=edit
+        query | hdnts=exp=1700000000~acl=/*~hmac=«h64»
+        json | {"ical": "https://calendar.example.org/ical/ada/private-«h32»/basic.ics"}
+        json | {"hook": "https://maker.example.org/trigger/door/with/key/«w22»"}
+        html | <tr><th>Client secret</th><td>«a40»</td></tr><tr><th>Created</th><td>2024-06-01</td></tr>
+        path | /users/confirmation/«a32»
+        path | /auth/magic-link/«w43»
+        path | /api/v1/invitations/«h40»/accept
+    """,
+    "for whom a secret is": r"""
+        text | generated a temporary password for ada: «=Kx7|pQ9z»
+        text | API key for Stripe: «a24»
+        text | Passwort für den Gast: «=Kx7|pQ9z»
+    """,
     "quoted in messages": r"""
         json | {"access": "«a40»", "refresh": "«a40»"}
         json | {"totp": {"type": "totp", "seed": "«224»"}}

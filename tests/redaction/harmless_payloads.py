@@ -620,6 +620,27 @@ PAYLOADS: dict[str, str] = {
         text | Log in with password authentication, or with password hashing (bcrypt) and secret management
         text | Use ‹n› points to verify nothing, and order 48291 to confirm delivery.
     """,
+    "in other languages, and for whom": r"""
+        text | Geheimnis: liegt unter der Matte
+        text | Токен: см. ниже
+        text | 秘密: 練習
+        text | Password for the guest network: see below
+        text | Use a token for this: it expires.
+        json | {"секрет": "обязательное поле", "令牌": "必填"}
+        json | {"password": ["必須項目です", "обязательное поле"], "verification_code": ["验证码错误"]}
+        json | {"password": "ist erforderlich", "secret": "darf nicht leer sein"}
+        json | {"password": "est trop court", "api_key": "n'est pas valide"}
+        json | {"senha": "não pode ficar em branco", "secret": "è obbligatoria"}
+        json | {"sifre": "zorunlu alan", "wachtwoord": "mag niet leeg zijn", "wachtwoord2": "is verplicht"}
+        json | {"password": "पासवर्ड दर्ज करें", "otp": "รหัสยืนยัน"}
+        json | {"secret": "Salaisuus", "credentials": "Zugangsdaten", "cvv": "Cryptogramme", "otp": "Einmalcode"}
+        text | password.too.short=Das Passwort muss mindestens {0} Zeichen lang sein
+        json | {"sync_token": "CPDAlvWDx70CEPDAlvWDx70CGAU=", "iban_country": "DE", "secret_owner": "ops"}
+        json | {"invite_code": "SUMMER2024", "passkey": {"id": "1f3a90c2", "name": "My phone"}}
+        json | {"auth": {"accessor": "0e9e354a-520f-df04-6867-ee81cae3d42d"}, "password_reminder": "monthly"}
+        json | {"permissions": ["token:read", "secret:rotate", "password:reset"]}
+        path | /docs/magic-links/overview
+    """,
     "tables, counts and places": r"""
         json | {"secrets": ‹n›, "passwords": ‹n›, "credentials": 2, "tokens": 1500}
         json | {"columns": ["user", "password"], "rows": [["ann", "*****"], ["bob", null], ["eve", "unset"]]}

@@ -57,6 +57,7 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "values._PLACEHOLDER": ("${token}", "{x7Kq2}"),
     "values._ORIGIN": ("https://example.org/a", "ftp://example.org/a"),
     "values._HARMLESS_RUN": ("2024-05-01T10:00:00Z", "2024-05-011"),
+    "values._NOTICE": ("必須項目です", "密碼"),
     "values._REFERENCE": ("see #12", "x#12"),
     "values._PLAIN": ("x7Kq2mW9pLz4Tb8v", "token-of-the-shop"),
     "values._SLUG": ("errors.tokenExpired2", "x7Kq2"),

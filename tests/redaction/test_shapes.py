@@ -246,3 +246,11 @@ def test_many_lists_of_names_are_read(engine: Engine) -> None:
     """Lists of words may be titles of rows; thousands of them are read in linear time, and stay."""
     body = json.dumps({f"list {number}": ["password", "other"] for number in range(1500)})
     assert store(body, "application/json", engine) == body
+
+
+def test_only_a_first_row_of_titles_names_the_rows_below(engine: Engine) -> None:
+    """A row of a name and its secret is not the title of the rows below it."""
+    page = "<tr><th>Client secret</th><td>{}</td></tr><tr><th>Created</th><td>today</td></tr>"
+    assert store(page.format("x7Kq2mW9pLz4Tb8vNc3R"), "text/html", engine) == page.format(MARK)
+    table = "<tr><th>User</th><th>Password</th></tr><tr><td>ada</td><td>{}</td></tr>"
+    assert store(table.format("teaPot42"), "text/html", engine) == table.format(MARK)

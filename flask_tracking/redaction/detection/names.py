@@ -10,7 +10,7 @@ import enum
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ...runtime.cache import BoundedCache
 from ..engines.base import NOT_ASCII, ScanPattern
@@ -28,9 +28,11 @@ class Strength(enum.IntEnum):
     """The value goes where it is a short number, too: a code that was sent to log in."""
     TOKEN = 4
     """The value goes unless it is a word or a sentence: parts of a text are called tokens, too."""
-    STRONG = 5
+    MADE = 5
+    """The value goes unless it is words: it is made by a machine, and a number may be short: ``cvv``."""
+    STRONG = 6
     """The value goes unless it is a label or a sentence about the secret: ``password``."""
-    OWN = 6
+    OWN = 7
     """The app said so: the value goes whatever it is."""
 
 
@@ -42,18 +44,16 @@ TABLE = {
         slaptažodis parool пароль лозинка парола κωδικός סיסמה סיסמא گذرواژه پسورد 密码 密碼 口令 パスワード
         暗証番号 비밀번호 암호 पासवर्ड कूटशब्द รหัสผ่าน পাসওয়ার্ড கடவுச்சொல் գաղտնաբառ პაროლი fjalëkalimi
         lykilorð pasahitza contrasenya contrasinal wagwoord nenosiri pswrd psw passw secret secrets
-        credential credentials creds privkey keyphrase mnemonic bearer csc cvc cvc2 cvn cvv cvv2 dsn
-        iban otp totp ssn jwt samlresponse csrf csrfmiddlewaretoken xsrf api_key api_keys apikey
-        apikeys access_key access_keys secret_key private_key private_keys priv_key encryption_key
+        privkey keyphrase mnemonic api_key api_keys apikey
+        apikeys access_key access_keys secret_key priv_key encryption_key
         decryption_key signing_key master_key auth_key account_key shared_key shared_access_key
         storage_key ssh_key session_key consumer_key app_key application_key client_key service_key
         webhook_key stream_key subscription_key functions_key license_key hmac_key server_key mashape_key
-        rapidapi_key key_material primary_key_material connection_string connection_uri conn_str
+        rapidapi_key primary_key_material connection_string connection_uri conn_str
         database_url database_uri db_url db_uri mongodb_uri mongo_url mongo_uri redis_url redis_uri
-        broker_url amqp_url card_number card_no cc_number cc_num credit_card account_number
-        social_security_number security_code security_answer verification_code recovery_code
+        broker_url amqp_url security_code security_answer verification_code recovery_code
         recovery_codes backup_code backup_codes scratch_code scratch_codes binding_code one_time_code one_time_password mfa_code fa_code
-        challenge_code card_code setup_key manual_entry_key transaction_key login_code auth_code
+        challenge_code setup_key manual_entry_key transaction_key login_code auth_code
         tfa_code factor_code sms_code confirm_code
         confirmation_code verify_code reset_code access_code activation_code device_code user_code
         oob_code key_phrase web_hook_url data_base_url recovery_phrase seed_phrase authr_key
@@ -64,11 +64,26 @@ TABLE = {
         parola_d_ordine dpop palabra_clave palavra_passe password_di_accesso κωδικός_πρόσβασης
         كلمة_المرور كلمة_السر رمز_عبور کلمه_عبور kata_sandi_anda mật_khẩu_của_bạn
         كلمة_المرور_الخاصة_بك رمز_عبور_شما құпия_сөз нууц_үг סיסמה_שלך הסיסמה_שלך הסיסמא_שלך
-        id_token_hint login_hint_token rpcauth
+        id_token_hint login_hint_token rpcauth zaporka newpwd пароль_пользователя пароль_користувача
+        api_schlüssel clé_api cle_api clé_d_api cle_d_api clave_api clave_de_api chave_api chave_de_api chiave_api
+        ключ_api api_ключ api_キー api_金鑰 api_키 api_nyckel api_nøgle api_nøkkel klucz_api klíč_api api_klíč api_kulcs
+        api_anahtarı api_avain api_sleutel cheie_api κλειδί_api مفتاح_api khóa_api kunci_api geheimer_schlüssel
+        privater_schlüssel clé_secrète clé_privée clave_secreta clave_privada chave_secreta chave_privada
+        chiave_segreta chiave_privata секретный_ключ закрытый_ключ приватный_ключ tajny_klucz gizli_anahtar
+        geheime_sleutel jeton_d_accès jeton_d_acces token_d_accès token_de_acceso token_de_acesso
+        token_di_accesso
+    """,
+    Strength.MADE: """
+        credential credentials creds bearer csc cvc cvc2 cvn cvv cvv2 dsn iban otp totp ssn jwt samlresponse
+        csrf csrfmiddlewaretoken xsrf private_key private_keys key_material card_number card_no cc_number
+        cc_num credit_card account_number social_security_number card_code
     """,
     Strength.TOKEN: """
         token puk requirepass clave parola sandi geslu gesla geslom new_pass old_pass current_pass confirm_pass
-        user_pass db_pass admin_pass root_pass smtp_pass mail_pass pass_1 pass_2
+        user_pass db_pass admin_pass root_pass smtp_pass mail_pass pass_1 pass_2 losen wpnonce wp_nonce jeton
+        токен 令牌 トークン 토큰 密钥 密鑰 秘密鍵 私钥 私鑰 비밀키 개인키 秘密 секрет geheimnis segredo segreto
+        hemlighet hemmelighed tajemství geheim sekret salaisuus μυστικό bí_mật tajný_klíč snmp_community zugangscode freischaltcode aktivierungscode
+        codice_di_accesso código_de_acceso código_de_acesso code_d_accès kod_dostępu код_доступа
     """,
     Strength.CODE: """
         your_code authentication_code your_pin your_tan login_pin ihr_tan ihre_tan deine_tan this_code dein_code ihr_code votre_code su_código kode_verifikasi
@@ -82,10 +97,13 @@ TABLE = {
     """,
     Strength.WEAK: """
         auth authorization authentication session sess sessid sid sig signature pass pin cookie
-        tokens cookies nonce wpnonce ticket zak assertion hmac psk crumb mfa plaintext
+        tokens cookies nonce ticket zak assertion hmac psk crumb mfa plaintext
         recaptcha_response captcha_response turnstile_response websocket_protocol
         web_socket_protocol auth_user session_id session_ids authorization_code auth_req_id
         session_state opaque_data seed_hex trello_webhook protection_bypass honeycomb_team ovh_consumer jit_config pfx two_factor key_value resource_key keys_base_64 push_key link_code
+        cavv cryptogram authentication_value invite_code invitation_code join_code pairing_code login_hash
+        reset_hash security_stamp signed_request challenge_response challenge_verifier access_license_number
+        identity_header otc twofa pkcs12 passkey aspxauth devkey hdnts hdnea samlart wresult
     """,
 }
 """Sensitive words, and phrases whose words are joined by ``_``, by their strength.
@@ -126,13 +144,13 @@ HARMLESS_WORDS = (
 """Beginnings of words that have a sensitive one in them and mean something else: ``tokenizer``."""
 HARMLESS_ENDS = frozenset(
     """
-    accepted address age alerts certhash alg algorithm allow allowlist at attempts bin bucket change changed
-    chars check claim class column company configured consent count created date days description
+    accepted address age alerts certhash alg algorithm allow allowlist at attempts bin brand bucket change changed
+    chars check claim class column company configured consent count country created date days description
     digits domain duration email enabled end endpoint error event expiration expire expired expiry
     field file fingerprint format found from header hint hook ids iin in issuer java js kind label
     language last4 length level lifetime limit logprobs match max message method min minutes mode
-    month name order param parameter path placeholder policy prevention price provider question rate
-    refill remaining required requirement reset result rs rules scanning second secure set size skew
+    month name network order owner param parameter path placeholder policy prevention price provider question rate
+    refill remaining reminder required requirement reset result rs rules scanning second secure set size skew
     state status step strength supported symbol time timeout title ts ttl type updated uri url usage
     used user valid validity version year
     """.split()
@@ -143,7 +161,7 @@ HARMLESS_NAMES = frozenset(
     for name in """
     access_control_allow_credentials access_control_expose_headers auth_mode key_id public_key foreign_key
     publishable_key site_key sort_key partition_key cache_key routing_key idempotency_key secret_santa
-    socket_key verify_key vapid_key page_token next_token continuation_token pagination_token
+    socket_key verify_key vapid_key sync_token page_token next_token continuation_token pagination_token
     """.split()
 )
 _HARMLESS_WITHIN = frozenset(["result", "endpoint"])
@@ -152,10 +170,10 @@ _IDS_OF = frozenset(["credential", "credentials"])
 """The id of one of these is public, as passkeys have one; that of a session is not."""
 _UPPER, _LOWER = "A-Z\u00c0-\u00d6\u00d8-\u00de", "a-z\u00df-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 """Latin letters, those with accents too; letters of other alphabets make words of their own."""
-_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u0e30-\u0e4e"
+VOWEL_SIGNS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u0e30-\u0e4e"
 """Vowels and accents that are written as characters of their own."""
 _SEAMS = re.compile(
-    rf"[{_UPPER}]+(?![{_LOWER}])|[{_UPPER}]?[{_LOWER}]+|[0-9]+|(?:[^\W\d_{_UPPER}{_LOWER}]|[{_MARKS}])+"
+    rf"[{_UPPER}]+(?![{_LOWER}])|[{_UPPER}]?[{_LOWER}]+|[0-9]+|(?:[^\W\d_{_UPPER}{_LOWER}]|[{VOWEL_SIGNS}])+"
 )
 _LEFT_OUT = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\0]"
@@ -214,8 +232,8 @@ ROWS = [
 _PHRASES = _Phrases(ROWS)
 _CODES = _Phrases(row for row in ROWS if row[1] is Strength.CODE)
 STRONG_WORDS, TOKEN_WORDS, WEAK_WORDS = (
-    frozenset(row[0] for row, of in ROWS if len(row) == 1 and of is strength)
-    for strength in (Strength.STRONG, Strength.TOKEN, Strength.WEAK)
+    frozenset(row[0] for row, of in ROWS if len(row) == 1 and of in strengths)
+    for strengths in ((Strength.STRONG, Strength.MADE), (Strength.TOKEN,), (Strength.WEAK,))
 )
 
 
@@ -306,7 +324,7 @@ def _is_mention(word: str) -> bool:
 _WORDS = STRONG_WORDS | TOKEN_WORDS | WEAK_WORDS
 _INFLECTED = tuple(BEGINNINGS)
 _BEGINNINGS = ("api", *BEGINNINGS, *(word for word in STRONG_WORDS if len(word) > 5))
-_FOREIGN = tuple(word for word in STRONG_WORDS if not word.isascii())
+_FOREIGN = tuple(word for word in STRONG_WORDS | TOKEN_WORDS if not word.isascii())
 
 
 def _is_harmless_end(word: str) -> bool:
@@ -350,11 +368,13 @@ def _weigh_stem(words: tuple[str, ...], at: int) -> Strength:
     return Strength.NONE
 
 
-def _in_any_case(letter: str) -> str:
-    upper = letter.upper()
-    if letter.isascii() or upper == letter:
-        return re.escape(letter)
-    return f"(?:{letter}|{upper})"
+def _in_any_case(letter: str, write: Callable[[str], str] = str) -> str:
+    ways = {letter} if letter.isascii() else {write(letter), write(letter.upper())}
+    return f"(?:{'|'.join(map(re.escape, sorted(ways)))})" if len(ways) > 1 else re.escape(*ways)
+
+
+def _escape(text: str) -> str:
+    return json.dumps(text)[1:-1].lower()
 
 
 def _spellings(word: str) -> set[str]:
@@ -364,6 +384,20 @@ def _spellings(word: str) -> set[str]:
     cases = {word, word.capitalize(), word.upper()}
     written = [*cases, *(json.dumps(one)[1:-1] for one in cases)]
     return {one.encode().lower().decode() for one in written}
+
+
+def _patterns_of(row: tuple[str, ...]) -> Iterator[ScanPattern]:
+    """Return patterns of a phrase: as it is, and escaped as in JSON."""
+
+    def join(write: Callable[[str], str]) -> str:
+        # Only letters of ASCII are in lower case where it is looked for.
+        return "[^0-9a-z]{0,3}".join("".join(_in_any_case(one, write) for one in word) for word in row)
+
+    hints, needs = ((row[0],), "") if row[0].isascii() else ((), NOT_ASCII)
+    yield ScanPattern(join(str), hints, any_case=True, needs=needs)
+    other = next((letter for letter in "".join(row) if not letter.isascii()), None)
+    if other:
+        yield ScanPattern(join(_escape), (_escape(other), _escape(other.upper())), any_case=True)
 
 
 _REST = r"[0-9a-z_.\[\]\- $@#%&*+'\x80-\xff]{0,40}"
@@ -397,11 +431,7 @@ def trigger_patterns(names: Names) -> list[ScanPattern]:
         for word in strong
         for spelling in _spellings(word)
     ]
-    for row in rows:
-        pattern = "[^0-9a-z]{0,3}".join("".join(map(_in_any_case, word)) for word in row)
-        # Only letters of ASCII are in lower case where it is looked for.
-        hints, needs = ((row[0],), "") if row[0].isascii() else ((), NOT_ASCII)
-        patterns.append(ScanPattern(pattern, hints, any_case=True, needs=needs))
+    patterns += [pattern for row in rows for pattern in _patterns_of(row)]
     for word in weak:
         start = f"{word}{_NO_AUTHOR}" if word == "auth" else word
         patterns.append(ScanPattern(start, (word,), any_case=True, after=_REST + _SEPARATOR))

@@ -10,7 +10,15 @@ import re
 from typing import NamedTuple
 
 from ..markers import MARKS, SCHEMES, is_marked
-from .names import STRONG_WORDS, TOKEN_WORDS, Names, Strength, is_known_phrase, is_mentioned
+from .names import (
+    STRONG_WORDS,
+    TOKEN_WORDS,
+    VOWEL_SIGNS,
+    Names,
+    Strength,
+    is_known_phrase,
+    is_mentioned,
+)
 
 MIN_OPAQUE = 16
 _NOTHING = frozenset(
@@ -27,8 +35,8 @@ _LABELS = (
     read write required optional enabled disabled string number integer boolean object array
     hidden text missing preferred invalid expired valid incorrect wrong unknown default unset any
     all empty basic bearer digest oauth2 apikey openidconnect http https header query body email auto
-    secretstr str bytes self list create update delete manage approved include omit inherit ok done
-    owner maintainer editor contributor member viewer
+    secretstr str bytes self list create update delete manage reset change revoke rotate verify approved
+    include omit inherit ok done owner maintainer editor contributor member viewer
     csrftoken sessionid current-password new-password one-time-code
     """.split()
     )
@@ -72,8 +80,13 @@ _HARMLESS_RUN = re.compile(
     """,
     re.X,
 )
-_REFERENCE = re.compile(r"(?<=\s)#[0-9]+\b")
-"""``see #12``."""
+_NOTICE = re.compile(
+    "必須|必填|必需|不能为空|不能為空|错误|錯誤|无效|無効|無效|过期|期限切れ|필수|잘못|올바르지|만료|अनिवार्य|अमान्य|"
+    "مطلوب|غير صالح|נדרש|שגוי|กรุณา|ไม่ถูกต้อง"
+)
+"""``必須項目です``: of messages about a secret in languages without blanks; not ``密碼``."""
+_REFERENCE = re.compile(r"(?<=\s)(?:#[0-9]+\b|\{[0-9]\})")
+"""``see #12``, ``at least {0} characters``."""
 _SLUG = re.compile(r"[A-Za-z]*[0-9]{0,4}(?:[-_./:][A-Za-z]*[0-9]{0,4})+")
 """``errors.tokenExpired2``, ``photo-12``."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)  # not one in braces
@@ -95,7 +108,7 @@ _COOKIES = re.compile(r"[\w.-]{1,40}=[^\s;=]{4,}(?:;\s?[\w.-]{1,40}(?:=[^\s;]*)?
 _CODE = re.compile(r"[0-9]{4,8}|[0-9]{3}[ -][0-9]{3}")  # 367591, 367 591; not 367-59
 _MIXED = re.compile(r"[^\s:/#]{6,64}")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # d'Ada; not 7up
-_JOINTS = re.compile(r"[\W_]+")
+_JOINTS = re.compile(rf"(?:(?![{VOWEL_SIGNS}])[\W_])+")  # at a blank, not in a word of Hindi
 _CONSONANTS = re.compile(r"[b-df-hj-np-tv-xz]{5}", re.I)  # qkxzt; not backs
 _VOWEL = re.compile(r"[AEIOU]")
 _FUNCTION_WORDS = frozenset(
@@ -103,13 +116,21 @@ _FUNCTION_WORDS = frozenset(
     a an and are at be been but by can cannot contain could do does don't for from has have in is
     how if isn't it its may more must never none not of on only or our please see should than that the
     their this to too use was we what when where who why will with you your
+    das dem den der die ein eine für ist mit muss nicht sein und wird au avec ce doit est et la le les
+    ne pas pour un une votre debe del el en es está los para por su che deve di il non per può è é do em
+    não ser sua um uma een het moet niet van jest nie się в и на не bir için är inte je není har være må
     """.split()
 )
 _REQUIREMENTS = frozenset(
     """
     at blank cannot characters choose contain didn't doesn't enter expired field forgot incorrect
     invalid least letters match matches minimum missing must needs please required reset should too
-    wrong
+    wrong erforderlich leer ungültig abgelaufen kurz falsch mindestens benötigt ausgefüllt
+    obligatoire vide invalide expiré court requis valide obligatorio obligatoria obrigatório
+    obrigatória obbligatorio obbligatoria vacío vacía vazio vuoto vuota inválido inválida requerido
+    corto corta curto curta branco expirado scaduto valida valido verplicht leeg ongeldig verlopen
+    wymagane wymagany puste nieprawidłowe zorunlu geçersiz boş krävs ogiltig tomt påkrævet påkrevd
+    pakollinen povinné обязательное обязательно неверный недействителен пустым нужно обов'язкове
     """.split()
 )
 """Words of messages about a secret."""
@@ -185,18 +206,19 @@ def is_secret(
         return is_opaque(text) or (strength is Strength.CODE and _CODE.fullmatch(text) is not None)
     if _is_label(lowered.strip("\"'`.:;()")) or _is_placeholder(text):
         return False
-    if strength is Strength.TOKEN:
+    if strength <= Strength.MADE:
         is_about_it = is_about(text, is_loose=is_loose, is_prose=True)  # a token has no blanks
-        return not (_NO_TOKEN.fullmatch(text) or is_wordy(text) or is_about_it)
+        is_short = strength is Strength.TOKEN and _NO_TOKEN.fullmatch(text)
+        return not (is_short or is_wordy(text) or is_about_it)
     return not is_about(text, is_loose=is_loose, is_prose=is_prose)
 
 
 def is_inherited_secret(strength: Strength, value: bytes, *, is_loose: bool = False) -> bool:
     """Tell whether a value in a structure under such a name is a secret: its own key says nothing."""
-    if strength in (Strength.NONE, Strength.VAGUE, Strength.OWN):
-        return is_secret(strength, value)
+    if strength <= Strength.WEAK or strength is Strength.OWN:
+        return is_secret(Strength.VAGUE if strength is Strength.WEAK else strength, value)
     text = value.decode("utf-8", "replace").strip()
-    is_mixed = strength is Strength.STRONG and _MIXED.fullmatch(text) and not _LENGTH.search(text)
+    is_mixed = strength >= Strength.MADE and _MIXED.fullmatch(text) and not _LENGTH.search(text)
     return is_opaque(text) or (
         bool(is_mixed) and any(map(str.isdigit, text)) and any(map(str.isalpha, text))
     )
@@ -293,11 +315,17 @@ def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:
     is_message = is_mentioned(words) or not _REQUIREMENTS.isdisjoint(words)
     if text.isascii() and not (is_loose or is_prose or is_message):
         return False  # ``I love my dog`` is a passphrase
-    if _LENGTH.search(text) or is_loose and _SLUG.fullmatch(text) and is_mentioned(words):
+    if (
+        _LENGTH.search(text)
+        or _NOTICE.search(text)
+        or is_loose
+        and _SLUG.fullmatch(text)
+        and is_mentioned(words)
+    ):
         return True
     has_blanks = len(words) > 1 and has_blanks
     ends = text.endswith((".", "!", "?", "…"))
-    known = sum(word in _FUNCTION_WORDS for word in words)
+    known = sum(word in _FUNCTION_WORDS or word in _REQUIREMENTS for word in words)
     if has_blanks and len(words) > 2 and (known > 1 or (known and ends)):
         return True
     if not is_wordy(_REFERENCE.sub("", text)):

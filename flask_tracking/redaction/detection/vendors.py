@@ -48,6 +48,7 @@ figma           figd_                               w16  Figma access tokens
 firecrawl       fc-                                 h24  Firecrawl API keys
 flutterwave     FLWSECK_TEST-,FLWSECK-              w12  Flutterwave secret keys
 frameio         fio-u-                              w16  Frame.io tokens
+google-calendar private-                            h32  secret addresses of Google calendars
 grafana-api     eyJrIjoi                            b40  Grafana API keys of the older kind
 groq            gsk_                                a16  Groq API keys
 hubspot         pat-na1-,pat-na2-,pat-eu1-          w16  HubSpot private app tokens

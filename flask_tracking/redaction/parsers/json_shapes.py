@@ -193,7 +193,7 @@ def _find_by_value(
         strength = min(strength, Strength.TOKEN)
     elif key == b"type":
         # ``{"type": "token"}`` is one of a language; what fields of a form show is no secret.
-        strength = min(strength, Strength.TOKEN) if strength >= Strength.STRONG else Strength.NONE
+        strength = min(strength, Strength.TOKEN) if strength >= Strength.MADE else Strength.NONE
     for one, item in members if strength else ():
         is_text = data[item.start] == 0x22
         if one in _NAMED or is_text and (one == b"text" if key == b"type" else one in _ECHOED):

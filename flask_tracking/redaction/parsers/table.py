@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ..detection.names import Strength
-from ..detection.values import is_secret
+from ..detection.values import is_inherited_secret, is_secret
 from ..engines.base import Range
 from ..findings import Finding
+from ..markers import MARKS
 from .context import Context
 
 _MARKDOWN = re.compile(rb"^(?=[^\r\n]*\|)([^\r\n]*)\r?\n[ \t]*\|?[ \t]*:?-{2,}[-:| \t]*$", re.M)
@@ -65,6 +66,8 @@ def find_in_tables(data: bytes, context: Context) -> Iterable[Finding]:
     """Find the cells below or beside a sensitive title."""
     for titles, rows in _find_tables(data, context):
         names = [data[start:end].strip(b"`*") for start, end in titles]
+        if any(_is_pair(*pair, context) for pair in zip(names, names[1:], strict=False)):
+            names = []
         for row in rows:
             context.budget.count()
             before = b""
@@ -83,6 +86,13 @@ def find_in_tables(data: bytes, context: Context) -> Iterable[Finding]:
     for start, end in _find_in_sql(data, context):
         if end > start and is_secret(Strength.OWN, data[start:end]):
             yield Finding(start, end, "name")
+
+
+def _is_pair(name: bytes, value: bytes, context: Context) -> bool:
+    """Tell whether cells are a name and its secret: the first row has no titles then."""
+    strength = min(context.strength(name), Strength.STRONG)
+    is_marker = strength > Strength.NONE and MARKS.fullmatch(value) is not None
+    return is_marker or is_inherited_secret(strength, value)
 
 
 def _find_tables(data: bytes, context: Context) -> Iterable[tuple[Row, Iterable[Row]]]:

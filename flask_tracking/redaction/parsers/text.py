@@ -38,12 +38,14 @@ _SEPARATOR = re.compile(
 _NOT_A_NAME = re.compile(rb"""[^0-9A-Za-z_.$%\[\]\-\\\x80-\xff]+""")
 _NOT_IN_PHRASES = re.compile(rb"[^\w\x80-\xff \t+.'/-]")  # <p>Secret key: is two words
 _ASIDE = re.compile(
-    rb"(?:[ \t]\([^()]{0,60}\)|(?:[ \t](?:is|was|are|provided|supplied|given|"
+    rb"(?:[ \t]\([^()]{0,60}\)|"
+    rb"[ \t](?:for|pour|para|per|voor|f\xc3[\xb6\xbc]r)(?:[ \t][\w@.+\x80-\xff-]{1,60}){1,2}|"
+    rb"(?:[ \t](?:is|was|are|provided|supplied|given|"
     rb"es|est|ist|lautet|er|jest|to|adalah|je|"
     + "on|ta|este|è|é|är|е|је|είναι|σας|mới|là".encode()
     + rb")){1,2})[ \t]*\Z"
 )
-"""Between a name and its separator: ``password (old):``, ``ditt lösenord är:``."""
+"""Between a name and its separator: ``password (old):``, ``token for ada:``, ``ditt lösenord är:``."""
 _GAP = re.compile(
     rb"""(?:(?:"[\w\\]{1,60}":)?(?:protected|private)\])?"""
     rb"""[ ]?[>=]{0,3}(?:\s{0,60}string\([0-9]{1,9}\)[ ](?=")|"""
@@ -185,14 +187,20 @@ def _find_separators(data: bytes, hits: Iterable[Range]) -> Iterable[Range]:
 
 def _weigh_name(data: bytes, at: int, context: Context) -> tuple[int, Strength]:
     """Return where the name before a separator begins, and its strength."""
-    names = context.detector.names
     begin = max(0, at - MAX_NAME_BYTES)
     window = data[begin:at]
-    aside = _ASIDE.search(window)
-    window = (window[: aside.start()] if aside else window).rstrip(_NAME_ENDS)
-    window = _NAME_QUOTE.sub(b"", window).rstrip(_NAME_ENDS)
+    found = _weigh_ending(window, context)
+    if not found[1] and (aside := _ASIDE.search(window)):
+        found = _weigh_ending(window[: aside.start()], context)
+    return begin + found[0], found[1]
+
+
+def _weigh_ending(window: bytes, context: Context) -> tuple[int, Strength]:
+    """Return where the name begins with which a text ends, and its strength."""
+    names = context.detector.names
+    window = _NAME_QUOTE.sub(b"", window.rstrip(_NAME_ENDS)).rstrip(_NAME_ENDS)
     name = _NOT_A_NAME.split(window)[-1]
-    start = begin + len(window) - len(name)
+    start = len(window) - len(name)
     strength = context.strength(unquote_to_bytes(name) if b"%" in name else name)
     if _URN.search(window):
         return start, Strength.NONE
@@ -202,7 +210,7 @@ def _weigh_name(data: bytes, at: int, context: Context) -> tuple[int, Strength]:
             strength = names.strength_within("".join(words[-2:-1]), name.decode("latin-1"))
         strength = max(strength, names.strength_of_ending(words, least=2))
     elif strength is Strength.STRONG and (
-        name[-1:] in b"sS" or _ARTICLE.search(data, max(0, start - 20), start)
+        name[-1:] in b"sS" or _ARTICLE.search(window, max(0, start - 20), start)
     ):
         strength = Strength.TOKEN  # ``Passwords: best practices``
     return start, strength
