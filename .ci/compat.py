@@ -19,11 +19,7 @@ TESTS = (
     "--ignore=tests/browser",
     "--ignore=tests/conformance",
     "--ignore=tests/e2e",
-    "--ignore=tests/redaction/test_bad_input.py",
-    "--ignore=tests/redaction/test_properties.py",
-    "--ignore=tests/reproduce/test_round_trip.py",
-    "--ignore=tests/spool/test_model.py",
-    "-mnot hostile",
+    "-mnot hostile and not thorough",
     "-q",
     "-pno:cacheprovider",  # two write at a time
 )

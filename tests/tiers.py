@@ -7,6 +7,9 @@ connection fails. So none can come to stand in the wrong tier by being forgotten
     It starts a process, or opens a connection. Tests with a database are marked by their fixture.
 ``hostile``
     It measures the CPU time that hostile input takes, so nothing else is measured meanwhile.
+``thorough``
+    It goes through thousands of records, seeds or processes: without coverage, which counts lines and
+    not how often, and on one Python.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from flask_tracking.dashboard.statistics.change import (
 )
 from flask_tracking.rollups.histogram import Buckets, find_bucket
 
-pytestmark = pytest.mark.usefixtures("untraced")  # hundreds of seeds
+pytestmark = pytest.mark.thorough
 SEEDS = 200
 
 

@@ -59,7 +59,7 @@ def mix(dice: random.Random, count: int, share: float, **planted: str) -> list[T
     return [*draw(dice, causes, **planted), *draw(dice, count - causes)]
 
 
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.thorough
 @pytest.mark.parametrize("count", [40, 150])
 def test_no_cause(count: int) -> None:
     """Without a cause nothing is found, with at most three of a hundred seeds as exceptions."""
@@ -71,7 +71,7 @@ def test_no_cause(count: int) -> None:
     assert alarms <= 0.03 * SEEDS
 
 
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.thorough
 def test_planted_cause() -> None:
     """A tenant that is slow on one route is among the first three findings of nearly all seeds."""
     hits = 0

@@ -54,7 +54,7 @@ def make_app(delays: Delays) -> Flask:
 
 
 @pytest.mark.integration
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.thorough
 def test_every_failure_and_opentelemetrys_share(monkeypatch: pytest.MonkeyPatch) -> None:
     """All 49 failures and slow ones are kept, and of the rest exactly what the sampler picks."""
     randomness = random.Random(6)

@@ -28,7 +28,7 @@ from .engines import ENGINE_NAMES, get_engine
 from .listed import NAMES, make_listed
 from .planting import WINDOW, find_leak, make_record, plant, plant_bodies
 
-pytestmark = pytest.mark.usefixtures("untraced")  # thousands of records
+pytestmark = pytest.mark.thorough
 redactor = Redactor(Settings(), engine=best_engine())
 names = st.sampled_from(SENSITIVE_NAMES)
 secrets = st.text("QXZJKVWY79", min_size=8, max_size=40)

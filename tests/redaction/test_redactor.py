@@ -47,7 +47,7 @@ def redact(record: Record, engine: Engine | None = None, **settings: Any) -> Rec
 
 
 @each_engine
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.thorough
 def test_values_of_sensitive_names_are_gone_everywhere(engine: Engine) -> None:
     """What stands under a sensitive name is in no part of the record, and a remark says that it was."""
     redactor, random_ = Redactor(Settings(), engine=engine), random.Random(1)
@@ -61,7 +61,7 @@ def test_values_of_sensitive_names_are_gone_everywhere(engine: Engine) -> None:
 
 
 @each_engine
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.thorough
 def test_listed_formats_are_gone_everywhere(engine: Engine) -> None:
     """A secret of a listed format is in no part of the record, under whatever name it stands."""
     redactor = Redactor(Settings(), engine=engine)
@@ -101,7 +101,7 @@ def test_what_was_parsed_of_an_agent(engine: Engine, string: str, secret: str, p
     assert paths >= {f"user_agent.{name}" for name in hidden}
 
 
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.thorough
 def test_cut_bodies_leak_nothing() -> None:
     """Wherever a body was cut, what is left of a secret at its end is gone."""
     redactor = Redactor(Settings())
@@ -120,7 +120,7 @@ def test_cut_bodies_leak_nothing() -> None:
 
 
 @each_engine
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.thorough
 def test_harmless_values_and_names_stay(engine: Engine) -> None:
     """What is no secret is stored as it came, with no remark."""
     redactor = Redactor(Settings(), engine=engine)

@@ -76,7 +76,7 @@ def test_a_shape_holds_in_the_arguments_of_a_view(engine: Engine) -> None:
     assert [one.path for one in redacted.redacted] == ["view_args.code", "path"]
 
 
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.thorough
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(tree=trees)
 def test_custom_data_is_redacted_like_the_same_json(tree: Any) -> None:

@@ -75,9 +75,10 @@ def assert_received(received: Received, record: Record) -> None:
         assert query.decode() == record.query_params
 
 
+@pytest.mark.thorough
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(st.data())
-def test_curl(server: Recorder, folder: Path, untraced: None, data: st.DataObject) -> None:
+def test_curl(server: Recorder, folder: Path, data: st.DataObject) -> None:
     """The printed command sends the recorded bytes, in every shell; it reads and runs nothing else."""
     record = data.draw(requests(server.host))
     script = curl(record)
@@ -118,9 +119,10 @@ def test_pasted(server: Recorder, folder: Path, shell: str) -> None:
         assert files == {"canary"}
 
 
+@pytest.mark.thorough
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(st.data())
-def test_http_archive(server: Recorder, untraced: None, data: st.DataObject) -> None:
+def test_http_archive(server: Recorder, data: st.DataObject) -> None:
     """An entry of an archive has all that it takes to send the request again."""
     record = data.draw(requests(server.host))
     (entry,) = json.loads(json.dumps(har(record)))["log"]["entries"]

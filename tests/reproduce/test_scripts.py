@@ -166,10 +166,11 @@ def test_large_body(server: Recorder, tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.thorough
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(st.data())
 def test_options_of_the_powershell_script(
-    server: Recorder, tmp_path: Path, untraced: None, data: st.DataObject
+    server: Recorder, tmp_path: Path, data: st.DataObject
 ) -> None:
     """The files that the PowerShell script writes make cURL send the recorded bytes."""
     record = data.draw(requests(server.host))
@@ -236,11 +237,10 @@ def run_powershell(script: str, folder: Path) -> tuple[int, str]:
 
 @needs_powershell
 @pytest.mark.integration
+@pytest.mark.thorough
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(st.data())
-def test_powershell_sends(
-    server: Recorder, tmp_path: Path, untraced: None, data: st.DataObject
-) -> None:
+def test_powershell_sends(server: Recorder, tmp_path: Path, data: st.DataObject) -> None:
     """PowerShell sends the recorded bytes, and runs nothing of them; 20 requests in a process."""
     records = [data.draw(requests(server.host)) for _ in range(20)]
     (tmp_path / "canary").touch()
@@ -368,10 +368,11 @@ def test_httpie_takes_no_header_for_an_option(
 
 
 @pytest.mark.integration
+@pytest.mark.thorough
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(st.data())
 def test_httpie_sends(
-    needs_httpie: None, server: Recorder, tmp_path: Path, untraced: None, data: st.DataObject
+    needs_httpie: None, server: Recorder, tmp_path: Path, data: st.DataObject
 ) -> None:
     """What HTTPie can write arrives as it was recorded."""
     record = data.draw(requests(server.host))

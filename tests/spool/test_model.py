@@ -11,7 +11,7 @@ from .model import run_sequence
 SEQUENCES = 100
 
 
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.thorough
 def test_random_sequences() -> None:
     """Nothing crashes, nothing comes twice, and what is lost is counted."""
     logging.disable()
