@@ -51,9 +51,11 @@ class _Commands(AppGroup):
         """Make the context of a call, with what Click does not know: ``NO_COLOR``, narrow terminals."""
         from .terminal import (  # an app that is only served needs none of it
             help_width,
+            replace_closed_streams,
             replace_unknown_characters,
         )
 
+        replace_closed_streams()
         for stream in (sys.stdout, sys.stderr):
             replace_unknown_characters(stream)
         if os.environ.get("NO_COLOR"):

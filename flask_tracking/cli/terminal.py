@@ -25,6 +25,7 @@ __all__ = [
     "discard_output",
     "echo_pages",
     "help_width",
+    "replace_closed_streams",
     "is_terminal",
     "replace_unknown_characters",
     "say",
@@ -44,6 +45,13 @@ LEAST_HELP = 52
 """Click wraps help for terminals of this width or more."""
 _WORD = re.compile(r"\s*\S+")
 _INDENT = re.compile(r" *")
+
+
+def replace_closed_streams() -> None:
+    """Read nothing and write nowhere where a stream is closed at the start, as by ``>&-``."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # as long as the process
 
 
 def replace_unknown_characters(stream: TextIO) -> None:

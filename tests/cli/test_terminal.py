@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import errno
 import io
+import sys
 from pathlib import Path
 from unittest import mock
 
 import click
 import pytest
+from flask import Flask
+from flask.cli import ScriptInfo
 
 from flask_tracking import MemoryExporter, Tracking
 from flask_tracking.cli.common import WrongArgument, reports_errors
@@ -119,6 +122,19 @@ def test_sentences(narrow: None, capsys: pytest.CaptureFixture[str]) -> None:
         "  more.",
     ]
     assert errors.splitlines() == ["The store does not answer: it is asked", "again each second."]
+
+
+def test_closed_streams(app: Flask, tracking: Tracking, memory: MemoryExporter) -> None:
+    """A command that is started without output or input, as by a service, still does its work."""
+    memory.export([make_record()])
+    with mock.patch.multiple("sys", stdin=None, stdout=None, stderr=None):
+        for words in (["list"], ["export"], ["import", "-"]):
+            app.cli.main(
+                ["tracking", *words], obj=ScriptInfo(create_app=lambda: app), standalone_mode=False
+            )
+        for stream in (sys.stdin, sys.stdout, sys.stderr):
+            stream.close()
+    assert len(memory.records) == 1
 
 
 @pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
