@@ -115,6 +115,8 @@ class Page:
         if self.since and self.since > (self.until or self.now):
             self.problems.append("The range ends before it begins.")
         self.new_cookie: str | None = None
+        self.new_errors: int | None = None
+        """The number of new groups of errors in this range; None if the page does not know."""
 
     # What it shows
 

@@ -53,6 +53,7 @@ ROUTES = (
         budget_s=EXPORT_S,
     ),
     Route("/data/complete", "complete", "completion.show_completions", budget_s=1.0),
+    Route("/data/new-errors", "new_errors", "errors.send_new", budget_s=POLL_S),
     Route("/data/rows", "rows", "live.show_rows", budget_s=POLL_S),
     Route("/requests/<id>", "request", "request.show_request"),
     Route("/requests/<id>/body/<side>", "body", "downloads.send_body", is_download=True),

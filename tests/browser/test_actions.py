@@ -54,6 +54,15 @@ def test_what_cannot_be_copied_says_why(visit: Open) -> None:
     expect(watched.page.locator("dialog[open]")).to_contain_text("No: a task.")
 
 
+def test_new_errors(visit: Open) -> None:
+    """The navigation says how many errors are new, also on pages that count none."""
+    watched = visit(REQUESTS)
+    watched.page.route("**/data/new-errors*", lambda route: route.fulfill(json={"count": 3}))
+    watched.open(REQUESTS)
+    expect(watched.page.get_by_role("link", name="Errors 3 new")).to_be_visible()
+    assert watched.find_axe_violations() == []
+
+
 @pytest.mark.parametrize("has_script", [True, False])
 def test_keep(visit: Open, *, has_script: bool) -> None:
     """Keep keeps the record and shows it; the other button undoes it."""

@@ -23,6 +23,7 @@ TRANSFERRED = """() => performance.getEntries().filter(
 
 def weigh(watched: Watched) -> int:
     """Return the bytes that were transferred for the page, had the server compressed them."""
+    watched.page.wait_for_load_state("networkidle")
     names = set(watched.page.evaluate(TRANSFERRED))
     bodies = {one.url: one.body() for one in watched.responses if one.url in names}
     assert set(bodies) == names

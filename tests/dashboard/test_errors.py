@@ -357,3 +357,51 @@ def test_failures_are_read_where_they_are_kept(client: FlaskClient, memory: Memo
     asked = [str(call.args[0]) for call in find.call_args_list]
     assert [one for one in asked if "is:error is:kept" in one]
     assert [one for one in asked if "is:error" in one and "is:kept" not in one] == []
+
+
+# The number of new groups in the navigation
+
+NEW = "/_tracking/data/new-errors"
+BADGE = '<span class="count">{}<span class="sr"> new</span></span>'
+
+
+def test_new_in_navigation(client: FlaskClient) -> None:
+    """Pages that count the groups show it at once, and others ask for it, for their range alone."""
+    for address in (ERRORS, "/_tracking/"):
+        page = check(client.get(address).text)
+        assert BADGE.format(1) in page and "data-new-errors" not in page
+    page = check(client.get(f"{ERRORS}?q=status:5xx&from=6h").text)
+    assert 'class="count"' not in page and f'data-new-errors="{NEW}?from=6h"' in page
+    for address in ("/_tracking/requests", "/_tracking/health", "/_tracking/requests/0"):
+        assert f'data-new-errors="{NEW}"' in client.get(address).text
+    assert client.get(NEW).json == {"count": 1}
+    assert client.get(f"{NEW}?from=6h&to=1h").json == {"count": 0}
+
+
+def test_new_is_shared(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Each page asks, and the answer of a minute is one."""
+    assert client.get(NEW).json == {"count": 1}
+    add(memory, DECLINED._replace(function="refund"), timedelta(minutes=3))
+    assert client.get(NEW).json == {"count": 1}
+    assert BADGE.format(2) in client.get(ERRORS).text
+
+
+def test_new_without_a_store(client: FlaskClient, memory: MemoryExporter) -> None:
+    """While the store is away the number is not known, which is no failure of the page."""
+    with mock.patch.object(memory.rollups, "find", side_effect=ExportError("away")):
+        assert client.get(NEW).status_code == 204
+
+
+def test_times_and_versions_of_groups(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The list says since when each group is there, until when, and with which versions."""
+    page = check(client.get(ERRORS).text)
+    row = read_row(page, "KeyError")
+    assert '<td class="mono on-wide">2.4.0</td>' in row
+    times = re.findall('<time datetime="([^"]+)"', row)
+    now = datetime.now(timezone.utc)
+    expected = [align(now - timedelta(minutes=ago), 60) for ago in (100, 20)]
+    read = [datetime.fromisoformat(one.replace("Z", "+00:00")) for one in (times[0], times[-1])]
+    assert all(
+        abs(one - other) <= timedelta(hours=1) for one, other in zip(read, expected, strict=True)
+    )
+    assert "First seen" not in client.get("/_tracking/").text

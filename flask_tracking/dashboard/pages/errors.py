@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 from flask import Response
 
+from ...errors import TrackingError
 from ..charts.chart import Bars, make_bars
+from ..circuit_breaker import circuit_breaker
 from ..page import Page
-from ..statistics.failures import FAILURES, count_users, read_groups, read_summaries
+from ..statistics.failures import FAILURES, count_new, count_users, read_groups, read_summaries
 from ..statistics.periods import Columns, read_drawing, read_periods
 from ..tables.error_rows import SORTS, make_error_rows, sort_groups
 from ..templating import html, render
+
+NEW_S = 60.0
+"""How long the number of new groups is reused: each page asks for it."""
 
 
 def show_errors(page: Page) -> Response:
@@ -20,6 +27,7 @@ def show_errors(page: Page) -> Response:
     columns = read_drawing(page, periods, also=FAILURES)
     groups, newest = read_groups(page, periods, columns), read_summaries(page)
     groups = groups if newest is None else count_users(groups, newest)
+    page.new_errors = None if page.q else count_new(groups)
     return html(
         render(
             "errors.html",
@@ -30,6 +38,23 @@ def show_errors(page: Page) -> Response:
             trend=_make_trend(columns),
         )
     )
+
+
+def send_new(page: Page) -> Response:
+    """Send the number of new groups as JSON, for the navigation; 204 if it is not known in time."""
+    try:
+        with circuit_breaker(page.tracked):
+            count = page.share("new errors", lambda: _count_new(page), NEW_S, heavy_s=0.0)
+    except TrackingError:
+        count = None
+    if count is None or page.missing:
+        return Response(status=204)
+    return Response(json.dumps({"count": count}), content_type="application/json")
+
+
+def _count_new(page: Page) -> int:
+    periods = read_periods(page)
+    return count_new(read_groups(page, periods, read_drawing(page, periods, also=FAILURES)))
 
 
 def _make_trend(columns: Columns) -> Bars | None:

@@ -8,7 +8,7 @@ from ...queries import Statistics
 from ..charts.chart import make_chart
 from ..charts.points import read_few
 from ..page import VERSION, Page
-from ..statistics.failures import read_groups
+from ..statistics.failures import count_new, read_groups
 from ..statistics.five_numbers import make_numbers
 from ..statistics.periods import read_drawing, read_periods
 from ..statistics.verdict import Verdict, make_verdict
@@ -27,6 +27,7 @@ def show_overview(page: Page) -> Response:
     verdict = make_verdict(page, periods)
     drawn = read_drawing(page, periods)
     groups = read_groups(page, periods, drawn)
+    page.new_errors = None if page.q else count_new(groups)
     return html(
         render(
             "overview.html",

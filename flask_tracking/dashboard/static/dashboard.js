@@ -145,6 +145,26 @@ for (const panel of findAll("[data-panel]")) {
   request.send();
 }
 
+// The number of new errors, where the page did not count them
+
+const errorsLink = find("[data-new-errors]");
+function showNewErrors(count) {
+  const badge = document.createElement("span");
+  const what = document.createElement("span");
+  badge.className = "count";
+  badge.textContent = count;
+  what.className = "sr";
+  what.textContent = " new";
+  badge.append(what);
+  errorsLink.append(badge);
+}
+if (errorsLink !== null) {
+  fetch(errorsLink.dataset.newErrors)
+    .then((answer) => answer.status === 200 ? answer.json() : { count: 0 })
+    .then((answer) => { if (answer.count > 0) showNewErrors(answer.count); })
+    .catch(() => {}); // the page is as good without it
+}
+
 // Keys: never in a field, never with a modifier
 
 const KEYS = "flask-tracking-keys";

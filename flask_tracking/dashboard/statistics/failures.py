@@ -79,6 +79,10 @@ class Group(NamedTuple):
     """The failures of each column of the range; empty without rollups."""
     users: int | None
     """The number of users among the newest 2,000 failures; None if not counted."""
+    first: Interval | None = None
+    """When it was first seen, within the 30 days before the range; None if unknown."""
+    last: Interval | None = None
+    """When it was last seen in the range; None without rollups."""
 
     @property
     def tag(self) -> str:
@@ -210,6 +214,11 @@ def group_route(page: Page, periods: Periods, columns: Columns, rule: str) -> li
     ]
 
 
+def count_new(groups: Iterable[Group]) -> int:
+    """Return the number of groups that were not seen before the range."""
+    return sum(one.is_new for one in groups)
+
+
 def read_failures(page: Page, periods: Periods) -> Sequence[tuple[FailureKey, Failures]]:
     """Return the failures by group; of a filter by routes those of the newest records."""
     now = periods.now
@@ -300,6 +309,13 @@ def _make_group(
     seen = None if past is None else past.get(key)
     by_column = [column.failures.get(key, Counter[str | None]()) for column in columns.now]
     versions = dict.fromkeys(version for one in by_column for version in one if version)
+    length = timedelta(seconds=columns.seconds)
+    spans = [
+        (column.start, column.start + length)
+        for column, one in zip(columns.now, by_column, strict=True)
+        if one
+    ]
+    first = None if past is None else seen.first if seen else next(iter(spans), None)
     # Summaries of records lack file and function, so their groups match no group of rollups.
     is_known = past is not None and bool(by_column and any(by_column))
     return Group(
@@ -311,6 +327,8 @@ def _make_group(
         tuple(versions),
         tuple(one.total() for one in by_column),
         None,
+        first,
+        spans[-1] if spans else None,
     )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..charts.chart import Bars, make_bars
 from ..page import Page
-from ..statistics.failures import Group, make_terms
+from ..statistics.failures import Group, Interval, make_terms
 
 
 class ErrorRow(NamedTuple):
@@ -26,6 +26,9 @@ class ErrorRow(NamedTuple):
     """The address of its requests."""
     example: str | None
     """The address of a request."""
+    versions: tuple[str, ...]
+    first: Interval | None
+    last: Interval | None
 
 
 SORTS = {
@@ -58,6 +61,9 @@ def _make_row(page: Page, group: Group) -> ErrorRow:
         page.link_to("error", group=group.id),
         page.add(make_terms(key)),
         None if example is None else page.link_to("request", id=example.record_id),
+        group.versions,
+        group.first,
+        group.last,
     )
 
 
