@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from .record import ChildTiming, Headers, Record, UserAgent, find_header
 from .record_summary import summarize
 
-__all__ = ["Section", "describe_client", "describe_zone", "present"]
+__all__ = ["Section", "describe_client", "describe_zone", "move_to_zone", "present"]
 
 _RULES = {
     "name": "its name says that it is a secret",
@@ -82,8 +82,21 @@ def describe_zone(time: datetime) -> str:
     return "UTC" if time.utcoffset() == timedelta() else time.isoformat()[-6:]
 
 
+def move_to_zone(time: datetime, zone: tzinfo | None) -> datetime:
+    """Return an aware time in a zone, or in UTC where the zone has no such time.
+
+    Args:
+        time: of a record, which a wrong clock or an import may have set to any year.
+        zone: the zone; None for that of this machine.
+    """
+    try:
+        return time.astimezone(zone)
+    except (OverflowError, OSError, ValueError):  # the error depends on the system
+        return time.astimezone(timezone.utc)
+
+
 def _show_time(time: datetime, zone: tzinfo | None) -> str:
-    there = time.astimezone(zone)
+    there = move_to_zone(time, zone)
     return f"{there:%Y-%m-%d %H:%M:%S.%f}"[:-3] + f" {describe_zone(there)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone, tzinfo
 
-from ..present import Section, describe_zone, present
+from ..present import Section, describe_zone, move_to_zone, present
 from ..record import Record
 from ..record_summary import RecordSummary, summarize
 from ..runtime.text import visible
@@ -37,7 +37,7 @@ def render_table(
         width: the width of the terminal in cells; None for no limit.
         zone: the zone of the times; None for that of this machine.
     """
-    arrived = _time_column([record.date_created.astimezone(zone) for record in records])
+    arrived = _time_column([move_to_zone(record.date_created, zone) for record in records])
     columns = _make_columns(records, arrived, width)
     if width is not None:
         columns = leave_out([column for column in columns if any(column.cells)], width)
@@ -145,7 +145,7 @@ def render_row(record: RecordSummary, width: int | None, zone: tzinfo | None = t
         width: the width of the terminal in cells; None for no limit.
         zone: the zone of the time; None for that of this machine.
     """
-    arrived = record.date_created.astimezone(zone)
+    arrived = move_to_zone(record.date_created, zone)
     mark = "Z" if describe_zone(arrived) == "UTC" else ""
     method, status = visible(record.method or "-"), str(record.status_code or "-")
     took = _milliseconds(record.execution_time)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from ..present import describe_zone
+from ..present import describe_zone, move_to_zone
 from .terminal import cell_width, character_width, stylize
 
 GAP = "  "
@@ -107,7 +107,7 @@ def show_time(time: datetime, zone: tzinfo | None, form: str = "%Y-%m-%d %H:%M:%
         zone: the zone; None for that of this machine.
         form: the format of the time, for `datetime.strftime`.
     """
-    there = time.astimezone(zone)
+    there = move_to_zone(time, zone)
     offset = describe_zone(there)
     return f"{there:{form}}Z" if offset == "UTC" else f"{there:{form}} {offset}"
 

@@ -15,7 +15,7 @@ import pytest
 from bson import ObjectId
 
 from flask_tracking import Record
-from flask_tracking.cli.record_table import render_record, render_table, shorten_id
+from flask_tracking.cli.record_table import render_record, render_row, render_table, shorten_id
 from flask_tracking.cli.terminal import cell_width
 from flask_tracking.record import ChildTiming, ExceptionInfo, UserAgent, UserRef
 from flask_tracking.record_summary import summarize
@@ -410,6 +410,23 @@ def test_table_shows_escapes() -> None:
 def test_cell_width(text: str, width: int) -> None:
     """East Asian characters and emoji take two cells, combining ones none."""
     assert cell_width(text) == width
+
+
+@pytest.mark.parametrize(
+    ("arrived", "offset_h"),
+    [
+        (datetime(1, 1, 1, tzinfo=timezone.utc), -1),
+        (datetime(9999, 12, 31, 23, 59, tzinfo=timezone.utc), 1),
+    ],
+)
+def test_times_at_the_ends_of_all_years(arrived: datetime, offset_h: int) -> None:
+    """A time of a wrong clock that the zone does not have is shown in UTC, and hides no record."""
+    zone = timezone(timedelta(hours=offset_h))
+    record = make_record(date_created=arrived)
+    others = [summarize(record), summarize(make_record())]
+    assert render_table(others, None, zone).startswith("TIME (UTC)  ")
+    assert f"{arrived:%H:%M:%S}Z GET" in render_row(summarize(record), None, zone)
+    assert f"{arrived:%H:%M:%S}.000 UTC" in render_record(record, zone)
 
 
 def full_record() -> Record:
