@@ -12,6 +12,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from ..errors import ExportError
 from ..filters import Filter
 from ..queries import Group, Statistics, measure
 from ..queries.statistics import NO_ROUTE
@@ -19,7 +20,7 @@ from ..rollups.rollup import FailureKey, Failures
 from ..runtime.text import count_of, visible
 from .common import Choice, get_store, reports_errors
 from .filtering import takes_filter
-from .terminal import cut_to_height, stylize, terminal_width, wrap
+from .terminal import cut_to_height, say, stylize, terminal_width, wrap
 from .text_table import PLAIN, Column, Style, render_columns, show_time, takes_zone
 
 SHARES = {"P50": 0.5, "P95": 0.95, "P99": 0.99}
@@ -81,19 +82,37 @@ def stats(wanted: Filter, by: str, limit: int, is_watching: bool, is_json: bool,
 def watch(make_text: Callable[[], str], *, is_cleared: bool) -> None:
     """Print a text again and again until Ctrl-C; of one that is higher than the terminal the beginning.
 
+    Once there was one, the last text stays while the store does not answer.
+
     Args:
         make_text: returns the text; the time that this takes is part of the interval.
         is_cleared: clear the screen before each text.
+
+    Raises:
+        ExportError: there is no text at all.
     """
+    is_away = None
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             due_at = monotonic() + WATCH_INTERVAL_S
-            text = make_text()
-            if is_cleared:
-                click.clear()
-                text = cut_to_height(text)
-            click.echo(text)
+            try:
+                _show(make_text(), is_cleared=is_cleared)
+            except ExportError as error:
+                if is_away is None:
+                    raise
+                if not is_away:
+                    say(visible(f"{error}. Trying again every 2 seconds."), fg="yellow", err=True)
+                is_away = True
+            else:
+                is_away = False
             sleep(max(0.0, due_at - monotonic()))
+
+
+def _show(text: str, *, is_cleared: bool) -> None:
+    if is_cleared:
+        click.clear()
+        text = cut_to_height(text)
+    click.echo(text)
 
 
 # For people

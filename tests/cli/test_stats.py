@@ -17,6 +17,7 @@ from flask_tracking import Filter, MemoryExporter, Tracking
 from flask_tracking.cli import stats as module
 from flask_tracking.cli import terminal
 from flask_tracking.cli.stats import render_stats
+from flask_tracking.errors import ExportError
 from flask_tracking.exporters.rollup_table import align
 from flask_tracking.queries import measure
 from flask_tracking.rollups.counts import Counts
@@ -221,6 +222,32 @@ def test_watch(
     assert result.output.count("GET /quick") == 2
     assert pauses == [1.5, 0.0, 2.0]  # counting takes a part of the two seconds, or all
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_watch_while_the_store_is_away(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last numbers stay while the store does not answer, and that is said once."""
+    texts = ["one", None, None, "two", None]
+
+    def make_text() -> str:
+        text = texts.pop(0)
+        if text is None:
+            raise ExportError("MongoDB at x cannot be reached")
+        return text
+
+    def pause(_: float) -> None:
+        if not texts:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "sleep", pause)
+    module.watch(make_text, is_cleared=False)
+    shown, errors = capsys.readouterr()
+    assert shown == "one\ntwo\n"
+    assert errors == "MongoDB at x cannot be reached. Trying again every 2 seconds.\n" * 2
+    texts.append(None)
+    with pytest.raises(ExportError):
+        module.watch(make_text, is_cleared=False)
 
 
 def test_watch_in_a_low_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
