@@ -58,6 +58,9 @@ def scrub(dry_run: bool) -> None:
     finally:
         if done:
             _report(list(done.values()), is_dry_run=dry_run)
+    if any(one.left for one in done.values()):
+        # A script may take it that no secret is stored.
+        click.get_current_context().exit(1)
 
 
 def _rewrite_spool(redactor: Redactor, *, is_dry_run: bool) -> Iterator[Rewritten]:
@@ -128,8 +131,8 @@ def _report(done: list[Rewritten], *, is_dry_run: bool) -> None:
     left = sum(one.left for one in done)
     if left:
         say(
-            f"{count_of(left, 'record')} could not be read or written, or kept changing. "
-            "Run the command again.",
+            f"{count_of(left, 'record')} could not be read or written, or kept changing: "
+            "secrets may be left there. Run the command again.",
             fg="yellow",
         )
     if is_dry_run:

@@ -41,6 +41,19 @@ def counts(lines: list[str]) -> dict[str, list[int]]:
     return {name: counts for name, counts in numbers.items() if any(counts)}
 
 
+@pytest.mark.parametrize(("left", "status"), [(0, 0), (2, 1)])
+def test_status(
+    app: Flask, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch, left: int, status: int
+) -> None:
+    """The command fails where records are left as they were, so that no script relies on them."""
+    Tracking(app, exporter=memory)
+    done = Rewritten("memory", 2, looked_at=2, left=left)
+    monkeypatch.setattr(memory, "rewrite", lambda *_, **__: iter([done]))
+    result = app.test_cli_runner().invoke(args=["tracking", "scrub"])
+    assert result.exit_code == status, result.output
+    assert ("secrets may be left there" in result.output) is (left > 0)
+
+
 def test_scrub(app: Flask, memory: MemoryExporter) -> None:
     """Today's rules are applied to what is stored; a dry run prints the same and changes nothing."""
     app.config["TRACKING_REDACT_NAMES"] = ["tax id"]
