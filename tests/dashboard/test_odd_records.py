@@ -29,6 +29,7 @@ ODD: dict[str, dict[str, Any]] = {
     "duration that is no number": {"execution_time": math.nan, "time_to_first_byte": math.nan},
     "endless duration": {"execution_time": math.inf, "time_to_first_byte": math.inf},
     "duration of ages": {"execution_time": 1e300, "time_to_first_byte": 1e299},
+    "no duration at all": {"execution_time": 0.0, "time_to_first_byte": 0.0},
     "duration below zero": {"execution_time": -5.0, "time_to_first_byte": -math.inf},
     "child that takes no number": {"children": (ChildTiming("a", math.nan, math.inf, None),)},
     "child of ages": {"children": (ChildTiming("a", -1e300, 1e300, None),), "execution_time": 1e308},

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ...rollups.counts import Counts
-from ...rollups.histogram import BUCKETS_PER_DOUBLING
+from ...rollups.histogram import BUCKETS_PER_DOUBLING, LEAST_S
 from ..statistics.columns import Column
 
 STEPS = 7
@@ -171,7 +171,8 @@ class _Scale:
         return self._height - (half - self._low + 1) * ROW
 
     def y(self, ms: float) -> float:
-        return round(self._height - (math.log2(ms / 1000) * 2 - self._low) * ROW, 1)
+        seconds = max(ms / 1000, LEAST_S)  # a percentile is zero if no request took a microsecond
+        return round(self._height - (math.log2(seconds) * 2 - self._low) * ROW, 1)
 
 
 def _cells(scale: _Scale, at: int, column: Column) -> list[Cell]:
