@@ -285,6 +285,8 @@ def test_recorder_in_trouble(client: FlaskClient, memory: MemoryExporter) -> Non
     page = read(client, memory, slower=4.0, dropped=7)
     assert headline(page) == "The recorder lost records"
     assert "196 records of this period were lost: 196 queue." in page
+    recorder = page.partition('class="recorder"')[2]
+    assert "196 records lost." in recorder.partition('<li class="bad">')[2].partition("</li>")[0]
     assert page.partition("on-narrow")[0].count('class="lost"') == 28
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from flask import Response
 
 from ...queries import Statistics
@@ -16,9 +18,16 @@ from ..tables.error_rows import make_error_rows
 from ..tables.route_rows import link_to_route, make_route_rows
 from ..templating import html, render
 from ..text import filter_text
-from ..text.numbers import iso
+from ..text.numbers import count, iso
 
 TOP_ROUTES, TOP_ERRORS = 10, 5
+
+
+class RecorderNote(NamedTuple):
+    """A line about the recorder."""
+
+    text: str
+    is_fine: bool = True
 
 
 def show_overview(page: Page) -> Response:
@@ -68,16 +77,17 @@ def _link_to_requests(page: Page, verdict: Verdict) -> str:
     return page.link_to("requests", **{"q": asked, **times})
 
 
-def _describe_recorder(found: Statistics) -> str:
+def _describe_recorder(found: Statistics) -> list[RecorderNote]:
+    """Return what the numbers of the page were counted from, and what is missing there."""
     if found.source != "rollups":
         how = "" if found.is_complete else ", of the newest records only"
-        return f"Counted from records{how}: {found.reason}."
+        return [RecorderNote(f"Counted from records{how}: {found.reason}.", found.is_complete)]
+    notes = [RecorderNote("All requests are counted, from rollups.")]
     if found.stored is None:  # rollups count what became of records without their routes
-        return "Counted from rollups."
-    stored, left = found.stored, found.not_stored or 0
-    parts = [f"{stored:,} records stored"]
-    if left:
-        parts.append(f"{left:,} requests not stored by the rules")
+        return notes
     lost = sum(found.dropped.values())
-    parts.append(f"{lost:,} lost" if lost else "nothing lost")
-    return f"Counted from rollups: {', '.join(parts)}."
+    words = f"{count(lost)} record{'s' if lost != 1 else ''} lost." if lost else "No record was lost."
+    notes += [RecorderNote(words, not lost), RecorderNote(f"{count(found.stored)} records stored.")]
+    if found.not_stored:
+        notes.append(RecorderNote(f"{count(found.not_stored)} requests not stored by the rules."))
+    return notes
