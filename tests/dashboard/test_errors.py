@@ -12,7 +12,8 @@ import pytest
 from bson import ObjectId
 from flask.testing import FlaskClient
 
-from flask_tracking import ExportError, Filter, MemoryExporter, Record
+from flask_tracking import ExportError, Filter, MemoryExporter, Record, StoreTimeoutError
+from flask_tracking.dashboard import page as page_module
 from flask_tracking.dashboard.statistics import failures
 from flask_tracking.dashboard.statistics.failures import generalise, make_id, make_terms
 from flask_tracking.dashboard.text.numbers import iso
@@ -387,8 +388,17 @@ def test_new_is_shared(client: FlaskClient, memory: MemoryExporter) -> None:
 
 
 def test_new_without_a_store(client: FlaskClient, memory: MemoryExporter) -> None:
-    """While the store is away the number is not known, which is no failure of the page."""
-    with mock.patch.object(memory.rollups, "find", side_effect=ExportError("away")):
+    """While the store is away nothing is known: no failure of the page, and asked once a minute."""
+    with mock.patch.object(memory.rollups, "find", side_effect=ExportError("away")) as find:
+        assert client.get(NEW).status_code == 204
+        asked = find.call_count
+        assert client.get(NEW).status_code == 204
+    assert find.call_count == asked > 0
+
+
+def test_new_while_another_page_counts(client: FlaskClient) -> None:
+    """Nobody waits for it longer than for a page."""
+    with mock.patch.object(page_module, "share", side_effect=StoreTimeoutError("busy")):
         assert client.get(NEW).status_code == 204
 
 

@@ -6,9 +6,8 @@ import json
 
 from flask import Response
 
-from ...errors import TrackingError
+from ...errors import StoreTimeoutError, TrackingError
 from ..charts.chart import Bars, make_bars
-from ..circuit_breaker import circuit_breaker
 from ..page import Page
 from ..statistics.failures import FAILURES, count_new, count_users, read_groups, read_summaries
 from ..statistics.periods import Columns, read_drawing, read_periods
@@ -43,18 +42,22 @@ def show_errors(page: Page) -> Response:
 def send_new(page: Page) -> Response:
     """Send the number of new groups as JSON, for the navigation; 204 if it is not known in time."""
     try:
-        with circuit_breaker(page.tracked):
-            count = page.share("new errors", lambda: _count_new(page), NEW_S, heavy_s=0.0)
-    except TrackingError:
+        count = page.share("new errors", lambda: _count_new(page), NEW_S, heavy_s=0.0)
+    except StoreTimeoutError:  # another page is counting them
         count = None
     if count is None or page.missing:
         return Response(status=204)
     return Response(json.dumps({"count": count}), content_type="application/json")
 
 
-def _count_new(page: Page) -> int:
-    periods = read_periods(page)
-    return count_new(read_groups(page, periods, read_drawing(page, periods, also=FAILURES)))
+def _count_new(page: Page) -> int | None:
+    """Return the number of new groups; None, which is shared as well, if the store does not say."""
+    try:
+        periods = read_periods(page)
+        columns = read_drawing(page, periods, also=FAILURES)
+        return count_new(read_groups(page, periods, columns))
+    except TrackingError:
+        return None
 
 
 def _make_trend(columns: Columns) -> Bars | None:
