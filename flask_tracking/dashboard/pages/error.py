@@ -51,7 +51,7 @@ class Message(NamedTuple):
 
 def show_error(page: Page, group: str) -> Response:
     """Show a group of failures."""
-    periods = read_periods(page, Filter())
+    periods = read_periods(page, Filter(), by=None)
     columns = read_chart(page, periods)
     groups = read_groups(page, periods, columns)
     found = next((one for one in groups if one.id == group), None)

@@ -54,7 +54,7 @@ class Columns(NamedTuple):
         return all(one.is_whole for one in self.now)
 
 
-def read_periods(page: Page, wanted: Filter | None = None, by: str = "route") -> Periods:
+def read_periods(page: Page, wanted: Filter | None = None, by: str | None = "route") -> Periods:
     """Return the statistics of the range and of the period that it is compared with.
 
     Args:
@@ -66,7 +66,7 @@ def read_periods(page: Page, wanted: Filter | None = None, by: str = "route") ->
     return page.share(("periods", str(wanted), by), lambda: _measure(page, wanted, by))
 
 
-def _measure(page: Page, wanted: Filter, by: str) -> Periods:
+def _measure(page: Page, wanted: Filter, by: str | None) -> Periods:
     since, until = page.bounds
     now = count_groups(page, wanted, by, since, until)
     words = WORDS.get(page.vs, f"with {page.vs_version}")
@@ -94,7 +94,9 @@ def _say_when(page: Page, words: str) -> str:
     return f"in the {length if is_named else 'time'} before"
 
 
-def count_groups(page: Page, wanted: Filter, by: str, since: datetime, until: datetime) -> Statistics:
+def count_groups(
+    page: Page, wanted: Filter, by: str | None, since: datetime, until: datetime
+) -> Statistics:
     """Return the statistics of a range by group; empty if the filter excludes the range."""
     try:
         return measure(page.store, wanted, by=by, since=since, until=until)
