@@ -34,7 +34,10 @@ Headers = tuple[tuple[str, str], ...]
 
 def find_header(headers: Headers, name: str) -> str | None:
     """Return the first value of a header, whose name is given in lower case."""
-    return next((value for header, value in headers if header.lower() == name), None)
+    for header, value in headers:
+        if len(header) == len(name) and header.lower() == name:
+            return value
+    return None
 
 
 class Holds(enum.Enum):

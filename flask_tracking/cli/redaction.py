@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, current_app
 
-from ..redaction.redactor import Redactor
-from ..redaction.stored import make_stored_redactor
+from ..redaction.redactor import Redactor, make_stored_redactor
 from ..registry import literals_of
 from .common import get_current
 

@@ -58,7 +58,7 @@ def check_secrets(subject: Subject) -> Findings:
             "warning", "TRACKING_REDACT is False: secrets are stored as they are", "Set it to True"
         )
         return
-    from ..redaction.stored import make_stored_redactor  # it compiles all formats
+    from ..redaction.redactor import make_stored_redactor  # it compiles all formats
 
     tracked = subject.tracked
     redactor = make_stored_redactor(tracked.settings, literals_of(subject.app), tracked.redact)

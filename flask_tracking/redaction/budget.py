@@ -6,8 +6,6 @@ WORK_FOR_BYTE, MIN_WORK, WORK_FOR_TEXT = 16, 1 << 21, 400
 """Work is counted in bytes that are read, with so many more for each text,"""
 MAX_PLACES = 150_000
 """and in places where there may be a secret: a record of 64 KiB has room for a tenth of it."""
-FREE_TRIES, BYTES_OF_TRY = 2000, 12
-"""A text may have so many candidates, and one more for so many bytes: rows of ids have less."""
 
 
 class TooLongError(Exception):
@@ -40,8 +38,3 @@ class Budget:
         self._places -= 1
         if self._places < 0 or self._left < 0:
             raise TooLongError
-
-
-def budget_for_checks(size: int) -> Budget:
-    """Return the budget for the candidates in a text of `size` bytes."""
-    return Budget(size, FREE_TRIES + size // BYTES_OF_TRY)

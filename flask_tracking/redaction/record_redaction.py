@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from ..record import ExceptionInfo, Headers, Holds, Record, Remark
+from ..record import ExceptionInfo, Headers, Holds, Record, Remark, find_header
 from ..record_fields import FIELDS, fields_holding
 from ..runtime.cache import BoundedCache
 from .budget import Budget, TooLongError
@@ -98,7 +98,6 @@ class RecordRedaction:
         """
         size = len(record.request_body) + len(record.response_body)
         self._context = Context(detector, Budget(size))
-        self._names = detector.names
         self._actions = actions
         self._values = values
         self._remarks: list[Remark] = list(values["redacted"])
@@ -162,9 +161,6 @@ class RecordRedaction:
         data = _encode(value)
         return self._replaced(path, data, [Finding(0, len(data), "name")])
 
-    def _is_secret(self, name: str, value: str) -> bool:
-        return is_secret(self._names.strength(name), _encode(value))
-
     def _safe_key(self, key: str) -> str:
         """Return `key` as a remark may name it: nothing that could itself be a secret."""
         is_safe = _SAFE_KEY.fullmatch(key) and not self._context.detector.find(key.encode())
@@ -178,10 +174,10 @@ class RecordRedaction:
 
     def _header(self, field: str, name: str, value: str) -> tuple[str, str]:
         path = f"{field}.{self._safe_key(name)}"
-        if self._is_secret(name, value):
+        data = _encode(value)
+        if is_secret(self._context.detector.names.strength(name), data):
             value = self._hide(path, value)
         elif value:
-            data = _encode(value)
             found = [*self._find(find_in_string, data), *self._removed.find_in_link(data)]
             value = self._store(path, value, found)
         return self._text(field, name), value
@@ -269,7 +265,8 @@ class RecordRedaction:
             return
         if ranges is None and is_cut(vars(self._record), side):
             data = trim_cut(data)
-        redacted = self._bytes(name, data, _find_content_type(values[f"{side}_headers"]), ranges)
+        kind = find_header(values[f"{side}_headers"], "content-type") or ""
+        redacted = self._bytes(name, data, kind, ranges)
         values[name] = cut_body(redacted, self._max_body_bytes)
         if data and not redacted:
             values[note] = WHOLE
@@ -308,13 +305,6 @@ def _is_removed(value: str, before: str, after: str) -> bool:
     return any(part in before and part not in after for part in _WORD.findall(value))
 
 
-def _find_content_type(headers: Headers) -> str:
-    for name, value in headers:
-        if len(name) == 12 and name.lower() == "content-type":
-            return value
-    return ""
-
-
 def cut_body(body: bytes, limit: int) -> bytes:
     """Cut a redacted body, but not within a marker."""
     if len(body) <= limit:
@@ -331,7 +321,7 @@ def blank(record: Record, version: str) -> Record:
         if holds is Holds.BODY and values[name]:
             values[f"{name}_note"] = WHOLE
         if holds is not Holds.OURS and values[name]:
-            values[name] = _BLANK[holds](values[name])
+            values[name] = _BLANK[holds](values[name]) if holds in _BLANK else None
     values["path"] = record.url_rule or MARKER
     values["request_id"] = str(record.id)
     values["redaction_version"] = version
@@ -340,15 +330,10 @@ def blank(record: Record, version: str) -> Record:
 
 
 _BLANK: dict[Holds, Callable[[Any], Any]] = {
-    Holds.TEXT: lambda _: None,
-    Holds.PATH: lambda _: None,
     Holds.FORM: lambda _: "",
-    Holds.TARGET: lambda _: None,
     Holds.HEADERS: lambda pairs: tuple((MARKER, MARKER) for _ in pairs),
-    Holds.ARGS: lambda _: None,
     Holds.BODY: lambda _: b"",
-    Holds.TREE: lambda _: None,
-    Holds.USER_AGENT: lambda _: None,
     Holds.ERROR: lambda _: ExceptionInfo(MARKER, MARKER, MARKER),
     Holds.TIMINGS: lambda _: (),
 }
+"""Fields that hold anything else become None."""

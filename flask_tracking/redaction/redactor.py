@@ -5,11 +5,12 @@ The prefilter decides which parts of a record are read. Unreadable parts are not
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
-from ..config import Settings
+from ..config import MAX_BODY_BYTES, Settings
 from ..record import Record
 from ..runtime.guard import call_foreign
 from .configuration import is_strong
@@ -111,6 +112,17 @@ class Redactor:
             self._prefilter = Prefilter(self._detector, settings.max_body_bytes)
             self._found_literals = found
         return self._detector
+
+
+def make_stored_redactor(
+    settings: Settings, find_literals: Callable[[], Iterable[str]], callback: Redact | None = None
+) -> Redactor:
+    """Return a redactor of records that are stored already, by today's formats and names.
+
+    It cuts no body, even where less of it would be stored today. Arguments are those of `Redactor`.
+    """
+    uncut = dataclasses.replace(settings, max_body_bytes=MAX_BODY_BYTES)
+    return Redactor(uncut, find_literals, callback=callback)
 
 
 @lru_cache(maxsize=8)

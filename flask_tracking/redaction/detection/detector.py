@@ -9,7 +9,7 @@ from copy import copy
 from itertools import islice
 from urllib.parse import quote
 
-from ..budget import Budget, budget_for_checks
+from ..budget import Budget
 from ..engines.base import (
     CAPITALS,
     DIGITS,
@@ -39,6 +39,8 @@ SPACED = frozenset(
     """.split()
 )
 """Formats with blanks and the like within: not one run of token characters."""
+FREE_TRIES, BYTES_OF_TRY = 2000, 12
+"""A text may have so many candidates, and one more for so many bytes: rows of ids have less."""
 _HEAD = re.compile(r"\[(?:0-9a-f|0-9A-Za-z\S*?)\](?:\+|\{[0-9]+,?\})")
 """A beginning that any word may have."""
 
@@ -125,7 +127,7 @@ class Detector:
         Raises:
             TooLongError: there are too many candidates.
         """
-        tries = budget_for_checks(len(data))
+        tries = Budget(len(data), FREE_TRIES + len(data) // BYTES_OF_TRY)
         found = [
             Finding(*span, "literal") for literal in self._literals for span in _find_all(literal, data)
         ]

@@ -269,10 +269,6 @@ class Names:
         last = words[-1] if words else ""
         return last in ("id", "sid") or _is_harmless_end(last) or _is_harmless(words)
 
-    def strength_of_bytes(self, name: bytes) -> Strength:
-        """Return the same for a name in UTF-8."""
-        return self.strength(name.decode("utf-8", "replace"))
-
     def strength_of_ending(self, words: Sequence[str], *, least: int = 1) -> Strength:
         """Return the strength of the phrase that the last words of a text are, `least` or more."""
         words = words[-MAX_PHRASE:]

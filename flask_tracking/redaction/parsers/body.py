@@ -19,15 +19,6 @@ from .json_text import find_in_json
 from .multipart import find_field_names, split_multipart
 from .text import find_in_text
 
-__all__ = [
-    "find_apart",
-    "find_in_body",
-    "find_in_form",
-    "find_in_string",
-    "find_in_tree",
-    "trim_cut",
-]
-
 _NUMBER = re.compile(rb"[0-9.eE+-]+")
 MAX_AGAIN = 16
 """Values that are looked for in all of a text: each costs a reading of it."""

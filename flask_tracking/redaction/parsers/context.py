@@ -32,7 +32,7 @@ class Context(NamedTuple):
 
     def strength(self, name: bytes) -> Strength:
         """Return how strongly a name says that its value is a secret."""
-        return self.detector.names.strength_of_bytes(name)
+        return self.detector.names.strength(name.decode("utf-8", "replace"))
 
     def is_secret(self, name: bytes, value: bytes, *, is_loose: bool = False) -> bool:
         """Tell whether a value is taken for a secret under its name, both decoded."""
