@@ -49,7 +49,7 @@ _NAMES = Names()
 
 def fit(name: str, secret: str) -> str:
     """Return `secret`, made to look like one where the name alone says little: opaque, and long enough."""
-    if _NAMES.strength(name) > Strength.WEAK:
+    if _NAMES.strength(name) > Strength.CODE:
         return secret
     return secret * (MIN_OPAQUE // len(secret) + 1) + "QZ79"
 

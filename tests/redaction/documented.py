@@ -1146,9 +1146,16 @@ PAYLOADS: dict[str, str] = {
     "for whom a secret is": r"""
         text | generated a temporary password for ada: «=Kx7|pQ9z»
         text | API key for Stripe: «a24»
+        text | SET PASSWORD FOR 'ada'@'localhost' = '«=tea|Pot42»';
         text | Passwort für den Gast: «=Kx7|pQ9z»
     """,
     "quoted in messages": r"""
+        text | User validation failed: password: Path `password` (`«=tea|Pot42»`) is shorter than 12.
+        text | user: ada, pass: «=tea|Pot42»
+        text | Subject: «d6» is your Shop code
+        text | Dial-in PIN: «d6»
+        text | Door code: «d4»
+        text | ansible_become_pass: «=tea|Pot42»
         json | {"access": "«a40»", "refresh": "«a40»"}
         json | {"totp": {"type": "totp", "seed": "«224»"}}
         text | invalid token '«=x9k2»' for user ann

@@ -640,6 +640,8 @@ PAYLOADS: dict[str, str] = {
         json | {"auth": {"accessor": "0e9e354a-520f-df04-6867-ee81cae3d42d"}, "password_reminder": "monthly"}
         json | {"permissions": ["token:read", "secret:rotate", "password:reset"]}
         path | /docs/magic-links/overview
+        text | Path `title` (`Tea`) is shorter than the minimum. user: ada, pass: 12 of 17
+        text | Order 20482913 is your first one. Pin: 13, door code: none
     """,
     "tables, counts and places": r"""
         json | {"secrets": ‹n›, "passwords": ‹n›, "credentials": 2, "tokens": 1500}

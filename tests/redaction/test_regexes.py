@@ -181,6 +181,8 @@ PHRASE_EXAMPLES = (
     ("name: DB_PASSWORD\nvalue: X", "name: DB_PASSWORD\ntype: X"),
     ("Your code is 367591", "Your code was sent"),
     ("Use 367591 to sign in", "367591 is a login code"),
+    ("Path `password` (`x7Kq2`) is shorter", "Path password (x7Kq2) is shorter"),
+    ("user: ada, pass: x7Kq2m", "user: ada, passes: x7Kq2m"),
     ("with password x7Kq2m", "password x7Kq2m"),
     ("invalid password 'x7Kq2m'", "invalid password 'x7'"),
     ("Incorrect API key x7Kq2mW9pLz4Tb8vNc3R", "Incorrect API key x7Kq2mW9"),

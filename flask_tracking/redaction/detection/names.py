@@ -80,13 +80,13 @@ TABLE = {
     """,
     Strength.TOKEN: """
         token puk requirepass clave parola sandi geslu gesla geslom new_pass old_pass current_pass confirm_pass
-        user_pass db_pass admin_pass root_pass smtp_pass mail_pass pass_1 pass_2 losen wpnonce wp_nonce jeton
+        user_pass db_pass admin_pass root_pass smtp_pass mail_pass become_pass ssh_pass sudo_pass mqtt_pass redis_pass login_pass auth_pass wifi_pass pass_1 pass_2 losen wpnonce wp_nonce jeton
         токен 令牌 トークン 토큰 密钥 密鑰 秘密鍵 私钥 私鑰 비밀키 개인키 秘密 секрет geheimnis segredo segreto
         hemlighet hemmelighed tajemství geheim sekret salaisuus μυστικό bí_mật tajný_klíč snmp_community zugangscode freischaltcode aktivierungscode
         codice_di_accesso código_de_acceso código_de_acesso code_d_accès kod_dostępu код_доступа
     """,
     Strength.CODE: """
-        your_code authentication_code your_pin your_tan login_pin ihr_tan ihre_tan deine_tan this_code dein_code ihr_code votre_code su_código kode_verifikasi
+        door_code gate_code your_code authentication_code your_pin your_tan login_pin ihr_tan ihre_tan deine_tan this_code dein_code ihr_code votre_code su_código kode_verifikasi
         código_de_verificación code_de_vérification bestätigungscode код_подтверждения 验证码 驗證碼 認証コード
         인증번호 mã_xác_nhận mã_otp kod_pin code_pin use_code enter_code tu_código tu_code código_pin
         pin_kodu verification_code login_code security_code one_time_code confirmation_code
@@ -113,7 +113,7 @@ phrase of the strength CODE is one in a message: ``your code is 367591``.
 """
 WEAK_ENDS = {"key": Strength.VAGUE, "sign": Strength.WEAK}
 """Sensitive only as the last word of a name: ``STRIPE_KEY``, and not ``key_count``."""
-WEAK_NAMES = dict.fromkeys(
+WEAK_NAMES = {"pin": Strength.CODE} | dict.fromkeys(
     ["code", "invite", "magic", "seed", "wif", "verifier", "access", "refresh", "key1", "key2", "keys"],
     Strength.VAGUE,
 )

@@ -99,9 +99,21 @@ PHRASES = (
     _phrase(
         r"(?<![\w.])(?:[A-Z]-)?(?P<value>[0-9]{4,8})[ \t]+(?:(?<!\b(?:19|20)\d\d )to (?:sign|log) in\b|"
         r"(?:(?<=\buse \d{4} )|(?<=\buse \d{6} )|(?<=\buse \d{8} ))to (?:verify|confirm)\b|"
-        r"(?:is|as)[ \t]+(?:your|the)[ \t]+(?P<name>(?:[\w-]+[ \t]+){0,3}(?:code|otp|pin|password|passcode))\b)",
+        r"(?:is|as)[ \t]+(?P<name>(?:your|the)[ \t]+(?:[\w-]+[ \t]+){0,3}(?:code|otp|pin|password|passcode))\b)",
         "",
         Strength.CODE,
+    ),
+    # Path `password` (`X`) is shorter than the minimum
+    _phrase(
+        r"\bPath `(?P<name>[\w.]{1,100})` \(`(?P<value>[^`\r\n]{1,1000})`\)",
+        "path `",
+        Strength.STRONG,
+    ),
+    # user: ada, pass: X
+    _phrase(
+        r"\b(?:user(?:name)?|login)[ ]?[:=][ ]?[^\s,;&]{1,100}[,;]?[ ]pass(?P<name>)[ ]?[:=][ ]?"
+        r"(?P<value>[^\s,;&\"'<>]{4,200})",
+        "pass",
     ),
     # log in with password x7Kq2m; not: with password authentication
     _phrase(

@@ -39,7 +39,7 @@ _NOT_A_NAME = re.compile(rb"""[^0-9A-Za-z_.$%\[\]\-\\\x80-\xff]+""")
 _NOT_IN_PHRASES = re.compile(rb"[^\w\x80-\xff \t+.'/-]")  # <p>Secret key: is two words
 _ASIDE = re.compile(
     rb"(?:[ \t]\([^()]{0,60}\)|"
-    rb"[ \t](?:for|pour|para|per|voor|f\xc3[\xb6\xbc]r)(?:[ \t][\w@.+\x80-\xff-]{1,60}){1,2}|"
+    rb"[ \t](?:for|FOR|pour|para|per|voor|f\xc3[\xb6\xbc]r)(?:[ \t][\w@.+'%\x80-\xff-]{1,60}){1,2}|"
     rb"(?:[ \t](?:is|was|are|provided|supplied|given|"
     rb"es|est|ist|lautet|er|jest|to|adalah|je|"
     + "on|ta|este|è|é|är|е|је|είναι|σας|mới|là".encode()
