@@ -1143,6 +1143,12 @@ PAYLOADS: dict[str, str] = {
         path | /auth/magic-link/«w43»
         path | /api/v1/invitations/«h40»/accept
     """,
+    "changes": r"""
+        json | {"changes": [{"field": "password", "old": "«=old|Pw123»", "new": "«=new|Pw456»"}, {"field": "email", "old": "a@b.c"}]}
+        json | {"attribute": "x", "name": "api_token", "oldValue": "«a24»", "newValue": "«a24»"}
+        json | {"routing_key": "«h32»", "event_action": "trigger"}
+        json | {"storepass": "«=tea|Pot42»", "alias": "web"}
+    """,
     "for whom a secret is": r"""
         text | generated a temporary password for ada: «=Kx7|pQ9z»
         text | API key for Stripe: «a24»

@@ -639,6 +639,8 @@ PAYLOADS: dict[str, str] = {
         json | {"invite_code": "SUMMER2024", "passkey": {"id": "1f3a90c2", "name": "My phone"}}
         json | {"auth": {"accessor": "0e9e354a-520f-df04-6867-ee81cae3d42d"}, "password_reminder": "monthly"}
         json | {"permissions": ["token:read", "secret:rotate", "password:reset"]}
+        json | {"field": "password", "old": "***", "new": "********", "secret_len": 32, "secrets_total": 9}
+        json | {"routing_key": "orders.created", "exchange": "shop"}
         path | /docs/magic-links/overview
         text | Path `title` (`Tea`) is shorter than the minimum. user: ada, pass: 12 of 17
         text | Order 20482913 is your first one. Pin: 13, door code: none

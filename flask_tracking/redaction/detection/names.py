@@ -80,7 +80,7 @@ TABLE = {
     """,
     Strength.TOKEN: """
         token puk requirepass clave parola sandi geslu gesla geslom new_pass old_pass current_pass confirm_pass
-        user_pass db_pass admin_pass root_pass smtp_pass mail_pass become_pass ssh_pass sudo_pass mqtt_pass redis_pass login_pass auth_pass wifi_pass pass_1 pass_2 losen wpnonce wp_nonce jeton
+        user_pass db_pass admin_pass root_pass smtp_pass mail_pass become_pass ssh_pass sudo_pass mqtt_pass redis_pass login_pass auth_pass wifi_pass storepass keypass pass_1 pass_2 losen wpnonce wp_nonce jeton
         токен 令牌 トークン 토큰 密钥 密鑰 秘密鍵 私钥 私鑰 비밀키 개인키 秘密 секрет geheimnis segredo segreto
         hemlighet hemmelighed tajemství geheim sekret salaisuus μυστικό bí_mật tajný_klíč snmp_community zugangscode freischaltcode aktivierungscode
         codice_di_accesso código_de_acceso código_de_acesso code_d_accès kod_dostępu код_доступа
@@ -103,7 +103,7 @@ TABLE = {
         session_state opaque_data seed_hex trello_webhook protection_bypass honeycomb_team ovh_consumer jit_config pfx two_factor key_value resource_key keys_base_64 push_key link_code
         cavv cryptogram authentication_value invite_code invitation_code join_code pairing_code login_hash
         reset_hash security_stamp signed_request challenge_response challenge_verifier access_license_number
-        identity_header otc twofa pkcs12 passkey aspxauth devkey hdnts hdnea samlart wresult
+        identity_header otc twofa xoauth2 pkcs12 passkey aspxauth devkey hdnts hdnea samlart wresult
     """,
 }
 """Sensitive words, and phrases whose words are joined by ``_``, by their strength.
@@ -148,10 +148,10 @@ HARMLESS_ENDS = frozenset(
     chars check claim class column company configured consent count country created date days description
     digits domain duration email enabled end endpoint error event expiration expire expired expiry
     field file fingerprint format found from header hint hook ids iin in issuer java js kind label
-    language last4 length level lifetime limit logprobs match max message method min minutes mode
+    language last4 len length level lifetime limit logprobs match max message method min minutes mode
     month name network order owner param parameter path placeholder policy prevention price provider question rate
     refill remaining reminder required requirement reset result rs rules scanning second secure set size skew
-    state status step strength supported symbol time timeout title ts ttl type updated uri url usage
+    state status step strength supported symbol time timeout title total ts ttl type updated uri url usage
     used user valid validity version year
     """.split()
 )
@@ -160,7 +160,7 @@ HARMLESS_NAMES = frozenset(
     tuple(name.split("_"))
     for name in """
     access_control_allow_credentials access_control_expose_headers auth_mode key_id public_key foreign_key
-    publishable_key site_key sort_key partition_key cache_key routing_key idempotency_key secret_santa
+    publishable_key site_key sort_key partition_key cache_key idempotency_key secret_santa
     socket_key verify_key vapid_key sync_token page_token next_token continuation_token pagination_token
     """.split()
 )

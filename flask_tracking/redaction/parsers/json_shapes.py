@@ -3,6 +3,7 @@
 ::
 
     {"name": "password", "value": X}                     a field of a form
+    {"field": "password", "old": X, "new": X}            a change
     {"op": "replace", "path": "/password", "value": X}   JSON Patch and SCIM
     {"loc": ["body", "password"], "input": X}            pydantic's errors
     {"kind": "Secret", "data": {"config.yaml": X}}       Kubernetes
@@ -34,7 +35,12 @@ _NAME_KEYS = frozenset(
     parameterkey question keyname propertyname propertypath type
     """.split()
 )
-_NAMED = frozenset(b"value values val content default parametervalue answer payload instances".split())
+_NAMED = frozenset(
+    b"""
+    value values val content default parametervalue answer payload instances old new before after
+    oldvalue newvalue old_value new_value previous original
+    """.split()
+)
 _ECHOED = frozenset(b"input received rejectedvalue invalidvalue attemptedvalue data value".split())
 """Keys of what errors repeat; only a string is one."""
 _FLAGS = frozenset(b"sensitive masked secured secret is_secret issecret".split())
