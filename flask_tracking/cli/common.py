@@ -27,7 +27,7 @@ from ..filters import Filter
 from ..record import Record
 from ..registry import TrackedApp, find_tracked
 from ..runtime.text import count_of, suggest, visible
-from ..spool import Spool, open_spool
+from ..spool import Spool, SpoolError, open_spool
 from .terminal import cut_excerpt, discard_output, say, terminal_width, wrap
 
 MORE = "See the page Messages of the docs."
@@ -113,6 +113,10 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         except ReplayError as error:
             kind = WrongArgument if error.is_argument_wrong else CommandError
             raise kind(visible(error.for_commands)) from None
+        except SpoolError as error:
+            problem = str(error)
+            text = f"{problem[0].upper()}{problem[1:]}. {error.fix}."
+            raise CommandError(visible(text)) from None
         except TrackingError as error:
             raise CommandError(visible(str(error))) from None
         except OSError as error:

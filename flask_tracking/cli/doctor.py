@@ -29,10 +29,11 @@ FAILURES = {"error": ("error",), "warning": ("error", "warning")}
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "--fail-level",
+    metavar="LEVEL",
     type=Choice(["error", "warning"]),
     default="error",
     show_default=True,
-    help="Exit with status 1 if there is a problem of this level or a worse one.",
+    help="Exit with status 1 if there is a problem of this level or a worse one: error or warning.",
 )
 @with_appcontext
 @reports_errors

@@ -45,13 +45,20 @@ def set_overrides(terms: tuple[str, ...], lifetime: str | None) -> None:
     Overrides expire automatically.
 
     \b
-    sample_rate=0.1               store a tenth of the routine requests
-    slow_ms=200                   requests of 200 ms or more are slow, and kept
-    exclude_methods=OPTIONS,HEAD  drop requests with these methods
-    exclude_status_codes=304      drop these too; empty for none
-    min_execution_time=500        but store those that took 500 ms or more
-    'drop=route:/poll'            drop requests that a filter selects
-    'keep=route:/pay/* slow:>1s'  keep requests that a filter selects
+    sample_rate=0.1
+      Store a tenth of routine requests.
+    slow_ms=200
+      Keep requests of 200 ms or more.
+    exclude_methods=OPTIONS,HEAD
+      Drop requests with these methods.
+    exclude_status_codes=304
+      Drop these, too; empty for none.
+    min_execution_time=500
+      But store those of 500 ms or more.
+    'drop=route:/poll'
+      Drop what a filter selects.
+    'keep=route:/pay/* slow:>1s'
+      Keep what a filter selects.
     """
     wanted = parse_overrides(terms, lifetime)
     store, settings = get_store(), get_current().settings

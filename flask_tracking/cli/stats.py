@@ -48,10 +48,21 @@ LEAST_KEY = 14
 
 @click.command()
 @click.option(
-    "--by", type=Choice(list(NOUNS)), default="route", show_default=True, help="Group by this."
+    "--by",
+    # The list of all would leave too little room beside it in a narrow terminal.
+    metavar="KEY",
+    type=Choice(list(NOUNS)),
+    default="route",
+    show_default=True,
+    help=f"What the rows are: {', '.join(NOUNS)}.",
 )
 @click.option(
-    "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many groups to show."
+    "--limit",
+    metavar="NUMBER",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many groups to show.",
 )
 @click.option("--watch", "is_watching", is_flag=True, help="Show it again every 2 seconds.")
 @takes_zone

@@ -36,8 +36,9 @@ DEFAULT_FORMAT = "ndjson"
 @click.option(
     "--format",
     "name",
+    metavar="FORMAT",
     type=Choice(list(FORMATS)),
-    help="By default that of the file's suffix, else ndjson.",
+    help=f"One of {', '.join(FORMATS)}. By default that of the file's suffix, else ndjson.",
 )
 @click.option("-o", "--output", metavar="FILE", help="A new file; by default standard output.")
 @with_appcontext
@@ -68,8 +69,9 @@ def export_records(wanted: Filter, name: str | None, output: str | None) -> None
 @click.option(
     "--format",
     "name",
+    metavar="FORMAT",
     type=Choice(READABLE),
-    help="By default that of the file's suffix, else ndjson.",
+    help=f"One of {', '.join(READABLE)}. By default that of the file's suffix, else ndjson.",
 )
 @with_appcontext
 @reports_errors

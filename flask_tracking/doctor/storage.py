@@ -51,12 +51,7 @@ def check_spool(subject: Subject) -> Findings:
     try:
         yield from _check_files(spool, subject.settings)
     except SpoolError as error:
-        yield Problem(
-            "error",
-            str(error),
-            "Let TRACKING_SPOOL_DIR name a directory that the user of the app may read and write, "
-            "and run this as that user",
-        )
+        yield Problem("error", str(error), error.fix)
 
 
 def _check_files(spool: Spool, settings: Settings) -> Findings:

@@ -35,6 +35,11 @@ _FILE, _DIRECTORY = "a file", "the directory"
 class SpoolError(TrackingError):
     """A file of the spool cannot be read, moved or removed. The message quotes no record."""
 
+    fix = (
+        "Let TRACKING_SPOOL_DIR name a directory that the user of the app may read and write, "
+        "and run this as that user"
+    )
+
 
 class Written(NamedTuple):
     """The result of writing a file."""

@@ -427,6 +427,22 @@ def test_scrub(app: Flask, spool: Spool, store: Store, invoke: Invoke) -> None:
     ]
 
 
+@pytest.mark.parametrize("command", ["list", "verify", "discard"])
+def test_spool_that_cannot_be_read(
+    app: Flask, memory: MemoryExporter, invoke: Invoke, tmp_path: Path, command: str
+) -> None:
+    """A directory that cannot be read is an error, with what to do about it, as of the doctor."""
+    (tmp_path / "file").touch()
+    app.config["TRACKING_SPOOL_DIR"] = str(tmp_path / "file")
+    Tracking(app, exporter=memory)
+    result = invoke("spool", command)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "Error: The directory of the spool cannot be read (Not a directory)."
+    )
+    assert "Let TRACKING_SPOOL_DIR name a directory that the user" in result.stderr
+
+
 def test_scrub_of_a_damaged_file(spool: Spool, invoke: Invoke) -> None:
     """What cannot be read cannot be redacted either, which is said."""
     (path,) = spool_records(spool, *make_records(3, redaction_version="1"))
