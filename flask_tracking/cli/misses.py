@@ -54,13 +54,13 @@ def explain_nothing(store: Store, wanted: Filter) -> str:
     if excluding and not choice:
         said.append(f"There are some without {' or '.join(map(_quote, excluding))}.")
     if choice:
-        said.append(f"Try {_quote(choice)}.")
+        said.append(f"Try {_propose(choice)}.")
     elif similar:
-        said.append(f"Did you mean {' or '.join(map(_quote, similar))}?")
+        said.append(f"Did you mean {' or '.join(map(_propose, similar))}?")
     elif hint := _find_hint(store, parts_of(wanted), excluding):
         said.append(f"Try {hint}.")
     elif known:
-        said.append(f"For example there are {', '.join(map(_quote, known))}.")
+        said.append(f"For example there are {', '.join(map(_propose, known))}.")
     if _may_mean_local(wanted):
         now = datetime.now(timezone.utc)
         said.append(f"Filters read times as UTC; it is {now:%Y-%m-%dT%H:%M} there now.")
@@ -98,7 +98,7 @@ def _find_hint(store: Store, parts: Sequence[Condition], excluding: Collection[s
     for key, widen in _HINTS.items():
         wider = widen(by_key[key].parts) if key in by_key else None
         if wider and finds_any(store, _replace(parts, [by_key[key]], wider.condition)):
-            return _quote(str(wider)) if wider != Filter.all else "an earlier time"
+            return _propose(str(wider)) if wider != Filter.all else "an earlier time"
     return None
 
 
@@ -121,6 +121,11 @@ def _make(key: str, parts: Parts) -> Filter:
 def _quote(term: str) -> str:
     """Return a term as an argument of a shell."""
     return shlex.quote(visible(term))
+
+
+def _propose(term: str) -> str:
+    """Return a term to type: a wildcard stands for each character that could not be copied."""
+    return _quote("".join(one if one.isprintable() else "*" for one in term))
 
 
 _HINTS: dict[str, Callable[[Parts], Filter | None]] = {

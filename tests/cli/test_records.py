@@ -116,7 +116,7 @@ def test_list_of_nothing(invoke: Invoke, tracking: Tracking, options: list[str],
         ("since:9d user:ada", "Try 'user:*ada*'."),
         ("since:2h user:*ada*", "Try an earlier time."),
         ('user:"ada l"', "Try 'user:\"*ada l*\"'."),
-        ("user:a\x1b", "Try 'user:*a\\x1b*'."),
+        ("user:a\x1b", "Try 'user:*a**'."),
         ("path:/users/7?page=12345678901234567890", "Try path:/users/7."),
         ("path:/orders", "Try 'path:/orders*'."),
         ("path:/nope", None),
@@ -181,6 +181,16 @@ def test_list_of_a_typo(invoke: Invoke, memory: MemoryExporter, tracking: Tracki
         "Did you mean 'custom.tenant:\"it'\"'\"'s us\"'?\n"
     )
     assert "Try an earlier time" not in invoke("list", "since:1h status:404").stderr
+
+
+def test_similar_value_that_cannot_be_typed(
+    invoke: Invoke, memory: MemoryExporter, tracking: Tracking
+) -> None:
+    """A proposal can be copied, and finds the record, also where a character of it is not printed."""
+    memory.export([dataclasses.replace(make_record(), path="/fami\u200dly\u202e")])
+    said = invoke("list", "path:/famly").stderr
+    assert said.endswith("Did you mean 'path:/fami*ly*'?\n")
+    assert "/fami" in invoke("list", "path:/fami*ly*").stdout
 
 
 @pytest.mark.parametrize(
