@@ -62,8 +62,9 @@ def tail(wanted: Filter, utc: bool, as_json: bool) -> None:
     try:
         for record in follow(store, wanted, position):
             row = render_row(record, terminal_width(), timezone.utc if utc else None)
-            click.echo(render_json(record) if as_json else row)
+            # Counted first: Ctrl-C may follow as soon as it is seen.
             totals = totals.add(record)
+            click.echo(render_json(record) if as_json else row)
     except KeyboardInterrupt:
         say(f"\n{_describe(totals, timedelta(seconds=monotonic() - began))}", err=True)
 
