@@ -415,3 +415,19 @@ def test_times_and_versions_of_groups(client: FlaskClient, memory: MemoryExporte
         abs(one - other) <= timedelta(hours=1) for one, other in zip(read, expected, strict=True)
     )
     assert "First seen" not in client.get("/_tracking/").text
+
+
+# Tracebacks
+
+
+@pytest.mark.parametrize(("end", "times"), [("E: no\n", 1), ("E: no such card\n", 2)])
+def test_nothing_is_said_twice(make: Make, memory: MemoryExporter, end: str, times: int) -> None:
+    """Of a traceback the first line is left out, and the last one if it is the heading."""
+    record = make_failure(DECLINED, 1, timedelta(minutes=1), "1")
+    exception = ExceptionInfo("E", "no", TRACEBACK + end)
+    memory.export([dataclasses.replace(record, exception=exception)])
+    page = check(make().test_client().get(f"/_tracking/requests/{record.id}").text)
+    card = page.partition('id="exception-title"')[2].partition("</section>")[0]
+    assert "most recent call last" not in card
+    assert card.count("E: no") == times
+    assert "pay.py:88" in card
