@@ -22,7 +22,7 @@ from flask.testing import FlaskClient
 from flask_tracking import Filter, MemoryExporter
 from flask_tracking.dashboard.charts.heatmap import draw_heatmap
 from flask_tracking.dashboard.sparkline import draw_sparkline
-from flask_tracking.dashboard.statistics import record_columns
+from flask_tracking.dashboard.statistics import five_numbers, record_columns
 from flask_tracking.dashboard.statistics.columns import MAX_COLUMNS, Column, choose_column, read_columns
 from flask_tracking.dashboard.statistics.five_numbers import _make_percentile
 from flask_tracking.dashboard.statistics.periods import Periods
@@ -499,6 +499,20 @@ def test_sparklines(client: FlaskClient, memory: MemoryExporter) -> None:
     assert 'class="trend-line bad"' in numbers[3] and 'class="trend-line "' in numbers[0]
     (points,) = re.findall('points="([^"]+)"', numbers[0])
     assert float(points.rpartition(",")[2]) < 10, "the minute that is not over looks like a fall"
+
+
+def test_sparklines_of_what_is_not_written(
+    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute that is over, but which not all processes have written, is no fall either."""
+    monkeypatch.setattr(five_numbers, "WRITTEN_AFTER", timedelta(minutes=1))
+    newest, *others = make_rollups()
+    memory.rollups.store(
+        [dataclasses.replace(newest, routes=dict(list(newest.routes.items())[:1])), *others]
+    )
+    page = check(client.get(OVERVIEW).text)
+    points = re.findall('points="([^"]+)"', page.partition('class="numbers"')[2])[0]
+    assert float(points.rpartition(",")[2]) < 10
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,9 @@ from .change import (
 from .columns import Column
 from .periods import Columns, Periods
 
+WRITTEN_AFTER = timedelta(seconds=15)
+"""Processes write their rollups every ten seconds."""
+
 
 class Number(NamedTuple):
     """One of the key figures."""
@@ -48,9 +51,9 @@ def make_numbers(page: Page, periods: Periods, columns: Columns, within: str = "
     numbers = _make_numbers(page, periods, within)
     if not columns.is_whole:
         return numbers
-    # A column that is not over has few requests yet, which would look like a fall.
-    length = timedelta(seconds=columns.seconds)
-    over = [one for one in columns.now if one.start + length <= periods.until]
+    # A column that is not over, or not written, has few requests yet, which would look like a fall.
+    length, written = timedelta(seconds=columns.seconds), page.now - WRITTEN_AFTER
+    over = [one for one in columns.now if one.start + length <= min(periods.until, written)]
     return [
         one._replace(trend=draw_sparkline(list(map(read, over))))
         for one, read in zip(numbers, TRENDS, strict=True)
