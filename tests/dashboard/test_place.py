@@ -68,7 +68,7 @@ def test_place(client: FlaskClient, memory: MemoryExporter, ago: timedelta, meth
     assert f"/_tracking/route?method={method}&amp;rule=/orders/%3Cint:id%3E" in page
 
 
-@pytest.mark.parametrize(("took_ms", "share", "x"), [(0.0, "0.0", 0.0), (1e7, "100", 600.0)])
+@pytest.mark.parametrize(("took_ms", "share", "x"), [(0.0, "0", 0.0), (1e7, "100", 600.0)])
 def test_place_beyond_all_others(
     client: FlaskClient, memory: MemoryExporter, took_ms: float, share: str, x: float
 ) -> None:
