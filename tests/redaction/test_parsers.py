@@ -38,8 +38,10 @@ PARSERS: dict[str, Parser] = {
     "phrases": find_beside,
     "escapes": lambda data, context: find_escaped(data, _strings(context), context),
     "base64": lambda data, context: find_base64(data, _strings(context), context),
-    "fields": lambda data, context: find_in_fields(data, _strings(context), context, is_form=True),
-    "form": find_in_form,
+    "fields": lambda data, context: find_in_fields(
+        data, WHOLE, _strings(context), context, is_form=True
+    ),
+    "form": lambda data, context: find_in_form(data, context, WHOLE),
     "json": lambda data, context: find_in_json(
         data, WHOLE, lambda text, _: _strings(context)(text), context
     ),

@@ -28,7 +28,7 @@ class Phrase(NamedTuple):
 
     pattern: re.Pattern[bytes]
     mark: bytes
-    """A part of every match, in lower case: most texts lack it."""
+    """A part of every match, in lower case, a tab as a blank: most texts lack it."""
     most: Strength = Strength.TOKEN
     """A stronger name counts as this one."""
     least: Strength = Strength.VAGUE
@@ -66,7 +66,7 @@ PHRASES = (
     _phrase(
         r"(?<!\\)\\*['\"](?P<value>[^'\"\r\n]{1,300}?)\\{0,9}['\"] (?:for|in|of) (?:the )?"
         r"(?:column|field|parameter|attribute|argument|property)[: ]{1,2}\\*['\"]?(?P<name>[\w.\[\]-]{1,100})",
-        "",
+        " ",
         Strength.TOKEN,
         Strength.TOKEN,
     ),
@@ -93,14 +93,14 @@ PHRASES = (
     _phrase(
         r"(?<![\w-])(?P<name>(?:[\w-]+[ \t]){0,3}[\w-]+)[ \t]+(?:is|est|es|ist|er|jest)[ \t]+(?:<\w{1,6}>)?"
         r"(?P<value>[0-9]{3}[ -][0-9]{3}\b|[^\s.,;:!?\"'<>]{4,200})",
-        "",
+        " ",
     ),
     # 367591 is your login code; 367591 to sign in; Use 367591 to verify
     _phrase(
         r"(?<![\w.])(?:[A-Z]-)?(?P<value>[0-9]{4,8})[ \t]+(?:(?<!\b(?:19|20)\d\d )to (?:sign|log) in\b|"
         r"(?:(?<=\buse \d{4} )|(?<=\buse \d{6} )|(?<=\buse \d{8} ))to (?:verify|confirm)\b|"
         r"(?:is|as)[ \t]+(?P<name>(?:your|the)[ \t]+(?:[\w-]+[ \t]+){0,3}(?:code|otp|pin|password|passcode))\b)",
-        "",
+        " ",
         Strength.CODE,
     ),
     # Path `password` (`X`) is shorter than the minimum
@@ -119,7 +119,7 @@ PHRASES = (
     _phrase(
         r"\b(?:with|using|and)[ \t]+(?P<name>(?:[\w-]+[ \t]){0,2}?(?:pass(?:word|code|phrase)|secret))[ \t]+"
         r"(?P<value>[^\s.,;:!?\"'<>]{6,200})",
-        "",
+        " ",
         Strength.TOKEN,
         Strength.STRONG,
     ),
@@ -127,14 +127,14 @@ PHRASES = (
     _phrase(
         rf"(?<![\w-])(?P<name>(?:[\w-]+[ \t]){{0,2}}[\w-]+)[ \t]+{_QUOTE}{_MIXED}"
         rf"(?P<value>[^\s'\"`\\]{{4,200}}){_QUOTE}",
-        "",
+        " ",
         Strength.TOKEN,
         Strength.TOKEN,
     ),
     # Incorrect API key x7Kq2mW9pLz4Tb8vNc3R
     _phrase(
         rf"(?<![\w-])(?P<name>(?:[\w-]+[ \t]){{0,2}}[\w-]+)[ \t]+{_MIXED}(?P<value>[\w-]{{20,200}})",
-        "",
+        " ",
         Strength.WEAK,
         Strength.WEAK,
     ),
@@ -143,7 +143,7 @@ PHRASES = (
 
 def find_beside(data: bytes, context: Context) -> Iterable[Finding]:
     """Find the values of sensitive names in these phrases."""
-    lowered = data.lower()
+    lowered = data.lower().replace(b"\t", b" ")
     for pattern, mark, most, least in PHRASES:
         for match in pattern.finditer(data) if mark in lowered else ():
             context.budget.count()

@@ -86,13 +86,13 @@ def _find_by_kind(data: bytes, kind: str, hits: Sequence[Range], context: Contex
     if "json" in kind:
         return _find_in_json(data, hits, context)
     if kind == "application/x-www-form-urlencoded":
-        return find_in_form(data, context, is_form=True)
+        return find_in_form(data, context, hits, is_form=True)
     if (found := _try_json(data, hits, context)) is not None:
         return found
     if kind == "text/css":
         return context.find(data)  # its names are those of elements
     if not kind and may_be_form(data):
-        return find_in_form(data, context)
+        return find_in_form(data, context, hits)
     is_markup = "html" in kind or "xml" in kind or data.lstrip()[:1] == b"<"
     return find_in_string(data, context, hits, is_markup=is_markup)
 
@@ -123,13 +123,17 @@ def find_in_tree(data: bytes, context: Context) -> list[Finding]:
     return _find_in_json(data, context.detector.scan(data), context)
 
 
-def find_in_form(data: bytes, context: Context, *, is_form: bool = False) -> list[Finding]:
+def find_in_form(
+    data: bytes, context: Context, hits: Sequence[Range] | None = None, *, is_form: bool = False
+) -> list[Finding]:
     """Find the secrets in ``name=value&name=value``, percent-encoded or not; it may be no form."""
 
     def find(text: bytes) -> list[Finding]:
         return find_in_string(text, context)
 
-    return merge([*find_in_fields(data, find, context, is_form=is_form), *find(data)])
+    hits = context.detector.scan(data) if hits is None else hits
+    fields = find_in_fields(data, hits, find, context, is_form=is_form) if hits else ()
+    return merge([*fields, *find_in_string(data, context, hits)])
 
 
 def find_in_string(

@@ -41,6 +41,8 @@ class Context(NamedTuple):
 
     def may_hold_secrets(self, texts: Sequence[bytes]) -> Iterator[bool]:
         """Tell of each text whether there may be a secret in it: all are scanned as one."""
+        if not texts:
+            return
         hits = Ranges(self.detector.scan(b"\n".join(texts)))
         at = 0
         for text in texts:

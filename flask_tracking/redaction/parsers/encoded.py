@@ -92,8 +92,6 @@ def decode_run(run: re.Match[bytes]) -> tuple[int, Decoded]:
 
 def find_base64(data: bytes, find: FindInner, context: Context) -> Iterable[Finding]:
     """Look into base64 of text; a run that holds a secret is redacted whole."""
-    if not _BASE64_TEXT.search(data):
-        return
     runs = []
     for run in _BASE64_RUN.finditer(data):
         text = _BASE64_TEXT.search(run[0])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..detection.names import Strength
 from ..detection.values import is_secret
-from ..findings import Finding
+from ..engines.base import Range
+from ..findings import Finding, Ranges
 from .context import Context
 from .encoded import FindInner, decode_percent
 
@@ -67,7 +69,7 @@ def make_form(fields: Sequence[bytes], *, is_body: bool, path: bytes = b"") -> F
 
 
 def find_in_fields(
-    data: bytes, find: FindInner, context: Context, *, is_form: bool = False
+    data: bytes, hits: Sequence[Range], find: FindInner, context: Context, *, is_form: bool = False
 ) -> Iterable[Finding]:
     """Find the values of sensitive fields, and the secrets that `find` finds in a decoded one.
 
@@ -76,8 +78,11 @@ def find_in_fields(
     parts = data.split(b"&")
     decoded = [_decode(part) for part in parts]
     form = make_form(decoded, is_body=is_form, path=context.around)
-    at = 0
-    for part, is_hit in zip(parts, context.may_hold_secrets(decoded), strict=True):
+    ranges, at = Ranges(hits), 0
+    # Each escape is a hit: what it stands for tells more.
+    seen = context.may_hold_secrets(decoded) if b"%" in data else itertools.repeat(True, len(parts))
+    for part, is_hit in zip(parts, seen, strict=True):
+        is_hit = is_hit and ranges.touch(at, at + len(part))
         if is_hit or _HAS_ESCAPED_NAME.match(part):
             yield from _find_in_field(part, at, find, context, form)
         elif form.is_code(part):
