@@ -1143,6 +1143,17 @@ PAYLOADS: dict[str, str] = {
         path | /auth/magic-link/«w43»
         path | /api/v1/invitations/«h40»/accept
     """,
+    "codes in other languages": r"""
+        text | Seu código de verificação é «d6»
+        text | Doğrulama kodunuz: «d6»
+        text | Din verifieringskod är «d6»
+        text | Mã xác minh của bạn là «d6»
+        text | Jouw code is «d6»
+        text | Vahvistuskoodi: «d6»
+        json | {"codigo_verificacion": "«d6»", "codigo_postal": "28001"}
+        json | {"Geheimzahl": "«=48|21»", "Kontonummer": "«d10»"}
+        form | wifi_ssid=Home&wifi_psk=«=tea|Pot42»
+    """,
     "changes": r"""
         json | {"changes": [{"field": "password", "old": "«=old|Pw123»", "new": "«=new|Pw456»"}, {"field": "email", "old": "a@b.c"}]}
         json | {"attribute": "x", "name": "api_token", "oldValue": "«a24»", "newValue": "«a24»"}

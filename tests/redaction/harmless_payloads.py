@@ -641,6 +641,7 @@ PAYLOADS: dict[str, str] = {
         json | {"permissions": ["token:read", "secret:rotate", "password:reset"]}
         json | {"field": "password", "old": "***", "new": "********", "secret_len": 32, "secrets_total": 9}
         json | {"routing_key": "orders.created", "exchange": "shop"}
+        text | Postleitzahl: 10115, Código postal: 28001, error code: 482913
         path | /docs/magic-links/overview
         text | Path `title` (`Tea`) is shorter than the minimum. user: ada, pass: 12 of 17
         text | Order 20482913 is your first one. Pin: 13, door code: none

@@ -248,6 +248,13 @@ def test_many_lists_of_names_are_read(engine: Engine) -> None:
     assert store(body, "application/json", engine) == body
 
 
+def test_an_escaped_name_ends_at_its_quote(engine: Engine) -> None:
+    """In percent-encoded JSON a name does not reach back to the sensitive one before it."""
+    form = "payload=%7B%22token%22%3A%22{}%22%2C%22team%22%3A%22T1%22%7D"
+    stored = store(form.format("x7Kq2mW9pLz4"), "application/x-www-form-urlencoded", engine)
+    assert stored == form.format(MARK)
+
+
 def test_only_a_first_row_of_titles_names_the_rows_below(engine: Engine) -> None:
     """A row of a name and its secret is not the title of the rows below it."""
     page = "<tr><th>Client secret</th><td>{}</td></tr><tr><th>Created</th><td>today</td></tr>"

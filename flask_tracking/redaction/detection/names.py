@@ -75,12 +75,12 @@ TABLE = {
     """,
     Strength.MADE: """
         credential credentials creds bearer csc cvc cvc2 cvn cvv cvv2 dsn iban otp totp ssn jwt samlresponse
-        csrf csrfmiddlewaretoken xsrf private_key private_keys key_material card_number card_no cc_number
+        csrf csrfmiddlewaretoken xsrf private_key private_keys key_material kontonummer cv_number card_number card_no cc_number
         cc_num credit_card account_number social_security_number card_code
     """,
     Strength.TOKEN: """
         token puk requirepass clave parola sandi geslu gesla geslom new_pass old_pass current_pass confirm_pass
-        user_pass db_pass admin_pass root_pass smtp_pass mail_pass become_pass ssh_pass sudo_pass mqtt_pass redis_pass login_pass auth_pass wifi_pass storepass keypass pass_1 pass_2 losen wpnonce wp_nonce jeton
+        user_pass db_pass admin_pass root_pass smtp_pass mail_pass become_pass ssh_pass sudo_pass mqtt_pass wifi_psk wpa_psk clave_temporal redis_pass login_pass auth_pass wifi_pass storepass keypass pass_1 pass_2 losen wpnonce wp_nonce jeton
         токен 令牌 トークン 토큰 密钥 密鑰 秘密鍵 私钥 私鑰 비밀키 개인키 秘密 секрет geheimnis segredo segreto
         hemlighet hemmelighed tajemství geheim sekret salaisuus μυστικό bí_mật tajný_klíč snmp_community zugangscode freischaltcode aktivierungscode
         codice_di_accesso código_de_acceso código_de_acesso code_d_accès kod_dostępu код_доступа
@@ -90,6 +90,9 @@ TABLE = {
         código_de_verificación code_de_vérification bestätigungscode код_подтверждения 验证码 驗證碼 認証コード
         인증번호 mã_xác_nhận mã_otp kod_pin code_pin use_code enter_code tu_código tu_code código_pin
         pin_kodu verification_code login_code security_code one_time_code confirmation_code
+        codigo_de_verificacion codigo_verificacion código_de_verificação codigo_de_verificacao jouw_code
+        doğrulama_kodunuz verifieringskod bekreftelseskode vahvistuskoodi mã_xác_minh geheimzahl
+        ověřovací_kód ellenőrző_kód cod_de_verificare κωδικός_επαλήθευσης код_перевірки
         access_code sms_code otp_code passcode otp kod_weryfikacyjny doğrulama_kodu
         codice_di_verifica verificatiecode engangskode engångskod rəmzi_kod رمز_التحقق קוד_אימות
         सत्यापन_कोड รหัสยืนยัน code_de_sécurité código_de_acceso código_de_acesso código_de_seguridad

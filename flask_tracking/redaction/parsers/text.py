@@ -201,7 +201,9 @@ def _weigh_ending(window: bytes, context: Context) -> tuple[int, Strength]:
     window = _NAME_QUOTE.sub(b"", window.rstrip(_NAME_ENDS)).rstrip(_NAME_ENDS)
     name = _NOT_A_NAME.split(window)[-1]
     start = len(window) - len(name)
-    strength = context.strength(unquote_to_bytes(name) if b"%" in name else name)
+    if b"%" in name:  # user%5Bpassword%5D; of %22token%22%3A1%2C%22team only the last
+        name = _NOT_A_NAME.split(unquote_to_bytes(name).rstrip(_NAME_ENDS))[-1]
+    strength = context.strength(name)
     if _URN.search(window):
         return start, Strength.NONE
     if strength < Strength.STRONG:
