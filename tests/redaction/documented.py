@@ -1154,6 +1154,12 @@ PAYLOADS: dict[str, str] = {
         json | {"Geheimzahl": "«=48|21»", "Kontonummer": "«d10»"}
         form | wifi_ssid=Home&wifi_psk=«=tea|Pot42»
     """,
+    "codes of devices": r"""
+        json | {"pairing": {"setupCode": "«{d3}-{d2}-{d3}»", "manualPairingCode": "«d11»"}}
+        json | {"unlock_code": "«d8»", "imei": "490154203237518"}
+        json | {"alarm_code": "«d4»", "zone": "garage"}
+        json | {"appid": "wx1", "js_code": "«a32»"}
+    """,
     "changes": r"""
         json | {"changes": [{"field": "password", "old": "«=old|Pw123»", "new": "«=new|Pw456»"}, {"field": "email", "old": "a@b.c"}]}
         json | {"attribute": "x", "name": "api_token", "oldValue": "«a24»", "newValue": "«a24»"}

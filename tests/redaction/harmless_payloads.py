@@ -642,6 +642,7 @@ PAYLOADS: dict[str, str] = {
         json | {"field": "password", "old": "***", "new": "********", "secret_len": 32, "secrets_total": 9}
         json | {"routing_key": "orders.created", "exchange": "shop"}
         text | Postleitzahl: 10115, Código postal: 28001, error code: 482913
+        json | {"word_counts": {"password": 17, "secret": 3}, "verification_key": "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7"}
         path | /docs/magic-links/overview
         text | Path `title` (`Tea`) is shorter than the minimum. user: ada, pass: 12 of 17
         text | Order 20482913 is your first one. Pin: 13, door code: none

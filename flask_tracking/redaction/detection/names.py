@@ -80,13 +80,13 @@ TABLE = {
     """,
     Strength.TOKEN: """
         token puk requirepass clave parola sandi geslu gesla geslom new_pass old_pass current_pass confirm_pass
-        user_pass db_pass admin_pass root_pass smtp_pass mail_pass become_pass ssh_pass sudo_pass mqtt_pass wifi_psk wpa_psk clave_temporal redis_pass login_pass auth_pass wifi_pass storepass keypass pass_1 pass_2 losen wpnonce wp_nonce jeton
+        user_pass db_pass admin_pass root_pass smtp_pass mail_pass become_pass ssh_pass sudo_pass mqtt_pass pairing_code setup_code wifi_psk wpa_psk clave_temporal redis_pass login_pass auth_pass wifi_pass storepass keypass pass_1 pass_2 losen wpnonce wp_nonce jeton
         токен 令牌 トークン 토큰 密钥 密鑰 秘密鍵 私钥 私鑰 비밀키 개인키 秘密 секрет geheimnis segredo segreto
         hemlighet hemmelighed tajemství geheim sekret salaisuus μυστικό bí_mật tajný_klíč snmp_community zugangscode freischaltcode aktivierungscode
         codice_di_accesso código_de_acceso código_de_acesso code_d_accès kod_dostępu код_доступа
     """,
     Strength.CODE: """
-        door_code gate_code your_code authentication_code your_pin your_tan login_pin ihr_tan ihre_tan deine_tan this_code dein_code ihr_code votre_code su_código kode_verifikasi
+        door_code gate_code alarm_code unlock_code entry_code your_code authentication_code your_pin your_tan login_pin ihr_tan ihre_tan deine_tan this_code dein_code ihr_code votre_code su_código kode_verifikasi
         código_de_verificación code_de_vérification bestätigungscode код_подтверждения 验证码 驗證碼 認証コード
         인증번호 mã_xác_nhận mã_otp kod_pin code_pin use_code enter_code tu_código tu_code código_pin
         pin_kodu verification_code login_code security_code one_time_code confirmation_code
@@ -104,7 +104,7 @@ TABLE = {
         recaptcha_response captcha_response turnstile_response websocket_protocol
         web_socket_protocol auth_user session_id session_ids authorization_code auth_req_id
         session_state opaque_data seed_hex trello_webhook protection_bypass honeycomb_team ovh_consumer jit_config pfx two_factor key_value resource_key keys_base_64 push_key link_code
-        cavv cryptogram authentication_value invite_code invitation_code join_code pairing_code login_hash
+        cavv cryptogram authentication_value invite_code invitation_code join_code js_code kubeconfig login_hash
         reset_hash security_stamp signed_request challenge_response challenge_verifier access_license_number
         identity_header otc twofa xoauth2 pkcs12 passkey aspxauth devkey hdnts hdnea samlart wresult
     """,
@@ -164,7 +164,7 @@ HARMLESS_NAMES = frozenset(
     for name in """
     access_control_allow_credentials access_control_expose_headers auth_mode key_id public_key foreign_key
     publishable_key site_key sort_key partition_key cache_key idempotency_key secret_santa
-    socket_key verify_key vapid_key sync_token page_token next_token continuation_token pagination_token
+    socket_key verify_key verification_key vapid_key sync_token page_token next_token continuation_token pagination_token
     """.split()
 )
 _HARMLESS_WITHIN = frozenset(["result", "endpoint"])

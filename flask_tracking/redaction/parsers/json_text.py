@@ -38,6 +38,8 @@ _PLURAL = re.compile(r".*[^s]s", re.I | re.S)
 """``secrets``, whose number is how many there are; not ``pass``."""
 MIN_CODE = 6
 """Digits of a code in a list: fewer may be a number of something."""
+MIN_PASSWORD = 3
+"""Digits of a password that is a number: fewer are how often the word was found."""
 NEAR = 60
 """Bytes around a string that are given along with it."""
 QUOTE = b'"'
@@ -205,7 +207,10 @@ class _JsonReader:
         if bare is None or not judge(name.strength, bare[0], is_loose=is_item):
             return []
         is_code = is_item and len(bare[0]) >= MIN_CODE
-        is_count = bare[0] == b"0" or not is_code and _PLURAL.fullmatch(name.name) is not None
+        is_small = len(bare[0]) < MIN_PASSWORD and name.strength is Strength.STRONG
+        is_count = (
+            is_small or bare[0] == b"0" or not is_code and _PLURAL.fullmatch(name.name) is not None
+        )
         if name.strength < Strength.OWN and is_count:
             return []  # how many there are
         if not _BARE_VALUE.fullmatch(bare[0]):
