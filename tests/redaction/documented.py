@@ -1159,6 +1159,8 @@ PAYLOADS: dict[str, str] = {
         json | {"unlock_code": "«d8»", "imei": "490154203237518"}
         json | {"alarm_code": "«d4»", "zone": "garage"}
         json | {"appid": "wx1", "js_code": "«a32»"}
+        header | X-Pin: «d6»
+        query | bewit=«w80»&name=report
     """,
     "changes": r"""
         json | {"changes": [{"field": "password", "old": "«=old|Pw123»", "new": "«=new|Pw456»"}, {"field": "email", "old": "a@b.c"}]}

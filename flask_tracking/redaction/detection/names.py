@@ -106,7 +106,7 @@ TABLE = {
         session_state opaque_data seed_hex trello_webhook protection_bypass honeycomb_team ovh_consumer jit_config pfx two_factor key_value resource_key keys_base_64 push_key link_code
         cavv cryptogram authentication_value invite_code invitation_code join_code js_code kubeconfig login_hash
         reset_hash security_stamp signed_request challenge_response challenge_verifier access_license_number
-        identity_header otc twofa xoauth2 pkcs12 passkey aspxauth devkey hdnts hdnea samlart wresult
+        identity_header otc twofa bewit xoauth2 pkcs12 passkey aspxauth devkey hdnts hdnea samlart wresult
     """,
 }
 """Sensitive words, and phrases whose words are joined by ``_``, by their strength.
@@ -298,7 +298,8 @@ class Names:
             return Strength.OWN
         if not words or "/" in name or _is_harmless(words):
             return Strength.NONE  # a path is not a name
-        last = WEAK_NAMES.get("".join(words)) or WEAK_ENDS.get(words[-1]) or Strength.NONE
+        whole = "".join(words[words[0] == "x" :])  # X-Pin
+        last = WEAK_NAMES.get(whole) or WEAK_ENDS.get(words[-1]) or Strength.NONE
         strengths = [_weigh_end(strength, words, end) for end, strength in _PHRASES.find(words)]
         strengths += [_weigh_stem(words, at) for at in range(len(words))]
         return max(last, *strengths)
