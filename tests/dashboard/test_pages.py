@@ -17,6 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, MemoryExporter
+from flask_tracking.dashboard.pages import request
 from flask_tracking.dashboard.text.numbers import iso
 
 from ..captures import make_record
@@ -393,6 +394,29 @@ def test_neighbours(client: FlaskClient, memory: MemoryExporter) -> None:
     assert f'data-newer href="/_tracking/requests/{three}"' in page
     assert f'data-older href="/_tracking/requests/{one}"' in page
     assert "Same trace" in page and page.count('aria-current="true"') == 1
+
+
+def test_related_requests_in_much_traffic(
+    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Related requests are looked for among so many others, however few minutes they are from."""
+    monkeypatch.setattr(request, "MAX_READ", 40)
+    began = datetime.now(timezone.utc) - timedelta(hours=1)
+    records = [
+        dataclasses.replace(
+            make_record(), date_created=began + timedelta(seconds=at), user_id="ann", trace_id="a" * 32
+        )
+        for at in range(120)
+    ]
+    memory.export(records)
+    with mock.patch.object(
+        MemoryExporter, "find", autospec=True, side_effect=MemoryExporter.find
+    ) as find:
+        page = check(client.get(f"{LIST}/{records[60].id}").text)
+    ranges = [call.kwargs["between"] for call in find.call_args_list if "between" in call.kwargs]
+    # Ten arrived within five seconds of it: forty did within twenty.
+    assert records[60].date_created - timedelta(seconds=20) in [since for since, _ in ranges]
+    assert "Same user, around it" in page and "Same trace" in page
 
 
 def test_record_that_is_gone(client: FlaskClient) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -37,7 +39,9 @@ RelatedRequests = tuple[str, list[RecordSummary], str]
 MAX_RELATED = 6
 RELATED_WITHIN = timedelta(minutes=5)
 LAST = datetime.max.replace(tzinfo=timezone.utc) - RELATED_WITHIN
-MAX_READ = 200
+NEAR = timedelta(seconds=5)
+"""How many requests came within this time tells how many there are in more of it."""
+MAX_READ = 2000
 NO_LINES: list[str] = []
 NO_RELATED: list[RelatedRequests] = []
 NOT_READ: Neighbours = (None, None)
@@ -146,7 +150,7 @@ def _find_neighbours(page: Page, record: Record) -> Neighbours:
     after = page.store.find(
         wanted,
         limit=MAX_READ,
-        between=(record.date_created, _find_range(record)[1]),
+        between=(record.date_created, _find_middle(record) + RELATED_WITHIN),
         fields="summary",
     )
     newer = [one for one in after if (one.date_created, one.id) > cursor]
@@ -155,26 +159,39 @@ def _find_neighbours(page: Page, record: Record) -> Neighbours:
 
 def _find_related(page: Page, record: Record) -> list[RelatedRequests]:
     """Return related requests: of the same user, and of the same trace."""
-    between = _find_range(record)
+    kinds = [
+        (title, term, Filter.parse(term))
+        for title, term in (
+            ("Same user, around it", record.user_id and filter_text.term("user", record.user_id)),
+            ("Same trace", record.trace_id and filter_text.term("trace", record.trace_id)),
+        )
+        if term
+    ]
+    if not kinds:
+        return []
+    any_of = functools.reduce(operator.or_, [wanted for _, _, wanted in kinds])  # read once
+    between = _find_range(page, record)
+    others = page.store.find(any_of, limit=MAX_READ, between=between, fields="summary")
     found: list[RelatedRequests] = []
-    for title, key, value in (
-        ("Same user, around it", "user", record.user_id),
-        ("Same trace", "trace", record.trace_id),
-    ):
-        if not value:
-            continue
-        term = filter_text.term(key, value)
-        others = page.store.find(Filter.parse(term), limit=MAX_READ, between=between, fields="summary")
-        nearest = _take_nearest(others, record)
+    for title, term, wanted in kinds:
+        nearest = _take_nearest([one for one in others if wanted.matches(one)], record)
         if len(nearest) > 1:
             found.append((title, nearest, page.narrow_to(term)))
     return found
 
 
-def _find_range(record: Record) -> tuple[datetime, datetime]:
-    """Return the time around a record; that of another program may be at the end of all times."""
-    middle = max(FIRST, min(record.date_created, LAST))
-    return middle - RELATED_WITHIN, middle + RELATED_WITHIN
+def _find_range(page: Page, record: Record) -> tuple[datetime, datetime]:
+    """Return the time around a record in which there are not too many others to read."""
+    middle = _find_middle(record)
+    near = (middle - NEAR, middle + NEAR)
+    count = len(page.store.find(Filter(), limit=MAX_READ, between=near, fields="summary"))
+    within = min(RELATED_WITHIN, NEAR * (MAX_READ / max(1, count)))
+    return middle - within, middle + within
+
+
+def _find_middle(record: Record) -> datetime:
+    """Return when a record arrived; that of another program may be at the end of all times."""
+    return max(FIRST, min(record.date_created, LAST))
 
 
 def _take_nearest(others: list[RecordSummary], record: Record) -> list[RecordSummary]:
