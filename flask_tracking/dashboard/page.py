@@ -274,6 +274,7 @@ class Page:
         for_s: float = SHARED_S,
         *,
         heavy_s: float | None = None,
+        is_usable: Callable[[Result], bool] | None = None,
     ) -> Result:
         """Return the result of `read`, shared by this page and concurrent views of the same parameters.
 
@@ -282,11 +283,17 @@ class Page:
             read: queries the store. Its result outlives the request, and must not reference this page.
             for_s: how long a result is reused.
             heavy_s: see `sharing.share`.
+            is_usable: whether a cached result will do for this page; by default each does.
         """
         key = (name, self.q, self.from_text, self.to_text, self.vs)
         if key not in self._results:
             self._results[key] = share(
-                self.tracked, key, lambda: self._read_noting(read), for_s=for_s, heavy_s=heavy_s
+                self.tracked,
+                key,
+                lambda: self._read_noting(read),
+                for_s=for_s,
+                heavy_s=heavy_s,
+                is_usable=is_usable and (lambda cached: is_usable(cached[0])),
             )
         result, missing = self._results[key]
         self.missing += [what for what in missing if what not in self.missing]

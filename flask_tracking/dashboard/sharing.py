@@ -56,6 +56,7 @@ def share(
     *,
     for_s: float,
     heavy_s: float | None = None,
+    is_usable: Callable[[Result], bool] | None = None,
 ) -> Result:
     """Return the result of `read`, or the cached result of an equal query.
 
@@ -65,6 +66,7 @@ def share(
         read: runs the query. Its exceptions propagate and are not cached.
         for_s: how long a result is reused.
         heavy_s: results that took less time are not cached; by default `HEAVY_S`.
+        is_usable: whether a cached result will do; by default each does.
 
     Raises:
         StoreTimeoutError: another request runs the same query and has not finished.
@@ -76,7 +78,7 @@ def share(
     try:
         result: Result = slot.result
         began = monotonic()
-        if began >= slot.ends_at:
+        if began >= slot.ends_at or not (is_usable is None or is_usable(result)):
             result = read()
             ended = monotonic()
             if ended - began >= (HEAVY_S if heavy_s is None else heavy_s):

@@ -85,10 +85,10 @@ def test_order(client: FlaskClient, memory: MemoryExporter) -> None:
 
 
 def test_nothing_new(client: FlaskClient) -> None:
-    """A page that has all rows gets no body again."""
+    """A page that has all rows gets none again."""
     client.get("/tea/green")
     answer = ask(client)
-    assert client.get(ROWS, query_string={"have": answer["digest"]}).status_code == 204
+    assert ask(client, have=answer["digest"])["rows"] == []
     client.get("/tea/black")
     again = ask(client, answer["now"], have=answer["digest"])
     assert paths(again) == ["/tea/black", "/tea/green"]
@@ -159,11 +159,30 @@ def test_viewers_share_an_answer(
 ) -> None:
     """Many viewers of a list ask the store as often as one."""
     monkeypatch.setattr(live, "FRESH_S", 60.0)
-    monkeypatch.setattr(latest, "STEP_S", 3600)
+    since = datetime.now(timezone.utc)
     with mock.patch.object(memory, "_find_stored", wraps=memory._find_stored) as find:
-        for _ in range(20):
-            ask(client)
+        for age_s in range(20):
+            ask(client, since - timedelta(seconds=age_s / 20))
     assert find.call_count == 1
+
+
+def test_when_to_ask_again(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Viewers ask again when the answer is read anew, each a little later than others."""
+    monkeypatch.setattr(live, "FRESH_S", 60.0)
+    since = datetime.now(timezone.utc)
+    pauses = [ask(client, since)["again_ms"] for _ in range(20)]
+    assert all(59_000 < one <= 60_150 for one in pauses) and len(set(pauses)) > 5
+
+
+def test_another_process_has_answered_since(
+    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A viewer that knows more than the shared answer gets a new one."""
+    monkeypatch.setattr(live, "FRESH_S", 60.0)
+    first = ask(client, datetime.now(timezone.utc) - timedelta(seconds=1))
+    client.get("/tea/green")
+    assert paths(ask(client, datetime.now(timezone.utc) - timedelta(seconds=1))) == []
+    assert paths(ask(client, first["now"])) == ["/tea/green"]
 
 
 def test_store_that_is_away(client: FlaskClient, memory: MemoryExporter) -> None:

@@ -2,7 +2,7 @@
 "use strict";
 
 {
-  const EVERY = 700, LATER = 5000, AFTER_LONG = 5 * 60000, AT_MOST = 60 * 60000;
+  const FIRST = 700, LATER = 5000, AFTER_LONG = 5 * 60000, AT_MOST = 60 * 60000;
   const MOST_ROWS = 200, ANNOUNCE_EVERY = 5000;
   const live = find("[data-live]");
   const body = find("table.requests tbody");
@@ -91,15 +91,18 @@
     button.textContent = (isGap ? waiting.length + "+" : waiting.length) + " new";
   };
 
+  // Resolves to the status, and to how long the answer will not change
   const ask = async () => {
     const address = new URL(live.dataset.live, location.href);
     address.searchParams.set("since", since);
     address.searchParams.set("have", digest);
     asking = new AbortController();
     const answer = await fetch(address, { signal: asking.signal });
-    if (answer.status === 200) take(await answer.json());
-    if (answer.ok) say("live");
-    return answer.status;
+    if (answer.status !== 200) return [answer.status, LATER];
+    const rows = await answer.json();
+    take(rows);
+    say("live");
+    return [answer.status, rows.again_ms];
   };
 
   const plan = (after) => { clearTimeout(timer); timer = setTimeout(poll, after); };
@@ -110,11 +113,11 @@
     const age = Date.now() - began;
     if (document.hidden) { say("paused: not in view"); return; }
     if (age > AT_MOST) { stop("stopped after an hour"); return; }
-    let status = 0;
-    try { status = await ask(); } catch { /* no network: asked again */ }
+    let status = 0, pause = LATER;
+    try { [status, pause] = await ask(); } catch { /* no network: asked again */ }
     if (status === 404) { stop("ended: you have no access any more"); return; }
-    if (status !== 200 && status !== 204) say(status === 503 ? "the database is away" : "no answer");
-    plan(status === 200 || status === 204 ? (age > AFTER_LONG ? LATER : EVERY) : LATER);
+    if (status !== 200) say(status === 503 ? "the database is away" : "no answer");
+    plan(age > AFTER_LONG ? LATER : pause);
   }
 
   document.addEventListener("visibilitychange", () => {
@@ -127,5 +130,5 @@
   button.addEventListener("click", () => { show(); window.scrollTo({ top: 0 }); });
   again.addEventListener("click", () => { again.hidden = true; began = Date.now(); poll(); });
   findAll("[data-live-reload]", live).forEach((link) => { link.hidden = true; });
-  plan(EVERY);
+  plan(FIRST);
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 from ...record_summary import RecordSummary
@@ -10,16 +11,16 @@ from ..page import Page
 MAX_ROWS = 100
 OVERLAP = timedelta(seconds=10)
 """The maximum delay of a record: a batch gets its time of storage before it is sent."""
-STEP_S = 2
-"""Times are rounded down to a multiple, so that viewers share queries."""
+STEP = timedelta(seconds=2)
+"""Spans of time are multiples of it, so that viewers share queries."""
 FURTHEST = timedelta(hours=1)
 """The maximum age of new rows, for a tab that was suspended."""
 
 
-def round_down(page: Page, since: datetime) -> datetime:
-    """Return the time from which to read, so that no record stored since `since` is missed."""
-    early = max(since, page.now - FURTHEST) - OVERLAP
-    return early - timedelta(seconds=early.timestamp() % STEP_S)
+def choose_span(now: datetime, since: datetime) -> timedelta:
+    """Return how far to read back from `now`, so that no record stored since `since` is missed."""
+    age = min(max(now - since, timedelta()), FURTHEST)
+    return STEP * math.ceil((age + OVERLAP) / STEP)
 
 
 def find_latest(page: Page, since: datetime) -> list[RecordSummary]:
