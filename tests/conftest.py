@@ -40,8 +40,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep unit tests within their process, and all tests in one zone: commands show local times."""
-    os.environ["TZ"] = "UTC"
+    """Keep unit tests within their process, and all tests in one zone and terminal."""
+    os.environ["TZ"] = "UTC"  # commands show local times
+    os.environ["TERM"] = "xterm"  # and colours
     time.tzset()
     config.pluginmanager.register(TierGuard())
 

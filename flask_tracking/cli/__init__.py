@@ -48,7 +48,7 @@ class _Commands(AppGroup):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Make the context of a call, with what Click does not know: ``NO_COLOR``, narrow terminals."""
+        """Make the context of a call, with what Click does not know of terminals: colours, widths."""
         from .terminal import (  # an app that is only served needs none of it
             help_width,
             replace_closed_streams,
@@ -58,7 +58,7 @@ class _Commands(AppGroup):
         replace_closed_streams()
         for stream in (sys.stdout, sys.stderr):
             replace_unknown_characters(stream)
-        if os.environ.get("NO_COLOR"):
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
             extra.setdefault("color", False)
         extra.setdefault("terminal_width", help_width())
         return super().make_context(info_name, args, parent, **extra)

@@ -449,12 +449,26 @@ def test_completion_of_users_to_log_in(app: Flask, memory: MemoryExporter, track
     assert complete(app, "replay", "--as-user", "g") == []
 
 
-@pytest.mark.parametrize(("value", "is_plain"), [("1", True), ("", False)])
+@pytest.mark.parametrize(
+    ("name", "value", "is_plain"),
+    [
+        ("NO_COLOR", "1", True),
+        ("NO_COLOR", "", False),
+        ("TERM", "dumb", True),
+        ("TERM", "xterm", False),
+    ],
+)
 def test_no_color(
-    app: Flask, records: list[Record], monkeypatch: pytest.MonkeyPatch, value: str, is_plain: bool
+    app: Flask,
+    records: list[Record],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    is_plain: bool,
 ) -> None:
-    """``NO_COLOR`` turns colours off where it has a value."""
-    monkeypatch.setenv("NO_COLOR", value)
+    """``NO_COLOR`` turns colours off where it has a value, and so does a terminal without any."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv(name, value)
     runner = app.test_cli_runner()
     result = runner.invoke(args=["tracking", "list"], color=True)
     assert "/orders/3" in result.stdout
