@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, MemoryExporter
-from flask_tracking.dashboard import circuit_breaker
+from flask_tracking.dashboard import circuit_breaker, sharing
 from flask_tracking.dashboard.pages import live
 from flask_tracking.dashboard.tables import latest
 
@@ -224,6 +224,20 @@ def test_live_list(client: FlaskClient) -> None:
     assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page
     assert 'name="live" value="1"' in page and f'href="{LIST}?q=status:2xx">Stop</a>' in page
     assert rows_of(page)[0] == "/tea/green"
+
+
+@pytest.mark.parametrize("query", ["?live=1", "?live=1&q=status:2xx", "?q=status:2xx"])
+def test_list_of_a_slow_store(
+    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    """A list that goes on from now shows all until now, though slow answers are shared for a while."""
+    monkeypatch.setattr(sharing, "HEAVY_S", 0.0)
+    assert rows_of(check(client.get(LIST + query).text)) == []
+    client.get("/tea/green")
+    assert rows_of(check(client.get(LIST + query).text)) == ["/tea/green"]
+    client.get("/tea/black")
+    if "live" in query:
+        assert rows_of(check(client.get(LIST + query).text)) == ["/tea/black", "/tea/green"]
 
 
 def test_older_pages_are_no_news(client: FlaskClient, memory: MemoryExporter) -> None:

@@ -66,7 +66,12 @@ def show_requests(page: Page) -> Response:
     found = Rows([], None)
     if not page.filter_error:
         read = partial(read_page, page.store, page.wanted, after, PAGE_ROWS)
-        found = page.share(("list", after), read)
+        # A list that is live or waits for the first request goes on from now.
+        found = page.share(
+            ("list", after),
+            read,
+            is_usable=lambda cached: bool(cached.summaries) and not page.is_live,
+        )
     state: dict[str, Any] = {}
     if not (found.summaries or found.resume or page.filter_error):
         state = page.attempt("the nearest requests", lambda: _explain_nothing(page), NOT_KNOWN)
