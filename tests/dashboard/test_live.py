@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from datetime import datetime, timedelta, timezone
 from typing import Any
 from unittest import mock
@@ -171,7 +172,23 @@ def test_when_to_ask_again(client: FlaskClient, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(live, "FRESH_S", 60.0)
     since = datetime.now(timezone.utc)
     pauses = [ask(client, since)["again_ms"] for _ in range(20)]
-    assert all(59_000 < one <= 60_150 for one in pauses) and len(set(pauses)) > 5
+    assert all(59_000 < one <= 60_250 for one in pauses) and len(set(pauses)) > 5
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.5, 1.0, 1.1, 4.0, 9.9])
+def test_no_record_is_passed_over(delay_s: float) -> None:
+    """A record is read by the first poll after it can be, or where that took long within 5 seconds."""
+    began = datetime(2026, 11, 30, tzinfo=timezone.utc)
+    polls = [began + timedelta(seconds=0.83 * at) for at in range(60)]
+    for at in range(200):
+        stored = began + timedelta(seconds=5 + at * 0.1)
+        visible = stored + timedelta(seconds=delay_s)
+        found_at = next(
+            now
+            for since, now in itertools.pairwise(polls)
+            if now >= visible and now - latest.choose_span(now, since) <= stored
+        )
+        assert found_at - visible < timedelta(seconds=0.84 if delay_s <= 1 else 5.84)
 
 
 def test_another_process_has_answered_since(

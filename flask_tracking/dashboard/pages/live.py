@@ -21,10 +21,10 @@ from ..tables.request_rows import Row, make_rows
 from ..text.hidden_characters import split_shortened
 from ..text.numbers import duration, iso
 
-FRESH_S = 0.7
+FRESH_S = 0.65
 """How long viewers share an answer. They ask again when it is over, at the latest after `SPREAD_S`:
 together that must stay below a second."""
-SPREAD_S = 0.15
+SPREAD_S = 0.25
 """Viewers ask again at different times, because many polls at once would hold up the app."""
 
 

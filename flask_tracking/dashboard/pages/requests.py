@@ -19,7 +19,7 @@ from ..record.languages import FILE_FORMATS
 from ..statistics.overwritten import read_counted
 from ..tables.earliest import find_first_after
 from ..tables.keyset import MILLISECOND, Cursor, Rows, read_page
-from ..tables.latest import STEP, choose_span, find_latest
+from ..tables.latest import OVERDUE_SPAN, STEP, find_latest
 from ..tables.request_rows import BLANK, make_rows
 from ..templating import html, render
 from ..text import filter_text
@@ -134,7 +134,7 @@ def _list_saved(page: Page) -> list[tuple[str, str]]:
 def _find_known(page: Page) -> Sequence[ObjectId]:
     """Return the ids of the latest stored records, which the live list must not show as new."""
     nothing: list[RecordSummary] = []
-    since = page.now - choose_span(page.now, page.now) - STEP  # it asks a little later
+    since = page.now - OVERDUE_SPAN - STEP  # it asks a little later
     found = page.attempt("what was stored last", lambda: find_latest(page, since), nothing)
     return [one.id for one in found]
 
