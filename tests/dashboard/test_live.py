@@ -25,16 +25,26 @@ from .test_pages import check, rows_of
 LIST, ROWS = "/_tracking/requests", "/_tracking/data/rows"
 
 
+USUAL_DELAY = latest.USUAL_DELAY
+
+
 @pytest.fixture(autouse=True)
 def _ask_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Share no answer with the last test, or the last line."""
+    """Share no answer with the last test, or the last line, and let a busy machine take its time."""
     monkeypatch.setattr(live, "FRESH_S", 0.0)
+    monkeypatch.setattr(latest, "USUAL_DELAY", latest.LONGEST_DELAY)
 
 
 @pytest.fixture
 def client(make: Make) -> FlaskClient:
     """A client of an app with the dashboard."""
     return make().test_client()
+
+
+@pytest.fixture
+def one_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all viewers read back equally far, whatever the clock shows."""
+    monkeypatch.setattr(latest, "STEP", timedelta(hours=1))
 
 
 def ask(client: FlaskClient, since: datetime | str = "", **query: str) -> dict[str, Any]:
@@ -155,6 +165,7 @@ def test_text_of_strangers(client: FlaskClient, memory: MemoryExporter) -> None:
     assert row["who"] == [["a", ""], ["U+202E", "U+202E right-to-left override"], ["b", ""]]
 
 
+@pytest.mark.usefixtures("one_span")
 def test_viewers_share_an_answer(
     client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,8 +187,9 @@ def test_when_to_ask_again(client: FlaskClient, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.5, 1.0, 1.1, 4.0, 9.9])
-def test_no_record_is_passed_over(delay_s: float) -> None:
+def test_no_record_is_passed_over(monkeypatch: pytest.MonkeyPatch, delay_s: float) -> None:
     """A record is read by the first poll after it can be, or where that took long within 5 seconds."""
+    monkeypatch.setattr(latest, "USUAL_DELAY", USUAL_DELAY)
     began = datetime(2026, 11, 30, tzinfo=timezone.utc)
     polls = [began + timedelta(seconds=0.83 * at) for at in range(60)]
     for at in range(200):
@@ -191,6 +203,7 @@ def test_no_record_is_passed_over(delay_s: float) -> None:
         assert found_at - visible < timedelta(seconds=0.84 if delay_s <= 1 else 5.84)
 
 
+@pytest.mark.usefixtures("one_span")
 def test_another_process_has_answered_since(
     client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
