@@ -230,8 +230,8 @@ class Tracking:
         if tracked is None or tracked not in self._tracked:
             if not self._tracked:
                 raise TrackingError(
-                    "No app is tracked by this object. Call `init_app(app)`, and keep the app: one "
-                    "that nothing refers to is gone."
+                    "No app is tracked by this object. Call `init_app(app)`, and keep a reference "
+                    "to the app: without one it is garbage-collected."
                 )
             if len(self._tracked) > 1:
                 raise TrackingError(

@@ -30,7 +30,7 @@ class Hands:
     """The batch in hand, and the one that was sent ahead of it.
 
     Their captures hold memory and count as waiting until they are released. The lock of the counters
-    must be held for each call.
+    must be held for each change.
     """
 
     def __init__(self, queue: CaptureQueue, counters: Counters, done: threading.Condition) -> None:

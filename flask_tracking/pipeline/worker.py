@@ -62,8 +62,12 @@ class Worker(ABC):
         self._settings = settings
         self._exporter = exporter
         self._spool = spool
-        self._rollup_spool = None if spool is None else RollupSpool(spool)
-        self._spools = [one for one in (spool, self._rollup_spool and self._rollup_spool.files) if one]
+        self._rollup_spool: RollupSpool | None = None
+        self._spools: list[Spool] = []
+        """The files of records and of rollups; empty without a spool."""
+        if spool is not None:
+            self._rollup_spool = RollupSpool(spool)
+            self._spools = [spool, self._rollup_spool.files]
         self._gauge = None if spool is None else SpoolGauge(spool)
         self._failures: Counter[str] = Counter() if failures is None else failures
         self._processor = Processor(settings, hooks)

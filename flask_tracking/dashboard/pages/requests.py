@@ -66,7 +66,7 @@ def show_requests(page: Page) -> Response:
     found = Rows([], None)
     if not page.filter_error:
         read = partial(read_page, page.store, page.wanted, after, PAGE_ROWS)
-        # A list that is live or waits for the first request goes on from now.
+        # A live list asks for what is new from now on, so it must begin with all that is stored now.
         found = page.share(
             ("list", after),
             read,

@@ -15,7 +15,7 @@ LONGEST_DELAY = timedelta(seconds=10)
 OVERDUE_EVERY_S = 5
 """How often records with a longer delay than usual are looked for."""
 OVERDUE_SPAN = LONGEST_DELAY + timedelta(seconds=OVERDUE_EVERY_S)
-"""How far back from the last query they are looked for: none comes between two such queries."""
+"""How far back from the last query they are looked for, so that none is missed between two."""
 STEP = timedelta(seconds=1)
 """Spans of time are multiples of it, so that viewers share queries."""
 FURTHEST = timedelta(hours=1)
