@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..errors import TrackingError
 from ..record import Record
+from .curl_options import is_plain
 from .literals import Expression, call, find_names, lay_out, literal
 from .python_body import join_text, read_body
 from .request import RequestParts, merge, read_request
@@ -16,19 +18,21 @@ __all__ = ["python"]
 def python(record: Record) -> str:
     """Return a script for Python that sends the request of `record` with Requests.
 
-    Redacted values are constants at its top; it sends nothing before they are set. Requests and urllib3
-    write the target in their own way where they find it odd, and add ``User-Agent`` and
+    Redacted values are constants at its top; it sends nothing before they are set. Requests writes the
+    target with escapes of its own, which name the same resource, and adds ``User-Agent`` and
     ``Accept-Encoding`` where the request had none.
 
     Args:
         record: of a request.
 
     Raises:
-        TrackingError: it has no request that could be sent.
+        TrackingError: it has no request that could be sent, or one whose path Requests would shorten.
 
     .. versionadded:: 2.0
     """
     request = read_request(record)
+    if not is_plain(request.target, _TARGET):
+        raise TrackingError("Requests would change the target of this request. Use `curl` instead.")
     code = list(_make_code(request))
     names = find_names("\n".join(code))
     lines = ["import os"] if "os" in names else []
@@ -62,7 +66,9 @@ def _make_code(request: RequestParts) -> Iterator[str]:
     yield "print(response.text)"
 
 
-_NO_ASCII = re.compile(rb"[^\x00-\x7f]")
+_TARGET = re.compile(rb"(?![^?]*/(?:\.|%2[eE]){1,2}(?:[/?]|\Z)).*", re.DOTALL)
+"""Targets whose path has no ``/./`` and ``/../``, which Requests would resolve."""
+_ODD = re.compile(rb"[^\x00-\x7f]|#")
 _OPTIONS: list[tuple[str, Expression]] = [
     ("allow_redirects=", literal(False)),
     ("timeout=", literal(60)),
@@ -70,8 +76,8 @@ _OPTIONS: list[tuple[str, Expression]] = [
 
 
 def _quote(target: bytes) -> bytes:
-    """Percent-encode non-ASCII characters: Requests would take them for Latin-1, and send UTF-8."""
-    return _NO_ASCII.sub(lambda found: b"%%%02X" % ord(found[0]), target)
+    """Percent-encode what Requests would take for Latin-1, and send as UTF-8, or for a fragment."""
+    return _ODD.sub(lambda found: b"%%%02X" % ord(found[0]), target)
 
 
 def _make_url(request: RequestParts) -> Expression:

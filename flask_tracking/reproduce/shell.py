@@ -11,13 +11,21 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import TrackingError
 from ..record import Record
-from .curl_options import PLAIN_TARGET, Option, has_body, is_plain, read_options, size
+from .curl_options import Option, has_body, is_plain, read_options, size
 from .request import Gap, Part, Parts, RequestParts, merge, read_request
 
 __all__ = ["curl", "httpie"]
 
 _PLAIN = re.compile(rb"[\x20-\x7e]*")
 _PLAIN_LINES = re.compile(rb"[\x20-\x7e\n]*")
+_HTTPIE_ESCAPE = rb"%(?!2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)[0-9A-F]{2}"
+_HTTPIE_CHARACTER = rb"(?:[0-9A-Za-z/&=._~:@!$'()*+,;-]|" + _HTTPIE_ESCAPE + rb")"
+_HTTPIE_TARGET = re.compile(
+    rb"(?!.*/\.)/" + _HTTPIE_CHARACTER + rb"*(?:\?(?:\?|" + _HTTPIE_CHARACTER + rb")+)?"
+)
+"""Targets that HTTPie sends unchanged. It decodes escapes of letters, digits and ``-._~``, writes the
+others in capitals, escapes a ``%`` that begins none, leaves out a ``?`` without a query, and shortens
+``/../``."""
 _METHOD = re.compile(r"[A-Z]+")
 """Methods that HTTPie sends unchanged. It would take others for a URL, or write them in capitals."""
 _BARE = re.compile(rb"[0-9A-Za-z]+")
@@ -78,7 +86,7 @@ def httpie(record: Record) -> str:
     .. versionadded:: 2.0
     """
     request = read_request(record)
-    if not is_plain(request.target, PLAIN_TARGET):
+    if not is_plain(request.target, _HTTPIE_TARGET):
         raise TrackingError("HTTPie would change the target of this request. Use `curl` instead.")
     if not _METHOD.fullmatch(request.method):
         raise TrackingError(f"HTTPie cannot send the method {request.method}. Use `curl` instead.")

@@ -306,13 +306,30 @@ def test_python(server: Recorder, tmp_path: Path) -> None:
         assert received.body == b'{"password": "a b\\""}'
 
 
+ODD_TARGETS = {
+    "/\xc3\xa9\xff?q=\xfc": b"/%C3%A9%FF?q=%FC",
+    "/%s%n%%?x=%": b"/%25s%25n%25%25?x=%25",
+    "/%2f%41?x=%3a%7e": b"/%2FA?x=%3A~",
+    "/x?a#b": b"/x?a%23b",
+}
+"""Targets that browsers never send, and the same ones as Requests writes them."""
+
+
 @pytest.mark.integration
-def test_python_sends_bytes_that_are_no_ascii(server: Recorder, tmp_path: Path) -> None:
-    """Bytes of a target that are no ASCII, which browsers never send, name the same resource."""
-    target = "/é".encode().decode("latin-1") + "\xff?q=ü"
-    (tmp_path / "script.py").write_text(python(make_request(server.host, target=target)))
+@pytest.mark.parametrize("target", ODD_TARGETS)
+def test_python_sends_odd_targets(server: Recorder, tmp_path: Path, target: str) -> None:
+    """A target that Requests writes in its own way names the same resource."""
+    record = make_request(server.host, target=target, query_params=target.partition("?")[2])
+    (tmp_path / "script.py").write_text(python(record))
     assert run(sys.executable, tmp_path / "script.py") == (0, "")
-    assert server.take().target == b"/%C3%A9%FF?q=%FC"
+    assert server.take().target == ODD_TARGETS[target]
+
+
+@pytest.mark.parametrize("target", ["/../x", "/a/.?b", "/a/%2E%2e"])
+def test_python_cannot(target: str) -> None:
+    """A path that Requests would shorten is refused."""
+    with pytest.raises(TrackingError, match="Requests would change the target"):
+        python(make_request(target=target, query_params=target.partition("?")[2]))
 
 
 def test_httpie() -> None:
@@ -341,7 +358,11 @@ def test_httpie() -> None:
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"target": "/../x?a=1"}, "HTTPie would change the target"),
+        *[
+            ({"target": target}, "HTTPie would change the target of this request. Use `curl`")
+            for target in ("/../x?a=1", *ODD_TARGETS, "/%n?a=1", "/%2f?a=1", "/x?a=%7E", "/x?[]")
+        ],
+        ({"target": "/x?", "query_params": ""}, "HTTPie would change the target"),
         ({"method": "-d"}, "HTTPie cannot send the method -d. Use `curl` instead."),
         ({"method": "M-SEARCH"}, "HTTPie cannot send the method M-SEARCH."),
         ({"method": "get"}, "HTTPie cannot send the method get."),
@@ -353,6 +374,15 @@ def test_httpie_cannot(parts: dict[str, Any], message: str) -> None:
     """What HTTPie would send in another way is refused."""
     with pytest.raises(TrackingError, match=re.escape(message)):
         httpie(make_request(**parts))
+
+
+@pytest.mark.integration
+def test_httpie_sends_escapes(needs_httpie: None, server: Recorder, tmp_path: Path) -> None:
+    """What HTTPie does not rewrite arrives as it was: escapes in capitals, and all that needs none."""
+    target = "//a%2F%C3%A9;b:@!$'()*+,=~._-?q=%20+%26%3D/?:@!$'()*,;"
+    script = httpie(make_request(server.host, target=target))
+    assert run("bash", "-c", script, folder=tmp_path)[0] == 0
+    assert server.take().target == target.encode()
 
 
 @pytest.mark.integration
