@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 MARKER = "tracking"
 SECTION = "Recorded requests"
 """The title of the requests of a failed test."""
-OWN_FIXTURE = "_tracking_recorder"
-ASKING = frozenset({"tracking_records", "tracking_span"})
+RECORDS, PASSIVE = "tracking_records", "_tracking_passively"
+"""The fixtures that record: for the test, and for the report alone."""
+ASKING = frozenset({RECORDS, "tracking_span"})
 """Fixtures for which a test is recorded."""
 LATE = (
     "tracking_records was asked for when the test had begun, and would lack its first requests. Make "
@@ -71,10 +72,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Record from the first fixture on, but load nothing where no test is to be recorded."""
     recorded = [item for item in items if _is_asked_for(item) or _is_reported(item)]
     for item in recorded:
+        first = RECORDS if _is_asked_for(item) else PASSIVE
         names: list[str] = item.fixturenames  # type: ignore[attr-defined]
-        if OWN_FIXTURE in names:
-            names.remove(OWN_FIXTURE)
-        names.insert(0, OWN_FIXTURE)
+        if first in names:
+            names.remove(first)
+        names.insert(0, first)
     if recorded:
         from .testing.recorder import Recorder
 
@@ -178,22 +180,35 @@ def _escape_unknown(text: str, encoding: str) -> str:
 
 
 @pytest.fixture
-def _tracking_recorder(request: pytest.FixtureRequest) -> Iterator[Recorder]:
-    """Record the requests of the test."""
+def tracking_records(request: pytest.FixtureRequest) -> Iterator[RecordedRequests]:
+    """The requests that were recorded in this test: a sequence with assertions."""
     __tracebackhide__ = True
-    recorder, report = request.config.stash[RECORDER], request.config.stash.get(REPORT, None)
-    with contextlib.ExitStack() as stack:
-        if _is_asked_for(request.node):
-            stack.enter_context(recorder.recording(_read_settings(request.node)))
-            if "app" in request.fixturenames:
-                recorder.track(request.getfixturevalue("app"))
-        elif report is not None:
-            app = request.getfixturevalue("app")
-            stack.enter_context(recorder.recording({}, passive=True))
-            recorder.track(app)
-        yield recorder
-        if report is not None:
-            report.add(recorder.read())
+    if not _is_asked_for(request.node):
+        pytest.fail(LATE, pytrace=False)
+    from .testing.recorded import RecordedRequests
+
+    recorder = request.config.stash[RECORDER]
+    with recorder.recording(_read_settings(request.node)):
+        if "app" in request.fixturenames:
+            recorder.track(request.getfixturevalue("app"))
+        yield RecordedRequests(recorder.read)
+        _report(request, recorder)
+
+
+@pytest.fixture
+def _tracking_passively(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Record a test that does not ask for it, for the report."""
+    __tracebackhide__ = True
+    recorder, app = request.config.stash[RECORDER], request.getfixturevalue("app")
+    with recorder.recording({}, passive=True):
+        recorder.track(app)
+        yield
+        _report(request, recorder)
+
+
+def _report(request: pytest.FixtureRequest, recorder: Recorder) -> None:
+    if REPORT in request.config.stash:
+        request.config.stash[REPORT].add(recorder.read())
 
 
 def _read_settings(item: pytest.Item) -> dict[str, Any]:
@@ -205,16 +220,6 @@ def _read_settings(item: pytest.Item) -> dict[str, Any]:
     except ConfigError as error:
         problem = str(error)
     pytest.fail(problem, pytrace=False)  # out here, or the message would be shown twice
-
-
-@pytest.fixture
-def tracking_records(request: pytest.FixtureRequest) -> RecordedRequests:
-    """The requests that were recorded in this test: a sequence with assertions."""
-    if not _is_asked_for(request.node):
-        pytest.fail(LATE, pytrace=False)
-    from .testing.recorded import RecordedRequests
-
-    return RecordedRequests(request.getfixturevalue(OWN_FIXTURE).read)
 
 
 @pytest.fixture
