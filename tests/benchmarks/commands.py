@@ -1,8 +1,8 @@
 """How long commands take among 60,000 records: ``python tests/benchmarks/commands.py``.
 
 Each is a whole process, from its start to its end, in turns with an interpreter that does nothing and
-with ``flask --help`` of the same app. The exit status is 1 when the median of a list takes longer,
-beyond the interpreter's start, than the target.
+with ``flask --help`` of the same app, which is what Flask and the app itself take. The exit status is 1
+when the median of a list takes more of that than the target: milliseconds would tell the machine.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.servers import ROOT, mongo_server
 RECORDS = 60_000
 FAILURE_EACH = 100
 BATCH = 500
-TARGET_MS = 300.0
+TARGET_RATIO = 1.5
 FLASK = [sys.executable, "-m", "flask", "--app", "tests.benchmarks.commands_app"]
 NOTHING, HELP = "python -c 'print()'", "flask --help"
 COMMANDS = {
@@ -86,12 +86,11 @@ def report(title: str, medians: Mapping[str, float]) -> bool:
     print(f"\n{title:24}{'ms':>8}{'beyond start':>14}{'of --help':>12}")
     is_met = True
     for name, median in medians.items():
-        beyond = median - nothing
-        verdict = ""
+        ratio, verdict = median / helped, ""
         if name.startswith("list"):
-            is_met &= beyond <= TARGET_MS
-            verdict = f"   target {TARGET_MS:g}: {'met' if beyond <= TARGET_MS else 'MISSED'}"
-        print(f"{name:24}{median:8.0f}{beyond:14.0f}{median / helped:12.2f}{verdict}")
+            is_met &= ratio <= TARGET_RATIO
+            verdict = f"   target {TARGET_RATIO:g}: {'met' if ratio <= TARGET_RATIO else 'MISSED'}"
+        print(f"{name:24}{median:8.0f}{median - nothing:14.0f}{ratio:12.2f}{verdict}")
     return is_met
 
 
