@@ -15,8 +15,9 @@ from flask_tracking import MemoryExporter, Record, Settings, Tracking
 from flask_tracking.pipeline.user_agents import parse_user_agent
 from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.names import Names
+from flask_tracking.redaction.detection.scan_patterns import ANY_ESCAPE
 from flask_tracking.redaction.engines.base import Engine, Scan, ScanPattern
-from flask_tracking.redaction.engines.python import PythonEngine
+from flask_tracking.redaction.engines.python import PythonEngine, Search
 from flask_tracking.redaction.engines.re2 import Re2Engine
 from flask_tracking.redaction.markers import MARKER
 from flask_tracking.redaction.record_redaction import RecordRedaction
@@ -345,3 +346,22 @@ def test_apps_with_the_same_rules_compile_them_once(
     other = Redactor(Settings(redact_off=("card",), redact_names=("tea",)), engine=engine)
     other.prepare()
     assert compiled
+
+
+def test_apps_with_other_rules_share_most_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app with one pattern of its own compiles it, and what may hide it in JSON."""
+    engine = PythonEngine()
+    Redactor(Settings(), engine=engine).prepare()
+    compiled: list[str] = []
+    make = Search.__init__
+
+    def note(self: Search, pattern: ScanPattern) -> None:
+        compiled.append(pattern.pattern)
+        make(self, pattern)
+
+    monkeypatch.setattr(Search, "__init__", note)
+    own = Redactor(Settings(redact_patterns=(("ticket", "teashop-[0-9]{5}"),)), engine=engine)
+    own.prepare()
+    assert compiled == ["teashop-[0-9]{5}", ANY_ESCAPE.pattern]
+    (redacted,) = own.redact([make_record(custom_data={"a": "teashop-12345"})])
+    assert redacted.custom_data == {"a": MARKER}

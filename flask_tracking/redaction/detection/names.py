@@ -11,6 +11,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from ...runtime.cache import BoundedCache
 from ..engines.base import NOT_ASCII, ScanPattern
@@ -412,11 +413,16 @@ _NO_AUTHOR = r"(?:[^o]|o[^r]|or[^is_-]|ori[^t])"
 """Behind ``auth``, without ``author`` and ``authority``, which are everywhere."""
 
 
-def trigger_patterns(names: Names) -> list[ScanPattern]:
+def trigger_patterns(names: Names) -> tuple[ScanPattern, ...]:
     """Return patterns one of which is in every sensitive name, in lower case.
 
     They are only a first look: names are then taken apart into words.
     """
+    return _make_trigger_patterns(names.more)
+
+
+@lru_cache(maxsize=8)
+def _make_trigger_patterns(more: tuple[tuple[str, ...], ...]) -> tuple[ScanPattern, ...]:
     strong = {*STRONG_WORDS, *TOKEN_WORDS, *STEMS, *BEGINNINGS}
     strong = {word for word in strong if not any(other != word and other in word for other in strong)}
     weak = {
@@ -425,7 +431,7 @@ def trigger_patterns(names: Names) -> list[ScanPattern]:
     rows = {
         row for row, _ in ROWS if not (strong & set(row) or WEAK_WORDS & {row[0]} and len(row) == 1)
     }
-    rows |= {row for row in names.more if not strong & set(row)}
+    rows |= {row for row in more if not strong & set(row)}
     patterns = [
         ScanPattern(re.escape(spelling), (spelling,), any_case=True)
         for word in strong
@@ -440,4 +446,4 @@ def trigger_patterns(names: Names) -> list[ScanPattern]:
     for word in WEAK_ENDS | WEAK_NAMES:
         start = "(?:^|[^0-9a-z_.-])" if word in WEAK_NAMES else ""
         patterns.append(ScanPattern(word, (word,), start, any_case=True, after=_SEPARATOR))
-    return sorted(patterns, key=lambda one: (one.after, one.before, one))
+    return tuple(sorted(patterns, key=lambda one: (one.after, one.before, one)))

@@ -5,6 +5,7 @@ A scan finds the same as RE2 with one alternation, and is linear in its text as 
 
 from __future__ import annotations
 
+import functools
 import heapq
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -64,7 +65,7 @@ class PythonEngine:
 
     def make_scan(self, patterns: Sequence[ScanPattern]) -> Scan:
         """Return a function that finds where any of `patterns` is, from left to right."""
-        searches = [Search(pattern) for pattern in patterns]
+        searches = [get_search(pattern) for pattern in patterns]
         choose = self.make_choice(patterns)
         return lambda data: scan_all(data, [searches[at] for at in choose(data)])
 
@@ -159,6 +160,10 @@ class Search:
             at = max(at, core.start() - LONGEST_BEFORE)
         whole = self._whole.search(text, at)
         return None if whole is None else whole.span()
+
+
+get_search = functools.lru_cache(maxsize=2048)(Search)
+"""Most patterns are the same whatever the settings: apps of one process share them, compiled once."""
 
 
 def scan_all(data: bytes, searches: Sequence[Search]) -> list[Range]:
