@@ -64,12 +64,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Prepare the process that runs the tests, when all are collected.
 
-    Processes that tests start are not measured: tests time them, and count what they import. What was
-    made so far, thousands of tests, is frozen: each collection of garbage would go through it.
+    Processes that tests start are not measured: tests time them, and count what they import.
     """
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+    freeze_what_is_left()
+
+
+def freeze_what_is_left() -> None:
+    """Collect garbage, and spare later collections what is left: thousands of tests and reports."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Collect the garbage of each module, and freeze what is left of it, like the reports."""
+    if nextitem is None or nextitem.path != item.path:
+        freeze_what_is_left()
+
+
+def pytest_sessionfinish() -> None:
+    """Let pytest's last collection go through everything: garbage that warns fails the run."""
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)
