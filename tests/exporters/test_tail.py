@@ -219,6 +219,27 @@ def test_many_records_are_followed(make: Make, database: Database[Document]) -> 
     assert sorted(found) == sorted(expected)
 
 
+@pytest.mark.parametrize("delay_s", [0.9, 4.0, 9.9])
+def test_late_records_among_many(
+    make: Make, database: Database[Document], monkeypatch: pytest.MonkeyPatch, delay_s: float
+) -> None:
+    """Where only some calls look back all the way, they look back as far as the longest delay asks."""
+    clock = [datetime.now(timezone.utc)]
+    monkeypatch.setattr(tail_module, "utc_now", lambda: clock[0])
+    monkeypatch.setattr(tail_module, "MANY", -1)
+    exporter = make()
+    exporter.open()
+    position = exporter.tail(ALL).position
+    expected, found = [], []
+    for number in range(40):
+        clock[0] += timedelta(seconds=0.7)
+        if number < 30:
+            expected.append(insert_at(database, clock[0] - timedelta(seconds=delay_s)))
+        records, position = exporter.tail(ALL, position)
+        found += [one.id for one in records]
+    assert sorted(found) == sorted(expected)
+
+
 def test_any_id_is_followed(make: Make, database: Database[Document]) -> None:
     """Documents of others, which may have any id, are passed over once."""
     exporter = make()

@@ -35,12 +35,12 @@ LATEST_FIRST = [("date_stored", -1)]
 TIMES = {"date_stored": True}
 
 
-MANY = 500
+MANY = 50
 """Above this number of documents, a call does not compare all of `OVERLAP`."""
 SHORT_OVERLAP = timedelta(seconds=1)
-WHOLE_EVERY = timedelta(seconds=2)
+WHOLE_EVERY = timedelta(seconds=5)
 """If more were stored within `OVERLAP`, a call looks back `SHORT_OVERLAP`, and all the way this often.
-A record that appears late is found two seconds later, and following many costs little."""
+A record that appears late is found five seconds later, and following many costs little."""
 
 
 MOST_AT_ONCE = 10_000
@@ -53,7 +53,7 @@ class Position(NamedTuple):
 
     until: datetime
     seen: tuple[tuple[Any, datetime], ...]
-    """Ids and times of the documents stored within `OVERLAP` before. Other programs may use any id."""
+    """Ids and times of the documents that a call may find again. Other programs may use any id."""
     whole_at: datetime
     """When all of `OVERLAP` was read last."""
 
@@ -80,7 +80,8 @@ def read_tail(
     """
     now = utc_now()
     is_whole = len(after.seen) <= MANY or now - after.whole_at >= WHOLE_EVERY
-    since = after.until - (OVERLAP if is_whole else SHORT_OVERLAP)
+    # What came late since the last whole call may be older than that call by all of the overlap.
+    since = min(after.until, after.whole_at) - OVERLAP if is_whole else after.until - SHORT_OVERLAP
     end = now if now - after.until <= OVERLAP else min(now, _find_end(collection, after.until))
     query = to_tail_query(wanted, since, end if end < now else None, has_kept=has_kept)
     new = [] if query is None else _find_new(collection, query, after, limit)
@@ -175,5 +176,7 @@ def _advance(
     after: Position, until: datetime, new: tuple[tuple[Any, datetime], ...], whole_at: datetime
 ) -> Position:
     until = max(after.until, until)
-    seen = tuple(one for one in after.seen + new if one[1] >= until - OVERLAP)
+    # The server compares whole milliseconds.
+    forgotten = min(until, whole_at) - OVERLAP - timedelta(milliseconds=1)
+    seen = tuple(one for one in after.seen + new if one[1] >= forgotten)
     return Position(until, seen, whole_at)
