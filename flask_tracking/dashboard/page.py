@@ -275,6 +275,7 @@ class Page:
         *,
         heavy_s: float | None = None,
         is_usable: Callable[[Result], bool] | None = None,
+        renew: Callable[[Result], Result] | None = None,
     ) -> Result:
         """Return the result of `read`, shared by this page and concurrent views of the same parameters.
 
@@ -284,6 +285,7 @@ class Page:
             for_s: how long a result is reused.
             heavy_s: see `sharing.share`.
             is_usable: whether a cached result will do for this page; by default each does.
+            renew: makes the next result from a cached one, in place of `read`.
         """
         key = (name, self.q, self.from_text, self.to_text, self.vs)
         if key not in self._results:
@@ -294,6 +296,7 @@ class Page:
                 for_s=for_s,
                 heavy_s=heavy_s,
                 is_usable=is_usable and (lambda cached: is_usable(cached[0])),
+                renew=renew and (lambda cached: self._read_noting(lambda: renew(cached[0]))),
             )
         result, missing = self._results[key]
         self.missing += [what for what in missing if what not in self.missing]

@@ -57,6 +57,7 @@ def share(
     for_s: float,
     heavy_s: float | None = None,
     is_usable: Callable[[Result], bool] | None = None,
+    renew: Callable[[Result], Result] | None = None,
 ) -> Result:
     """Return the result of `read`, or the cached result of an equal query.
 
@@ -67,6 +68,7 @@ def share(
         for_s: how long a result is reused.
         heavy_s: results that took less time are not cached; by default `HEAVY_S`.
         is_usable: whether a cached result will do; by default each does.
+        renew: makes the next result from a cached one, which is not None, in place of `read`.
 
     Raises:
         StoreTimeoutError: another request runs the same query and has not finished.
@@ -79,7 +81,7 @@ def share(
         result: Result = slot.result
         began = monotonic()
         if began >= slot.ends_at or not (is_usable is None or is_usable(result)):
-            result = read()
+            result = read() if renew is None or result is None else renew(result)
             ended = monotonic()
             if ended - began >= (HEAVY_S if heavy_s is None else heavy_s):
                 slot.result, slot.ends_at = result, ended + for_s

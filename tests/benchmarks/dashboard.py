@@ -218,16 +218,16 @@ def viewers(address: str) -> Iterator[list[int]]:
 def _view(
     address: str, delay_s: float, is_over: threading.Event, note: Callable[[int], object]
 ) -> None:
-    since, digest = datetime.now(timezone.utc).isoformat(), ""
+    since, position = datetime.now(timezone.utc).isoformat(), ""
     is_over.wait(delay_s)
     pause_s = FIRST_POLL_S
     while not is_over.wait(pause_s):
-        path = f"{PREFIX}/data/rows?since={quote(since)}&have={digest}"
+        path = f"{PREFIX}/data/rows?since={quote(since)}&have={position}"
         status, body = fetch(address, path)
         note(status)
         if status == 200:
             answer = json.loads(body)
-            since, digest = answer["now"], answer["digest"]
+            since, position = answer["now"], answer["position"]
             pause_s = answer["again_ms"] / 1000
 
 

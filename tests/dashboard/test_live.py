@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -12,10 +13,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from flask_tracking import ExportError, MemoryExporter
+from flask_tracking import ExportError, Filter, MemoryExporter
 from flask_tracking.dashboard import circuit_breaker, sharing
 from flask_tracking.dashboard.pages import live
-from flask_tracking.dashboard.tables import latest
+from flask_tracking.dashboard.tables import feed, latest
 
 from ..captures import make_record
 from .conftest import Make
@@ -99,18 +100,18 @@ def test_nothing_new(client: FlaskClient) -> None:
     """A page that has all rows gets none again."""
     client.get("/tea/green")
     answer = ask(client)
-    assert ask(client, have=answer["digest"])["rows"] == []
+    assert ask(client, have=answer["position"])["rows"] == []
     client.get("/tea/black")
-    again = ask(client, answer["now"], have=answer["digest"])
-    assert paths(again) == ["/tea/black", "/tea/green"]
+    again = ask(client, answer["now"], have=answer["position"])
+    assert paths(again) == ["/tea/black"]
 
 
-def test_record_that_is_kept_is_news(client: FlaskClient, memory: MemoryExporter) -> None:
-    """A record that is in the answer already is sent once more when it is kept."""
+def test_record_that_is_kept_is_no_news(client: FlaskClient, memory: MemoryExporter) -> None:
+    """A row that a viewer has is not sent again: the script would leave it out."""
     client.get("/tea/green")
     before = ask(client)
     memory.keep(memory.records[0].id)
-    assert ask(client, have=before["digest"])["rows"][0]["is_kept"]
+    assert ask(client, have=before["position"])["rows"] == []
 
 
 def test_filter_and_range(client: FlaskClient, memory: MemoryExporter) -> None:
@@ -201,6 +202,114 @@ def test_no_record_is_passed_over(monkeypatch: pytest.MonkeyPatch, delay_s: floa
             if now >= visible and now - latest.choose_span(now, since) <= stored
         )
         assert found_at - visible < timedelta(seconds=0.84 if delay_s <= 1 else 5.84)
+
+
+def test_each_row_once_for_each_viewer(client: FlaskClient) -> None:
+    """Viewers have positions of their own; a row is rendered once for all of them."""
+    positions = [ask(client)["position"] for _ in range(3)]
+    with mock.patch.object(live, "_describe", wraps=live._describe) as describe:
+        for number in range(4):
+            client.get(f"/tea/{number}")
+            answers = [ask(client, have=one) for one in positions]
+            assert [paths(one) for one in answers] == [[f"/tea/{number}"]] * 3
+            positions = [one["position"] for one in answers]
+    assert describe.call_count == 4
+
+
+def test_viewer_that_was_late(client: FlaskClient) -> None:
+    """Gets all that it missed, as one whose answer was lost on its way."""
+    old = ask(client)["position"]
+    for number in range(3):
+        client.get(f"/tea/{number}")
+        ask(client)
+    assert paths(ask(client, have=old)) == ["/tea/2", "/tea/1", "/tea/0"]
+
+
+def test_position_among_those_of_other_processes(client: FlaskClient) -> None:
+    """A viewer says its position in the feed of each process that has answered it."""
+    client.get("/tea/green")
+    position = ask(client)["position"]
+    assert ask(client, have=f"0badcafe.7,{position},feedbeef.0")["rows"] == []
+
+
+@pytest.mark.parametrize("number", ["-1", "1", "9" * 400, "1.0", "NaN", "", "²", "٣", "[$gt]", HOSTILE])
+def test_odd_position(client: FlaskClient, number: str) -> None:
+    """A viewer whose position is none, or not reached yet, gets what one without a position gets."""
+    client.get("/tea/green")
+    name = ask(client)["position"].partition(".")[0]
+    assert paths(ask(client, have=f"{name}.{number}")) == ["/tea/green"]
+
+
+def test_feed_of_a_restarted_process(client: FlaskClient) -> None:
+    """A viewer whose feed is gone gets what was stored since the last answer."""
+    client.get("/tea/green")
+    before = ask(client)
+    sharing._slots.clear()
+    client.get("/tea/black")
+    again = ask(client, before["now"], have=before["position"])
+    assert paths(again)[0] == "/tea/black" and not again["more"]
+    client.get("/tea/white")
+    assert paths(ask(client, again["now"], have=again["position"])) == ["/tea/white"]
+
+
+@pytest.mark.parametrize(
+    ("step_s", "goes_on"), [(-3600, False), (-0.5, True), (20, True), (120, False)]
+)
+def test_clock_that_is_set(memory: MemoryExporter, step_s: float, goes_on: bool) -> None:
+    """A feed begins anew when the clock jumps, or when nobody looked for a while."""
+    page: Any = SimpleNamespace(now=datetime.now(timezone.utc), store=memory, wanted=Filter())
+    before = feed.begin_feed(page)
+    memory.export([make_record()])
+    page.now += timedelta(seconds=step_s)
+    after = feed.renew_feed(page, before, lambda found: ["row" for _ in found])
+    assert (after.name == before.name) == goes_on
+    assert after.rows_after(before.position) == (["row"] if goes_on else None)
+    assert after.read_at >= page.now
+
+
+def test_more_than_a_poll_can_bring(client: FlaskClient, memory: MemoryExporter) -> None:
+    """After thousands of new rows a viewer gets the last ones, and is told that there are more."""
+    before = ask(client)
+    memory.export([dataclasses.replace(make_record()) for _ in range(3_000)])
+    after = ask(client, before["now"], have=before["position"])
+    assert after["more"] and len(after["rows"]) == latest.MAX_ROWS
+    client.get("/tea/green")
+    assert paths(ask(client, after["now"], have=after["position"])) == ["/tea/green"]
+
+
+def test_rows_are_not_held_for_ever(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A viewer that asks after more rows than are held gets what was stored since."""
+    monkeypatch.setattr(feed, "MAX_ROWS", 2)
+    first = ask(client)
+    for number in range(3):
+        client.get(f"/tea/{number}")
+        ask(client)
+    again = ask(client, first["now"], have=first["position"])
+    assert paths(again) == ["/tea/2", "/tea/1", "/tea/0"]
+
+
+def test_long_sleep(client: FlaskClient) -> None:
+    """A tab that was away for longer than is read back is told that rows may be missing."""
+    assert ask(client, "2h")["more"] and not ask(client, "30m")["more"]
+
+
+def test_store_that_fails_once(client: FlaskClient, memory: MemoryExporter) -> None:
+    """What was stored meanwhile comes with the next answer."""
+    before = ask(client)
+    client.get("/tea/green")
+    with mock.patch.object(memory, "_tail", side_effect=ExportError("away")):
+        assert client.get(ROWS, query_string={"have": before["position"]}).status_code == 503
+    with mock.patch.object(circuit_breaker, "monotonic", return_value=float("inf")):
+        after = ask(client, before["now"], have=before["position"])
+    assert paths(after) == ["/tea/green"]
+
+
+def test_slow_reads_are_repeated_less_often() -> None:
+    """Reads take at most so much of a worker's time; one that was slow by accident does not count."""
+    at = datetime.now(timezone.utc)
+    for costs_s, slowdown in (((0.001, 0.02), 1), ((0.9, 0.01), 1), ((0.06, 0.1), 3), ((9, 9), 8)):
+        one = feed.Feed("f", None, (), 0, at, 0.0, costs_s)
+        assert one.slowdown == pytest.approx(slowdown)
 
 
 @pytest.mark.usefixtures("one_span")

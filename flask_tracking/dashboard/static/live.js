@@ -3,7 +3,8 @@
 
 {
   const FIRST = 700, LATER = 5000, AFTER_LONG = 5 * 60000, AT_MOST = 60 * 60000;
-  const MOST_ROWS = 200, ANNOUNCE_EVERY = 5000;
+  const MOST_ROWS = 200, MOST_POSITIONS = 16, ANNOUNCE_EVERY = 5000, NO_ANSWER_AFTER = 10000;
+  const REFUSED = [401, 403, 404]; // by us, or by a wall around the app
   const live = find("[data-live]");
   const body = find("table.requests tbody");
   const state = find("[data-live-state]", live);
@@ -12,8 +13,9 @@
   const known = new Set(live.dataset.known.split(" ")); // stored before, if on older pages
   for (const cell of findAll("[data-id]", body || live)) known.add(cell.dataset.id);
   const whole = findAll("template", live).reduce((all, one) => all.set(one.dataset.of, one.content), new Map());
-  let since = live.dataset.since, digest = "", began = Date.now(), timer = 0, asking = null;
-  let waiting = [], isGap = false, unsaid = 0, saidAt = 0;
+  const positions = new Map(); // in the feed of each process that has answered, the last one last
+  let since = live.dataset.since, began = Date.now(), timer = 0, asking = null;
+  let waiting = [], count = 0, isGap = false, unsaid = 0, saidAt = 0; // those that wait are the newest of so many
 
   const say = (text) => { if (state.textContent !== text) state.textContent = text; };
 
@@ -71,6 +73,7 @@
     if (isGap || body === null) { location.reload(); return; }
     const isFocused = document.activeElement === button;
     for (const one of waiting.splice(0).reverse()) body.prepend(makeRow(one));
+    count = 0;
     while (body.rows.length > MOST_ROWS) body.rows[body.rows.length - 1].remove();
     button.hidden = true;
     find("[data-about]").textContent = "";
@@ -81,51 +84,72 @@
     const fresh = answer.rows.filter((one) => !known.has(one.id));
     if (answer.more && fresh.length === answer.rows.length) isGap = true;
     fresh.forEach((one) => known.add(one.id));
-    waiting = fresh.concat(waiting);
+    waiting = fresh.concat(waiting).slice(0, MOST_ROWS);
+    count += fresh.length;
     since = answer.now;
-    digest = answer.digest;
-    if (waiting.length === 0) return;
+    goOnFrom(answer.position);
+    if (count === 0 && !isGap) return;
     announceNew(fresh.length);
     if (isUndisturbed() && !isGap || body === null) { show(); return; }
     button.hidden = false;
-    button.textContent = (isGap ? waiting.length + "+" : waiting.length) + " new";
+    button.textContent = (isGap ? (count || "") + "+" : count) + " new";
   };
 
-  // Resolves to the status, and to how long the answer will not change
-  const ask = async () => {
+  const goOnFrom = (position) => {
+    const [name, number] = position.split(".");
+    positions.delete(name);
+    positions.set(name, number);
+    if (positions.size > MOST_POSITIONS) positions.delete(positions.keys().next().value);
+  };
+
+  const makeAddress = () => {
     const address = new URL(live.dataset.live, location.href);
     address.searchParams.set("since", since);
-    address.searchParams.set("have", digest);
-    asking = new AbortController();
-    const answer = await fetch(address, { signal: asking.signal });
-    if (answer.status !== 200) return [answer.status, LATER];
+    address.searchParams.set("have", [...positions].map((one) => one.join(".")).join(","));
+    return address;
+  };
+
+  // Resolves to what to say, and to the pause until the next poll; without a pause there is none
+  const ask = async (signal) => {
+    const answer = await fetch(makeAddress(), { signal, redirect: "manual" });
+    if (REFUSED.includes(answer.status) || answer.type === "opaqueredirect") return ["ended: you have no access any more"];
+    if (answer.status !== 200) return [answer.status === 503 ? "the database is away" : "no answer", LATER];
     const rows = await answer.json();
+    if (signal.aborted) return ["", LATER];
     take(rows);
-    say("live");
-    return [answer.status, rows.again_ms];
+    return ["live", isGap ? LATER : rows.again_ms];
   };
 
   const plan = (after) => { clearTimeout(timer); timer = setTimeout(poll, after); };
 
   const stop = (text) => { clearTimeout(timer); say(text); again.hidden = false; };
 
+  const cancel = () => { clearTimeout(timer); if (asking) asking.abort(); };
+
+  // One poll at a time: a later one takes the place of one that is still on its way
   async function poll() {
+    cancel();
     const age = Date.now() - began;
     if (document.hidden) { say("paused: not in view"); return; }
     if (age > AT_MOST) { stop("stopped after an hour"); return; }
-    let status = 0, pause = LATER;
-    try { [status, pause] = await ask(); } catch { /* no network: asked again */ }
-    if (status === 404) { stop("ended: you have no access any more"); return; }
-    if (status !== 200) say(status === 503 ? "the database is away" : "no answer");
+    const mine = asking = new AbortController();
+    const limit = setTimeout(() => mine.abort(), NO_ANSWER_AFTER);
+    let text = "no answer", pause = LATER;
+    try { [text, pause] = await ask(mine.signal); } catch { /* no network, or no JSON: asked again */ }
+    clearTimeout(limit);
+    if (asking !== mine || document.hidden) return;
+    if (pause === undefined) { stop(text); return; }
+    say(text);
     plan(age > AFTER_LONG ? LATER : pause);
   }
 
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) { clearTimeout(timer); if (asking) asking.abort(); say("paused: not in view"); }
-    else if (again.hidden) poll();
+    if (!again.hidden) return;
+    if (document.hidden) { cancel(); say("paused: not in view"); }
+    else poll();
   });
   window.addEventListener("scroll", () => {
-    if (waiting.length > 0 && !isGap && isUndisturbed()) show();
+    if (count > 0 && !isGap && isUndisturbed()) show();
   }, { passive: true });
   button.addEventListener("click", () => { show(); window.scrollTo({ top: 0 }); });
   again.addEventListener("click", () => { again.hidden = true; began = Date.now(); poll(); });
