@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -304,12 +305,28 @@ def test_store_that_fails_once(client: FlaskClient, memory: MemoryExporter) -> N
     assert paths(after) == ["/tea/green"]
 
 
-def test_slow_reads_are_repeated_less_often() -> None:
-    """Reads take at most so much of a worker's time; one that was slow by accident does not count."""
-    at = datetime.now(timezone.utc)
-    for costs_s, slowdown in (((0.001, 0.02), 1), ((0.9, 0.01), 1), ((0.06, 0.1), 3), ((9, 9), 8)):
-        one = feed.Feed("f", None, (), 0, at, 0.0, costs_s)
-        assert one.slowdown == pytest.approx(slowdown)
+def test_slow_reads_are_repeated_less_often(
+    memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that answers late is asked less. One slow read counts as little as time for many rows."""
+    clock = [0.0]
+    monkeypatch.setattr(feed, "monotonic", lambda: clock[0])
+    page: Any = SimpleNamespace(now=datetime.now(timezone.utc), store=memory, wanted=Filter())
+    current, slowdowns, costs_s = (
+        feed.begin_feed(page),
+        [],
+        iter((0.01, 0.9, 0.01, 0.2, 0.06, 0.08, 9, 9)),
+    )
+
+    def render(found: Sequence[object]) -> list[str]:
+        clock[0] += next(costs_s)
+        return ["row" for _ in found]
+
+    for rows in (0, 0, 0, 100, 0, 0, 0, 0):
+        memory.export([dataclasses.replace(make_record()) for _ in range(rows)])
+        current = feed.renew_feed(page, current, render)
+        slowdowns.append(current.slowdown)
+    assert slowdowns == pytest.approx([1, 1, 1, 1, 1, 3, 4, 8])
 
 
 @pytest.mark.usefixtures("one_span")

@@ -23,8 +23,9 @@ IDLE = timedelta(seconds=30)
 """After this time without a viewer a feed begins anew."""
 CLOCK_STEP = timedelta(seconds=1)
 """The clock of a machine may be corrected so far back: requests are stored in order all the same."""
-BUDGET_S = 0.02
-"""What a read may take. Slower ones are repeated less often, by as much."""
+BUDGET_S, BUDGET_OF_ROW_S = 0.02, 0.002
+"""What a read may take, and how much more for each new row. Slower reads are repeated less often: a
+store that is far away is asked less, but many rows would only be more later."""
 MAX_SLOWDOWN = 8.0
 MAX_POSITIONS_LENGTH = 1_000
 
@@ -54,8 +55,8 @@ class Feed(NamedTuple):
     read_at: datetime
     ended_at: float
     """When the last read ended, by the monotonic clock."""
-    costs_s: tuple[float, float]
-    """How long the last two reads took."""
+    excesses: tuple[float, float]
+    """How many times the budget the last two reads took."""
 
     @property
     def position(self) -> str:
@@ -65,7 +66,7 @@ class Feed(NamedTuple):
     @property
     def slowdown(self) -> float:
         """How much less often to read it: 1 within the budget. A single slow read does not count."""
-        return max(1.0, min(min(self.costs_s) / BUDGET_S, MAX_SLOWDOWN))
+        return max(1.0, min(*self.excesses, MAX_SLOWDOWN))
 
     def rows_after(self, positions: str) -> list[str] | None:
         """Return the rows after a viewer's position, those that arrived last first.
@@ -98,8 +99,7 @@ def begin_feed(page: Page) -> Feed:
     began = monotonic()
     tail = page.store.tail(page.wanted).position
     ended = monotonic()
-    cost_s = ended - began
-    return Feed(secrets.token_hex(4), tail, (), 0, page.now, ended, (cost_s, cost_s))
+    return Feed(secrets.token_hex(4), tail, (), 0, page.now, ended, (0.0, (ended - began) / BUDGET_S))
 
 
 def renew_feed(page: Page, feed: Feed, render: Render) -> Feed:
@@ -122,5 +122,5 @@ def renew_feed(page: Page, feed: Feed, render: Render) -> Feed:
         feed.number + len(new),
         max(feed.read_at, page.now),
         ended,
-        (feed.costs_s[1], ended - began),
+        (feed.excesses[1], (ended - began) / (BUDGET_S + len(new) * BUDGET_OF_ROW_S)),
     )

@@ -7,7 +7,7 @@ behind, appears among older ones. Each call therefore looks back a little, and s
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from itertools import islice
@@ -33,6 +33,7 @@ NEVER = datetime.max.replace(tzinfo=timezone.utc)
 OLDEST_FIRST = [("date_stored", 1)]
 LATEST_FIRST = [("date_stored", -1)]
 TIMES = {"date_stored": True}
+MILLISECOND = timedelta(milliseconds=1)
 
 
 MANY = 50
@@ -84,8 +85,11 @@ def read_tail(
     since = min(after.until, after.whole_at) - OVERLAP if is_whole else after.until - SHORT_OVERLAP
     end = now if now - after.until <= OVERLAP else min(now, _find_end(collection, after.until))
     query = to_tail_query(wanted, since, end if end < now else None, has_kept=has_kept)
-    new = [] if query is None else _find_new(collection, query, after, limit)
-    documents = [] if query is None or not new else _read_new(collection, query, new, wanted)
+    has_much_behind = is_whole and len(after.seen) > MANY
+    read_new = _read_behind_many if has_much_behind else _read_all
+    new = [] if query is None else read_new(collection, query, after, limit, _choose_fields(wanted))
+    # All documents of a batch have the same time.
+    documents = sorted(new, key=lambda one: (_time_of(one), str(one["_id"])))
     marked = documents if has_kept else map(mark_other, documents)
     read = partial(_read_selected, wanted) if searches_bodies(wanted.condition) else read_summary
     records = [summary for one in marked if (summary := read(one)) is not None]
@@ -114,7 +118,7 @@ def read_stored(
     if query is None:
         return []
     in_bodies = searches_bodies(wanted.condition)
-    projection = None if in_bodies else {**SUMMARY_PROJECTION, **TIMES}
+    projection = _choose_fields(wanted)
     read = partial(_read_selected, wanted) if in_bodies else read_summary
     most = 0 if in_bodies else limit
     with contextlib.closing(
@@ -132,29 +136,47 @@ def _find_end(collection: Collection[Document], after: datetime) -> datetime:
     return NEVER if found is None else _time_of(found)
 
 
-def _find_new(
-    collection: Collection[Document], query: Query, after: Position, limit: int
-) -> list[Document]:
-    """Return the ids and times of documents that the reader has not seen, in the order of storing.
+def _choose_fields(wanted: Filter) -> Mapping[str, Any] | None:
+    return None if searches_bodies(wanted.condition) else {**SUMMARY_PROJECTION, **TIMES}
 
-    They are compared here: a server may compare each document with each of many ids.
+
+def _read_all(
+    collection: Collection[Document],
+    query: Query,
+    after: Position,
+    limit: int,
+    projection: Mapping[str, Any] | None,
+) -> list[Document]:
+    """Return the documents that the reader has not seen, by one command that reads the others too."""
+    since = query["date_stored"]["$gte"] - MILLISECOND
+    seen = {_key(one) for one, time in after.seen if time >= since}
+    most = limit + len(seen)
+    found = find_documents(collection, query, projection, OLDEST_FIRST, most).batch_size(most)
+    return [one for one in found if _key(one["_id"]) not in seen][:limit]
+
+
+def _read_behind_many(
+    collection: Collection[Document],
+    query: Query,
+    after: Position,
+    limit: int,
+    projection: Mapping[str, Any] | None,
+) -> list[Document]:
+    """Return the documents that the reader has not seen, of which there are few among many others.
+
+    Their ids are compared here: a server may compare each document with each of many ids. The new ones
+    lie together: most of the range between the first and the last is new.
     """
     seen = {_key(one) for one, _ in after.seen}
-    with contextlib.closing(find_documents(collection, query, TIMES, OLDEST_FIRST)) as found:
-        return list(islice((one for one in found if _key(one["_id"]) not in seen), limit))
-
-
-def _read_new(
-    collection: Collection[Document], query: Query, new: Sequence[Document], wanted: Filter
-) -> list[Document]:
-    """Read the new documents. They lie together: most of the range is new."""
+    times = find_documents(collection, query, TIMES, OLDEST_FIRST).batch_size(MOST_AT_ONCE)
+    with contextlib.closing(times) as found:
+        new = list(islice((one for one in found if _key(one["_id"]) not in seen), limit))
+    if not new:
+        return []
     bounds = {"$gte": new[0]["date_stored"], "$lte": new[-1]["date_stored"]}
-    projection = None if searches_bodies(wanted.condition) else {**SUMMARY_PROJECTION, **TIMES}
     keys = {_key(one["_id"]) for one in new}
-    found = find_documents(collection, {**query, "date_stored": bounds}, projection, OLDEST_FIRST)
-    documents = [one for one in found if _key(one["_id"]) in keys]
-    # All documents of a batch have the same time.
-    return sorted(documents, key=lambda one: (_time_of(one), str(one["_id"])))
+    documents = find_documents(collection, {**query, "date_stored": bounds}, projection, OLDEST_FIRST)
+    return [one for one in documents if _key(one["_id"]) in keys]
 
 
 def _key(document_id: Any) -> Any:
@@ -177,6 +199,6 @@ def _advance(
 ) -> Position:
     until = max(after.until, until)
     # The server compares whole milliseconds.
-    forgotten = min(until, whole_at) - OVERLAP - timedelta(milliseconds=1)
+    forgotten = min(until, whole_at) - OVERLAP - MILLISECOND
     seen = tuple(one for one in after.seen + new if one[1] >= forgotten)
     return Position(until, seen, whole_at)
