@@ -63,6 +63,12 @@ def paths(answer: dict[str, Any]) -> list[str]:
     return ["".join(text for text, _ in row["path"]) for row in answer["rows"]]
 
 
+def make_page(memory: MemoryExporter) -> Any:
+    """Return what a feed needs of a page."""
+    now = datetime.now(timezone.utc)
+    return SimpleNamespace(now=now, store=memory, wanted=Filter(), filter_error="")
+
+
 def test_rows(client: FlaskClient, memory: MemoryExporter) -> None:
     """What was stored comes as a line has it, the last first."""
     client.get("/tea/green?cup=2")
@@ -258,7 +264,7 @@ def test_feed_of_a_restarted_process(client: FlaskClient) -> None:
 )
 def test_clock_that_is_set(memory: MemoryExporter, step_s: float, goes_on: bool) -> None:
     """A feed begins anew when the clock jumps, or when nobody looked for a while."""
-    page: Any = SimpleNamespace(now=datetime.now(timezone.utc), store=memory, wanted=Filter())
+    page = make_page(memory)
     before = feed.begin_feed(page)
     memory.export([make_record()])
     page.now += timedelta(seconds=step_s)
@@ -311,7 +317,7 @@ def test_slow_reads_are_repeated_less_often(
     """A store that answers late is asked less. One slow read counts as little as time for many rows."""
     clock = [0.0]
     monkeypatch.setattr(feed, "monotonic", lambda: clock[0])
-    page: Any = SimpleNamespace(now=datetime.now(timezone.utc), store=memory, wanted=Filter())
+    page = make_page(memory)
     current, slowdowns, costs_s = (
         feed.begin_feed(page),
         [],

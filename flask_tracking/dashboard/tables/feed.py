@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, NamedTuple
 
+from ...filters import Filter
 from ...record_summary import RecordSummary
 from ..page import Page
 
@@ -97,14 +98,17 @@ class Feed(NamedTuple):
 def begin_feed(page: Page) -> Feed:
     """Begin after all that is stored now."""
     began = monotonic()
-    tail = page.store.tail(page.wanted).position
+    tail = page.store.tail(Filter.all).position
     ended = monotonic()
     return Feed(secrets.token_hex(4), tail, (), 0, page.now, ended, (0.0, (ended - began) / BUDGET_S))
 
 
 def renew_feed(page: Page, feed: Feed, render: Render) -> Feed:
-    """Return the feed with what was stored since; a new one where it cannot go on."""
-    if not -CLOCK_STEP <= page.now - feed.read_at <= IDLE:
+    """Return the feed with what was stored since; a new one where it cannot go on.
+
+    While the filter of the page is wrong, the list is empty.
+    """
+    if page.filter_error or not -CLOCK_STEP <= page.now - feed.read_at <= IDLE:
         return begin_feed(page)
     began = monotonic()
     found, tail = page.store.tail(page.wanted, feed.tail, limit=MAX_NEW)
