@@ -182,7 +182,7 @@ def test_errors_without_users(client: Any, slow: SlowStore) -> None:
     slow.answer(count_questions(slow))
     page = check(client.get("/_tracking/errors").text)
     assert "ZeroDivisionError" in page and ">Users<" not in page
-    assert "Not read in time: what it is compared with, the chart, the newest failures." in page
+    assert "Not read in time: the chart, which errors are new, the newest failures." in page
 
 
 def test_errors_of_a_filter_without_records(client: Any, slow: SlowStore) -> None:

@@ -22,7 +22,7 @@ def show_errors(page: Page) -> Response:
     """Show the groups of failures, sorted by novelty, number or users."""
     by = page.request.args.get("sort", "")
     by = by if by in SORTS else "times"
-    periods = read_periods(page, by=None)
+    periods = read_periods(page, by=None, compares=False)
     columns = read_drawing(page, periods, also=FAILURES)
     groups, newest = read_groups(page, periods, columns), read_summaries(page)
     groups = groups if newest is None else count_users(groups, newest)
@@ -53,7 +53,7 @@ def send_new(page: Page) -> Response:
 def _count_new(page: Page) -> int | None:
     """Return the number of new groups; None, which is shared as well, if the store does not say."""
     try:
-        periods = read_periods(page, by=None)
+        periods = read_periods(page, by=None, compares=False)
         columns = read_drawing(page, periods, also=FAILURES)
         return count_new(read_groups(page, periods, columns))
     except TrackingError:

@@ -17,11 +17,11 @@ from ...queries.spans import choose_spans
 from ...record import Record
 from ...record_summary import RecordSummary, summarize
 from ...rollups.counts import FAILED, is_failure
-from ...rollups.rollup import Example, FailureKey, Failures
+from ...rollups.rollup import Example, FailureKey, Failures, Rollup
 from ..page import Page
 from ..record.tracebacks import list_frames
 from ..text import filter_text
-from .periods import Columns, Periods
+from .periods import Columns, Periods, shift
 
 LOOKBACK = timedelta(days=30)
 """A group that was not seen for this long is new."""
@@ -30,6 +30,8 @@ BACK_AFTER = timedelta(days=3)
 AFTER = timedelta(minutes=1)
 """A request is counted in the minute of its end, and written with the next ones."""
 MAX_SUMMARIES = 2_000
+PAST = "which errors are new"
+"""The name of the read of what happened before the range."""
 NEWEST = "the newest failures"
 """The name of the read for users, and for groups under a filter that rollups cannot apply."""
 STATUS = "status "
@@ -124,12 +126,19 @@ def read_occurrences(
     table: RollupTable, since: datetime, until: datetime, now: datetime
 ) -> dict[FailureKey, Occurrences]:
     """Return the occurrences of each group within a range."""
-    found: dict[FailureKey, Occurrences] = {}
-    rollups = (
+    return _count_occurrences(_find_rollups(table, since, until, now))
+
+
+def _find_rollups(table: RollupTable, since: datetime, until: datetime, now: datetime) -> list[Rollup]:
+    return [
         rollup
         for span in choose_spans(table, since, until, now)
         for rollup in table.find(RollupQuery(*span, with_routes=False, with_examples=False))
-    )
+    ]
+
+
+def _count_occurrences(rollups: Iterable[Rollup]) -> dict[FailureKey, Occurrences]:
+    found: dict[FailureKey, Occurrences] = {}
     for rollup in sorted(rollups, key=lambda one: one.start):
         span = rollup.start, rollup.end
         for key, group in rollup.failures.items():
@@ -288,15 +297,18 @@ def count_users(groups: Iterable[Group], summaries: Iterable[RecordSummary]) -> 
 
 
 def _read_past(page: Page, periods: Periods) -> Mapping[FailureKey, Occurrences] | None:
-    """Return the occurrences before the range; None if unknown."""
+    """Return the occurrences before the range; None where nothing was counted in the time before it."""
     table = page.store.rollups
-    if table is None or not periods.before.total.requests:
+    if table is None or page.vs == "none":
         return None
-    return page.attempt(
-        "which errors are new",
-        lambda: read_occurrences(table, periods.since - LOOKBACK, periods.since, page.now),
-        None,
-    )
+
+    def read() -> Mapping[FailureKey, Occurrences] | None:
+        rollups = _find_rollups(table, periods.since - LOOKBACK, periods.since, page.now)
+        earlier, later = shift(page, periods.since, periods.until)
+        before = (one for one in rollups if one.end > earlier and one.start < later)
+        return _count_occurrences(rollups) if any(one.total.requests for one in before) else None
+
+    return page.share(PAST, lambda: page.attempt(PAST, read, None))
 
 
 def _make_group(

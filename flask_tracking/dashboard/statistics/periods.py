@@ -54,24 +54,33 @@ class Columns(NamedTuple):
         return all(one.is_whole for one in self.now)
 
 
-def read_periods(page: Page, wanted: Filter | None = None, by: str | None = "route") -> Periods:
+def read_periods(
+    page: Page,
+    wanted: Filter | None = None,
+    by: str | None = "route",
+    *,
+    compares: bool = True,
+) -> Periods:
     """Return the statistics of the range and of the period that it is compared with.
 
     Args:
         page: the page, with its range and comparison.
         wanted: selects the requests; by default the page's filter.
         by: as for `queries.measure`.
+        compares: False reads the range alone, for pages that show no other.
     """
     wanted = page.wanted_at_any_time if wanted is None else wanted
-    return page.share(("periods", str(wanted), by), lambda: _measure(page, wanted, by))
+    compares = compares and page.vs != "none"
+    name = ("periods", str(wanted), by, compares)
+    return page.share(name, lambda: _measure(page, wanted, by, compares=compares))
 
 
-def _measure(page: Page, wanted: Filter, by: str | None) -> Periods:
+def _measure(page: Page, wanted: Filter, by: str | None, *, compares: bool) -> Periods:
     since, until = page.bounds
     now = count_groups(page, wanted, by, since, until)
     words = WORDS.get(page.vs, f"with {page.vs_version}")
-    earlier, later = _shift(page, since, until)
-    if page.vs == "none":
+    earlier, later = shift(page, since, until)
+    if not compares:
         return Periods(now, _count_nothing(earlier, later), since, until, words, "", wanted)
     others = wanted
     if page.vs_version:
@@ -104,7 +113,7 @@ def count_groups(
         return _count_nothing(since, until)
 
 
-def _shift(page: Page, since: datetime, until: datetime) -> tuple[datetime, datetime]:
+def shift(page: Page, since: datetime, until: datetime) -> tuple[datetime, datetime]:
     """Return the period that a range is compared with."""
     by = SHIFTS.get(page.vs, until - since)
     return since - by, until - by
@@ -183,7 +192,7 @@ def _read_columns(page: Page, periods: Periods, route: str | None) -> Columns:
         return Columns()
     since, until = _narrow(page, periods.wanted, periods.since, periods.until)
     # Both periods have the same columns, and those of the earlier one may be coarser.
-    earlier, _ = _shift(page, since, until)
+    earlier, _ = shift(page, since, until)
     seconds = choose_column(table, until - since, earlier, page.now)
     selects = make_route_filter(periods.wanted)
     found = read_columns(table, since, until, page.now, seconds, _make_key(route), selects)
@@ -197,7 +206,7 @@ def _read_before(page: Page, periods: Periods, route: str | None, columns: Colum
     since, until = _narrow(page, periods.wanted, periods.since, periods.until)
     found = read_columns(
         table,
-        *_shift(page, since, until),
+        *shift(page, since, until),
         page.now,
         columns.seconds,
         _make_key(route),
