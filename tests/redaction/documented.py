@@ -991,7 +991,23 @@ PAYLOADS: dict[str, str] = {
         json | {"name": "projects/1/secrets/db/versions/1", "payload": {"data": "«b40»"}}
         json | {"value": "«a24»", "id": "https://myvault.vault.azure.net/secrets/db/4387e9f3d6e14c459867679a90fd0f79"}
     """,
+    "words between a name and its value": r"""
+        text | Client secret value: «{a20}7{a11}»
+        text | Mot de passe temporaire : «{a5}7{a6}»
+        text | Пароль доступу: «{a5}7{a6}»
+        text | Use this API key to sign in: «{a20}7{a11}»
+        text | Password of the account: "«{a5}7{a6}»".
+        text | Guest password: «{a5}7{a6}» (for visitors only)
+        text | mysqldump -u root --password=«{a5}7{a6}» --databases shop
+    """,
+    "phrases of words": r"""
+        text | Seed phrase: «=lamp orbit velvet tunnel pepper garden ripple anchor mango quiz hover least»
+        json | {"mnemonic": "«=about lamp orbit velvet tunnel pepper garden ripple anchor mango quiz must»", "network": "test"}
+        json | {"wallet": {"seed": "«=lamp orbit velvet tunnel pepper garden ripple anchor mango quiz hover open again only this»"}}
+    """,
     "told by the keys beside": r"""
+        json | {"errors": [{"source": {"pointer": "/data/attributes/password"}, "title": "Invalid", "meta": {"value": "«{a5}7{a3}»"}}]}
+        json | {"violations": [{"propertyPath": "plainPassword", "title": "Too short.", "parameters": {"{{ value }}": "\"«{a5}7{a3}»\"", "{{ limit }}": "8"}}]}
         json | {"card": {"number": "4111111111111111", "exp_month": 8, "exp_year": 2027, "code": "«d3»"}}
         json | {"number": "4242 4242 4242 4242", "expiry": "12/27", "code": "«d3»", "holder": "Ada"}
         json | {"gift_card": {"code": "«{u4}-{u4}-{u4}-{u4}»", "pin": "«d6»", "balance": 50}}

@@ -43,6 +43,14 @@ PAYLOADS: dict[str, str] = {
         json | {"success": false, "error-codes": ["missing-input-secret", "invalid-input-response"]}
         json | {"auth": {"error": "Session expired", "retry": true}, "session": null, "token": null, "otp": false}
     """,
+    "near a secret": """
+        text | Passwords of old accounts: removed. Secret Garden hotel: room ‹n›.\\nPassword reset code sent to: ada7@example.org\\nAPI key limit: ‹n›
+        json | {"errors": [{"source": {"pointer": "/data/attributes/password"}, "title": "Invalid", "meta": {"limit": "‹n›", "hint": "‹w›7‹w›"}}]}
+        json | {"violations": [{"propertyPath": "email", "parameters": {"{{ value }}": "ada7@example.org", "{{ limit }}": "‹n›"}}]}
+        json | {"key": "please enter your name and then press the button below"}
+        json | {"secrets": [{"ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:Shop-a1b2c3", "Name": "Shop"}]}
+        header | Sec-Websocket-Key: dGhlIHNhbXBsZSBub25jZQ==
+    """,
     "schemas": """
         json | {"components": {"schemas": {"User": {"type": "object", "required": ["email", "password"], "properties": {"email": {"type": "string", "format": "email"}, "password": {"type": "string", "format": "password", "minLength": ‹n›, "description": "At least ‹n› characters"}, "token": {"type": "string", "readOnly": true, "example": "string"}}}}}}
         json | {"components": {"securitySchemes": {"api_key": {"type": "apiKey", "name": "api_key", "in": "header"}, "bearerAuth": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}, "shop_auth": {"type": "oauth2", "flows": {"implicit": {"authorizationUrl": "https://shop.example.org/oauth/authorize", "tokenUrl": "https://shop.example.org/oauth/token", "scopes": {"write:pets": "modify pets in your account", "read:pets": "read your pets"}}}}}}, "security": [{"api_key": []}, {"shop_auth": ["write:pets"]}]}

@@ -109,10 +109,10 @@ FORMATS = (
         r"(?:scrypt:[0-9:]{1,40}\$[^\s\"'$]+\$[0-9a-f]{32,}|pbkdf2[:_][0-9a-z:]{1,40}\$[^\s\"'<>]{30,}|"
         r"\$2[abxy]?\$[0-9]{2}\$[./0-9A-Za-z]{40,}|\$argon2[id]{1,2}\$[^\s\"'<>]{20,}|"
         r"\{(?:S?SHA|S?MD5|CRYPT|PBKDF2|ARGON2)[0-9A-Z_-]{0,12}\}[0-9A-Za-z+/=$.,*]{20,}|"
-        r"\$(?:[1568y]|apr1|sha1|md5)\$[^\s\"'<>$]{1,40}\$[./0-9A-Za-z$]{20,}|\$krb5[0-9a-z]{2,8}\$[^\s\"'<>]{20,})",
+        r"\$(?:[1568y]|apr1|sha1|md5)\$[^\s\"'<>$]{1,40}\$[./0-9A-Za-z$]{20,}|\$[HP]\$[./0-9A-Za-z]{31,}|\$krb5[0-9a-z]{2,8}\$[^\s\"'<>]{20,})",
         ("scrypt:", "pbkdf2", "$", "{S", "{M", "{CRYPT", "{PBKDF2", "{ARGON2"),
         "made with Werkzeug; crypt(5), argon2",
-        ANYWHERE, finds="password hashes of Werkzeug, bcrypt, Argon2 and crypt"),
+        ANYWHERE, finds="password hashes of Werkzeug, bcrypt, Argon2, phpass and crypt"),
     Format(
         "private-key",
         r"-----BEGIN[ 0-9A-Z]{0,40}PRIVATE KEY(?: BLOCK)?-----(?P<s>(?:[^-]|-[^-])*)",

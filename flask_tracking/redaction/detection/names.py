@@ -165,7 +165,7 @@ HARMLESS_NAMES = frozenset(
     for name in """
     access_control_allow_credentials access_control_expose_headers auth_mode key_id public_key foreign_key
     publishable_key site_key sort_key partition_key cache_key idempotency_key secret_santa
-    socket_key verify_key verification_key vapid_key sync_token page_token next_token continuation_token pagination_token
+    socket_key websocket_key verify_key verification_key vapid_key sync_token page_token next_token continuation_token pagination_token
     """.split()
 )
 _HARMLESS_WITHIN = frozenset(["result", "endpoint"])

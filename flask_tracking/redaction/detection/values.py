@@ -49,6 +49,8 @@ _OPAQUE = re.compile(
 """One run, or ``t=1700000000,v1=X``."""
 _PLAIN = re.compile(rf"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[0-9A-Za-z_-]{{{MIN_OPAQUE},}}")
 """Most secrets: with digits, and so no label, sentence or placeholder."""
+_SEED_PHRASE = re.compile("(?:[a-z]{3,8} ){11}(?:(?:[a-z]{3,8} ){3}){0,4}[a-z]{3,8}")
+"""12, 15, 18, 21 or 24 words of BIP 39: no sentence is written like this."""
 _NO_TOKEN = re.compile(r"#[0-9A-Fa-f]{3,8}|[0-9]{1,5}")
 """A colour or a short number."""
 _LENGTH = re.compile(
@@ -64,7 +66,7 @@ _PLACEHOLDER = re.compile(
     r"\$?\{{1,3}[a-z_. ]{1,60}(?::?[-?])?\}{1,3}|\$[0-9]{1,3}|<[a-z_ -]{1,40}>|%\([a-z_]{1,40}\)s|"
     r"(?-i:\$[A-Z_][0-9A-Z_]*)|(?:[a-z]+ )?end(?:s|ing)(?: in| with)? [0-9]{2,4}|"
     r"[*•x]{3,}[ *•x-]*[0-9]{2,4}|"
-    rf"(?:https?://[\w.-]+(?::[0-9]{{1,5}})?{_STEP}*|{_STEP}+)(?:/|\.[a-z]{{2,4}})?|"
+    rf"(?:https?://[\w.-]+(?::[0-9]{{1,5}})?{_STEP}*|{_STEP}+)(?:/|\.[a-z]{{2,4}})?|arn:aws[\w:/.*-]+|"
     r"\+[0-9]{8,15}|[~^<>=]{0,2}[0-9]+\.[0-9x*]+(?:\.[0-9x*]+)?(?:-[a-z]+[.0-9]*)?",
     re.I,
 )
@@ -76,7 +78,7 @@ _HARMLESS_RUN = re.compile(
     | (?:[a-z]{2,12}_1[0-9A-Za-z]{13,23} | pk_(?:live|test)_\w+) \Z      # a typed id
     | (?!SK) [A-Z]{2} [0-9a-f]{32} \Z                                    # the same of Twilio, no key
     | sha(?:256|384|512)-[0-9A-Za-z+/]{43,}={0,2} \Z                     # the digest of a package
-    | (?:.*/)? [a-z]{4,} (?:/|\Z) | .*:// | /                            # a path, read for itself
+    | (?:.*/)? [a-z]{4,} (?:/|\Z) | .*:// | / | arn:aws                  # a path, read for itself
     """,
     re.X,
 )
@@ -193,7 +195,7 @@ def is_secret(
     marks = value.strip()
     if marks[-1:] in b"]>*" and (_ONLY_MARKS.fullmatch(marks) or is_marked(marks)):
         return False
-    if strength is Strength.OWN:
+    if strength is Strength.OWN or _SEED_PHRASE.fullmatch(text):
         return True
     scheme, blank, rest = text.partition(" ")
     if blank and scheme.lower() in SCHEMES and rest:

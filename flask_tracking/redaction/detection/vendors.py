@@ -37,13 +37,14 @@ clojars         CLOJARS_                            a16  Clojars deploy tokens
 cloudflare      cfut_,cfk_,cfat_                    w16  Cloudflare API tokens
 cerebras        csk-                                a30  Cerebras API keys
 contentful      CFPAT-                              w16  Contentful personal access tokens
+crates-io       cio                                 a32  crates.io API tokens
 defined         dnkey-                              w16  Defined Networking tokens
 docker          dckr_pat_,dckr_oat_                 w16  Docker Hub access tokens
 e2b             e2b_                                h30  E2B API keys
 duffel          duffel_live_,duffel_test_           w16  Duffel API tokens
 easypost        EZAK,EZTK                           a50  EasyPost API keys
 elevenlabs      sk_                                 h40  ElevenLabs API keys
-facebook        EAAA,EAAB,EAAC,EAAG,EAAM            a60  Facebook access tokens
+facebook        EAAA,EAAB,EAAC,EAAG,EAAM            w60  Facebook and Square access tokens
 figma           figd_                               w16  Figma access tokens
 firecrawl       fc-                                 h24  Firecrawl API keys
 flutterwave     FLWSECK_TEST-,FLWSECK-              w12  Flutterwave secret keys

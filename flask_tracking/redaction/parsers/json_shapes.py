@@ -6,6 +6,7 @@
     {"field": "password", "old": X, "new": X}            a change
     {"op": "replace", "path": "/password", "value": X}   JSON Patch and SCIM
     {"loc": ["body", "password"], "input": X}            pydantic's errors
+    {"source": {"pointer": "/data/password"}, "meta": {"value": X}}
     {"kind": "Secret", "data": {"config.yaml": X}}       Kubernetes
     {"kty": "EC", "d": X}                                a private key as JWK
     {"phone": "...", "code": X}                          a login by code
@@ -32,7 +33,7 @@ _OPERATOR = re.compile(rb'"[!=<>a-z]{1,5}"')  # ["password", "=", X]
 _NAME_KEYS = frozenset(
     b"""
     name key field header id label param parameter property variable path instancepath argumentname
-    parameterkey question keyname propertyname propertypath type
+    parameterkey question keyname propertyname propertypath pointer type
     """.split()
 )
 _NAMED = frozenset(
@@ -41,8 +42,12 @@ _NAMED = frozenset(
     oldvalue newvalue old_value new_value previous original
     """.split()
 )
-_ECHOED = frozenset(b"input received rejectedvalue invalidvalue attemptedvalue data value".split())
+_ECHOED = frozenset(
+    b"input received rejectedvalue invalidvalue attemptedvalue data value".split() + [b"{{ value }}"]
+)
 """Keys of what errors repeat; only a string is one."""
+_ECHOING = (b"meta", b"parameters")
+"""Keys of objects in which errors repeat it."""
 _FLAGS = frozenset(b"sensitive masked secured secret is_secret issecret".split())
 """Beside a value: ``"sensitive": true``."""
 _PRIVATE_JWK = frozenset(b"d p q dp dq qi k oth".split())
@@ -152,7 +157,7 @@ def find_named(
     is_value = b":" in data[max(0, start - 20) : start]  # most are not
     key = _KEY_BEFORE.search(data, max(0, start - 80), start) if is_value else None
     if key is not None and (key[1].lower() in _NAME_KEYS or text == b"Secret"):
-        members = list(get().members(get().find_around(start)))
+        members = list(_members_beside(get(), start, key[1].lower()))
         yield from _find_by_value(members, data, key[1].lower(), text, weigh)
     elif key is None and b"=" not in text and (strength := weigh(text)):
         yield from _find_in_array(get(), start, text, strength)
@@ -183,6 +188,16 @@ def _weigh_beside(keys: set[bytes], key: bytes) -> Strength:
         return Strength.CODE  # of a gift card
     is_login = keys.isdisjoint(_OTHER_CODES) and any(map(_LOGIN_KEY.search, keys))
     return BESIDE_LOGIN[key] if is_login else Strength.NONE
+
+
+def _members_beside(structures: Structures, start: int, key: bytes) -> Iterator[tuple[bytes, Item]]:
+    around = structures.find_around(start)
+    if around is not None and key == b"pointer":
+        around = around.parent
+    for one, item in structures.members(around):
+        yield one, item
+        if one in _ECHOING:
+            yield from structures.members(item.inner)
 
 
 def _find_by_value(

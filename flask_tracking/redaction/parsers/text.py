@@ -23,6 +23,8 @@ from .table import find_in_tables
 
 MAX_NAME_BYTES = 200
 """How far to the left of a separator its name is looked for."""
+MAX_BETWEEN = 3
+"""Words between a name and its separator."""
 MAX_JUDGED = 1000
 """Bytes of a value that are looked at to tell whether it is a secret."""
 WORK_TO_JUDGE, WORK_IN_STRUCTURES = 8, 4
@@ -67,9 +69,9 @@ _PAIR = rb"""[0-9A-Za-z_.\-\[\]]{1,60}\\*["']?[ \t]*[:=](?!=)"""
 _VALUE_END = re.compile(
     rb"""[\r\n]|(?:[,;\f\v]|(?<![ \t])[ \t]|\\[rn]|%0[AaDd])[ \t]*\\*["']?"""
     + _PAIR
-    + rb"""|&(?:amp;)?[^&=\s"'<>]{1,100}=|</[A-Za-z]"""
+    + rb"""|&(?:amp;)?[^&=\s"'<>]{1,100}=|</[A-Za-z]|[ ]--[a-z]"""
 )
-"""The end of the line, the next pair, or a closing tag."""
+"""The end of the line, the next pair or option of a command, or a closing tag."""
 _ESCAPED_END = re.compile(rb"%0[AaDd]|" + _VALUE_END.pattern)
 """The same behind a percent-encoded separator: the end of the line is encoded, too."""
 _NESTED = rb"[^()\[\]{}]*"
@@ -91,10 +93,14 @@ _LITERAL = re.compile(
 """A placeholder of a value: also ``$1`` of SQL, and ``$p)`` of GraphQL."""
 _SAID = re.compile(
     rb"([0-9]{4,8})[.!][ \t]+(?=[A-Z])|"
-    rb"(?<==)(?=[^\s]*[0-9])(?=[^\s]*[A-Za-z])([^\s\"']+?)[,;]?[ \t]+"
-    rb"(?:after|at|by|for|from|in|is|of|on|to|was|with)[ \t]"
+    rb"(?=[^\s]*[0-9])(?=[^\s]*[A-Za-z])(?:(?<==)([^\s\"']+?)[,;]?[ \t]+"
+    rb"(?:after|at|by|for|from|in|is|of|on|to|was|with)[ \t]|([^\s\"']+)[ \t]+\([A-Za-z])"
 )
-"""A code and the next sentence: ``367591. It expires``; behind ``=`` also a sentence that goes on."""
+"""A code and the next sentence: ``367591. It expires``; behind ``=`` also a sentence that goes on, and
+behind any name a remark: ``x7Kq2m (for guests)``."""
+_FURTHER = re.compile(rb"[ \t]*\\*[\"'`]?((?![\w.+-]+@[\w-]+\.)[^\s\"'`<>]{6,})")
+"""The value behind a name with more words in it, ``Client secret value: X``, and no address."""
+_PLAIN_WORD = re.compile(rb"[A-Za-z\x80-\xff]{1,30}")
 _TYPE = re.compile(rb"([A-Za-z][\w-]*)[,;:)\]}.!?]{1,6}(?:\s.*)?", re.S)
 """``String!): AuthPayload``, ``password)``."""
 _TAGS = re.compile(
@@ -113,7 +119,7 @@ _CODE_NUMBER = re.compile(
     rb"((?:[A-Z]-)?[0-9]{4,8}|[0-9]{3}[ -][0-9]{3})(?![0-9]|[.:/-][0-9]|[ ](?:second|minute|hour|day)s)"
 )
 """Behind ``verification code`` in any language: `` is 367591``, and not `` of 2024``."""
-_BEHIND_MARK = re.compile(rb"""[ \t]*(?:[\r\n)\]}>\\"'`<]|\Z)""")
+_BEHIND_MARK = re.compile(rb"""[ \t]*(?:[\r\n)\]}>\\"'`<]|\Z)|[ \t]+\(""")
 
 
 def find_in_text(
@@ -158,6 +164,11 @@ def _find_pairs(data: bytes, hits: Iterable[Range], context: Context) -> Iterabl
             for start, end in _find_value(data, name, after, strength, context):
                 yield Finding(start, end, "name")
                 done = end
+        elif (strength := _weigh_further(data, at, context)) and (value := _FURTHER.match(data, after)):
+            text = value[1].rstrip(b".,;:!?")
+            context.budget.spend(WORK_TO_JUDGE * len(text))
+            if is_inherited_secret(strength, unquote_to_bytes(text[:MAX_JUDGED])):
+                yield Finding(value.start(1), value.start(1) + len(text), "name")
 
 
 def _find_codes(data: bytes, hits: Iterable[Range], context: Context) -> Iterable[Finding]:
@@ -193,6 +204,22 @@ def _weigh_name(data: bytes, at: int, context: Context) -> tuple[int, Strength]:
     if not found[1] and (aside := _ASIDE.search(window)):
         found = _weigh_ending(window[: aside.start()], context)
     return begin + found[0], found[1]
+
+
+def _weigh_further(data: bytes, at: int, context: Context) -> Strength:
+    """Weigh a strong name with words between it and the separator: ``API key to sign in:``."""
+    window = _NOT_IN_PHRASES.split(data[max(0, at - MAX_NAME_BYTES) : at])[-1]
+    for _ in range(MAX_BETWEEN):
+        window, _, word = window.rstrip().rpartition(b" ")
+        if not _PLAIN_WORD.fullmatch(word) or _is_about(word, context):
+            break
+        if (strength := _weigh_ending(window, context)[1]) >= Strength.MADE:
+            return strength
+    return Strength.NONE
+
+
+def _is_about(word: bytes, context: Context) -> bool:
+    return len(word) > 2 and context.detector.names.is_about(word.decode("utf-8", "replace"))
 
 
 def _weigh_ending(window: bytes, context: Context) -> tuple[int, Strength]:
