@@ -1000,6 +1000,23 @@ PAYLOADS: dict[str, str] = {
         text | Guest password: «{a5}7{a6}» (for visitors only)
         text | mysqldump -u root --password=«{a5}7{a6}» --databases shop
     """,
+    "names that end with pass or pin": r"""
+        json | {"ftp_user": "ada", "ftp_pass": "«{a5}7{a6}»", "host_pin": "«d6»"}
+        json | {"backup": {"storagePass": "«{a5}7{a6}»"}, "current_pass": "«{a5}7{a6}»"}
+        form | cardPin=«d4»&ccv=«=3217»&voicemail_pin=«d6»
+    """,
+    "values in fields, blocks and links": r"""
+        html | <tr><td>Secret key</td><td><input type="text" readonly value="«{a20}7{a9}»"></td></tr>
+        html | <label for="k">API token</label> <input id="k" value="«{a20}7{a9}»">
+        yaml | registry:\n  token: >-\n    «{a20}7{a9}»\n  host: example.org\n
+        json | {"track2": "«=4111111111111111=27121010000012300000»"}
+        path | /password_resets/«{a12}7{a12}»/edit
+        path | /webhook/«{a12}7{a12}»
+        header | Location: https://app.example.org/set-password/«{a12}7{a12}»
+        text | Set the password for ada to «{a5}7{a6}».
+        json | {"detail": "Could not verify code «d6» of ada@example.org"}
+        json | {"errors": [{"dataPath": ".password", "data": "«{a5}7{a3}»", "message": "should NOT be shorter"}]}
+    """,
     "phrases of words": r"""
         text | Seed phrase: «=lamp orbit velvet tunnel pepper garden ripple anchor mango quiz hover least»
         json | {"mnemonic": "«=about lamp orbit velvet tunnel pepper garden ripple anchor mango quiz must»", "network": "test"}

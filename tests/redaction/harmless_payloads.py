@@ -49,6 +49,11 @@ PAYLOADS: dict[str, str] = {
         json | {"violations": [{"propertyPath": "email", "parameters": {"{{ value }}": "ada7@example.org", "{{ limit }}": "‹n›"}}]}
         json | {"key": "please enter your name and then press the button below"}
         json | {"secrets": [{"ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:Shop-a1b2c3", "Name": "Shop"}]}
+        json | {"boarding_pass": "A12", "day_pass": "T100", "gpio_pin": 13, "tests_pass": ‹n›, "first_pass": "2024a", "bypass": "x1"}
+        json | {"tags": ["password", "2fa"], "secrets": ["list", "get"], "config": {"Env": ["GPG_KEY=‹h›"]}}
+        html | <label>Show password</label> <input type="checkbox" value="1"> <label>Password</label><input type="submit" value="Log in now">
+        text | Settings > API key: Show\\nSet the password option to true\\nif (form.password.value !== form.password2.value)
+        md | \\| Name \\| Meaning \\|\\n\\| --- \\| --- \\|\\n\\| secret \\| shown once \\|\\n
         header | Sec-Websocket-Key: dGhlIHNhbXBsZSBub25jZQ==
     """,
     "schemas": """

@@ -166,11 +166,11 @@ FORMATS = (
            finds="keys of Azure and tokens of Azure DevOps"),
     Format(
         "link",
-        r"/(?:reset|reset[_-]password|password(?:[_-]reset|/edit)|(?:verify|confirm)(?:[_-]email)?|email/verify|activate|"
-        r"confirmation|magic(?:[_-]link)?|invite|invitations?|accept[_-]invite|unsubscribe|token|session|hooks|webhooks|with/key)"
+        r"/(?:reset|(?:re)?set[_-]password|password(?:[_-]resets?|/edit)|(?:verify|confirm)(?:[_-]email)?|email/verify|activate|"
+        r"confirmation|magic(?:[_-]link)?|invite|invitations?|accept[_-]invite|unsubscribe|token|session|hooks|webhooks?|with/key)"
         r"(?:/(?:[0-9A-Za-z_-]{1,20}/)?|\?[0-9A-Za-z_]{1,20}=)(?P<s>[0-9A-Za-z_=-]{20,})",
-        ("/reset", "/password", "/verify", "/confirm", "/activate/", "/magic", "invit", "/unsubscribe/", "/token/",
-         "/session/", "/with/key/", "hooks/"),
+        ("/reset", "/set", "/password", "/verify", "/confirm", "/activate/", "/magic", "invit", "/unsubscribe/", "/token/",
+         "/session/", "/with/key/", "hook/", "hooks/"),
         "the documentation of Django and of Auth.js",
         ANYWHERE, "mixed_run", finds="links that reset a password or confirm an address"),
     Format("openweather", r"appid=(?P<s>[0-9a-f]{32,})", ("appid=",), "OpenWeather's documentation", LONE,

@@ -75,13 +75,13 @@ TABLE = {
         token_di_accesso
     """,
     Strength.MADE: """
-        credential credentials creds bearer csc cvc cvc2 cvn cvv cvv2 dsn iban otp totp ssn jwt samlresponse
+        credential credentials creds bearer csc ccv cvc cvc2 cvn cvv cvv2 dsn iban otp totp ssn jwt samlresponse
         csrf csrfmiddlewaretoken xsrf private_key private_keys key_material kontonummer cv_number card_number card_no cc_number
         cc_num credit_card account_number social_security_number card_code
     """,
     Strength.TOKEN: """
-        token puk requirepass clave parola sandi geslu gesla geslom new_pass old_pass current_pass confirm_pass
-        user_pass db_pass admin_pass root_pass smtp_pass mail_pass become_pass ssh_pass sudo_pass mqtt_pass pairing_code setup_code wifi_psk wpa_psk clave_temporal redis_pass login_pass auth_pass wifi_pass storepass keypass pass_1 pass_2 losen wpnonce wp_nonce jeton
+        token puk requirepass clave parola sandi geslu gesla geslom
+        pairing_code setup_code wifi_psk wpa_psk clave_temporal storepass keypass pass_1 pass_2 losen wpnonce wp_nonce jeton
         токен 令牌 トークン 토큰 密钥 密鑰 秘密鍵 私钥 私鑰 비밀키 개인키 秘密 секрет geheimnis segredo segreto
         hemlighet hemmelighed tajemství geheim sekret salaisuus μυστικό bí_mật tajný_klíč snmp_community zugangscode freischaltcode aktivierungscode
         codice_di_accesso código_de_acceso código_de_acesso code_d_accès kod_dostępu код_доступа
@@ -90,7 +90,7 @@ TABLE = {
         door_code gate_code alarm_code unlock_code entry_code your_code authentication_code your_pin your_tan login_pin ihr_tan ihre_tan deine_tan this_code dein_code ihr_code votre_code su_código kode_verifikasi
         código_de_verificación code_de_vérification bestätigungscode код_подтверждения 验证码 驗證碼 認証コード
         인증번호 mã_xác_nhận mã_otp kod_pin code_pin use_code enter_code tu_código tu_code código_pin
-        pin_kodu verification_code login_code security_code one_time_code confirmation_code
+        pin_kodu verify_code verification_code login_code security_code one_time_code confirmation_code
         codigo_de_verificacion codigo_verificacion código_de_verificação codigo_de_verificacao jouw_code
         doğrulama_kodunuz verifieringskod bekreftelseskode vahvistuskoodi mã_xác_minh geheimzahl
         ověřovací_kód ellenőrző_kód cod_de_verificare κωδικός_επαλήθευσης код_перевірки
@@ -115,8 +115,8 @@ TABLE = {
 Words for a token mean other things, too: a part of a text, a key, a slogan. Before a short number a
 phrase of the strength CODE is one in a message: ``your code is 367591``.
 """
-WEAK_ENDS = {"key": Strength.VAGUE, "sign": Strength.WEAK}
-"""Sensitive only as the last word of a name: ``STRIPE_KEY``, and not ``key_count``."""
+WEAK_ENDS = {"key": Strength.VAGUE, "sign": Strength.WEAK, "pin": Strength.CODE, "pass": Strength.TOKEN}
+"""Sensitive only as the last word of several: ``STRIPE_KEY``, and not ``key_count``."""
 WEAK_NAMES = {"pin": Strength.CODE} | dict.fromkeys(
     ["code", "invite", "magic", "seed", "wif", "verifier", "access", "refresh", "key1", "key2", "keys"],
     Strength.VAGUE,
@@ -165,7 +165,9 @@ HARMLESS_NAMES = frozenset(
     for name in """
     access_control_allow_credentials access_control_expose_headers auth_mode key_id public_key foreign_key
     publishable_key site_key sort_key partition_key cache_key idempotency_key secret_santa
-    socket_key websocket_key verify_key verification_key vapid_key sync_token page_token next_token continuation_token pagination_token
+    gpg_key socket_key websocket_key verify_key verification_key vapid_key sync_token page_token next_token continuation_token pagination_token
+        boarding_pass day_pass week_pass month_pass season_pass ski_pass bus_pass travel_pass guest_pass event_pass
+        test_pass first_pass second_pass last_pass multi_pass low_pass high_pass band_pass
     """.split()
 )
 _HARMLESS_WITHIN = frozenset(["result", "endpoint"])
@@ -300,7 +302,8 @@ class Names:
         if not words or "/" in name or _is_harmless(words):
             return Strength.NONE  # a path is not a name
         whole = "".join(words[words[0] == "x" :])  # X-Pin
-        last = WEAK_NAMES.get(whole) or WEAK_ENDS.get(words[-1]) or Strength.NONE
+        end = WEAK_ENDS.get(words[-1], Strength.NONE) if whole != "pass" else Strength.NONE
+        last = WEAK_NAMES.get(whole, end)
         strengths = [_weigh_end(strength, words, end) for end, strength in _PHRASES.find(words)]
         strengths += [_weigh_stem(words, at) for at in range(len(words))]
         return max(last, *strengths)
@@ -335,7 +338,7 @@ def _is_harmless_end(word: str) -> bool:
 
 
 def _is_harmless(words: tuple[str, ...]) -> bool:
-    ends = words[-2:] if words[-1:] in (("key",), ("token",)) else ()
+    ends = words[-2:] if words[-1:] in (("key",), ("token",), ("pass",)) else ()
     return words in HARMLESS_NAMES or ends in HARMLESS_NAMES
 
 
@@ -443,7 +446,7 @@ def _make_trigger_patterns(more: tuple[tuple[str, ...], ...]) -> tuple[ScanPatte
         patterns.append(ScanPattern(start, (word,), any_case=True, after=_REST + _SEPARATOR))
         if word == "auth":
             patterns.append(ScanPattern(word, (word,), any_case=True, after=_SEPARATOR))
-    for word in WEAK_ENDS | WEAK_NAMES:
+    for word in sorted({*WEAK_ENDS, *WEAK_NAMES} - WEAK_WORDS):
         start = "(?:^|[^0-9a-z_.-])" if word in WEAK_NAMES else ""
         patterns.append(ScanPattern(word, (word,), start, any_case=True, after=_SEPARATOR))
     return tuple(sorted(patterns, key=lambda one: (one.after, one.before, one)))

@@ -50,6 +50,8 @@ _CARD_GROUPS = re.compile(
 _CARD_START = re.compile(
     rb"[2-6](?:[0-9]{11,18}(?![0-9])|[0-9]{3}([ +-])(?:[0-9]{4}\1[0-9]{4}\1|[0-9]{6}\1)[0-9])"
 )
+_TRACK = re.compile(rb"(?:(?:=|D|%3D)[0-9]{7,})?")
+"""Behind the number on a magnetic stripe: when the card expires, and codes."""
 _CARD_RUN = re.compile(rb"[2-6](?:[ +-]?[0-9]){11,18}")
 _NEXT_CARD = re.compile(rb"(?<=[ +])[2-6][0-9]{3}")  # of two on a line
 _DIGITS = re.compile(rb"[0-9 +-]*")
@@ -147,7 +149,7 @@ def _measure_card(data: bytes, at: int) -> int:
         separators = set(text.translate(None, b"0123456789"))
         is_printed = len(separators) <= 1 and _CARD_GROUPS.fullmatch(text)
         if is_printed and _is_issued(digits.decode()) and _passes_luhn(digits):
-            return length
+            return _TRACK.match(data, at + length).end() - at  # type: ignore[union-attr] # it matches nothing, too
     return 0
 
 

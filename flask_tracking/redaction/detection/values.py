@@ -37,6 +37,7 @@ _LABELS = (
     all empty basic bearer digest oauth2 apikey openidconnect http https header query body email auto
     secretstr str bytes self list create update delete manage reset change revoke rotate verify approved
     include omit inherit ok done owner maintainer editor contributor member viewer
+    show hide copy paste edit generate regenerate reveal get watch patch
     csrftoken sessionid current-password new-password one-time-code
     """.split()
     )
@@ -102,7 +103,7 @@ MAX_ID = 200
 _MODES = frozenset("live test prod".split())
 """Words before a digest that tell the environment of a token."""
 _EXPRESSION = re.compile(
-    r"""\$?[A-Za-z_]+(?:(?:\.|->|::)[A-Za-z_]+|\[["']?[A-Za-z_]+["']?\])+|\$[A-Za-z_]+"""
+    r"""\$?[A-Za-z_]+(?:(?:\.|->|::)[A-Za-z_]+[0-9]?|\[["']?[A-Za-z_]+["']?\])+|\$[A-Za-z_]+"""
 )
 """``req.body.password``, ``$password``."""
 _COOKIES = re.compile(r"[\w.-]{1,40}=[^\s;=]{4,}(?:;\s?[\w.-]{1,40}(?:=[^\s;]*)?)*")
@@ -126,7 +127,7 @@ _FUNCTION_WORDS = frozenset(
 _REQUIREMENTS = frozenset(
     """
     at blank cannot characters choose contain didn't doesn't enter expired field forgot incorrect
-    invalid least letters match matches minimum missing must needs please required reset should too
+    invalid least letters match matches minimum missing must needs once please required reset should too
     wrong erforderlich leer ungültig abgelaufen kurz falsch mindestens benötigt ausgefüllt
     obligatoire vide invalide expiré court requis valide obligatorio obligatoria obrigatório
     obrigatória obbligatorio obbligatoria vacío vacía vazio vuoto vuota inválido inválida requerido
@@ -221,6 +222,7 @@ def is_inherited_secret(strength: Strength, value: bytes, *, is_loose: bool = Fa
         return is_secret(Strength.VAGUE if strength is Strength.WEAK else strength, value)
     text = value.decode("utf-8", "replace").strip()
     is_mixed = strength >= Strength.MADE and _MIXED.fullmatch(text) and not _LENGTH.search(text)
+    is_mixed = is_mixed and not _is_placeholder(text)
     return is_opaque(text) or (
         bool(is_mixed) and any(map(str.isdigit, text)) and any(map(str.isalpha, text))
     )

@@ -123,6 +123,12 @@ PHRASES = (
         Strength.TOKEN,
         Strength.STRONG,
     ),
+    # set the password of ada to x7Kq2m
+    _phrase(
+        r"\b(?P<name>pass(?:word|code|phrase)|secret)(?:[ \t][\w@.'-]{1,60}){0,4}[ \t]to[ \t]+"
+        rf"(?:{_QUOTE})?{_MIXED}(?P<value>[^\s\"'`<>\\]{{6,200}})",
+        " to ",
+    ),
     # invalid password 'x7Kq2m'; not: invalid token 'export'
     _phrase(
         rf"(?<![\w-])(?P<name>(?:[\w-]+[ \t]){{0,2}}[\w-]+)[ \t]+{_QUOTE}{_MIXED}"

@@ -6,7 +6,6 @@
     {"field": "password", "old": X, "new": X}            a change
     {"op": "replace", "path": "/password", "value": X}   JSON Patch and SCIM
     {"loc": ["body", "password"], "input": X}            pydantic's errors
-    {"source": {"pointer": "/data/password"}, "meta": {"value": X}}
     {"kind": "Secret", "data": {"config.yaml": X}}       Kubernetes
     {"kty": "EC", "d": X}                                a private key as JWK
     {"phone": "...", "code": X}                          a login by code
@@ -33,7 +32,7 @@ _OPERATOR = re.compile(rb'"[!=<>a-z]{1,5}"')  # ["password", "=", X]
 _NAME_KEYS = frozenset(
     b"""
     name key field header id label param parameter property variable path instancepath argumentname
-    parameterkey question keyname propertyname propertypath pointer type
+    parameterkey question keyname propertyname propertypath datapath pointer type
     """.split()
 )
 _NAMED = frozenset(
@@ -42,12 +41,12 @@ _NAMED = frozenset(
     oldvalue newvalue old_value new_value previous original
     """.split()
 )
-_ECHOED = frozenset(
-    b"input received rejectedvalue invalidvalue attemptedvalue data value".split() + [b"{{ value }}"]
-)
-"""Keys of what errors repeat; only a string is one."""
+_ECHOED = frozenset(b"input received rejectedvalue invalidvalue attemptedvalue data value".split())
+"""Keys of what errors repeat, also in double braces; only a string is one."""
 _ECHOING = (b"meta", b"parameters")
 """Keys of objects in which errors repeat it."""
+_WORD_LISTS = frozenset(b"tags labels keywords topics categories scopes".split())
+"""Names of arrays in which nothing belongs to the word before it."""
 _FLAGS = frozenset(b"sensitive masked secured secret is_secret issecret".split())
 """Beside a value: ``"sensitive": true``."""
 _PRIVATE_JWK = frozenset(b"d p q dp dq qi k oth".split())
@@ -217,7 +216,11 @@ def _find_by_value(
         strength = min(strength, Strength.TOKEN) if strength >= Strength.MADE else Strength.NONE
     for one, item in members if strength else ():
         is_text = data[item.start] == 0x22
-        if one in _NAMED or is_text and (one == b"text" if key == b"type" else one in _ECHOED):
+        if (
+            one in _NAMED
+            or is_text
+            and (one == b"text" if key == b"type" else one.strip(b"{} ") in _ECHOED)
+        ):
             yield item, strength
 
 
@@ -225,7 +228,7 @@ def _find_in_array(
     structures: Structures, start: int, text: bytes, strength: Strength
 ) -> Iterator[tuple[Item, Strength]]:
     array = structures.find_around(start)
-    if array is None or array.is_object:
+    if array is None or array.is_object or structures.find_name(array).lower() in _WORD_LISTS:
         return
     number = next(at for at, item in enumerate(array.items) if item.start == start)
     behind = array.items[number + 1 :]

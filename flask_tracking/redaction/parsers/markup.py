@@ -27,11 +27,14 @@ _CHILD = re.compile(rb"\s*<[A-Za-z]")  # <auth> <token>; not <token> X
 _LEAF = re.compile(rb"<((?:[\w-]+:)?[\w.-]+)(?:\s[^<>]*)?>([^<>]+)</")
 """An element that has text, within another: ``<value>X</``."""
 _NAMED_ELEMENT = re.compile(
-    rb"""<((?:[\w-]+:)?(?:key|name|dt|th|td|string))(?:\s[^<>]*)?>([^<>]{1,300})</\1>\s{0,99}"""
-    rb"""<(?:[\w-]+:)?(?:value|string|data|integer|dd|td|code)(?:\s[^<>]*)?>(?:\s{0,99}<[\w:-]+[^<>]*>)*([^<]*)""",
+    rb"""<((?:[\w-]+:)?(?:key|name|dt|th|td|string|label))(?:\s[^<>]*)?>([^<>]{1,300})</\1>\s{0,99}"""
+    rb"""(?:(?:<[dt]d(?:\s[^<>]*)?>\s{0,99})?<input\s(?:[^<>]*?\s)?value="|"""
+    rb"""<(?:[\w-]+:)?(?:value|string|data|integer|dd|td|code)(?:\s[^<>]*)?>(?:\s{0,99}<[\w:-]+[^<>]*>)*)"""
+    rb"""((?<=")[^"<]*|(?<!")[^<]*)""",
     re.I,
 )
-"""A name in an element of its own, with its value in the next: ``<name>password</name><value>X``."""
+"""A name in an element of its own, with its value in the next, ``<name>password</name><value>X``, or in
+a field: ``<td>API key</td><td><input value="X"``."""
 _CONTAINERS = frozenset(b"a button details fieldset form iframe map object output slot".split())
 """Elements whose ``name`` does not name their content."""
 
@@ -86,7 +89,11 @@ def _find_values(
             yield strength, start, end if content[1] else done
     for element in _NAMED_ELEMENT.finditer(data):
         if hits.touch(*element.span(2)):
-            yield context.strength(element[2]), *element.span(3)
+            is_field = data.endswith(
+                b'"', 0, element.start(3)
+            )  # of a checkbox or a button it is a word
+            most = Strength.TOKEN if is_field else Strength.OWN
+            yield min(context.strength(element[2]), most), *element.span(3)
 
 
 def _weigh_attributes(tag: re.Match[bytes], context: Context) -> dict[bytes, Strength]:

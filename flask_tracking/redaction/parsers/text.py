@@ -211,15 +211,12 @@ def _weigh_further(data: bytes, at: int, context: Context) -> Strength:
     window = _NOT_IN_PHRASES.split(data[max(0, at - MAX_NAME_BYTES) : at])[-1]
     for _ in range(MAX_BETWEEN):
         window, _, word = window.rstrip().rpartition(b" ")
-        if not _PLAIN_WORD.fullmatch(word) or _is_about(word, context):
+        is_about = len(word) > 2 and context.detector.names.is_about(word.decode("utf-8", "replace"))
+        if is_about or not _PLAIN_WORD.fullmatch(word):
             break
         if (strength := _weigh_ending(window, context)[1]) >= Strength.MADE:
             return strength
     return Strength.NONE
-
-
-def _is_about(word: bytes, context: Context) -> bool:
-    return len(word) > 2 and context.detector.names.is_about(word.decode("utf-8", "replace"))
 
 
 def _weigh_ending(window: bytes, context: Context) -> tuple[int, Strength]:
@@ -312,9 +309,8 @@ def _judge_first(data: bytes, start: int, end: int, strength: Strength) -> Itera
 def _cut_sentence(data: bytes, start: int, end: int) -> int:
     """Return the end of the first word: a token has no blanks, but maybe a scheme before it."""
     at = _FIRST.match(data, start, end).end()  # type: ignore[union-attr] # it matches nothing, too
-    if data[start:at].decode("latin-1").lower() in SCHEMES:
-        return end
-    return at - data.endswith((b";", b","), start, at) if at > start else end
+    is_before = _BELOW.fullmatch(data, start, at) or data[start:at].decode("latin-1").lower() in SCHEMES
+    return end if is_before else at - data.endswith((b";", b","), start, at)
 
 
 def _is_marked_at(data: bytes, start: int) -> bool:
