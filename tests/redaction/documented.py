@@ -1017,6 +1017,17 @@ PAYLOADS: dict[str, str] = {
         json | {"detail": "Could not verify code «d6» of ada@example.org"}
         json | {"errors": [{"dataPath": ".password", "data": "«{a5}7{a3}»", "message": "should NOT be shorter"}]}
     """,
+    "names in other words": r"""
+        json | {"userpwd": "«{a5}7{a6}»", "unseal_keys_b64": ["«{a20}7{a22}»="], "vnp_SecureHash": "«h64»"}
+        json | {"text": "Hallo, dein Anmeldecode ist «d6»."}
+        json | {"text": "Код для входа: «d6». Никому его не сообщайте"}
+        json | {"message": "User ada tried password «{a5}7{a6}» and failed"}
+        text | connecting with {user: 'ada', pass: '«{a5}7{a6}»', host: 'db'}
+        text | Das Passwort lautet «{a5}7{a6}»
+        text | La contraseña es «{a5}7{a6}»
+        form | amount=20&tan=«d6»
+        json | {"labels": {"token": "«{a20}7{a9}»"}, "errors": {"password": "«{a5}7{a6}»"}}
+    """,
     "phrases of words": r"""
         text | Seed phrase: «=lamp orbit velvet tunnel pepper garden ripple anchor mango quiz hover least»
         json | {"mnemonic": "«=about lamp orbit velvet tunnel pepper garden ripple anchor mango quiz must»", "network": "test"}

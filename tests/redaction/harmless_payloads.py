@@ -54,6 +54,12 @@ PAYLOADS: dict[str, str] = {
         html | <label>Show password</label> <input type="checkbox" value="1"> <label>Password</label><input type="submit" value="Log in now">
         text | Settings > API key: Show\\nSet the password option to true\\nif (form.password.value !== form.password2.value)
         md | \\| Name \\| Meaning \\|\\n\\| --- \\| --- \\|\\n\\| secret \\| shown once \\|\\n
+        json | {"labels": {"password": "Kennwort", "secret_answer": "Geheime Antwort"}, "placeholders": {"api_key": "sk-..."}}
+        json | {"rules": {"password": ["required", "min:8"], "api_key": "nullable"}, "types": {"password": "varchar(255)", "token": "char(36)"}}
+        json | {"validators": [{"password": "min:‹n›|max:64|confirmed"}], "regex": {"password": "^(?=.*[A-Z])(?=.*[0-9]).{8,}$", "token": "[a-f0-9]{32}"}}
+        json | {"diff": {"password": "changed", "secret": "removed"}, "example": {"api_key": "YOUR_API_KEY"}, "api_key_expiring": "weekly", "tan": 12}
+        js | export default {props:{password:{type:String,required:true}},data(){return{secret:"",pin:null}}}
+        html | <td>Token</td><td>expires in ‹n› days</td><td>Secret</td><td>rotated yesterday</td>
         header | Sec-Websocket-Key: dGhlIHNhbXBsZSBub25jZQ==
     """,
     "schemas": """

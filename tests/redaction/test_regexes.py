@@ -56,7 +56,7 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "values._SEED_PHRASE": ("tea " * 11 + "tea", "tea " * 12 + "tea"),
     "values._NO_TOKEN": ("#ff00aa", "123456"),
     "values._LENGTH": ("mindestens 8 Zeichen", "acht Zeichen"),
-    "values._PLACEHOLDER": ("${token}", "{x7Kq2}"),
+    "values._PLACEHOLDER": ("required|min:8", "x7Kq2|min"),
     "values._ORIGIN": ("https://example.org/a", "ftp://example.org/a"),
     "values._HARMLESS_RUN": ("2024-05-01T10:00:00Z", "2024-05-011"),
     "values._NOTICE": ("必須項目です", "密碼"),

@@ -46,8 +46,7 @@ FORMATS = (
         ("fcm.googleapis.com/", "/wpush/", "push.apple.com/", "notify.windows.com/", "hooks.slack", "/webhooks/", "webhook.office.com/", "outlook.office", "hooks.zapier.com/"),
         "gitleaks slack-webhook-url, microsoft-teams-webhook; trufflehog discordwebhook, zapierwebhook",
         ANYWHERE, finds="webhook URLs of Slack, Discord, Teams and Zapier, and endpoints of web push"),
-    Format(
-        "telegram", r"(?:bot)?(?P<s>[0-9]{5,16}:A[0-9A-Za-z_-]{32,})", (":A",), "gitleaks telegram-bot-api-token", finds="Telegram bot tokens"),
+    Format("telegram", r"(?:bot)?(?P<s>[0-9]{5,16}:A[0-9A-Za-z_-]{32,})", (":A",), "gitleaks telegram-bot-api-token", finds="Telegram bot tokens"),
     Format(
         "stripe",
         r"(?:[sr]k_(?:live|test|prod)_|whsec_)[0-9A-Za-z+/=]{10,}",
@@ -80,8 +79,7 @@ FORMATS = (
     Format("planetscale", r"pscale_(?:pw|tkn|oauth)_[0-9A-Za-z_.=-]{30,}", ("pscale_",), "gitleaks planetscale-*", finds="PlanetScale passwords and tokens"),
     Format("supabase", r"sb(?:p|s|_secret)_[0-9A-Za-z_]{20,}", ("sbp_", "sbs_", "sb_secret_"), "trufflehog supabasetoken", check="has_digit", finds="Supabase tokens"),
     Format("fly", r"f(?:m[12][ar]?|o1)_[0-9A-Za-z+/=_-]{40,}", ("fm1", "fm2", "fo1_"), "gitleaks flyio-access-token", finds="Fly.io tokens"),
-    Format(
-        "doppler", r"dp\.(?:pt|st|ct|sa|scim|audit)\.[0-9A-Za-z_.-]{36,}", ("dp.",), "gitleaks doppler-api-token", finds="Doppler tokens"),
+    Format("doppler", r"dp\.(?:pt|st|ct|sa|scim|audit)\.[0-9A-Za-z_.-]{36,}", ("dp.",), "gitleaks doppler-api-token", finds="Doppler tokens"),
     Format(
         "onepassword",
         r"(?:ops_eyJ[0-9A-Za-z+/=_-]{60,}|A3-[0-9A-Z]{6}-[0-9A-Z]{5,11}-[0-9A-Z]{5}[0-9A-Z-]{11,})",
@@ -148,8 +146,7 @@ FORMATS = (
         "the manuals of MySQL and PostgreSQL",
         ANYWHERE, finds="passwords in SQL, as in IDENTIFIED BY '...'"),
     Format("card", r"[2-6](?:[ +-]?[0-9]){11,18}", (), "relay creditcard; datadog", UNSIGNED, "card", finds="card numbers, by issuer, length, Luhn and grouping"),
-    Format(
-        "iban", r"[A-Z]{2}[0-9]{2}(?:[ +-]?[0-9A-Z]){11,30}", (), "relay iban; ISO 13616", START, "iban", finds="IBANs, by the country's length and checksum"),
+    Format("iban", r"[A-Z]{2}[0-9]{2}(?:[ +-]?[0-9A-Z]){11,30}", (), "relay iban; ISO 13616", START, "iban", finds="IBANs, by the country's length and checksum"),
     Format(
         "vendor-point",
         r"(?:pat\.?[0-9A-Za-z]{14,22}\.[0-9a-f]{24,}[0-9A-Za-z.]*|v1\.0-[0-9a-f]{24}-[0-9a-f]{100,}|"
@@ -158,12 +155,10 @@ FORMATS = (
         ("pat", "v1.0-", "sl.", "dt0c01.", "amzn.mws.", "sk.eyJ", ".atlasv1."),
         "gitleaks airtable, harness, cloudflare-origin-ca, dropbox, dynatrace, hashicorp-tf; trufflehog aws mws", finds="tokens of Airtable, Dropbox, Mapbox and others, with points"),
     # A short prefix: a token has a letter that hexadecimal digests, and a digit that words, have not.
-    Format(
-        "beamer", r"b_[0-9a-f]{0,12}[g-z][0-9a-z]{31,}", ("b_",), "gitleaks beamer-api-token", LONE, "has_digit", finds="Beamer API keys"),
+    Format("beamer", r"b_[0-9a-f]{0,12}[g-z][0-9a-z]{31,}", ("b_",), "gitleaks beamer-api-token", LONE, "has_digit", finds="Beamer API keys"),
     Format("mailchimp", r"[0-9a-f]{32}-us[0-9]{1,2}", ("-us",), "gitleaks mailchimp-api-key", finds="Mailchimp API keys"),
     Format("maxmind", r"[0-9A-Za-z]{6}_[0-9A-Za-z]{29}_mmk", ("_mmk",), "gitleaks maxmind-license-key", finds="MaxMind license keys"),
-    Format("azure-key", r"[0-9A-Za-z]{52}JQQJ9[0-9A-Za-z]{20,}", ("JQQJ9",), "Microsoft's common annotated keys",
-           finds="keys of Azure and tokens of Azure DevOps"),
+    Format("azure-key", r"[0-9A-Za-z]{52}JQQJ9[0-9A-Za-z]{20,}", ("JQQJ9",), "Microsoft's common annotated keys", finds="keys of Azure and tokens of Azure DevOps"),
     Format(
         "link",
         r"/(?:reset|(?:re)?set[_-]password|password(?:[_-]resets?|/edit)|(?:verify|confirm)(?:[_-]email)?|email/verify|activate|"
@@ -173,17 +168,12 @@ FORMATS = (
          "/session/", "/with/key/", "hook/", "hooks/"),
         "the documentation of Django and of Auth.js",
         ANYWHERE, "mixed_run", finds="links that reset a password or confirm an address"),
-    Format("openweather", r"appid=(?P<s>[0-9a-f]{32,})", ("appid=",), "OpenWeather's documentation", LONE,
-           finds="OpenWeather API keys in queries"),
-    Format("query-password", r"u=[^&\s]{1,80}&p=(?P<s>[^&\s\"']{4,})", ("&p=",), "the documentation of InfluxDB and Subsonic",
-           LONE, finds="passwords in queries as u=...&p=..."),
-    Format("telegram-login", r"auth_date=[0-9]{9,}&(?:[^\s\"']{0,400}&)?hash=(?P<s>[0-9a-f]{64})", ("auth_date=",),
-           "Telegram's documentation", LONE, finds="signatures of Telegram logins"),
-    Format("resend", r"re_[0-9A-Za-z]{6,}_[0-9A-Za-z]{20,}", ("re_",), "Resend's documentation", LONE, "has_digit",
-           finds="Resend API keys"),
+    Format("openweather", r"appid=(?P<s>[0-9a-f]{32,})", ("appid=",), "OpenWeather's documentation", LONE, finds="OpenWeather API keys in queries"),
+    Format("query-password", r"u=[^&\s]{1,80}&p=(?P<s>[^&\s\"']{4,})", ("&p=",), "the documentation of InfluxDB and Subsonic", LONE, finds="passwords in queries as u=...&p=..."),
+    Format("telegram-login", r"auth_date=[0-9]{9,}&(?:[^\s\"']{0,400}&)?hash=(?P<s>[0-9a-f]{64})", ("auth_date=",), "Telegram's documentation", LONE, finds="signatures of Telegram logins"),
+    Format("resend", r"re_[0-9A-Za-z]{6,}_[0-9A-Za-z]{20,}", ("re_",), "Resend's documentation", LONE, "has_digit", finds="Resend API keys"),
     Format("fernet", r"gAAAAA[0-9A-Za-z_-]{60,}={0,2}", ("gAAAAA",), "made with cryptography", finds="Fernet tokens"),
-    Format("paseto", r"v[1-4]\.(?:local|public)\.[0-9A-Za-z_-]{30,}(?:\.[0-9A-Za-z_-]+)?", (".local.", ".public."),
-           "PASETO's specification", finds="PASETO tokens"),
+    Format("paseto", r"v[1-4]\.(?:local|public)\.[0-9A-Za-z_-]{30,}(?:\.[0-9A-Za-z_-]+)?", (".local.", ".public."), "PASETO's specification", finds="PASETO tokens"),
     Format(
         "signed",
         r"[0-9A-Za-z_-]+[.:](?P<s>[0-9A-Za-z_-]{27,86})",
@@ -193,16 +183,12 @@ FORMATS = (
         "signature",
         finds="values signed by itsdangerous and Django",
     ),
-    Format("salesforce", r"00D[0-9A-Za-z]{9,15}![0-9A-Za-z._]{40,}", ("00D",), "Salesforce's documentation",
-           finds="Salesforce session ids"),
+    Format("salesforce", r"00D[0-9A-Za-z]{9,15}![0-9A-Za-z._]{40,}", ("00D",), "Salesforce's documentation", finds="Salesforce session ids"),
     Format("stripe-link", r"connect\.stripe\.com/setup/[a-z]/acct_[0-9A-Za-z]+/(?P<s>[0-9A-Za-z]{12,})",
            ("connect.stripe.com/setup/",), "Stripe's documentation", ANYWHERE, finds="account links of Stripe"),
-    Format("expo", r"Expo(?:nent)?PushToken\[(?P<s>[0-9A-Za-z_-]{16,})", ("PushToken[",), "Expo's documentation", LONE,
-           finds="Expo push tokens"),
-    Format("firebase", r"[0-9A-Za-z_-]{11,}:APA91[0-9A-Za-z_-]{16,}", (":APA91",), "Firebase's documentation", LONE,
-           finds="Firebase registration tokens"),
-    Format("wifi", r"WIFI:(?:[^\r\n\"]{0,200};)?P:(?P<s>(?:[^;\\\"]|\\[^\"]){3,})", ("WIFI:",), "ZXing's documentation", LONE,
-           finds="passwords of wireless networks in QR codes"),
+    Format("expo", r"Expo(?:nent)?PushToken\[(?P<s>[0-9A-Za-z_-]{16,})", ("PushToken[",), "Expo's documentation", LONE, finds="Expo push tokens"),
+    Format("firebase", r"[0-9A-Za-z_-]{11,}:APA91[0-9A-Za-z_-]{16,}", (":APA91",), "Firebase's documentation", LONE, finds="Firebase registration tokens"),
+    Format("wifi", r"WIFI:(?:[^\r\n\"]{0,200};)?P:(?P<s>(?:[^;\\\"]|\\[^\"]){3,})", ("WIFI:",), "ZXing's documentation", LONE, finds="passwords of wireless networks in QR codes"),
     Format("putty", r"Private-Lines: [0-9]{1,4}(?P<s>(?:\s|\\[rn]){1,4}[0-9A-Za-z+/=]{16}[\s\\0-9A-Za-z+/=:-]+)", ("Private-Lines: ",), "PuTTY's manual",
            finds="private keys in PuTTY's files"),
     *VENDOR_FORMATS,

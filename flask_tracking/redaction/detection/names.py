@@ -44,7 +44,7 @@ TABLE = {
         kodeord passord salasana heslo hasło haslo jelszó jelszo parolă şifre sifre geslo lozinka
         slaptažodis parool пароль лозинка парола κωδικός סיסמה סיסמא گذرواژه پسورد 密码 密碼 口令 パスワード
         暗証番号 비밀번호 암호 पासवर्ड कूटशब्द รหัสผ่าน পাসওয়ার্ড கடவுச்சொல் գաղտնաբառ პაროლი fjalëkalimi
-        lykilorð pasahitza contrasenya contrasinal wagwoord nenosiri pswrd psw passw secret secrets
+        lykilorð pasahitza contrasenya contrasinal wagwoord nenosiri unseal_key unseal_keys pswrd psw passw secret secrets
         privkey keyphrase mnemonic api_key api_keys apikey
         apikeys access_key access_keys secret_key priv_key encryption_key
         decryption_key signing_key master_key auth_key account_key shared_key shared_access_key
@@ -65,7 +65,7 @@ TABLE = {
         parola_d_ordine dpop palabra_clave palavra_passe password_di_accesso κωδικός_πρόσβασης
         كلمة_المرور كلمة_السر رمز_عبور کلمه_عبور kata_sandi_anda mật_khẩu_của_bạn
         كلمة_المرور_الخاصة_بك رمز_عبور_شما құпия_сөз нууц_үг סיסמה_שלך הסיסמה_שלך הסיסמא_שלך
-        id_token_hint login_hint_token rpcauth zaporka newpwd пароль_пользователя пароль_користувача
+        id_token_hint login_hint_token rpcauth zaporka пароль_пользователя пароль_користувача
         api_schlüssel clé_api cle_api clé_d_api cle_d_api clave_api clave_de_api chave_api chave_de_api chiave_api
         ключ_api api_ключ api_キー api_金鑰 api_키 api_nyckel api_nøgle api_nøkkel klucz_api klíč_api api_klíč api_kulcs
         api_anahtarı api_avain api_sleutel cheie_api κλειδί_api مفتاح_api khóa_api kunci_api geheimer_schlüssel
@@ -87,7 +87,7 @@ TABLE = {
         codice_di_accesso código_de_acceso código_de_acesso code_d_accès kod_dostępu код_доступа
     """,
     Strength.CODE: """
-        door_code gate_code alarm_code unlock_code entry_code your_code authentication_code your_pin your_tan login_pin ihr_tan ihre_tan deine_tan this_code dein_code ihr_code votre_code su_código kode_verifikasi
+        door_code gate_code alarm_code unlock_code entry_code your_code authentication_code your_pin your_tan login_pin ihr_tan ihre_tan deine_tan this_code dein_code anmeldecode код_для_входа ihr_code votre_code su_código kode_verifikasi
         código_de_verificación code_de_vérification bestätigungscode код_подтверждения 验证码 驗證碼 認証コード
         인증번호 mã_xác_nhận mã_otp kod_pin code_pin use_code enter_code tu_código tu_code código_pin
         pin_kodu verify_code verification_code login_code security_code one_time_code confirmation_code
@@ -104,7 +104,7 @@ TABLE = {
         tokens cookies nonce ticket zak assertion hmac psk crumb mfa plaintext
         recaptcha_response captcha_response turnstile_response websocket_protocol
         web_socket_protocol auth_user session_id session_ids authorization_code auth_req_id
-        session_state opaque_data seed_hex trello_webhook protection_bypass honeycomb_team ovh_consumer jit_config pfx two_factor key_value resource_key keys_base_64 push_key link_code
+        session_state opaque_data seed_hex secure_hash trello_webhook protection_bypass honeycomb_team ovh_consumer jit_config pfx two_factor key_value resource_key keys_base_64 push_key link_code
         cavv cryptogram authentication_value invite_code invitation_code join_code js_code kubeconfig login_hash
         reset_hash security_stamp signed_request challenge_response challenge_verifier access_license_number
         identity_header otc twofa bewit xoauth2 pkcs12 passkey aspxauth devkey hdnts hdnea samlart wresult
@@ -117,7 +117,7 @@ phrase of the strength CODE is one in a message: ``your code is 367591``.
 """
 WEAK_ENDS = {"key": Strength.VAGUE, "sign": Strength.WEAK, "pin": Strength.CODE, "pass": Strength.TOKEN}
 """Sensitive only as the last word of several: ``STRIPE_KEY``, and not ``key_count``."""
-WEAK_NAMES = {"pin": Strength.CODE} | dict.fromkeys(
+WEAK_NAMES = dict.fromkeys(["pin", "tan"], Strength.CODE) | dict.fromkeys(
     ["code", "invite", "magic", "seed", "wif", "verifier", "access", "refresh", "key1", "key2", "keys"],
     Strength.VAGUE,
 )
@@ -132,25 +132,18 @@ BEGINNINGS = """
 """A word is likely sensitive that begins like this: languages have cases, ``hasła``, ``salasanasi``."""
 STEMS = """
     password passwd passphrase passwort secret token apikey accesskey secretkey privatekey
-    encryptionkey sessionid sessid credential cardnumber connectionstring csrf xsrf
+    encryptionkey sessionid sessid credential cardnumber connectionstring csrf xsrf pwd
     """.split()
 """A word that has no seams is sensitive with one of these in it, like ``phpsessid`` or ``dbpassword``."""
-HARMLESS_WORDS = (
-    "tokeni",
-    "secretar",
-    "secretion",
-    "passwordless",
-    "etoken",
-    "secretsman",
-    "secretman",
-    "webcredential",
+HARMLESS_WORDS = tuple(
+    "tokeni secretar secretion passwordless etoken secretsman secretman webcredential".split()
 )
 """Beginnings of words that have a sensitive one in them and mean something else: ``tokenizer``."""
 HARMLESS_ENDS = frozenset(
     """
     accepted address age alerts certhash alg algorithm allow allowlist at attempts bin brand bucket change changed
     chars check claim class column company configured consent count country created date days description
-    digits domain duration email enabled end endpoint error event expiration expire expired expiry
+    digits domain duration email enabled end endpoint error event expiration expire expired expiring expiry
     field file fingerprint format found from header hint hook ids iin in issuer java js kind label
     language last4 len length level lifetime limit logprobs match max message method min minutes mode
     month name network order owner param parameter path placeholder policy prevention price provider question rate

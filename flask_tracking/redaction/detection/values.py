@@ -32,13 +32,13 @@ _LABELS = (
     | TOKEN_WORDS
     | frozenset(
         """
-    read write required optional enabled disabled string number integer boolean object array
-    hidden text missing preferred invalid expired valid incorrect wrong unknown default unset any
-    all empty basic bearer digest oauth2 apikey openidconnect http https header query body email auto
-    secretstr str bytes self list create update delete manage reset change revoke rotate verify approved
-    include omit inherit ok done owner maintainer editor contributor member viewer
-    show hide copy paste edit generate regenerate reveal get watch patch
-    csrftoken sessionid current-password new-password one-time-code
+    read write required optional enabled disabled string number integer boolean object array hidden text
+    missing preferred invalid expired valid incorrect wrong unknown default unset any all empty basic
+    bearer digest oauth2 apikey openidconnect http https header query body email auto secretstr str
+    bytes self list create update delete manage reset change revoke rotate verify approved include omit
+    inherit ok done owner maintainer editor contributor member viewer show hide copy paste edit generate
+    regenerate reveal get watch patch changed added removed never csrftoken sessionid current-password
+    new-password one-time-code
     """.split()
     )
 )
@@ -68,10 +68,13 @@ _PLACEHOLDER = re.compile(
     r"(?-i:\$[A-Z_][0-9A-Z_]*)|(?:[a-z]+ )?end(?:s|ing)(?: in| with)? [0-9]{2,4}|"
     r"[*•x]{3,}[ *•x-]*[0-9]{2,4}|"
     rf"(?:https?://[\w.-]+(?::[0-9]{{1,5}})?{_STEP}*|{_STEP}+)(?:/|\.[a-z]{{2,4}})?|arn:aws[\w:/.*-]+|"
+    r"your[ _-][a-z_ -]{1,40}|\S{0,60}\[[^]\s]{1,60}\](?:[+*]|\{[0-9,]+\})\S*|\^\S{0,60}\[\S{0,60}\$|"
+    r"[a-z]+\([0-9]+\)|(?:[a-z_]+(?::[0-9a-z,]+)?\|)+[a-z_]+(?::[0-9a-z,]+)?|"
     r"\+[0-9]{8,15}|[~^<>=]{0,2}[0-9]+\.[0-9x*]+(?:\.[0-9x*]+)?(?:-[a-z]+[.0-9]*)?",
     re.I,
 )
-"""``${TOKEN}``, ``$1``, ``ends in 1111``, ``***11``, ``/a/reset``, ``https://a.example``, ``+49…``."""
+"""``${TOKEN}``, ``$1``, ``ends in 1111``, ``***11``, ``/a/reset``, ``https://a.example``, ``[a-z]+``,
+``text(9)``, ``required|min:8``, ``+49…``."""
 _ORIGIN = re.compile("https?://[^/]*", re.I)
 _HARMLESS_RUN = re.compile(
     r"""
@@ -126,10 +129,10 @@ _FUNCTION_WORDS = frozenset(
 )
 _REQUIREMENTS = frozenset(
     """
-    at blank cannot characters choose contain didn't doesn't enter expired field forgot incorrect
-    invalid least letters match matches minimum missing must needs once please required reset should too
-    wrong erforderlich leer ungültig abgelaufen kurz falsch mindestens benötigt ausgefüllt
-    obligatoire vide invalide expiré court requis valide obligatorio obligatoria obrigatório
+    at blank cannot characters choose contain didn't doesn't enter expired expires field forgot
+    incorrect invalid least letters match matches minimum missing must needs once please required reset
+    rotated should too wrong erforderlich leer ungültig abgelaufen kurz falsch mindestens benötigt
+    ausgefüllt obligatoire vide invalide expiré court requis valide obligatorio obligatoria obrigatório
     obrigatória obbligatorio obbligatoria vacío vacía vazio vuoto vuota inválido inválida requerido
     corto corta curto curta branco expirado scaduto valida valido verplicht leeg ongeldig verlopen
     wymagane wymagany puste nieprawidłowe zorunlu geçersiz boş krävs ogiltig tomt påkrævet påkrevd
@@ -221,8 +224,9 @@ def is_inherited_secret(strength: Strength, value: bytes, *, is_loose: bool = Fa
     if strength <= Strength.WEAK or strength is Strength.OWN:
         return is_secret(Strength.VAGUE if strength is Strength.WEAK else strength, value)
     text = value.decode("utf-8", "replace").strip()
+    if _is_placeholder(text):
+        return False
     is_mixed = strength >= Strength.MADE and _MIXED.fullmatch(text) and not _LENGTH.search(text)
-    is_mixed = is_mixed and not _is_placeholder(text)
     return is_opaque(text) or (
         bool(is_mixed) and any(map(str.isdigit, text)) and any(map(str.isalpha, text))
     )

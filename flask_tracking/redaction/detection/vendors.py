@@ -29,6 +29,7 @@ adobe           p8e-                                w16  Adobe client secrets
 alibaba         LTAI                                a16  Alibaba Cloud access key ids
 apify           apify_api_                          a20  Apify API tokens
 artifactory     AKCp,cmVmdGtu                       a40  Artifactory API keys and reference tokens
+axiom           xaat-,xapt-                         w30  Axiom tokens
 aws-appsync     da2-                                a20  AWS AppSync API keys
 bip32           xprv,yprv,zprv,tprv,uprv,vprv       a80  BIP 32 extended private keys
 buildkite       bkua_                               a16  Buildkite tokens
@@ -52,11 +53,13 @@ frameio         fio-u-                              w16  Frame.io tokens
 google-calendar private-                            h32  secret addresses of Google calendars
 grafana-api     eyJrIjoi                            b40  Grafana API keys of the older kind
 groq            gsk_                                a16  Groq API keys
+honeycomb       hcaik_,hcbik_,hcxik_,hcamk_         a30  Honeycomb keys
 hubspot         pat-na1-,pat-na2-,pat-eu1-          w16  HubSpot private app tokens
 infracost       ico-                                a24  Infracost API tokens
 intra42         s-s4t2ud-,s-s4t2af-                 a24  Intra42 client secrets
 jina            jina_                               w24  Jina API keys
 langsmith       lsv2_pt_,lsv2_sk_,ls__              w16  LangSmith API keys
+mailersend      mlsn.                               h40  MailerSend API tokens
 mongodb-atlas   mdb_sa_sk_                          w16  MongoDB Atlas service account secrets
 neon            napi_                               a40  Neon API keys
 netlify         nfp_                                a24  Netlify tokens
@@ -66,9 +69,11 @@ nvidia          nvapi-                              w40  NVIDIA API keys
 octopus         API-                                u20  Octopus Deploy API keys
 okta-dev        odt_                                w16  Okta tokens
 openshift       sha256~                             w40  OpenShift tokens
+paddle          pdl_live_apikey_,pdl_sdbx_apikey_   w30  Paddle API keys
 perplexity      pplx-                               a20  Perplexity API keys
 pinecone        pcsk_                               w20  Pinecone API keys
 plaid           access-sandbox-,access-development-,access-production- w16  Plaid access tokens
+polar           polar_oat_,polar_pat_               a30  Polar access tokens
 posthog         phx_                                a30  PostHog personal API keys
 prefect         pnu_                                a16  Prefect API tokens
 readme          rdme_                               a16  ReadMe API tokens

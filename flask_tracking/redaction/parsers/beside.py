@@ -91,7 +91,8 @@ PHRASES = (
     ),
     # Your one-time code is 367591; not: The token is invalid
     _phrase(
-        r"(?<![\w-])(?P<name>(?:[\w-]+[ \t]){0,3}[\w-]+)[ \t]+(?:is|est|es|ist|er|jest)[ \t]+(?:<\w{1,6}>)?"
+        r"(?<![\w\x80-\xff-])(?P<name>(?:[\w\x80-\xff-]+[ \t]){0,3}[\w\x80-\xff-]+)[ \t]+"
+        r"(?:is|est|es|ist|lautet|er|jest)[ \t]+(?:<\w{1,6}>)?"
         r"(?P<value>[0-9]{3}[ -][0-9]{3}\b|[^\s.,;:!?\"'<>]{4,200})",
         " ",
     ),
@@ -112,12 +113,12 @@ PHRASES = (
     # user: ada, pass: X
     _phrase(
         r"\b(?:user(?:name)?|login)[ ]?[:=][ ]?[^\s,;&]{1,100}[,;]?[ ]pass(?P<name>)[ ]?[:=][ ]?"
-        r"(?P<value>[^\s,;&\"'<>]{4,200})",
+        rf"(?:{_QUOTE})?(?P<value>[^\s,;&\"'<>]{{4,200}})",
         "pass",
     ),
     # log in with password x7Kq2m; not: with password authentication
     _phrase(
-        r"\b(?:with|using|and)[ \t]+(?P<name>(?:[\w-]+[ \t]){0,2}?(?:pass(?:word|code|phrase)|secret))[ \t]+"
+        r"\b(?:with|using|tried|and)[ \t]+(?P<name>(?:[\w-]+[ \t]){0,2}?(?:pass(?:word|code|phrase)|secret))[ \t]+"
         r"(?P<value>[^\s.,;:!?\"'<>]{6,200})",
         " ",
         Strength.TOKEN,

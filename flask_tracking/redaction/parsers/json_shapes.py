@@ -45,8 +45,10 @@ _ECHOED = frozenset(b"input received rejectedvalue invalidvalue attemptedvalue d
 """Keys of what errors repeat, also in double braces; only a string is one."""
 _ECHOING = (b"meta", b"parameters")
 """Keys of objects in which errors repeat it."""
-_WORD_LISTS = frozenset(b"tags labels keywords topics categories scopes".split())
-"""Names of arrays in which nothing belongs to the word before it."""
+_ABOUT = frozenset(
+    b"labels placeholders types rules validators patterns regex example errors tags".split()
+)
+"""Names of structures that say something about secrets: ``{"rules": {"password": "min:8"}}``."""
 _FLAGS = frozenset(b"sensitive masked secured secret is_secret issecret".split())
 """Beside a value: ``"sensitive": true``."""
 _PRIVATE_JWK = frozenset(b"d p q dp dq qi k oth".split())
@@ -133,11 +135,20 @@ class Structures:
         key = _KEY_BEFORE.search(self.data, max(0, structure.start - 80), structure.start)
         return key and key[1]
 
+    def is_about(self, at: int) -> bool:
+        """Tell whether what stands there is in an object of labels, rules or types of secrets."""
+        around = self.find_around(at)
+        around = around if around is None or around.is_object else around.parent
+        return self.find_name(around).lower() in _ABOUT
+
     def members(self, structure: Structure | None) -> Iterator[tuple[bytes, Item]]:
         """Return the members of an object, with their keys in lower case."""
         for item in structure.items if structure is not None else ():
             if item.key is not None:
-                yield self.data[slice(*item.key)].lower(), item
+                key = self.data[slice(*item.key)].lower()
+                yield key, item
+                if key in _ECHOING:
+                    yield from self.members(item.inner)
 
 
 def find_named(
@@ -156,7 +167,10 @@ def find_named(
     is_value = b":" in data[max(0, start - 20) : start]  # most are not
     key = _KEY_BEFORE.search(data, max(0, start - 80), start) if is_value else None
     if key is not None and (key[1].lower() in _NAME_KEYS or text == b"Secret"):
-        members = list(_members_beside(get(), start, key[1].lower()))
+        around = get().find_around(start)
+        if around is not None and key[1] == b"pointer":
+            around = around.parent
+        members = list(get().members(around))
         yield from _find_by_value(members, data, key[1].lower(), text, weigh)
     elif key is None and b"=" not in text and (strength := weigh(text)):
         yield from _find_in_array(get(), start, text, strength)
@@ -189,16 +203,6 @@ def _weigh_beside(keys: set[bytes], key: bytes) -> Strength:
     return BESIDE_LOGIN[key] if is_login else Strength.NONE
 
 
-def _members_beside(structures: Structures, start: int, key: bytes) -> Iterator[tuple[bytes, Item]]:
-    around = structures.find_around(start)
-    if around is not None and key == b"pointer":
-        around = around.parent
-    for one, item in structures.members(around):
-        yield one, item
-        if one in _ECHOING:
-            yield from structures.members(item.inner)
-
-
 def _find_by_value(
     members: list[tuple[bytes, Item]], data: bytes, key: bytes, text: bytes, weigh: Weigh
 ) -> Iterator[tuple[Item, Strength]]:
@@ -216,11 +220,8 @@ def _find_by_value(
         strength = min(strength, Strength.TOKEN) if strength >= Strength.MADE else Strength.NONE
     for one, item in members if strength else ():
         is_text = data[item.start] == 0x22
-        if (
-            one in _NAMED
-            or is_text
-            and (one == b"text" if key == b"type" else one.strip(b"{} ") in _ECHOED)
-        ):
+        is_echo = one == b"text" if key == b"type" else one.strip(b"{} ") in _ECHOED
+        if one in _NAMED or is_text and is_echo:
             yield item, strength
 
 
@@ -228,7 +229,7 @@ def _find_in_array(
     structures: Structures, start: int, text: bytes, strength: Strength
 ) -> Iterator[tuple[Item, Strength]]:
     array = structures.find_around(start)
-    if array is None or array.is_object or structures.find_name(array).lower() in _WORD_LISTS:
+    if array is None or array.is_object or structures.find_name(array).lower() in _ABOUT:
         return
     number = next(at for at, item in enumerate(array.items) if item.start == start)
     behind = array.items[number + 1 :]

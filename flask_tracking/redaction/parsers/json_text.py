@@ -110,6 +110,8 @@ class _JsonReader:
         strength = self._context.strength(pair[1])
         if strength < Strength.TOKEN or not is_secret(strength, pair[2]):
             return None
+        if self._is_about(start, strength, pair[2]):
+            return None
         self._done = pair.end(2) + 1
         return Finding(*pair.span(2), "name")
 
@@ -198,7 +200,8 @@ class _JsonReader:
             value = self._decode(begin, end)
             is_same = value == self._data[begin:end]
             found = Finding(begin, end, "name", value=None if is_same else value)
-            return [found] if judge(name.strength, value, is_loose=is_item) else []
+            is_found = judge(name.strength, value, is_loose=is_item)
+            return [found] if is_found and not self._is_about(start, name.strength, value) else []
         if mark := MARKS.match(self._data, start):
             self._done = mark.end()
             return []
@@ -216,6 +219,12 @@ class _JsonReader:
         if not _BARE_VALUE.fullmatch(bare[0]):
             raise MalformedError
         return [Finding(*bare.span(), "name", QUOTE)]
+
+    def _is_about(self, at: int, strength: Strength, value: bytes) -> bool:
+        """Tell a word about a secret, as in ``{"labels": {"password": "Kennwort"}}``, from one."""
+        if not Strength.TOKEN <= strength < Strength.OWN or is_inherited_secret(strength, value):
+            return False
+        return self._structures.is_about(at)
 
     def _walk(self, top: Structure, name: Around) -> list[Finding]:
         """Judge the values in a structure under a sensitive name, each by the nearest name."""

@@ -273,7 +273,7 @@ def _find_value(
     if structure := _STRUCTURE.match(data, start):
         context.budget.spend(WORK_IN_STRUCTURES * len(structure[0]))
         strings = list(_STRING.finditer(data, *structure.span(2)))
-        if strings or len(structure[1]) > 1:
+        if strings or len(structure[1]) > 1 or b":" in structure[2]:
             for value in _values_of(strings, context):
                 yield from judge(*value, is_loose=True)
             return
