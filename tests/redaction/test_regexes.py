@@ -117,6 +117,7 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "markup._CHILD": (" <token>", "X <token>"),
     "markup._LEAF": ("<value>X</", "<value></"),
     "markup._PASSWORD_INPUT": ('type="password"', 'type="text"'),
+    "json_text._CERTAIN": ("x7Kq2", "min:8"),
     "markup._NAMED_ELEMENT": ("<name>password</name><value>X", "<name>password</name><p>X"),
     "multipart._BOUNDARY": ("boundary=b", "boundary"),
     "multipart._GAP": ("\r\n\r\n", "\r\n"),

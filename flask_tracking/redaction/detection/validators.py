@@ -50,8 +50,7 @@ _CARD_GROUPS = re.compile(
 _CARD_START = re.compile(
     rb"[2-6](?:[0-9]{11,18}(?![0-9])|[0-9]{3}([ +-])(?:[0-9]{4}\1[0-9]{4}\1|[0-9]{6}\1)[0-9])"
 )
-_TRACK = re.compile(rb"(?:(?:=|D|%3D)[0-9]{7,})?")
-"""Behind the number on a magnetic stripe: when the card expires, and codes."""
+_TRACK = re.compile(rb"(?:(?:=|D|%3D)[0-9]{7,})?")  # behind the number on a magnetic stripe
 _CARD_RUN = re.compile(rb"[2-6](?:[ +-]?[0-9]){11,18}")
 _NEXT_CARD = re.compile(rb"(?<=[ +])[2-6][0-9]{3}")  # of two on a line
 _DIGITS = re.compile(rb"[0-9 +-]*")

@@ -50,8 +50,7 @@ _OPAQUE = re.compile(
 """One run, or ``t=1700000000,v1=X``."""
 _PLAIN = re.compile(rf"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[0-9A-Za-z_-]{{{MIN_OPAQUE},}}")
 """Most secrets: with digits, and so no label, sentence or placeholder."""
-_SEED_PHRASE = re.compile("(?:[a-z]{3,8} ){11}(?:(?:[a-z]{3,8} ){3}){0,4}[a-z]{3,8}")
-"""12, 15, 18, 21 or 24 words of BIP 39: no sentence is written like this."""
+_SEED_PHRASE = re.compile("(?:[a-z]{3,8} ){11}(?:(?:[a-z]{3,8} ){3}){0,4}[a-z]{3,8}")  # of BIP 39
 _NO_TOKEN = re.compile(r"#[0-9A-Fa-f]{3,8}|[0-9]{1,5}")
 """A colour or a short number."""
 _LENGTH = re.compile(

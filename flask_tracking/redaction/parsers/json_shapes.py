@@ -43,9 +43,8 @@ _NAMED = frozenset(
 )
 _ECHOED = frozenset(b"input received rejectedvalue invalidvalue attemptedvalue data value".split())
 """Keys of what errors repeat, also in double braces; only a string is one."""
-_ECHOING = (b"meta", b"parameters")
-"""Keys of objects in which errors repeat it."""
-_ABOUT = frozenset(
+_ECHOING = (b"meta", b"parameters")  # objects in which errors repeat it
+ABOUT = frozenset(
     b"labels placeholders types rules validators patterns regex example errors tags".split()
 )
 """Names of structures that say something about secrets: ``{"rules": {"password": "min:8"}}``."""
@@ -139,7 +138,7 @@ class Structures:
         """Tell whether what stands there is in an object of labels, rules or types of secrets."""
         around = self.find_around(at)
         around = around if around is None or around.is_object else around.parent
-        return self.find_name(around).lower() in _ABOUT
+        return self.find_name(around) in ABOUT
 
     def members(self, structure: Structure | None) -> Iterator[tuple[bytes, Item]]:
         """Return the members of an object, with their keys in lower case."""
@@ -229,7 +228,7 @@ def _find_in_array(
     structures: Structures, start: int, text: bytes, strength: Strength
 ) -> Iterator[tuple[Item, Strength]]:
     array = structures.find_around(start)
-    if array is None or array.is_object or structures.find_name(array).lower() in _ABOUT:
+    if array is None or array.is_object or structures.find_name(array) in ABOUT:
         return
     number = next(at for at, item in enumerate(array.items) if item.start == start)
     behind = array.items[number + 1 :]

@@ -19,7 +19,7 @@ from ..findings import Finding, merge
 from ..markers import MARKS
 from .context import Context, MalformedError
 from .encoded import decode_json_string
-from .json_shapes import WORK_TO_READ, Structure, Structures, find_named
+from .json_shapes import ABOUT, WORK_TO_READ, Structure, Structures, find_named
 
 _BARE_VALUE = re.compile(rb"-?[0-9][0-9.eE+-]*|\xef\xbb\xbf|true|false|null|undefined|NaN|-?Infinity")
 _BARE = re.compile(rb'[^\s,:\[\]{}"]+')
@@ -30,6 +30,7 @@ _TOO_SHORT = re.compile(rb"[\w .-]{0,11}")
 _COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")  # behind a key; not "a", "b"
 _PAIR = re.compile(rb'[{, \n]"([\w.-]{1,11})"[ \t\r\n]*:[ \t\r\n]*"([\w.-]+)"(?=[,}\r\n])')
 """A key too short for a token, and a value without escapes: ``"password": "X",``."""
+_CERTAIN = re.compile(rb"[A-Za-z_.-]*[0-9][\w.-]*")  # no word and no rule: x7Kq2; not min:8
 _BLANKS = b" \t\r"
 _SPACE = re.compile(rb"[ \t\r]*")
 _BEFORE, _BEHIND = b"{[,:\n\xbf\x1e", b",:}]\n\x1e"
@@ -222,9 +223,10 @@ class _JsonReader:
 
     def _is_about(self, at: int, strength: Strength, value: bytes) -> bool:
         """Tell a word about a secret, as in ``{"labels": {"password": "Kennwort"}}``, from one."""
-        if not Strength.TOKEN <= strength < Strength.OWN or is_inherited_secret(strength, value):
+        if _CERTAIN.fullmatch(value) or not Strength.TOKEN <= strength < Strength.OWN:
             return False
-        return self._structures.is_about(at)
+        is_likely = not is_inherited_secret(strength, value) and any(one in self._data for one in ABOUT)
+        return is_likely and self._structures.is_about(at)
 
     def _walk(self, top: Structure, name: Around) -> list[Finding]:
         """Judge the values in a structure under a sensitive name, each by the nearest name."""

@@ -89,10 +89,8 @@ def _find_values(
             yield strength, start, end if content[1] else done
     for element in _NAMED_ELEMENT.finditer(data):
         if hits.touch(*element.span(2)):
-            is_field = data.endswith(
-                b'"', 0, element.start(3)
-            )  # of a checkbox or a button it is a word
-            most = Strength.TOKEN if is_field else Strength.OWN
+            # Of a checkbox or a button it is a word.
+            most = Strength.TOKEN if data.endswith(b'"', 0, element.start(3)) else Strength.OWN
             yield min(context.strength(element[2]), most), *element.span(3)
 
 

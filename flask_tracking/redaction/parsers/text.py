@@ -23,8 +23,7 @@ from .table import find_in_tables
 
 MAX_NAME_BYTES = 200
 """How far to the left of a separator its name is looked for."""
-MAX_BETWEEN = 3
-"""Words between a name and its separator."""
+MAX_BETWEEN = 3  # words between a name and its separator
 MAX_JUDGED = 1000
 """Bytes of a value that are looked at to tell whether it is a secret."""
 WORK_TO_JUDGE, WORK_IN_STRUCTURES = 8, 4
