@@ -34,8 +34,9 @@ Headers = tuple[tuple[str, str], ...]
 
 def find_header(headers: Headers, name: str) -> str | None:
     """Return the first value of a header, whose name is given in lower case."""
+    size = len(name)
     for header, value in headers:
-        if len(header) == len(name) and header.lower() == name:
+        if len(header) == size and header.lower() == name:
             return value
     return None
 

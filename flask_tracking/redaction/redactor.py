@@ -90,10 +90,10 @@ class Redactor:
         strip_credentials(values, self._actions)
         if hits is CLEAN:
             return Record.from_values(values)
-        redaction = RecordRedaction(
-            record, values, self._get_detector(), self._actions, self._settings.max_body_bytes
-        )
-        return redaction.redact(hits)
+        # A scan that failed may have made no detector.
+        detector = self._detector or self._get_detector()
+        limit = self._settings.max_body_bytes
+        return RecordRedaction(record, values, detector, self._actions, limit).redact(hits)
 
     def _get_detector(self) -> Detector:
         """Return the detector, with the literals that are known now."""
