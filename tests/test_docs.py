@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import doctest
+import functools
 import importlib
 import importlib.util
 import re
@@ -363,21 +364,33 @@ def read_template(node: ast.expr) -> str:
     return "…"
 
 
-def parse_sources() -> Iterator[ast.AST]:
-    """Yield every node of the package's code."""
+class Sources(NamedTuple):
+    """What stands in the package's code, with ``…`` for what is filled in."""
+
+    texts: frozenset[str]
+    messages: frozenset[str]
+    """All that it says in its log and in its errors."""
+
+
+@functools.cache
+def read_sources() -> Sources:
+    """Read the package's code, once for all tests."""
+    texts, messages = set(), set()
     for path in (ROOT / "flask_tracking").rglob("*.py"):
-        yield from ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant | ast.JoinedStr):
+                texts.add(read_template(node))
+            elif isinstance(node, ast.Call):
+                messages.add(read_message(node))
+    return Sources(frozenset(texts), frozenset(messages - {"…"}))
 
 
-def read_messages() -> set[str]:
-    """Return all that the package says in its log and in its errors."""
-    messages = set()
-    for node in parse_sources():
-        if isinstance(node, ast.Call):
-            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if name in SAYS and len(node.args) > SAYS[name]:
-                messages.add(read_template(node.args[SAYS[name]]))
-    return messages - {"…"}
+def read_message(call: ast.Call) -> str:
+    """Return the message that a call is given, or ``…``."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name in SAYS and len(call.args) > SAYS[name]:
+        return read_template(call.args[SAYS[name]])
+    return "…"
 
 
 def read_documented_messages() -> list[str]:
@@ -388,10 +401,10 @@ def read_documented_messages() -> list[str]:
 
 def test_documented_messages_exist() -> None:
     """Every message on its page is a text of the package."""
-    texts = {read_template(node) for node in parse_sources() if isinstance(node, ast.expr)}
+    texts = read_sources().texts
     assert [message for message in read_documented_messages() if message not in texts] == []
 
 
 def test_messages_are_documented() -> None:
     """Every message that the package says is on the page of the messages, with what to do about it."""
-    assert sorted(read_messages() - set(read_documented_messages())) == []
+    assert sorted(read_sources().messages - set(read_documented_messages())) == []
