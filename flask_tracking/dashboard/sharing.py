@@ -14,7 +14,7 @@ from ..runtime.lifecycle import after_fork_in_child
 
 Result = TypeVar("Result")
 
-MAX_RESULTS = 16
+MAX_RESULTS = 32
 """The maximum per app; the least recently used result is evicted."""
 HEAVY_S = 0.05
 """Results of faster queries are not cached, so that they are never stale."""

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from pymongo import monitoring
 
 from flask_tracking import Tracking
+from flask_tracking.dashboard.pages import live
 from flask_tracking.exporters.mongo import MongoExporter
 from flask_tracking.exporters.mongo.read_client import APP_NAME
 
@@ -202,3 +203,19 @@ def test_keep(app: Flask, client: FlaskClient) -> None:
     response = client.post(address, data={"token": token}, headers=headers)
     assert response.status_code == 303
     assert "Keep no longer" in client.get(response.headers["Location"]).text
+
+
+def test_live_list_of_a_collection_that_is_dropped(
+    app: Flask, client: FlaskClient, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A viewer goes on with what is stored in the new one, and gets each row once."""
+    monkeypatch.setattr(live, "FRESH_S", 0.0)
+    answer = client.get(f"{PREFIX}/data/rows").get_json()
+    exporter = get_exporter(app)
+    for path in ("/tea/black", "/tea/white"):
+        exporter.collection().drop()
+        client.get(path)
+        assert tracking.flush(10)
+        query = {"since": answer["now"], "have": answer["position"]}
+        answer = client.get(f"{PREFIX}/data/rows", query_string=query).get_json()
+        assert [row["path"][0][0] for row in answer["rows"]] == [path] and not answer["more"]
