@@ -317,6 +317,27 @@ def read_group(client: FlaskClient, record: Record) -> str | None:
     return None if found is None else found[1]
 
 
+def test_request_says_how_often_it_happened(client: FlaskClient, memory: MemoryExporter) -> None:
+    """A failed request says how many of its group rollups count in 30 days, and when; others do not."""
+    for key, times in ((DECLINED, 12), (STEADY, 15), (REFUSED, 21)):
+        record = next(one for one in reversed(memory.records) if one.url_rule == key.url_rule)
+        page = check(client.get(f"/_tracking/requests/{record.id}").text)
+        link = f'href="{ERRORS}/{make_id(key)}">happened <b>{times} times</b></a> in 30 days, first'
+        assert link in page
+    client.get("/tea/green")
+    assert "happened <b>" not in client.get(f"/_tracking/requests/{memory.records[-1].id}").text
+
+
+def test_how_often_is_shared(client: FlaskClient, memory: MemoryExporter) -> None:
+    """The requests that somebody looks at one after the other read 30 days of rollups once."""
+    failed = [one for one in memory.records if one.url_rule == DECLINED.url_rule][:4]
+    with mock.patch.object(failures, "_find_rollups", wraps=failures._find_rollups) as find:
+        for record in failed:
+            assert "happened <b>12 times" in client.get(f"/_tracking/requests/{record.id}").text
+    long = [call for call in find.call_args_list if call.args[2] - call.args[1] > timedelta(days=20)]
+    assert len(long) == 1
+
+
 def test_request_leads_to_its_group(client: FlaskClient, memory: MemoryExporter) -> None:
     """With an exception or without; the group leads back. A request that did not fail has none."""
     for key in (DECLINED, REFUSED):

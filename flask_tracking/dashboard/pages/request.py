@@ -24,7 +24,7 @@ from ..record.facts import read_custom, read_facts
 from ..record.languages import LANGUAGES
 from ..record.tracebacks import split_traceback
 from ..record.waterfall import make_waterfall
-from ..statistics.failures import find_group
+from ..statistics.failures import HISTORY, find_group, read_history
 from ..tables.keyset import Cursor, read_page
 from ..tables.route_rows import link_to_route
 from ..templating import html, render
@@ -58,6 +58,7 @@ def show_request(page: Page, id: str) -> Response:
         "the requests before and after", lambda: _find_neighbours(page, record), NOT_READ, NEIGHBOURS_S
     )
     remarks = _by_place(record)
+    group = page.attempt("its group of errors", lambda: find_group(page, record), "", NEIGHBOURS_S)
     traceback = split_traceback(record.exception.traceback) if record.exception else []
     return html(
         render(
@@ -68,9 +69,8 @@ def show_request(page: Page, id: str) -> Response:
             older=older,
             copies=[(name, title) for name, (title, _) in LANGUAGES.items()],
             route_terms=filter_text.route_terms(name_route(record.method, record.url_rule)),
-            group=page.attempt(
-                "its group of errors", lambda: find_group(page, record), "", NEIGHBOURS_S
-            ),
+            group=group,
+            history=page.attempt(HISTORY, lambda: read_history(page, group), None, NEIGHBOURS_S),
             can_keep=bool(page.tracked.settings.kept_size_bytes),
             error_term=filter_text.find_term("error", record.exception.type)
             if record.exception

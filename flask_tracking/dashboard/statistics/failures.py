@@ -30,6 +30,8 @@ BACK_AFTER = timedelta(days=3)
 AFTER = timedelta(minutes=1)
 """A request is counted in the minute of its end, and written with the next ones."""
 MAX_SUMMARIES = 2_000
+HISTORY, HISTORY_S = "how often it happened", 60.0
+"""The name of the read of all groups of the last 30 days, and how long requests share its result."""
 PAST = "which errors are new"
 """The name of the read of what happened before the range."""
 NEWEST = "the newest failures"
@@ -262,6 +264,23 @@ def find_group(page: Page, record: Record) -> str:
         alike = [key for key in alike if any(_is_in(key, *place) for place in places)]
         alike.sort(key=lambda key: max(at for at, one in enumerate(places) if _is_in(key, *one)))
     return make_id(alike[-1]) if alike else ""
+
+
+def read_history(page: Page, group: str) -> Occurrences | None:
+    """Return how often a group happened in the last 30 days, and when; None if nobody knows."""
+    table = page.store.rollups
+    if table is None or not group:
+        return None
+    history = page.share(
+        HISTORY,
+        lambda: {
+            make_id(key): seen
+            for key, seen in read_occurrences(table, page.now - LOOKBACK, page.now, page.now).items()
+        },
+        HISTORY_S,
+        heavy_s=0.0,
+    )
+    return history.get(group)
 
 
 def _is_in(key: FailureKey, file: str, function: str) -> bool:
