@@ -1028,6 +1028,11 @@ PAYLOADS: dict[str, str] = {
         form | amount=20&tan=«d6»
         json | {"labels": {"token": "«{a20}7{a9}»"}, "errors": {"password": "«{a5}7{a6}»"}}
     """,
+    "keys with blanks and structures in text": r"""
+        json | {"Recovery Code": "«{a5}7{a6}»", "Secret Key": "«{a20}7{a9}»", "Setup key": "«{C4}7{C4}»"}
+        text | user = {'password': {'first': '«{a5}7{a6}»', 'old': '«{a5}7{a6}»'}}
+        json | {"card_pass": "«{a5}7{a6}»", "current_password": "Open the door 7 times please«a6»"}
+    """,
     "phrases of words": r"""
         text | Seed phrase: «=lamp orbit velvet tunnel pepper garden ripple anchor mango quiz hover least»
         json | {"mnemonic": "«=about lamp orbit velvet tunnel pepper garden ripple anchor mango quiz must»", "network": "test"}

@@ -60,6 +60,14 @@ PAYLOADS: dict[str, str] = {
         json | {"diff": {"password": "changed", "secret": "removed"}, "example": {"api_key": "YOUR_API_KEY"}, "api_key_expiring": "weekly", "tan": 12}
         js | export default {props:{password:{type:String,required:true}},data(){return{secret:"",pin:null}}}
         html | <td>Token</td><td>expires in ‹n› days</td><td>Secret</td><td>rotated yesterday</td>
+        json | {"Recovery Code": "Pemulihan Kod", "Show Recovery Codes": "Tunjuk kod", "password.letters": "Deve contenere almeno una lettera."}
+        json | {"password": "Rhaid i'r maes gynnwys un llythyren.", "Confirm Password": "Ndrysho fjalën", "current_password": "বর্তমান পাসওয়ার্ড"}
+        yaml | bn:\\n  password: পাসওয়ার্ড\\n  new_password: নতুন পাসওয়ার্ড\\naz:\\n  password: Şifrə\\n  confirm_password: Şifrənin təsdiqi\\n
+        json | {"payment_details": {"credit_card_number": "XXXX-XXXX-XXXX-4242"}, "card": {"card_number": "•••• •••• •••• 1"}}
+        json | {"billing.session": {"customer": "cus_QXg1o8vcGmoR32", "created": ‹n›}, "session_uuid": "bc0a20bb-9f09-4116-b3f8-709def3a89df"}
+        json | {"tokenWindow": "P30D", "lastPasswordVerification": "2025-09-22T07:00:55.000Z"}
+        md | The answer:\\n```\\n"token": {"bank_account": {"ifsc": "HDFC0001233", "beneficiary_mobile": "9123456780"}, "form": "https://example.org/i/exdIzYN"}\\n```\\n
+        text | Public-Key-Pins: pin-sha256="r5EfzZxQVvQpKo3AgYRaT7X2bDO/kj3ACwmxfdT2zt8="; max-age=60
         header | Sec-Websocket-Key: dGhlIHNhbXBsZSBub25jZQ==
     """,
     "schemas": """

@@ -61,7 +61,7 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "values._HARMLESS_RUN": ("2024-05-01T10:00:00Z", "2024-05-011"),
     "values._NOTICE": ("必須項目です", "密碼"),
     "values._REFERENCE": ("see #12", "x#12"),
-    "values._PLAIN": ("x7Kq2mW9pLz4Tb8v", "token-of-the-shop"),
+    "values._PLAIN": ("x7Kq2mW9pLz4Tb8v", "XXXX-XXXX-XXXX-4242"),
     "values._SLUG": ("errors.tokenExpired2", "x7Kq2"),
     "values._UUID": ("8c5e8a4e-0b7a-4c39-9a41-0f1fbb1bd4f5", "8c5e8a4e-0b7a"),
     "values._DIGEST": ("views/0123456789abcdef0123456789abcdef", "k0123456789abcdef0123456789abcdef"),

@@ -125,7 +125,7 @@ WEAK_NAMES = dict.fromkeys(["pin", "tan"], Strength.CODE) | dict.fromkeys(
 PARTS = frozenset(["id", "_id", "key", "code"])
 """Keys whose meaning depends on the name around them: ``{"session": {"id": X}}``, ``{"cache": {"key": X}}``."""
 BEGINNINGS = """
-    парол лозинк гасл κωδικ סיסמ salasan hasł hasl hesl jelsz lozink slaptažod parool parol senha
+    парол лозинк гасл κωδικ סיסמ salasan hasł hasl hesl jelsz lozink slaptažod parool parol senha şifrə
     wachtwoord adgangskod passord lösenord losenord kennwort kennwört passwört contraseñ şifre sifre fjalëkalim
     lykilorð pasahitz kodeord
     """.split()
@@ -149,7 +149,7 @@ HARMLESS_ENDS = frozenset(
     month name network order owner param parameter path placeholder policy prevention price provider question rate
     refill remaining reminder required requirement reset result rs rules scanning second secure set size skew
     state status step strength supported symbol time timeout title total ts ttl type updated uri url usage
-    used user valid validity version year
+    used user valid validity verification version window year letters mixed numbers uncompromised
     """.split()
 )
 """After a sensitive word these say something about the secret, and are not it: ``token_count``."""
@@ -158,9 +158,8 @@ HARMLESS_NAMES = frozenset(
     for name in """
     access_control_allow_credentials access_control_expose_headers auth_mode key_id public_key foreign_key
     publishable_key site_key sort_key partition_key cache_key idempotency_key secret_santa
-    gpg_key socket_key websocket_key verify_key verification_key vapid_key sync_token page_token next_token continuation_token pagination_token
-        boarding_pass day_pass week_pass month_pass season_pass ski_pass bus_pass travel_pass guest_pass event_pass
-        test_pass first_pass second_pass last_pass multi_pass low_pass high_pass band_pass
+    gpg_key socket_key websocket_key verify_key verification_key vapid_key pin_sha_256 sync_token page_token next_token continuation_token pagination_token
+        boarding_pass day_pass season_pass ski_pass bus_pass travel_pass test_pass first_pass last_pass band_pass
     """.split()
 )
 _HARMLESS_WITHIN = frozenset(["result", "endpoint"])
@@ -340,7 +339,7 @@ def _weigh_end(strength: Strength, words: Sequence[str], end: int) -> Strength:
     follows = words[end:]
     if not follows:
         return strength
-    last, two = follows[-1], "".join(follows[-2:])  # last_4 is one word
+    last, two = follows[-1].replace("uuid", "id"), "".join(follows[-2:])  # last_4 is one word
     if _is_harmless_end(last) or _is_harmless_end(two) or not _HARMLESS_WITHIN.isdisjoint(follows):
         return Strength.NONE
     if last in ("id", "sid"):

@@ -48,7 +48,7 @@ _OPAQUE = re.compile(
     r"(?:[0-9A-Za-z_.~+/=|%:$@!*-]|,(?=\w{1,8}=)|(?<=^v[0-9]),)" + rf"{{{MIN_OPAQUE},}}"
 )
 """One run, or ``t=1700000000,v1=X``."""
-_PLAIN = re.compile(rf"(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[0-9A-Za-z_-]{{{MIN_OPAQUE},}}")
+_PLAIN = re.compile(rf"(?!XXXX)(?=[A-Za-z_-]*[0-9])(?=[0-9_-]*[A-Za-z])[0-9A-Za-z_-]{{{MIN_OPAQUE},}}")
 """Most secrets: with digits, and so no label, sentence or placeholder."""
 _SEED_PHRASE = re.compile("(?:[a-z]{3,8} ){11}(?:(?:[a-z]{3,8} ){3}){0,4}[a-z]{3,8}")  # of BIP 39
 _NO_TOKEN = re.compile(r"#[0-9A-Fa-f]{3,8}|[0-9]{1,5}")
@@ -65,20 +65,19 @@ _STEP = "(?:/(?-i:[A-Z]?[a-z_-]+|[A-Z_]+)|/v?[0-9]{1,8})"
 _PLACEHOLDER = re.compile(
     r"\$?\{{1,3}[a-z_. ]{1,60}(?::?[-?])?\}{1,3}|\$[0-9]{1,3}|<[a-z_ -]{1,40}>|%\([a-z_]{1,40}\)s|"
     r"(?-i:\$[A-Z_][0-9A-Z_]*)|(?:[a-z]+ )?end(?:s|ing)(?: in| with)? [0-9]{2,4}|"
-    r"[*•x]{3,}[ *•x-]*[0-9]{2,4}|"
+    r"[*•x]{3,}[ *•x-]*[0-9]{1,4}|"
     rf"(?:https?://[\w.-]+(?::[0-9]{{1,5}})?{_STEP}*|{_STEP}+)(?:/|\.[a-z]{{2,4}})?|arn:aws[\w:/.*-]+|"
     r"your[ _-][a-z_ -]{1,40}|\S{0,60}\[[^]\s]{1,60}\](?:[+*]|\{[0-9,]+\})\S*|\^\S{0,60}\[\S{0,60}\$|"
     r"[a-z]+\([0-9]+\)|(?:[a-z_]+(?::[0-9a-z,]+)?\|)+[a-z_]+(?::[0-9a-z,]+)?|"
     r"\+[0-9]{8,15}|[~^<>=]{0,2}[0-9]+\.[0-9x*]+(?:\.[0-9x*]+)?(?:-[a-z]+[.0-9]*)?",
     re.I,
 )
-"""``${TOKEN}``, ``$1``, ``ends in 1111``, ``***11``, ``/a/reset``, ``https://a.example``, ``[a-z]+``,
-``text(9)``, ``required|min:8``, ``+49…``."""
+"""``${TOKEN}``, ``$1``, ``ends in 1111``, ``***11``, ``/a/reset``, ``[a-z]+``, ``text|min:8``, ``+49…``."""
 _ORIGIN = re.compile("https?://[^/]*", re.I)
 _HARMLESS_RUN = re.compile(
     r"""
     [0-9]{4}-[0-9]{2}-[0-9]{2} (?:[T\x20][0-9:.]+(?:Z|[+-][0-9:]+)?)? \Z  # a date
-    | (?:[a-z]{2,12}_1[0-9A-Za-z]{13,23} | pk_(?:live|test)_\w+) \Z      # a typed id
+    | (?:[a-z]{2,12}_1[0-9A-Za-z]{13,23} | cus_\w+ | pk_(?:live|test)_\w+) \Z # a typed id
     | (?!SK) [A-Z]{2} [0-9a-f]{32} \Z                                    # the same of Twilio, no key
     | sha(?:256|384|512)-[0-9A-Za-z+/]{43,}={0,2} \Z                     # the digest of a package
     | (?:.*/)? [a-z]{4,} (?:/|\Z) | .*:// | / | arn:aws                  # a path, read for itself
@@ -316,11 +315,14 @@ def _is_word(word: str) -> bool:
 def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:
     """Tell whether a text says something about a secret, as messages, schemas and translations do."""
     has_blanks = re.search(r"\s", text) is not None
+    if text.upper() == text.lower() and not text.isascii() and not any(map(str.isdigit, text)):
+        return True  # words of a script without cases: no field for a password takes them
     if not (is_loose or has_blanks or _LENGTH.search(text)) and any(map(str.isdigit, text)):
         return False  # one run with digits says nothing
     words = [word.lower() for word in _JOINTS.split(text) if word]
     is_message = is_mentioned(words) or not _REQUIREMENTS.isdisjoint(words)
-    if text.isascii() and not (is_loose or is_prose or is_message):
+    is_sentence = len(words) > 4 and text[0].isupper() and text.endswith(".")
+    if text.isascii() and not (is_loose or is_prose or is_message or is_sentence):
         return False  # ``I love my dog`` is a passphrase
     if (
         _LENGTH.search(text)
@@ -333,7 +335,7 @@ def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:
     has_blanks = len(words) > 1 and has_blanks
     ends = text.endswith((".", "!", "?", "…"))
     known = sum(word in _FUNCTION_WORDS or word in _REQUIREMENTS for word in words)
-    if has_blanks and len(words) > 2 and (known > 1 or (known and ends)):
+    if is_sentence or has_blanks and len(words) > 2 and (known > 1 or (known and ends)):
         return True
     if not is_wordy(_REFERENCE.sub("", text)):
         return False

@@ -109,9 +109,8 @@ class _JsonReader:
         if pair is None:
             return None
         strength = self._context.strength(pair[1])
-        if strength < Strength.TOKEN or not is_secret(strength, pair[2]):
-            return None
-        if self._is_about(start, strength, pair[2]):
+        is_found = strength >= Strength.TOKEN and is_secret(strength, pair[2])
+        if not is_found or self._is_about(start, strength, pair[2]):
             return None
         self._done = pair.end(2) + 1
         return Finding(*pair.span(2), "name")
@@ -142,6 +141,8 @@ class _JsonReader:
 
     def _weigh_key(self, start: int, name: str) -> Around:
         strength = self._names.strength(name)
+        if " " in name:  # it is a text and its translation, or a title
+            return Around(name, min(strength, Strength.MADE))
         if strength and name.lower() in PARTS:
             around = self._structures.find_name(self._structures.find_around(start))
             strength = self._names.strength_within(around.decode("utf-8", "replace"), name)

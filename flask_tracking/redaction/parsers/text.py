@@ -95,8 +95,7 @@ _SAID = re.compile(
     rb"(?=[^\s]*[0-9])(?=[^\s]*[A-Za-z])(?:(?<==)([^\s\"']+?)[,;]?[ \t]+"
     rb"(?:after|at|by|for|from|in|is|of|on|to|was|with)[ \t]|([^\s\"']+)[ \t]+\([A-Za-z])"
 )
-"""A code and the next sentence: ``367591. It expires``; behind ``=`` also a sentence that goes on, and
-behind any name a remark: ``x7Kq2m (for guests)``."""
+"""A code and more: ``367591. It expires``, ``x7Kq2m (new)``; behind ``=`` also ``x7Kq2m for ada``."""
 _FURTHER = re.compile(rb"[ \t]*\\*[\"'`]?((?![\w.+-]+@[\w-]+\.)[^\s\"'`<>]{6,})")
 """The value behind a name with more words in it, ``Client secret value: X``, and no address."""
 _PLAIN_WORD = re.compile(rb"[A-Za-z\x80-\xff]{1,30}")
@@ -273,7 +272,7 @@ def _find_value(
         context.budget.spend(WORK_IN_STRUCTURES * len(structure[0]))
         strings = list(_STRING.finditer(data, *structure.span(2)))
         if strings or len(structure[1]) > 1 or b":" in structure[2]:
-            for value in _values_of(strings, context):
+            for value in _values_of(strings, strength, context):
                 yield from judge(*value, is_loose=True)
             return
     end = _find_end(data, name, after, start)
@@ -285,14 +284,15 @@ def _find_value(
         yield from list(judge(start, end)) or _judge_first(data, start, end, strength)
 
 
-def _values_of(strings: Iterable[re.Match[bytes]], context: Context) -> Iterable[Range]:
+def _values_of(strings: list[re.Match[bytes]], strength: Strength, context: Context) -> Iterable[Range]:
     """Return where the values of a structure stand, but not those about a secret: ``{'type': X}``."""
-    is_about = False
+    is_about, is_near = False, True
     for string in strings:
         if string[3] is not None:
             key = string[2].decode("latin-1")
             is_about = key.lower() in SCHEMA_KEYS or context.detector.names.is_about(key)
-        elif not is_about:
+            is_near = key.lower() in VALUE_KEYS
+        elif not is_about and (is_near or is_inherited_secret(strength, string[2])):
             yield string.span(2)
 
 
