@@ -72,7 +72,7 @@ _PLACEHOLDER = re.compile(
     r"\+[0-9]{8,15}|[~^<>=]{0,2}[0-9]+\.[0-9x*]+(?:\.[0-9x*]+)?(?:-[a-z]+[.0-9]*)?",
     re.I,
 )
-"""``${TOKEN}``, ``$1``, ``ends in 1111``, ``***11``, ``/a/reset``, ``[a-z]+``, ``text|min:8``, ``+49…``."""
+"""``${TOKEN}``, ``$1``, ``ends in 1111``, ``***11``, ``/a/reset``, ``text|min:8``, ``+49…``."""
 _ORIGIN = re.compile("https?://[^/]*", re.I)
 _HARMLESS_RUN = re.compile(
     r"""
