@@ -315,7 +315,7 @@ def _is_word(word: str) -> bool:
 def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:
     """Tell whether a text says something about a secret, as messages, schemas and translations do."""
     has_blanks = re.search(r"\s", text) is not None
-    if text.upper() == text.lower() and not text.isascii() and not any(map(str.isdigit, text)):
+    if not text.isascii() and text.upper() == text.lower() and not any(map(str.isdigit, text)):
         return True  # words of a script without cases: no field for a password takes them
     if not (is_loose or has_blanks or _LENGTH.search(text)) and any(map(str.isdigit, text)):
         return False  # one run with digits says nothing
