@@ -1033,6 +1033,12 @@ PAYLOADS: dict[str, str] = {
         text | user = {'password': {'first': '«{a5}7{a6}»', 'old': '«{a5}7{a6}»'}}
         json | {"card_pass": "«{a5}7{a6}»", "current_password": "Open the door 7 times please«a6»"}
     """,
+    "quoted in a sentence": r"""
+        json | {"errors": {"token": ["«{a20}7{a9}» is not a valid token"]}}
+        json | {"api_key": "The key «{a20}7{a9}» is wrong."}
+        text | The password for ada is «{a5}7{a6}»
+        query | AWSAccessKeyId=7&Expires=1141889120&Signature=/«{a20}7{a5}»%3D
+    """,
     "phrases of words": r"""
         text | Seed phrase: «=lamp orbit velvet tunnel pepper garden ripple anchor mango quiz hover least»
         json | {"mnemonic": "«=about lamp orbit velvet tunnel pepper garden ripple anchor mango quiz must»", "network": "test"}

@@ -80,7 +80,7 @@ _HARMLESS_RUN = re.compile(
     | (?:[a-z]{2,12}_1[0-9A-Za-z]{13,23} | cus_\w+ | pk_(?:live|test)_\w+) \Z # a typed id
     | (?!SK) [A-Z]{2} [0-9a-f]{32} \Z                                    # the same of Twilio, no key
     | sha(?:256|384|512)-[0-9A-Za-z+/]{43,}={0,2} \Z                     # the digest of a package
-    | (?:.*/)? [a-z]{4,} (?:/|\Z) | .*:// | / | arn:aws                  # a path, read for itself
+    | (?:.*/)? [a-z]{4,} (?:/|\Z) | .*:// | /(?!.*=\Z) | arn:aws         # a path, read for itself
     """,
     re.X,
 )
@@ -208,6 +208,8 @@ def is_secret(
         return is_opaque(text) and not _names_something(text)
     if strength is Strength.WEAK or strength is Strength.CODE:
         return is_opaque(text) or (strength is Strength.CODE and _CODE.fullmatch(text) is not None)
+    if not is_prose and any(_PLAIN.fullmatch(word.strip(".,:;\"'")) for word in text.split()):
+        return True  # a sentence that quotes one: ``x7Kq2mW9pLz4Tb8v is not a valid token``
     if _is_label(lowered.strip("\"'`.:;()")) or _is_placeholder(text):
         return False
     if strength <= Strength.MADE:

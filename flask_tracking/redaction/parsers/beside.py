@@ -91,8 +91,8 @@ PHRASES = (
     ),
     # Your one-time code is 367591; not: The token is invalid
     _phrase(
-        r"(?<![\w\x80-\xff-])(?P<name>(?:[\w\x80-\xff-]+[ \t]){0,3}[\w\x80-\xff-]+)[ \t]+"
-        r"(?:is|est|es|ist|lautet|er|jest)[ \t]+(?:<\w{1,6}>)?"
+        r"(?<![\w\x80-\xff-])(?P<name>(?:(?!for )[\w\x80-\xff-]+[ \t]){0,3}[\w\x80-\xff-]+)[ \t]+"
+        r"(?:for[ ][\w@.-]{1,60}[ ])?(?:is|est|es|ist|lautet|er|jest)[ \t]+(?:<\w{1,6}>)?"
         r"(?P<value>[0-9]{3}[ -][0-9]{3}\b|[^\s.,;:!?\"'<>]{4,200})",
         " ",
     ),

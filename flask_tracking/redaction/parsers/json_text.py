@@ -30,7 +30,7 @@ _TOO_SHORT = re.compile(rb"[\w .-]{0,11}")
 _COLON = re.compile(rb"[ \t\r\n]*:[ \t\r\n]*")  # behind a key; not "a", "b"
 _PAIR = re.compile(rb'[{, \n]"([\w.-]{1,11})"[ \t\r\n]*:[ \t\r\n]*"([\w.-]+)"(?=[,}\r\n])')
 """A key too short for a token, and a value without escapes: ``"password": "X",``."""
-_CERTAIN = re.compile(rb"[A-Za-z_.-]*[0-9][\w.-]*")  # no word and no rule: x7Kq2; not min:8
+_CERTAIN = re.compile(rb"[A-Za-z_.-]*[0-9][\w.-]*(?:\Z|(?<=[\w-]{16})\s)")  # x7Kq2; not min:8
 _BLANKS = b" \t\r"
 _SPACE = re.compile(rb"[ \t\r]*")
 _BEFORE, _BEHIND = b"{[,:\n\xbf\x1e", b",:}]\n\x1e"
@@ -224,7 +224,7 @@ class _JsonReader:
 
     def _is_about(self, at: int, strength: Strength, value: bytes) -> bool:
         """Tell a word about a secret, as in ``{"labels": {"password": "Kennwort"}}``, from one."""
-        if _CERTAIN.fullmatch(value) or not Strength.TOKEN <= strength < Strength.OWN:
+        if _CERTAIN.match(value) or not Strength.TOKEN <= strength < Strength.OWN:
             return False
         is_likely = not is_inherited_secret(strength, value) and any(one in self._data for one in ABOUT)
         return is_likely and self._structures.is_about(at)
