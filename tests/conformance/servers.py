@@ -116,7 +116,7 @@ def _uvicorn(port: int) -> list[str]:
     return [sys.executable, "-m", "tests.conformance.serve_asgi", str(port)]
 
 
-# What escapes from an app, eventlet's debug mode shows the client. Python 3.10 cannot drop our frames there.
+# What escapes from an app, eventlet's debug mode shows the client; Python 3.10 cannot drop our frame.
 SHOWN_TO_CLIENTS = ("testing",) if sys.version_info >= (3, 11) else ()
 SERVERS = (
     _own("werkzeug"),
