@@ -44,9 +44,7 @@ _NAMED = frozenset(
 _ECHOED = frozenset(b"input received rejectedvalue invalidvalue attemptedvalue data value".split())
 """Keys of what errors repeat, also in double braces; only a string is one."""
 _ECHOING = (b"meta", b"parameters")  # objects in which errors repeat it
-ABOUT = frozenset(
-    b"labels placeholders types rules validators patterns regex example errors tags".split()
-)
+ABOUT = frozenset(b"labels placeholders types rules validators patterns example errors tags".split())
 """Names of structures that say something about secrets: ``{"rules": {"password": "min:8"}}``."""
 _FLAGS = frozenset(b"sensitive masked secured secret is_secret issecret".split())
 """Beside a value: ``"sensitive": true``."""
