@@ -117,7 +117,7 @@ phrase of the strength CODE is one in a message: ``your code is 367591``.
 """
 WEAK_ENDS = {"key": Strength.VAGUE, "sign": Strength.WEAK, "pin": Strength.CODE, "pass": Strength.TOKEN}
 """Sensitive only as the last word of several: ``STRIPE_KEY``, and not ``key_count``."""
-WEAK_NAMES = dict.fromkeys(["pin", "tan"], Strength.CODE) | dict.fromkeys(
+WEAK_NAMES = {"pin": Strength.CODE, "tan": Strength.CODE, "pass": Strength.WEAK} | dict.fromkeys(
     ["code", "invite", "magic", "seed", "wif", "verifier", "access", "refresh", "key1", "key2", "keys"],
     Strength.VAGUE,
 )
@@ -294,8 +294,7 @@ class Names:
         if not words or "/" in name or _is_harmless(words):
             return Strength.NONE  # a path is not a name
         whole = "".join(words[words[0] == "x" :])  # X-Pin
-        end = WEAK_ENDS.get(words[-1], Strength.NONE) if whole != "pass" else Strength.NONE
-        last = WEAK_NAMES.get(whole, end)
+        last = WEAK_NAMES.get(whole) or WEAK_ENDS.get(words[-1]) or Strength.NONE
         strengths = [_weigh_end(strength, words, end) for end, strength in _PHRASES.find(words)]
         strengths += [_weigh_stem(words, at) for at in range(len(words))]
         return max(last, *strengths)
