@@ -17,7 +17,7 @@ from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.names import Names
 from flask_tracking.redaction.detection.scan_patterns import ANY_ESCAPE
 from flask_tracking.redaction.engines.base import Engine, Scan, ScanPattern
-from flask_tracking.redaction.engines.python import PythonEngine, Search
+from flask_tracking.redaction.engines.python import PythonEngine, Search, get_search
 from flask_tracking.redaction.engines.re2 import Re2Engine
 from flask_tracking.redaction.markers import MARKER
 from flask_tracking.redaction.record_redaction import RecordRedaction
@@ -350,6 +350,7 @@ def test_apps_with_the_same_rules_compile_them_once(
 
 def test_apps_with_other_rules_share_most_patterns(monkeypatch: pytest.MonkeyPatch) -> None:
     """An app with one pattern of its own compiles it, and what may hide it in JSON."""
+    get_search.cache_clear()  # other tests have compiled the same
     engine = PythonEngine()
     Redactor(Settings(), engine=engine).prepare()
     compiled: list[str] = []
