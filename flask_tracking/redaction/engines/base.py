@@ -11,7 +11,7 @@ Scan = Callable[[bytes], list[Range]]
 Choose = Callable[[bytes], Iterable[int]]
 
 MAX_HITS = 100_000
-"""Beyond it the rest of a text is one hit."""
+"""Beyond it the rest of a text is one hit, or all of it."""
 
 
 class Pattern(Protocol):

@@ -1,14 +1,15 @@
 """The engine on Python's ``re``: one pattern after the other, as far as a literal of it is there.
 
-A scan finds the same as RE2 with one alternation, and is linear in its text as well.
+A scan sees all that RE2 sees with one alternation, and is linear in its text as well.
 """
 
 from __future__ import annotations
 
 import functools
-import heapq
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from operator import itemgetter
 
 from .base import (
     CAPITALS,
@@ -22,7 +23,6 @@ from .base import (
     Range,
     Scan,
     ScanPattern,
-    limit_hits,
 )
 
 LONGEST_BEFORE = 6
@@ -50,9 +50,6 @@ _CAPITALS = bytes(
 """All digits, and all digits and capitals, are one: cards and IBANs are rows of them."""
 _OPEN_REPEAT = re.compile(r"[*+]|,\}")
 
-Find = Callable[[int], "Range | None"]
-"""Finds the first match that begins at a place or behind it."""
-
 
 class PythonEngine:
     """Python's own engine."""
@@ -67,7 +64,14 @@ class PythonEngine:
         """Return a function that finds where any of `patterns` is, from left to right."""
         searches = [get_search(pattern) for pattern in patterns]
         choose = self.make_choice(patterns)
-        return lambda data: scan_all(data, [searches[at] for at in choose(data)])
+
+        def scan(data: bytes) -> list[Range]:
+            lowered = data.lower()
+            found = (searches[at].find(data, lowered) for at in choose(data))
+            hits = list(islice(chain.from_iterable(found), MAX_HITS))
+            return _in_order(hits) if len(hits) < MAX_HITS else [(0, len(data))]
+
+        return scan
 
     def make_choice(self, patterns: Sequence[ScanPattern]) -> Choose:
         """Return a function that tells which of `patterns` may be in a text, by number."""
@@ -145,47 +149,32 @@ class Search:
         self._is_bounded = _OPEN_REPEAT.search(core) is None
         self._whole = re.compile((pattern.before + core).encode())
 
-    def begin(self, data: bytes, lowered: bytes) -> Find:
-        """Return a function that finds it in `data`."""
-        text = lowered if self._any_case else data
-        return lambda at: self._find(text, at)
-
-    def _find(self, text: bytes, at: int) -> Range | None:
-        if self._is_bounded:
-            # To a core `re` skips fast, and to what stands before it, which may be anything, it does
-            # not. An open repeat would be tried from every place within a long run.
-            core = self._core.search(text, at)
-            if core is None:
-                return None
-            at = max(at, core.start() - LONGEST_BEFORE)
-        whole = self._whole.search(text, at)
-        return None if whole is None else whole.span()
+    def find(self, data: bytes, lowered: bytes) -> Iterator[Range]:
+        """Find all matches from left to right; `lowered` are the same bytes in lower case."""
+        text, at = lowered if self._any_case else data, 0
+        while True:
+            if self._is_bounded:
+                # To a core `re` skips fast, and to what stands before it, which may be anything, it
+                # does not. An open repeat would be tried from every place within a long run.
+                core = self._core.search(text, at)
+                if core is None:
+                    return
+                at = max(at, core.start() - LONGEST_BEFORE)
+            whole = self._whole.search(text, at)
+            if whole is None:
+                return
+            yield whole.span()
+            at = whole.end()
 
 
 get_search = functools.lru_cache(maxsize=2048)(Search)
 """Most patterns are the same whatever the settings: apps of one process share them, compiled once."""
 
 
-def scan_all(data: bytes, searches: Sequence[Search]) -> list[Range]:
-    """Find matches from left to right, without overlaps: as one alternation does."""
-    hits: list[Range] = []
-    lowered = data.lower()
-    done = 0
-    waiting = []
-    for number, search in enumerate(searches):
-        find = search.begin(data, lowered)
-        first = find(0)
-        if first is not None:
-            waiting.append((first[0], number, first[1], find))
-    heapq.heapify(waiting)
-    while waiting and len(hits) < MAX_HITS:
-        start, number, end, find = waiting[0]
-        if start >= done:
-            hits.append((start, end))
-            done = end
-        following = find(done)
-        if following is None:
-            heapq.heappop(waiting)
-        else:
-            heapq.heapreplace(waiting, (following[0], number, following[1], find))
-    return limit_hits(hits, len(data))
+def _in_order(hits: Iterable[Range]) -> list[Range]:
+    """Return hits from left to right, without those within another."""
+    ordered: list[Range] = []
+    for start, end in sorted(hits, key=itemgetter(0)):
+        if not ordered or end > ordered[-1][1]:
+            ordered.append((start, end))
+    return ordered
