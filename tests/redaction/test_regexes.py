@@ -57,6 +57,8 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "values._NO_TOKEN": ("#ff00aa", "123456"),
     "values._LENGTH": ("mindestens 8 Zeichen", "acht Zeichen"),
     "values._PLACEHOLDER": ("required|min:8", "x7Kq2|min"),
+    "values._IDEOGRAPHS": ("密", "é"),
+    "values._SENTENCE_END": ("كلمة؟", "كلمة"),
     "values._ORIGIN": ("https://example.org/a", "ftp://example.org/a"),
     "values._HARMLESS_RUN": ("2024-05-01T10:00:00Z", "2024-05-011"),
     "values._NOTICE": ("必須項目です", "密碼"),
