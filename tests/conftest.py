@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import hypothesis
@@ -76,11 +76,18 @@ def freeze_what_is_left() -> None:
     gc.freeze()
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Collect the garbage of each module, and freeze what is left of it, like the reports."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Collect the garbage of each module, and freeze what is left of it, like the reports.
+
+    Not in its teardown: its last test still holds its fixtures then, and an app that is frozen stays.
+    """
+    result = yield
     if nextitem is None or nextitem.path != item.path:
         freeze_what_is_left()
+    return result
 
 
 def pytest_sessionfinish() -> None:
