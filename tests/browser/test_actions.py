@@ -140,7 +140,7 @@ def test_local_times(visit: Open) -> None:
     """Times are those of the reader, whose zone the page names."""
     page = visit(f"{REQUESTS}/{FAILED}", timezone_id="Asia/Kolkata").page
     expect(page.locator(".zone")).to_contain_text("Calcutta")
-    time = page.locator(".about time")
+    time = page.locator(".about time").first
     shown, utc = time.text_content(), time.get_attribute("datetime")
     assert shown is not None and utc is not None
     minutes = [int(text[-2:]) for text in (shown.rpartition(":")[0], utc.rpartition(":")[0])]

@@ -52,18 +52,22 @@ class Viewer:
     """The numbers of the requests that it has shown."""
     statuses: list[int] = field(default_factory=list)
     _since: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat())
-    _digest: str = ""
+    _positions: dict[str, str] = field(default_factory=dict)
+    """In the feed of each worker that has answered."""
     _pause_s: float = FIRST_S
 
     def poll(self) -> None:
         """Ask for new rows once."""
-        query = f"since={quote(self._since)}&have={self._digest}"
+        positions = ",".join(map(".".join, self._positions.items()))
+        query = f"since={quote(self._since)}&have={positions}"
         status, body = fetch(f"{self.url}/_tracking/data/rows?{query}")
         self.statuses.append(status)
         self._pause_s = LATER_S
         if status == 200:
             answer = json.loads(body)
-            self._since, self._digest = answer["now"], answer["digest"]
+            self._since = answer["now"]
+            name, _, number = answer["position"].partition(".")
+            self._positions[name] = number
             self._pause_s = answer["again_ms"] / 1000
             paths = ("".join(text for text, _ in row["path"]) for row in answer["rows"])
             self.seen |= {int(path.rpartition("/")[2]) for path in paths if path.startswith("/echo/")}
