@@ -29,7 +29,7 @@ BACK_AFTER = timedelta(days=3)
 """A group that returns after this time is marked as back."""
 AFTER = timedelta(minutes=1)
 """A request is counted in the minute of its end, and written with the next ones."""
-MAX_SUMMARIES = 2_000
+MAX_SUMMARIES = 1_000
 HISTORY, HISTORY_S = "how often it happened", 60.0
 """The name of the read of all groups of the last 30 days, and how long requests share its result."""
 PAST = "which errors are new"
@@ -82,7 +82,7 @@ class Group(NamedTuple):
     trend: tuple[int, ...]
     """The failures of each column of the range; empty without rollups."""
     users: int | None
-    """The number of users among the newest 2,000 failures; None if not counted."""
+    """The number of users among the newest 1,000 failures; None if not counted."""
     first: Interval | None = None
     """When it was first seen, within the 30 days before the range; None if unknown."""
     last: Interval | None = None
