@@ -86,6 +86,16 @@ def test_bytes_of_requests() -> None:
     assert post("/", b"abcde", pieces=(2, 3)).encoded_body() == b"2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"
 
 
+def test_worker_that_ended_late() -> None:
+    """That gunicorn killed a worker whose records took more than a second to store is no difference."""
+    line = "[2026-11-30 18:30:01 +0000] [7] [ERROR] Worker (pid:9) was sent {}!{}"
+    late = line.format("SIGKILL", " Perhaps out of memory?"), line.format("SIGABRT", "")
+    for entry, differences in zip(late, (set(), {OUTPUT}), strict=True):
+        verdict = Verdict("gunicorn sync")
+        compare(verdict, Run(), Run(output=(entry,)), "off against on")
+        assert verdict.differences.keys() == differences
+
+
 def test_printed_tracebacks_stay_with_their_line() -> None:
     """What a server prints is split into entries, and the suite's own requests are left out."""
     printed = (
