@@ -66,8 +66,9 @@ def _make_code(request: RequestParts) -> Iterator[str]:
     yield "print(response.text)"
 
 
-_TARGET = re.compile(rb"(?![^?]*/(?:\.|%2[eE]){1,2}(?:[/?]|\Z)).*", re.DOTALL)
-"""Targets whose path has no ``/./`` and ``/../``, which Requests would resolve."""
+_TARGET = re.compile(rb"(?!//|[^?]*/(?:\.|%2[eE]){1,2}(?:[/?]|\Z)).*", re.DOTALL)
+"""Targets whose path has no ``/./`` and ``/../``, and no ``//`` at its beginning, which Requests would
+resolve, in some versions at least."""
 _ODD = re.compile(rb"[^\x00-\x7f]|#")
 _OPTIONS: list[tuple[str, Expression]] = [
     ("allow_redirects=", literal(False)),

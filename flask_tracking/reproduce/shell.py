@@ -21,11 +21,11 @@ _PLAIN_LINES = re.compile(rb"[\x20-\x7e\n]*")
 _HTTPIE_ESCAPE = rb"%(?!2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)[0-9A-F]{2}"
 _HTTPIE_CHARACTER = rb"(?:[0-9A-Za-z/&=._~:@!$'()*+,;-]|" + _HTTPIE_ESCAPE + rb")"
 _HTTPIE_TARGET = re.compile(
-    rb"(?!.*/\.)/" + _HTTPIE_CHARACTER + rb"*(?:\?(?:\?|" + _HTTPIE_CHARACTER + rb")+)?"
+    rb"(?!//|.*/\.)/" + _HTTPIE_CHARACTER + rb"*(?:\?(?:\?|" + _HTTPIE_CHARACTER + rb")+)?"
 )
 """Targets that HTTPie sends unchanged. It decodes escapes of letters, digits and ``-._~``, writes the
 others in capitals, escapes a ``%`` that begins none, leaves out a ``?`` without a query, and shortens
-``/../``."""
+``/../`` and, with some versions of Requests, a ``//`` at the beginning."""
 _METHOD = re.compile(r"[A-Z]+")
 """Methods that HTTPie sends unchanged. It would take others for a URL, or write them in capitals."""
 _BARE = re.compile(rb"[0-9A-Za-z]+")

@@ -383,6 +383,7 @@ RUFF = Path(sys.executable).with_name("ruff")
 
 
 @pytest.mark.integration
+@pytest.mark.thorough  # versions of ruff take some letters for wider than others do
 @pytest.mark.parametrize(
     "command", [["format", "--diff"], ["check", "--select", "E4,E7,E9,F,I"]], ids=["format", "check"]
 )

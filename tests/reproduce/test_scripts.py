@@ -325,7 +325,7 @@ def test_python_sends_odd_targets(server: Recorder, tmp_path: Path, target: str)
     assert server.take().target == ODD_TARGETS[target]
 
 
-@pytest.mark.parametrize("target", ["/../x", "/a/.?b", "/a/%2E%2e"])
+@pytest.mark.parametrize("target", ["/../x", "/a/.?b", "/a/%2E%2e", "//host/x"])
 def test_python_cannot(target: str) -> None:
     """A path that Requests would shorten is refused."""
     with pytest.raises(TrackingError, match="Requests would change the target"):
@@ -360,7 +360,7 @@ def test_httpie() -> None:
     [
         *[
             ({"target": target}, "HTTPie would change the target of this request. Use `curl`")
-            for target in ("/../x?a=1", *ODD_TARGETS, "/%n?a=1", "/%2f?a=1", "/x?a=%7E", "/x?[]")
+            for target in ("/../x?a=1", *ODD_TARGETS, "/%n?a=1", "/%2f?a=1", "/x?a=%7E", "/x?[]", "//x?a=1")
         ],
         ({"target": "/x?", "query_params": ""}, "HTTPie would change the target"),
         ({"method": "-d"}, "HTTPie cannot send the method -d. Use `curl` instead."),
@@ -379,7 +379,7 @@ def test_httpie_cannot(parts: dict[str, Any], message: str) -> None:
 @pytest.mark.integration
 def test_httpie_sends_escapes(needs_httpie: None, server: Recorder, tmp_path: Path) -> None:
     """What HTTPie does not rewrite arrives as it was: escapes in capitals, and all that needs none."""
-    target = "//a%2F%C3%A9;b:@!$'()*+,=~._-?q=%20+%26%3D/?:@!$'()*,;"
+    target = "/a//b%2F%C3%A9;b:@!$'()*+,=~._-?q=%20+%26%3D/?:@!$'()*,;"
     script = httpie(make_request(server.host, target=target))
     assert run("bash", "-c", script, folder=tmp_path)[0] == 0
     assert server.take().target == target.encode()
