@@ -7,7 +7,7 @@ behind, appears among older ones. Each call therefore looks back a little, and s
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from itertools import islice
@@ -90,9 +90,7 @@ def read_tail(
     new = [] if query is None else read_new(collection, query, after, limit, _choose_fields(wanted))
     # All documents of a batch have the same time.
     documents = sorted(new, key=lambda one: (_time_of(one), str(one["_id"])))
-    marked = documents if has_kept else map(mark_other, documents)
-    read = partial(_read_selected, wanted) if searches_bodies(wanted.condition) else read_summary
-    records = [summary for one in marked if (summary := read(one)) is not None]
+    records = list(_read_selected(documents, wanted, has_kept=has_kept))
     times = tuple((one["_id"], _time_of(one)) for one in new)
     until, whole_at = end, now if is_whole else after.whole_at
     if len(new) == limit:
@@ -117,16 +115,11 @@ def read_stored(
     query = to_tail_query(wanted, since, has_kept=has_kept)
     if query is None:
         return []
-    in_bodies = searches_bodies(wanted.condition)
-    projection = _choose_fields(wanted)
-    read = partial(_read_selected, wanted) if in_bodies else read_summary
-    most = 0 if in_bodies else limit
+    most = 0 if searches_bodies(wanted.condition) else limit
     with contextlib.closing(
-        find_documents(collection, query, projection, LATEST_FIRST, most)
+        find_documents(collection, query, _choose_fields(wanted), LATEST_FIRST, most)
     ) as documents:
-        marked = documents if has_kept else map(mark_other, documents)
-        found = (summary for one in marked if (summary := read(one)) is not None)
-        return list(islice(found, limit))
+        return list(islice(_read_selected(documents, wanted, has_kept=has_kept), limit))
 
 
 def _find_end(collection: Collection[Document], after: datetime) -> datetime:
@@ -183,7 +176,18 @@ def _key(document_id: Any) -> Any:
     return document_id if isinstance(document_id, ObjectId) else repr(document_id)
 
 
-def _read_selected(wanted: Filter, document: Document) -> RecordSummary | None:
+def _read_selected(
+    documents: Iterable[Document], wanted: Filter, *, has_kept: bool
+) -> Iterator[RecordSummary]:
+    """Yield the summaries of the documents that are selected: the server does not search in bodies."""
+    read = partial(_match_record, wanted) if searches_bodies(wanted.condition) else read_summary
+    for document in documents if has_kept else map(mark_other, documents):
+        summary = read(document)
+        if summary is not None:
+            yield summary
+
+
+def _match_record(wanted: Filter, document: Document) -> RecordSummary | None:
     record = read_document(document)
     return summarize(record) if record is not None and wanted.matches(record) else None
 
