@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .request import Gap, Parts, RequestParts, merge
+from .request import Parts, RequestParts, is_plain, merge
 
-__all__ = ["Option", "is_plain", "read_options", "size"]
+__all__ = ["Option", "read_options", "size"]
 
 PLAIN_TARGET = re.compile(rb"(?!.*/(?:\.|%2[eE]))/[0-9A-Za-z/?&=._~:@!$'()*+,;%-]*")
 """Targets that cURL sends unchanged. It would shorten ``/../``, and expand brackets."""
@@ -70,14 +70,6 @@ def _read_headers(request: RequestParts) -> Iterator[Option]:
 def _is_blank(parts: Parts) -> bool:
     """Tell whether cURL would see no value: vertical tabs and form feeds are blanks to it."""
     return all(isinstance(part, bytes) and not part.strip() for part in parts)
-
-
-def is_plain(parts: Parts, pattern: re.Pattern[bytes]) -> bool:
-    """Tell whether the bytes match, and no gap is a file."""
-    data = b"".join(part for part in parts if isinstance(part, bytes))
-    return pattern.fullmatch(data) is not None and not any(
-        part.is_file for part in parts if isinstance(part, Gap)
-    )
 
 
 def size(parts: Parts) -> int:

@@ -139,6 +139,20 @@ def merge(*parts: Part) -> Parts:
     return tuple(merged)
 
 
+def is_plain(parts: Parts, pattern: re.Pattern[bytes]) -> bool:
+    """Tell whether the bytes match, and no gap is a file."""
+    data = b"".join(part for part in parts if isinstance(part, bytes))
+    return pattern.fullmatch(data) is not None and not any(
+        part.is_file for part in parts if isinstance(part, Gap)
+    )
+
+
+def check_target(request: RequestParts, pattern: re.Pattern[bytes], program: str) -> None:
+    """Raise `TrackingError` for a target that `program` would not send as it was."""
+    if not is_plain(request.target, pattern):
+        raise TrackingError(f"{program} would change the target of this request. Use `curl` instead.")
+
+
 def read_cookies(request: RequestParts) -> Iterator[tuple[str, Parts]]:
     """Yield the name and the value of each cookie that was sent."""
     parts = next((value for name, value in request.headers if name.lower() == "cookie"), ())

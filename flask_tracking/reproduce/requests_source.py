@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..errors import TrackingError
 from ..record import Record
-from .curl_options import is_plain
 from .literals import Expression, call, find_names, lay_out, literal
 from .python_body import join_text, read_body
-from .request import RequestParts, merge, read_request
+from .request import RequestParts, check_target, merge, read_request
 
 __all__ = ["python"]
 
@@ -31,8 +29,7 @@ def python(record: Record) -> str:
     .. versionadded:: 2.0
     """
     request = read_request(record)
-    if not is_plain(request.target, _TARGET):
-        raise TrackingError("Requests would change the target of this request. Use `curl` instead.")
+    check_target(request, _TARGET, "Requests")
     code = list(_make_code(request))
     names = find_names("\n".join(code))
     lines = ["import os"] if "os" in names else []

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import TrackingError
 from ..record import Record
-from .curl_options import Option, has_body, is_plain, read_options, size
-from .request import Gap, Part, Parts, RequestParts, merge, read_request
+from .curl_options import Option, has_body, read_options, size
+from .request import Gap, Part, Parts, RequestParts, check_target, is_plain, merge, read_request
 
 __all__ = ["curl", "httpie"]
 
@@ -86,8 +86,7 @@ def httpie(record: Record) -> str:
     .. versionadded:: 2.0
     """
     request = read_request(record)
-    if not is_plain(request.target, _HTTPIE_TARGET):
-        raise TrackingError("HTTPie would change the target of this request. Use `curl` instead.")
+    check_target(request, _HTTPIE_TARGET, "HTTPie")
     if not _METHOD.fullmatch(request.method):
         raise TrackingError(f"HTTPie cannot send the method {request.method}. Use `curl` instead.")
     url = merge(f"{request.scheme}://{request.host}".encode(), *request.target)
