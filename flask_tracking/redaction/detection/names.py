@@ -159,7 +159,7 @@ HARMLESS_NAMES = frozenset(
     access_control_allow_credentials access_control_expose_headers auth_mode key_id public_key foreign_key
     publishable_key site_key sort_key partition_key cache_key idempotency_key secret_santa
     gpg_key socket_key websocket_key verify_key verification_key vapid_key pin_sha_256 sync_token page_token next_token continuation_token pagination_token
-        boarding_pass day_pass season_pass ski_pass bus_pass travel_pass test_pass first_pass last_pass band_pass
+    boarding_pass day_pass season_pass ski_pass bus_pass travel_pass test_pass first_pass last_pass band_pass
     """.split()
 )
 _HARMLESS_WITHIN = frozenset(["result", "endpoint"])

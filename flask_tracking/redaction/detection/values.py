@@ -74,7 +74,7 @@ _PLACEHOLDER = re.compile(
 )
 """``${TOKEN}``, ``$1``, ``ends in 1111``, ``***11``, ``/a/reset``, ``text|min:8``, ``+49…``."""
 _IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_SENTENCE_END = re.compile("[.!?:…\u061f\u06d4\u0964\u104b\u17d4]$")
+_SENTENCE_END = re.compile("[.!?…\u061f\u06d4\u0964\u104b\u17d4]$")
 _ORIGIN = re.compile("https?://[^/]*", re.I)
 _HARMLESS_RUN = re.compile(
     r"""
@@ -318,14 +318,13 @@ def _is_word(word: str) -> bool:
 
 def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:
     """Tell whether a text says something about a secret, as messages, schemas and translations do."""
-    has_blanks = re.search(r"\s", text) is not None
-    if _IDEOGRAPHS.search(text) and not any(map(str.isdigit, text)):
+    has_blanks, has_digits = re.search(r"\s", text) is not None, any(map(str.isdigit, text))
+    if _IDEOGRAPHS.search(text) and not has_digits:
         return True  # a field for a password takes no input method
-    if not (is_loose or has_blanks or _LENGTH.search(text)) and any(map(str.isdigit, text)):
+    if has_digits and not (is_loose or has_blanks or _LENGTH.search(text)):
         return False  # one run with digits says nothing
     words = [word.lower() for word in _JOINTS.split(text) if word]
     is_message = is_mentioned(words) or not _REQUIREMENTS.isdisjoint(words)
-    is_sentence = len(words) > 4 and text[0].isupper() and text.endswith(".")
     if text.isascii() and not (is_loose or is_prose or is_message):
         return False  # ``I love my dog`` is a passphrase
     if (
@@ -339,9 +338,10 @@ def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:
     has_blanks = len(words) > 1 and has_blanks
     ends = _SENTENCE_END.search(text) is not None
     known = sum(word in _FUNCTION_WORDS or word in _REQUIREMENTS for word in words)
-    has_no_capitals = text.upper() == text.lower()
-    if is_sentence or has_blanks and ends and has_no_capitals:
+    if len(words) > 4 and text[0].isupper() and text.endswith("."):
         return True
+    if has_blanks and ends and not has_digits and text.upper() == text.lower():
+        return True  # a script without capitals
     if has_blanks and len(words) > 2 and (known > 1 or (known and ends)):
         return True
     if not is_wordy(_REFERENCE.sub("", text)):
