@@ -27,8 +27,8 @@ MAY_BE_SAID = re.compile(
 as custom data."""
 
 LATE_END = "was sent SIGKILL! Perhaps out of memory?"
-"""Gunicorn gives a worker that was silent for too long a second to end. On a busy machine it stores its
-records for longer, for here it may take 20 s instead of 2."""
+"""Gunicorn gives a worker that exceeds its timeout a second to exit. Here it may store records for 20 s
+instead of 2, and on a busy machine it needs more than that second."""
 
 MUST_BE_SAID = {
     "connexion uvicorn": (
