@@ -46,7 +46,8 @@ def check_drops(subject: Subject) -> Findings:
 
 
 def _name_silence(time: timedelta) -> str:
-    return f"no counts of the last {describe_age(time.total_seconds())} are stored"
+    age = describe_age(time.total_seconds())
+    return f"no counts of the last {age} are stored: each process stores its own once a minute"
 
 
 def _check_gaps(sample: Sequence[Record]) -> Findings:
