@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
+from bson import ObjectId
 from flask import Response
 
 from ..errors import FilterError, StoreTimeoutError, TrackingError
+from ..exporters.rollup_table import align
 from .page import Page
 from .templating import html, render
+from .text.numbers import iso, moment
 
 RECORDING = "Recording goes on: the queue holds what comes in meanwhile."
+NO_LINES: list[str] = []
 
 
 def redirect_to(address: str, status: int = 302) -> Response:
@@ -44,3 +49,28 @@ def show_message(
 ) -> Response:
     """Return a message page: a title, paragraphs, and links as pairs of text and URL."""
     return html(render("message.html", page=page, title=title, lines=lines, links=links), status)
+
+
+def show_missing_record(page: Page, text: str) -> Response:
+    """Return the page for an id whose record is not stored."""
+    lines = [f"There is no record {text}."]
+    links = [("The newest requests", page.link_to("requests"))]
+    if ObjectId.is_valid(text):
+        arrived = ObjectId(text).generation_time
+        lines = [
+            f"The record {text} is not stored any more, or never was.",
+            f"Its id says that it arrived about {moment(arrived)}.",
+            "Newer records overwrite older ones. With a larger `TRACKING_TABLE_SIZE` all of them stay "
+            "longer, and a kept record is not overwritten by routine ones.",
+            *page.attempt("how far records reach back", lambda: _describe_reach(page), NO_LINES),
+        ]
+        hour = align(arrived, 3600)
+        times = {"from": iso(hour), "to": iso(hour + timedelta(hours=1))}
+        links.append(("The overview of its hour", page.link_to("overview", keep=(), **times)))
+    return show_message(page, "Record not found", lines, links, 404)
+
+
+def _describe_reach(page: Page) -> list[str]:
+    """Return a sentence on the oldest record; none if there is none."""
+    oldest = next((usage.oldest for usage in page.store.measure()), None)
+    return [f"Records reach back to {moment(oldest)}."] if oldest else []

@@ -69,6 +69,9 @@ OWN_PARAMETERS = {
 """The query parameters that identify the subject of a page, by page."""
 TAB_OF = {
     "request": "requests",
+    "related": "requests",
+    "newer": "requests",
+    "older": "requests",
     "reproduce": "requests",
     "route": "routes",
     "error": "errors",

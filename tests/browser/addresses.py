@@ -21,6 +21,8 @@ STATES = {
     "request, a stream": f"/requests/{STREAM}",
     "request, almost empty": f"/requests/{BARE}",
     "request of bytes": f"/requests/{BINARY}",
+    "request, all that is newer": f"/newer/4102444800000-{BARE}",
+    "related requests": f"/requests/{FAILED}/related?q=user:acme:42",
     "request that is gone": f"/requests/{GONE}",
     "routes": "/routes",
     "route that got slower": "/route?rule=/checkout&method=POST",

@@ -145,7 +145,7 @@ def test_refusal_looks_like_nothing(make: Make, route: Any, method: str) -> None
     app = make(lambda: False)
     app.register_error_handler(404, lambda _: ("the app's own 404", 404, {"X-App": "1"}))
     path = route.path.replace("<id>", "0" * 24)
-    for name in ("<side>", "<language>", "<version>", "<name>"):
+    for name in ("<side>", "<language>", "<version>", "<name>", "<cursor>"):
         path = path.replace(name, "request")
     client = app.test_client()
     refused = client.open(f"/_tracking{path}", method=method)
@@ -174,7 +174,7 @@ def test_other_methods(make: Make, route: Any) -> None:
     """Who may see it is told which methods there are."""
     client = make().test_client()
     path = route.path.replace("<id>", "0" * 24)
-    for name in ("<side>", "<language>", "<version>", "<name>"):
+    for name in ("<side>", "<language>", "<version>", "<name>", "<cursor>"):
         path = path.replace(name, "request")
     for method in set(METHODS) - set(route.methods):
         response = client.open(f"/_tracking{path}", method=method)

@@ -109,7 +109,19 @@ def _overview(client: FlaskClient) -> None:
 
 def _request(client: FlaskClient) -> None:
     (row, *_) = client.get(f"{PREFIX}/data/rows").get_json()["rows"]
-    assert "ZeroDivisionError" in check(client.get(row["address"]).text)
+    page = check(client.get(row["address"]).text)
+    assert "ZeroDivisionError" in page
+    check(client.get(f"{row['address']}/related").text)
+    older = client.get(find_link(page, "older"), follow_redirects=True).text
+    assert "/tea/green" in older
+    assert "ZeroDivisionError" in client.get(find_link(older, "newer"), follow_redirects=True).text
+
+
+def find_link(page: str, which: str) -> str:
+    """Return where the link to the next request in one direction leads."""
+    found = re.search(f'data-{which} href="([^"]+)"', page)
+    assert found is not None
+    return found[1]
 
 
 def _rows(client: FlaskClient) -> None:

@@ -7,6 +7,7 @@ import html
 import re
 from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any
 from unittest import mock
 from urllib.parse import urlencode
@@ -17,7 +18,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, MemoryExporter
-from flask_tracking.dashboard.pages import request
+from flask_tracking.dashboard.pages import related
+from flask_tracking.dashboard.tables.keyset import Cursor
 from flask_tracking.dashboard.text.numbers import iso
 
 from ..captures import make_record
@@ -384,23 +386,119 @@ def test_exception(client: FlaskClient, memory: MemoryExporter) -> None:
     assert 'href="/_tracking/requests?q=error:ZeroDivisionError"' in page
 
 
+def go(client: FlaskClient, page: str, which: str) -> str:
+    """Follow the link of a page to the next request in one direction; return the page there."""
+    address = re.search(rf'data-{which} href="([^"]+)"', page)
+    assert address is not None
+    return check(client.get(html.unescape(address[1]), follow_redirects=True).text)
+
+
 def test_neighbours(client: FlaskClient, memory: MemoryExporter) -> None:
-    """The next newer and older requests are one key away; those of the same trace stand beside it."""
+    """The next newer and older requests are one key away, each where the other one was."""
+    for name in ("one", "two", "three"):
+        client.get(f"/tea/{name}")
+    page = check(client.get(f"{LIST}/{memory.records[1].id}").text)
+    for which, name in (("newer", "three"), ("older", "two"), ("older", "one"), ("newer", "two")):
+        page = go(client, page, which)
+        assert f"<title>GET /tea/{name} 200" in page
+
+
+def test_neighbours_of_a_filter(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Only requests that the filter selects are next, however long ago, and the filter stays."""
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    for ago, method in ((3600, "PUT"), (20, "GET"), (10, "PUT"), (5, "GET")):
+        arrived = now - timedelta(seconds=ago)
+        memory.export([dataclasses.replace(make_record(), method=method, date_created=arrived)])
+    oldest, _, newest, _ = (record.id for record in memory.records)
+    page = go(client, client.get(f"{LIST}/{newest}?q=method:PUT").text, "older")
+    assert f'<span class="mono id">{oldest}</span>' in page
+    page = go(client, page, "newer")
+    assert f'<span class="mono id">{newest}</span>' in page
+    for which in ("newer", "newer", "older"):
+        there = client.get(f"{LIST}/{newest if which == 'newer' else oldest}?q=method:PUT").text
+        page = go(client, there, which)
+        assert f"There is no {which} request<" in page and "of those that the filter selects." in page
+    assert f'href="{LIST}/{oldest}?q=method:PUT">Back to the request' in page
+    assert "The filter is wrong" in go(client, client.get(f"{LIST}/{newest}?q=status:x").text, "older")
+
+
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 120])
+def test_neighbours_of_one_millisecond(client: FlaskClient, memory: MemoryExporter, count: int) -> None:
+    """Of requests that came at once none is passed over, and behind them come those of later."""
+    now = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(minutes=1)
+    later = dataclasses.replace(make_record(), date_created=now + timedelta(milliseconds=1))
+    at_once = [
+        dataclasses.replace(make_record(), id=ObjectId(), date_created=now) for _ in range(count)
+    ]
+    memory.export([*at_once, later])
+    for one, following in zip(at_once, [*at_once[1:], later], strict=True):
+        address = f"/_tracking/newer/{Cursor.of(one)}"
+        assert client.get(address).headers["Location"] == f"{LIST}/{following.id}"
+
+
+def test_neighbours_of_a_clock_that_is_ahead(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Requests of the future, and those at the end of all times, are passed through like others."""
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    times = [
+        now,
+        now + timedelta(hours=1),
+        datetime.max.replace(tzinfo=timezone.utc, microsecond=999000),
+    ]
+    records = [dataclasses.replace(make_record(), id=ObjectId(), date_created=one) for one in times]
+    memory.export(records)
+    for which, way in (("newer", records), ("older", records[::-1])):
+        for one, following in pairwise(way):
+            response = client.get(f"/_tracking/{which}/{Cursor.of(one)}")
+            assert response.headers["Location"] == f"{LIST}/{following.id}"
+        assert client.get(f"/_tracking/{which}/{Cursor.of(way[-1])}").status_code == 404
+
+
+@pytest.mark.parametrize("text", ["x", "1-2", f"{'9' * 15}-{'0' * 24}", "<b>"])
+@pytest.mark.parametrize("which", ["newer", "older"])
+def test_position_that_is_none(client: FlaskClient, which: str, text: str) -> None:
+    """Is said to be none."""
+    response = client.get(f"/_tracking/{which}/{text}")
+    assert response.status_code == 404
+    assert f"{html.escape(text)} is not a position in the list." in check(response.text)
+
+
+def load_panels(client: FlaskClient, page: str) -> str:
+    """Return what a page loads after itself."""
+    addresses = re.findall('data-panel="([^"]+)"', page)
+    return "".join(check(client.get(html.unescape(one)).text) for one in addresses)
+
+
+def test_related_requests(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Those of the same trace come after the page, and stand on a page of their own."""
     trace = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
     for name in ("one", "two", "three"):
         client.get(f"/tea/{name}", headers=trace)
-    one, two, three = (record.id for record in memory.records)
-    page = check(client.get(f"{LIST}/{two}").text)
-    assert f'data-newer href="/_tracking/requests/{three}"' in page
-    assert f'data-older href="/_tracking/requests/{one}"' in page
-    assert "Same trace" in page and page.count('aria-current="true"') == 1
+    address = f"{LIST}/{memory.records[1].id}"
+    page = check(client.get(address).text)
+    for text in (load_panels(client, page), check(client.get(f"{address}/related").text)):
+        assert "Same trace" in text and text.count('aria-current="true"') == 1
+        assert all(f"/tea/{name}<" in text for name in ("one", "two", "three"))
+        assert "Same user" not in text
+    assert "Same trace<" not in page and f'href="{address}/related"' in page
+
+
+def test_no_related_requests(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Where there are no others the panel says so; a request of nobody and no trace has none."""
+    record = dataclasses.replace(make_record(), user_id="ann", user_repr=None, trace_id=None)
+    alone = dataclasses.replace(record, id=ObjectId(), user_id=None)
+    memory.export([record, alone])
+    assert "There are no others" in load_panels(client, client.get(f"{LIST}/{record.id}").text)
+    assert "data-panel" not in client.get(f"{LIST}/{alone.id}").text
+    gone = "6b0b2833420c3ba6703982aa"
+    assert "not stored any more" in check(client.get(f"/_tracking/data/requests/{gone}/related").text)
+    assert client.get(f"{LIST}/{gone}/related").status_code == 404
 
 
 def test_related_requests_in_much_traffic(
     client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Related requests are looked for among so many others, however few minutes they are from."""
-    monkeypatch.setattr(request, "MAX_READ", 40)
+    monkeypatch.setattr(related, "MAX_READ", 40)
     began = datetime.now(timezone.utc) - timedelta(hours=1)
     records = [
         dataclasses.replace(
@@ -412,7 +510,7 @@ def test_related_requests_in_much_traffic(
     with mock.patch.object(
         MemoryExporter, "find", autospec=True, side_effect=MemoryExporter.find
     ) as find:
-        page = check(client.get(f"{LIST}/{records[60].id}").text)
+        page = load_panels(client, client.get(f"{LIST}/{records[60].id}").text)
     ranges = [call.kwargs["between"] for call in find.call_args_list if "between" in call.kwargs]
     # Ten arrived within five seconds of it: forty did within twenty.
     assert records[60].date_created - timedelta(seconds=20) in [since for since, _ in ranges]

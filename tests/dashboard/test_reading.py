@@ -16,6 +16,7 @@ from flask import Flask
 
 from flask_tracking import ExportError, Filter, MemoryExporter, Store, StoreTimeoutError, Tracking
 from flask_tracking.dashboard import sharing
+from flask_tracking.dashboard.tables.keyset import Cursor
 from flask_tracking.exporters.memory_rollups import MemoryRollupTable
 from flask_tracking.queries import measure, search_newest
 from flask_tracking.registry import TrackedApp
@@ -257,12 +258,31 @@ def test_route_without_its_cards(client: Any, slow: SlowStore) -> None:
     assert "Not read in time" not in client.get(ROUTE).text
 
 
-def test_request_without_its_neighbours(client: Any, slow: SlowStore) -> None:
-    """The request itself is shown."""
+def test_request_without_what_surrounds_it(client: Any, slow: SlowStore) -> None:
+    """The request itself is shown, and what comes after the page says that it was not read."""
     client.get("/tea/green")
+    record = slow.records[0]
     slow.answer(0)
-    page = check(client.get(f"/_tracking/requests/{slow.records[0].id}").text)
-    assert "Not read in time: the requests before and after" in page
+    page = check(client.get(f"/_tracking/requests/{record.id}").text)
+    assert "/tea/green" in page and "Not read in time: its place among its route." in page
+    related = client.get(f"/_tracking/data/requests/{record.id}/related")
+    assert related.status_code == 200 and "Not read in time." in check(related.text)
+    assert "There are no others" not in related.text
+
+
+def test_neighbour_that_is_not_found_in_time(client: Any, slow: SlowStore) -> None:
+    """The page says so, and how far the search came; the list goes on from there."""
+    client.get("/tea/green")
+    position = Cursor.of(slow.records[0])
+    slow.answer(1)
+    response = client.get(f"/_tracking/older/{position}?q=method:PUT")
+    page = check(response.text)
+    assert response.status_code == 503 and "No older request found in time" in page
+    assert f'href="/_tracking/requests?q=method:PUT&amp;after={position}">Go on in the list' in page
+    slow.answer(0)
+    for which in ("newer", "older"):
+        response = client.get(f"/_tracking/{which}/{position}")
+        assert response.status_code == 503 and "The database was slow" in check(response.text)
 
 
 def test_each_page_has_a_time(client: Any, slow: SlowStore) -> None:

@@ -17,8 +17,7 @@ from ..charts.traffic import Traffic, read_traffic
 from ..page import Page
 from ..record.languages import FILE_FORMATS
 from ..statistics.overwritten import read_counted
-from ..tables.earliest import find_first_after
-from ..tables.keyset import MILLISECOND, Cursor, Rows, read_page
+from ..tables.keyset import MILLISECOND, Cursor, Rows, find_first_after, read_page
 from ..tables.latest import OVERDUE_SPAN, STEP, find_latest
 from ..tables.request_rows import BLANK, make_rows
 from ..templating import html, render
@@ -200,7 +199,10 @@ def _find_before(page: Page) -> RecordSummary | None:
 
 
 def _find_after(page: Page) -> RecordSummary | None:
-    return None if page.until is None else find_first_after(page, page.confine(page.until))
+    if page.until is None:
+        return None
+    end = Cursor.before(page.confine(page.until))
+    return find_first_after(page.store, page.wanted_at_any_time, end, page.now)
 
 
 def _find_hits_without(page: Page) -> list[tuple[str, str]]:

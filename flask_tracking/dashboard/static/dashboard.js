@@ -141,7 +141,8 @@ for (const panel of findAll("[data-panel]")) {
     showLocalTimes(loaded);
     find(".nothing", panel).replaceWith(...loaded.childNodes);
   });
-  find("[data-waiting]", panel).textContent = "Reading up to 4,000 records …";
+  const waiting = find("[data-waiting]", panel);
+  waiting.textContent = waiting.dataset.waiting;
   request.send();
 }
 

@@ -1,4 +1,4 @@
-"""Keyset pagination of the list of requests: links stay valid while records arrive."""
+"""Positions in the list of requests: links to what is beside them stay valid while records arrive."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from ...exporters.store import Store
 from ...filters import FIRST, Filter
 from ...filters.simplify import searches_bodies
 from ...queries import search_bodies, search_newest
+from ...record import Record
 from ...record_summary import RecordSummary, summarize
 
 MILLISECOND = timedelta(milliseconds=1)
+LAST = datetime.max.replace(tzinfo=timezone.utc) - MILLISECOND
 MAX_OF_A_MILLISECOND = 10_000
+MAX_DIGITS = 15
+"""Of the milliseconds until the last year that Python knows."""
+FEW = 50
+"""So many are read at once to find the first after a position: stores return the newest first."""
+GROWTH = 4
 
 
 class Cursor(NamedTuple):
@@ -28,10 +35,21 @@ class Cursor(NamedTuple):
         return f"{round(self.date_created.timestamp() * 1000)}-{self.id}"
 
     @classmethod
+    def of(cls, record: Record) -> Cursor:
+        """Return the position of a record; one of another program may have arrived before all times."""
+        return cls(max(FIRST, record.date_created), record.id)
+
+    @classmethod
+    def before(cls, time: datetime) -> Cursor:
+        """Return the position before all records that arrived at a time."""
+        return cls(time, ObjectId(bytes(12)))
+
+    @classmethod
     def parse(cls, text: str) -> Cursor | None:
         """Parse the text of a cursor; None if it is invalid."""
         ms, _, record_id = text.partition("-")
-        if not (ms.isascii() and ms.isdigit() and len(ms) <= 14 and ObjectId.is_valid(record_id)):
+        is_time = ms.isascii() and ms.isdigit() and len(ms) <= MAX_DIGITS
+        if not (is_time and ObjectId.is_valid(record_id)):
             return None
         try:
             return cls(FIRST + int(ms) * MILLISECOND, ObjectId(record_id))
@@ -62,8 +80,7 @@ def read_page(store: Store, wanted: Filter, after: Cursor | None, limit: int) ->
     if after is None:
         return _cut(_search(store, wanted, limit + 1), limit)
     # Stored times are whole milliseconds: that of the cursor is read again.
-    last = datetime.max.replace(tzinfo=timezone.utc) - MILLISECOND
-    narrowed = wanted.narrowed(None, min(after.date_created, last) + MILLISECOND)
+    narrowed = wanted.narrowed(None, min(after.date_created, LAST) + MILLISECOND)
     asked = limit + 1
     while True:
         asked += limit
@@ -72,6 +89,37 @@ def read_page(store: Store, wanted: Filter, after: Cursor | None, limit: int) ->
         left = [one for one in found if (one.date_created, one.id) < after]
         if len(left) > limit or len(found) < asked or asked > MAX_OF_A_MILLISECOND:
             return _cut(search._replace(summaries=left), limit)
+
+
+def find_first_after(
+    store: Store, wanted: Filter, after: Cursor, now: datetime
+) -> RecordSummary | None:
+    """Return the first record after a cursor; None if there is none.
+
+    Each step reads one range of arrival times. It grows until it holds some, and from then on is half
+    of what is left before the earliest record found: a range without records is read at once, one with
+    many is not.
+    """
+    start, length, limit = after.date_created, timedelta(seconds=1), FEW
+    # The clock of another machine may be ahead: the last range has no end.
+    end: datetime | None = None
+    nearest: RecordSummary | None = None
+    while True:
+        until = end if (end or now) - start <= length else start + length
+        found = store.find(wanted, limit=limit, between=(start, until), fields="summary")
+        later = [one for one in found if (one.date_created, one.id) > after]
+        nearest = later[-1] if later else nearest
+        if len(found) < limit:
+            if later or until is None or until == end:
+                return nearest
+            start = until
+        elif until is None or until - start > MILLISECOND:
+            end = min(found[-1].date_created, LAST) + MILLISECOND
+        elif limit < MAX_OF_A_MILLISECOND:
+            limit *= GROWTH
+        else:
+            return nearest
+        length = GROWTH * length if end is None else max(MILLISECOND, (end - start) / 2)
 
 
 def _search(store: Store, wanted: Filter, limit: int) -> _Search:
