@@ -186,4 +186,17 @@ def _count(values: list[Any]) -> Counter[str]:
 
 def _common_length(one: Sequence[Any], other: Sequence[Any]) -> int:
     pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+    return next((at for at, (a, b) in pairs if not _is_same(a, b)), min(len(one), len(other)))
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return bool(one == other) and _has_same_types(one, other)
+
+
+def _has_same_types(one: Any, other: Any) -> bool:
+    # Of equal values: Python takes True for 1, also within lists and objects.
+    if isinstance(one, dict):
+        return all(_has_same_types(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return all(map(_has_same_types, one, other))
+    return _type_of(one) == _type_of(other)

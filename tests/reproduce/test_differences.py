@@ -31,6 +31,8 @@ DEEP = b"[" * 900 + b"%b" + b"]" * 900
         ([1, 2, 3], [3, 1, 2], ["$ has another order"]),
         ([1, 2, 3], [1, 3], ["$[1] is missing: 2"]),
         ([1, 3], [1, 2, 3], ["$[1] is extra: 2"]),
+        ([True, 2], [1, 2], ["$[0] has another type: true → 1"]),
+        ([[{"a": [0]}], 2], [[{"a": [False]}], 2.0], ["$[0][0].a[0] has another type: 0 → false"]),
         ([{"id": 1}, {"id": 2}], [{"id": 1}, {"id": 3}], ["$[1].id has another value: 2 → 3"]),
         ({"a": {"b": [[]]}}, {"a": {"b": [{}]}}, ["$.a.b[0] has another type: [] → {}"]),
         ("é", "e", ['$ has another value: "é" → "e"']),
