@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 from ..record import ExceptionInfo, Headers, Holds, Record, Remark, find_header
 from ..record_fields import FIELDS, fields_holding
-from ..runtime.cache import BoundedCache
+from ..runtime.cache import BoundedCache, HashedCache
 from .budget import Budget, TooLongError
 from .detection.detector import Detector
 from .detection.values import is_secret
@@ -38,11 +39,30 @@ _PLACES: BoundedCache[tuple[str, ...], Sequence[int]] = BoundedCache(
     lambda names: [at for at, name in enumerate(names) if _TITLES[name] in CREDENTIAL_HEADERS]
 )
 """Where the credentials are among headers with these names: a client sends them in the same order."""
+_get_name = itemgetter(0)
 _HEADER_FIELDS = fields_holding(Holds.HEADERS)
+Strip = Callable[[tuple[str, ...]], tuple[tuple[str, str], Sequence[Remark]]]
+"""``strip((field, name, value))``: returns the header as it may be stored, and the remarks on it."""
 _BY_KIND = {holds: fields_holding(holds) for holds in Holds}
 
 
-def strip_credentials(values: dict[str, Any], actions: Actions) -> bool:
+def make_strip(actions: Actions) -> Strip:
+    """Return the function that takes the credentials out of one header; it remembers what it did.
+
+    Not the values, but their hashes: even a value that is taken for another leaves no credentials.
+    """
+
+    def strip(key: tuple[str, ...]) -> tuple[tuple[str, str], Sequence[Remark]]:
+        field, name, value = key
+        data, title, remarks = _encode(value), _TITLES[name], list[Remark]()
+        found = find_credentials(title, data)
+        return (name, _decode(apply(data, found, f"{field}.{title}", actions, remarks))), remarks
+
+    stripped = HashedCache(strip)
+    return strip if actions.ask else lambda key: stripped.get(hash(key)) or stripped.add(key)
+
+
+def strip_credentials(values: dict[str, Any], strip: Strip) -> bool:
     """Take the credentials out of the headers among the `values` of a record, with a remark for each.
 
     Returns:
@@ -51,21 +71,16 @@ def strip_credentials(values: dict[str, Any], actions: Actions) -> bool:
     remarks: list[Remark] = []
     for field in _HEADER_FIELDS:
         pairs: Headers = values[field]
-        places = _PLACES[tuple([name for name, _ in pairs])]
+        places = _PLACES[tuple(map(_get_name, pairs))]
         if places:
             stripped = list(pairs)
             for at in places:
-                name, value = pairs[at]
-                stripped[at] = name, _strip(field, _TITLES[name], value, actions, remarks)
+                stripped[at], more = strip((field, *pairs[at]))
+                remarks += more
             values[field] = tuple(stripped)
     if remarks:
         values["redacted"] = (*values["redacted"], *remarks)
     return bool(remarks)
-
-
-def _strip(field: str, name: str, value: str, actions: Actions, remarks: list[Remark]) -> str:
-    data = _encode(value)
-    return _decode(apply(data, find_credentials(name, data), f"{field}.{name}", actions, remarks))
 
 
 def _encode(text: str) -> bytes:

@@ -21,7 +21,7 @@ from .detection.names import Names
 from .engines import best_engine
 from .engines.base import Engine
 from .prefilter import CLEAN, READ_ALL, Hits, Prefilter
-from .record_redaction import RecordRedaction, blank, strip_credentials
+from .record_redaction import RecordRedaction, blank, make_strip, strip_credentials
 from .replacement import Actions, Redact
 
 
@@ -50,6 +50,7 @@ class Redactor:
         self._detector: Detector | None = None
         self._prefilter: Prefilter | None = None
         self._actions = Actions(dict(settings.redact_actions), settings.redact_hash_key, callback)
+        self._strip_header = make_strip(self._actions)
         self.version = _name_version(settings)
         """The ``redaction_version`` of its records."""
 
@@ -63,17 +64,24 @@ class Redactor:
 
         With ``TRACKING_REDACT`` off only credentials in headers are removed.
         """
-        if not self._settings.redact:
-            return [self._guard(record, self._strip) for record in records]
-        hits = call_foreign("scanning records for secrets", self._scan, records, default=None)
-        return [
-            self._guard(record, self._redact, one)
-            for record, one in zip(records, hits or [READ_ALL] * len(records), strict=True)
-        ]
+        hits: Sequence[Hits | None] = [None] * len(records)
+        if self._settings.redact:
+            found = call_foreign("scanning records for secrets", self._scan, records, default=None)
+            hits = found or [READ_ALL] * len(records)
+        done: list[Record] = []
+        while len(done) < len(records):
+            call_foreign("redacting a record", self._redact_next, records, hits, done, default=None)
+            if len(done) < len(records):
+                done.append(blank(records[len(done)], self.version))
+        return done
 
-    def _guard(self, record: Record, redact: Callable[..., Record], *more: Hits) -> Record:
-        done = call_foreign("redacting a record", redact, record, *more, default=None)
-        return blank(record, self.version) if done is None else done
+    def _redact_next(
+        self, records: Sequence[Record], hits: Sequence[Hits | None], done: list[Record]
+    ) -> None:
+        """Redact all that are not `done`, or as far as the first that raises."""
+        for at in range(len(done), len(records)):
+            record, one = records[at], hits[at]
+            done.append(self._strip(record) if one is None else self._redact(record, one))
 
     def _scan(self, records: Sequence[Record]) -> list[Hits]:
         self._get_detector()
@@ -82,12 +90,12 @@ class Redactor:
 
     def _strip(self, record: Record) -> Record:
         values = dict(vars(record))
-        return Record.from_values(values) if strip_credentials(values, self._actions) else record
+        return Record.from_values(values) if strip_credentials(values, self._strip_header) else record
 
     def _redact(self, record: Record, hits: Hits) -> Record:
         values = dict(vars(record))
         values["redaction_version"] = self.version
-        strip_credentials(values, self._actions)
+        strip_credentials(values, self._strip_header)
         if hits is CLEAN:
             return Record.from_values(values)
         # A scan that failed may have made no detector.

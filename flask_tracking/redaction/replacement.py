@@ -37,7 +37,8 @@ class Actions:
         self._by_rule = by_rule
         self._default = by_rule.get("*", REMOVE)
         self._hash_key = None if hash_key is None else hash_key.encode("utf-8", "surrogatepass")
-        self._callback = callback
+        self.ask = callback
+        """The callback: without it equal values have equal replacements."""
         is_plain = callback is None and all(action == REMOVE for action in by_rule.values())
         self._always = MARKER.encode() if is_plain else None
 
@@ -45,9 +46,9 @@ class Actions:
         """Return the replacement of `value`, the secret at `path`; None to let it stand."""
         if self._always is not None:
             return self._always
-        if self._callback is not None:
+        if self.ask is not None:
             text = value.decode("utf-8", "surrogateescape")
-            chosen = call_foreign("calling redact", self._callback, path, text, rule, default=None)
+            chosen = call_foreign("calling redact", self.ask, path, text, rule, default=None)
             if isinstance(chosen, str):
                 # A replacement has to fit into any grammar.
                 return None if chosen == text else _UNSAFE.sub("_", chosen).encode()
