@@ -30,7 +30,7 @@ WHOLE = ((0, 1 << 20),)
 
 
 def _strings(context: Context) -> Callable[[bytes], Sequence[Finding]]:
-    return lambda text: find_in_string(text, context, WHOLE, is_inner=True)
+    return lambda text: find_in_string(text, context.inside(), WHOLE)
 
 
 Parser = Callable[[bytes, Context], object]

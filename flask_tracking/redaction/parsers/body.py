@@ -42,14 +42,9 @@ def find_in_body(
             raise MalformedError
         return []
 
-    if hits is not None:
-        return _find_again(data, _find_by_kind(data, kind, hits, context))
-
-    def find(text: bytes) -> list[Finding]:
-        found = context.detector.scan(text)
-        return _find_by_kind(text, kind, found, context) if found else []
-
-    return find_apart(data, find, context)
+    if hits is None:
+        return find_apart(data, lambda text: _find_by_kind(text, kind, None, context), context)
+    return _find_again(data, _find_by_kind(data, kind, hits, context))
 
 
 def find_apart(data: bytes, find: Callable[[bytes], list[Finding]], context: Context) -> list[Finding]:
@@ -59,7 +54,7 @@ def find_apart(data: bytes, find: Callable[[bytes], list[Finding]], context: Con
         return _find_again(data, find(data))
     found = [apart.lift(one) for one in find(apart.text)]
     for run in apart.runs:
-        if run.text and _is_in_decoded(run.text, context):
+        if run.text and find_in_string(run.text, context):
             found.append(Finding(run.start, run.end, "base64"))
     return _find_again(data, merge(found))
 
@@ -82,7 +77,12 @@ def _is_mixed(value: bytes) -> bool:
     return not _NUMBER.fullmatch(value) and is_inherited_secret(Strength.STRONG, value)
 
 
-def _find_by_kind(data: bytes, kind: str, hits: Sequence[Range], context: Context) -> list[Finding]:
+def _find_by_kind(
+    data: bytes, kind: str, hits: Sequence[Range] | None, context: Context
+) -> list[Finding]:
+    hits = context.detector.scan(data) if hits is None else hits
+    if not hits:
+        return []
     if "json" in kind:
         return _find_in_json(data, hits, context)
     if kind == "application/x-www-form-urlencoded":
@@ -97,23 +97,19 @@ def _find_by_kind(data: bytes, kind: str, hits: Sequence[Range], context: Contex
     return find_in_string(data, context, hits, is_markup=is_markup)
 
 
-def _try_json(
-    data: bytes, hits: Sequence[Range], context: Context, *, is_inner: bool = False
-) -> list[Finding] | None:
+def _try_json(data: bytes, hits: Sequence[Range], context: Context) -> list[Finding] | None:
     """Find the secrets in JSON; None if it is invalid."""
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
         return None
     try:
-        return _find_in_json(data, hits, context, is_inner=is_inner)
+        return _find_in_json(data, hits, context)
     except MalformedError:
         return None
 
 
-def _find_in_json(
-    data: bytes, hits: Sequence[Range], context: Context, *, is_inner: bool = False
-) -> list[Finding]:
+def _find_in_json(data: bytes, hits: Sequence[Range], context: Context) -> list[Finding]:
     def find(text: bytes, around: bytes) -> list[Finding]:
-        return find_in_string(text, context.within(around), is_inner=is_inner)
+        return find_in_string(text, context.within(around))
 
     return find_in_json(data, hits, find, context)
 
@@ -127,22 +123,14 @@ def find_in_form(
     data: bytes, context: Context, hits: Sequence[Range] | None = None, *, is_form: bool = False
 ) -> list[Finding]:
     """Find the secrets in ``name=value&name=value``, percent-encoded or not; it may be no form."""
-
-    def find(text: bytes) -> list[Finding]:
-        return find_in_string(text, context)
-
     hits = context.detector.scan(data) if hits is None else hits
+    find = partial(find_in_string, context=context)
     fields = find_in_fields(data, hits, find, context, is_form=is_form) if hits else ()
     return merge([*fields, *find_in_string(data, context, hits)])
 
 
 def find_in_string(
-    data: bytes,
-    context: Context,
-    hits: Sequence[Range] | None = None,
-    *,
-    is_inner: bool = False,
-    is_markup: bool = False,
+    data: bytes, context: Context, hits: Sequence[Range] | None = None, *, is_markup: bool = False
 ) -> list[Finding]:
     """Find the secrets in a text; it may itself be JSON, one level deep."""
     context.budget.spend(len(data) + WORK_FOR_TEXT)
@@ -152,14 +140,8 @@ def find_in_string(
         return [Finding(0, len(data), "unreadable")]
     if not hits:
         return []
-    inner = None if is_inner else _try_json(data, hits, context, is_inner=True)
-    return find_in_text(data, hits, context, is_markup=is_markup) if inner is None else inner
-
-
-def _is_in_decoded(decoded: bytes, context: Context) -> bool:
-    """Tell whether a decoded text holds a secret."""
-    found = _try_json(decoded, context.detector.scan(decoded), context, is_inner=True)
-    return bool(find_in_string(decoded, context, is_inner=True) if found is None else found)
+    found = None if context.is_inner else _try_json(data, hits, context.inside())
+    return find_in_text(data, hits, context, is_markup=is_markup) if found is None else found
 
 
 def _find_in_multipart(data: bytes, content_type: str, context: Context) -> list[Finding]:

@@ -21,10 +21,16 @@ class Context(NamedTuple):
     """Of the record that is read."""
     around: bytes = b""
     """The bytes around the text in an enclosing one: they may hold its name."""
+    is_inner: bool = False
+    """Whether the text was decoded: nothing in it is decoded again."""
 
     def within(self, around: bytes) -> Context:
         """Return the context of a part of a text, with the bytes around the part."""
-        return Context(self.detector, self.budget, around)
+        return Context(self.detector, self.budget, around, self.is_inner)
+
+    def inside(self) -> Context:
+        """Return the context of a text that stood decoded in this one."""
+        return Context(self.detector, self.budget, self.around, True)
 
     def find(self, data: bytes) -> list[Finding]:
         """Find the secrets that look like one, whatever their name."""

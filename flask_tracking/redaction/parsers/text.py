@@ -121,17 +121,9 @@ _BEHIND_MARK = re.compile(rb"""[ \t]*(?:[\r\n)\]}>\\"'`<]|\Z)|[ \t]+\(""")
 
 
 def find_in_text(
-    data: bytes,
-    hits: Sequence[Range],
-    context: Context,
-    *,
-    is_markup: bool = False,
-    is_inner: bool = False,
+    data: bytes, hits: Sequence[Range], context: Context, *, is_markup: bool = False
 ) -> list[Finding]:
-    """Find the secrets in a text of which little is known.
-
-    `is_markup` says that it is HTML or XML; with `is_inner` nothing in it is decoded.
-    """
+    """Find the secrets in a text of which little is known; with `is_markup` it is HTML or XML."""
     found = context.find(data)
     for _ in found:
         context.budget.count()
@@ -140,14 +132,13 @@ def find_in_text(
     found += find_beside(data, context)
     found += find_in_tables(data, context)
     found += find_in_markup(data, Ranges(hits), context, is_markup=is_markup)
-    if not is_inner:
-        for find_decoded in (find_escaped, find_base64):
-            found += find_decoded(data, lambda text: _find_inner(text, context), context)
+    if not context.is_inner:
+
+        def find(text: bytes) -> list[Finding]:
+            return find_in_text(text, context.detector.scan(text), context.inside())
+
+        found += [*find_escaped(data, find, context), *find_base64(data, find, context)]
     return merge(found)
-
-
-def _find_inner(text: bytes, context: Context) -> list[Finding]:
-    return find_in_text(text, context.detector.scan(text), context, is_inner=True)
 
 
 def _find_pairs(data: bytes, hits: Iterable[Range], context: Context) -> Iterable[Finding]:
