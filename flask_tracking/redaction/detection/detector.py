@@ -75,7 +75,7 @@ class Detector:
         self._get_rule = functools.cache(lambda at: _compile(rules[at], engine))
         patterns = [_make_scan_pattern(rule) for rule in rules]
         self._choose = engine.make_choice(patterns)
-        in_names = trigger_patterns(names)
+        in_names = trigger_patterns(names.more)
         escaped = [*ESCAPED, ANY_ESCAPE] if own or not names.are_ascii else ESCAPED
         self._scan = engine.make_scan([*sorted(patterns, key=_in_groups), *in_names, *escaped])
         self.finds_short = bool(own)

@@ -10,11 +10,11 @@ import enum
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from ...runtime.cache import BoundedCache
-from ..engines.base import NOT_ASCII, ScanPattern
+from ..engines.base import ScanPattern
 
 
 class Strength(enum.IntEnum):
@@ -135,9 +135,7 @@ STEMS = """
     encryptionkey sessionid sessid credential cardnumber connectionstring csrf xsrf pwd
     """.split()
 """A word that has no seams is sensitive with one of these in it, like ``phpsessid`` or ``dbpassword``."""
-HARMLESS_WORDS = tuple(
-    "tokeni secretar secretion passwordless etoken secretsman secretman webcredential".split()
-)
+HARMLESS_WORDS = ("tokeni", "secretar", "passwordless", "secretsman", "webcredential")
 """Beginnings of words that have a sensitive one in them and mean something else: ``tokenizer``."""
 HARMLESS_ENDS = frozenset(
     """
@@ -156,7 +154,7 @@ HARMLESS_ENDS = frozenset(
 HARMLESS_NAMES = frozenset(
     tuple(name.split("_"))
     for name in """
-    access_control_allow_credentials access_control_expose_headers auth_mode key_id public_key foreign_key
+    access_control_allow_credentials public_key foreign_key
     publishable_key site_key sort_key partition_key cache_key idempotency_key secret_santa
     gpg_key socket_key websocket_key verify_key verification_key vapid_key pin_sha_256 sync_token page_token next_token continuation_token pagination_token
     boarding_pass day_pass season_pass ski_pass bus_pass travel_pass test_pass first_pass last_pass band_pass
@@ -179,7 +177,6 @@ _LEFT_OUT = re.compile(
 MAX_NAME = 256
 MAX_PHRASE = 5
 """Words of the longest name with blanks in it."""
-_WITH_DIGITS = frozenset(["cvc2", "cvv2"])
 
 
 def count_names() -> int:
@@ -191,13 +188,7 @@ def split_words(name: str) -> tuple[str, ...]:
     """Take a name apart into lower-case words."""
     if not name.isascii():
         name = _LEFT_OUT.sub("", unicodedata.normalize("NFKC", name))
-    words: list[str] = []
-    for word in _SEAMS.findall(name.replace("\0", "")):
-        if word.isdigit() and words and words[-1] + word in _WITH_DIGITS:
-            words[-1] += word
-        else:
-            words.append(word.lower())
-    return tuple(words)
+    return tuple(word.lower() for word in _SEAMS.findall(name.replace("\0", "")))
 
 
 class _Phrases:
@@ -363,36 +354,20 @@ def _weigh_stem(words: tuple[str, ...], at: int) -> Strength:
     return Strength.NONE
 
 
-def _in_any_case(letter: str, write: Callable[[str], str] = str) -> str:
-    ways = {letter} if letter.isascii() else {write(letter), write(letter.upper())}
-    return f"(?:{'|'.join(map(re.escape, sorted(ways)))})" if len(ways) > 1 else re.escape(*ways)
-
-
-def _escape(text: str) -> str:
-    return json.dumps(text)[1:-1].lower()
-
-
-def _spellings(word: str) -> set[str]:
+def _spellings(word: str) -> list[str]:
     """Return how a word may stand in a text whose letters of ASCII are in lower case, or in JSON."""
     if word.isascii():
-        return {word}
+        return [word]
     cases = {word, word.capitalize(), word.upper()}
     written = [*cases, *(json.dumps(one)[1:-1] for one in cases)]
-    return {one.encode().lower().decode() for one in written}
+    return sorted({one.encode().lower().decode() for one in written})
 
 
-def _patterns_of(row: tuple[str, ...]) -> Iterator[ScanPattern]:
-    """Return patterns of a phrase: as it is, and escaped as in JSON."""
-
-    def join(write: Callable[[str], str]) -> str:
-        # Only letters of ASCII are in lower case where it is looked for.
-        return "[^0-9a-z]{0,3}".join("".join(_in_any_case(one, write) for one in word) for word in row)
-
-    hints, needs = ((row[0],), "") if row[0].isascii() else ((), NOT_ASCII)
-    yield ScanPattern(join(str), hints, any_case=True, needs=needs)
-    other = next((letter for letter in "".join(row) if not letter.isascii()), None)
-    if other:
-        yield ScanPattern(join(_escape), (_escape(other), _escape(other.upper())), any_case=True)
+def _make_pattern(row: tuple[str, ...]) -> ScanPattern:
+    ways = [_spellings(word) for word in row]
+    words = ["|".join(map(re.escape, one)) for one in ways]
+    words = [f"(?:{one})" if "|" in one else one for one in words]
+    return ScanPattern("[^0-9a-z]{0,3}".join(words), tuple(ways[0]), any_case=True)
 
 
 _REST = r"[0-9a-z_.\[\]\- $@#%&*+'\x80-\xff]{0,40}"
@@ -407,37 +382,25 @@ _NO_AUTHOR = r"(?:[^o]|o[^r]|or[^is_-]|ori[^t])"
 """Behind ``auth``, without ``author`` and ``authority``, which are everywhere."""
 
 
-def trigger_patterns(names: Names) -> tuple[ScanPattern, ...]:
-    """Return patterns one of which is in every sensitive name, in lower case.
+@lru_cache(maxsize=8)
+def trigger_patterns(more: tuple[tuple[str, ...], ...]) -> tuple[ScanPattern, ...]:
+    """Return patterns one of which is in every sensitive name, in lower case; `more` are `Names.more`.
 
     They are only a first look: names are then taken apart into words.
     """
-    return _make_trigger_patterns(names.more)
-
-
-@lru_cache(maxsize=8)
-def _make_trigger_patterns(more: tuple[tuple[str, ...], ...]) -> tuple[ScanPattern, ...]:
-    strong = {*STRONG_WORDS, *TOKEN_WORDS, *STEMS, *BEGINNINGS}
-    strong = {word for word in strong if not any(other != word and other in word for other in strong)}
-    weak = {
-        word for word in WEAK_WORDS if not any(other != word and other in word for other in WEAK_WORDS)
-    }
-    rows = {
-        row for row, _ in ROWS if not (strong & set(row) or WEAK_WORDS & {row[0]} and len(row) == 1)
-    }
-    rows |= {row for row in more if not strong & set(row)}
-    patterns = [
-        ScanPattern(re.escape(spelling), (spelling,), any_case=True)
-        for word in strong
-        for spelling in _spellings(word)
-    ]
-    patterns += [pattern for row in rows for pattern in _patterns_of(row)]
-    for word in weak:
+    strong = _shortest({*STRONG_WORDS, *TOKEN_WORDS, *STEMS, *BEGINNINGS})
+    known = [row for row, _ in ROWS if len(row) > 1 or row[0] not in WEAK_WORDS]
+    rows = {(word,) for word in strong} | {row for row in (*known, *more) if strong.isdisjoint(row)}
+    patterns = [_make_pattern(row) for row in rows]
+    for word in _shortest(WEAK_WORDS):
         start = f"{word}{_NO_AUTHOR}" if word == "auth" else word
         patterns.append(ScanPattern(start, (word,), any_case=True, after=_REST + _SEPARATOR))
-        if word == "auth":
-            patterns.append(ScanPattern(word, (word,), any_case=True, after=_SEPARATOR))
-    for word in sorted({*WEAK_ENDS, *WEAK_NAMES} - WEAK_WORDS):
+    for word in {*WEAK_ENDS, *WEAK_NAMES} - WEAK_WORDS | {"auth"}:
         start = "(?:^|[^0-9a-z_.-])" if word in WEAK_NAMES else ""
         patterns.append(ScanPattern(word, (word,), start, any_case=True, after=_SEPARATOR))
     return tuple(sorted(patterns, key=lambda one: (one.after, one.before, one)))
+
+
+def _shortest(words: Collection[str]) -> set[str]:
+    """Return the words that have none of the others in them."""
+    return {word for word in words if not any(other != word and other in word for other in words)}

@@ -21,26 +21,19 @@ from .names import (
 )
 
 MIN_OPAQUE = 16
-_NOTHING = frozenset(
+_NOTHING = {"", *"true false null none nil undefined nan yes no on off * ? %s ?0 ?1 [] {}".split()}
+_LABELS = _NOTHING.union(
+    STRONG_WORDS,
+    TOKEN_WORDS,
     """
-    true false null none nil undefined nan yes no on off * ? %s ?0 ?1 [] {}
-    """.split()
-) | {""}
-_LABELS = (
-    _NOTHING
-    | STRONG_WORDS
-    | TOKEN_WORDS
-    | frozenset(
-        """
     read write required optional enabled disabled string number integer boolean object array hidden text
     missing preferred invalid expired valid incorrect wrong unknown default unset any all empty basic
     bearer digest oauth2 apikey openidconnect http https header query body email auto secretstr str
     bytes self list create update delete manage reset change revoke rotate verify approved include omit
     inherit ok done owner maintainer editor contributor member viewer show hide copy paste edit generate
-    regenerate reveal get watch patch changed added removed never csrftoken sessionid current-password
-    new-password one-time-code
-    """.split()
-    )
+    regenerate reveal get watch patch changed added removed never csrftoken current-password
+    new-password
+    """.split(),
 )
 """Words that say something about a secret, are its name, or stand for none."""
 _ONLY_MARKS = re.compile(rb"(?:%b)(?:[&;,\s]+(?:%b))*" % ((MARKS.pattern,) * 2), re.I)
@@ -148,12 +141,11 @@ VALUE_KEYS = frozenset(
 """Keys of values whose name stands elsewhere."""
 SCHEMA_KEYS = frozenset(
     """
-    type title name description format in example examples enum pattern minlength maxlength required
-    summary detail details msg message messages error errors help hint placeholder label reason code
-    status level loc url href docs id kind address symbol hash
+    example examples enum pattern minlength maxlength summary detail details msg help reason code loc
+    href docs hash
     """.split()
 )
-"""Keys of text about a secret in schemas, errors and configurations."""
+"""Keys of text about a secret in schemas, errors and configurations, beside harmless ends of names."""
 
 
 class Around(NamedTuple):
@@ -182,13 +174,10 @@ def weigh_key(names: Names, key: str, around: Around) -> Around:
 def is_secret(
     strength: Strength, value: bytes, *, is_loose: bool = False, is_prose: bool = False
 ) -> bool:
-    """Tell whether a value under a name of this strength is taken for a secret.
+    """Tell whether a decoded value under a name of this strength is taken for a secret.
 
-    Args:
-        strength: of the name.
-        value: decoded, in UTF-8.
-        is_loose: whether it stands in a list, where text is more likely about the secret.
-        is_prose: whether it stands in a text, where a sentence may go on behind the name.
+    A text is more likely about the secret where it is loose: in a list. In prose, which is any text, a
+    sentence may go on behind the name.
     """
     text = value.decode("utf-8", "replace").strip()
     if strength >= Strength.TOKEN and not is_loose and _PLAIN.fullmatch(text):
@@ -237,10 +226,9 @@ def is_inherited_secret(strength: Strength, value: bytes, *, is_loose: bool = Fa
 def is_opaque(text: str) -> bool:
     """Tell whether a text is one run of at least 16 characters with letters and digits."""
     text = text.strip("\"'")
+    if _COOKIES.fullmatch(text):
+        return any(has_random_letters(one) for one in re.split("[;=]", text) if len(one) > 7)
     parts = text.split(", ")
-    if len(parts) == 1 and _COOKIES.fullmatch(text):
-        parts = [value for value in re.split("[;=]", text) if len(value) > 7]
-        return any(map(has_random_letters, parts))
     if len(parts) > 1 and any(map(is_opaque, parts)):
         return True
     if _OPAQUE.fullmatch(text) is None or _HARMLESS_RUN.match(text):
@@ -302,18 +290,13 @@ def is_wordy(text: str) -> bool:
 def _is_word(word: str) -> bool:
     if not word.isascii():
         return True
-    if word.isupper() and len(word) > MAX_ACRONYM and len(_VOWEL.findall(word)) < len(word) / 4:
-        return False
     if word.isupper():
-        return len(word) <= MAX_WORD and not _CONSONANTS.search(word)
-    if len(word) > 9 and sum(map(str.isupper, word)) > len(word) * 0.45:
-        return False
+        is_random = len(word) > MAX_ACRONYM and len(_VOWEL.findall(word)) < len(word) / 4
+    else:
+        is_random = len(word) > 9 and sum(map(str.isupper, word)) > len(word) * 0.45
     parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[^A-Z]+", word)
-    return (
-        len(word) <= MAX_WORD
-        and not any(map(_CONSONANTS.search, parts))
-        and len(parts) <= 3 + (len(word) > 12)
-    )
+    is_short = len(word) <= MAX_WORD and len(parts) <= 3 + (len(word) > 12)
+    return is_short and not is_random and not any(map(_CONSONANTS.search, parts))
 
 
 def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:
@@ -321,31 +304,25 @@ def is_about(text: str, *, is_loose: bool, is_prose: bool) -> bool:
     has_blanks, has_digits = re.search(r"\s", text) is not None, any(map(str.isdigit, text))
     if _IDEOGRAPHS.search(text) and not has_digits:
         return True  # a field for a password takes no input method
-    if has_digits and not (is_loose or has_blanks or _LENGTH.search(text)):
+    is_length = _LENGTH.search(text) is not None
+    if has_digits and not (is_loose or has_blanks or is_length):
         return False  # one run with digits says nothing
     words = [word.lower() for word in _JOINTS.split(text) if word]
-    is_message = is_mentioned(words) or not _REQUIREMENTS.isdisjoint(words)
-    if text.isascii() and not (is_loose or is_prose or is_message):
+    is_named, is_ascii = is_mentioned(words), text.isascii()
+    if is_ascii and not (is_loose or is_prose or is_named) and _REQUIREMENTS.isdisjoint(words):
         return False  # ``I love my dog`` is a passphrase
-    if (
-        _LENGTH.search(text)
-        or _NOTICE.search(text)
-        or is_loose
-        and _SLUG.fullmatch(text)
-        and is_mentioned(words)
-    ):
+    if is_length or _NOTICE.search(text) or is_loose and is_named and _SLUG.fullmatch(text):
         return True
     has_blanks = len(words) > 1 and has_blanks
     ends = _SENTENCE_END.search(text) is not None
     known = sum(word in _FUNCTION_WORDS or word in _REQUIREMENTS for word in words)
-    if len(words) > 4 and text[0].isupper() and text.endswith("."):
-        return True
-    if has_blanks and ends and not has_digits and text.upper() == text.lower():
-        return True  # a script without capitals
-    if has_blanks and len(words) > 2 and (known > 1 or (known and ends)):
-        return True
-    if not is_wordy(_REFERENCE.sub("", text)):
-        return False
-    if has_blanks and (ends or known or (is_loose and len(words) > 2)):
-        return True
-    return (has_blanks or not text.isascii()) and (is_mentioned(words) or len(text) < 3)
+    is_sentence = (
+        len(words) > 4 and text[0].isupper() and text.endswith("."),
+        has_blanks and ends and not has_digits and text.upper() == text.lower(),  # without capitals
+        has_blanks and len(words) > 2 and (known > 1 or known and ends),
+    )
+    is_phrase = (
+        has_blanks and (ends or known or is_loose and len(words) > 2),
+        (has_blanks or not is_ascii) and (is_named or len(text) < 3),
+    )
+    return any(is_sentence) or any(is_phrase) and is_wordy(_REFERENCE.sub("", text))
