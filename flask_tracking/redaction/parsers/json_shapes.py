@@ -16,14 +16,18 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
+from ..budget import Budget
 from ..detection.names import Strength
 from ..engines.base import Range
+from .context import Context
 
 _TOKEN = re.compile(rb'("[^"]*"?)([ \t\r\n]*:)?|([\[{])|([\]}])|[^\s,:\[\]{}"]+')
 """A string, which is a key where a colon follows; an edge of a structure; a number or a word."""
@@ -62,21 +66,21 @@ BESIDE_LOGIN = dict.fromkeys([b"code", b"mfa", b"pin"], Strength.CODE) | {b"pass
 """Names that say more beside a user, a phone or the like."""
 _TELLING_KEYS = frozenset([*BESIDE_LOGIN, *_FLAGS, b"psk", b"kty"])
 """Keys that say more about the values beside them, or beside which they say more themselves."""
-WORK_TO_READ, WORK_FOR_ROW = 4, 16
-"""Readings that it costs to find all structures, and bytes that a row of a table counts for."""
-Weigh = Callable[[bytes], Strength]
+WORK_TO_READ = 4
+"""Readings that it costs to find all structures."""
 
 
+@dataclass(slots=True, eq=False)
 class Structure:
     """An object or an array."""
 
-    def __init__(self, start: int, is_object: bool, parent: Structure | None) -> None:
-        """Begin at `start`, within `parent`, without anything in it."""
-        self.start, self.end = start, start
-        self.is_object, self.parent = is_object, parent
-        self.items: list[Item] = []
-        self.rows: dict[int, list[list[Item]]] | None = None
-        """Arrays of arrays beside the titles of a table, by the number of cells."""
+    start: int
+    end: int
+    is_object: bool
+    parent: Structure | None
+    items: list[Item] = field(default_factory=list)
+    rows: dict[int, list[list[Item]]] | None = None
+    """Arrays of arrays beside the titles of a table, by the number of cells."""
 
 
 class Item(NamedTuple):
@@ -89,33 +93,44 @@ class Item(NamedTuple):
     inner: Structure | None
 
 
+Members = list[tuple[bytes, Item]]
+"""Those of an object, with their keys in lower case."""
+Found = Iterator[tuple[Item, Strength]]
+"""Values that are secrets, each with the strength of its name."""
+
+
 class Structures:
     """The objects and arrays of a text."""
 
-    def __init__(self, data: bytes, quotes: bytes) -> None:
-        """Read a text; in `quotes`, with its escapes masked, every quote begins or ends a string."""
-        self.data = data
-        self._all: list[Structure] = []
+    def __init__(self, data: bytes, quotes: bytes, budget: Budget) -> None:
+        """Take a text; in `quotes`, with its escapes masked, every quote begins or ends a string."""
+        self.data, self._quotes, self._budget = data, quotes, budget
+
+    @cached_property
+    def _all(self) -> list[Structure]:
+        """All of them from left to right, which most texts need not be read for."""
+        self._budget.spend(WORK_TO_READ * len(self.data))
+        found: list[Structure] = []
         here, key = None, None
-        for token in _TOKEN.finditer(quotes):
+        for token in _TOKEN.finditer(self._quotes):
             start, end = token.span()
             if token[2]:
                 key = start + 1, token.end(1) - 1
                 continue
-            inner = Structure(start, token[3] == b"{", here) if token[3] else None
+            inner = Structure(start, len(self.data), token[3] == b"{", here) if token[3] else None
             if here is not None and not token[4]:
                 here.items.append(Item(key, start, end, inner))
             elif here is not None:
                 here.end, here = start, here.parent
             if inner is not None:
-                inner.end, here = len(data), inner
-                self._all.append(inner)
+                here = inner
+                found.append(inner)
             key = None
-        self._starts = [one.start for one in self._all]
+        return found
 
     def find_around(self, at: int) -> Structure | None:
         """Return the innermost structure around `at`, or that begins there."""
-        number = bisect_right(self._starts, at) - 1
+        number = bisect_right(self._all, at, key=lambda one: one.start) - 1
         found = self._all[number] if number >= 0 else None
         while found is not None and found.end <= at:
             found = found.parent
@@ -138,44 +153,42 @@ class Structures:
         around = around if around is None or around.is_object else around.parent
         return self.find_name(around) in ABOUT
 
-    def members(self, structure: Structure | None) -> Iterator[tuple[bytes, Item]]:
-        """Return the members of an object, with their keys in lower case."""
+    def members(self, structure: Structure | None) -> Members:
+        """Return the members of an object, and of those in it in which errors repeat their input."""
+        found: Members = []
         for item in structure.items if structure is not None else ():
             if item.key is not None:
                 key = self.data[slice(*item.key)].lower()
-                yield key, item
+                found.append((key, item))
                 if key in _ECHOING:
-                    yield from self.members(item.inner)
+                    found += self.members(item.inner)
+        return found
 
 
 def find_named(
-    get: Callable[[], Structures], data: bytes, text: bytes, start: int, weigh: Weigh, *, is_key: bool
-) -> Iterator[tuple[Item, Strength]]:
+    structures: Structures, text: bytes, start: int, context: Context, *, is_key: bool
+) -> Found:
     """Find the values that are secrets because of a string beside them.
 
-    `text` is that string, decoded, which begins at `start`; with `is_key` a colon follows. `get` reads
-    the structures around it, which takes time. Strengths are those of the names.
+    `text` is that string, decoded, which begins at `start`; with `is_key` a colon follows.
     """
+    data, lowered = structures.data, text.lower()
     if is_key:
-        lowered = text.lower()
         if lowered in _TELLING_KEYS:
-            yield from _find_by_key(list(get().members(get().find_around(start))), data, lowered)
+            yield from _find_by_key(structures.members(structures.find_around(start)), data, lowered)
         return
     is_value = b":" in data[max(0, start - 20) : start]  # most are not
     key = _KEY_BEFORE.search(data, max(0, start - 80), start) if is_value else None
     if key is not None and (key[1].lower() in _NAME_KEYS or text == b"Secret"):
-        around = get().find_around(start)
+        around = structures.find_around(start)
         if around is not None and key[1] == b"pointer":
             around = around.parent
-        members = list(get().members(around))
-        yield from _find_by_value(members, data, key[1].lower(), text, weigh)
-    elif key is None and b"=" not in text and (strength := weigh(text)):
-        yield from _find_in_array(get(), start, text, strength)
+        yield from _find_by_value(structures.members(around), data, key[1].lower(), text, context)
+    elif key is None and b"=" not in text and (strength := context.strength(text)):
+        yield from _find_in_array(structures, start, text, strength)
 
 
-def _find_by_key(
-    members: list[tuple[bytes, Item]], data: bytes, key: bytes
-) -> Iterator[tuple[Item, Strength]]:
+def _find_by_key(members: Members, data: bytes, key: bytes) -> Found:
     keys = {one for one, _ in members}
     if key == b"kty":
         yield from ((item, Strength.OWN) for one, item in members if one in _PRIVATE_JWK)
@@ -200,14 +213,12 @@ def _weigh_beside(keys: set[bytes], key: bytes) -> Strength:
     return BESIDE_LOGIN[key] if is_login else Strength.NONE
 
 
-def _find_by_value(
-    members: list[tuple[bytes, Item]], data: bytes, key: bytes, text: bytes, weigh: Weigh
-) -> Iterator[tuple[Item, Strength]]:
+def _find_by_value(members: Members, data: bytes, key: bytes, text: bytes, context: Context) -> Found:
     if key == b"kind" and text == b"Secret":
         yield from ((item, Strength.OWN) for one, item in members if one in (b"data", b"stringdata"))
     if key not in _NAME_KEYS:
         return
-    strength = weigh(text.rpartition(b"/")[2])
+    strength = context.strength(text.rpartition(b"/")[2])
     if b"/secrets/" in text:
         strength = Strength.STRONG  # the resource of a vault
     elif key == b"question":
@@ -222,9 +233,7 @@ def _find_by_value(
             yield item, strength
 
 
-def _find_in_array(
-    structures: Structures, start: int, text: bytes, strength: Strength
-) -> Iterator[tuple[Item, Strength]]:
+def _find_in_array(structures: Structures, start: int, text: bytes, strength: Strength) -> Found:
     array = structures.find_around(start)
     if array is None or array.is_object or structures.find_name(array) in ABOUT:
         return
@@ -256,7 +265,7 @@ def _find_rows(titles: Structure) -> dict[int, list[list[Item]]]:
     if outer.rows is None:
         outer.rows = {}
         tables = [item.inner for item in outer.items] if outer.is_object else [outer]
-        for row in itertools.chain.from_iterable(table.items for table in tables if table):
+        for row in chain.from_iterable(table.items for table in tables if table):
             cells = [row.inner, *(item.inner for item in row.inner.items)] if row.inner else []
             for one in cells:
                 if one and not one.is_object and one is not titles:

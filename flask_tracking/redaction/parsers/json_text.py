@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
 
 from ..detection.names import PARTS, Strength
 from ..detection.values import Around, is_inherited_secret, is_secret, weigh_key
@@ -19,7 +18,7 @@ from ..findings import Finding, merge
 from ..markers import MARKS
 from .context import Context, MalformedError
 from .encoded import decode_json_string
-from .json_shapes import ABOUT, WORK_TO_READ, Structure, Structures, find_named
+from .json_shapes import ABOUT, Structure, Structures, find_named
 
 _BARE_VALUE = re.compile(rb"-?[0-9][0-9.eE+-]*|\xef\xbb\xbf|true|false|null|undefined|NaN|-?Infinity")
 _BARE = re.compile(rb'[^\s,:\[\]{}"]+')
@@ -73,11 +72,7 @@ class _JsonReader:
         self._counted = self._parity = 0
         self._walked_to = 0
         self._done = 0
-
-    @cached_property
-    def _structures(self) -> Structures:
-        self._context.budget.spend(WORK_TO_READ * len(self._data))
-        return Structures(self._data, self._quotes)
+        self._structures = Structures(data, self._quotes, context.budget)
 
     def find(self, hits: Sequence[Range]) -> list[Finding]:
         """Return the findings at these hits."""
@@ -126,14 +121,8 @@ class _JsonReader:
             if around.strength:
                 found += self._read_value(colon.end(), around)
                 done = self._done
-        for item, strength in find_named(
-            lambda: self._structures,
-            self._data,
-            text,
-            start,
-            self._context.strength,
-            is_key=colon is not None,
-        ):
+        named = find_named(self._structures, text, start, self._context, is_key=colon is not None)
+        for item, strength in named:
             self._context.budget.spend(16)
             found += self._read_value(item.start, Around("", strength))
         self._done = done
