@@ -54,6 +54,7 @@ ROUTES = (
     ),
     Route("/data/complete", "complete", "completion.show_completions", budget_s=1.0),
     Route("/data/new-errors", "new_errors", "errors.send_new", budget_s=POLL_S),
+    Route("/data/users", "users", "errors.send_users"),
     Route("/data/rows", "rows", "live.show_rows", budget_s=POLL_S),
     Route("/requests/<id>", "request", "request.show_request"),
     Route("/requests/<id>/related", "related", "related.show_related"),

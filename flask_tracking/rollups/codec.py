@@ -208,8 +208,8 @@ def _read_failures(packed: Any, wanted: RouteKey | None) -> Iterator[tuple[Failu
 
 def _check_failure_key(key: FailureKey) -> None:
     *texts, url_rule = key
-    for text in texts:
-        _read_text(text)
+    if {*map(type, texts)} != {str}:
+        raise TypeError("a failure is named by texts")
     _read_text_or_none(url_rule)
 
 

@@ -57,6 +57,7 @@ TARGETS = (
     Target("overview, 30 d", "/?from=30d", 400),
     Target("routes", "/routes", 400),
     Target("errors", "/errors", 300),
+    Target("users of errors", "/data/users", 1000),
     Target("requests", "/requests", 300),
     Target("requests, failed", "/requests?q=is:error&from=24h", 300),
     Target("request", "/requests/{id}", 150),

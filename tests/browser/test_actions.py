@@ -63,6 +63,29 @@ def test_new_errors(visit: Open) -> None:
     assert watched.find_axe_violations() == []
 
 
+def test_users_of_errors(visit: Open) -> None:
+    """Their numbers come after the table; a reader learns that they could not be read."""
+    watched = visit("/shop/_tracking/errors")
+    cells = watched.page.locator("td[data-users]")
+    expect(cells.first).to_have_text(re.compile(r"^(\d+|–)$"))
+    assert watched.find_axe_violations() == []
+    watched.page.route("**/data/users*", lambda route: route.fulfill(status=204))
+    watched.open("/shop/_tracking/errors")
+    expect(cells.first).to_have_text("?")
+    watched.page.get_by_role("link", name="Users").click()
+    expect(watched.page.locator("td[data-label=users]").first).to_have_text(re.compile(r"^(\d+|–)$"))
+    expect(cells).to_have_count(0)
+
+
+def test_users_of_errors_without_script(visit: Open) -> None:
+    """The page says how they are counted."""
+    page = visit("/shop/_tracking/errors", java_script_enabled=False).page
+    expect(page.get_by_text("counted where the table is sorted by them.")).to_be_visible()
+    page.get_by_role("link", name="Users").click()
+    expect(page.locator("td[data-label=users]").first).to_have_text(re.compile(r"^(\d+|–)$"))
+    expect(page.get_by_text("counted where")).to_have_count(0)
+
+
 @pytest.mark.parametrize("has_script", [True, False])
 def test_keep(visit: Open, *, has_script: bool) -> None:
     """Keep keeps the record and shows it; the other button undoes it."""

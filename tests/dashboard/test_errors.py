@@ -14,10 +14,12 @@ from flask.testing import FlaskClient
 
 from flask_tracking import ExportError, Filter, MemoryExporter, Record, StoreTimeoutError
 from flask_tracking.dashboard import page as page_module
+from flask_tracking.dashboard.pages import errors
 from flask_tracking.dashboard.statistics import failures
 from flask_tracking.dashboard.statistics.failures import generalise, make_id, make_terms
 from flask_tracking.dashboard.text.numbers import iso
-from flask_tracking.exporters.rollup_table import align
+from flask_tracking.exporters.rollup_table import RollupQuery, align
+from flask_tracking.queries import find_newest
 from flask_tracking.record import ExceptionInfo
 from flask_tracking.record_summary import RecordSummary
 from flask_tracking.rollups.counts import Counts
@@ -125,14 +127,56 @@ def test_no_known_users(make: Make, memory: MemoryExporter, monkeypatch: pytest.
     monkeypatch.setattr(RecordSummary, "user", "")
     client = make().test_client()
     add(memory, STEADY, timedelta(minutes=5))
-    page = check(client.get(ERRORS).text)
+    page = check(client.get(f"{ERRORS}?sort=users").text)
     assert 'data-label="users">–</td>' in read_row(page, "KeyError")
+    assert set(client.get("/_tracking/data/users").get_json().values()) == {"–"}
 
 
-def test_users(client: FlaskClient) -> None:
-    """Each group says how many users met it."""
-    page = client.get(ERRORS).text
+def test_users(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Each group says how many users met it: after the page, but where they decide the order."""
+    with mock.patch.object(memory, "_find_summaries", side_effect=ExportError("away")):
+        page = check(client.get(f"{ERRORS}?from=6h").text)  # reads no record
+    row = read_row(page, "CardDeclined")
+    assert 'data-users-address="/_tracking/data/users?from=6h"' in page
+    group = re.search('data-label="users" data-users="([0-9a-f]+)">…</td>', row)
+    assert group is not None
+    assert client.get("/_tracking/data/users?from=6h").get_json()[group[1]] == "9"
+    page = check(client.get(f"{ERRORS}?from=6h&sort=users").text)
     assert 'data-label="users">9</td>' in read_row(page, "CardDeclined")
+    assert "data-users" not in page
+
+
+def count_users_of(client: FlaskClient, query: str = "?from=6h") -> list[RecordSummary]:
+    """Return the failures whose users are counted."""
+    with mock.patch.object(errors, "count_users", wraps=failures.count_users) as count:
+        assert client.get(f"/_tracking/data/users{query}").status_code == 200
+    return list(count.call_args.args[1])
+
+
+@pytest.mark.parametrize("most", [1, 3, 12, 20, 1000])
+def test_newest_failures_are_read_at_once(
+    client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Rollups tell about when so many of them began, so that they are found by one read."""
+    monkeypatch.setattr(failures, "MAX_SUMMARIES", most)
+    expected = find_newest(memory, Filter.parse("is:error since:6h"), most, fields="summary")
+    with mock.patch.object(memory, "_find_summaries", wraps=memory._find_summaries) as find:
+        assert count_users_of(client) == expected
+    assert find.call_count == 1 or len(expected) < most
+
+
+def test_failures_that_rollups_do_not_count(client: FlaskClient, memory: MemoryExporter) -> None:
+    """Where rollups count more than is stored, or something else, the newest are found all the same."""
+    expected = find_newest(memory, Filter.parse("is:error since:6h"), 1000, fields="summary")
+    (rollup,) = [one for one in memory.rollups.find(RollupQuery(60)) if DECLINED in one.failures][:1]
+    for counts in rollup.routes.values():
+        counts.failed += 5_000
+    memory.rollups.store([dataclasses.replace(rollup, revision=1)])
+    assert count_users_of(client) == expected
+    wanted = Filter.parse("is:error route:/invoice")
+    expected = find_newest(memory, wanted, 1000, fields="summary")
+    assert count_users_of(client, "?from=6h&q=route:/invoice") == expected
+    assert count_users_of(client, "?from=6h&q=is:error+route:/invoice") == expected
 
 
 def test_page_of_a_group(client: FlaskClient, memory: MemoryExporter) -> None:
@@ -217,6 +261,9 @@ def test_hostile_group(client: FlaskClient, memory: MemoryExporter) -> None:
 def test_store_away(client: FlaskClient, memory: MemoryExporter) -> None:
     """The page says that the store does not answer."""
     with mock.patch.object(memory, "find", side_effect=ExportError("gone")):
+        assert client.get(f"{ERRORS}?sort=users").status_code == 503
+        assert client.get(f"{ERRORS}?q=user:ann").status_code == 503
+    with mock.patch.object(memory.rollups, "find", side_effect=ExportError("gone")):
         assert client.get(ERRORS).status_code == 503
 
 
@@ -375,7 +422,7 @@ def test_failures_are_read_where_they_are_kept(client: FlaskClient, memory: Memo
     """All failures are kept, so none of the many routine records is read for their users."""
     client.get("/broken")
     with mock.patch.object(memory, "_find_summaries", wraps=memory._find_summaries) as find:
-        client.get("/_tracking/errors")
+        client.get("/_tracking/data/users")
     asked = [str(call.args[0]) for call in find.call_args_list]
     assert [one for one in asked if "is:error is:kept" in one]
     assert [one for one in asked if "is:error" in one and "is:kept" not in one] == []

@@ -142,6 +142,7 @@ def _errors(client: FlaskClient) -> None:
     page = check(client.get(f"{PREFIX}/errors").text)
     (address,) = set(re.findall(r'href="([^"]+)"><b>ZeroDivisionError', page))
     assert "division by zero" in check(client.get(address).text)
+    assert list(client.get(f"{PREFIX}/data/users").get_json().values()) == ["–"]
 
 
 def _route(client: FlaskClient) -> None:

@@ -3,29 +3,48 @@
 from __future__ import annotations
 
 import json
+from typing import NamedTuple
 
 from flask import Response
 
 from ...errors import StoreTimeoutError, TrackingError
 from ..charts.chart import Bars, make_bars
 from ..page import Page
-from ..statistics.failures import FAILURES, count_new, count_users, read_groups, read_summaries
-from ..statistics.periods import Columns, read_drawing, read_periods
-from ..tables.error_rows import SORTS, make_error_rows, sort_groups
+from ..statistics.failures import (
+    FAILURES,
+    MAX_SUMMARIES,
+    Group,
+    count_new,
+    count_users,
+    read_groups,
+    read_summaries,
+)
+from ..statistics.periods import Columns, Periods, read_drawing, read_periods
+from ..tables.error_rows import SORTS, make_error_rows, sort_groups, write_users
 from ..templating import html, render
 
 NEW_S = 60.0
 """How long the number of new groups is reused: each page asks for it."""
 
 
+class Failed(NamedTuple):
+    """The failures of the range."""
+
+    periods: Periods
+    columns: Columns
+    groups: list[Group]
+
+
 def show_errors(page: Page) -> Response:
-    """Show the groups of failures, sorted by novelty, number or users."""
+    """Show the groups of failures, sorted by novelty, number or users.
+
+    To count the users takes longer than all else. Where they do not decide the order, they come later.
+    """
     by = page.request.args.get("sort", "")
     by = by if by in SORTS else "times"
-    periods = read_periods(page, by=None, compares=False)
-    columns = read_drawing(page, periods, also=FAILURES)
-    groups, newest = read_groups(page, periods, columns), read_summaries(page)
-    groups = groups if newest is None else count_users(groups, newest)
+    periods, columns, groups = _read(page)
+    if by == "users":
+        groups = _add_users(page, columns, groups)
     page.new_errors = None if page.q else count_new(groups)
     return html(
         render(
@@ -33,10 +52,29 @@ def show_errors(page: Page) -> Response:
             page=page,
             errors=make_error_rows(page, sort_groups(groups, by)),
             by=by,
+            most=MAX_SUMMARIES,
+            users_address="" if by == "users" else page.link_to("users"),
             statistics=periods.now,
             trend=_make_trend(columns),
         )
     )
+
+
+def send_users(page: Page) -> Response:
+    """Send the number of users of each group as JSON, as text; 204 if it is not known in time.
+
+    The page that asks has just read the groups, which are shared.
+    """
+    _, columns, groups = _read(page)
+    texts = {one.id: write_users(one.users) for one in _add_users(page, columns, groups)}
+    if page.missing:
+        return Response(status=204)
+    return Response(json.dumps(texts), content_type="application/json")
+
+
+def _add_users(page: Page, columns: Columns, groups: list[Group]) -> list[Group]:
+    newest = read_summaries(page, columns)
+    return groups if newest is None else count_users(groups, newest)
 
 
 def send_new(page: Page) -> Response:
@@ -53,11 +91,15 @@ def send_new(page: Page) -> Response:
 def _count_new(page: Page) -> int | None:
     """Return the number of new groups; None, which is shared as well, if the store does not say."""
     try:
-        periods = read_periods(page, by=None, compares=False)
-        columns = read_drawing(page, periods, also=FAILURES)
-        return count_new(read_groups(page, periods, columns))
+        return count_new(_read(page).groups)
     except TrackingError:
         return None
+
+
+def _read(page: Page) -> Failed:
+    periods = read_periods(page, by=None, compares=False)
+    columns = read_drawing(page, periods, also=FAILURES)
+    return Failed(periods, columns, read_groups(page, periods, columns))
 
 
 def _make_trend(columns: Columns) -> Bars | None:

@@ -146,6 +146,22 @@ for (const panel of findAll("[data-panel]")) {
   request.send();
 }
 
+// The numbers of users, which take longer than the table
+
+const usersTable = find("[data-users-address]");
+function showUsers(textOf) {
+  for (const cell of findAll("[data-users]", usersTable)) cell.textContent = textOf(cell.dataset.users);
+}
+if (usersTable !== null) {
+  fetch(usersTable.dataset.usersAddress)
+    .then((answer) => {
+      if (answer.status !== 200) throw new Error("not read in time");
+      return answer.json();
+    })
+    .then((texts) => showUsers((group) => texts[group] ?? "?"))
+    .catch(() => showUsers(() => "?"));
+}
+
 // The number of new errors, where the page did not count them
 
 const errorsLink = find("[data-new-errors]");

@@ -186,11 +186,11 @@ def read_groups(page: Page, periods: Periods, columns: Columns) -> list[Group]:
     past = _read_past(page, periods)
     groups = [
         _make_group(key, failures, periods, columns, past)
-        for key, failures in read_failures(page, periods)
+        for key, failures in read_failures(page, periods, columns)
     ]
     if any(any(one.trend) for one in groups) or not (groups and columns.now):
         return groups
-    return _add_trends(groups, columns, read_summaries(page) or ())
+    return _add_trends(groups, columns, read_summaries(page, columns) or ())
 
 
 def _add_trends(
@@ -230,13 +230,15 @@ def count_new(groups: Iterable[Group]) -> int:
     return sum(one.is_new for one in groups)
 
 
-def read_failures(page: Page, periods: Periods) -> Sequence[tuple[FailureKey, Failures]]:
+def read_failures(
+    page: Page, periods: Periods, columns: Columns
+) -> Sequence[tuple[FailureKey, Failures]]:
     """Return the failures by group; of a filter by routes those of the newest records."""
     now = periods.now
     if now.failures or not now.total.failed:
         return now.failures
     found: dict[FailureKey, Failures] = {}
-    for one in read_summaries(page) or ():
+    for one in read_summaries(page, columns) or ():
         key = FailureKey(*_name(one), "", "", one.url_rule)
         found.setdefault(key, Failures()).add(1, Example(one.kept, one.id))
     return sorted(found.items(), key=lambda pair: (-pair[1].count, repr(pair[0])))
@@ -296,14 +298,41 @@ def stored_failures(page: Page) -> Filter:
     return FAILURES & KEPT if page.tracked.settings.kept_size_bytes else FAILURES
 
 
-def read_summaries(page: Page) -> list[RecordSummary] | None:
-    """Return the newest failures of the range and the filter; None after a timeout."""
+def read_summaries(page: Page, columns: Columns) -> list[RecordSummary] | None:
+    """Return the newest failures of the range and the filter; None after a timeout.
+
+    Rollups tell about when so many began, so that one read finds them, and little else; what that read
+    does not find is searched further back.
+    """
     wanted = page.wanted & stored_failures(page)
 
     def read() -> list[RecordSummary] | None:
-        return find_newest(page.store, wanted, MAX_SUMMARIES, fields="summary")
+        found: list[RecordSummary] = []
+        since = _find_reach(columns)
+        if since is not None:
+            between = (since, None)
+            found = page.store.find(wanted, limit=MAX_SUMMARIES, between=between, fields="summary")
+        rest = wanted.narrowed(None, since)
+        return found + find_newest(page.store, rest, MAX_SUMMARIES - len(found), fields="summary")
 
     return page.share(NEWEST, lambda: page.attempt(NEWEST, read, None))
+
+
+def _find_reach(columns: Columns) -> datetime | None:
+    """Return a time since which there were `MAX_SUMMARIES` failures, or all; None if nobody knows.
+
+    A request is counted when it ends: of a column some arrived in the one before.
+    """
+    if columns.source != "rollups":
+        return None
+    since, is_enough, failed = None, False, 0
+    for column in reversed(columns.now):
+        since = column.start
+        if is_enough:
+            break
+        failed += column.counts.failed
+        is_enough = failed >= MAX_SUMMARIES
+    return since
 
 
 def count_users(groups: Iterable[Group], summaries: Iterable[RecordSummary]) -> list[Group]:

@@ -8,16 +8,19 @@ from typing import NamedTuple
 from ..charts.chart import Bars, make_bars
 from ..page import Page
 from ..statistics.failures import Group, Interval, make_terms
+from ..text.numbers import count
 
 
 class ErrorRow(NamedTuple):
     """A group of failures."""
 
+    id: str
     error: str
     place: str
     route: str
     times: int
-    users: int | None
+    users: str | None
+    """None if they are not counted."""
     tag: str
     """``new in 2.4.1``, ``back`` or nothing."""
     trend: Bars | None
@@ -51,11 +54,12 @@ def make_error_rows(page: Page, groups: Sequence[Group]) -> list[ErrorRow]:
 def _make_row(page: Page, group: Group) -> ErrorRow:
     key, example = group.key, group.failures.example
     return ErrorRow(
+        group.id,
         key.error.rpartition(".")[2],
         name_place(key.file, key.function),
         key.url_rule or "(no route)",
         group.failures.count,
-        group.users,
+        None if group.users is None else write_users(group.users),
         group.tag,
         make_bars(group.trend) if group.trend else None,
         page.link_to("error", group=group.id),
@@ -65,6 +69,11 @@ def _make_row(page: Page, group: Group) -> ErrorRow:
         group.first,
         group.last,
     )
+
+
+def write_users(users: int | None) -> str:
+    """Return a number of users; a dash where none is known, which does not say that there was none."""
+    return count(users) if users else "–"
 
 
 def name_place(file: str, function: str) -> str:
