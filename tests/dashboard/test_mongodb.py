@@ -150,6 +150,10 @@ def _route(client: FlaskClient) -> None:
     assert rows_of(check(client.get(f"{PREFIX}/route", query_string=query).text))
 
 
+def _routes(client: FlaskClient) -> None:
+    assert "GET /tea/&lt;name&gt;" in check(client.get(f"{PREFIX}/routes").text)
+
+
 def _shared(client: FlaskClient) -> None:
     for query in ({"of": "failed"}, {"of": "slow"}, {"of": "filter", "q": "path:/broken"}):
         page = check(client.get(f"{PREFIX}/data/shared", query_string=query).text)
@@ -176,6 +180,7 @@ PAGES: dict[str, Ask] = {
     "export": _export,
     "errors": _errors,
     "route": _route,
+    "routes": _routes,
     "shared": _shared,
     "compare": _compare,
     "health": _health,

@@ -501,6 +501,46 @@ def test_sparklines(client: FlaskClient, memory: MemoryExporter) -> None:
     assert float(points.rpartition(",")[2]) < 10, "the minute that is not over looks like a fall"
 
 
+def read_trends(client: FlaskClient, query: str = "") -> dict[str, tuple[str, list[list[float]]]]:
+    """Return by route how its p95 went: the class of the line, and the heights of its parts."""
+    page = check(client.get(f"/_tracking/routes{query}").text)
+    found = {}
+    for row in page.split("<tr")[2:]:
+        name = re.search(r'<a data-row href="[^"]+">(\S+ \S+)</a>', row)
+        drawn = re.search(r'<svg class="trend-line ([^"]*)".*?</svg>', row)
+        assert name is not None
+        lines = re.findall('points="([^"]+)"', drawn[0]) if drawn else []
+        heights = [[float(one.partition(",")[2]) for one in line.split()] for line in lines]
+        found[name[1]] = (drawn[1].strip() if drawn else "", heights)
+    return found
+
+
+@pytest.mark.parametrize("query", ["", "?q=method:POST"])
+def test_trends_of_routes(client: FlaskClient, memory: MemoryExporter, query: str) -> None:
+    """The table of routes shows since when one is slower, also under a filter that rollups know."""
+    assert memory.rollups is not None
+    memory.rollups.store(make_rollups(slower=4.0))
+    trends = read_trends(client, query)
+    tone, (line,) = trends["POST /checkout"]
+    assert tone == "bad" and 12 <= len(line) <= 14
+    assert max(line[-4:]) < min(line[:6])  # a greater p95 stands higher
+    assert len(trends) == (1 if query else 3)
+    if not query:
+        tone, (line,) = trends["GET /items/&lt;int:id&gt;"]
+        assert tone == "" and max(line) - min(line) < 10
+
+
+def test_trends_that_nobody_knows(client: FlaskClient, memory: MemoryExporter) -> None:
+    """A table of records has no column for them; an interval without requests is a gap."""
+    assert memory.rollups is not None
+    memory.rollups.store([one for ago, one in enumerate(make_rollups()) if not 20 <= ago < 40])
+    _, lines = read_trends(client)["POST /checkout"]
+    assert len(lines) == 2
+    client.get("/tea/green")
+    page = check(client.get("/_tracking/routes?q=path:/tea/*").text)
+    assert "GET /tea/" in page and "over time" not in page
+
+
 def test_sparklines_of_what_is_not_written(
     client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

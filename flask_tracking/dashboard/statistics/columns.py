@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -33,7 +34,9 @@ class Column(NamedTuple):
     """False where only some of the requests were read, or none."""
 
 
-def choose_column(table: RollupTable, length: timedelta, oldest: datetime, now: datetime) -> int:
+def choose_column(
+    table: RollupTable, length: timedelta, oldest: datetime, now: datetime, most: int = MAX_COLUMNS
+) -> int:
     """Return the width of a column in seconds.
 
     Args:
@@ -41,12 +44,13 @@ def choose_column(table: RollupTable, length: timedelta, oldest: datetime, now: 
         length: the length of the range.
         oldest: the earliest time to be shown: old rollups are coarse.
         now: the current time.
+        most: the maximum number of columns.
     """
     finest = next(
         (width.seconds for width in table.widths if now - oldest <= width.lifetime),
         table.widths[-1].seconds,
     )
-    return max(finest, fit_column(length))
+    return max(finest, fit_column(length, most))
 
 
 def fit_column(
@@ -81,15 +85,9 @@ def read_columns(
         with_failures: False leaves the groups of failures out of the columns, to read less.
     """
     with_routes = route is not None or selects is not None
-    fitting = (
-        width.seconds
-        for width in table.widths
-        if width.seconds <= seconds and (now - since <= width.lifetime or width.seconds == seconds)
-    )
-    width_s = max(fitting, default=table.widths[-1].seconds)
     start = align(since, seconds)
     wanted = RollupQuery(
-        width_s,
+        _choose_width(table, since, now, seconds),
         start,
         until,
         with_routes=with_routes,
@@ -97,12 +95,50 @@ def read_columns(
         with_failures=with_failures,
         with_examples=False,
     )
-    found = table.find(wanted)
-    if width_s > table.widths[0].seconds:
-        found += _read_unmerged(table, wanted)
+    found = _find(table, wanted)
     if selects is not None:
         found = [_select(rollup, selects) for rollup in found]
     return _make_columns(found, start, until, seconds)
+
+
+def read_route_columns(
+    table: RollupTable,
+    since: datetime,
+    until: datetime,
+    now: datetime,
+    seconds: int,
+    selects: Selects | None = None,
+) -> dict[RouteKey, list[Counts]]:
+    """Return what was counted of each route in each column of a range; the arguments are the same."""
+    start = align(since, seconds)
+    width_s = _choose_width(table, since, now, seconds)
+    wanted = RollupQuery(width_s, start, until, with_failures=False, with_examples=False)
+    number = math.ceil((until - start) / timedelta(seconds=seconds))
+    routes: dict[RouteKey, list[Counts]] = {}
+    for rollup in _find(table, wanted):
+        at = (rollup.start - start) // timedelta(seconds=seconds)
+        for key, counts in rollup.routes.items():
+            if selects is None or selects(key.method, key.url_rule, rollup.version):
+                columns = routes.get(key) or routes.setdefault(key, [Counts() for _ in range(number)])
+                columns[at].add(counts)
+    return routes
+
+
+def _choose_width(table: RollupTable, since: datetime, now: datetime, seconds: int) -> int:
+    """Return the coarsest width that fits into columns and is still there."""
+    fitting = (
+        width.seconds
+        for width in table.widths
+        if width.seconds <= seconds and (now - since <= width.lifetime or width.seconds == seconds)
+    )
+    return max(fitting, default=table.widths[-1].seconds)
+
+
+def _find(table: RollupTable, wanted: RollupQuery) -> list[Rollup]:
+    found = table.find(wanted)
+    if wanted.width_s > table.widths[0].seconds:
+        found += _read_unmerged(table, wanted)
+    return found
 
 
 def _read_unmerged(table: RollupTable, wanted: RollupQuery) -> list[Rollup]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -11,14 +11,18 @@ from ...errors import FilterError
 from ...filters import Filter
 from ...queries import Group, Statistics, measure
 from ...queries.rollup_filter import make_route_filter
-from ...queries.statistics import Source, parse_route
+from ...queries.statistics import Source, name_route, parse_route
 from ...rollups.counts import Counts
 from ...rollups.rollup import RouteKey
 from ..page import Page
-from .columns import Column, choose_column, fit_column, read_columns
+from .columns import Column, choose_column, fit_column, read_columns, read_route_columns
 from .record_columns import read_record_columns
 
 SHIFTS = {"day": timedelta(days=1), "week": timedelta(days=7)}
+MAX_TREND = 36
+"""A trend of a route has at most so many columns: each of all routes is read."""
+LEAST_TREND_S = 300
+"""Minutes would be eight times as many documents."""
 WORDS = {"before": "before", "day": "a day before", "week": "a week before", "none": ""}
 
 
@@ -214,6 +218,25 @@ def _read_before(page: Page, periods: Periods, route: str | None, columns: Colum
         with_failures=False,
     )
     return columns._replace(before=found[: len(columns.now)])
+
+
+def read_route_trends(page: Page, periods: Periods) -> Mapping[str, Sequence[float | None]]:
+    """Return by name of a route its p95 over the range; empty where rollups cannot answer."""
+
+    def read() -> Mapping[str, Sequence[float | None]]:
+        table = page.store.rollups
+        if table is None or periods.now.source != "rollups":
+            return {}
+        since, until = _narrow(page, periods.wanted, periods.since, periods.until)
+        seconds = max(LEAST_TREND_S, choose_column(table, until - since, since, page.now, MAX_TREND))
+        selects = make_route_filter(periods.wanted)
+        found = read_route_columns(table, since, until, page.now, seconds, selects)
+        return {
+            name_route(key.method, key.url_rule): [one.percentile_ms(0.95) for one in columns]
+            for key, columns in found.items()
+        }
+
+    return page.share(("trends", str(periods.wanted)), lambda: page.attempt("the trends", read, {}))
 
 
 def _make_key(route: str | None) -> RouteKey | None:

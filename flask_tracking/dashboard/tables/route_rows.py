@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ...queries import Group
 from ..page import Page
+from ..sparkline import draw_sparkline
 from ..statistics.change import compare_percentiles, compare_shares
 from ..statistics.periods import Periods
 from ..text import filter_text
 from ..text.numbers import duration, share
+
+NO_TRENDS: Mapping[str, Sequence[float | None]] = MappingProxyType({})
 
 
 class RouteRow(NamedTuple):
@@ -31,15 +36,26 @@ class RouteRow(NamedTuple):
     before_at: float | None
     """The p95 before, on the same scale."""
     is_slower: bool
+    trend: tuple[str, ...]
+    """The p95 over the range, from `draw_sparkline`; empty where it is not known."""
 
 
-def make_route_rows(page: Page, periods: Periods) -> list[RouteRow]:
-    """Return the routes by their share of total time."""
+def make_route_rows(
+    page: Page, periods: Periods, trends: Mapping[str, Sequence[float | None]] = NO_TRENDS
+) -> list[RouteRow]:
+    """Return the routes by their share of total time.
+
+    Args:
+        page: makes the links.
+        periods: what was counted by route.
+        trends: the p95 over the range, by name.
+    """
     earlier = {group.key: group for group in periods.before.groups}
     total_us = sum(group.counts.duration_us for group in periods.now.groups) or 1
     groups = sorted(periods.now.groups, key=lambda group: -group.counts.duration_us)
     longest = max((_p95(group) for group in groups), default=0.0) or 1.0
-    return [_make_route(page, group, earlier.get(group.key), total_us, longest) for group in groups]
+    rows = [_make_route(page, group, earlier.get(group.key), total_us, longest) for group in groups]
+    return [one._replace(trend=draw_sparkline(trends.get(one.name, ()))) for one in rows]
 
 
 def link_to_route(page: Page, name: str) -> str:
@@ -71,4 +87,5 @@ def _make_route(page: Page, group: Group, was: Group | None, total_us: int, long
         round(100 * _p95(group) / longest, 1),
         round(min(100.0, 100 * before / longest), 1) if before else None,
         bool(moved and moved[1].middle > moved[0].middle),
+        (),
     )
