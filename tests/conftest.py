@@ -23,7 +23,7 @@ from flask_tracking.queries import misses
 from flask_tracking.runtime import guard
 
 from .servers import MongoServer, mongo_server
-from .tiers import TierGuard, mark_integration
+from .tiers import WITHOUT_COVERAGE, TierGuard, mark_integration
 
 Document = dict[str, Any]
 
@@ -202,14 +202,14 @@ def collect() -> Callable[[], None]:
 
 @pytest.fixture(autouse=True)
 def _left_out_of_coverage(request: pytest.FixtureRequest) -> None:
-    """Leave out of coverage what measures CPU time, or does the same thousands of times."""
-    if any(map(request.node.get_closest_marker, ("hostile", "thorough"))):
+    """Leave out of coverage what measures CPU time, or goes through the same lines again and again."""
+    if any(map(request.node.get_closest_marker, WITHOUT_COVERAGE)):
         request.getfixturevalue("untraced")
 
 
 @pytest.fixture
 def untraced() -> Iterator[None]:
-    """Keep coverage out of a test of thousands of requests: it counts lines, and not how often.
+    """Keep coverage out of a test: it counts lines, and not how often.
 
     Threads that begin meanwhile are left out, too.
     """

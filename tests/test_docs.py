@@ -399,6 +399,7 @@ def read_documented_messages() -> list[str]:
     return [text for term in terms for _, text in re.findall(r"(`+) ?(.+?) ?\1(?:, |$)", term)]
 
 
+@pytest.mark.repeats
 def test_documented_messages_exist() -> None:
     """Every message on its page is a text of the package."""
     texts = read_sources().texts

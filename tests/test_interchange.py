@@ -203,8 +203,9 @@ def test_places_of_faults_in_lines() -> None:
     assert places == ["line 4"]
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("name", FORMATS)
-def test_memory_is_constant(name: str, untraced: None) -> None:
+def test_memory_is_constant(name: str) -> None:
     """However many records are written and read, only a few are in memory."""
     big = dataclasses.replace(make_record(), response_body=b"x" * 50_000)
 

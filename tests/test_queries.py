@@ -385,6 +385,7 @@ def test_search_in_bodies(reader: RecordingReader) -> None:
     assert search_bodies(reader, Filter.parse("not body:hay"), 100, now=NOW).records == records[7::100]
 
 
+@pytest.mark.repeats
 def test_search_in_bodies_goes_on(reader: RecordingReader) -> None:
     """A search whose time is over says where, and goes on from there without reading twice."""
     ages = [number // 3 * MINUTE for number in range(1000)]

@@ -177,6 +177,7 @@ def test_pair(store: MemoryExporter) -> None:
     assert early / len(quick.records) == pytest.approx(3_000 / 5_700, abs=0.05)
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("budget_s", range(3, 60, 4))
 def test_pair_whose_time_is_over(store: MemoryExporter, budget_s: int) -> None:
     """What was read is of the same times on both sides."""

@@ -59,6 +59,7 @@ def store_over_time(store: MemoryExporter, chance: random.Random, days: int) -> 
     return minutes
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("days", [1, 3, 50, 390])
 @pytest.mark.parametrize("seed", range(5))
 def test_counts_are_exact(seed: int, days: int) -> None:

@@ -50,6 +50,7 @@ def split_name(name: str) -> list[str]:
     return words.replace("user_agent", "useragent").strip("_").split("_")
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
 def test_names_are_the_fields_words(module: Path) -> None:
     """No module, class, function or constant has a word for which there is a better one."""

@@ -10,6 +10,8 @@ connection fails. So none can come to stand in the wrong tier by being forgotten
 ``thorough``
     It goes through thousands of records, seeds or processes: without coverage, which counts lines and
     not how often, and on one Python.
+``repeats``
+    It goes often through lines that other tests cover: without coverage, but on each Python.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ import pytest
 
 INTEGRATION_FIXTURES = frozenset({"mongodb"})
 """Whoever uses one of these, directly or not, is an integration test."""
+WITHOUT_COVERAGE = ("hostile", "thorough", "repeats", "hypothesis")
+"""Marks of tests that coverage learns nothing from. Hypothesis sets the last one by itself."""
 LEAVES_THE_PROCESS: tuple[tuple[Any, str], ...] = (
     (os, "fork"),
     (os, "forkpty"),

@@ -60,7 +60,7 @@ def site() -> Iterator[str]:
 
 
 @pytest.fixture
-def visit(chromium: Browser, site: str, untraced: None) -> Iterator[Open]:
+def visit(chromium: Browser, site: str) -> Iterator[Open]:
     """Return what opens an address of the site in a fresh browser profile.
 
     In the end all of its pages are asked what they have noticed; nothing is right.
@@ -82,3 +82,8 @@ def visit(chromium: Browser, site: str, untraced: None) -> Iterator[Open]:
     finally:
         for watched in opened:
             watched.context.close()
+
+
+@pytest.fixture(autouse=True)
+def _left_out_of_coverage_here(untraced: None) -> None:
+    """What is under test runs elsewhere, or does what unit tests cover."""

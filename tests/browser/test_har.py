@@ -42,7 +42,7 @@ def shop(app: Flask, memory: MemoryExporter) -> Flask:
 
 
 def test_chromium_is_answered_from_an_archive(
-    shop: Flask, memory: MemoryExporter, chromium: Browser, tmp_path: Path, untraced: None
+    shop: Flask, memory: MemoryExporter, chromium: Browser, tmp_path: Path
 ) -> None:
     """A page, its script and what that fetches are answered as they were when they were recorded."""
     client = shop.test_client()

@@ -41,6 +41,7 @@ def test_stored_types(content_type: str, stored: bool) -> None:
         assert is_stored[content_type] is stored
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("size", [1, 2, 100, 5000])
 def test_many_chunks_take_little_memory(size: int) -> None:
     """Small chunks are put together while they come; large ones and the first are kept as they are."""

@@ -116,6 +116,7 @@ CHUNKS: dict[str, Callable[[], Iterator[bytes]]] = {
 }
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("make_chunks", CHUNKS.values(), ids=CHUNKS.keys())
 def test_answers_of_chunks(
     app: Flask, captures: list[Capture], make_chunks: Callable[[], Iterator[bytes]]
@@ -128,6 +129,7 @@ def test_answers_of_chunks(
     assert (kept, captures[0].response_size) == (body[: len(kept)], len(body))
 
 
+@pytest.mark.repeats
 def test_running_answer_of_many_chunks(app: Flask, captures: list[Capture]) -> None:
     """While an answer of tiny chunks is under way, no more is held of it than its bytes."""
     held: list[int] = []
@@ -154,6 +156,7 @@ READERS: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS.keys())
 def test_uploads(app: Flask, captures: list[Capture], read: Callable[[], Any]) -> None:
     """However an upload is read, what is held of it is what is counted."""
@@ -264,6 +267,7 @@ ANNOTATIONS: dict[str, Callable[[], None]] = {
 }
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("annotate", ANNOTATIONS.values(), ids=ANNOTATIONS.keys())
 def test_annotations(app: Flask, captures: list[Capture], annotate: Callable[[], None]) -> None:
     """Whatever an app adds to a record is counted as it is held."""

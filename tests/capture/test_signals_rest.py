@@ -177,6 +177,7 @@ def recorded(memory: MemoryExporter) -> tuple[int, str | None]:
     return record.status_code, exception and exception.type.rpartition(".")[2]
 
 
+@pytest.mark.repeats
 @each_order
 @each_api
 @pytest.mark.parametrize(
@@ -232,6 +233,7 @@ CONFIGS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.repeats
 @each_order
 @each_api
 @pytest.mark.parametrize("config", CONFIGS, ids=str)

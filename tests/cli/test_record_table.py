@@ -320,6 +320,7 @@ WIDE = [
 """Records of two days that fill every column."""
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_forty_cells_are_enough(count: int) -> None:
     """From 40 cells on no line is wider than the terminal, and each record has what matters most."""

@@ -532,6 +532,7 @@ def test_short_id_of_several(invoke: Invoke, memory: MemoryExporter, tracking: T
         assert invoke("show", record).output.startswith("GET /orders/7?a=1")
 
 
+@pytest.mark.repeats
 def test_short_id_in_a_busy_second(
     invoke: Invoke, memory: MemoryExporter, tracking: Tracking, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -138,6 +138,7 @@ def test_asynchronous_function(make: Make, answer: bool, status: int) -> None:
     assert get(make(access)) == status
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_refusal_looks_like_nothing(make: Make, route: Any, method: str) -> None:

@@ -201,6 +201,7 @@ def test_times_in_the_filter(client: FlaskClient, name: str, times: str) -> None
     check(response.text)
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize(
     "name",
     [
@@ -299,6 +300,7 @@ def test_first_after(client: FlaskClient, memory: MemoryExporter, count: int) ->
     assert "The first after this range" not in page
 
 
+@pytest.mark.repeats
 def test_first_after_years(
     client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def test_links(client: FlaskClient, memory: MemoryExporter) -> None:
     assert '<input type="hidden" name="rule" value="/checkout">' in page
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize(
     "query",
     [

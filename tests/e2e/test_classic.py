@@ -158,7 +158,6 @@ def test_compressed_responses(
     assert document["response_body_size"] == len(response.data)
 
 
-@pytest.mark.usefixtures("untraced")
 def test_collection_stays_within_its_size(
     make_app: Callable[..., Flask], database: Database[Document]
 ) -> None:

@@ -51,7 +51,6 @@ def run_command(uri: str, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.usefixtures("untraced")
 def test_failures_before_a_flood(
     tracking: tuple[Flask, Tracking], database: Database[Document], database_uri: str
 ) -> None:

@@ -254,6 +254,7 @@ def make_any_record(chance: random.Random) -> Record:
 QUESTIONS = ["", "status:5xx", "status:500", "status:4xx", "is:kept", "status:5xx method:get"]
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("seed", range(3))
 def test_newest_are_those_that_a_look_at_all_finds(store: Store, seed: int) -> None:
     """What the newest are found by is no matter: they are those of all records, in the same order."""

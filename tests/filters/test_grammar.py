@@ -365,6 +365,7 @@ def test_any_filter() -> None:
     assert {All, AnyOf, Negation} < kinds
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("text", [text for text, _ in CASES])
 def test_cases_are_printed_again(text: str) -> None:
     """Every expression whose meaning is tested is printed and parsed again."""

@@ -151,6 +151,7 @@ def make_world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Rol
     return make
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("seed", range(20))
 def test_all_widths_count_the_same(make_world: Callable[[RollupTable, int], World], seed: int) -> None:
     """Whatever happens on the way, each request counts once in each width."""

@@ -90,6 +90,7 @@ def test_both_resolvers_say_the_same(without_re2: None) -> None:
         assert slow.parse(string) == fast.parse(string) is not None
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("costs_ns", [20_000, 300_000, 3_000_000, 300_000_000])
 def test_new_agents_cost_no_more_than_they_may(without_re2: None, costs_ns: int) -> None:
     """Whoever sends a new agent with each request costs at most 100 µs each on average."""

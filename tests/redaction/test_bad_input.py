@@ -107,6 +107,7 @@ def redact(engine: Engine, kind: str, body: bytes, **parts: object) -> Record:
     return redactor.redact([record])[0]
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_bodies_leak_nothing(engine: Engine, odd: str) -> None:
     """What is broken or odd is redacted or dropped, by both engines alike, and is never a failure."""

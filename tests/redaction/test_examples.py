@@ -33,6 +33,7 @@ def test_examples_are_of_the_rules() -> None:
     assert sorted(known) == sorted(rule.id for rule in FORMATS)
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("rule", FORMATS, ids=lambda rule: rule.id)
 def test_rule_is_data(rule: Format) -> None:
     """A rule has a version, sources, and at least three different hits and misses of its own."""
@@ -44,7 +45,7 @@ def test_rule_is_data(rule: Format) -> None:
     assert len({one.id for one in FORMATS}) == len(FORMATS)
 
 
-@pytest.mark.usefixtures("untraced")
+@pytest.mark.repeats
 @pytest.mark.parametrize("rule", FORMATS, ids=lambda rule: rule.id)
 def test_rule_finds_its_hits_and_leaves_its_misses(rule: Format, engine: Engine) -> None:
     """Each hit is found, by this rule alone, in every place, and the scan points at it.

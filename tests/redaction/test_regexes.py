@@ -242,6 +242,7 @@ def test_every_pattern_is_listed() -> None:
     assert FOUND.keys() == PATTERNS.keys()
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("name", PATTERNS)
 def test_example_and_near_miss(name: str) -> None:
     """A pattern finds its example, and not the near miss."""

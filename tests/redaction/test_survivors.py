@@ -77,6 +77,7 @@ BODIES: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("shape", BODIES)
 def test_shapes_of_names_and_values(engine: Engine, shape: str) -> None:
     """A value is removed in whatever way it stands under its name, in a body and in an error."""

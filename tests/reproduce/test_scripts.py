@@ -386,10 +386,11 @@ def test_httpie_sends_escapes(needs_httpie: None, server: Recorder, tmp_path: Pa
     assert server.take().target == target.encode()
 
 
+@pytest.mark.repeats
 @pytest.mark.integration
 @pytest.mark.parametrize("name", ["-Oowned", "-oowned", "--output", "-v", "-"])
 def test_httpie_takes_no_header_for_an_option(
-    needs_httpie: None, server: Recorder, tmp_path: Path, untraced: None, name: str
+    needs_httpie: None, server: Recorder, tmp_path: Path, name: str
 ) -> None:
     """A header whose name begins with a dash is sent, and writes no file."""
     script = httpie(make_request(server.host, request_headers=((name, "x"),)))

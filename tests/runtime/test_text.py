@@ -62,6 +62,7 @@ def test_run() -> None:
         assert bool(_RUN.fullmatch(character)) == (number < 128 and character not in others)
 
 
+@pytest.mark.repeats
 def test_no_character_slips_through() -> None:
     """Of all of Unicode nothing gets through that cannot be printed on one line and encoded."""
     everything = "".join(map(chr, range(sys.maxunicode + 1)))

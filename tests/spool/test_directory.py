@@ -142,6 +142,7 @@ def test_bound_holds(path: Path, system: FaultySystem) -> None:
         assert sum(sizes) <= MAX_BYTES
 
 
+@pytest.mark.repeats
 def test_bound_of_many_processes(path: Path) -> None:
     """Each process uses a share of the room before it looks again; together they stay within it."""
     limit = 2**20

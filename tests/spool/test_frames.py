@@ -16,6 +16,7 @@ def test_round_trip() -> None:
     assert split_frames(join_frames(ENTRIES)) == (ENTRIES, True)
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("cut", range(len(join_frames(ENTRIES))))
 def test_truncated(cut: int) -> None:
     """Of a file that is cut what stands before the cut is read, and it is told from a whole one."""

@@ -120,6 +120,7 @@ def test_settings_of_the_first_test_are_not_those_of_the_next(run: Run, conftest
     ).assert_outcomes(passed=2)
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("conftest", APPS.values(), ids=APPS.keys())
 def test_every_kind_of_app_is_recorded(run: Run, conftest: str) -> None:
     """Each test finds its own requests, as soon as their responses are complete."""
@@ -606,6 +607,7 @@ def read_report(result: pytest.RunResult) -> dict[str, int]:
     return {" ".join(row[3:]): int(row[2]) for row in rows[1:6]}
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("track", ["Tracking(app)", "pass"])
 @pytest.mark.parametrize("scope", ["", '(scope="session")'])
 @pytest.mark.parametrize("config", ["{}", "{'TRACKING_ENABLED': False}"])
