@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import re
 from datetime import datetime, timezone
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from bson import ObjectId
 
 from flask_tracking.record import ChildTiming, ExceptionInfo, Record, UserAgent, UserRef
+
+from .captures import make_capture
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=timezone.utc)
 SECRET = "hunter2"
@@ -53,6 +56,13 @@ def test_repr_quotes_nothing(show: Any) -> None:
 
     assert SECRET in str(dataclasses.astuple(record))
     assert show(record) == "<Record 0123456789abcdef01234567 request 200>"
+
+
+@pytest.mark.parametrize("show", [repr, str])
+def test_repr_of_a_capture_quotes_nothing(show: Any) -> None:
+    """So does a capture."""
+    capture = make_capture(path=f"/{SECRET}")
+    assert re.fullmatch("<Capture [0-9a-f]{24} request>", show(capture))
 
 
 def test_record_is_frozen() -> None:

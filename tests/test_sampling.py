@@ -192,6 +192,15 @@ def test_pair_whose_time_is_over(store: MemoryExporter, budget_s: int) -> None:
     assert early[0] == pytest.approx(early[1], abs=0.05)
 
 
+@pytest.mark.parametrize("length", [timedelta(0), -HOUR])
+def test_no_time_at_all(store: MemoryExporter, length: timedelta) -> None:
+    """A range that ends where it begins, or before, has no requests."""
+    fill(store, {0: 100})
+    density = read_density(store, Filter(), SINCE, NOW, NOW)
+    found = sample(store, Filter(), density, since=SINCE, until=SINCE + length, budget_s=60.0)
+    assert found.records == []
+
+
 def test_without_rollups(store: MemoryExporter) -> None:
     """Without rollups the range is one stretch, in slices of the same length."""
     fill(store, dict.fromkeys(range(60), 100))

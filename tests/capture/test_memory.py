@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import gc
 import io
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from bson import ObjectId
 from flask import Flask, Response, request
 
 from flask_tracking import Tracking, current_span
+from flask_tracking.capture.snapshot import held_bytes
 from flask_tracking.record import Capture
 
 Environ = dict[str, Any]
@@ -265,6 +267,13 @@ ANNOTATIONS: dict[str, Callable[[], None]] = {
     "a user": lambda: current_span().set_user("u" + "s" * len(request.path) * 900, "😀" * 900),
     "a reason": lambda: current_span().keep("reason " * len(request.path) * 100),
 }
+
+
+def test_a_list_is_held_with_what_is_in_it() -> None:
+    """A list is counted with its values, however deep they are."""
+    inner = [1_000_000, "a text"]
+    outer = (inner, None)
+    assert held_bytes(outer) == sum(map(sys.getsizeof, (outer, inner, *inner)))
 
 
 @pytest.mark.repeats

@@ -18,7 +18,7 @@ from ..e2e.clients import send_echoes
 from ..servers import gunicorn
 from .hanging import hanging_database
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.repeats]
 
 ROOT = Path(__file__).parent.parent.parent
 TIMEOUT_S = 60.0

@@ -28,7 +28,7 @@ from ..servers import free_port, gunicorn, wait_until_listening
 from . import timing_app
 from .timing_app import CHUNK, FILE_BYTES, PAGE, PAUSE_S
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.repeats]
 
 TOLERANCE_MS = 50.0
 ATTEMPTS = 10

@@ -115,6 +115,12 @@ def test_request() -> None:
     assert entry["_redacted"] == [{"path": "request_headers.Cookie", "rule": "header"}]
 
 
+def test_target_that_is_no_url() -> None:
+    """What a URL cannot hold is kept beside it, as it was sent."""
+    record = dataclasses.replace(make_record(), target="/a#b", query_params="")
+    assert make_entry(record)["request"]["_target"] == "/a#b"
+
+
 @pytest.mark.parametrize(
     ("parts", "status"),
     [

@@ -213,8 +213,9 @@ PLAN = b'name="plan"; filename="a b.txt"\r\nContent-Type: text/plain\r\n\r\na\r\
             [b'name="none"; filename=""\r\nContent-Type: application/octet-stream\r\n\r\n'],
             'data={"none": (BytesIO(b""), "", "application/octet-stream")}',
         ),
+        ([b'name="a"\r\n\r\ngap0x'], 'data={"a": "gap0x"}, content_type="multipart/form-data"'),
     ],
-    ids=["file and field", "field", "fields of one name", "no file chosen"],
+    ids=["file and field", "field", "fields of one name", "no file chosen", "like a placeholder"],
 )
 def test_multipart(parts: list[bytes], arguments: str) -> None:
     """A form is what a test client takes for one: the test has names, texts and files, no boundary."""

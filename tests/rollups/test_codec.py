@@ -25,7 +25,8 @@ from flask_tracking.rollups.codec import (
     rollup_to_dict,
     start_from_dict,
 )
-from flask_tracking.rollups.rollup import merge
+from flask_tracking.rollups.counts import Counts
+from flask_tracking.rollups.rollup import Rollup, RouteKey, merge
 from flask_tracking.storable import CODEC
 
 from .shapes import NOON, rollups
@@ -155,3 +156,37 @@ def test_come_back(rollup: Any) -> None:
 def test_later_format(number: Any, wanted: bool) -> None:
     """Documents of a later version are not foreign."""
     assert is_foreign({"format": number}) is wanted
+
+
+def make_document() -> dict[str, Any]:
+    """Return the document of a rollup of one request."""
+    counts = Counts()
+    counts.add_request(200, False, 20.0, 0, 0)
+    route = RouteKey("/", "GET")
+    return rollup_to_dict(Rollup(width_s=60, start=NOON, source="p.1", routes={route: counts}))
+
+
+def test_when_it_begins() -> None:
+    """The beginning of a rollup is read alone; what has none, or is none, has no beginning."""
+    document = make_document()
+    assert start_from_dict(document) == (NOON, None)
+    assert start_from_dict({**document, "start": "noon"}) is None
+    assert start_from_dict({**document, "format": 9}) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"_id": "another"},
+        {"stored": -1},
+        {"all": {**make_document()["all"], "statuses": [200, -1]}},
+        {"all": {**make_document()["all"], "statuses": [200, "1"]}},
+    ],
+    ids=str,
+)
+def test_wrong_values(change: dict[str, Any]) -> None:
+    """A document with another id, or with numbers that count nothing, is no rollup."""
+    document = make_document()
+    del document["routes"]  # else the sums are of the routes
+    assert rollup_from_dict(document) is not None
+    assert rollup_from_dict(document | change) is None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flask_tracking.rollups.counts import Counts
 from flask_tracking.rollups.histogram import (
     LEAST_S,
     Buckets,
@@ -100,6 +102,26 @@ def test_packed_buckets_are_added(buckets: Buckets, others: list[Buckets]) -> No
         add_buckets(wanted, one)
     add_packed(buckets, map(pack, others))
     assert buckets == wanted
+
+
+def test_distant_buckets_come_back() -> None:
+    """Buckets may be further from each other than a byte can say."""
+    assert unpack(pack({-600: 1, 900: 2})) == {-600: 1, 900: 2}
+
+
+@pytest.mark.parametrize("change", [lambda packed: b"?" + packed[1:], lambda packed: packed[:-1]])
+def test_broken_bytes(change: Callable[[bytes], bytes]) -> None:
+    """What begins like no histogram, or is cut off, is a ValueError."""
+    with pytest.raises(ValueError):
+        check_packed(change(pack({0: 1, 5: 1})))
+
+
+def test_packed_nothing() -> None:
+    """No buckets are no bytes."""
+    assert pack({}) == b"" and unpack(b"") == {}
+    counts = Counts()
+    counts.add_packed_durations(b"")
+    assert counts.buckets == {}
 
 
 @given(st.binary(max_size=20))

@@ -607,7 +607,6 @@ def read_report(result: pytest.RunResult) -> dict[str, int]:
     return {" ".join(row[3:]): int(row[2]) for row in rows[1:6]}
 
 
-@pytest.mark.repeats
 @pytest.mark.parametrize("track", ["Tracking(app)", "pass"])
 @pytest.mark.parametrize("scope", ["", '(scope="session")'])
 @pytest.mark.parametrize("config", ["{}", "{'TRACKING_ENABLED': False}"])
