@@ -73,16 +73,13 @@ def find_escaped(data: bytes, find: FindInner, context: Context) -> Iterable[Fin
     """Look into percent-escapes within a text."""
     if b"%" not in data:
         return
-    runs = [decode_run(run) for run in _RUN.finditer(data) if PERCENT.search(run[0])]
-    seen = context.may_hold_secrets([decoded.text for _, decoded in runs])
-    for (start, decoded), is_hit in zip(runs, seen, strict=True):
-        context.budget.count()
-        if is_hit:
-            for one in find(decoded.text):
-                yield decoded.lift(one).moved(start)
+    runs = [_decode_run(run) for run in _RUN.finditer(data) if PERCENT.search(run[0])]
+    for at in _choose([decoded.text for _, decoded in runs], context):
+        start, decoded = runs[at]
+        yield from (decoded.lift(one).moved(start) for one in find(decoded.text))
 
 
-def decode_run(run: re.Match[bytes]) -> tuple[int, Decoded]:
+def _decode_run(run: re.Match[bytes]) -> tuple[int, Decoded]:
     """Undo the escapes of a run; a name before a ``=`` that has none is left out."""
     name, equals, value = run[0].partition(b"=")
     if equals and PERCENT.search(value) and not PERCENT.search(name):
@@ -92,13 +89,16 @@ def decode_run(run: re.Match[bytes]) -> tuple[int, Decoded]:
 
 def find_base64(data: bytes, find: FindInner, context: Context) -> Iterable[Finding]:
     """Look into base64 of text; a run that holds a secret is redacted whole."""
-    runs = []
-    for run in _BASE64_RUN.finditer(data):
-        text = _BASE64_TEXT.search(run[0])
-        if text is not None:
-            runs.append((run.start(), run.end(), decode_base64(run[0][text.start() % 4 :])))
-    seen = context.may_hold_secrets([decoded for _, _, decoded in runs])
-    for (start, end, decoded), is_hit in zip(runs, seen, strict=True):
+    pairs = [(run, _BASE64_TEXT.search(run[0])) for run in _BASE64_RUN.finditer(data)]
+    runs = [(run.span(), decode_base64(run[0][text.start() % 4 :])) for run, text in pairs if text]
+    for at in _choose([decoded for _, decoded in runs], context):
+        if find(runs[at][1]):
+            yield Finding(*runs[at][0], "base64")
+
+
+def _choose(texts: Sequence[bytes], context: Context) -> Iterable[int]:
+    """Return the numbers of the decoded texts in which there may be a secret."""
+    for at, is_hit in enumerate(context.may_hold_secrets(texts)):
         context.budget.count()
-        if is_hit and find(decoded):
-            yield Finding(start, end, "base64")
+        if is_hit:
+            yield at

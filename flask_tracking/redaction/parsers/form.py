@@ -106,15 +106,10 @@ def _find_in_field(
             break
         start += len(piece) + 1
     name, equals, value = part.partition(b"=")
-    yield from _find_encoded(name, at, find)
-    yield from _find_encoded(value, at + len(name) + 1, find)
-
-
-def _find_encoded(value: bytes, at: int, find: FindInner) -> Iterable[Finding]:
-    if _decode(value) == value:
-        return []  # it is read with the whole
-    decoded = decode_percent(value)
-    return [decoded.lift(one).moved(at) for one in find(decoded.text)]
+    for text, begin in ((name, at), (value, at + len(name) + 1)):
+        if _decode(text) != text:  # else it is read with the whole
+            decoded = decode_percent(text)
+            yield from (decoded.lift(one).moved(begin) for one in find(decoded.text))
 
 
 def _decode(field: bytes) -> bytes:

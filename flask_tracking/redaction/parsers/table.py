@@ -67,7 +67,7 @@ def find_in_tables(data: bytes, context: Context) -> Iterable[Finding]:
     for titles, rows in _find_tables(data, context):
         names = [data[start:end].strip(b"`*") for start, end in titles]
         if any(_is_pair(*pair, context) for pair in zip(names, names[1:], strict=False)):
-            names = []
+            continue
         for row in rows:
             context.budget.count()
             before = b""
@@ -84,7 +84,7 @@ def find_in_tables(data: bytes, context: Context) -> Iterable[Finding]:
             if is_secret(Strength.OWN, item[1]):
                 yield Finding(*item.span(1), "name")
     for start, end in _find_in_sql(data, context):
-        if end > start and is_secret(Strength.OWN, data[start:end]):
+        if is_secret(Strength.OWN, data[start:end]):
             yield Finding(start, end, "name")
 
 
@@ -103,7 +103,10 @@ def _find_tables(data: bytes, context: Context) -> Iterable[tuple[Row, Iterable[
     if csv is not None and context.detector.scan(csv[1]):
         titles = _split(data, *csv.span(1), csv[2])
         yield titles, _read_rows(data, csv.end(), csv[2], len(titles))
-    rows = [_split_html(data, *row.span()) for row in _HTML_ROW.finditer(data)]
+    rows = [
+        [_strip(data, *cell.span(1)) for cell in _HTML_CELL.finditer(data, *row.span())]
+        for row in _HTML_ROW.finditer(data)
+    ]
     if rows and len(rows[0]) > 1:
         yield rows[0], (row for row in rows[1:] if len(row) == len(rows[0]))
 
@@ -124,10 +127,6 @@ def _split(data: bytes, start: int, end: int, delimiter: bytes) -> Row:
         start, end = start + data.startswith(b"|", start), end - data.endswith(b"|", start, end)
     cells = _CELL[delimiter].finditer(data[start:end])
     return [_strip(data, *(start + at for at in cell.span(cell.lastindex or 0))) for cell in cells]
-
-
-def _split_html(data: bytes, start: int, end: int) -> Row:
-    return [_strip(data, *cell.span(1)) for cell in _HTML_CELL.finditer(data, start, end)]
 
 
 def _strip(data: bytes, start: int, end: int) -> Range:
