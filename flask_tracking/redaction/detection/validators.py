@@ -113,12 +113,9 @@ def _is_digest(text: bytes) -> bool:
 def _in_row(
     measure: Callable[[bytes, int], int], more: re.Pattern[bytes], following: re.Pattern[bytes]
 ) -> Check:
-    """Return the check of numbers in a row.
+    """Return the check of numbers in a row, of which `more` matches the rest, and `following` the next.
 
-    Args:
-        measure: returns the length of the one that begins at a place, or 0.
-        more: matches the rest of a row.
-        following: matches at the beginning of another one in it.
+    `measure` returns the length of the number that begins at a place, or 0.
     """
 
     def check(data: bytes, start: int, end: int, tries: Budget) -> tuple[list[Range], int]:

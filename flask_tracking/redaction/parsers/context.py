@@ -40,10 +40,10 @@ class Context(NamedTuple):
         """Return how strongly a name says that its value is a secret."""
         return self.detector.names.strength(name.decode("utf-8", "replace"))
 
-    def is_secret(self, name: bytes, value: bytes, *, is_loose: bool = False) -> bool:
+    def is_secret(self, name: bytes, value: bytes) -> bool:
         """Tell whether a value is taken for a secret under its name, both decoded."""
         strength = self.strength(name)
-        return strength > Strength.NONE and is_secret(strength, value, is_loose=is_loose)
+        return strength > Strength.NONE and is_secret(strength, value)
 
     def may_hold_secrets(self, texts: Sequence[bytes]) -> Iterator[bool]:
         """Tell of each text whether there may be a secret in it: all are scanned as one."""

@@ -59,17 +59,14 @@ def _find_values(
         if not hits.touch(*tag.span()):
             continue
         context.budget.count()
-        own, by_attribute = context.strength(tag[2]), _weigh_attributes(tag, context)
-        by_any = max(by_attribute.values(), default=Strength.NONE)
-        value = _VALUE_ATTRIBUTE.search(tag[3])
-        if by_any and value is not None:
+        by_attribute = _weigh_attributes(tag, context)
+        value = _VALUE_ATTRIBUTE.search(tag[3]) if by_attribute else None
+        if value is not None:
             start, end = value.span(value.lastindex or 0)
-            yield by_any, tag.start(3) + start, tag.start(3) + end
-            by_attribute = {}
-        named = [strength for key, strength in by_attribute.items() if key not in (b"id", b"type")]
-        if tag[2].lower() in _CONTAINERS:
-            named = []
-        strength = max([own, *named])
+            yield max(by_attribute.values()), tag.start(3) + start, tag.start(3) + end
+        is_named = value is None and tag[2].lower() not in _CONTAINERS
+        named = [by_attribute[key] for key in by_attribute.keys() - {b"id", b"type"} if is_named]
+        strength = max([context.strength(tag[2]), *named])
         if not strength or tag.start() < done or tag[3].endswith(b"/"):
             continue
         closing = -1 if tag[2] in unclosed else data.find(tag[1] + b"/" + tag[2], tag.end())
