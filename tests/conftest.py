@@ -23,7 +23,7 @@ from flask_tracking.queries import misses
 from flask_tracking.runtime import guard
 
 from .servers import MongoServer, mongo_server
-from .tiers import WITHOUT_COVERAGE, TierGuard, mark_integration
+from .tiers import WITHOUT_COVERAGE, TierGuard, mark_integration, put_integration_first
 
 Document = dict[str, Any]
 
@@ -56,9 +56,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return for_each * (os.cpu_count() or 1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a database."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that use a database, and let workers begin with them."""
     mark_integration(items)
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is not None:
+        put_integration_first(items, worker["workercount"])
 
 
 def pytest_collection_finish() -> None:

@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from .servers import ROOT
+from .tiers import put_integration_first
 
 CONFTEST = """
 from tests.tiers import TierGuard, mark_integration
@@ -105,3 +107,28 @@ def test_unit_tests_stay_in_their_process(tmp_path: Path) -> None:
         "PASSED test_any.py::test_starts_at_its_end",
     ]
     assert "a unit test reached Popen: mark it with pytest.mark.integration" in done.stdout
+
+
+class FakeItem:
+    """A test of a module, as much of it as its place in the order depends on."""
+
+    def __init__(self, module: str, mark: str) -> None:
+        self.path = Path(module)
+        self.mark = mark
+
+    def get_closest_marker(self, name: str) -> bool | None:
+        """Return its mark, if it is that one."""
+        return name == self.mark or None
+
+
+def test_workers_begin_with_integration_tests() -> None:
+    """Each worker's stretch begins with some of them, modules stay together, and no test is lost."""
+    plan = {"a": "", "b": "integration", "c": "", "d": "integration", "e": ""}
+    tests: Any = [FakeItem(module, mark) for module, mark in plan.items() for _ in range(4)]
+    items = list(tests)
+    put_integration_first(items, 2)
+    assert "".join(item.path.name for item in items) == "bbbbaaaacc" + "ddddcceeee"
+    assert sorted(map(id, items)) == sorted(map(id, tests))
+    few = tests[4:6]
+    put_integration_first(few, 8)
+    assert few == tests[4:6]

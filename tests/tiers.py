@@ -22,6 +22,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,3 +119,30 @@ def mark_integration(items: list[pytest.Item]) -> None:
     for item in items:
         if INTEGRATION_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("integration")
+
+
+def put_integration_first(items: list[pytest.Item], workers: int) -> None:
+    """Let each worker of pytest-xdist begin with integration tests, so that none of them ends alone.
+
+    A worker runs one stretch of the list from its beginning, and whoever is done takes from the ends of
+    others, where small unit tests are. The tests of a module stay together: they share servers.
+    """
+    modules: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.path, []).append(item)
+    ordered = sorted(modules.values(), key=lambda tests: -sum(map(_is_integration, tests)))
+    first = [tests for tests in ordered if any(map(_is_integration, tests))]
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for at, tests in enumerate(first):
+        shares[at % workers] += tests
+    others = [item for tests in ordered[len(first) :] for item in tests]
+    length = -(-len(items) // workers)
+    for share in shares:
+        wanted = max(0, length - len(share))
+        share += others[:wanted]
+        del others[:wanted]
+    items[:] = [item for share in shares for item in share] + others
+
+
+def _is_integration(item: pytest.Item) -> bool:
+    return item.get_closest_marker("integration") is not None

@@ -270,10 +270,12 @@ ANNOTATIONS: dict[str, Callable[[], None]] = {
 
 
 def test_a_list_is_held_with_what_is_in_it() -> None:
-    """A list is counted with its values, however deep they are."""
+    """A list is counted with its values, however deep they are; an ``ObjectId`` with its bytes."""
     inner = [1_000_000, "a text"]
     outer = (inner, None)
     assert held_bytes(outer) == sum(map(sys.getsizeof, (outer, inner, *inner)))
+    number = ObjectId()
+    assert held_bytes(number) >= sys.getsizeof(number) + len(number.binary)
 
 
 @pytest.mark.repeats
