@@ -7,11 +7,11 @@ only the parts around hits are read.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from itertools import accumulate, chain
 from typing import Any, NamedTuple
 
-from ..record import Holds, Record
+from ..record import Holds, Record, UserAgent
 from ..record_fields import fields_holding
 from ..runtime.cache import BoundedCache, make_pick
 from .detection.detector import Detector
@@ -27,15 +27,18 @@ BROKEN_OFF = frozenset({"disconnected", "stream_error", "unread"})
 """Outcomes of a request whose answer was not sent to its end."""
 HARMLESS_REST, CUT_WINDOW = 6, 4096
 _TEXTS = fields_holding(Holds.TEXT, Holds.PATH, Holds.FORM, Holds.TARGET)
-_HEADERS, _USER_AGENTS = fields_holding(Holds.HEADERS), fields_holding(Holds.USER_AGENT)
-_PICK_BODY = {
-    side: make_pick((f"{side}_body", f"{side}_body_note", "outcome"))
-    for side in ("request", "response")
-}
 _pick_texts = make_pick(_TEXTS)
+_HEADERS = fields_holding(Holds.HEADERS)
+(_USER_AGENT,), (_ARGS,) = fields_holding(Holds.USER_AGENT), fields_holding(Holds.ARGS)
+_pick_state = make_pick(("request_body_note", "response_body_note", "outcome"))
+_WHOLE = (None, None, "ok")
+"""The state of most records: neither body has a note."""
+_NEITHER = (False, False)
+Part = tuple[str, str] | UserAgent | None
+"""A header, or the user agent."""
 _PLAIN, _HIDDEN = "", None
 MAX_CLEAN, MAX_CLEAN_SIZE = 1000, 300
-"""Values of headers that are remembered, and the characters of the longest."""
+"""Headers and user agents that are remembered, and the characters of the longest."""
 BYTES_AT_ONCE = 1 << 16
 """Python's ``re`` holds the interpreter for as long as it reads, up to the end."""
 
@@ -67,40 +70,33 @@ class Prefilter:
         self._header_kinds: BoundedCache[str, str | None] = BoundedCache(
             lambda name: _header_kind(name, detector)
         )
-        self._clean: set[str] = set()
-        """Values of headers in which nothing was seen: most come with every request."""
+        self._clean: set[Part] = set()
+        """Headers and user agents in which nothing was seen: most come with every request."""
 
     def scan(self, records: Sequence[Record]) -> list[Hits]:
         """Return the hits in each record."""
-        texts: list[bytes] = []
-        to_read, news = [], []
-        for record in records:
-            values = vars(record)
-            new = self._gather_new(values)
-            head = _gather_head(values, new)
-            request, response = values["request_body"], values["response_body"]
-            # A content type of multipart is never clean.
-            is_multipart = any("multipart/" in text.lower() for text in new) if new else False
-            read_request = bool(request) and (is_multipart or self._must_read(values, "request"))
-            read_response = bool(response) and (is_multipart or self._must_read(values, "response"))
-            # A response often repeats the request: it is scanned once.
-            is_seen = read_response or (not read_request and response == request)
-            texts += (head, b"" if read_request else request, b"" if is_seen else response)
-            to_read.append((read_request, read_response))
-            news.append(new)
-        seen = self._scan(texts)
-        if not any(seen) and not any(map(any, to_read)):
-            for new in filter(None, news):
-                self._learn(new)
+        many = [record.__dict__ for record in records]
+        # Headers, and often bodies, come with many records: each text is scanned once.
+        parts = {part for values in many for part in self._find_new(values)}
+        new = {part: _encode(self._write_part(part)) for part in parts}
+        multipart = {part for part, text in new.items() if b"multipart/" in text.lower()}
+        to_read = [self._must_read(values, multipart) for values in many]
+        rows = list(map(_pick_unread, many, to_read))
+        texts = list(dict.fromkeys([*chain.from_iterable(rows), *new.values()]))
+        found = zip(texts, self._scan(texts), strict=True)
+        seen = {text: hits for text, hits in found if text and hits}
+        dirty = {part for part, text in new.items() if text in seen}
+        self._learn(new.keys() - dirty - multipart)
+        if not seen and not any(map(any, to_read)):
             return [CLEAN] * len(records)
-        for new, head_hits in zip(news, seen[::3], strict=True):
-            if new and not head_hits:
-                self._learn(new)
         return [
-            _judge(record, must_read, *parts)
-            for record, must_read, *parts in zip(
-                records, to_read, seen[::3], seen[1::3], seen[2::3], strict=True
+            _judge(
+                must_read,
+                head in seen or bool(dirty) and not dirty.isdisjoint(_get_parts(values)),
+                seen.get(request, ()),
+                seen.get(response, ()),
             )
+            for values, must_read, (head, request, response) in zip(many, to_read, rows, strict=True)
         ]
 
     def _scan(self, texts: Sequence[bytes]) -> list[Sequence[Range]]:
@@ -114,71 +110,93 @@ class Prefilter:
         seen = _spread(hits, texts)
         return [ANOTHER if one else one for one in seen] if has_runs else seen
 
-    def _must_read(self, values: Mapping[str, Any], side: str) -> bool:
-        body, note, outcome = _PICK_BODY[side](values)
-        if len(body) > self._max_body_bytes or b"\0" in body:
-            return True
-        if note is None and outcome not in BROKEN_OFF:
-            return False
-        return note == UNDECODABLE or is_cut(values, side)
-
-    def _gather_new(self, values: Mapping[str, Any]) -> list[str]:
-        """Return the headers and user agents that are not known to be clean."""
-        clean, kinds = self._clean, self._header_kinds
-        new = []
+    def _find_new(self, values: Mapping[str, Any]) -> Iterable[Part]:
+        """Return the headers and the user agent as far as they are not known to be clean."""
+        clean = self._clean
         for field in _HEADERS:
-            for name, value in values[field]:
-                kind = kinds[name]
-                if kind:
-                    new.append(f"{kind}{value}")
-                elif value not in clean and kind is not _HIDDEN:
-                    new.append(value)
-        for field in _USER_AGENTS:
-            agent = values[field]
-            if agent is not None:
-                new += [text for text in (agent.string, agent.language) if text and text not in clean]
-        return new
+            if not clean.issuperset(values[field]):
+                return [part for part in _get_parts(values) if part not in clean]
+        return () if values[_USER_AGENT] in clean else (values[_USER_AGENT],)
 
-    def _learn(self, texts: Iterable[str]) -> None:
-        """Remember values that are clean; a client that varies its headers costs CPU, never memory."""
+    def _must_read(self, values: Mapping[str, Any], multipart: Set[Part]) -> tuple[bool, bool]:
+        """Tell of the body of the request and of the response whether it has to be read to know."""
+        request, response = values["request_body"], values["response_body"]
+        is_short = len(request) + len(response) <= self._max_body_bytes
+        has_nul = 0 in request or 0 in response
+        if is_short and not has_nul and not multipart and _pick_state(values) == _WHOLE:
+            return _NEITHER
+        if multipart and not multipart.isdisjoint(_get_parts(values)):
+            return bool(request), bool(response)
+        return self._is_odd(values, "request"), self._is_odd(values, "response")
+
+    def _is_odd(self, values: Mapping[str, Any], side: str) -> bool:
+        body, note = values[f"{side}_body"], values[f"{side}_body_note"]
+        is_odd = len(body) > self._max_body_bytes or 0 in body or note == UNDECODABLE
+        return bool(body) and (is_odd or is_cut(values, side))
+
+    def _write_part(self, part: Part) -> str:
+        """Return the text of a header or a user agent: nothing of credentials."""
+        if part is None:
+            return ""
+        if isinstance(part, UserAgent):
+            return f"{part.string}\n{part.language}"
+        name, value = part
+        kind = self._header_kinds[name]
+        return "" if kind is _HIDDEN else f"{kind}{value}"
+
+    def _learn(self, parts: Iterable[Part]) -> None:
+        """Remember parts that are clean; a client that varies its headers costs CPU, never memory."""
         if len(self._clean) > MAX_CLEAN:
             self._clean.clear()
-        # A content type of multipart has to be seen each time.
         self._clean.update(
-            text for text in texts if len(text) <= MAX_CLEAN_SIZE and "multipart/" not in text.lower()
+            part
+            for part in parts
+            if part is None or sum(map(len, filter(None, part))) <= MAX_CLEAN_SIZE
         )
 
 
-def _gather_head(values: Mapping[str, Any], new: Iterable[str]) -> bytes:
-    """Return the text of all but the bodies, with the `new` values of headers."""
-    texts = [*filter(None, _pick_texts(values)), *new]
-    for name, gather in _OTHERS:
-        value = values[name]
-        if value:
-            texts += gather(value)
-    return "\n".join(texts).encode("utf-8", "surrogatepass")
+def _get_parts(values: Mapping[str, Any]) -> Iterable[Part]:
+    """Return the headers and the user agent of a record."""
+    return chain(*(values[field] for field in _HEADERS), (values[_USER_AGENT],))
 
 
-def _gather_args(args: Mapping[str, str]) -> Iterable[str]:
-    return [f'"{name}": "{value}"' for name, value in args.items()]
+def _pick_unread(values: Mapping[str, Any], must_read: tuple[bool, bool]) -> tuple[bytes, bytes, bytes]:
+    """Return the texts of a record that are scanned: all but the headers, and the bodies."""
+    request, response = values["request_body"], values["response_body"]
+    if response == request:
+        response = request  # its hash is known then
+    return _write_head(values), b"" if must_read[0] else request, b"" if must_read[1] else response
 
 
-def _gather_tree(tree: Any) -> Iterable[str]:
-    return [write_tree(tree)]
+def _write_head(values: Mapping[str, Any]) -> bytes:
+    """Return the text of all but the bodies, the headers and the user agent."""
+    text = "\n".join(filter(None, _pick_texts(values)))
+    args, others = values[_ARGS], _pick_others(values)
+    if args:
+        for name, value in args.items():
+            text += f'\n"{name}": "{value}"'
+    if any(others):
+        for value, (_, write) in zip(others, _OTHERS, strict=True):
+            text += "\n" + write(value) if value else ""
+    return _encode(text)
 
 
-def _gather_timings(timings: Iterable[Any]) -> Iterable[str]:
-    return [f"{one.name}\n{one.error}" for one in timings]
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
-_GATHER: dict[Holds, Callable[[Any], Iterable[str]]] = {
-    Holds.ARGS: _gather_args,
-    Holds.ERROR: tuple,
-    Holds.TREE: _gather_tree,
-    Holds.TIMINGS: _gather_timings,
+def _write_timings(timings: Iterable[Any]) -> str:
+    return "\n".join(f"{one.name}\n{one.error}" for one in timings)
+
+
+_WRITE: dict[Holds, Callable[[Any], str]] = {
+    Holds.ERROR: "\n".join,
+    Holds.TREE: write_tree,
+    Holds.TIMINGS: _write_timings,
 }
-_OTHERS = [(name, gather) for holds, gather in _GATHER.items() for name in fields_holding(holds)]
-"""The other fields, each with the function that makes texts of it."""
+_OTHERS = [(name, write) for holds, write in _WRITE.items() for name in fields_holding(holds)]
+"""The other fields, each with the function that makes a text of it."""
+_pick_others = make_pick(tuple([name for name, _ in _OTHERS]))
 
 
 def is_cut(values: Mapping[str, Any], side: str) -> bool:
@@ -204,19 +222,16 @@ def _header_kind(name: str, detector: Detector) -> str | None:
 
 
 def _judge(
-    record: Record,
     must_read: tuple[bool, bool],
-    head: Sequence[Range],
+    has_head: bool,
     request: Sequence[Range],
     response: Sequence[Range],
 ) -> Hits:
     read_request, read_response = must_read
-    if request and not response and record.response_body == record.request_body:
-        response = request
-    if not (head or request or response or read_request or read_response):
+    if not (has_head or request or response or read_request or read_response):
         return CLEAN
     return Hits(
-        bool(head),
+        has_head,
         None if read_request or request is ANOTHER else request,
         None if read_response or response is ANOTHER else response,
     )
@@ -229,7 +244,8 @@ def _spread(hits: Iterable[Range], texts: Sequence[bytes]) -> list[Sequence[Rang
     for start, end in hits:
         at = bisect_right(starts, start) - 1
         while end > starts[at + 1]:  # it goes on in the next text
-            seen[at].append((start - starts[at], len(texts[at])))
+            if start - starts[at] < len(texts[at]):  # else it begins between the two
+                seen[at].append((start - starts[at], len(texts[at])))
             at += 1
             start = starts[at]
         seen[at].append((start - starts[at], min(end - starts[at], len(texts[at]))))

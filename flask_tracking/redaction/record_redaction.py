@@ -41,7 +41,7 @@ _PLACES: BoundedCache[tuple[str, ...], Sequence[int]] = BoundedCache(
 """Where the credentials are among headers with these names: a client sends them in the same order."""
 _get_name = itemgetter(0)
 _HEADER_FIELDS = fields_holding(Holds.HEADERS)
-Strip = Callable[[tuple[str, ...]], tuple[tuple[str, str], Sequence[Remark]]]
+Strip = Callable[[tuple[str, ...]], tuple[tuple[str, str], tuple[Remark, ...]]]
 """``strip((field, name, value))``: returns the header as it may be stored, and the remarks on it."""
 _BY_KIND = {holds: fields_holding(holds) for holds in Holds}
 
@@ -52,35 +52,28 @@ def make_strip(actions: Actions) -> Strip:
     Not the values, but their hashes: even a value that is taken for another leaves no credentials.
     """
 
-    def strip(key: tuple[str, ...]) -> tuple[tuple[str, str], Sequence[Remark]]:
+    def strip(key: tuple[str, ...]) -> tuple[tuple[str, str], tuple[Remark, ...]]:
         field, name, value = key
         data, title, remarks = _encode(value), _TITLES[name], list[Remark]()
         found = find_credentials(title, data)
-        return (name, _decode(apply(data, found, f"{field}.{title}", actions, remarks))), remarks
+        stored = _decode(apply(data, found, f"{field}.{title}", actions, remarks))
+        return (name, stored), tuple(remarks)
 
     stripped = HashedCache(strip)
     return strip if actions.ask else lambda key: stripped.get(hash(key)) or stripped.add(key)
 
 
-def strip_credentials(values: dict[str, Any], strip: Strip) -> bool:
-    """Take the credentials out of the headers among the `values` of a record, with a remark for each.
-
-    Returns:
-        False when there was nothing to do.
-    """
-    remarks: list[Remark] = []
+def strip_credentials(values: dict[str, Any], strip: Strip) -> None:
+    """Take the credentials out of the headers of a record's `values`, with a remark for each."""
     for field in _HEADER_FIELDS:
         pairs: Headers = values[field]
         places = _PLACES[tuple(map(_get_name, pairs))]
         if places:
             stripped = list(pairs)
             for at in places:
-                stripped[at], more = strip((field, *pairs[at]))
-                remarks += more
+                stripped[at], remarks = strip((field, *pairs[at]))
+                values["redacted"] = (*values["redacted"], *remarks)
             values[field] = tuple(stripped)
-    if remarks:
-        values["redacted"] = (*values["redacted"], *remarks)
-    return bool(remarks)
 
 
 def _encode(text: str) -> bytes:
@@ -105,7 +98,7 @@ class RecordRedaction:
         """Take the record and the tools of its redaction.
 
         Args:
-            record: as it came.
+            record: as it came, without the credentials in its headers.
             values: of the record that it becomes; they are changed.
             detector: finds the secrets.
             actions: decide on the replacement of each of them.

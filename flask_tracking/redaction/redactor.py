@@ -64,24 +64,28 @@ class Redactor:
 
         With ``TRACKING_REDACT`` off only credentials in headers are removed.
         """
-        hits: Sequence[Hits | None] = [None] * len(records)
-        if self._settings.redact:
-            found = call_foreign("scanning records for secrets", self._scan, records, default=None)
-            hits = found or [READ_ALL] * len(records)
+        stripped = self._guard(records, self._strip)
+        if not self._settings.redact:
+            return stripped
+        hits = call_foreign("scanning records for secrets", self._scan, stripped, default=None)
+        return self._guard(stripped, self._redact, hits or [READ_ALL] * len(stripped))
+
+    def _guard(
+        self, records: Sequence[Record], redact: Callable[..., Record], *more: Sequence[Hits]
+    ) -> list[Record]:
+        """Redact each record, and blank those of which it fails."""
         done: list[Record] = []
+        left = zip(records, *more, strict=True)
+
+        def redact_next() -> None:
+            for one in left:
+                done.append(redact(*one))
+
         while len(done) < len(records):
-            call_foreign("redacting a record", self._redact_next, records, hits, done, default=None)
+            call_foreign("redacting a record", redact_next, default=None)
             if len(done) < len(records):
                 done.append(blank(records[len(done)], self.version))
         return done
-
-    def _redact_next(
-        self, records: Sequence[Record], hits: Sequence[Hits | None], done: list[Record]
-    ) -> None:
-        """Redact all that are not `done`, or as far as the first that raises."""
-        for at in range(len(done), len(records)):
-            record, one = records[at], hits[at]
-            done.append(self._strip(record) if one is None else self._redact(record, one))
 
     def _scan(self, records: Sequence[Record]) -> list[Hits]:
         self._get_detector()
@@ -89,15 +93,17 @@ class Redactor:
         return self._prefilter.scan(records)
 
     def _strip(self, record: Record) -> Record:
-        values = dict(vars(record))
-        return Record.from_values(values) if strip_credentials(values, self._strip_header) else record
+        """Return a copy without the credentials in its headers."""
+        values = dict(record.__dict__)
+        strip_credentials(values, self._strip_header)
+        return Record.from_values(values)
 
     def _redact(self, record: Record, hits: Hits) -> Record:
-        values = dict(vars(record))
+        """Return a record of our own without its secrets."""
+        values = record.__dict__ if hits is CLEAN else dict(record.__dict__)
         values["redaction_version"] = self.version
-        strip_credentials(values, self._strip_header)
         if hits is CLEAN:
-            return Record.from_values(values)
+            return record
         # A scan that failed may have made no detector.
         detector = self._detector or self._get_detector()
         limit = self._settings.max_body_bytes

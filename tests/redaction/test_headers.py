@@ -102,3 +102,24 @@ def test_unclear_credentials_go_whole(redactor: Redactor, name: str, value: str,
     """What is not of the usual form is removed whole; what is removed already stays."""
     redacted = redact(redactor, make_record(request_headers=((name, value),)))
     assert redacted.request_headers == ((name, stored),)
+
+
+def test_credentials_that_were_stripped_before(redactor: Redactor) -> None:
+    """A header that comes again is stripped again, and a shorter one has remarks of its own."""
+    values = "session=hunter2", "session=hunter2", "session=correct-horse", "session=hunter2"
+    records = [make_record(request_headers=(("Cookie", value),)) for value in values]
+    redacted = [one for record in records for one in redactor.redact([record])] + redactor.redact(
+        records
+    )
+    assert {one.request_headers for one in redacted} == {(("Cookie", "session=[redacted]"),)}
+    assert [one.redacted[0].length for one in redacted] == [7, 7, 13, 7] * 2
+    assert [record.request_headers[0][1] for record in records] == list(values)
+
+
+def test_the_callback_is_asked_about_a_cookie_each_time() -> None:
+    """Its answers are not remembered."""
+    asked: list[str] = []
+    redactor = Redactor(Settings(), callback=lambda path, value, rule: asked.append(value))
+    for _ in range(3):
+        redactor.redact([make_record(request_headers=(("Cookie", "session=hunter2"),))])
+    assert asked == ["hunter2"] * 3

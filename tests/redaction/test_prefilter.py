@@ -47,6 +47,26 @@ def test_varied_headers_cost_no_memory(engine: Engine) -> None:
     assert len(prefilter._clean) <= MAX_CLEAN + 2
 
 
+def test_a_text_that_repeats_has_the_same_hits_in_each_record(engine: Engine) -> None:
+    """A batch is scanned without its repetitions; records without such a text or header stay clean."""
+    body, headers = b'{"password": "correct horse"}', (("X-Password", "correct horse"),)
+    records = [
+        make_record(request_body=body, response_body=body),
+        make_record(request_headers=headers),
+        make_record(response_body=body, response_headers=headers),
+        make_record(request_headers=(("X-Tag", "correct horse"),), request_body=b""),
+    ] * 2
+    hits = Prefilter(Detector(engine, Names()), 65_536).scan(records)
+    assert hits[:4] == hits[4:]
+    assert hits[0].request_body
+    assert [(one.head, bool(one.request_body), one.response_body) for one in hits[:4]] == [
+        (False, True, hits[0].request_body),
+        (True, False, ()),
+        (True, False, hits[0].request_body),
+        (False, False, ()),
+    ]
+
+
 @pytest.mark.parametrize("bytes_at_once", [0, 1, 60, 1 << 16])
 def test_hits_do_not_depend_on_the_parts_of_a_batch(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, bytes_at_once: int
