@@ -77,6 +77,8 @@ class Structure:
     start: int
     end: int
     is_object: bool
+    key: Range | None
+    """Of the text of its name."""
     parent: Structure | None
     items: list[Item] = field(default_factory=list)
     rows: dict[int, list[list[Item]]] | None = None
@@ -117,7 +119,7 @@ class Structures:
             if token[2]:
                 key = start + 1, token.end(1) - 1
                 continue
-            inner = Structure(start, len(self.data), token[3] == b"{", here) if token[3] else None
+            inner = Structure(start, len(self.data), token[3] == b"{", key, here) if token[3] else None
             if here is not None and not token[4]:
                 here.items.append(Item(key, start, end, inner))
             elif here is not None:
@@ -138,14 +140,9 @@ class Structures:
 
     def find_name(self, structure: Structure | None) -> bytes:
         """Return the name of an object, or of the array that it is in."""
-        key = self._key_of(structure) if structure else None
-        if key is None and structure and structure.is_object and structure.parent:
-            return self._key_of(structure.parent) or b""
-        return key or b""
-
-    def _key_of(self, structure: Structure) -> bytes | None:
-        key = _KEY_BEFORE.search(self.data, max(0, structure.start - 80), structure.start)
-        return key and key[1]
+        if structure is not None and structure.key is None and structure.is_object:
+            structure = structure.parent
+        return self.data[slice(*structure.key)] if structure is not None and structure.key else b""
 
     def is_about(self, at: int) -> bool:
         """Tell whether what stands there is in an object of labels, rules or types of secrets."""
