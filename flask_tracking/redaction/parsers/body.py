@@ -87,7 +87,7 @@ def _find_by_kind(
         return _find_in_json(data, hits, context)
     if kind == "application/x-www-form-urlencoded":
         return find_in_form(data, context, hits, is_form=True)
-    if (found := _try_json(data, hits, context)) is not None:
+    if _may_be_json(data) and (found := _try_json(data, hits, context)) is not None:
         return found
     if kind == "text/css":
         return context.find(data)  # its names are those of elements
@@ -97,10 +97,12 @@ def _find_by_kind(
     return find_in_string(data, context, hits, is_markup=is_markup)
 
 
+def _may_be_json(data: bytes) -> bool:
+    return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+
+
 def _try_json(data: bytes, hits: Sequence[Range], context: Context) -> list[Finding] | None:
     """Find the secrets in JSON; None if it is invalid."""
-    if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
-        return None
     try:
         return _find_in_json(data, hits, context)
     except MalformedError:
@@ -140,7 +142,8 @@ def find_in_string(
         return [Finding(0, len(data), "unreadable")]
     if not hits:
         return []
-    found = None if context.is_inner else _try_json(data, hits, context.inside())
+    is_json = not context.is_inner and _may_be_json(data)
+    found = _try_json(data, hits, context.inside()) if is_json else None
     return find_in_text(data, hits, context, is_markup=is_markup) if found is None else found
 
 

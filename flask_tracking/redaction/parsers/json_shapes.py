@@ -169,9 +169,9 @@ def find_named(
 
     `text` is that string, decoded, which begins at `start`; with `is_key` a colon follows.
     """
-    data, lowered = structures.data, text.lower()
+    data = structures.data
     if is_key:
-        if lowered in _TELLING_KEYS:
+        if (lowered := text.lower()) in _TELLING_KEYS:
             yield from _find_by_key(structures.members(structures.find_around(start)), data, lowered)
         return
     is_value = b":" in data[max(0, start - 20) : start]  # most are not
