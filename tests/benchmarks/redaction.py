@@ -18,10 +18,10 @@ from flask import Flask
 
 from flask_tracking import Tracking
 from tests.benchmarks.subject import FLUSH_TIMEOUT_S, WARM_UP, Flush, make_app, nothing_to_flush
-from tests.benchmarks.traffic import BODY, Client
+from tests.benchmarks.traffic import BODY, ORDER, Client
 
 WINDOW = 500
-SECRET_BODY = BODY.replace(b'"order": 17', b'"order": 17, "api_key": "k-4711-0815-nobody-knows-it"')
+SECRET_BODY = BODY.replace(ORDER, ORDER + b', "api_key": "k-4711-0815-nobody-knows-it"')
 """The same, with one secret in it; the answer has it as well."""
 CASES = {"GET": b"", "POST, no secret": BODY, "POST, a secret": SECRET_BODY}
 TARGETS = {"GET": 0.10, "POST, no secret": 0.15, "POST, a secret": 0.45}
