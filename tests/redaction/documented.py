@@ -973,6 +973,7 @@ PAYLOADS: dict[str, str] = {
         path | /users/password/edit/«w20»
         path | /verify-email/«a40»
         path | /invite/«a32»
+        path | /join/«a24»
         path | /unsubscribe/x/«h40»
         path | /webhooks/incoming/«a32»
         path | /session/«h32»

@@ -276,7 +276,7 @@ OUTLINES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "link": (
         ("https://example.org/password/reset/{a24}1a", "/verify/{a12}7{a12}", "/reset/MQ/{l6}-{h31}7"),
-        ("/password/reset/{a8}", "/reset/{o30}", "/verify-{a30}", "/docs/{a30}"),
+        ("/password/reset/{a8}", "/reset/{o30}", "/verify-{a30}", "/docs/{a30}", "/join/{o30}"),
     ),
     "resend": (
         ("re|_{a8}_{a24}", "re|_{a8}_{a30}", "'re|_{a8}_{a24}'"),

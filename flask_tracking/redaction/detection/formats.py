@@ -124,9 +124,9 @@ FORMATS = (
     Format("azure-key", r"[0-9A-Za-z]{52}JQQJ9[0-9A-Za-z]{20,}", ("JQQJ9",), "Microsoft's common annotated keys", finds="keys of Azure and tokens of Azure DevOps"),
     Format("link",
         r"/(?:reset|(?:re)?set[_-]password|password(?:[_-]resets?|/edit)|(?:verify|confirm)(?:[_-]email)?|email/verify|activate|"
-        r"confirmation|magic(?:[_-]link)?|invite|invitations?|accept[_-]invite|unsubscribe|token|session|hooks|webhooks?|with/key)"
+        r"confirmation|magic(?:[_-]link)?|invite|invitations?|join|accept[_-]invite|unsubscribe|token|session|hooks|webhooks?|with/key)"
         r"(?:/(?:[0-9A-Za-z_-]{1,20}/)?|\?[0-9A-Za-z_]{1,20}=)(?P<s>[0-9A-Za-z_=-]{20,})",
-        ("/reset", "/set", "/password", "/verify", "/confirm", "/activate/", "/magic", "invit", "/unsubscribe/", "/token/",
+        ("/reset", "/set", "/password", "/verify", "/confirm", "/activate/", "/magic", "invit", "/join/", "/unsubscribe/", "/token/",
         "/session/", "/with/key/", "hook/", "hooks/"), "the documentation of Django and of Auth.js", ANYWHERE,
         "mixed_run", finds="links that reset a password or confirm an address"),
     Format("openweather", r"appid=(?P<s>[0-9a-f]{32,})", ("appid=",), "OpenWeather's documentation", LONE, finds="OpenWeather API keys in queries"),
