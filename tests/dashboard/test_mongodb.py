@@ -55,10 +55,17 @@ def heard() -> Iterator[Heard]:
 
 
 @pytest.fixture
-def tracking(app: Flask, database_uri: str, heard: Heard) -> Iterator[Tracking]:
-    """Track `app` into a database, with the dashboard."""
+def tracking(
+    app: Flask, database_uri: str, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Tracking]:
+    """Track `app` into a database, with the dashboard; a busy machine has time for whole pages."""
+    limited = MongoExporter.limited
+    monkeypatch.setattr(MongoExporter, "limited", lambda self, seconds: limited(self, 10 * seconds))
     app.config.update(
-        TRACKING_DASHBOARD=True, TRACKING_MONGODB_URI=database_uri, PROPAGATE_EXCEPTIONS=False
+        TRACKING_DASHBOARD=True,
+        TRACKING_MONGODB_URI=database_uri,
+        TRACKING_EXPORT_TIMEOUT_S=20.0,
+        PROPAGATE_EXCEPTIONS=False,
     )
     tracking = Tracking(app, dashboard_access=lambda: True)
     app.add_url_rule("/tea/<name>", "tea", lambda name: {"name": name})
