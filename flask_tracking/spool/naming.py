@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import os
 import re
 import time
@@ -23,6 +24,8 @@ _NAME = re.compile(
     r"(?P<written>\d{13})-[0-9a-f]{12}\.(?P<kind>[a-z]+)"
     r"\.(?P<count>\d{1,9})\+(?P<gap>\d{1,9})\.v(?P<version>\d{1,4})(?P<partial>\.tmp)?"
 )
+_made = itertools.count()
+"""Numbers the names of this process: those of one millisecond are in order."""
 
 
 class Kind(enum.Enum):
@@ -55,9 +58,10 @@ class SpoolFile(NamedTuple):
 
 
 def make_name(kind: Kind, count: int, gap: int) -> str:
-    """Return the name of a new file. It is random, so that no two processes choose the same one."""
-    written_ms = int(time.time() * 1000)
-    return f"{written_ms:013d}-{os.urandom(6).hex()}.{kind.value}.{count}+{gap}.v{VERSION}"
+    """Return the name of a new file. A part is random, so that no two processes choose the same one."""
+    written_ms, number = int(time.time() * 1000), next(_made) % 0x10000
+    unique = f"{number:04x}{os.urandom(4).hex()}"
+    return f"{written_ms:013d}-{unique}.{kind.value}.{count}+{gap}.v{VERSION}"
 
 
 def parse_name(name: str) -> SpoolFile | None:

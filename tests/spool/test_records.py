@@ -93,6 +93,13 @@ def test_name_is_the_state() -> None:
     assert partial is not None and partial.is_partial
 
 
+def test_names_of_a_millisecond_are_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that a process writes faster than the clock counts are sent, and evicted, as they came."""
+    monkeypatch.setattr("flask_tracking.spool.naming.time.time", lambda: 1795996148.987)
+    names = [make_name(Kind.ROUTINE, 1, 0) for _ in range(20)]
+    assert names == sorted(names)
+
+
 @pytest.mark.parametrize(
     "name",
     [
