@@ -68,6 +68,7 @@ def test_users_of_errors(visit: Open) -> None:
     watched = visit("/shop/_tracking/errors")
     cells = watched.page.locator("td[data-users]")
     expect(cells.first).to_have_text(re.compile(r"^(\d+|–)$"))
+    expect(watched.page.get_by_text("Without JavaScript")).to_have_count(0)
     assert watched.find_axe_violations() == []
     watched.page.route("**/data/users*", lambda route: route.fulfill(status=204))
     watched.open("/shop/_tracking/errors")
@@ -168,3 +169,18 @@ def test_local_times(visit: Open) -> None:
     assert shown is not None and utc is not None
     minutes = [int(text[-2:]) for text in (shown.rpartition(":")[0], utc.rpartition(":")[0])]
     assert (minutes[0] - minutes[1]) % 60 == 30
+
+
+def test_row(visit: Open) -> None:
+    """A click on any part of a row opens it, but not one beside its checkbox, or on a selection."""
+    watched = visit(f"{REQUESTS}?q=user:acme:42&from=24h")
+    page, address = watched.page, watched.page.url
+    row = page.locator("tbody tr").first
+    target = row.locator("[data-row]").get_attribute("href")
+    row.locator(".mark").click(position={"x": 1, "y": 1})
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('tbody tr'))")
+    row.locator(".num").dispatch_event("click")
+    assert page.url == address
+    page.evaluate("getSelection().removeAllRanges()")
+    row.locator(".num").click()
+    page.wait_for_url(f"**{target}")

@@ -44,7 +44,7 @@ def _go_to(
         ("Back to the request", page.link_to("request", id=position.id)),
         ("The list of requests", page.link_to("requests")),
     ]
-    return show_message(page, f"There is no {words[0]} request", lines, links, 404)
+    return show_message(page, f"There is no {words[0]} request", lines, links, 200)
 
 
 def _explain_position(page: Page, text: str) -> Response:

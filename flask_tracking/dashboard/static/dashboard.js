@@ -123,6 +123,17 @@ if (marks !== null) {
   window.addEventListener("pageshow", allowComparing); // a page that comes back has its marks again
 }
 
+// A row opens what its link names, unless something else in it was meant, or its text is being selected
+
+document.body.dataset.rowsOpen = "";
+document.addEventListener("click", (event) => {
+  if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const row = event.target.closest("tbody tr");
+  const link = row && find("[data-row]", row);
+  if (!link || event.target.closest("a, button, input, label, .mark") || !getSelection().isCollapsed) return;
+  link.click();
+});
+
 // Panels that take longer than the page: the same HTML that the link beside them opens
 
 const PATIENCE_MS = 5000;
@@ -153,6 +164,7 @@ function showUsers(textOf) {
   for (const cell of findAll("[data-users]", usersTable)) cell.textContent = textOf(cell.dataset.users);
 }
 if (usersTable !== null) {
+  find("[data-without-script]")?.remove();
   fetch(usersTable.dataset.usersAddress)
     .then((answer) => {
       if (answer.status !== 200) throw new Error("not read in time");
