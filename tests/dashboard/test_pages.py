@@ -425,10 +425,13 @@ def test_neighbours_of_a_filter(client: FlaskClient, memory: MemoryExporter) -> 
 
 
 @pytest.mark.parametrize("count", [1, 49, 50, 51, 120])
-def test_neighbours_of_one_millisecond(client: FlaskClient, memory: MemoryExporter, count: int) -> None:
+@pytest.mark.parametrize("gap_ms", [1, 1000, 30_000])
+def test_neighbours_of_one_millisecond(
+    client: FlaskClient, memory: MemoryExporter, count: int, gap_ms: int
+) -> None:
     """Of requests that came at once none is passed over, and behind them come those of later."""
     now = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(minutes=1)
-    later = dataclasses.replace(make_record(), date_created=now + timedelta(milliseconds=1))
+    later = dataclasses.replace(make_record(), date_created=now + timedelta(milliseconds=gap_ms))
     at_once = [
         dataclasses.replace(make_record(), id=ObjectId(), date_created=now) for _ in range(count)
     ]

@@ -109,7 +109,7 @@ def find_first_after(
         found = store.find(wanted, limit=limit, between=(start, until), fields="summary")
         later = [one for one in found if (one.date_created, one.id) > after]
         nearest = later[-1] if later else nearest
-        if len(found) < limit:
+        if len(found) < limit or not later:  # the newest are returned: no other is later
             if later or until is None or until == end:
                 return nearest
             start = until
