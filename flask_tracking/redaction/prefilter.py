@@ -39,6 +39,8 @@ Part = tuple[str, str] | UserAgent | None
 _PLAIN, _HIDDEN = "", None
 MAX_CLEAN, MAX_CLEAN_SIZE = 1000, 300
 """Headers and user agents that are remembered, and the characters of the longest."""
+SEPARATOR = "\n\n"
+"""Between texts: behind one line break a text would be a line of the wrapped base64 before it."""
 BYTES_AT_ONCE = 1 << 16
 """Python's ``re`` holds the interpreter for as long as it reads, up to the end."""
 
@@ -104,7 +106,7 @@ class Prefilter:
         if len(texts) > 1 and sum(map(len, texts)) > BYTES_AT_ONCE:
             half = len(texts) // 2
             return [*self._scan(texts[:half]), *self._scan(texts[half:])]
-        hits, has_runs = self._detector.scan_apart(b"\n".join(texts))
+        hits, has_runs = self._detector.scan_apart(SEPARATOR.encode().join(texts))
         if not hits:
             return [()] * len(texts)
         seen = _spread(hits, texts)
@@ -139,7 +141,7 @@ class Prefilter:
         if part is None:
             return ""
         if isinstance(part, UserAgent):
-            return f"{part.string}\n{part.language}"
+            return f"{part.string}{SEPARATOR}{part.language}"
         name, value = part
         kind = self._header_kinds[name]
         return "" if kind is _HIDDEN else f"{kind}{value}"
@@ -170,14 +172,14 @@ def _pick_unread(values: Mapping[str, Any], must_read: tuple[bool, bool]) -> tup
 
 def _write_head(values: Mapping[str, Any]) -> bytes:
     """Return the text of all but the bodies, the headers and the user agent."""
-    text = "\n".join(filter(None, _pick_texts(values)))
+    text = SEPARATOR.join(filter(None, _pick_texts(values)))
     args, others = values[_ARGS], _pick_others(values)
     if args:
         for name, value in args.items():
             text += f'\n"{name}": "{value}"'
     if any(others):
         for value, (_, write) in zip(others, _OTHERS, strict=True):
-            text += "\n" + write(value) if value else ""
+            text += SEPARATOR + write(value) if value else ""
     return _encode(text)
 
 
@@ -186,11 +188,11 @@ def _encode(text: str) -> bytes:
 
 
 def _write_timings(timings: Iterable[Any]) -> str:
-    return "\n".join(f"{one.name}\n{one.error}" for one in timings)
+    return SEPARATOR.join(f"{one.name}{SEPARATOR}{one.error}" for one in timings)
 
 
 _WRITE: dict[Holds, Callable[[Any], str]] = {
-    Holds.ERROR: "\n".join,
+    Holds.ERROR: SEPARATOR.join,
     Holds.TREE: write_tree,
     Holds.TIMINGS: _write_timings,
 }
@@ -239,7 +241,7 @@ def _judge(
 
 def _spread(hits: Iterable[Range], texts: Sequence[bytes]) -> list[Sequence[Range]]:
     """Return for each of the joined texts the part of the hits that is in it."""
-    starts = list(accumulate([len(text) + 1 for text in texts], initial=0))
+    starts = list(accumulate([len(text) + len(SEPARATOR) for text in texts], initial=0))
     seen: list[list[Range]] = [[] for _ in texts]
     for start, end in hits:
         at = bisect_right(starts, start) - 1
@@ -248,5 +250,6 @@ def _spread(hits: Iterable[Range], texts: Sequence[bytes]) -> list[Sequence[Rang
                 seen[at].append((start - starts[at], len(texts[at])))
             at += 1
             start = starts[at]
-        seen[at].append((start - starts[at], min(end - starts[at], len(texts[at]))))
+        size = len(texts[at])
+        seen[at].append((min(start - starts[at], size), min(end - starts[at], size)))
     return [one or () for one in seen]

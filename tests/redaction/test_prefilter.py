@@ -93,3 +93,19 @@ def test_a_body_with_a_long_run_is_read_anew(engine: Engine) -> None:
     for record in Redactor(Settings(), engine=engine).redact(records):
         assert b"horse" not in record.request_body
         assert record.response_body == b'{"tea": 1}'
+
+
+def test_a_text_is_no_line_of_the_base64_before_it(engine: Engine) -> None:
+    """A short run of base64 is looked into, whatever comes before it in its batch or record."""
+    image = base64.b64encode(random.Random(5).randbytes(301)).rstrip(b"=")  # what follows is shifted
+    secret = base64.b64encode(b"password=correct horse")
+    headers = (("X-Image", image.decode()), ("X-Tag", secret.decode()))
+    records = [
+        make_record(request_body=image, response_body=secret),
+        make_record(request_headers=headers),
+        make_record(user_id=image.decode(), user_repr=secret.decode()),
+    ]
+    redactor = Redactor(Settings(), engine=engine)
+    for batch in (records[:1], records[1:2], records[2:], records):
+        for record in redactor.redact(batch):
+            assert secret.decode() not in str(vars(record))
