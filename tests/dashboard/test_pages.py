@@ -500,6 +500,17 @@ def test_no_related_requests(client: FlaskClient, memory: MemoryExporter) -> Non
     assert client.get(f"{LIST}/{gone}/related").status_code == 404
 
 
+def test_related_requests_of_a_very_long_user_id(client: FlaskClient, memory: MemoryExporter) -> None:
+    """No filter can name the user: those of the trace are shown."""
+    trace, user = "4bf92f3577b34da6a3ce929d0e0e4736", "u" * 10_000
+    for _ in range(2):
+        one = dataclasses.replace(make_record(), id=ObjectId(), user_id=user, trace_id=trace)
+        memory.export([one])
+    response = client.get(f"/_tracking/data/requests/{memory.records[0].id}/related")
+    assert response.status_code == 200
+    assert "Same trace" in response.text and "Same user" not in response.text
+
+
 def test_related_requests_in_much_traffic(
     client: FlaskClient, memory: MemoryExporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

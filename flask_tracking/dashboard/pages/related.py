@@ -63,8 +63,8 @@ def _find_related(page: Page, record: Record) -> list[RelatedRequests]:
     kinds = [
         (title, term, Filter.parse(term))
         for title, term in (
-            ("Same user, around it", record.user_id and filter_text.term("user", record.user_id)),
-            ("Same trace", record.trace_id and filter_text.term("trace", record.trace_id)),
+            ("Same user, around it", record.user_id and filter_text.find_term("user", record.user_id)),
+            ("Same trace", record.trace_id and filter_text.find_term("trace", record.trace_id)),
         )
         if term
     ]

@@ -22,11 +22,13 @@ def term(key: str, value: str) -> str:
 
 
 def find_term(key: str, value: str) -> str:
-    """Return the same as `term`, or an empty text if no filter can express the value."""
+    """Return the same as `term`, or an empty text if no filter can express so long or odd a value."""
     try:
-        return term(key, value)
+        text = term(key, value)
+        Filter.parse(text)
     except FilterError:
         return ""
+    return text
 
 
 def route_terms(name: str) -> str:
