@@ -19,7 +19,7 @@ help:
 	@echo "make demo               a tea shop under gunicorn, a stream of requests, and what was recorded"
 	@echo "make screenshots        the pictures of the documentation, from the dashboard of the demo (a minute, Chromium)"
 	@echo "make unit               the tests that start no process and open no connection (a minute)"
-	@echo "make test               all tests, with coverage (ten minutes on two cores)"
+	@echo "make test               all tests, with coverage (nine minutes on two cores)"
 	@echo "make browser            install Chromium, where there is none: tests of the dashboard drive it (Debian, root)"
 	@echo "make conformance        every kind of view on every server, with tracking off and on"
 	@echo "make conformance-flask  the tests of Flask and of what is made with it, with tracking off and on"
