@@ -200,6 +200,13 @@ def test_text_in_lines_is_read(engine: Engine) -> None:
     assert redacted.request_body == b"Content-Transfer-Encoding: base64\r\n\r\n[redacted]\r\n\r\nbye"
 
 
+def test_a_line_of_broken_groups_has_no_next_line(engine: Engine) -> None:
+    """The lines of a wrapped run hold whole bytes: behind another line is a text of its own."""
+    secret = base64.b64encode(b"password=correct horse").decode()
+    body = redact(engine, "text/plain", f"{make_image()[:402]}\n{secret}").request_body
+    assert secret[:8].encode() not in body
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_names_below_lines_stay_in_place(engine: Engine, end: str) -> None:
     """The name of the next line is not the last line of a run."""

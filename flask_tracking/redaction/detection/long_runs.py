@@ -127,7 +127,8 @@ def _join_lines(data: bytes, start: int, end: int) -> Iterator[Range]:
         else:
             if last:
                 yield first, last
-            first, width = run.start(), size if size >= MIN_LINE else 0
+            is_first_line = size >= MIN_LINE and not size % 4  # lines hold whole groups of bytes
+            first, width = run.start(), size if is_first_line else 0
         last = run.end()
     if last:
         yield first, last
