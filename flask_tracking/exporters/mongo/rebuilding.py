@@ -164,9 +164,11 @@ class Rebuilding:
     def _copy(self, name: str, room: _Room) -> Iterator[Rebuilt]:
         # In their original order, so that the oldest are overwritten first.
         source = self._database[name].with_options(RAW)
+        most = room.limit_batch()
         with source.find(batch_size=BATCH_RECORDS) as cursor:
-            batch = _read_batch(cursor, COPY_TIMEOUT_S)
+            batch = _read_batch(cursor, most, COPY_TIMEOUT_S)
             while batch:
+                room.measure()
                 missing = self._find_missing(batch)
                 room.leave_out(_Size.of(batch) - _Size.of(missing))
                 fitting = [one for one in missing if room.takes(len(one.raw))]
@@ -180,7 +182,7 @@ class Rebuilding:
                     skipped=skipped,
                 )
                 yield self._done
-                batch = _read_batch(cursor, TIMEOUT_S)
+                batch = _read_batch(cursor, most, TIMEOUT_S)
 
     def _find_missing(self, batch: Sequence[RawBSONDocument]) -> Sequence[RawBSONDocument]:
         """Return the records of a batch that no earlier run has copied."""
@@ -226,12 +228,16 @@ class _Room:
         self._free = (math.inf, math.inf)
         self._unmeasured = math.inf
 
+    def limit_batch(self) -> tuple[float, float]:
+        """Return the most records and bytes of a batch: few, so that room is measured again in time."""
+        bounds = (math.inf if bound is None else bound * (1 - FILLED) for bound in self._bounds)
+        records, size = (max(1, bound) for bound in bounds)
+        return min(BATCH_RECORDS, records), min(BATCH_BYTES, size)
+
     def takes(self, size: int) -> bool:
         """Return True if there is room for the next record, of `size` bytes, and all after it."""
         if self._bounds == (None, None):
             return True
-        if self._unmeasured > 1 - FILLED:
-            self._measure_room()
         has_room = all(left <= free for left, free in zip(self._left, self._free, strict=True))
         self.leave_out(_Size(1, size))
         if has_room:
@@ -248,7 +254,10 @@ class _Room:
         records, size_bytes = self._bounds
         return max(1 / (records or math.inf), size / (size_bytes or math.inf))
 
-    def _measure_room(self) -> None:
+    def measure(self) -> None:
+        """Measure the room again if much was copied since: between batches, when all is stored."""
+        if self._bounds == (None, None) or self._unmeasured <= 1 - FILLED:
+            return
         self._unmeasured = 0
         records, size = (
             math.inf if bound is None else bound * FILLED - used
@@ -257,13 +266,13 @@ class _Room:
         self._free = (records, size)
 
 
-def _read_batch(cursor: Any, timeout_s: float) -> Sequence[RawBSONDocument]:
+def _read_batch(cursor: Any, most: tuple[float, float], timeout_s: float) -> Sequence[RawBSONDocument]:
     batch: list[RawBSONDocument] = []
     size = 0
     with pymongo.timeout(timeout_s):
         for document in cursor:
             batch.append(document)
             size += len(document.raw)
-            if len(batch) >= BATCH_RECORDS or size >= BATCH_BYTES:
+            if len(batch) >= most[0] or size >= most[1]:
                 break
     return batch
