@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import itertools
 import logging
 import os
 import subprocess
@@ -276,18 +277,17 @@ def test_no_thread_for_a_batch(exporter: Gate, monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_interrupts_the_next_batch(exporter: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the thread dies while it makes a batch, the one that was sent ahead is stored and counted."""
-    worker, made = start_with(exporter, 45)
-    make = worker._make_records
+    make, calls = BatchWorker._make_records, itertools.count(1)
 
-    def fail_second(captures: list[Capture]) -> list[Record]:
-        if made.count == 10:
+    def fail_second(worker: BatchWorker, captures: list[Capture]) -> list[Record]:
+        if next(calls) == 2:
             wait_until(lambda: exporter.arrived.is_set())
             exporter.gate.set()
-            made.count += 1
             raise SystemExit
-        return make(captures)
+        return make(worker, captures)
 
-    monkeypatch.setattr(worker, "_make_records", fail_second)
+    monkeypatch.setattr(BatchWorker, "_make_records", fail_second)
+    worker, _ = start_with(exporter, 45)
     flush_in_spite_of_deaths(worker)
     stats = worker.stats
     assert (stats.exported, stats.dropped, stats.queue_bytes) == (35, {"worker_failed": 10}, 0)
