@@ -36,7 +36,7 @@ class RouteRow(NamedTuple):
     before_at: float | None
     """The p95 before, on the same scale."""
     is_slower: bool
-    trend: tuple[str, ...]
+    trend: tuple[str, ...] = ()
     """The p95 over the range, from `draw_sparkline`; empty where it is not known."""
 
 
@@ -87,5 +87,4 @@ def _make_route(page: Page, group: Group, was: Group | None, total_us: int, long
         round(100 * _p95(group) / longest, 1),
         round(min(100.0, 100 * before / longest), 1) if before else None,
         bool(moved and moved[1].middle > moved[0].middle),
-        (),
     )
