@@ -73,7 +73,7 @@ class Redactor:
     def _guard(
         self, records: Sequence[Record], redact: Callable[..., Record], *more: Sequence[Hits]
     ) -> list[Record]:
-        """Redact each record, and blank those of which it fails."""
+        """Redact each record, and blank those for which that fails."""
         done: list[Record] = []
         left = zip(records, *more, strict=True)
 
@@ -99,7 +99,7 @@ class Redactor:
         return Record.from_values(values)
 
     def _redact(self, record: Record, hits: Hits) -> Record:
-        """Return a record of our own without its secrets."""
+        """Redact the copy that `_strip` made: in place if it is clean, else into a new record."""
         values = record.__dict__ if hits is CLEAN else dict(record.__dict__)
         values["redaction_version"] = self.version
         if hits is CLEAN:
@@ -153,7 +153,8 @@ def _compile(
 
 
 def _name_version(settings: Settings) -> str:
-    # Records redacted with other settings get another version, and are scrubbed again.
+    # Records redacted with other names, formats or literals get another version, and are scrubbed again.
+    # Actions do not count: a value that was removed cannot be replaced in another way.
     own = (
         sorted(settings.redact_names),
         sorted(settings.redact_allow),

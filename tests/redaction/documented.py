@@ -981,6 +981,9 @@ PAYLOADS: dict[str, str] = {
     """,
     "logins and vaults": r"""
         form | user=ada&pass=«a12»
+        form | username=ada&pass=«=sunshine»
+        form | email=ada%40example.org&pass=«=letmein»
+        json | {"username": "ada", "pass": "«=sunshine»"}
         form | current_pass=«a12»&new_pass=«a12»
         form | username=ada&password=«a12»&g-recaptcha-response=«w100»
         json | {"login": "ada", "pass": "«a12»"}

@@ -56,7 +56,7 @@ class Form(NamedTuple):
         """Tell whether a value is taken for a secret, both decoded."""
         strength = context.strength(name)
         if self.is_login and name == b"pass":
-            strength = max(strength, Strength.TOKEN)
+            strength = max(strength, Strength.STRONG)
         if self.is_login and self.is_body and strength is Strength.STRONG:
             strength = Strength.OWN  # a password that was typed may be any words
         return is_secret(strength, value) or self.is_code(name + b"=" + value)

@@ -62,7 +62,7 @@ _OTHER_CODES = frozenset(
     b"message error errors status detail city country street region zip currency price sku".split()
 )
 """Keys beside the ``code`` of an error, a place or a product."""
-BESIDE_LOGIN = dict.fromkeys([b"code", b"mfa", b"pin"], Strength.CODE) | {b"pass": Strength.TOKEN}
+BESIDE_LOGIN = dict.fromkeys([b"code", b"mfa", b"pin"], Strength.CODE) | {b"pass": Strength.STRONG}
 """Names that say more beside a user, a phone or the like."""
 _TELLING_KEYS = frozenset([*BESIDE_LOGIN, *_FLAGS, b"psk", b"kty"])
 """Keys that say more about the values beside them, or beside which they say more themselves."""
