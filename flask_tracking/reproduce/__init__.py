@@ -5,10 +5,11 @@ All are functions of a record, and read nothing else.
 
 from __future__ import annotations
 
+from .curl import curl
 from .http_archive import har
+from .httpie import httpie
 from .powershell import powershell
 from .pytest_source import pytest_function
 from .requests_source import python
-from .shell import curl, httpie
 
 __all__ = ["curl", "har", "httpie", "powershell", "pytest_function", "python"]
