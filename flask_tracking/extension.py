@@ -121,7 +121,7 @@ class Tracking:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Track `app`. Its ``TRACKING_*`` settings are read only now.
+        """Track `app`. Its ``TRACKING_*`` settings are read here, once: later changes have no effect.
 
         Middleware that wraps ``app.wsgi_app`` later is outside: its changes are not recorded.
 
@@ -142,7 +142,7 @@ class Tracking:
         self._tracked.add(tracked)
         cli.register(app)
         if settings.enabled:
-            self._record(app, tracked)
+            self._start_recording(app, tracked)
         else:
             _when_collected(app, exporter.close)
         if settings.dashboard:
@@ -150,7 +150,7 @@ class Tracking:
 
             mount(app, tracked, self._dashboard_access, self._dashboard_nonce)
 
-    def _record(self, app: Flask, tracked: TrackedApp) -> None:
+    def _start_recording(self, app: Flask, tracked: TrackedApp) -> None:
         """Have the requests of `app` recorded from now on."""
         hooks = Hooks(literals_of(app), self._redact, self._on_record)
         tracked.make_worker = _worker_factory(app.name, hooks, tracked.failures)
@@ -222,7 +222,8 @@ class Tracking:
         """The numbers of recorded and dropped requests, of the current app or of the only one.
 
         Raises:
-            TrackingError: several apps could be meant, or the app is not tracked.
+            TrackingError: several apps could be meant, the app is not tracked, or its tracking is
+                switched off.
         """
         tracked: TrackedApp | None = None
         if current_app:
@@ -299,7 +300,7 @@ def _check_function(name: str, function: Callable[..., Any]) -> None:
     try:
         signature.bind(*filter(None, parameters.split(", ")))
     except TypeError:
-        raise _wrong(name, function, f"a callable that takes {name}({parameters})") from None
+        raise _wrong(name, function, f"a function that can be called as {name}({parameters})") from None
 
 
 def _check_exporter(exporter: object) -> None:

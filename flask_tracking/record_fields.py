@@ -1,4 +1,7 @@
-"""The fields of a record by their content, which decides how redaction reads and replaces them."""
+"""The fields of a record by their content, which decides how redaction reads and replaces them.
+
+Each field declares it in `record.Record`; here it is read.
+"""
 
 from __future__ import annotations
 

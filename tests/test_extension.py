@@ -120,8 +120,8 @@ def test_wrong_setting_changes_nothing(
         ({"user_loader": 17}, "got int, expected a function"),
         ({"redact": True}, "got bool, expected a function"),
         ({"on_record": [print]}, "got list, expected a function"),
-        ({"redact": lambda a: a}, r"expected a callable that takes redact\(path, value, rule\)"),
-        ({"user_loader": lambda a: a}, r"expected a callable that takes user_loader\(\)"),
+        ({"redact": lambda a: a}, r"that can be called as redact\(path, value, rule\)"),
+        ({"user_loader": lambda a: a}, r"that can be called as user_loader\(\)"),
     ],
 )
 def test_wrong_argument(arguments: Any, message: str) -> None:

@@ -1,4 +1,8 @@
-"""Copies of bodies: the chunks up to a limit, and the size of the whole."""
+"""Copies of bodies: the chunks up to a limit, and the size of the whole.
+
+The limit is a little above ``TRACKING_MAX_BODY_LENGTH``, so that a secret at the end is recognised;
+`redaction.record_redaction` cuts to the exact length.
+"""
 
 from __future__ import annotations
 

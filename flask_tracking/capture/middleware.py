@@ -32,7 +32,8 @@ class TrackingMiddleware:
         Args:
             wsgi_app: the app's own.
             tracked: its tracking state.
-            submit: receives the capture of each exchange that has ended; must not block.
+            submit: receives the capture of each exchange that has ended. Called on the thread of the
+                request, which waits for it.
         """
         self.wsgi_app = wsgi_app
         self.tracked = tracked

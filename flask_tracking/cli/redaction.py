@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, current_app
 
-from ..redaction.redactor import Redactor, make_stored_redactor
+from ..redaction.redactor import Redactor, make_redactor_for_stored
 from ..registry import literals_of
 from .common import get_current
 
@@ -20,4 +20,4 @@ def make_current_stored_redactor() -> Redactor:
     """Return the same for stored records."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     tracked = get_current()
-    return make_stored_redactor(tracked.settings, literals_of(app), tracked.redact)
+    return make_redactor_for_stored(tracked.settings, literals_of(app), tracked.redact)

@@ -22,7 +22,7 @@ from .terminal import ask, bar_width, say, terminal_width
 from .text_table import Column, render_columns, show_time, takes_zone
 
 if TYPE_CHECKING:
-    from ..pipeline.retry import SpoolRetry, Totals
+    from ..pipeline.spool_retry import SpoolRetry, Totals
 
 LEAST_FILE, LEAST_STATE = 16, 9
 """The minimum widths of columns, in cells."""
@@ -268,7 +268,7 @@ def retry() -> None:
     Running processes send what waits by themselves. Two that send the same file do no harm. The exit
     status is 1 if anything is lost, or a file cannot be read or sent.
     """
-    from ..pipeline.retry import SpoolRetry  # it imports the way to the store
+    from ..pipeline.spool_retry import SpoolRetry  # it imports the way to the store
 
     exporter, found = get_exporter(), get_spool()
     if not exporter.outlives_process:

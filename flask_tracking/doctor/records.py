@@ -58,10 +58,10 @@ def check_secrets(subject: Subject) -> Findings:
             "warning", "TRACKING_REDACT is False: secrets are stored as they are", "Set it to True"
         )
         return
-    from ..redaction.redactor import make_stored_redactor  # it compiles all formats
+    from ..redaction.redactor import make_redactor_for_stored  # it compiles all formats
 
     tracked = subject.tracked
-    redactor = make_stored_redactor(tracked.settings, literals_of(subject.app), tracked.redact)
+    redactor = make_redactor_for_stored(tracked.settings, literals_of(subject.app), tracked.redact)
     older = [one for one in subject.sample if one.redaction_version != redactor.version]
     found = _count_secrets(older, redactor.redact(older))
     if found:

@@ -22,7 +22,7 @@ class Exporter(ABC):
     .. versionadded:: 2.0
     """
 
-    sides: Sequence[Exporter] = ()
+    exporters: Sequence[Exporter] = ()
     """The exporters that this one passes records to. Commands look for a store among them."""
 
     def preload(self) -> None:  # noqa: B027 - most import all they need with their module
@@ -35,7 +35,10 @@ class Exporter(ABC):
     """False if its records are gone when the process ends: then spooled records are not sent to it."""
 
     def open(self) -> None:  # noqa: B027 - an exporter without a connection has nothing to open
-        """Connect and prepare. Called on the worker's thread when it starts.
+        """Connect and prepare, before the first record is there.
+
+        The batch worker calls it when its thread starts; the sync worker never does, so `_store` must
+        be able to connect by itself.
 
         Raises:
             ExportError: records cannot be stored now. The next `export` tries again.
@@ -49,7 +52,7 @@ class Exporter(ABC):
         them.
 
         Args:
-            records: at most ``TRACKING_BATCH_RECORDS``.
+            records: usually at most ``TRACKING_BATCH_RECORDS``, and more when records are sent again.
 
         Returns:
             The number of rejected records: they are lost, and all others are stored. None means 0.
@@ -57,7 +60,8 @@ class Exporter(ABC):
         Raises:
             ExportError: some or all records are not stored; the batch may be exported again. The
                 message is logged, so it must not quote a record.
-            NoDatabaseError: no database is configured; the batch is dropped.
+            NoDatabaseError: no database is configured; the batch is dropped, or spooled if there is a
+                spool.
         """
         return self._store(records) if records else 0
 
@@ -94,7 +98,7 @@ def read_rejected(answer: object, count: int) -> int:
         return answer
     warn_rarely(
         "nonsense",
-        "The exporter returned %s, expected the number of rejected records or None.",
-        f"a wrong {type(answer).__name__}",
+        "The exporter returned %s; expected the number of rejected records or None.",
+        f"an invalid {type(answer).__name__}",
     )
     return 0

@@ -481,4 +481,4 @@ def find_store(exporter: Exporter) -> Store | None:
     """Return `exporter` if it is a store, else the first store that it passes records to, or None."""
     if isinstance(exporter, Store):
         return exporter
-    return next(filter(None, map(find_store, exporter.sides)), None)
+    return next(filter(None, map(find_store, exporter.exporters)), None)

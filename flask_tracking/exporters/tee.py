@@ -63,7 +63,7 @@ class TeeExporter(Exporter):
                 "Invalid arguments of TeeExporter: expected two or more exporters, like "
                 "TeeExporter(MemoryExporter(), MemoryExporter())."
             )
-        self.sides = exporters
+        self.exporters = exporters
         self.outlives_process = any(one.outlives_process for one in exporters)
         kinds = Counter(type(one).__name__ for one in exporters)
         self._sides = [

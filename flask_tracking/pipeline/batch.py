@@ -105,7 +105,7 @@ class BatchWorker(Worker):
         with self._lock:
             self._counters.received += 1
             if self._is_closing:
-                self._drop_waiting("closed", [self._judge(capture)])
+                self._drop_unprocessed("closed", [self._judge(capture)])
                 return
             waiting = queue.append(capture)
             if queue.is_over:
@@ -121,14 +121,10 @@ class BatchWorker(Worker):
         evicted = []
         while self._queue.is_over:
             evicted.append(self._queue.evict())
-        self._drop_waiting("queue_full", evicted)
+        self._drop_unprocessed("queue_full", evicted)
 
-    def _drop_waiting(self, reason: str, judged: list[Judged]) -> None:
-        """Count captures that are dropped unprocessed. The lock must be held."""
-        lost = [one for one in judged if one.is_stored]  # the rules drop the others
-        self._counters.add_to_rollups(judged)
-        self._counters.not_stored += len(judged) - len(lost)
-        self._counters.drop(reason, len(lost), kept=sum(one.kept_reason is not None for one in lost))
+    def _drop_unprocessed(self, reason: str, judged: Sequence[Judged]) -> None:
+        super()._drop_unprocessed(reason, judged)
         self._done.notify_all()
 
     def _count_settled(self) -> int:
@@ -140,7 +136,7 @@ class BatchWorker(Worker):
         """Drop all waiting captures. The lock must be held."""
         captures = self._queue.take(len(self._queue))
         self._queue.release(sum(capture.size for capture in captures))
-        self._drop_waiting(reason, self._judge_all(captures))
+        self._drop_unprocessed(reason, self._judge_all(captures))
 
     def _start(self) -> None:
         thread: threading.Thread | None = None
@@ -269,7 +265,7 @@ class BatchWorker(Worker):
         if self._rollups is not None:
             self._rollups.spool_all()
 
-    def _must_close_here(self) -> bool:
+    def _claim_closing(self) -> bool:
         with self._lock:
             # If there is a thread, it closes the exporter at its end.
             must_close = self._must_close and self._thread is None

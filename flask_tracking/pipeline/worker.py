@@ -158,21 +158,21 @@ class Worker(ABC):
         """Implement `stop`."""
 
     @abstractmethod
-    def _must_close_here(self) -> bool:
+    def _claim_closing(self) -> bool:
         """Return True, once for each end, if no thread of the worker closes the exporter."""
 
     def _close_here(self) -> None:
         """Close the exporter on this thread, unless a thread of the worker does."""
-        if self._must_close_here():
+        if self._claim_closing():
             self._close_exporter()
 
     def close_apart(self) -> None:
-        """Begin to store rollups and close the exporter on another thread, unless the worker's does.
+        """Start a thread that stores rollups and closes the exporter, unless the worker's own will.
 
         Both may hang, and `join` must not. If no thread can be started, as at the exit of
         some versions of Python 3.12, the exporter is closed on this one.
         """
-        if self._closer is not None or not self._must_close_here():
+        if self._closer is not None or not self._claim_closing():
             return
         closer = threading.Thread(target=self._end, name="flask-tracking end", daemon=True)
         try:
@@ -280,6 +280,13 @@ class Worker(ABC):
             )
         return processed.records
 
+    def _drop_unprocessed(self, reason: str, judged: Sequence[Judged]) -> None:
+        """Count captures that are dropped unprocessed. The lock must be held."""
+        lost = [one for one in judged if one.is_stored]  # the rules drop the others
+        self._counters.add_to_rollups(judged)
+        self._counters.not_stored += len(judged) - len(lost)
+        self._counters.drop(reason, len(lost), kept=sum(one.kept_reason is not None for one in lost))
+
     def _drop_undelivered(self, undelivered: Undelivered) -> None:
         """Count records that are given up. The lock must be held."""
         records = undelivered.records
@@ -297,11 +304,15 @@ class SyncWorker(Worker):
     def _reset(self) -> None:
         super()._reset()
         self._draining = threading.Lock()
+        self._is_closing = False
 
     def submit(self, capture: Capture) -> None:
         """Store the record of `capture` now, or drop it."""
         with self._lock:
             self._counters.received += 1
+            if self._is_closing:
+                self._drop_unprocessed("closed", [self._judge(capture)])
+                return
         try:
             with guard.counting(self._failures):
                 undelivered = self._store(capture)
@@ -339,9 +350,10 @@ class SyncWorker(Worker):
         return True
 
     def _begin_to_close(self) -> None:
-        """Do nothing: closing the exporter may take time."""
+        """Drop later captures; closing the exporter may take time."""
+        self._is_closing = True
 
-    def _must_close_here(self) -> bool:
+    def _claim_closing(self) -> bool:
         return True
 
     def secure(self, timeout_s: float) -> None:

@@ -128,7 +128,7 @@ class Redactor:
         return self._detector
 
 
-def make_stored_redactor(
+def make_redactor_for_stored(
     settings: Settings, find_literals: Callable[[], Iterable[str]], callback: Redact | None = None
 ) -> Redactor:
     """Return a redactor of records that are stored already, by today's formats and names.
@@ -153,7 +153,7 @@ def _compile(
 
 
 def _name_version(settings: Settings) -> str:
-    # Records redacted with other names, formats or literals get another version, and are scrubbed again.
+    # Records redacted with other names, formats or literals get another version and are scrubbed anew.
     # Actions do not count: a value that was removed cannot be replaced in another way.
     own = (
         sorted(settings.redact_names),

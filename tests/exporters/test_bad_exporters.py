@@ -98,7 +98,7 @@ def test_nonsense_is_taken_for_zero(
     # The app of another test may be collected meanwhile, which closes its exporter.
     said = [text for record in caplog.records if "closing" not in (text := record.getMessage())]
     assert said == [
-        f"The exporter returned a wrong {shown}, expected the number of rejected records or None."
+        f"The exporter returned an invalid {shown}; expected the number of rejected records or None."
     ]
 
 

@@ -229,7 +229,7 @@ def test_nonsense_for_an_answer(
     assert delivery.deliver(make_batch(5), threading.Event()) is None
     assert (counters.exported, dict(counters.dropped)) == (5, {})
     assert [record.getMessage() for record in caplog.records] == [
-        f"The exporter returned a wrong {type(answer).__name__}, "
+        f"The exporter returned an invalid {type(answer).__name__}; "
         "expected the number of rejected records or None."
     ]
 

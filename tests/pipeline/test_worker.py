@@ -669,6 +669,20 @@ def test_close_stores_what_is_queued(make_worker: MakeWorker, exporter: Gate) ->
     assert worker.close(TIMEOUT_S)
 
 
+def test_closed_sync_worker_drops() -> None:
+    """It opens the exporter no more: what comes later is dropped and counted, as by a thread."""
+    exporter = MemoryExporter()
+    worker = SyncWorker(Settings(), exporter)
+    worker.submit(make_capture())
+    assert worker.close(TIMEOUT_S)
+    worker.submit(make_capture())
+    assert len(exporter.records) == 1
+    assert (worker.stats.received, worker.stats.dropped) == (2, {"closed": 1})
+    worker.after_fork_in_child()
+    worker.submit(make_capture())
+    assert (len(exporter.records), worker.stats.dropped) == (2, {})
+
+
 @pytest.mark.parametrize("kind", [BatchWorker, SyncWorker])
 def test_exporter_gets_the_time_that_is_left(
     monkeypatch: pytest.MonkeyPatch, kind: type[BatchWorker] | type[SyncWorker]
