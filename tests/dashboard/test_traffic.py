@@ -21,14 +21,14 @@ from .conftest import Make
 from .test_pages import check
 
 LIST = "/_tracking/requests"
-NOW = datetime.now(timezone.utc)
 
 
 @pytest.fixture
 def client(make: Make, memory: MemoryExporter) -> FlaskClient:
     """A client of an app with 10 requests to each of two routes in each of 50 minutes, some failed."""
+    now = datetime.now(timezone.utc)  # not that of the module: a long run makes it an hour old
     for minute in range(50):
-        start = align(NOW - timedelta(minutes=minute), 60)
+        start = align(now - timedelta(minutes=minute), 60)
         record = dataclasses.replace(make_record(), id=ObjectId(), date_created=start, url_rule="/a")
         memory.export([record])
         routes = {RouteKey("/a", "GET"): make_counts(0), RouteKey("/b", "POST"): make_counts(2)}
