@@ -24,6 +24,7 @@ from flask_tracking.runtime import guard
 
 from .servers import MongoServer, mongo_server
 from .tiers import WITHOUT_COVERAGE, TierGuard, mark_integration, put_integration_first
+from .url_rules import share_builders
 
 Document = dict[str, Any]
 
@@ -32,6 +33,8 @@ pytest_plugins = ["pytester", "flask_tracking.pytest_plugin"]
 # An example that takes long says that the machine is busy.
 hypothesis.settings.register_profile("without a deadline", deadline=None)
 hypothesis.settings.load_profile("without a deadline")
+
+share_builders()
 
 # A shell starts jobs in the background with Ctrl-C ignored, and programs inherit that: what tests start
 # is to be interrupted all the same.
