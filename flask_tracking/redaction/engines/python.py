@@ -75,11 +75,13 @@ class PythonEngine:
 
     def make_choice(self, patterns: Sequence[ScanPattern]) -> Choose:
         """Return a function that tells which of `patterns` may be in a text, by number."""
-        # By the part of a text that is searched: most hints are looked for in little of it.
-        parts: dict[str, dict[bytes, list[int]]] = {}
+        # By the part of a text that is searched: most hints are looked for in little of it. As strings
+        # of bytes: `in` takes a fifth of the time that it takes among bytes.
+        parts: dict[str, dict[str, list[int]]] = {}
         for at, pattern in enumerate(patterns):
             for hint in (one.encode() for one in pattern.hints or ("",)):
-                parts.setdefault(_choose_part(pattern, hint), {}).setdefault(hint, []).append(at)
+                hints = parts.setdefault(_choose_part(pattern, hint), {})
+                hints.setdefault(hint.decode("latin-1"), []).append(at)
         needs = [pattern.needs for pattern in patterns]
         # Patterns without a hint are looked for in the runs: they are short.
         within_runs = [
@@ -93,7 +95,7 @@ class PythonEngine:
             missing = text.find_missing()
             found: set[int] = set()
             for part, hints in parts.items():
-                within = text.parts[part]
+                within = text.parts[part].decode("latin-1")
                 if within:
                     found.update(*[some for hint, some in hints.items() if hint in within])
             found -= {at for at, pattern in within_runs if not pattern.search(text.parts["runs"])}
