@@ -32,7 +32,7 @@ from .corpora import (
     listed_secrets,
     published_secrets,
 )
-from .planting import find_leak, make_record, plant, plant_bodies
+from .planting import find_leak, make_record, plant, plant_bodies, redact_planted
 
 pytest.importorskip("re2")
 ENGINES = [Re2Engine(), PythonEngine()]
@@ -54,11 +54,9 @@ def test_values_of_sensitive_names_are_gone_everywhere(engine: Engine) -> None:
     redactor, random_ = Redactor(Settings(), engine=engine), random.Random(1)
     for name in SENSITIVE_NAMES:
         secret = fit(name, "".join(random_.choice("QXZJKVWY79") for _ in range(14)))
-        for place, record in plant(name, secret):
-            (redacted,) = redactor.redact([record])
-            assert (place, name, find_leak(redacted, secret)) == (place, name, None)
-            assert redacted.redacted, (place, name)
-            assert redactor.redact([redacted]) == [redacted], (place, name)
+        for place, record in redact_planted(redactor, name, secret):
+            assert (place, name, find_leak(record, secret)) == (place, name, None)
+            assert record.redacted, (place, name)
 
 
 @each_engine
@@ -67,14 +65,9 @@ def test_listed_formats_are_gone_everywhere(engine: Engine) -> None:
     """A secret of a listed format is in no part of the record, under whatever name it stands."""
     redactor = Redactor(Settings(), engine=engine)
     for secret in listed_secrets(1):
-        for place, record in plant("note", secret.text):
-            (redacted,) = redactor.redact([record])
-            assert (place, secret.shape, find_leak(redacted, secret.secret)) == (
-                place,
-                secret.shape,
-                None,
-            )
-            assert redactor.redact([redacted]) == [redacted], (place, secret.shape)
+        for place, record in redact_planted(redactor, "note", secret.text):
+            leak = find_leak(record, secret.secret)
+            assert (place, secret.shape, leak) == (place, secret.shape, None)
 
 
 AGENTS = [
