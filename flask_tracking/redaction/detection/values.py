@@ -156,6 +156,11 @@ class Around(NamedTuple):
     is_far: bool = False
     """Whether the strength is that of a name further out: the value's own key says nothing."""
 
+    def is_secret(self, value: bytes, *, is_loose: bool = False) -> bool:
+        """Tell whether a decoded value under this name is taken for a secret."""
+        judge = is_inherited_secret if self.is_far else is_secret
+        return judge(self.strength, value, is_loose=is_loose)
+
 
 def weigh_key(names: Names, key: str, around: Around) -> Around:
     """Weigh the key of a value in a structure that stands under another name."""

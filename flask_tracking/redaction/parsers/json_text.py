@@ -185,20 +185,19 @@ class _JsonReader:
 
     def _judge(self, start: int, name: Around, *, is_item: bool = False) -> list[Finding]:
         """Judge a string, a number or a word."""
-        judge = is_inherited_secret if name.is_far else is_secret
         if self._data[start : start + 1] == QUOTE:
             begin, end = start + 1, self._end_string(start)
             value = self._decode(begin, end)
             is_same = value == self._data[begin:end]
             found = Finding(begin, end, "name", value=None if is_same else value)
-            is_found = judge(name.strength, value, is_loose=is_item)
+            is_found = name.is_secret(value, is_loose=is_item)
             return [found] if is_found and not self._is_about(start, name.strength, value) else []
         if mark := MARKS.match(self._data, start):
             self._done = mark.end()
             return []
         bare = _BARE.match(self._data, start)
         self._done = bare.end() if bare else start
-        if bare is None or not judge(name.strength, bare[0], is_loose=is_item):
+        if bare is None or not name.is_secret(bare[0], is_loose=is_item):
             return []
         is_code = is_item and len(bare[0]) >= MIN_CODE
         is_small = len(bare[0]) < MIN_PASSWORD and name.strength is Strength.STRONG

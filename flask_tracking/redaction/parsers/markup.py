@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from ..detection.names import Strength
-from ..detection.values import VALUE_KEYS, is_inherited_secret, is_secret
+from ..detection.values import Around, is_secret, weigh_key
 from ..engines.base import Range
 from ..findings import Finding, Ranges
 from .context import Context
@@ -105,9 +105,8 @@ def _weigh_attributes(tag: re.Match[bytes], context: Context) -> dict[bytes, Str
 def _find_leaves(
     data: bytes, start: int, end: int, strength: Strength, context: Context
 ) -> Iterable[Range]:
-    """Find the secrets in an element that has others in it; those with a name of their own are not."""
+    """Find the secrets in an element that has others in it, each by the nearest name."""
     for leaf in _LEAF.finditer(data, start, end):
-        name = leaf[1].rpartition(b":")[2].decode("latin-1").lower()
-        judge = is_secret if name in VALUE_KEYS else is_inherited_secret
-        if context.strength(leaf[1]) is Strength.NONE and judge(strength, leaf[2]):
+        name = leaf[1].rpartition(b":")[2].decode("latin-1")
+        if weigh_key(context.detector.names, name, Around(strength=strength)).is_secret(leaf[2]):
             yield leaf.span(2)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import unquote_to_bytes
 
 from ..detection.names import Strength
-from ..detection.values import SCHEMA_KEYS, VALUE_KEYS, is_inherited_secret, is_secret
+from ..detection.values import VALUE_KEYS, Around, is_inherited_secret, is_secret, weigh_key
 from ..engines.base import Range
 from ..findings import Finding, Ranges, merge
 from ..markers import MARKS, SCHEMES
@@ -277,13 +277,11 @@ def _find_value(
 
 def _values_of(strings: list[re.Match[bytes]], strength: Strength, context: Context) -> Iterable[Range]:
     """Return where the values of a structure stand, but not those about a secret: ``{'type': X}``."""
-    is_about, is_near = False, True
+    near = name = Around(strength=strength)
     for string in strings:
         if string[3] is not None:
-            key = string[2].decode("latin-1")
-            is_about = key.lower() in SCHEMA_KEYS or context.detector.names.is_about(key)
-            is_near = key.lower() in VALUE_KEYS
-        elif not is_about and (is_near or is_inherited_secret(strength, string[2])):
+            near = weigh_key(context.detector.names, string[2].decode("latin-1"), name)
+        elif near.is_secret(string[2], is_loose=True):
             yield string.span(2)
 
 
