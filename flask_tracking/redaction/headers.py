@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 from .findings import Finding
-from .markers import SCHEMES, is_marked
+from .markers import SCHEME, is_marked
 
 CREDENTIAL_HEADERS = frozenset({"Authorization", "Cookie", "Proxy-Authorization", "Set-Cookie"})
 """In Title-Case, as WSGI's keys become."""
@@ -36,9 +36,8 @@ def find_credentials(name: str, value: bytes) -> list[Finding]:
     elif name in ("Cookie", "Set-Cookie"):
         found = _find_in_cookies(value, has_attributes=name == "Set-Cookie")
     else:
-        scheme, space, _ = value.partition(b" ")
-        is_scheme = space and scheme.decode("latin-1").lower() in SCHEMES
-        found = [Finding(len(scheme) + 1 if is_scheme else 0, len(value), RULE)]
+        scheme = SCHEME.match(value)
+        found = [Finding(scheme.end() if scheme else 0, len(value), RULE)]
     return [one for one in found if one.end > one.start and not is_marked(value[one.start : one.end])]
 
 

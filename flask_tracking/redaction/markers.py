@@ -14,19 +14,18 @@ MARKS = re.compile(
 """Our marker and those of other tools: ``[redacted ...1111]``, ``[Filtered]``, ``***``."""
 LONGEST_MARK = 40
 """Bytes; no marker is longer, of other tools either."""
-SCHEMES = frozenset(
-    """
-    apikey aws4-hmac-sha256 basic bearer digest dpop gnap hawk hoba jwt mutual negotiate ntlm
-    oauth privatetoken scram-sha-1 scram-sha-256 token vapid
-    """.split()
+SCHEME = re.compile(
+    rb"(?:apikey|aws4-hmac-sha256|basic|bearer|digest|dpop|gnap|hawk|hoba|jwt|mutual|negotiate|ntlm|"
+    rb"oauth|privatetoken|scram-sha-(?:1|256)|token|vapid) ",
+    re.I,
 )
-"""Schemes of ``Authorization``: they stay in front of the marker."""
+"""A scheme of ``Authorization``, which stays in front of the marker: ``Bearer X``."""
+_MARKED = re.compile(
+    rb"(?:%b\s*)?(?:%b)(?:[&;,\s]+(?:%b))*" % (SCHEME.pattern, *[MARKS.pattern] * 2), re.I
+)
 
 
 def is_marked(value: bytes) -> bool:
-    """Tell whether a value is a marker already, or a scheme of ``Authorization`` and a marker."""
-    if value[-1:] not in b"]>*":
-        return False
-    scheme, space, rest = value.partition(b" ")
-    is_scheme = bool(space) and scheme.decode("latin-1").lower() in SCHEMES
-    return MARKS.fullmatch(rest.strip() if is_scheme else value) is not None
+    """Tell whether a value is nothing but markers, maybe behind a scheme of ``Authorization``."""
+    value = value.strip()
+    return value[-1:] in b"]>*" and _MARKED.fullmatch(value) is not None

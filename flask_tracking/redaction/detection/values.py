@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ..markers import MARKS, SCHEMES, is_marked
+from ..markers import SCHEME, is_marked
 from .names import (
     STRONG_WORDS,
     TOKEN_WORDS,
@@ -36,7 +36,6 @@ _LABELS = _NOTHING.union(
     """.split(),
 )
 """Words that say something about a secret, are its name, or stand for none."""
-_ONLY_MARKS = re.compile(rb"(?:%b)(?:[&;,\s]+(?:%b))*" % ((MARKS.pattern,) * 2), re.I)
 _OPAQUE = re.compile(
     r"(?:[0-9A-Za-z_.~+/=|%:$@!*-]|,(?=\w{1,8}=)|(?<=^v[0-9]),)" + rf"{{{MIN_OPAQUE},}}"
 )
@@ -188,18 +187,13 @@ def is_secret(
     if strength >= Strength.TOKEN and not is_loose and _PLAIN.fullmatch(text):
         return _LENGTH.search(text) is None or not is_about(text, is_loose=False, is_prose=is_prose)
     lowered = text.lower()
-    if strength is Strength.NONE or lowered in _NOTHING:
-        return False
-    marks = value.strip()
-    if marks[-1:] in b"]>*" and (_ONLY_MARKS.fullmatch(marks) or is_marked(marks)):
+    if strength is Strength.NONE or lowered in _NOTHING or is_marked(value):
         return False
     if strength is Strength.OWN or _SEED_PHRASE.fullmatch(text):
         return True
-    scheme, blank, rest = text.partition(" ")
-    if blank and scheme.lower() in SCHEMES and rest:
-        return is_secret(
-            max(strength, Strength.TOKEN), rest.encode(), is_loose=is_loose, is_prose=is_prose
-        )
+    if scheme := SCHEME.match(value.strip()):
+        rest = scheme.string[scheme.end() :]
+        return is_secret(max(strength, Strength.TOKEN), rest, is_loose=is_loose, is_prose=is_prose)
     if strength is Strength.VAGUE:
         return is_opaque(text) and not _names_something(text)
     if strength is Strength.WEAK or strength is Strength.CODE:

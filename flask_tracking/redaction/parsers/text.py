@@ -14,7 +14,7 @@ from ..detection.names import Strength
 from ..detection.values import VALUE_KEYS, Around, is_inherited_secret, is_secret, weigh_key
 from ..engines.base import Range
 from ..findings import Finding, Ranges, merge
-from ..markers import MARKS, SCHEMES
+from ..markers import MARKS, SCHEME
 from .beside import find_beside
 from .context import Context
 from .encoded import find_base64, find_escaped
@@ -297,7 +297,7 @@ def _judge_first(data: bytes, start: int, end: int, strength: Strength) -> Itera
 def _cut_sentence(data: bytes, start: int, end: int) -> int:
     """Return the end of the first word: a token has no blanks, but maybe a scheme before it."""
     at = _FIRST.match(data, start, end).end()  # type: ignore[union-attr] # it matches nothing, too
-    is_before = _BELOW.fullmatch(data, start, at) or data[start:at].decode("latin-1").lower() in SCHEMES
+    is_before = _BELOW.fullmatch(data, start, at) or SCHEME.match(data, start, end)
     return end if is_before else at - data.endswith((b";", b","), start, at)
 
 
