@@ -685,7 +685,7 @@ def test_outage_begins_while_the_next_batch_is_made(
     worker._start()
     wait_until(lambda: worker._delivery._next)
     store.gate.set()
-    wait_until(lambda: worker.stats.spooled == 40)
+    wait_until(lambda: worker.stats.spooled >= 40)  # and the rest, if the store is tried again by now
     store.error = None
     assert worker.flush(TIMEOUT_S)
     wait_until(lambda: len({record.id for record in store.records}) == 45)

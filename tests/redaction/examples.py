@@ -350,6 +350,13 @@ def _dashes(kind: str, lines: str) -> Maker:
     return lambda random_: f"{rule}BEGIN {kind}{rule}\n" + draw(lines, random_)
 
 
+class _SignerOfOneTime(TimestampSigner):
+    """Signs with the same time whenever it is asked."""
+
+    def get_timestamp(self) -> int:
+        return 1_790_000_000
+
+
 MADE: dict[str, tuple[tuple[Maker, ...], tuple[Maker, ...]]] = {
     "jwt": (
         (_listed("jwt"), _listed("jwt-unsigned"), lambda r: draw("e|yJ{a30}.{w20}.{w20}.{w60}.{w22}", r)),
@@ -372,7 +379,7 @@ MADE: dict[str, tuple[tuple[Maker, ...], tuple[Maker, ...]]] = {
     "signed": (
         (
             lambda r: Signer("k").sign("42").decode(),
-            lambda r: TimestampSigner("k").sign("17").decode(),
+            lambda r: _SignerOfOneTime("k").sign("17").decode(),
             lambda r: URLSafeSerializer("k").dumps([r.random()]),
         ),
         (
