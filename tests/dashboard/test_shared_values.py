@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Sequence
+from itertools import accumulate
 
 import pytest
 
@@ -28,14 +29,19 @@ CHOICES: dict[str, dict[str, float]] = {
     "user": {f"u{number}": 400 / (number + 1) for number in range(400)},
     "ip": {f"10.0.0.{number}": 1 for number in range(250)},
 }
+COLUMNS = {
+    field: ([Item(field, value) for value in shares], list(accumulate(shares.values())))
+    for field, shares in CHOICES.items()
+}
+"""The values of each field, and the sums of their shares, as `random.choices` takes them."""
 
 
 def draw(dice: random.Random, count: int, **planted: str) -> list[Traits]:
     """Make records whose fields are independent of each other, but for what is planted."""
     routes = dice.choices(list(ROUTES), list(ROUTES.values()), k=count)
     columns = {
-        field: dice.choices([Item(field, value) for value in shares], list(shares.values()), k=count)
-        for field, shares in CHOICES.items()
+        field: dice.choices(items, cum_weights=sums, k=count)
+        for field, (items, sums) in COLUMNS.items()
     }
     free = zip(*(column for field, column in columns.items() if field not in planted), strict=True)
     fixed = [Item(field, value) for field, value in planted.items() if field != "route"]
