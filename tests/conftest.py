@@ -23,7 +23,7 @@ from flask_tracking.queries import misses
 from flask_tracking.runtime import guard
 
 from .servers import MongoServer, mongo_server
-from .tiers import WITHOUT_COVERAGE, TierGuard, mark_integration, put_integration_first
+from .tiers import TierGuard, leave_out_of_coverage, mark_integration, put_integration_first
 from .url_rules import share_builders
 
 Document = dict[str, Any]
@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["TZ"] = "UTC"  # commands show local times
     os.environ["TERM"] = "xterm"  # and colours
     time.tzset()
+    misses.QUESTION_S = 10.0  # a busy machine is to find the values that a filter may mean, too
     config.pluginmanager.register(TierGuard())
 
 
@@ -67,12 +68,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         put_integration_first(items, worker["workercount"])
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Prepare the process that runs the tests, when all are collected.
 
     Processes that tests start are not measured: tests time them, and count what they import.
     """
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+    leave_out_of_coverage(session.items)
     freeze_what_is_left()
 
 
@@ -101,29 +103,25 @@ def pytest_sessionfinish() -> None:
     gc.unfreeze()
 
 
-@pytest.fixture(autouse=True)
-def fresh_guard() -> None:
-    """Let every test see its own log lines and count its own failures."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let every test see its own log lines and count its own failures.
+
+    No fixtures: thousands of tests would set them up, at ten times the cost.
+    """
     guard.failures.clear()
     guard._last_logged.clear()
-
-
-@pytest.fixture(autouse=True)
-def no_hurry_for_hints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a busy machine find the values that a filter may mean, too."""
-    monkeypatch.setattr(misses, "QUESTION_S", 10.0)
-
-
-@pytest.fixture(autouse=True)
-def _not_run_by_a_command() -> Iterator[None]:
-    """Forget that Flask's own group of commands ran in a test: ``app.run()`` does nothing then."""
-    yield
+    # Flask's own group of commands may have run in the last test: `app.run()` does nothing then.
     os.environ.pop("FLASK_RUN_FROM_CLI", None)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def _push_request_context() -> None:
     """Push no context around a test, as pytest-flask would: requests would share its ``g``."""
+
+
+# Nor let it touch the app: tests of what it does to ours run a pytest of their own.
+_configure_application = _monkeypatch_response_class = _push_request_context
 
 
 @pytest.fixture
@@ -204,13 +202,6 @@ def collect() -> Callable[[], None]:
             gc.collect()
 
     return collect
-
-
-@pytest.fixture(autouse=True)
-def _left_out_of_coverage(request: pytest.FixtureRequest) -> None:
-    """Leave out of coverage what measures CPU time, or goes through the same lines again and again."""
-    if any(map(request.node.get_closest_marker, WITHOUT_COVERAGE)):
-        request.getfixturevalue("untraced")
 
 
 @pytest.fixture

@@ -121,6 +121,16 @@ def mark_integration(items: list[pytest.Item]) -> None:
             item.add_marker("integration")
 
 
+def leave_out_of_coverage(items: list[pytest.Item]) -> None:
+    """Add the fixture `untraced` to tests that measure CPU time, or go often through the same lines.
+
+    When all marks are set: Hypothesis sets its own when tests are collected.
+    """
+    for item in items:
+        if any(map(item.get_closest_marker, WITHOUT_COVERAGE)):
+            item.fixturenames.append("untraced")  # type: ignore[attr-defined]
+
+
 def put_integration_first(items: list[pytest.Item], workers: int) -> None:
     """Let each worker of pytest-xdist begin with integration tests, so that none of them ends alone.
 
