@@ -22,7 +22,7 @@ PATTERNS: dict[str, tuple[str, str]] = {
     "custom_patterns._KNOWN_GROUPS": ("(?:", "(?="),
     "custom_patterns._AMBIGUOUS": ("a[:b", "a:b"),
     "custom_patterns._GLOBAL_FLAGS": ("(?i)", "(?i:"),
-    "validators.ESCAPED_REST": ("%2Fab", "/ab"),
+    "validators._ESCAPED_REST": ("%2Fab", "/ab"),
     "validators._CARD_WORD": ("visa: 4", "revisal"),
     "validators._GROUPS": ("17", "x"),
     "validators._RUN": ("abcdefghi1", "gsk_some_name"),

@@ -30,7 +30,7 @@ from .formats import FORMATS
 from .long_runs import WithoutRuns, set_aside
 from .names import Names, trigger_patterns
 from .scan_patterns import ANY_ESCAPE, ESCAPED
-from .validators import CHECKS, ESCAPED_REST, is_likely_card
+from .validators import CHECKS, is_likely_card
 
 SPACED = frozenset(
     """
@@ -142,17 +142,13 @@ class Detector:
     def _find_rule(
         self, rule: Format, pattern: Pattern, group: int, data: bytes, tries: Budget
     ) -> Iterable[Finding]:
-        check, done = CHECKS.get(rule.check), 0
+        check, done = CHECKS[rule.check], 0
         for match in pattern.finditer(data):
             start, end = match.span(group)
             tries.count()
             if end <= done:
                 continue
-            if check is not None:
-                hits, done = check(data, start, end, tries)
-            else:
-                done = end = ESCAPED_REST.match(data, end).end()  # type: ignore[union-attr]
-                hits = [(start, end)]
+            hits, done = check(data, start, end, tries)
             for start, end in hits:
                 if end > start and not MARKS.fullmatch(data, start, end):
                     yield Finding(start, end, rule.id)

@@ -22,7 +22,7 @@ IBAN_LENGTHS = dict(
         "SO23ST25SV28TL23TN24TR26UA29VA22VG24XK20YE30",
     )
 )
-ESCAPED_REST = re.compile(rb"(?:(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*)*")
+_ESCAPED_REST = re.compile(rb"(?:(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*)*")
 """Behind a match: an escape in the middle of a token ends the match, and not the token."""
 DINERS = 14
 """Digits of Diners' cards, and of many a shop's ids: where they stand in one run a word has to be near."""
@@ -45,7 +45,7 @@ _NAMED = re.compile(rb"sha[0-9]{1,3}[:-]\Z|\b(?:arn|urn):\S*\Z", re.I)
 DIGESTS = (27, 43, 64, 86)
 """Characters of a digest in base64: SHA-1, SHA-256, SHA-384, SHA-512."""
 _CARD_GROUPS = re.compile(
-    rb"[0-9]{12,19}|(?:[0-9]{4}[ +-]){3}[0-9]{1,7}(?:[ +-][0-9]{1,3})?|[0-9]{4}[ +-][0-9]{6}[ +-][0-9]{4,5}"
+    rb"[0-9]{12,19}|[0-9]{4}([ +-])(?:[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}(?:\1[0-9]{1,3})?|[0-9]{6}\1[0-9]{4,5})"
 )
 _CARD_START = re.compile(
     rb"[2-6](?:[0-9]{11,18}(?![0-9])|[0-9]{3}([ +-])(?:[0-9]{4}\1[0-9]{4}\1|[0-9]{6}\1)[0-9])"
@@ -97,10 +97,9 @@ def signature(data: bytes, start: int, end: int, tries: Budget) -> tuple[list[Ra
     return [(start, end)] if is_signed else [], end
 
 
-def session(data: bytes, start: int, end: int, tries: Budget) -> tuple[list[Range], int]:
+def session(token: bytes) -> bool:
     """Tell dotted names from itsdangerous tokens, which end with a digest."""
-    end = ESCAPED_REST.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
-    return [(start, end)] if _is_digest(data[start:end].rpartition(b".")[2]) else [], end
+    return _is_digest(token.rpartition(b".")[2])
 
 
 def _is_digest(text: bytes) -> bool:
@@ -142,9 +141,7 @@ def _measure_card(data: bytes, at: int) -> int:
     for length in sorted(ends, reverse=True):
         text = found[:length]
         digits = text.translate(None, b" +-")
-        separators = set(text.translate(None, b"0123456789"))
-        is_printed = len(separators) <= 1 and _CARD_GROUPS.fullmatch(text)
-        if is_printed and _is_issued(digits.decode()) and _passes_luhn(digits):
+        if _CARD_GROUPS.fullmatch(text) and _is_issued(digits.decode()) and _passes_luhn(digits):
             return _TRACK.match(data, at + length).end() - at  # type: ignore[union-attr] # it matches nothing, too
     return 0
 
@@ -195,18 +192,25 @@ def _characters(count: int) -> re.Pattern[bytes]:
     return re.compile(rb"[0-9A-Z](?:[ +-]?[0-9A-Z]){%d}" % (count - 1))
 
 
-def _whole(is_token: Callable[[bytes], bool]) -> Check:
+def _whole(is_token: Callable[[bytes], bool], *, may_be_escaped: bool = False) -> Check:
     """Return the check of a match that is a secret as a whole, or not at all."""
-    return lambda data, start, end, tries: ([(start, end)] if is_token(data[start:end]) else [], end)
+
+    def check(data: bytes, start: int, end: int, tries: Budget) -> tuple[list[Range], int]:
+        if may_be_escaped:
+            end = _ESCAPED_REST.match(data, end).end()  # type: ignore[union-attr] # it matches nothing, too
+        return [(start, end)] if is_token(data[start:end]) else [], end
+
+    return check
 
 
 CHECKS: dict[str, Check] = {
+    "": _whole(bool, may_be_escaped=True),
     "has_digit": _whole(has_digit),
     "mixed_run": _whole(mixed_run),
     "random_run": _whole(random_run),
     "user": _whole(user),
     "signature": signature,
-    "session": session,
+    "session": _whole(session, may_be_escaped=True),
     "card": _in_row(_measure_card, _DIGITS, _NEXT_CARD),
     "iban": _in_row(_measure_iban, _CAPITALS, _IBAN_START),
 }
