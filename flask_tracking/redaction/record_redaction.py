@@ -138,7 +138,7 @@ class RecordRedaction:
     ) -> list[Finding]:
         context = self._context.within(around)
         try:
-            return find_apart(data, lambda text: find(text, context), context)
+            return find_apart(data, find, context)
         except (MalformedError, TooLongError):
             return [Finding(0, len(data), "unreadable")]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -29,22 +29,18 @@ WHOLE = ((0, 1 << 20),)
 """Hits as if the scan had seen all of a text."""
 
 
-def _strings(context: Context) -> Callable[[bytes], Sequence[Finding]]:
-    return lambda text: find_in_string(text, context.inside(), WHOLE)
+def _find_all(text: bytes, context: Context) -> list[Finding]:
+    return find_in_string(text, context.inside(), WHOLE)
 
 
 Parser = Callable[[bytes, Context], object]
 PARSERS: dict[str, Parser] = {
     "phrases": find_beside,
-    "escapes": lambda data, context: find_escaped(data, _strings(context), context),
-    "base64": lambda data, context: find_base64(data, _strings(context), context),
-    "fields": lambda data, context: find_in_fields(
-        data, WHOLE, _strings(context), context, is_form=True
-    ),
+    "escapes": lambda data, context: find_escaped(data, _find_all, context),
+    "base64": lambda data, context: find_base64(data, _find_all, context),
+    "fields": lambda data, context: find_in_fields(data, WHOLE, _find_all, context, is_form=True),
     "form": lambda data, context: find_in_form(data, context, WHOLE),
-    "json": lambda data, context: find_in_json(
-        data, WHOLE, lambda text, _: _strings(context)(text), context
-    ),
+    "json": lambda data, context: find_in_json(data, WHOLE, _find_all, context),
     "markup": lambda data, context: find_in_markup(data, Ranges(WHOLE), context, is_markup=True),
     "tables": find_in_tables,
     "text": lambda data, context: find_in_text(data, WHOLE, context, is_markup=True),

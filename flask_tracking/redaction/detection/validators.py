@@ -27,7 +27,7 @@ _ESCAPED_REST = re.compile(rb"(?:(?:%[0-9A-Fa-f]{2}|\\/)[0-9A-Za-z+/=_-]*)*")
 DINERS = 14
 """Digits of Diners' cards, and of many a shop's ids: where they stand in one run a word has to be near."""
 NEAR = 60
-"""How many bytes before and behind a number a word is looked for."""
+"""How many bytes before and behind a number, or the string with it, a word is looked for."""
 _CARD_WORD = re.compile(
     rb"card|(?<![a-z])(?:cc|pan|visa|amex|maestro|credit|debit|payment|karte|cv[cvn]|exp_?(?:month|year))|"
     rb"american express",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import islice
 
 from ...runtime.text import trim
@@ -13,7 +12,7 @@ from ..detection.names import Strength
 from ..detection.values import MIN_OPAQUE, is_inherited_secret
 from ..engines.base import Range
 from ..findings import Finding, merge
-from .context import Context, MalformedError
+from .context import Context, Find, MalformedError
 from .form import find_in_fields, make_form, may_be_form
 from .json_text import find_in_json
 from .multipart import find_field_names, split_multipart
@@ -43,16 +42,16 @@ def find_in_body(
         return []
 
     if hits is None:
-        return find_apart(data, lambda text: _find_by_kind(text, kind, None, context), context)
+        return find_apart(data, lambda text, _: _find_by_kind(text, kind, None, context), context)
     return _find_again(data, _find_by_kind(data, kind, hits, context))
 
 
-def find_apart(data: bytes, find: Callable[[bytes], list[Finding]], context: Context) -> list[Finding]:
+def find_apart(data: bytes, find: Find, context: Context) -> list[Finding]:
     """Find the secrets in a text without its long runs of base64, and in the text these decode to."""
     apart = context.detector.set_aside(data)
     if apart is None:
-        return _find_again(data, find(data))
-    found = [apart.lift(one) for one in find(apart.text)]
+        return _find_again(data, find(data, context))
+    found = [apart.lift(one) for one in find(apart.text, context)]
     for run in apart.runs:
         if run.text and find_in_string(run.text, context):
             found.append(Finding(run.start, run.end, "base64"))
@@ -84,7 +83,7 @@ def _find_by_kind(
     if not hits:
         return []
     if "json" in kind:
-        return _find_in_json(data, hits, context)
+        return find_in_json(data, hits, find_in_string, context)
     if kind == "application/x-www-form-urlencoded":
         return find_in_form(data, context, hits, is_form=True)
     if _may_be_json(data) and (found := _try_json(data, hits, context)) is not None:
@@ -104,21 +103,14 @@ def _may_be_json(data: bytes) -> bool:
 def _try_json(data: bytes, hits: Sequence[Range], context: Context) -> list[Finding] | None:
     """Find the secrets in JSON; None if it is invalid."""
     try:
-        return _find_in_json(data, hits, context)
+        return find_in_json(data, hits, find_in_string, context)
     except MalformedError:
         return None
 
 
-def _find_in_json(data: bytes, hits: Sequence[Range], context: Context) -> list[Finding]:
-    def find(text: bytes, around: bytes) -> list[Finding]:
-        return find_in_string(text, context.within(around))
-
-    return find_in_json(data, hits, find, context)
-
-
 def find_in_tree(data: bytes, context: Context) -> list[Finding]:
     """Find the secrets in a tree of plain values that was written as JSON."""
-    return _find_in_json(data, context.detector.scan(data), context)
+    return find_in_json(data, context.detector.scan(data), find_in_string, context)
 
 
 def find_in_form(
@@ -126,8 +118,7 @@ def find_in_form(
 ) -> list[Finding]:
     """Find the secrets in ``name=value&name=value``, percent-encoded or not; it may be no form."""
     hits = context.detector.scan(data) if hits is None else hits
-    find = partial(find_in_string, context=context)
-    fields = find_in_fields(data, hits, find, context, is_form=is_form) if hits else ()
+    fields = find_in_fields(data, hits, find_in_string, context, is_form=is_form) if hits else ()
     return merge([*fields, *find_in_string(data, context, hits)])
 
 
@@ -163,8 +154,8 @@ def _find_in_multipart(data: bytes, content_type: str, context: Context) -> list
         elif any(form.is_secret(name, content, context) for name in find_field_names(head)):
             found.append(Finding(part.begin, part.end, "name"))
         else:
-            find = partial(find_in_string, context=context.within(head))
-            found += [one.moved(part.begin) for one in find_apart(content, find, context)]
+            inner = find_apart(content, find_in_string, context.within(head))
+            found += [one.moved(part.begin) for one in inner]
     return merge(found)
 
 

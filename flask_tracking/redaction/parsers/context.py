@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from ..budget import Budget
@@ -52,8 +52,13 @@ class Context(NamedTuple):
         hits = Ranges(self.detector.scan(b"\n".join(texts)))
         at = 0
         for text in texts:
+            self.budget.count()
             yield hits.touch(at, at + len(text))
             at += len(text) + 1
+
+
+Find = Callable[[bytes, Context], list[Finding]]
+"""A parser of any text, given to those that find such a text in another."""
 
 
 class MalformedError(Exception):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from itertools import compress
 from urllib.parse import unquote_to_bytes
 
 from ..detection.long_runs import decode_base64
 from ..detection.scan_patterns import BASE64_JSON, BASE64_TEXT
 from ..findings import Finding, Mapped
-from .context import Context
+from .context import Context, Find
 
-FindInner = Callable[[bytes], Sequence[Finding]]
 PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 _JSON_ESCAPE = re.compile(
     rb"\\(?:(u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4})|(.))", re.S
@@ -69,14 +69,14 @@ def _escape(text: bytes) -> bytes:
     return text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
-def find_escaped(data: bytes, find: FindInner, context: Context) -> Iterable[Finding]:
+def find_escaped(data: bytes, find: Find, context: Context) -> Iterable[Finding]:
     """Look into percent-escapes within a text."""
     if b"%" not in data:
         return
     runs = [_decode_run(run) for run in _RUN.finditer(data) if PERCENT.search(run[0])]
-    for at in _choose([decoded.text for _, decoded in runs], context):
-        start, decoded = runs[at]
-        yield from (decoded.lift(one).moved(start) for one in find(decoded.text))
+    seen = context.may_hold_secrets([decoded.text for _, decoded in runs])
+    for start, decoded in compress(runs, seen):
+        yield from (decoded.lift(one).moved(start) for one in find(decoded.text, context.inside()))
 
 
 def _decode_run(run: re.Match[bytes]) -> tuple[int, Decoded]:
@@ -87,18 +87,11 @@ def _decode_run(run: re.Match[bytes]) -> tuple[int, Decoded]:
     return run.start(), decode_percent(run[0])
 
 
-def find_base64(data: bytes, find: FindInner, context: Context) -> Iterable[Finding]:
+def find_base64(data: bytes, find: Find, context: Context) -> Iterable[Finding]:
     """Look into base64 of text; a run that holds a secret is redacted whole."""
     pairs = [(run, _BASE64_TEXT.search(run[0])) for run in _BASE64_RUN.finditer(data)]
     runs = [(run.span(), decode_base64(run[0][text.start() % 4 :])) for run, text in pairs if text]
-    for at in _choose([decoded for _, decoded in runs], context):
-        if find(runs[at][1]):
-            yield Finding(*runs[at][0], "base64")
-
-
-def _choose(texts: Sequence[bytes], context: Context) -> Iterable[int]:
-    """Return the numbers of the decoded texts in which there may be a secret."""
-    for at, is_hit in enumerate(context.may_hold_secrets(texts)):
-        context.budget.count()
-        if is_hit:
-            yield at
+    seen = context.may_hold_secrets([decoded for _, decoded in runs])
+    for span, decoded in compress(runs, seen):
+        if find(decoded, context.inside()):
+            yield Finding(*span, "base64")

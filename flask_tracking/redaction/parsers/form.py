@@ -11,8 +11,8 @@ from ..detection.names import Strength
 from ..detection.values import is_secret
 from ..engines.base import Range
 from ..findings import Finding, Ranges
-from .context import Context
-from .encoded import FindInner, decode_percent
+from .context import Context, Find
+from .encoded import decode_percent
 
 _LOGIN_FIELD = re.compile(
     rb"(?:\w*\[)?(?:state|session_state|grant_type|phone|mobile|(?:\w*_)?e-?mail|(?:\w*_)?user_?(?:name|id)?|login)"
@@ -69,7 +69,7 @@ def make_form(fields: Sequence[bytes], *, is_body: bool, path: bytes = b"") -> F
 
 
 def find_in_fields(
-    data: bytes, hits: Sequence[Range], find: FindInner, context: Context, *, is_form: bool = False
+    data: bytes, hits: Sequence[Range], find: Find, context: Context, *, is_form: bool = False
 ) -> Iterable[Finding]:
     """Find the values of sensitive fields, and the secrets that `find` finds in a decoded one.
 
@@ -83,16 +83,12 @@ def find_in_fields(
     seen = context.may_hold_secrets(decoded) if b"%" in data else itertools.repeat(True, len(parts))
     for part, is_hit in zip(parts, seen, strict=True):
         is_hit = is_hit and ranges.touch(at, at + len(part))
-        if is_hit or _HAS_ESCAPED_NAME.match(part):
+        if is_hit or _HAS_ESCAPED_NAME.match(part) or form.is_code(part):
             yield from _find_in_field(part, at, find, context, form)
-        elif form.is_code(part):
-            yield Finding(at + part.index(b"=") + 1, at + len(part), "name")
         at += len(part) + 1
 
 
-def _find_in_field(
-    part: bytes, at: int, find: FindInner, context: Context, form: Form
-) -> Iterable[Finding]:
+def _find_in_field(part: bytes, at: int, find: Find, context: Context, form: Form) -> Iterable[Finding]:
     # Some read ";" as "&": a name behind one is a name.
     start = 0
     for piece in part.split(b";"):
@@ -109,7 +105,7 @@ def _find_in_field(
     for text, begin in ((name, at), (value, at + len(name) + 1)):
         if _decode(text) != text:  # else it is read with the whole
             decoded = decode_percent(text)
-            yield from (decoded.lift(one).moved(begin) for one in find(decoded.text))
+            yield from (decoded.lift(one).moved(begin) for one in find(decoded.text, context))
 
 
 def _decode(field: bytes) -> bytes:

@@ -9,14 +9,15 @@ grammar; where it does not, `MalformedError` is raised.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 from ..detection.names import PARTS, Strength
+from ..detection.validators import NEAR
 from ..detection.values import Around, is_inherited_secret, is_secret, weigh_key
 from ..engines.base import Range
 from ..findings import Finding, merge
 from ..markers import MARKS
-from .context import Context, MalformedError
+from .context import Context, Find, MalformedError
 from .encoded import decode_json_string
 from .json_shapes import ABOUT, Structure, Structures, find_named
 
@@ -40,31 +41,25 @@ MIN_CODE = 6
 """Digits of a code in a list: fewer may be a number of something."""
 MIN_PASSWORD = 3
 """Digits of a password that is a number: fewer are how often the word was found."""
-NEAR = 60
-"""Bytes around a string that are given along with it."""
 QUOTE = b'"'
 """JSON has no bare words: a number is replaced by a string."""
-FindText = Callable[[bytes, bytes], Iterable[Finding]]
-"""Takes a text, and the bytes around it."""
 
 
-def find_in_json(
-    data: bytes, hits: Sequence[Range], find_text: FindText, context: Context
-) -> list[Finding]:
+def find_in_json(data: bytes, hits: Sequence[Range], find: Find, context: Context) -> list[Finding]:
     """Find the secrets in one JSON text, or in several, one after the other.
 
-    `find_text` finds those in a string, its escapes undone. Raises MalformedError where the grammar is
+    `find` finds those in a string, its escapes undone. Raises MalformedError where the grammar is
     broken at a hit.
     """
-    return _JsonReader(data, find_text, context).find(hits)
+    return _JsonReader(data, find, context).find(hits)
 
 
 class _JsonReader:
     """One reading of one text."""
 
-    def __init__(self, data: bytes, find_text: FindText, context: Context) -> None:
+    def __init__(self, data: bytes, find: Find, context: Context) -> None:
         self._data = data
-        self._find_text = find_text
+        self._find_inner = find
         self._context = context
         self._names = context.detector.names
         # With escapes masked every quote begins or ends a string, and all places stay the same.
@@ -163,12 +158,14 @@ class _JsonReader:
             return []
         around = self._around(start, end)
         if b"\\" not in raw:
-            return [one.moved(start) for one in self._find_text(raw, around)]
+            return [one.moved(start) for one in self._find_inner(raw, around)]
         decoded = decode_json_string(raw)
-        return [decoded.lift(one).moved(start) for one in self._find_text(decoded.text, around)]
+        return [decoded.lift(one).moved(start) for one in self._find_inner(decoded.text, around)]
 
-    def _around(self, start: int, end: int) -> bytes:
-        return self._data[max(0, start - NEAR) : start] + self._data[end : end + NEAR]
+    def _around(self, start: int, end: int) -> Context:
+        """Return the context of a string or a number, with the bytes around it."""
+        around = self._data[max(0, start - NEAR) : start] + self._data[end : end + NEAR]
+        return self._context.within(around)
 
     def _read_value(self, start: int, name: Around) -> list[Finding]:
         """Judge the value that begins at `start`, or all in it, and go on behind it or in it."""
@@ -252,6 +249,6 @@ class _JsonReader:
             self._done = max(stop, at)
             if not _BARE_VALUE.fullmatch(bare[0]):
                 raise MalformedError
-            inner = self._find_text(bare[0], self._around(*bare.span()))
+            inner = self._find_inner(bare[0], self._around(*bare.span()))
             found += [Finding(*bare.span(), one.rule, QUOTE) for one in inner][:1]
         return found

@@ -133,12 +133,12 @@ def find_in_text(
     found += find_in_tables(data, context)
     found += find_in_markup(data, Ranges(hits), context, is_markup=is_markup)
     if not context.is_inner:
-
-        def find(text: bytes) -> list[Finding]:
-            return find_in_text(text, context.detector.scan(text), context.inside())
-
-        found += [*find_escaped(data, find, context), *find_base64(data, find, context)]
+        found += [*find_escaped(data, _find_within, context), *find_base64(data, _find_within, context)]
     return merge(found)
+
+
+def _find_within(data: bytes, context: Context) -> list[Finding]:
+    return find_in_text(data, context.detector.scan(data), context)
 
 
 def _find_pairs(data: bytes, hits: Iterable[Range], context: Context) -> Iterable[Finding]:
