@@ -258,13 +258,13 @@ class Names:
         last = words[-1] if words else ""
         return last in ("id", "sid") or _is_harmless_end(last) or _is_harmless(words)
 
-    def strength_of_ending(self, words: Sequence[str], *, least: int = 1) -> Strength:
-        """Return the strength of the phrase that the last words of a text are, `least` or more."""
+    def strength_of_ending(self, words: Sequence[str]) -> Strength:
+        """Return the strength of the last word of a text, or of the phrase that its last words are."""
         words = words[-MAX_PHRASE:]
-        strengths = [self._strength_of_phrase(words[at:]) for at in range(len(words) - least + 1)]
+        strengths = [self._strength_of_phrase(words[at:]) for at in range(len(words) - 1)]
         if any(self.is_code((first, words[-1])) for first in words[:-2]):
             strengths.append(Strength.CODE)  # ``your Shop code``
-        return max(strengths, default=Strength.NONE)
+        return max([*strengths, *map(self.strength, words[-1:])], default=Strength.NONE)
 
     def _strength_of_phrase(self, words: Sequence[str]) -> Strength:
         glued = "".join(split_words(" ".join(words)))

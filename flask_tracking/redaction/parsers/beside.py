@@ -136,13 +136,7 @@ def find_beside(data: bytes, context: Context) -> Iterable[Finding]:
     for pattern, mark, most, least in PHRASES:
         for match in pattern.finditer(data) if mark in lowered else ():
             context.budget.count()
-            strength = _weigh_words(match["name"], context) if match["name"] else most
+            name = match["name"]
+            strength = context.strength_of_ending(name.replace(b".", b" ")) if name else most
             if strength >= least and is_secret(min(strength, most), match["value"]):
                 yield Finding(*match.span("value"), "name")
-
-
-def _weigh_words(name: bytes, context: Context) -> Strength:
-    """Return the strength of a name, or of the words with which a part of a sentence ends."""
-    words = name.decode("utf-8", "replace").split()
-    last = context.strength(words[-1].rpartition(".")[2].encode()) if words else Strength.NONE
-    return max(last, context.detector.names.strength_of_ending(words))

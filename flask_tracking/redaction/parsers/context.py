@@ -40,6 +40,10 @@ class Context(NamedTuple):
         """Return how strongly a name says that its value is a secret."""
         return self.detector.names.strength(name.decode("utf-8", "replace"))
 
+    def strength_of_ending(self, text: bytes) -> Strength:
+        """Return the strength of the name with which a text ends."""
+        return self.detector.names.strength_of_ending(text.decode("utf-8", "replace").split())
+
     def is_secret(self, name: bytes, value: bytes) -> bool:
         """Tell whether a value is taken for a secret under its name, both decoded."""
         strength = self.strength(name)

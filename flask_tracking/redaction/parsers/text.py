@@ -223,7 +223,7 @@ def _weigh_ending(window: bytes, context: Context) -> tuple[int, Strength]:
         words = _words(_NOT_IN_PHRASES.split(window)[-1])
         if strength is Strength.VAGUE:
             strength = names.strength_within("".join(words[-2:-1]), name.decode("latin-1"))
-        strength = max(strength, names.strength_of_ending(words, least=2))
+        strength = max(strength, names.strength_of_ending(words))
     elif strength is Strength.STRONG and (
         name[-1:] in b"sS" or _ARTICLE.search(window, max(0, start - 20), start)
     ):
