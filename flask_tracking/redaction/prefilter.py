@@ -39,8 +39,9 @@ Part = tuple[str, str] | UserAgent | None
 _PLAIN, _HIDDEN = "", None
 MAX_CLEAN, MAX_CLEAN_SIZE = 1000, 300
 """Headers and user agents that are remembered, and the characters of the longest."""
-SEPARATOR = "\n\n"
-"""Between texts: behind one line break a text would be a line of the wrapped base64 before it."""
+SEPARATOR = " \n"
+"""Between texts. Line breaks alone stand within wrapped base64: a text would be a line of the last one,
+and rows of short texts would be looked at as one long run."""
 BYTES_AT_ONCE = 1 << 16
 """Python's ``re`` holds the interpreter for as long as it reads, up to the end."""
 

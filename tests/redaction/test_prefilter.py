@@ -9,10 +9,11 @@ import pytest
 
 from flask_tracking import Settings
 from flask_tracking.redaction import prefilter as module
+from flask_tracking.redaction.detection import long_runs
 from flask_tracking.redaction.detection.detector import Detector
 from flask_tracking.redaction.detection.names import Names
 from flask_tracking.redaction.engines.base import Engine
-from flask_tracking.redaction.prefilter import MAX_CLEAN, Hits, Prefilter
+from flask_tracking.redaction.prefilter import MAX_CLEAN, SEPARATOR, Hits, Prefilter
 from flask_tracking.redaction.redactor import Redactor
 
 from .planting import make_record
@@ -109,3 +110,9 @@ def test_a_text_is_no_line_of_the_base64_before_it(engine: Engine) -> None:
     for batch in (records[:1], records[1:2], records[2:], records):
         for record in redactor.redact(batch):
             assert secret.decode() not in str(vars(record))
+
+
+def test_a_row_of_short_texts_is_no_long_run() -> None:
+    """Texts of a batch that stand in a row cost no closer look for base64."""
+    row = SEPARATOR.join(["GET", "https", "/orders/17"] * 50).encode()
+    assert max(len(one[0]) for one in long_runs._STRETCH.finditer(row)) < long_runs.MIN_RUN
