@@ -29,13 +29,13 @@ def find_in_body(
 ) -> list[Finding]:
     """Find the secrets in a body by its content type.
 
-    `hits` are those of a text that has no long runs of base64; without them it is scanned first.
+    `hits` are those of a text without NULs and long runs of base64; without them it is scanned first.
     Raises MalformedError or TooLongError where it cannot be read, and there may be a secret in it.
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind.startswith("multipart/"):
         return _find_in_multipart(data, content_type, context)
-    if b"\0" in data:
+    if hits is None and b"\0" in data:
         # UTF-16, UTF-32, or no text at all: letters with NULs between them are still letters.
         if context.detector.scan(data.replace(b"\0", b"")):
             raise MalformedError
@@ -60,7 +60,7 @@ def find_apart(data: bytes, find: Find, context: Context) -> list[Finding]:
 
 def _find_again(data: bytes, found: list[Finding]) -> list[Finding]:
     """Find the values of secrets wherever else they stand: in a link, in a message that shows them."""
-    values = dict.fromkeys([data[start:end] for start, end, rule, *_ in found if rule == "name"])
+    values = dict.fromkeys([data[one.start : one.end] for one in found if one.rule == "name"])
     more = []
     for value in islice(values, MAX_AGAIN):
         if data.count(value) > 1 and _is_mixed(value):
