@@ -23,14 +23,20 @@ TABLE_SIZE = 2 * 1024 * 1024
 FLOOD = 50_000
 BETWEEN_FLUSHES = 5_000
 """Half of what may wait in memory: nothing is dropped from the queue."""
+BATCH = 2_000
+"""SecantusDB reads a whole capped collection for each insert into it."""
 
 
 @pytest.fixture
 def tracking(database_uri: str) -> Iterator[tuple[Flask, Tracking]]:
     """An app that stores into a small collection, with a view that fails."""
     app = Flask("shop")
-    app.config.update(TRACKING_MONGODB_URI=database_uri, TRACKING_TABLE_SIZE=TABLE_SIZE)
-    app.config["TRACKING_SLOW_MS"] = TIMEOUT_S * 1000  # one that waits for a busy machine is routine
+    app.config.update(
+        TRACKING_MONGODB_URI=database_uri,
+        TRACKING_TABLE_SIZE=TABLE_SIZE,
+        TRACKING_BATCH_RECORDS=BATCH,
+        TRACKING_SLOW_MS=TIMEOUT_S * 1000,  # one that waits for a busy machine is routine
+    )
     app.add_url_rule("/orders/<int:number>", "order", lambda number: {"number": number})
     app.add_url_rule("/pay/<int:number>", "pay", lambda number: [1 // 0])
     tracking = Tracking(app)
