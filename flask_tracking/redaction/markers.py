@@ -16,7 +16,7 @@ LONGEST_MARK = 40
 """Bytes; no marker is longer, of other tools either."""
 SCHEME = re.compile(
     rb"(?:apikey|aws4-hmac-sha256|basic|bearer|digest|dpop|gnap|hawk|hoba|jwt|mutual|negotiate|ntlm|"
-    rb"oauth|privatetoken|scram-sha-(?:1|256)|token|vapid) ",
+    rb"oauth|privatetoken|scram-sha-(?:1|256)|splunk|ssws|token|vapid) ",
     re.I,
 )
 """A scheme of ``Authorization``, which stays in front of the marker: ``Bearer X``."""

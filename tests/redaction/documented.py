@@ -979,6 +979,23 @@ PAYLOADS: dict[str, str] = {
         path | /session/«h32»
         header | Sec-WebSocket-Protocol: bearer, «a32»
     """,
+    "what a blind look missed": r"""
+        form | note=Use+«d6»+to+verify+your+account&b=1
+        text | OTP for your transaction of INR 4,500.00 is «d6». Do not share.
+        json | {"clientState": "«a24»", "changeType": "updated"}
+        json | {"scaAuthenticationData": "«d6»"}
+        json | {"activationLockBypassCode": "«a4»-«a5»-«a5»"}
+        json | {"revocation_code": "R«d5»"}
+        json | {"sessionInfo": "x", "code": "«d6»"}
+        json | {"note": "Authorization: Splunk «h8»-«h4»-«h4»-«h12»"}
+        text | Authorization: SSWS «w42»
+        text | jdbc:oracle:thin:scott/«a12»@//db:1521/ORCL
+        text | The token is 1/1200000000000001:«h32»
+        text | snyk_uat.h.«{w20}7{w30}»
+        path | /services/T0123456A/B0123456A/«a24»
+        path | /webhookb2/«h8»-«h12»@«h8»/IncomingWebhook/«h32»/x
+        path | /share/«{a20}7{a12}»
+    """,
     "logins and vaults": r"""
         form | user=ada&pass=«a12»
         form | username=ada&pass=«=sunshine»

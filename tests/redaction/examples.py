@@ -75,10 +75,13 @@ OUTLINES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "https://hooks.|slack.com/services/{u9}/{u11}/{a24}",
             "https://discord|.com/api/webhooks/{d18}/{w68}",
             "https://acme.webhook|.office.com/webhookb2/{h8}-{h4}-{h4}@{h8}",
+            "/services/T{u9}/B{u11}/{a24}",
+            "/webhookb2/{h8}@{h8}/IncomingWebhook/{h32}",
         ),
         (
             "https://hooks.|slack.com/services/{u5}",
-            "https://hooks.example.org/services/{u9}/{u11}/{a24}",
+            "https://hooks.example.org/services/{u9}x/{u11}/{a24}",
+            "/webhooks2/{h8}@{h8}/Incoming/{h32}",
             "https://discord|.com/api/users/{d18}/{a30}",
         ),
     ),
@@ -275,7 +278,7 @@ OUTLINES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("{a20}JQ|QJ99{a26}", "{a52}JQ|QJ99{a5}", "{a52}JQ|Q199{a26}", "{o52}-JQ|QJ99{a26}"),
     ),
     "link": (
-        ("https://example.org/password/reset/{a24}1a", "/verify/{a12}7{a12}", "/reset/MQ/{l6}-{h31}7"),
+        ("https://example.org/password/reset/{a24}1a", "/share/{a24}1a", "/verify/{a12}7{a12}", "/reset/MQ/{l6}-{h31}7"),
         ("/password/reset/{a8}", "/reset/{o30}", "/verify-{a30}", "/docs/{a30}", "/join/{o30}"),
     ),
     "resend": (
@@ -305,6 +308,14 @@ OUTLINES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "mailchimp": (
         ("{h32}-us|12", "key={h32}-us|1", "'{h32}-us|20'"),
         ("{h20}-us|12", "{h32}-eu|12", "x{h32}-us|12", "{h32}-us"),
+    ),
+    "asana": (
+        ("1/{d16}:{h32}", "0/{d14}:{h32}", "'2/{d16}:{h32}'"),
+        ("3/{d16}:{h32}", "11/{d16}:{h32}", "1/{d8}:{h32}", "1/{d16}:{h20}"),
+    ),
+    "jdbc": (
+        ("jdbc:oracle:thin:scott/{a12}@//db", "jdbc:oracle:oci:scott/{a12}@db", "'jdbc:oracle:thin:a/{a12}@b'"),
+        ("jdbc:oracle:thin:@//db:1521/{a12}", "jdbc:oracle:thin:scott@db/{a12}", "xjdbc:oracle:thin:scott/{a12}@db"),
     ),
     "maxmind": (
         ("{a6}_{a29}_m|mk", "key={a6}_{a29}_m|mk", "'{a6}_{a29}_m|mk'"),
@@ -394,6 +405,7 @@ MADE: dict[str, tuple[tuple[Maker, ...], tuple[Maker, ...]]] = {
             _listed("pem"),
             _listed("pem-cut"),
             _dashes("OPENSSH PRIV" + "ATE KEY", "{b64}\n{b64}"),
+            _dashes("OpenVPN Static key V1", "{h32}\n{h32}"),
         ),
         (
             _dashes("PUBLIC KEY", "{b64}"),

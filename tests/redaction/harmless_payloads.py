@@ -674,6 +674,20 @@ PAYLOADS: dict[str, str] = {
         text | Path `title` (`Tea`) is shorter than the minimum. user: ada, pass: 12 of 17
         text | Order 20482913 is your first one. Pin: 13, door code: none
     """,
+    "what a blind look found blanked": r"""
+        json | {"event": {"event_type": "incident.triggered", "data": {"incident_key": "‹h›", "dedup_key": "‹h›"}}}
+        json | {"flags": {"new-login": true, "password-less": "variant-b", "session-replay": 0.5}}
+        json | {"connexion": {"password": "Mot de passe", "secret": "Question secrète"}}
+        json | {"password": "Kodeord", "secretKey": "Hemmelig nøgle", "apiToken": "API-token"}
+        json | {"columns": [{"name": "api_key", "type": "uuid", "default": "gen_random_uuid()"}]}
+        json | {"api_keys": [{"id": "key_1", "name": "Production key", "masked": "sk-...f3Qa"}]}
+        json | {"files": {"main.js": "/static/js/main.3f2a1b9c.js", "token-form.css": "/static/css/token-form.9a8b7c6d.css"}}
+        json | {"applicationServerKey": "BEl62iUYgUivxIkv69yViEuiBIa-Ib9-SkvMeAtA3LFgDzkrxZJjSgSnfckjBJuBkr3qBUYIHBQFLXYp5Nksh8U"}
+        json | {"exception": "Microsoft.IdentityModel.Tokens.SecurityTokenExpiredException: IDX10223: Lifetime validation failed."}
+        text | jdbc:oracle:thin:@//db.example.org:1521/ORCL and share/a-page-of-words-2024, section 11/20241130:5
+        path | /share/a-list-of-teas-for-the-winter
+        path | /services/tea/blends/green
+    """,
     "tables, counts and places": r"""
         json | {"secrets": ‹n›, "passwords": ‹n›, "credentials": 2, "tokens": 1500}
         json | {"columns": ["user", "password"], "rows": [["ann", "*****"], ["bob", null], ["eve", "unset"]]}

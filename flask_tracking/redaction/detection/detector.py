@@ -34,7 +34,7 @@ from .validators import CHECKS, is_likely_card
 
 SPACED = frozenset(
     """
-    bearer card iban password-hash private-key putty query-password shell-credentials sql-password
+    bearer card iban jdbc password-hash private-key putty query-password shell-credentials sql-password
     url-credentials wifi
     """.split()
 )

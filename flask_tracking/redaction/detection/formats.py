@@ -32,10 +32,10 @@ FORMATS = (
     Format("slack-app", r"xapp-[0-9]-[0-9A-Za-z-]{20,}", ("xapp-",), "gitleaks slack-app-token", finds="Slack app-level tokens"),
     Format("webhook",
         r"(?:hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers|commands|actions)|discord(?:app)?\.com/api/"
-        r"(?:v[0-9]+/)?webhooks|webhook\.office\.com/webhookb2|outlook\.office(?:365)?\.com/webhook|hooks\.zapier\.com/hooks/catch|"
+        r"(?:v[0-9]+/)?webhooks|/webhookb2|/services/T[0-9A-Z]{7,}/B[0-9A-Z]{7,}|outlook\.office(?:365)?\.com/webhook|hooks\.zapier\.com/hooks/catch|"
         r"fcm\.googleapis\.com/(?:fcm/send|wp)|push\.services\.mozilla\.com/wpush|(?:web\.push\.apple|notify\.windows)\.com)"
         r"/(?P<s>[0-9A-Za-z@/._:?=%&-]{10,})",
-        ("fcm.googleapis.com/", "/wpush/", "push.apple.com/", "notify.windows.com/", "hooks.slack", "/webhooks/", "webhook.office.com/", "outlook.office", "hooks.zapier.com/"),
+        ("fcm.googleapis.com/", "/wpush/", "push.apple.com/", "notify.windows.com/", "hooks.slack", "/webhooks/", "/webhookb2/", "outlook.office", "hooks.zapier.com/", "/services/T"),
         "gitleaks slack-webhook-url, microsoft-teams-webhook; trufflehog discordwebhook, zapierwebhook", ANYWHERE,
         finds="webhook URLs of Slack, Discord, Teams and Zapier, and endpoints of web push"),
     Format("telegram", r"(?:bot)?(?P<s>[0-9]{5,16}:A[0-9A-Za-z_-]{32,})", (":A",), "gitleaks telegram-bot-api-token", finds="Telegram bot tokens"),
@@ -90,8 +90,8 @@ FORMATS = (
         ("scrypt:", "pbkdf2", "$", "{S", "{M", "{CRYPT", "{PBKDF2", "{ARGON2"),
         "made with Werkzeug; crypt(5), argon2", ANYWHERE,
         finds="password hashes of Werkzeug, bcrypt, Argon2, phpass and crypt"),
-    Format("private-key", r"-----BEGIN[ 0-9A-Z]{0,40}PRIVATE KEY(?: BLOCK)?-----(?P<s>(?:[^-]|-[^-])*)",
-        ("PRIVATE KEY",), "gitleaks private-key; relay pemkey", ANYWHERE, finds="private keys in PEM, also cut ones"),
+    Format("private-key", r"-----BEGIN (?:[ 0-9A-Z]{0,40}PRIVATE KEY(?: BLOCK)?|OpenVPN Static key V1)-----(?P<s>(?:[^-]|-[^-])*)",
+        ("PRIVATE KEY", "OpenVPN Static key"), "gitleaks private-key; relay pemkey", ANYWHERE, finds="private keys in PEM, also cut ones, and those of OpenVPN"),
     Format("url-credentials",
         r"://(?P<s>[^\s/?#\"'<>\\]+|[^\s/?#\"'<>\\:@\[]{0,60}:(?:[0-9]{0,20}[^0-9\s/?#\"'<>\\@]|[/?#])"
         r"[^\s\"'<>\\@]{0,100})@", ("://",), "relay url_auth; trufflehog uri, mongodb", ANYWHERE, check="user",
@@ -119,14 +119,15 @@ FORMATS = (
         "gitleaks airtable, harness, cloudflare-origin-ca, dropbox, dynatrace, hashicorp-tf; trufflehog aws mws", finds="tokens of Airtable, Dropbox, Mapbox and others, with points"),
     # A short prefix: a token has a letter that hexadecimal digests, and a digit that words, have not.
     Format("beamer", r"b_[0-9a-f]{0,12}[g-z][0-9a-z]{31,}", ("b_",), "gitleaks beamer-api-token", LONE, "has_digit", finds="Beamer API keys"),
+    Format("asana", r"[0-2]/[0-9]{12,}:[0-9a-f]{32,}", ("0/", "1/", "2/"), "trufflehog asana", LONE, finds="Asana personal access tokens"),
     Format("mailchimp", r"[0-9a-f]{32}-us[0-9]{1,2}", ("-us",), "gitleaks mailchimp-api-key", finds="Mailchimp API keys"),
     Format("maxmind", r"[0-9A-Za-z]{6}_[0-9A-Za-z]{29}_mmk", ("_mmk",), "gitleaks maxmind-license-key", finds="MaxMind license keys"),
     Format("azure-key", r"[0-9A-Za-z]{52}JQQJ9[0-9A-Za-z]{20,}", ("JQQJ9",), "Microsoft's common annotated keys", finds="keys of Azure and tokens of Azure DevOps"),
     Format("link",
         r"/(?:reset|(?:re)?set[_-]password|password(?:[_-]resets?|/edit)|(?:verify|confirm)(?:[_-]email)?|email/verify|activate|"
-        r"confirmation|magic(?:[_-]link)?|invite|invitations?|join|accept[_-]invite|unsubscribe|token|session|hooks|webhooks?|with/key)"
+        r"confirmation|magic(?:[_-]link)?|invite|invitations?|join|share|accept[_-]invite|unsubscribe|token|session|hooks|webhooks?|with/key)"
         r"(?:/(?:[0-9A-Za-z_-]{1,20}/)?|\?[0-9A-Za-z_]{1,20}=)(?P<s>[0-9A-Za-z_=-]{20,})",
-        ("/reset", "/set", "/password", "/verify", "/confirm", "/activate/", "/magic", "invit", "/join/", "/unsubscribe/", "/token/",
+        ("/reset", "/set", "/password", "/verify", "/confirm", "/activate/", "/magic", "invit", "/join/", "/share/", "/unsubscribe/", "/token/",
         "/session/", "/with/key/", "hook/", "hooks/"), "the documentation of Django and of Auth.js", ANYWHERE,
         "mixed_run", finds="links that reset a password or confirm an address"),
     Format("openweather", r"appid=(?P<s>[0-9a-f]{32,})", ("appid=",), "OpenWeather's documentation", LONE, finds="OpenWeather API keys in queries"),
@@ -143,6 +144,7 @@ FORMATS = (
            ("connect.stripe.com/setup/",), "Stripe's documentation", ANYWHERE, finds="account links of Stripe"),
     Format("expo", r"Expo(?:nent)?PushToken\[(?P<s>[0-9A-Za-z_-]{16,})", ("PushToken[",), "Expo's documentation", LONE, finds="Expo push tokens"),
     Format("firebase", r"[0-9A-Za-z_-]{11,}:APA91[0-9A-Za-z_-]{16,}", (":APA91",), "Firebase's documentation", LONE, finds="Firebase registration tokens"),
+    Format("jdbc", r"jdbc:oracle:[a-z]{3,4}:[^\s/@\"']{1,60}/(?P<s>[^\s@\"']{1,100})@", ("jdbc:oracle:",), "Oracle's documentation", LONE, finds="passwords in URLs of Oracle's driver"),
     Format("wifi", r"WIFI:(?:[^\r\n\"]{0,200};)?P:(?P<s>(?:[^;\\\"]|\\[^\"]){3,})", ("WIFI:",), "ZXing's documentation", LONE, finds="passwords of wireless networks in QR codes"),
     Format("putty", r"Private-Lines: [0-9]{1,4}(?P<s>(?:\s|\\[rn]){1,4}[0-9A-Za-z+/=]{16}[\s\\0-9A-Za-z+/=:-]+)", ("Private-Lines: ",), "PuTTY's manual",
            finds="private keys in PuTTY's files"),

@@ -57,7 +57,7 @@ TABLE = {
         challenge_code setup_key manual_entry_key transaction_key login_code auth_code
         tfa_code factor_code sms_code confirm_code
         confirmation_code verify_code reset_code access_code activation_code device_code user_code
-        oob_code key_phrase web_hook_url data_base_url recovery_phrase seed_phrase authr_key
+        oob_code bypass_code revocation_code key_phrase web_hook_url data_base_url recovery_phrase seed_phrase authr_key
         aws_access_key_id access_key_id goog_signature amz_signature oauth_verifier code_verifier
         client_assertion saml_response webhook_url magic_link reset_link auth_header jfrog_art_api
         j_frog_art_api oidc_data client_principal request_uri encrypted_value user_hash access_sign
@@ -76,7 +76,7 @@ TABLE = {
     """,
     Strength.MADE: """
         credential credentials creds bearer csc ccv cvc cvc2 cvn cvv cvv2 dsn iban otp totp ssn jwt samlresponse
-        csrf csrfmiddlewaretoken xsrf private_key private_keys key_material kontonummer cv_number card_number card_no cc_number
+        csrf csrfmiddlewaretoken xsrf sca_authentication_data private_key private_keys key_material kontonummer cv_number card_number card_no cc_number
         cc_num credit_card account_number social_security_number card_code
     """,
     Strength.TOKEN: """
@@ -107,7 +107,7 @@ TABLE = {
         session_state opaque_data seed_hex secure_hash trello_webhook protection_bypass honeycomb_team ovh_consumer jit_config pfx two_factor key_value resource_key keys_base_64 push_key link_code
         cavv cryptogram authentication_value invite_code invitation_code join_code js_code kubeconfig login_hash
         reset_hash security_stamp signed_request challenge_response challenge_verifier access_license_number
-        identity_header otc twofa bewit xoauth2 pkcs12 passkey aspxauth devkey hdnts hdnea samlart wresult
+        client_state identity_header otc twofa bewit xoauth2 pkcs12 passkey aspxauth devkey hdnts hdnea samlart wresult
     """,
 }
 """Sensitive words, and phrases whose words are joined by ``_``, by their strength.
@@ -140,11 +140,11 @@ HARMLESS_WORDS = ("tokeni", "secretar", "passwordless", "secretsman", "webcreden
 HARMLESS_ENDS = frozenset(
     """
     accepted address age alerts certhash alg algorithm allow allowlist at attempts bin brand bucket change changed
-    chars check claim class column company configured consent count country created date days description
-    digits domain duration email enabled end endpoint error event expiration expire expired expiring expiry
-    field file fingerprint format found from header hint hook ids iin in issuer java js kind label
-    language last4 len length level lifetime limit logprobs match max message method min minutes mode
-    month name network order owner param parameter path placeholder policy prevention price provider question rate
+    chars check claim class column company configured consent count country created css date days description
+    digits domain duration email enabled end endpoint error event exception expiration expire expired expiring expiry
+    field file fingerprint format found from header hint hook html ids iin in issuer java js kind label
+    language last4 len length less level lifetime limit logprobs match max message method min minutes mode
+    month name network order owner param parameter path placeholder policy prevention price png provider question rate
     refill remaining reminder required requirement reset result rs rules scanning second secure set size skew
     state status step strength supported symbol time timeout title total ts ttl type updated uri url usage
     used user valid validity verification version window year letters mixed numbers uncompromised
@@ -155,7 +155,7 @@ HARMLESS_NAMES = frozenset(
     tuple(name.split("_"))
     for name in """
     access_control_allow_credentials public_key foreign_key
-    publishable_key site_key sort_key partition_key cache_key idempotency_key secret_santa
+    application_server_key incident_key aggreg_key dedup_key object_key publishable_key site_key sort_key partition_key cache_key idempotency_key secret_santa
     gpg_key socket_key websocket_key verify_key verification_key vapid_key pin_sha_256 sync_token page_token next_token continuation_token pagination_token
     boarding_pass day_pass season_pass ski_pass bus_pass travel_pass test_pass first_pass last_pass band_pass
     """.split()
@@ -309,7 +309,9 @@ def _is_mention(word: str) -> bool:
 
 _WORDS = STRONG_WORDS | TOKEN_WORDS | WEAK_WORDS
 _INFLECTED = tuple(BEGINNINGS)
-_BEGINNINGS = ("api", *BEGINNINGS, *(word for word in STRONG_WORDS if len(word) > 5))
+_MENTIONS = "secrèt secret segret hemmelig hemlig geheim tajn секрет gizli nøgle nyckel nøkkel".split()
+"""In labels a word that begins like this means a secret, or a key."""
+_BEGINNINGS = ("api", *BEGINNINGS, *_MENTIONS, *(word for word in STRONG_WORDS if len(word) > 5))
 _FOREIGN = tuple(word for word in STRONG_WORDS | TOKEN_WORDS if not word.isascii())
 
 

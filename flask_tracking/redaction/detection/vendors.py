@@ -86,6 +86,7 @@ settlemint      sm_aat_,sm_pat_,sm_sat_             a16  SettleMint tokens
 shltm           shltm_                              w16  Shltm tokens
 shippo          shippo_live_,shippo_test_           h16  Shippo API tokens
 slack-legacy    slk_                                w16  Slack-compatible keys
+snyk            snyk_uat.,snyk_sat.                 p16  Snyk API tokens
 sonar           sqa_,squ_,sqp_                      a16  SonarQube and SonarCloud tokens
 sourcegraph     sgp_                                w16  Sourcegraph tokens
 square          sq0atp-,sq0csp-,sq0idp-,cnon:,cnon%3A w16  Square tokens and card nonces

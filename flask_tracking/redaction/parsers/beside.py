@@ -91,7 +91,7 @@ PHRASES = (
     _phrase(
         " ",
         r"(?<![\w\x80-\xff-])(?P<name>(?:(?!for )[\w\x80-\xff-]+[ \t]){0,3}[\w\x80-\xff-]+)[ \t]+"
-        r"(?:for[ ][\w@.-]{1,60}[ ])?(?:is|est|es|ist|lautet|er|jest)[ \t]+(?:<\w{1,6}>)?"
+        r"(?:for[ ](?:[\w@.,-]{1,60}[ ]){1,6}?)?(?:is|est|es|ist|lautet|er|jest)[ \t]+(?:<\w{1,6}>)?"
         r"(?P<value>[0-9]{3}[ -][0-9]{3}\b|[^\s.,;:!?\"'<>]{4,200})",
     ),
     # 367591 is your login code; 367591 to sign in; Use 367591 to verify

@@ -54,7 +54,8 @@ _FLAGS = frozenset(b"sensitive masked secured secret is_secret issecret".split()
 """Beside a value: ``"sensitive": true``."""
 _PRIVATE_JWK = frozenset(b"d p q dp dq qi k oth".split())
 _LOGIN_KEY = re.compile(
-    rb"phone|mobile|msisdn|e-?mail|user|login|grant_type|otp|sms|challenge|verification|factor", re.I
+    rb"phone|mobile|msisdn|e-?mail|user|login|grant_type|otp|sms|challenge|verification|factor|session_?info",
+    re.I,
 )
 _CARD_KEY = re.compile(rb"(?:card[_-]?)?(?:number|num)|pan")
 _CARD_NUMBER = re.compile(rb'"?[0-9 -]{12,}')
