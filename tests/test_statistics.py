@@ -315,6 +315,15 @@ def test_records(text: str, by: str, reason: str, counts: dict[str, int]) -> Non
     assert found.stored is None
 
 
+def test_record_of_this_millisecond() -> None:
+    """What has just arrived counts; a range that was asked for ends before its end."""
+    store = MemoryExporter()
+    store.export([dataclasses.replace(make_record(), date_created=NOW)])
+    assert measure(store, by="host").total.requests == 1
+    assert measure(store, by="host", until=NOW).total.requests == 0
+    assert measure(store, f"until:{NOW:%Y-%m-%dT%H:%M:%SZ}", by="host").total.requests == 0
+
+
 def test_records_without_a_duration() -> None:
     """A record that does not know how long it took is counted, and none of the durations is 0."""
     store = MemoryExporter()

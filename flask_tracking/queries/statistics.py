@@ -49,6 +49,8 @@ V = TypeVar("V")
 MAX_RECORDS = 20_000
 """Maximum number of records to read if rollups cannot answer."""
 DEFAULT_RANGE = timedelta(hours=24)
+MILLISECOND = timedelta(milliseconds=1)
+"""The resolution of times in every store."""
 SHARES = (0.5, 0.95, 0.99)
 NO_ROUTE = "(no route)"
 
@@ -485,7 +487,9 @@ def _measure_records(
     store: Store, wanted: Filter, between: Range, by: str | None, reason: str
 ) -> Statistics:
     since, until = between
-    found = find_newest(store, wanted.narrowed(since, until), MAX_RECORDS + 1, fields="summary")
+    # What arrived in the millisecond of the question counts. An end that was asked for is in `wanted`.
+    narrowed = wanted.narrowed(since, until + MILLISECOND)
+    found = find_newest(store, narrowed, MAX_RECORDS + 1, fields="summary")
     is_complete = len(found) <= MAX_RECORDS
     records = found[:MAX_RECORDS]
     if not is_complete:

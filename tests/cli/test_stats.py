@@ -157,8 +157,7 @@ def test_status_has_no_durations(invoke: Invoke, tracking: Tracking, memory: Mem
 
 def test_records_without_durations(invoke: Invoke, tracking: Tracking, memory: MemoryExporter) -> None:
     """Records that another program wrote may have none: that is said, and not taken for 0."""
-    arrived = datetime.now(timezone.utc) - timedelta(seconds=1)
-    records = [dataclasses.replace(make_record(), date_created=arrived) for _ in range(3)]
+    records = [make_record() for _ in range(3)]
     memory.export([dataclasses.replace(one, execution_time=None) for one in records[:2]] + records[2:])
     output = invoke("stats", "path:*", "--by", "status").output
     assert "\n2 records have no duration.\n" in output
@@ -170,11 +169,7 @@ def test_no_route(
     invoke: Invoke, tracking: Tracking, memory: MemoryExporter, by: str, name: str
 ) -> None:
     """Requests without a route have the same name by either group, and among the failures."""
-    arrived = datetime.now(timezone.utc) - timedelta(
-        seconds=1
-    )  # not in the millisecond of the question
-    record = dataclasses.replace(make_record(), date_created=arrived)
-    memory.export([dataclasses.replace(record, url_rule=None, status_code=500)])
+    memory.export([dataclasses.replace(make_record(), url_rule=None, status_code=500)])
     lines = invoke("stats", "slow:>=0ms", "--by", by).output.splitlines()
     assert lines[3].startswith(f"{name}  ")
     assert "  (no route)  " in lines[7]
