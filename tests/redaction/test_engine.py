@@ -19,6 +19,22 @@ def test_schemes_are_found_in_any_case(engine: Engine, scheme: str) -> None:
     assert found.rule == "bearer"
 
 
+@pytest.mark.parametrize("end", ["/", "?id="])
+@pytest.mark.parametrize(
+    "step",
+    "activate confirmation hooks invite join magic reset session share token unsubscribe verify "
+    "webhook with/key".split(),
+)
+def test_links_are_found_with_their_secret_in_path_or_query(
+    engine: Engine, step: str, end: str
+) -> None:
+    """Python's engine looks for hints, which have to be in a link of either kind."""
+    link = f"see https://app.example.org/{step}{end}q7ZkP3mN8xRt2VbW9sLd4F now".encode()
+    detector = Detector(engine, Names())
+    assert [one.rule for one in detector.find(link)] == ["link"]
+    assert detector.scan(link)
+
+
 SCANNING = """
 import sys, threading
 from flask_tracking.redaction.engines.re2 import Re2Engine

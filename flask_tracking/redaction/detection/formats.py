@@ -127,8 +127,8 @@ FORMATS = (
         r"/(?:reset|(?:re)?set[_-]password|password(?:[_-]resets?|/edit)|(?:verify|confirm)(?:[_-]email)?|email/verify|activate|"
         r"confirmation|magic(?:[_-]link)?|invite|invitations?|join|share|accept[_-]invite|unsubscribe|token|session|hooks|webhooks?|with/key)"
         r"(?:/(?:[0-9A-Za-z_-]{1,20}/)?|\?[0-9A-Za-z_]{1,20}=)(?P<s>[0-9A-Za-z_=-]{20,})",
-        ("/reset", "/set", "/password", "/verify", "/confirm", "/activate/", "/magic", "invit", "/join/", "/share/", "/unsubscribe/", "/token/",
-        "/session/", "/with/key/", "hook/", "hooks/"), "the documentation of Django and of Auth.js", ANYWHERE,
+        ("/reset", "/set", "/password", "/verify", "/confirm", "/activate", "/magic", "invit", "/join", "/share", "/unsubscribe", "/token",
+        "/session", "/with/key", "/hooks", "/webhook"), "the documentation of Django and of Auth.js", ANYWHERE,
         "mixed_run", finds="links that reset a password or confirm an address"),
     Format("openweather", r"appid=(?P<s>[0-9a-f]{32,})", ("appid=",), "OpenWeather's documentation", LONE, finds="OpenWeather API keys in queries"),
     Format("query-password", r"u=[^&\s]{1,80}&p=(?P<s>[^&\s\"']{4,})", ("&p=",), "the documentation of InfluxDB and Subsonic", LONE, finds="passwords in queries as u=...&p=..."),
