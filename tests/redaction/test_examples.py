@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings, strategies
 
 from flask_tracking.redaction.detection import detector
 from flask_tracking.redaction.detection.detector import Detector
@@ -85,6 +87,21 @@ def test_rule_that_is_off_finds_nothing(rule: Format) -> None:
     finder = without(FORMATS.index(rule) % SHARES)
     for hit in make_examples(rule.id).hits:
         assert rule.id not in {one.rule for one in finder.find(hit.encode())}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("rule", FORMATS, ids=lambda rule: rule.id)
+def test_whatever_a_rule_matches_is_searched(rule: Format) -> None:
+    """Python's engine searches a text only with a hint of the rule, and with the run that it needs."""
+    pattern = re.compile(rule.pattern.encode(), re.IGNORECASE if rule.any_case else 0)
+    choose = PYTHON.make_choice([detector._make_scan_pattern(rule)])
+
+    @settings(max_examples=10, derandomize=True, database=None)
+    @given(match=strategies.from_regex(pattern, fullmatch=True))
+    def check(match: bytes) -> None:
+        assert choose(match) == [0]
+
+    check()
 
 
 def test_examples_are_made_from_a_seed() -> None:

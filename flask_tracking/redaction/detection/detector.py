@@ -34,11 +34,11 @@ from .validators import CHECKS, is_likely_card
 
 SPACED = frozenset(
     """
-    bearer card iban jdbc password-hash private-key putty query-password shell-credentials sql-password
-    url-credentials wifi
+    bearer card iban jdbc link password-hash private-key putty query-password shell-credentials
+    sql-password url-credentials wifi
     """.split()
 )
-"""Formats with blanks and the like within: not one run of token characters."""
+"""Formats with blanks and the like within, or a short beginning: not one run of token characters."""
 FREE_TRIES, BYTES_OF_TRY = 2000, 12
 """A text may have so many candidates, and one more for so many bytes: rows of ids have less."""
 _HEAD = re.compile(r"\[(?:0-9a-f|0-9A-Za-z\S*?)\](?:\+|\{[0-9]+,?\})")

@@ -39,7 +39,8 @@ ESCAPED = (
         ("Failing row", "Duplicate entry", ")=(", "duplicate key value is", ", input_value="),
     ),
     ScanPattern(
-        r"[0-9]{4,8}[ +](?:to[ +](?:(?:sign|log)[ +]in|verify|confirm)|is[ +]your[ +])",
+        r"[0-9]{4,8}(?: (?:to (?:sign in|log in|verify|confirm)|is your )|"
+        r"\+(?:to\+(?:sign\+in|log\+in|verify|confirm)|is\+your\+))",
         ("to sign", "to log", "to verify", "to confirm", " is your ", "+to+", "+is+your+"),
         any_case=True,
     ),
