@@ -26,6 +26,6 @@ _MARKED = re.compile(
 
 
 def is_marked(value: bytes) -> bool:
-    """Tell whether a value is nothing but markers, maybe behind a scheme of ``Authorization``."""
-    value = value.strip()
+    """Tell whether a value is nothing but markers, maybe behind a scheme, or ending a sentence."""
+    value = value.strip().rstrip(b".,;:!?")
     return value[-1:] in b"]>*" and _MARKED.fullmatch(value) is not None

@@ -981,6 +981,7 @@ PAYLOADS: dict[str, str] = {
     """,
     "what a blind look missed": r"""
         form | note=Use+«d6»+to+verify+your+account&b=1
+        form | note=Your+security+code+is%3A+«d6».+It+expires+in+10+minutes.&b=1
         text | OTP for your transaction of INR 4,500.00 is «d6». Do not share.
         json | {"clientState": "«a24»", "changeType": "updated"}
         json | {"scaAuthenticationData": "«d6»"}
