@@ -90,13 +90,15 @@ def test_rule_that_is_off_finds_nothing(rule: Format) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("rule", FORMATS, ids=lambda rule: rule.id)
+@pytest.mark.parametrize(
+    "rule", [rule for rule in FORMATS if rule.id not in BY_VENDOR], ids=lambda rule: rule.id
+)
 def test_whatever_a_rule_matches_is_searched(rule: Format) -> None:
     """Python's engine searches a text only with a hint of the rule, and with the run that it needs."""
     pattern = re.compile(rule.pattern.encode(), re.IGNORECASE if rule.any_case else 0)
     choose = PYTHON.make_choice([detector._make_scan_pattern(rule)])
 
-    @settings(max_examples=10, derandomize=True, database=None)
+    @settings(max_examples=5, derandomize=True, database=None)
     @given(match=strategies.from_regex(pattern, fullmatch=True))
     def check(match: bytes) -> None:
         assert choose(match) == [0]
